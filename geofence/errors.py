@@ -1,0 +1,92 @@
+"""Every error that geofence raises on purpose, and the exit code each one means.
+
+::
+
+    GeofenceError                 1  failed
+    ├── RulesError                2  the rules do not load (file, line, what was expected)
+    ├── UsageError                2  the command line asks for what does not exist
+    ├── ListError                 1  a list could not be had or is not what it says
+    │   └── MissingListError      1  a list is needed, and no version was ever accepted
+    ├── StateError                1  the state directory cannot be read or written
+    ├── BackendError              1  the kernel or a program of the backend said no
+    │   └── BackendUnavailable    1  privilege, program or kernel support is missing
+    ├── VerificationError         1  the kernel does not hold what was committed
+    ├── GuardRefusal              3  a guard refused the plan
+    └── BusyError                 4  another run holds the lock
+
+A message is one sentence or two: what, where, what to do. Foreign exceptions are translated where
+they enter (``raise … from``), so whatever is none of these is a bug.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller; documented in the README."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    REFUSED = 3
+    BUSY = 4
+    DEGRADED = 5
+    """Done, but with at least one list that could not be renewed."""
+    CHANGES = 6
+    """``plan --exit-code``: there is something to apply; ``status``: the fence has drifted."""
+
+
+class GeofenceError(Exception):
+    """Base of all errors that geofence raises on purpose."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+
+class RulesError(GeofenceError):
+    """The rules do not load; nothing is applied from them."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UsageError(GeofenceError):
+    """The command line names something that does not exist."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ListError(GeofenceError):
+    """A list could not be had, or is not what it says it is."""
+
+
+class MissingListError(ListError):
+    """A list is needed and no version of it was ever accepted."""
+
+
+class StateError(GeofenceError):
+    """The state directory cannot be read or written, or holds something damaged."""
+
+
+class BackendError(GeofenceError):
+    """The kernel, or a program that a backend runs, refused."""
+
+
+class BackendUnavailable(BackendError):  # noqa: N818 - says what is the case, not that it is an error
+    """Privilege, a program or kernel support is missing; the message names the remedy."""
+
+
+class VerificationError(GeofenceError):
+    """The kernel, read back, does not hold what was committed."""
+
+
+class GuardRefusal(GeofenceError):  # noqa: N818 - a refusal is the guard's right outcome
+    """A guard refused the plan; the message says how to proceed."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class BusyError(GeofenceError):
+    """Another run holds the lock."""
+
+    exit_code = ExitCode.BUSY

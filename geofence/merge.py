@@ -1,0 +1,109 @@
+"""Policy and lists in, ruleset out: union of what is meant, less the blocklists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from geofence.errors import MissingListError
+from geofence.model.lists import ListId, ListKind
+from geofence.model.policy import NamedException, Policy, Service
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
+
+
+def needed_lists(policy: Policy) -> tuple[ListId, ...]:
+    """The lists that the policy's enabled rules draw on, each once, countries first."""
+    countries = [code for service in policy.services for code in policy.service_countries(service)]
+    blocklists = [blocklist.name for blocklist in policy.enabled_blocklists() if blocklist.urls]
+    hosts = [host for exception in policy.enabled_exceptions() for host in exception.hosts]
+    named = (
+        *(ListId(ListKind.COUNTRY, code) for code in countries),
+        *(ListId(ListKind.BLOCKLIST, name) for name in blocklists),
+        *(ListId(ListKind.HOST, host) for host in hosts),
+    )
+    return tuple(dict.fromkeys(named))
+
+
+def exception_space(
+    exception: NamedException, lists: Mapping[ListId, AddressSpace]
+) -> AddressSpace:
+    """The addresses of an exception: what its host names stand for, else what the rule gives."""
+    hosts = (ListId(ListKind.HOST, host) for host in exception.hosts)
+    resolved = [lists[host] for host in hosts if host in lists]
+    return AddressSpace.union(resolved) if resolved else exception.prefixes
+
+
+def merge(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> Ruleset:
+    """What the kernel should hold.
+
+    Args:
+        policy: the rules.
+        lists: accepted lists; a host name that was never resolved may be missing.
+
+    Raises:
+        MissingListError: a country list or an enabled blocklist is not in ``lists``.
+    """
+    blocked = _blocked(policy, lists)
+    groups = _allow_groups(policy)
+    sets: dict[SetKey, PrefixSet] = {}
+    for countries, group in groups.items():
+        allowed = AddressSpace.union(
+            _required(lists, ListId(ListKind.COUNTRY, code)) for code in countries
+        )
+        _add(sets, Role.ALLOW, group, allowed - blocked)
+    for service in policy.services:
+        _add(sets, Role.EXCEPTION, service.name, _let_in(policy, service, lists))
+    services = tuple(
+        FencedService(service.name, service.ports, groups[_country_set(policy, service)])
+        for service in policy.services
+    )
+    return Ruleset(services, policy.interfaces, sets)
+
+
+def _add(sets: dict[SetKey, PrefixSet], role: Role, group: str, space: AddressSpace) -> None:
+    for family in Family:
+        sets[SetKey(role, group, family)] = space[family]
+
+
+def _country_set(policy: Policy, service: Service) -> tuple[str, ...]:
+    return tuple(sorted(set(policy.service_countries(service))))
+
+
+def _allow_groups(policy: Policy) -> dict[tuple[str, ...], str]:
+    """A group for each distinct set of countries: unnamed for that of ``[allow]``.
+
+    The group of any other is called after the first service that has it, by name.
+    """
+    groups = {tuple(sorted(set(policy.countries))): ""}
+    for service in sorted(policy.services, key=lambda service: service.name):
+        groups.setdefault(_country_set(policy, service), service.name)
+    used = {_country_set(policy, service) for service in policy.services}
+    return {countries: group for countries, group in groups.items() if countries in used}
+
+
+def _required(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpace:
+    try:
+        return lists[wanted]
+    except KeyError:
+        raise MissingListError(
+            f"No version of the list {wanted} was ever accepted; "
+            "run 'geofence refresh' where its source can be reached."
+        ) from None
+
+
+def _blocked(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    parts: list[AddressSpace] = []
+    for blocklist in policy.enabled_blocklists():
+        parts.append(blocklist.prefixes)
+        if blocklist.urls:
+            parts.append(_required(lists, ListId(ListKind.BLOCKLIST, blocklist.name)))
+    return AddressSpace.union(parts)
+
+
+def _let_in(policy: Policy, service: Service, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    opened = (
+        exception_space(exception, lists)
+        for exception in policy.enabled_exceptions()
+        if exception.opens(service.name)
+    )
+    return AddressSpace.union((policy.local, *opened))

@@ -1,0 +1,1 @@
+"""Frozen values that the pipeline passes along: no I/O, no clock, no environment."""

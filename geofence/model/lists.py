@@ -1,0 +1,60 @@
+"""Lists of prefixes with their provenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from geofence.model.prefixes import AddressSpace, Family
+
+
+class ListKind(StrEnum):
+    """What a list stands for."""
+
+    COUNTRY = "country"
+    BLOCKLIST = "blocklist"
+    HOST = "host"
+
+
+class ListId(NamedTuple):
+    """Which list: ``country JP``, ``blocklist spamhaus-drop``, ``host push-as.softphone.com``."""
+
+    kind: ListKind
+    name: str
+    """Upper-case country code, blocklist name or host name."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where one body of a list came from."""
+
+    url: str
+    etag: str | None
+    sha256: str
+    """Hexadecimal hash of the body as it was received, after HTTP decoding."""
+    fetched_at: datetime
+    """When the body was received, UTC."""
+    checked_at: datetime
+    """When the source last confirmed it (equals ``fetched_at`` until a 304), UTC."""
+    family: Family | None = None
+    """The family a text list is for; None for a body that holds both."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedList:
+    """A list that passed its checks; the next run's fallback."""
+
+    id: ListId
+    space: AddressSpace
+    provenance: tuple[Provenance, ...]
+    """One entry per body: a JSON has one, text lists have one a family."""
+
+    @property
+    def checked_at(self) -> datetime:
+        """When the oldest part was last confirmed by its source, UTC."""
+        return min(part.checked_at for part in self.provenance)

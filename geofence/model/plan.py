@@ -1,0 +1,87 @@
+"""What the kernel holds, what it should hold, and the difference a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+from geofence.model.prefixes import PrefixSet
+from geofence.model.ruleset import Ruleset, SetKey
+
+
+class Count(NamedTuple):
+    """What a drop rule has counted."""
+
+    packets: int
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the kernel holds of geofence's."""
+
+    sets: Mapping[SetKey, PrefixSet] = MappingProxyType({})
+    rules: tuple[str, ...] = ()
+    """Every rule that is geofence's, one line each in the backend's own language, in the kernel's
+    order; what others changed in them shows."""
+    dropped: Mapping[str, Count] = MappingProxyType({})
+    """Per service, packets that the fence dropped since its rules were made, both families."""
+    debris: tuple[str, ...] = ()
+    """Names of what a killed run left behind; the next commit clears it away."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetChange:
+    """One set that would change."""
+
+    key: SetKey
+    before: PrefixSet | None
+    """None: the kernel has no such set."""
+    after: PrefixSet | None
+    """None: the set goes."""
+
+    @property
+    def added(self) -> PrefixSet:
+        """Addresses that come in."""
+        empty = PrefixSet(self.key.family)
+        return (self.after or empty) - (self.before or empty)
+
+    @property
+    def removed(self) -> PrefixSet:
+        """Addresses that go."""
+        empty = PrefixSet(self.key.family)
+        return (self.before or empty) - (self.after or empty)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do so that the kernel holds what it should."""
+
+    desired: Ruleset
+    observed: Observed
+    set_changes: tuple[SetChange, ...] = ()
+    """In the order of their names."""
+    rules_wanted: tuple[str, ...] = ()
+    """The desired rules in the backend's own language."""
+
+    @property
+    def rules_differ(self) -> bool:
+        """Whether rules are to be committed; their order counts."""
+        return self.rules_wanted != self.observed.rules
+
+    @property
+    def rules_added(self) -> tuple[str, ...]:
+        """Rules that are wanted and not there."""
+        return tuple(line for line in self.rules_wanted if line not in self.observed.rules)
+
+    @property
+    def rules_removed(self) -> tuple[str, ...]:
+        """Rules that are there and not wanted."""
+        return tuple(line for line in self.observed.rules if line not in self.rules_wanted)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the kernel already holds what it should."""
+        return not (self.set_changes or self.rules_differ or self.observed.debris)

@@ -1,0 +1,139 @@
+"""What the rules say, after all drop-ins are merged and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from geofence.model.prefixes import AddressSpace
+
+
+class Protocol(StrEnum):
+    """A transport protocol that can be fenced."""
+
+    UDP = "udp"
+    TCP = "tcp"
+
+    @property
+    def number(self) -> int:
+        """IANA protocol number."""
+        return 17 if self is Protocol.UDP else 6
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ports:
+    """A range of ports of one protocol, both ends included; written ``5060-5061/tcp``."""
+
+    protocol: Protocol
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{ports}/{self.protocol}"
+
+    def __contains__(self, port: int) -> bool:
+        return self.first <= port <= self.last
+
+    def overlaps(self, other: Ports) -> bool:
+        """Whether some packet is for both."""
+        same = self.protocol is other.protocol
+        return same and self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A named group of ports that is fenced; no two services share a port."""
+
+    name: str
+    ports: tuple[Ports, ...]
+    countries: tuple[str, ...] | None = None
+    """Upper-case ISO 3166-1 alpha-2 codes, or None for those of ``[allow]``."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedException:
+    """A named list of addresses that is always let in: ``[exception.NAME]``."""
+
+    name: str
+    description: str = ""
+    hosts: tuple[str, ...] = ()
+    """Host names; where they resolve they are the truth."""
+    prefixes: AddressSpace = field(default_factory=AddressSpace)
+    """The addresses; with ``hosts``, only used for as long as no host name was ever resolved."""
+    services: tuple[str, ...] = ()
+    """Names of the services it opens; none named means all."""
+    group: str | None = None
+    """Another name under which several exceptions are allowed and revoked together."""
+    enabled: bool = True
+
+    def opens(self, service: str) -> bool:
+        """Whether the exception, once enabled, lets its addresses reach the service."""
+        return not self.services or service in self.services
+
+
+@dataclass(frozen=True, slots=True)
+class Blocklist:
+    """Addresses taken away from what countries allow: ``[blocklist.NAME]``."""
+
+    name: str
+    description: str = ""
+    urls: tuple[str, ...] = ()
+    """Mirrors of one text list, tried in order."""
+    prefixes: AddressSpace = field(default_factory=AddressSpace)
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a rule was written last."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class BackendChoice(StrEnum):
+    """The ``backend`` key: which kernel interface holds the fence."""
+
+    AUTO = "auto"
+    IPSET = "ipset"
+    NFTABLES = "nftables"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All rules together."""
+
+    services: tuple[Service, ...] = ()
+    countries: tuple[str, ...] = ()
+    """Upper-case ISO 3166-1 alpha-2 codes of ``[allow]``."""
+    local: AddressSpace = field(default_factory=AddressSpace)
+    """Networks that are always let in: ``[local] prefixes``."""
+    interfaces: tuple[str, ...] = ()
+    """Interfaces that are never fenced; ``*`` at the end stands for any rest."""
+    exceptions: tuple[NamedException, ...] = ()
+    blocklists: tuple[Blocklist, ...] = ()
+    country_urls: tuple[str, ...] = ()
+    """Templates of ``[source.country] urls`` in the order they are tried: with ``{cc}`` alone an
+    aggregated JSON, with ``{cc}`` and ``{family}`` a text list."""
+    backend: BackendChoice = BackendChoice.AUTO
+    origins: Mapping[str, Origin] = MappingProxyType({})
+    """Where each table (``exception.push-as``, ``allow``) was last written to."""
+
+    def service_countries(self, service: Service) -> tuple[str, ...]:
+        """The countries that may reach a service."""
+        return self.countries if service.countries is None else service.countries
+
+    def enabled_exceptions(self) -> tuple[NamedException, ...]:
+        """Exceptions in force."""
+        return tuple(exception for exception in self.exceptions if exception.enabled)
+
+    def enabled_blocklists(self) -> tuple[Blocklist, ...]:
+        """Blocklists in force."""
+        return tuple(blocklist for blocklist in self.blocklists if blocklist.enabled)

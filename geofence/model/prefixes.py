@@ -1,0 +1,193 @@
+"""Sets of addresses, and the algebra on them.
+
+An address is an integer in network order. A set of addresses is held as its sorted *bounds*
+``(first, past, first, past, …)``: half-open intervals that neither overlap nor touch. The form is
+canonical (equal sets have equal bounds), membership is one bisection, complement is adding or
+removing the two ends of the number line, and all other operations follow from union and complement.
+
+netaddr's ``IPSet`` offers the same operations; it is not used here because it holds one object per
+prefix and takes seconds for the world's lists (see ``benchmarks/``).
+"""
+
+from __future__ import annotations
+
+import socket
+from bisect import bisect_right
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Family(StrEnum):
+    """An address family."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+    @property
+    def bits(self) -> int:
+        """Length of an address in bits."""
+        return 32 if self is Family.IPV4 else 128
+
+    @property
+    def digit(self) -> str:
+        """``4`` or ``6``, as names of sets end in it."""
+        return "4" if self is Family.IPV4 else "6"
+
+    @property
+    def socket_family(self) -> int:
+        """``AF_INET`` or ``AF_INET6``."""
+        return socket.AF_INET if self is Family.IPV4 else socket.AF_INET6
+
+
+def address_text(family: Family, address: int) -> str:
+    """The usual text of an address (RFC 5952 for IPv6)."""
+    return socket.inet_ntop(family.socket_family, address.to_bytes(family.bits // 8, "big"))
+
+
+class Prefix(NamedTuple):
+    """One prefix: all addresses that share their first ``length`` bits with ``network``."""
+
+    family: Family
+    network: int
+    length: int
+
+    @property
+    def past(self) -> int:
+        """The first address after the prefix."""
+        return self.network + (1 << (self.family.bits - self.length))
+
+    def __str__(self) -> str:
+        return f"{address_text(self.family, self.network)}/{self.length}"
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixSet:
+    """A set of addresses of one family; built by the class methods, never from raw bounds."""
+
+    family: Family
+    bounds: tuple[int, ...] = ()
+    """``(first, past, first, past, …)``, strictly increasing, between 0 and 2**bits inclusive."""
+
+    @classmethod
+    def of_ranges(cls, family: Family, firsts: list[int], pasts: list[int]) -> PrefixSet:
+        """The union of the half-open ranges ``firsts[i] … pasts[i]``; sorts both lists in place.
+
+        With both lists sorted, the union has a hole exactly where the i-th smallest end lies before
+        the next start: then as many ranges have ended as have begun.
+        """
+        if not firsts:
+            return cls(family)
+        firsts.sort()
+        pasts.sort()
+        later_firsts = iter(firsts)
+        bounds = [next(later_firsts)]
+        for past, first in zip(pasts, later_firsts, strict=False):
+            if past < first:
+                bounds += (past, first)
+        bounds.append(pasts[-1])
+        return cls(family, tuple(bounds))
+
+    @classmethod
+    def of(cls, family: Family, prefixes: Iterable[Prefix]) -> PrefixSet:
+        """The union of prefixes; those of the other family are left out."""
+        mine = [prefix for prefix in prefixes if prefix.family is family]
+        return cls.of_ranges(family, [p.network for p in mine], [p.past for p in mine])
+
+    @classmethod
+    def union(cls, family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
+        """The union of any number of sets of one family, in one sort."""
+        firsts: list[int] = []
+        pasts: list[int] = []
+        for part in parts:
+            firsts += part.bounds[0::2]
+            pasts += part.bounds[1::2]
+        return cls.of_ranges(family, firsts, pasts)
+
+    def complement(self) -> PrefixSet:
+        """All addresses of the family that are not in this set."""
+        top = 1 << self.family.bits
+        bounds = self.bounds
+        bounds = bounds[1:] if bounds[:1] == (0,) else (0, *bounds)
+        bounds = bounds[:-1] if bounds[-1:] == (top,) else (*bounds, top)
+        return PrefixSet(self.family, bounds)
+
+    def __or__(self, other: PrefixSet) -> PrefixSet:
+        return PrefixSet.union(self.family, (self, other))
+
+    def __sub__(self, other: PrefixSet) -> PrefixSet:
+        return (self.complement() | other).complement()
+
+    def __and__(self, other: PrefixSet) -> PrefixSet:
+        return (self.complement() | other.complement()).complement()
+
+    def __contains__(self, address: int) -> bool:
+        return bool(bisect_right(self.bounds, address) & 1)
+
+    def __bool__(self) -> bool:
+        return bool(self.bounds)
+
+    @property
+    def size(self) -> int:
+        """Number of addresses."""
+        return sum(self.bounds[1::2]) - sum(self.bounds[0::2])
+
+    def intervals(self) -> Iterator[tuple[int, int]]:
+        """The maximal half-open intervals ``(first, past)``, ascending."""
+        return zip(self.bounds[0::2], self.bounds[1::2], strict=True)
+
+    def prefixes(self, *, shortest: int = 0) -> list[Prefix]:
+        """The fewest prefixes that make up the set, ascending.
+
+        Args:
+            shortest: no prefix is broader than this length; 1 for kernel sets that take no ``/0``.
+        """
+        family, bits = self.family, self.family.bits
+        widest = bits - shortest
+        found: list[Prefix] = []
+        for first, past in self.intervals():
+            at = first
+            while at < past:
+                aligned = (at & -at).bit_length() - 1 if at else bits
+                width = min(aligned, (past - at).bit_length() - 1, widest)
+                found.append(Prefix(family, at, bits - width))
+                at += 1 << width
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class AddressSpace:
+    """Addresses of both families: what a list or a rule stands for."""
+
+    ipv4: PrefixSet = PrefixSet(Family.IPV4)
+    ipv6: PrefixSet = PrefixSet(Family.IPV6)
+
+    @classmethod
+    def of(cls, prefixes: Iterable[Prefix]) -> AddressSpace:
+        """The union of prefixes of either family."""
+        known = tuple(prefixes)
+        return cls(PrefixSet.of(Family.IPV4, known), PrefixSet.of(Family.IPV6, known))
+
+    @classmethod
+    def union(cls, parts: Iterable[AddressSpace]) -> AddressSpace:
+        """The union of any number of address spaces."""
+        known = tuple(parts)
+        return cls(
+            PrefixSet.union(Family.IPV4, (part.ipv4 for part in known)),
+            PrefixSet.union(Family.IPV6, (part.ipv6 for part in known)),
+        )
+
+    def __getitem__(self, family: Family) -> PrefixSet:
+        return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+    def __or__(self, other: AddressSpace) -> AddressSpace:
+        return AddressSpace(self.ipv4 | other.ipv4, self.ipv6 | other.ipv6)
+
+    def __sub__(self, other: AddressSpace) -> AddressSpace:
+        return AddressSpace(self.ipv4 - other.ipv4, self.ipv6 - other.ipv6)
+
+    def __bool__(self) -> bool:
+        return bool(self.ipv4) or bool(self.ipv6)
