@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 
 from geofence.model.prefixes import AddressSpace
 
@@ -106,6 +105,15 @@ class BackendChoice(StrEnum):
     NFTABLES = "nftables"
 
 
+class WithoutRuleset(StrEnum):
+    """``[boot] without_ruleset``: what ``restore`` does when no recorded generation is usable."""
+
+    CLOSED = "closed"
+    """Fence every service for all but exceptions and local networks."""
+    OPEN = "open"
+    """Make no fence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """All rules together."""
@@ -123,8 +131,28 @@ class Policy:
     """Templates of ``[source.country] urls`` in the order they are tried: with ``{cc}`` alone an
     aggregated JSON, with ``{cc}`` and ``{family}`` a text list."""
     backend: BackendChoice = BackendChoice.AUTO
-    origins: Mapping[str, Origin] = MappingProxyType({})
+    without_ruleset: WithoutRuleset = WithoutRuleset.CLOSED
+    notify_command: tuple[str, ...] = ()
+    """``[notify] command``: a program's absolute path and its arguments, run without a shell; empty
+    for none."""
+    shrink_limits: Mapping[str, float] = MappingProxyType({})
+    """``[guard.shrink]``: percent of a list's addresses that may go at once, by ``country JP`` or
+    ``blocklist NAME``, or by ``country`` or ``blocklist`` for all of the kind."""
+    max_age: timedelta = timedelta(days=7)
+    """``[lists] max_age``: a list that its source did not confirm for longer is reported."""
+    daemon_at: time = time(3, 30)
+    """``[daemon] at``: when the daemon refreshes each day, local time."""
+    daemon_jitter: timedelta = timedelta(hours=1)
+    """``[daemon] jitter``: the refresh starts up to this much later, at random."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each table (``exception.push-as``, ``allow``) was last written to."""
+
+    def shrink_limit(self, wanted: ListId) -> float | None:
+        """Percent of a list's addresses that may go at once; None where the rules say nothing.
+
+        What is said of the one list counts before what is said of its kind.
+        """
+        return self.shrink_limits.get(str(wanted), self.shrink_limits.get(wanted.kind))
 
     def service_countries(self, service: Service) -> tuple[str, ...]:
         """The countries that may reach a service."""
