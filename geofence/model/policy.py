@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time, timedelta
 from enum import StrEnum
 
+from geofence.model.lists import ListId
 from geofence.model.prefixes import AddressSpace
+
+
+HOUR = timedelta(hours=1)
+WEEK = timedelta(days=7)
+HALF_PAST_THREE = time(3, 30)
 
 
 class Protocol(StrEnum):
@@ -135,14 +142,14 @@ class Policy:
     notify_command: tuple[str, ...] = ()
     """``[notify] command``: a program's absolute path and its arguments, run without a shell; empty
     for none."""
-    shrink_limits: Mapping[str, float] = MappingProxyType({})
+    shrink_limits: Mapping[str, float] = field(default_factory=dict)
     """``[guard.shrink]``: percent of a list's addresses that may go at once, by ``country JP`` or
     ``blocklist NAME``, or by ``country`` or ``blocklist`` for all of the kind."""
-    max_age: timedelta = timedelta(days=7)
+    max_age: timedelta = WEEK
     """``[lists] max_age``: a list that its source did not confirm for longer is reported."""
-    daemon_at: time = time(3, 30)
+    daemon_at: time = HALF_PAST_THREE
     """``[daemon] at``: when the daemon refreshes each day, local time."""
-    daemon_jitter: timedelta = timedelta(hours=1)
+    daemon_jitter: timedelta = HOUR
     """``[daemon] jitter``: the refresh starts up to this much later, at random."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each table (``exception.push-as``, ``allow``) was last written to."""
