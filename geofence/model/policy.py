@@ -10,10 +10,9 @@ from enum import StrEnum
 from geofence.model.lists import ListId
 from geofence.model.prefixes import AddressSpace
 
-
-HOUR = timedelta(hours=1)
-WEEK = timedelta(days=7)
-HALF_PAST_THREE = time(3, 30)
+_MAX_AGE = timedelta(days=7)
+_DAEMON_AT = time(3, 30)
+_JITTER = timedelta(hours=1)
 
 
 class Protocol(StrEnum):
@@ -145,11 +144,11 @@ class Policy:
     shrink_limits: Mapping[str, float] = field(default_factory=dict)
     """``[guard.shrink]``: percent of a list's addresses that may go at once, by ``country JP`` or
     ``blocklist NAME``, or by ``country`` or ``blocklist`` for all of the kind."""
-    max_age: timedelta = WEEK
+    max_age: timedelta = _MAX_AGE
     """``[lists] max_age``: a list that its source did not confirm for longer is reported."""
-    daemon_at: time = HALF_PAST_THREE
+    daemon_at: time = _DAEMON_AT
     """``[daemon] at``: when the daemon refreshes each day, local time."""
-    daemon_jitter: timedelta = HOUR
+    daemon_jitter: timedelta = _JITTER
     """``[daemon] jitter``: the refresh starts up to this much later, at random."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each table (``exception.push-as``, ``allow``) was last written to."""
