@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from geofence.model.prefixes import PrefixSet
@@ -22,11 +21,11 @@ class Count(NamedTuple):
 class Observed:
     """What the kernel holds of geofence's."""
 
-    sets: Mapping[SetKey, PrefixSet] = MappingProxyType({})
+    sets: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
     rules: tuple[str, ...] = ()
     """Every rule that is geofence's, one line each in the backend's own language, in the kernel's
     order; what others changed in them shows."""
-    dropped: Mapping[str, Count] = MappingProxyType({})
+    dropped: Mapping[str, Count] = field(default_factory=dict)
     """Per service, packets that the fence dropped since its rules were made, both families."""
     debris: tuple[str, ...] = ()
     """Names of what a killed run left behind; the next commit clears it away."""

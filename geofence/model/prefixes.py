@@ -139,23 +139,29 @@ class PrefixSet:
         """The maximal half-open intervals ``(first, past)``, ascending."""
         return zip(self.bounds[0::2], self.bounds[1::2], strict=True)
 
-    def prefixes(self, *, shortest: int = 0) -> list[Prefix]:
-        """The fewest prefixes that make up the set, ascending.
+    def split(self, *, shortest: int = 0) -> tuple[list[int], list[int]]:
+        """The fewest prefixes that make up the set, as networks and lengths, ascending.
 
         Args:
             shortest: no prefix is broader than this length; 1 for kernel sets that take no ``/0``.
         """
-        family, bits = self.family, self.family.bits
+        bits = self.family.bits
         widest = bits - shortest
-        found: list[Prefix] = []
+        networks: list[int] = []
+        lengths: list[int] = []
         for first, past in self.intervals():
             at = first
             while at < past:
                 aligned = (at & -at).bit_length() - 1 if at else bits
                 width = min(aligned, (past - at).bit_length() - 1, widest)
-                found.append(Prefix(family, at, bits - width))
+                networks.append(at)
+                lengths.append(bits - width)
                 at += 1 << width
-        return found
+        return networks, lengths
+
+    def prefixes(self) -> list[Prefix]:
+        """The fewest prefixes that make up the set, ascending."""
+        return [Prefix(self.family, *pair) for pair in zip(*self.split(), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

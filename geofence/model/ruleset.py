@@ -8,9 +8,8 @@ what geofence says about a packet and what it tells the kernel have one origin.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import NamedTuple
 
 from geofence.model.policy import Ports
@@ -117,7 +116,7 @@ class Ruleset:
 
     services: tuple[FencedService, ...] = ()
     interfaces: tuple[str, ...] = ()
-    sets: Mapping[SetKey, PrefixSet] = MappingProxyType({})
+    sets: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
 
     def rules(self, service: FencedService) -> tuple[Rule, ...]:
         """The chain that decides a packet for one of the service's ports, first match first."""

@@ -1,0 +1,9 @@
+"""The fence as kernel IP sets, bound to SIP and RTP by iptables rules in the mangle table."""
+
+from geofence.backends.interface import Backend
+from geofence.backends.ipset.backend import IpsetBackend
+
+
+def backend() -> Backend:
+    """This backend, for the registry."""
+    return IpsetBackend()

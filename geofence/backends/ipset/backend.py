@@ -1,0 +1,131 @@
+"""The ipset backend: sets swapped, rules committed, both by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from geofence.backends.ipset import iptables
+from geofence.backends.ipset.iptables import Table
+from geofence.backends.ipset.sets import KernelSets, SetHeader
+from geofence.errors import BackendError, GeofenceError
+from geofence.model.plan import Count, Observed, Plan, SetChange
+from geofence.model.prefixes import Family, PrefixSet
+from geofence.model.ruleset import Ruleset, SetKey
+
+_SECOND = "+"
+"""Ends the name of the set that is being filled to take another's place."""
+
+
+class IpsetBackend:
+    """Kernel IP sets and iptables rules of the current network namespace."""
+
+    name = "ipset"
+
+    def obstacle(self) -> str | None:
+        """Why ipset and iptables cannot work here, or None."""
+        try:
+            for family in Family:
+                for suffix in ("-save", "-restore"):
+                    iptables.program(family, suffix)
+            self.observe()
+        except GeofenceError as error:
+            return str(error)
+        return None
+
+    def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
+        """The rules of both families as ``iptables-save`` prints them."""
+        return tuple(
+            line
+            for family in Family
+            for line in iptables.labelled(family, iptables.rule_lines(ruleset, family))
+        )
+
+    def observe(self) -> Observed:
+        """Read geofence's sets, chains and counters."""
+        with KernelSets() as sets:
+            held: dict[SetKey, PrefixSet] = {}
+            debris: list[str] = []
+            for header, key in _own(sets):
+                if header.name.endswith(_SECOND):
+                    debris.append(header.name)
+                else:
+                    _check_kind(header, key)
+                    held[key] = sets.entries(header.name, key.family)
+        tables = {family: iptables.save(family) for family in Family}
+        rules = tuple(
+            line
+            for family, table in tables.items()
+            for line in iptables.labelled(family, (*table.rules, *table.misplaced_jumps))
+        )
+        return Observed(held, rules, _total(tables.values()), tuple(debris))
+
+    def commit(self, plan: Plan) -> None:
+        """Fill second sets and swap them in, then rules, then drop what nothing refers to."""
+        with KernelSets() as sets:
+            for name in plan.observed.debris:
+                sets.destroy(name)
+            for change in plan.set_changes:
+                _put(sets, change)
+            if plan.rules_differ:
+                _commit_rules(plan.desired)
+            for change in plan.set_changes:
+                if change.after is None:
+                    sets.destroy(iptables.set_name(change.key))
+
+    def remove(self) -> bool:
+        """Take rules, then sets, out of the kernel."""
+        found = False
+        for family in Family:
+            table = iptables.save(family)
+            if table.chains or table.misplaced_jumps:
+                found = True
+                iptables.restore(family, iptables.removal(table))
+        with KernelSets() as sets:
+            for header, _ in _own(sets):
+                found = True
+                sets.destroy(header.name)
+        return found
+
+
+def _own(sets: KernelSets) -> list[tuple[SetHeader, SetKey]]:
+    """Headers of geofence's sets, second ones too, each with what it is a set of."""
+    keyed = ((header, iptables.set_key(header.name.rstrip(_SECOND))) for header in sets.headers())
+    return [(header, key) for header, key in keyed if key is not None]
+
+
+def _check_kind(header: SetHeader, key: SetKey) -> None:
+    if header.kind != "hash:net" or header.family is not key.family:
+        raise BackendError(
+            f"The kernel's set '{header.name}' is a {header.kind} of {header.family}, not "
+            f"geofence's hash:net of {key.family}; run 'ipset destroy {header.name}' and try again."
+        )
+
+
+def _put(sets: KernelSets, change: SetChange) -> None:
+    if change.after is None:
+        return
+    name = iptables.set_name(change.key)
+    second = name + _SECOND
+    sets.fill(second, change.after)
+    if change.before is None:
+        sets.rename(second, name)
+    else:
+        sets.swap(second, name)
+        sets.destroy(second)
+
+
+def _commit_rules(desired: Ruleset) -> None:
+    for family in Family:
+        commit = iptables.replacement(desired, family, iptables.save(family))
+        iptables.restore(family, commit)
+
+
+def _total(tables: Iterable[Table]) -> dict[str, Count]:
+    packets: Counter[str] = Counter()
+    octets: Counter[str] = Counter()
+    for table in tables:
+        for service, count in table.counts.items():
+            packets[service] += count.packets
+            octets[service] += count.octets
+    return {service: Count(packets[service], octets[service]) for service in packets}

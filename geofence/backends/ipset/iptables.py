@@ -1,0 +1,226 @@
+"""The ruleset in the words of iptables: own chains of the mangle table, hooked into PREROUTING.
+
+Rules are written exactly as ``iptables-save`` prints them, so that desired and observed rules
+compare as text. Each line begins with the program of its family.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from geofence.errors import BackendError, BackendUnavailable
+from geofence.model.plan import Count
+from geofence.model.policy import Ports
+from geofence.model.prefixes import Family
+from geofence.model.ruleset import (
+    Action,
+    Anything,
+    ArrivedBy,
+    FencedService,
+    Match,
+    NotForThisHost,
+    OfKnownFlow,
+    Rule,
+    Ruleset,
+    SetKey,
+    SourceIn,
+)
+
+CHAIN = "GEOFENCE"
+"""The chain that PREROUTING jumps to; those of services add ``-NAME``."""
+
+_JUMP = f"-A PREROUTING -j {CHAIN}"
+_SET_PREFIX = "geofence-"
+_SEARCH_PATH = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
+_PROGRAMS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
+_TARGETS = {Action.PASS: "RETURN", Action.DROP: "DROP"}
+_COUNTED_RULE = re.compile(r"\[(\d+):(\d+)\] (-A .*)")
+_PERMISSION = re.compile(r"permission denied|operation not permitted|must be root", re.IGNORECASE)
+
+
+def set_name(key: SetKey) -> str:
+    """The kernel name of a set."""
+    return _SET_PREFIX + key.name
+
+
+def set_key(name: str) -> SetKey | None:
+    """The inverse of ``set_name``; None for a set that is not geofence's."""
+    return SetKey.parse(name.removeprefix(_SET_PREFIX)) if name.startswith(_SET_PREFIX) else None
+
+
+def rule_lines(ruleset: Ruleset, family: Family) -> tuple[str, ...]:
+    """All rules of one family, in the order of ``iptables-save``."""
+    return (
+        _JUMP,
+        *(_enter(ports, service) for service in ruleset.services for ports in service.ports),
+        *(
+            _rule(service, rule, family)
+            for service in sorted(ruleset.services, key=lambda service: service.name)
+            for rule in ruleset.rules(service)
+        ),
+    )
+
+
+def _chain(service: FencedService) -> str:
+    return f"{CHAIN}-{service.name}"
+
+
+def _enter(ports: Ports, service: FencedService) -> str:
+    span = str(ports.first) if ports.first == ports.last else f"{ports.first}:{ports.last}"
+    protocol = ports.protocol
+    return f"-A {CHAIN} -p {protocol} -m {protocol} --dport {span} -g {_chain(service)}"
+
+
+def _rule(service: FencedService, rule: Rule, family: Family) -> str:
+    parts = (
+        f"-A {_chain(service)}",
+        *_match(rule.match, family),
+        f'-m comment --comment "{rule.comment}"',
+        f"-j {_TARGETS[rule.action]}",
+    )
+    return " ".join(parts)
+
+
+def _match(match: Match, family: Family) -> tuple[str, ...]:
+    match match:
+        case ArrivedBy(interface):
+            return (f"-i {interface[:-1]}+" if interface.endswith("*") else f"-i {interface}",)
+        case NotForThisHost():
+            return ("-m addrtype ! --dst-type LOCAL",)
+        case SourceIn(role, group):
+            return (f"-m set --match-set {set_name(SetKey(role, group, family))} src",)
+        case OfKnownFlow():
+            return ("-m conntrack --ctstate RELATED,ESTABLISHED",)
+        case Anything():
+            return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What ``iptables-save`` says of one family's mangle table, as far as it is geofence's."""
+
+    chains: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    """As printed, without counters; the jump only counts as ours while it is the first rule."""
+    misplaced_jumps: tuple[str, ...] = ()
+    """Jumps to our chain that other rules stand in front of, or that are there twice."""
+    counts: Mapping[str, Count] = field(default_factory=dict)
+    """Per service, what its drop rule has counted."""
+
+
+def parse_table(saved: str) -> Table:
+    """Find geofence's rules in the output of ``iptables-save -c -t mangle``."""
+    chains = tuple(re.findall(rf"^:({CHAIN}(?:-\S+)?) ", saved, re.MULTILINE))
+    found = [(Count(int(p), int(o)), line) for p, o, line in _COUNTED_RULE.findall(saved)]
+    prerouting = [line for _, line in found if line.startswith("-A PREROUTING ")]
+    jumps = [at for at, line in enumerate(prerouting) if line.split()[-1] == CHAIN]
+    first = (_JUMP,) if prerouting[:1] == [_JUMP] else ()
+    others = tuple(
+        f"{prerouting[at]}  (rule {at + 1} of PREROUTING)" for at in jumps if at or not first
+    )
+    own = [(count, line) for count, line in found if line.split()[1] in chains]
+    own.sort(key=lambda counted: counted[1].split()[1])  # versions list chains in varying order
+    drops = {
+        line.split()[1].removeprefix(f"{CHAIN}-"): count
+        for count, line in own
+        if line.endswith("-j DROP")
+    }
+    return Table(chains, (*first, *(line for _, line in own)), others, drops)
+
+
+def replacement(ruleset: Ruleset, family: Family, table: Table) -> str:
+    """Input for ``iptables-restore --noflush`` that puts the ruleset in place of what is there.
+
+    Declared chains are emptied and filled in the same commit; the jump goes to the top of
+    PREROUTING unless it is there and alone.
+    """
+    lines = rule_lines(ruleset, family)
+    wanted = (CHAIN, *(_chain(service) for service in ruleset.services))
+    stale = [chain for chain in table.chains if chain not in wanted]
+    settled = _JUMP in table.rules and not table.misplaced_jumps
+    return _commit(
+        *(f":{chain} - [0:0]" for chain in (*wanted, *stale)),
+        *([] if settled else [*_unhook(table), f"-I PREROUTING -j {CHAIN}"]),
+        *(line for line in lines if line != _JUMP),
+        *(f"-X {chain}" for chain in stale),
+    )
+
+
+def removal(table: Table) -> str:
+    """Input for ``iptables-restore --noflush`` that takes all of geofence's rules away."""
+    return _commit(
+        *_unhook(table),
+        *(f"-F {chain}" for chain in table.chains),
+        *(f"-X {chain}" for chain in reversed(table.chains)),
+    )
+
+
+def _unhook(table: Table) -> list[str]:
+    first = [_JUMP] if _JUMP in table.rules else []
+    others = [line.partition("  (")[0] for line in table.misplaced_jumps]
+    return [line.replace("-A ", "-D ", 1) for line in (*first, *others)]
+
+
+def _commit(*lines: str) -> str:
+    return "\n".join(("*mangle", *lines, "COMMIT", ""))
+
+
+def program(family: Family, suffix: str = "") -> str:
+    """Absolute path of ``iptables`` or ``ip6tables``, or of its ``-save`` or ``-restore``.
+
+    Raises:
+        BackendUnavailable: it is not installed.
+    """
+    name = _PROGRAMS[family] + suffix
+    path = shutil.which(name, path=_SEARCH_PATH)
+    if path is None:
+        raise BackendUnavailable(
+            f"The program '{name}' is missing; install it with 'apt install iptables', "
+            'or set backend = "nftables" in the rules.'
+        )
+    return path
+
+
+def save(family: Family) -> Table:
+    """Read one family's table."""
+    return parse_table(_run([program(family, "-save"), "-c", "-t", "mangle"], ""))
+
+
+def restore(family: Family, commit: str) -> None:
+    """Commit one table in one transaction."""
+    _run([program(family, "-restore"), "--noflush", "--wait", "10"], commit)
+
+
+def _run(command: list[str], given: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed programs, no shell, no user text in arguments
+            command,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={"PATH": _SEARCH_PATH, "LC_ALL": "C"},
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BackendError(f"'{command[0]}' could not be run: {error}.") from error
+    if done.returncode:
+        raise _refusal(command[0], " ".join(done.stderr.split()))
+    return done.stdout
+
+
+def _refusal(name: str, said: str) -> BackendError:
+    if _PERMISSION.search(said):
+        return BackendUnavailable(
+            f"'{name}' needs CAP_NET_ADMIN; run geofence as root, for example with sudo."
+        )
+    return BackendError(f"'{name}' refused: {said or 'it gave no reason'}.")
+
+
+def labelled(family: Family, lines: Iterable[str]) -> tuple[str, ...]:
+    """Rules as a plan shows them, each with its family's program in front."""
+    return tuple(f"{_PROGRAMS[family]} {line}" for line in lines)

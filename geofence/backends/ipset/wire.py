@@ -1,0 +1,150 @@
+"""Entries of ``hash:net`` sets as the kernel packs them in netlink messages.
+
+All entries of one family have the same layout and length (``linux/netfilter/ipset/ip_set.h``): a
+nested ``IPSET_ATTR_DATA`` of an ``IPSET_ATTR_IP`` nest with the address in network order and an
+``IPSET_ATTR_CIDR`` byte. So a whole message is a template repeated, and addresses and lengths are
+put in, or taken out, by strided slices: a few operations a message instead of several an entry.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from dataclasses import dataclass
+from sys import byteorder
+
+from geofence.model.prefixes import Family, PrefixSet
+
+_NESTED = 1 << 15
+_NET_BYTEORDER = 1 << 14
+_ATTRIBUTE_TYPE = _NET_BYTEORDER - 1
+
+# linux/netfilter/ipset/ip_set.h: enum IPSET_ATTR_*
+_DATA = 7
+_IP = 1
+_CIDR = 3
+_CADT_FLAGS = 8
+_FLAG_NOMATCH = 1 << 2
+
+_MESSAGE_LIMIT = 60_000
+"""Octets of entries in one message; the length of a netlink attribute has 16 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    template: bytes
+    """One entry with address and length zero."""
+    address_at: int
+    address_length: int
+    cidr_at: int
+
+    @classmethod
+    def of(cls, family: Family) -> _Layout:
+        octets = family.bits // 8
+        address_type = 1 if family is Family.IPV4 else 2
+        address = struct.pack("=HH", 4 + octets, address_type | _NET_BYTEORDER) + bytes(octets)
+        nest = struct.pack("=HH", 4 + len(address), _IP | _NESTED) + address
+        cidr = struct.pack("=HH4x", 5, _CIDR)
+        body = nest + cidr
+        head = struct.pack("=HH", 4 + len(body), _DATA | _NESTED)
+        return cls(head + body, 12, octets, 4 + len(nest) + 4)
+
+
+_LAYOUTS = {family: _Layout.of(family) for family in Family}
+
+
+def pack_entries(family: Family, networks: list[int], lengths: list[int]) -> list[bytes]:
+    """Prefixes as the contents of ``IPSET_ATTR_ADT`` attributes, one for each message to send."""
+    layout = _LAYOUTS[family]
+    addresses = _address_octets(family, networks)
+    size, width = len(layout.template), layout.address_length
+    packed = bytearray(layout.template * len(networks))
+    for octet in range(width):
+        packed[layout.address_at + octet :: size] = addresses[octet::width]
+    packed[layout.cidr_at :: size] = bytes(lengths)
+    step = _MESSAGE_LIMIT // size * size
+    return [bytes(packed[at : at + step]) for at in range(0, len(packed), step)]
+
+
+def unpack_entries(family: Family, packed: bytes) -> PrefixSet:
+    """The addresses that one message's entries stand for.
+
+    Raises:
+        ValueError: an entry is not one of a ``hash:net`` set of that family.
+    """
+    layout = _LAYOUTS[family]
+    size, width = len(layout.template), layout.address_length
+    count, rest = divmod(len(packed), size)
+    if rest or not _follows_template(layout, packed, count):
+        return _unpack_one_by_one(family, packed)
+    octets = bytearray(count * width)
+    for octet in range(width):
+        octets[octet::width] = packed[layout.address_at + octet :: size]
+    return _as_set(family, _addresses(family, bytes(octets)), list(packed[layout.cidr_at :: size]))
+
+
+def _follows_template(layout: _Layout, packed: bytes, count: int) -> bool:
+    """Whether all entries have the usual layout: no flags, counters or time-outs."""
+    size = len(layout.template)
+    values = {layout.cidr_at, *range(layout.address_at, layout.address_at + layout.address_length)}
+    return all(
+        packed[at::size] == layout.template[at : at + 1] * count
+        for at in range(size)
+        if at not in values
+    )
+
+
+def _address_octets(family: Family, addresses: list[int]) -> bytes:
+    if family is Family.IPV6:
+        return b"".join([address.to_bytes(16, "big") for address in addresses])
+    words = array("I", addresses)
+    if byteorder == "little":
+        words.byteswap()
+    return words.tobytes()
+
+
+def _addresses(family: Family, octets: bytes) -> list[int]:
+    if family is Family.IPV6:
+        return [high << 64 | low for high, low in struct.iter_unpack(">QQ", octets)]
+    return [address for (address,) in struct.iter_unpack(">I", octets)]
+
+
+def _as_set(family: Family, networks: list[int], lengths: list[int]) -> PrefixSet:
+    bits = family.bits
+    pasts = [n + (1 << (bits - length)) for n, length in zip(networks, lengths, strict=True)]
+    return PrefixSet.of_ranges(family, networks, pasts)
+
+
+def _attributes(packed: bytes) -> dict[int, bytes]:
+    """Type to value of a run of netlink attributes; of a type that recurs, the last."""
+    return dict(_attribute_run(packed))
+
+
+def _attribute_run(packed: bytes) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
+    at = 0
+    while at + 4 <= len(packed):
+        length, kind = struct.unpack_from("=HH", packed, at)
+        if length < 4:  # noqa: PLR2004 - a netlink attribute's header has four octets
+            raise ValueError("a netlink attribute is shorter than its header")
+        found.append((kind & _ATTRIBUTE_TYPE, packed[at + 4 : at + length]))
+        at += (length + 3) & ~3
+    return found
+
+
+def _unpack_one_by_one(family: Family, packed: bytes) -> PrefixSet:
+    """Entries that somebody else added may carry time-outs, counters or ``nomatch``."""
+    parts: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
+    for _, entry in _attribute_run(packed):
+        attributes = _attributes(entry)
+        address = [value for _, value in _attribute_run(attributes.get(_IP, b""))]
+        if not address or _CIDR not in attributes:
+            raise ValueError("an entry without address or prefix length")
+        flags = int.from_bytes(attributes.get(_CADT_FLAGS, b"\0"), "big")
+        pair = (int.from_bytes(address[0], "big"), attributes[_CIDR][0])
+        parts[bool(flags & _FLAG_NOMATCH)].append(pair)
+    matching, excluded = (
+        _as_set(family, [network for network, _ in pairs], [length for _, length in pairs])
+        for pairs in (parts[False], parts[True])
+    )
+    return matching - excluded
