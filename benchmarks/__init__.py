@@ -1,0 +1,1 @@
+"""What geofence costs, beside the tools that people use today, in the same run."""
