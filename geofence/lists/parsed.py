@@ -1,0 +1,86 @@
+"""What a list's body says, and what its guards need to know about how it says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyFacts:
+    """How a list writes its addresses of one family."""
+
+    entries: int = 0
+    """Number of prefixes, single addresses and ranges, as written."""
+    broadest: int | None = None
+    """Length of the shortest prefix written (a range counts as the broadest prefix that would fit
+    into it); None without entries."""
+    repeated: int = 0
+    """By how many addresses the entries together exceed their union: 0 means that no entry
+    duplicates or overlaps another."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedList:
+    """A parsed body, or several that make up one list."""
+
+    space: AddressSpace
+    ipv4: FamilyFacts
+    ipv6: FamilyFacts
+
+    def __getitem__(self, family: Family) -> FamilyFacts:
+        return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Half-open ranges of one family in the order in which a body gives them."""
+
+    family: Family
+    firsts: list[int]
+    pasts: list[int]
+    sizes: list[int]
+    """Number of addresses of each range."""
+
+    def append(self, first: int, past: int) -> None:
+        """Add one range."""
+        self.firsts.append(first)
+        self.pasts.append(past)
+        self.sizes.append(past - first)
+
+    def united(self) -> tuple[PrefixSet, FamilyFacts]:
+        """Their union and what is to know about them; uses the ranges up."""
+        if not self.sizes:
+            return PrefixSet(self.family), FamilyFacts()
+        union = PrefixSet.of_ranges(self.family, self.firsts, self.pasts)
+        broadest = self.family.bits + 1 - max(self.sizes).bit_length()
+        return union, FamilyFacts(len(self.sizes), broadest, sum(self.sizes) - union.size)
+
+
+def parsed_list(ipv4: Ranges, ipv6: Ranges) -> ParsedList:
+    """The list that consists of these ranges; uses them up."""
+    space4, facts4 = ipv4.united()
+    space6, facts6 = ipv6.united()
+    return ParsedList(AddressSpace(space4, space6), facts4, facts6)
+
+
+def joined(parts: Iterable[ParsedList]) -> ParsedList:
+    """One list from its parts, as a text list has one for each family."""
+    known = tuple(parts)
+    space = AddressSpace.union(part.space for part in known)
+    ipv4, ipv6 = (_joined_facts(known, space, family) for family in Family)
+    return ParsedList(space, ipv4, ipv6)
+
+
+def _joined_facts(
+    parts: tuple[ParsedList, ...], space: AddressSpace, family: Family
+) -> FamilyFacts:
+    facts = [part[family] for part in parts]
+    shared = sum(part.space[family].size for part in parts) - space[family].size
+    return FamilyFacts(
+        sum(fact.entries for fact in facts),
+        min((fact.broadest for fact in facts if fact.broadest is not None), default=None),
+        sum(fact.repeated for fact in facts) + shared,
+    )

@@ -1,0 +1,115 @@
+"""Text lists: one prefix, single address or range a line, comments after ``#`` or ``;``."""
+
+from __future__ import annotations
+
+import re
+
+from geofence.errors import ListError
+from geofence.lists.entries import bulk_prefixes, careful_entry, shown
+from geofence.lists.looks import refuse_json, refuse_markup
+from geofence.lists.parsed import ParsedList, Ranges, parsed_list
+from geofence.model.prefixes import Family
+
+_HEADER = re.compile(
+    r"^[ \t]*[#;][ \t]*(?:"
+    r"Country:[^\n]*\((?P<code>[A-Za-z]{2})\)"
+    r"|(?:Address family|IP version):[ \t]*IPv(?P<family>[46])"
+    r")[ \t]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""Lines by which a list says what it is: ``# Country: Japan (JP)``, ``# Address family: IPv4``
+(``# IP version: IPv4`` before 2026-01-03)."""
+
+_COMMENT = re.compile(r"[#;][^\n]*")
+
+
+def parse_text(body: bytes, family: Family | None = None, code: str | None = None) -> ParsedList:
+    """The prefixes of a text list.
+
+    Args:
+        body: the list as received.
+        family: what every entry must be of; None takes either.
+        code: the upper-case code of the country that was asked for; None for other lists. Where
+            the list's header says a country or a family, it must be the one asked for.
+
+    Raises:
+        ListError: the body is not a list, says it is another, holds an entry that is none (host
+            bits are not forgiven: it cannot be known which prefix is meant), or holds no entry.
+    """
+    refuse_markup(body)
+    refuse_json(body)
+    text = body.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
+    head = _head_length(text)
+    commented = "#" in text[head:] or ";" in text[head:]
+    _check_header(text if commented else text[:head], family, code)
+    entries = _entries(text[head:], commented=commented)
+    if not entries:
+        raise ListError("The list holds no prefix at all.")
+    ipv4, ipv6 = _bulk(entries, family) or _careful(text, family)
+    return parsed_list(ipv4, ipv6)
+
+
+def _head_length(text: str) -> int:
+    """Length of the comment lines with which the text begins."""
+    at = 0
+    while text[at : at + 1] in ("#", ";"):
+        line_end = text.find("\n", at)
+        if line_end < 0:
+            return len(text)
+        at = line_end + 1
+    return at
+
+
+def _check_header(header: str, family: Family | None, code: str | None) -> None:
+    for match in _HEADER.finditer(header):
+        said, digit = match["code"], match["family"]
+        if said is not None and code is not None and said.upper() != code:
+            raise ListError(f"The list says it is {said.upper()}, not {code}.")
+        if digit is not None and family is not None and digit != family.digit:
+            raise ListError(f"The list says it is IPv{digit}, not IPv{family.digit}.")
+
+
+def _entries(text: str, *, commented: bool) -> list[str]:
+    """The entries of all lines, stripped, without comments."""
+    bare = _COMMENT.sub("", text) if commented else text
+    lines = bare.split("\n")
+    if " " in bare or "\t" in bare or "\r" in bare:
+        lines = [line.strip() for line in lines]
+    return [line for line in lines if line]
+
+
+def _bulk(entries: list[str], family: Family | None) -> tuple[Ranges, Ranges] | None:
+    """All entries, if none is a range and none is wrong; else None."""
+    by_family: dict[Family, list[str]] = {Family.IPV4: [], Family.IPV6: []}
+    if family is not None:
+        by_family[family] = entries
+    else:
+        by_family[Family.IPV4] = [entry for entry in entries if ":" not in entry]
+        by_family[Family.IPV6] = [entry for entry in entries if ":" in entry]
+    ipv4, ipv6 = (bulk_prefixes(each, _with_lengths(each, by_family[each])) for each in Family)
+    return None if ipv4 is None or ipv6 is None else (ipv4, ipv6)
+
+
+def _with_lengths(family: Family, entries: list[str]) -> list[str]:
+    """Single addresses as prefixes of full length."""
+    full = f"/{family.bits}"
+    return [entry if "/" in entry else entry + full for entry in entries]
+
+
+def _careful(text: str, family: Family | None) -> tuple[Ranges, Ranges]:
+    """Entry by entry.
+
+    Raises:
+        ListError: names the first line that is wrong.
+    """
+    found = {each: Ranges(each, [], [], []) for each in Family}
+    for number, line in enumerate(text.split("\n"), start=1):
+        entry = _COMMENT.sub("", line).strip()
+        if not entry:
+            continue
+        try:
+            mine, (first, past) = careful_entry(entry, family)
+        except ValueError as error:
+            raise ListError(f"Line {number}, {shown(entry)}, {error}.") from error
+        found[mine].append(first, past)
+    return found[Family.IPV4], found[Family.IPV6]

@@ -1,0 +1,40 @@
+"""Bodies as publishers write them, made up for tests."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import strategies as st
+
+from geofence.model.prefixes import Family, Prefix
+
+
+def country_json(
+    code: str, ipv4: list[str], ipv6: list[str] | None = None, *, former_keys: bool = False
+) -> bytes:
+    """ipverse's JSON, of either generation of keys."""
+    code_key, prefixes_key = (
+        ("country-code", "subnets") if former_keys else ("countryCode", "prefixes")
+    )
+    document = {
+        "country": "Nowhere",
+        code_key: code,
+        prefixes_key: {"ipv4": ipv4, "ipv6": ipv6 or []},
+    }
+    return json.dumps(document, indent=2).encode()
+
+
+def country_text(code: str, family: Family, prefixes: list[str]) -> bytes:
+    """ipverse's text list."""
+    head = ["# Country: Nowhere", f"# Address family: IPv{family.digit}", "#"]
+    head[0] += f" ({code})"
+    return "\n".join([*head, *prefixes, ""]).encode()
+
+
+@st.composite
+def prefixes(draw: st.DrawFn, family: Family) -> Prefix:
+    """A prefix of a family; near others, so that they overlap and touch now and then."""
+    length = draw(st.integers(0, family.bits))
+    low_bits = draw(st.integers(0, 0xFF)) << draw(st.integers(0, family.bits - 8))
+    size = 1 << (family.bits - length)
+    return Prefix(family, low_bits & -size, length)
