@@ -11,6 +11,8 @@
     ├── BackendError              1  the kernel or a program of the backend said no
     │   └── BackendUnavailable    1  privilege, program or kernel support is missing
     ├── VerificationError         1  the kernel does not hold what was committed
+    ├── LabError                  1  a step of the demo or of a test's network failed
+    │   └── LabUnavailable        1  no throw-away network can be made here
     ├── GuardRefusal              3  a guard refused the plan
     └── BusyError                 4  another run holds the lock
 
@@ -78,6 +80,14 @@ class BackendUnavailable(BackendError):  # noqa: N818 - says what is the case, n
 
 class VerificationError(GeofenceError):
     """The kernel, read back, does not hold what was committed."""
+
+
+class LabError(GeofenceError):
+    """A step of the demo's, or a test's, throw-away network failed."""
+
+
+class LabUnavailable(LabError):  # noqa: N818 - says what is the case, not that it is an error
+    """No throw-away network can be made here; the message names the remedy."""
 
 
 class GuardRefusal(GeofenceError):  # noqa: N818 - a refusal is the guard's right outcome

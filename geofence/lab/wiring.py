@@ -1,0 +1,140 @@
+"""Cables, addresses and routes of lab hosts, over rtnetlink.
+
+Hardware addresses are given and neighbours entered by hand: no probe waits for, or is lost to,
+neighbour discovery, and no duplicate address detection delays the first packet.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from geofence.errors import LabError
+from geofence.lab.host import Host
+from geofence.lab.packets import Address
+
+Interface = IPv4Interface | IPv6Interface
+
+_NODAD = 0x02
+"""``IFA_F_NODAD``: use the IPv6 address at once (``linux/if_addr.h``)."""
+_PERMANENT = 0x80
+"""``NUD_PERMANENT``: a neighbour that is never asked for (``linux/neighbour.h``)."""
+
+_PATIENCE = 10.0
+"""Seconds until a cable counts as broken; it takes milliseconds."""
+_BLINK = 0.001
+"""Seconds between two looks at a cable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plug:
+    """One end of a cable."""
+
+    host: Host
+    name: str
+    """Of the interface."""
+    mac: str
+    addresses: tuple[Interface, ...]
+
+    @property
+    def gateways(self) -> tuple[Address, ...]:
+        """The addresses without their networks."""
+        return tuple(interface.ip for interface in self.addresses)
+
+
+def plug(host: Host, name: str, mac: str, *addresses: str) -> Plug:
+    """One end of a cable, from text: ``198.51.100.10/24``."""
+    return Plug(host, name, mac, tuple(ip_interface(address) for address in addresses))
+
+
+def connect(left: Plug, right: Plug) -> None:
+    """Lay a cable (veth) between two hosts and make both ends know each other.
+
+    Raises:
+        LabError: the kernel refused.
+    """
+    try:
+        with left.host.entered(), IPRoute() as netlink:
+            far = {"ifname": right.name, "address": right.mac, "net_ns_fd": right.host.fd}
+            netlink.link("add", ifname=left.name, kind="veth", address=left.mac, peer=far)
+        for near, other in ((left, right), (right, left)):
+            _configure(near, other)
+        for end in (left, right):
+            _await_carrier(end)
+    except NetlinkError as error:
+        raise LabError(f"No cable could be laid to {right.host.name}: {error}.") from error
+
+
+def _configure(near: Plug, far: Plug) -> None:
+    with near.host.entered(), IPRoute() as netlink:
+        index = netlink.link_lookup(ifname=near.name)[0]
+        for interface in near.addresses:
+            _add_address(netlink, index, interface)
+        netlink.link("set", index=index, state="up")
+        for address in far.gateways:
+            family = _family(address)
+            netlink.neigh(
+                "add",
+                dst=str(address),
+                lladdr=far.mac,
+                ifindex=index,
+                state=_PERMANENT,
+                family=family,
+            )
+
+
+def _await_carrier(end: Plug) -> None:
+    """The kernel notices a carrier in its own time, and drops what is sent before that."""
+    deadline = time.monotonic() + _PATIENCE
+    with end.host.entered(), IPRoute() as netlink:
+        while netlink.link("get", ifname=end.name)[0].get_attr("IFLA_OPERSTATE") != "UP":
+            if time.monotonic() > deadline:
+                raise LabError(f"The cable {end.name} of {end.host.name} got no carrier.")
+            time.sleep(_BLINK)
+
+
+def own(host: Host, interface: str, addresses: tuple[Address, ...]) -> None:
+    """Give a host more addresses, as single ones, so that programs on it can bind them.
+
+    Raises:
+        LabError: the kernel refused.
+    """
+    try:
+        with host.entered(), IPRoute() as netlink:
+            index = netlink.link_lookup(ifname=interface)[0]
+            for address in addresses:
+                _add_address(netlink, index, ip_interface(address))
+    except NetlinkError as error:
+        raise LabError(f"{host.name} could not be given its addresses: {error}.") from error
+
+
+def route_default(host: Host, gateways: tuple[Address, ...]) -> None:
+    """Send what is for nobody near to the gateways, one a family."""
+    with host.entered(), IPRoute() as netlink:
+        for gateway in gateways:
+            netlink.route("add", dst="default", gateway=str(gateway), family=_family(gateway))
+
+
+def loopback_up(host: Host) -> None:
+    """Bring up a host's loopback interface."""
+    with host.entered(), IPRoute() as netlink:
+        netlink.link("set", index=1, state="up")
+
+
+def _add_address(netlink: IPRoute, index: int, interface: Interface) -> None:
+    netlink.addr(
+        "add",
+        index=index,
+        address=str(interface.ip),
+        prefixlen=interface.network.prefixlen,
+        family=_family(interface.ip),
+        flags=_NODAD if interface.version == 6 else 0,  # noqa: PLR2004 - an IP version
+    )
+
+
+def _family(address: Address) -> int:
+    return 2 if address.version == 4 else 10  # noqa: PLR2004 - AF_INET, AF_INET6

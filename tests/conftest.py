@@ -1,0 +1,22 @@
+"""What all tests share: the right to make network namespaces, and a lab made in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from geofence.lab import privilege
+from geofence.lab.network import Lab
+
+
+def pytest_configure() -> None:
+    """Become root of a user namespace where needed; possible only before the first thread."""
+    privilege.ensure()
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A fresh network: the Internet, a PBX, and a container behind it."""
+    with Lab() as made:
+        yield made
