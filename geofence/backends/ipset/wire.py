@@ -33,21 +33,28 @@ _MESSAGE_LIMIT = 60_000
 @dataclass(frozen=True, slots=True)
 class _Layout:
     template: bytes
-    """One entry with address and length zero."""
+    """One entry with address and length zero, as it is sent."""
+    answer: bytes
+    """The same as the kernel lists it: without the flag that says network order."""
     address_at: int
     address_length: int
     cidr_at: int
 
     @classmethod
     def of(cls, family: Family) -> _Layout:
-        octets = family.bits // 8
         address_type = 1 if family is Family.IPV4 else 2
-        address = struct.pack("=HH", 4 + octets, address_type | _NET_BYTEORDER) + bytes(octets)
+        sent = cls._entry(family, address_type | _NET_BYTEORDER)
+        answer = cls._entry(family, address_type)
+        return cls(sent, answer, 12, family.bits // 8, len(sent) - 4)
+
+    @staticmethod
+    def _entry(family: Family, address_type: int) -> bytes:
+        octets = family.bits // 8
+        address = struct.pack("=HH", 4 + octets, address_type) + bytes(octets)
         nest = struct.pack("=HH", 4 + len(address), _IP | _NESTED) + address
         cidr = struct.pack("=HH4x", 5, _CIDR)
         body = nest + cidr
-        head = struct.pack("=HH", 4 + len(body), _DATA | _NESTED)
-        return cls(head + body, 12, octets, 4 + len(nest) + 4)
+        return struct.pack("=HH", 4 + len(body), _DATA | _NESTED) + body
 
 
 _LAYOUTS = {family: _Layout.of(family) for family in Family}
@@ -85,10 +92,10 @@ def unpack_entries(family: Family, packed: bytes) -> PrefixSet:
 
 def _follows_template(layout: _Layout, packed: bytes, count: int) -> bool:
     """Whether all entries have the usual layout: no flags, counters or time-outs."""
-    size = len(layout.template)
+    size = len(layout.answer)
     values = {layout.cidr_at, *range(layout.address_at, layout.address_at + layout.address_length)}
     return all(
-        packed[at::size] == layout.template[at : at + 1] * count
+        packed[at::size] == layout.answer[at : at + 1] * count
         for at in range(size)
         if at not in values
     )
