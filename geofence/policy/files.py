@@ -1,0 +1,127 @@
+"""The rules on disk: which files, in which order, and what they say."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from geofence.model.policy import Origin
+from geofence.policy.problems import Mistake, Problems, printable
+from geofence.policy.trust import distrust
+
+MOST_OCTETS = 1_000_000
+"""A rules file larger than this is none."""
+
+
+class RulesFile(NamedTuple):
+    """One drop-in."""
+
+    name: str
+    """As messages name it."""
+    text: str
+
+
+def read_rules(directories: Sequence[Path], problems: Problems) -> tuple[RulesFile, ...]:
+    """All drop-ins in the order in which they count.
+
+    Args:
+        directories: the one with the shipped rules, which must exist, then others, which may.
+        problems: told which files cannot be had or should not be believed; these are left out.
+    """
+    paths = [
+        path
+        for index, directory in enumerate(directories)
+        for path in _drop_ins(directory, problems, must_exist=index == 0)
+    ]
+    texts = ((path, _read(path, problems)) for path in paths)
+    return tuple(RulesFile(_name(path), text) for path, text in texts if text is not None)
+
+
+def _name(path: Path) -> str:
+    return printable(str(path))
+
+
+def _drop_ins(directory: Path, problems: Problems, *, must_exist: bool) -> list[Path]:
+    """The directory's ``*.toml`` in lexical order; editors' hidden files are none."""
+    found: list[Path] = []
+    try:
+        with _opened(directory, os.O_DIRECTORY) as handle:
+            _believe(directory, handle)
+            names = sorted(os.listdir(handle))  # noqa: PTH208 - pathlib cannot list what was checked
+            found = [directory / name for name in names if _is_drop_in(name)]
+    except FileNotFoundError:
+        if must_exist:
+            problems.add(
+                _name(directory),
+                Mistake("does not exist", "the directory with the rules that ship with geofence"),
+            )
+    except OSError as error:
+        problems.add(_name(directory), _unreadable(error, "a directory of rules"))
+    except Mistake as mistake:
+        problems.add(_name(directory), mistake)
+    return found
+
+
+def _is_drop_in(name: str) -> bool:
+    return name.endswith(".toml") and not name.startswith(".")
+
+
+def _read(path: Path, problems: Problems) -> str | None:
+    octets = b""
+    try:
+        with _opened(path) as handle:
+            _believe(path, handle)
+            octets = _content(handle)
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        mistake = Mistake(f"is not UTF-8 (octet 0x{octets[error.start]:02x})", "text in UTF-8")
+        problems.add(Origin(_name(path), line), mistake)
+    except OSError as error:
+        problems.add(_name(path), _unreadable(error, "a file of rules"))
+    except Mistake as mistake:
+        problems.add(_name(path), mistake)
+    return None
+
+
+def _unreadable(error: OSError, expected: str) -> Mistake:
+    return Mistake(
+        f"cannot be read ({error.strerror or error})", f"{expected} that geofence may read"
+    )
+
+
+@contextmanager
+def _opened(path: Path, flags: int = 0) -> Iterator[int]:
+    """A descriptor: what is checked is then what is read. Never waits, as for a pipe's writer."""
+    flags |= os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    handle = os.open(path, flags)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _believe(path: Path, handle: int) -> None:
+    """Raise a Mistake about what others could have written."""
+    doubt = distrust(os.fstat(handle))
+    if doubt:
+        raise Mistake(
+            doubt.reason,
+            "rules that only root and you can write; "
+            f"read through them, then: {doubt.remedy} {shlex.quote(_name(path))}",
+        )
+
+
+def _content(handle: int) -> bytes:
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        raise Mistake("is no regular file", "a file of rules")
+    with os.fdopen(os.dup(handle), "rb") as file:
+        octets = file.read(MOST_OCTETS + 1)
+    if len(octets) > MOST_OCTETS:
+        raise Mistake(f"is larger than {MOST_OCTETS:,} octets", "a file of rules")
+    return octets

@@ -1,0 +1,49 @@
+"""From files to a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from pathlib import Path
+
+from geofence.model.policy import Origin, Policy
+from geofence.policy.files import RulesFile, read_rules
+from geofence.policy.problems import Problems
+from geofence.policy.schema import read_policy
+from geofence.policy.tree import Table, merged, parse
+
+
+def load_policy(directories: Sequence[Path]) -> Policy:
+    """The policy that the drop-ins in some directories make together.
+
+    Every ``*.toml`` of the first directory in lexical order, then those of the next: a later file
+    adds tables and keys or gives keys another value.
+
+    Args:
+        directories: that of the shipped rules, then others, which need not exist.
+
+    Raises:
+        RulesError: rules cannot be read, should not be believed, or are wrong; it has a line for
+            each mistake. As long as files cannot be read, what they say is not judged.
+    """
+    problems = Problems()
+    files = read_rules(directories, problems)
+    return _policy(files, problems)
+
+
+def policy_of(files: Iterable[RulesFile]) -> Policy:
+    """The policy that some drop-ins make together, the first counting least.
+
+    Raises:
+        RulesError: they are wrong; it has a line for each mistake.
+    """
+    return _policy(files, Problems())
+
+
+def _policy(files: Iterable[RulesFile], problems: Problems) -> Policy:
+    trees = [parse(file.text, file.name, problems) for file in files]
+    problems.raise_any()
+    rules = reduce(merged, filter(None, trees), Table(Origin("", 1)))
+    policy = read_policy(rules, problems)
+    problems.raise_any()
+    return policy

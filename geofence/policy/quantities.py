@@ -1,0 +1,114 @@
+"""Ports, spans of time, times of day and percentages as rules write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import time, timedelta
+
+from geofence.model.policy import Ports, Protocol
+from geofence.policy.problems import Mistake, quoted
+
+HIGHEST_PORT = 65535
+
+_EXPECTED_PORTS = (
+    f'ports from 1 to {HIGHEST_PORT} with their protocol, such as "5060/udp" or "5060-5061/tcp"'
+)
+
+
+def ports(text: str) -> Ports:
+    """A port or range of ports with its protocol.
+
+    Raises:
+        Mistake: it is none, or its ends are out of range or the wrong way round.
+    """
+    match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?/(udp|tcp)", text)
+    if match is None:
+        raise Mistake(f"{quoted(text)} names no ports", _EXPECTED_PORTS, *_meant_ports(text))
+    first, last, protocol = int(match[1]), int(match[2] or match[1]), Protocol(match[3])
+    if not (1 <= first <= HIGHEST_PORT and 1 <= last <= HIGHEST_PORT):
+        raise Mistake(f"{quoted(text)} is out of range", _EXPECTED_PORTS)
+    if first > last:
+        meant = quoted(str(Ports(protocol, last, first)))
+        raise Mistake(f"{quoted(text)} goes downwards", _EXPECTED_PORTS, meant)
+    return Ports(protocol, first, last)
+
+
+def _meant_ports(text: str) -> tuple[str, ...]:
+    """What was meant with another separator, other order, other case or no protocol."""
+    numbers = re.findall(r"[0-9]{1,5}", text)
+    protocols = re.findall(r"udp|tcp", text.lower())
+    rest = re.sub(r"udp|tcp|[0-9]{1,5}|[-:/.\s]", "", text.lower())
+    if rest or len(numbers) not in (1, 2) or len(protocols) > 1:
+        return ()
+    span = "-".join(numbers)
+    return tuple(f'"{span}/{protocol}"' for protocol in protocols or ("udp", "tcp"))
+
+
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+_EXPECTED_SPAN = 'a number and a unit (s, m, h, d or w) such as "36h" or "7d"'
+_DAY = timedelta(days=1)
+
+
+def _span(text: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
+    if match is None:
+        raise Mistake(f"{quoted(text)} is no span of time", _EXPECTED_SPAN, *_meant_span(text))
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _meant_span(text: str) -> tuple[str, ...]:
+    """``7 days``, or a number alone."""
+    match = re.fullmatch(
+        r"([0-9]{1,6})(|[smhdw]|sec.*|min.*|h.*|d.*|w.*)", text.lower().replace(" ", "")
+    )
+    if match is None:
+        return ()
+    return tuple(f'"{match[1]}{unit}"' for unit in (match[2][:1] or "hd"))
+
+
+def age(text: str) -> timedelta:
+    """For how long a list counts as fresh: an hour to a year.
+
+    Raises:
+        Mistake: it is no span of time, or none of these.
+    """
+    span = _span(text)
+    if not timedelta(hours=1) <= span <= 366 * _DAY:
+        raise Mistake(f"{quoted(text)} is no sensible age", 'from "1h" to "366d"')
+    return span
+
+
+def jitter(text: str) -> timedelta:
+    """By how much something that runs daily may be late: nothing to less than a day.
+
+    Raises:
+        Mistake: it is no span of time, or a longer one.
+    """
+    span = _span(text)
+    if span >= _DAY:
+        raise Mistake(f"{quoted(text)} is a day or more", 'from "0s" to "23h"')
+    return span
+
+
+def time_of_day(text: str) -> time:
+    """A time of day, hours and minutes.
+
+    Raises:
+        Mistake: it is none.
+    """
+    match = re.fullmatch(r"([0-9]{2}):([0-9]{2})", text)
+    if match and int(match[1]) < 24 and int(match[2]) < 60:  # noqa: PLR2004 - hours and minutes
+        return time(int(match[1]), int(match[2]))
+    parts = re.fullmatch(r"\s*([01]?[0-9]|2[0-3])[:.h]?([0-5][0-9])(:[0-9]{2})?\s*", text)
+    guesses = (f'"{parts[1]:0>2}:{parts[2]}"',) if parts else ()
+    raise Mistake(
+        f"{quoted(text)} is no time of day",
+        'hours and minutes from "00:00" to "23:59", such as "03:30"',
+        *guesses,
+    )
