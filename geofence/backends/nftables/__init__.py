@@ -1,0 +1,24 @@
+"""The fence in nf_tables: one table of its own, changed in one transaction.
+
+::
+
+    backend      observe, commit, remove: the only module that puts the others together
+    ├── transaction   ruleset and look → messages
+    │   ├── rules     rules → expressions
+    │   └── elements  prefixes ↔ elements
+    ├── inventory     look → what is geofence's, what is in the way
+    │   └── listing   expressions → lines
+    ├── look          the kernel → chains, rules, sets, objects
+    └── netlink       the socket: dumps and transactions
+"""
+
+from __future__ import annotations
+
+from geofence.backends.interface import Backend
+
+
+def backend() -> Backend:
+    """The backend; opens nothing yet."""
+    from geofence.backends.nftables.backend import NftablesBackend
+
+    return NftablesBackend()

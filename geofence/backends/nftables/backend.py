@@ -1,0 +1,121 @@
+"""The nftables backend: one table, read whole, changed in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from geofence.backends.nftables import inventory, listing, rules, transaction
+from geofence.backends.nftables.look import Look, look
+from geofence.backends.nftables.netlink import Changed, Netlink, Request, batch_size
+from geofence.backends.nftables.objects import TABLE
+from geofence.errors import BackendError
+from geofence.model.plan import Observed, Plan
+from geofence.model.ruleset import Ruleset, SetKey
+
+_ATTEMPTS = 20
+_PAUSE = 0.002
+"""Seconds before the second attempt; each further one waits that much longer."""
+
+
+class NftablesBackend:
+    """The table ``inet geofence`` of the current network namespace."""
+
+    name = "nftables"
+
+    def obstacle(self) -> str | None:
+        """Why nf_tables cannot be used here, or None."""
+        try:
+            with Netlink() as netlink:
+                netlink.generation()
+        except BackendError as error:
+            return str(error)
+        return None
+
+    def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
+        """All rules, chain by chain, nearly as nft prints them."""
+        compiled = rules.compile_rules(ruleset, lambda key: key.name)
+        return listing.lines(transaction.wanted_chains(ruleset), compiled, {})
+
+    def observe(self) -> Observed:
+        """Read the table with everything in it."""
+        with Netlink() as netlink:
+            return inventory.observed(look(netlink, elements=True))
+
+    def commit(self, plan: Plan) -> None:
+        """Bring the table to what the plan desires, in one transaction.
+
+        Where the socket takes no batch of that size (in a user namespace, with large sets), new
+        sets are filled beforehand; no rule looks into them before the last transaction.
+        """
+        changed = frozenset(change.key for change in plan.set_changes)
+        staged: dict[SetKey, str] = {}
+        with Netlink() as netlink:
+            for held in _looks(netlink):
+                standing = _standing(plan.desired, held, changed, staged)
+                requests = transaction.replacement(plan.desired, held, standing)
+                if held.flags:
+                    # Asleep it fences nothing, and the kernel binds no chain in waking it up.
+                    _transacted(netlink, [transaction.no_table()], held)
+                elif not netlink.room_for(batch_size(requests)):
+                    staged = _stage(netlink, plan.desired, held, standing)
+                elif _transacted(netlink, requests, held):
+                    return
+
+    def remove(self) -> bool:
+        """Take the table away."""
+        with Netlink() as netlink:
+            for held in _looks(netlink):
+                if not held.exists:
+                    return False
+                if _transacted(netlink, [transaction.no_table()], held):
+                    return True
+        return False
+
+
+def _looks(netlink: Netlink) -> Iterator[Look]:
+    """Fresh looks without elements, until whoever asks has done what it wanted."""
+    for attempt in range(_ATTEMPTS):
+        time.sleep(attempt * _PAUSE)
+        yield look(netlink, elements=False)
+    raise BackendError(
+        f"Other programs changed nftables all the time while table inet {TABLE} was being written "
+        f"({_ATTEMPTS} attempts); what it held still stands. Run it again when they are done."
+    )
+
+
+def _transacted(netlink: Netlink, requests: list[Request], held: Look) -> bool:
+    """Carry out what was made for a look; false, and nothing done, if it is no longer true."""
+    try:
+        netlink.transact(requests, held.generation)
+    except Changed:
+        return False
+    return True
+
+
+def _standing(
+    desired: Ruleset, held: Look, changed: frozenset[SetKey], staged: dict[SetKey, str]
+) -> dict[SetKey, str]:
+    """The sets that are right as they are: not to be changed, or filled beforehand."""
+    in_use = inventory.sets_in_use(held)
+    present = {each.name for each in held.sets}
+    unchanged = {
+        key: name for key, name in in_use.items() if key in desired.sets and key not in changed
+    }
+    return unchanged | {key: name for key, name in staged.items() if name in present}
+
+
+def _stage(
+    netlink: Netlink, desired: Ruleset, held: Look, standing: dict[SetKey, str]
+) -> dict[SetKey, str]:
+    """Fill all sets that are to be made, under names that are free, in several transactions."""
+    names = {key: transaction.free_name(key, held) for key in desired.sets if key not in standing}
+    batch = [transaction.new_table()]
+    for key, name in names.items():
+        for request in transaction.new_set(key, name, desired.sets[key]):
+            if not netlink.room_for(batch_size([*batch, request])):
+                netlink.transact(batch)
+                batch = []
+            batch.append(request)
+    netlink.transact(batch)
+    return names

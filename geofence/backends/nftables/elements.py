@@ -1,0 +1,151 @@
+"""The elements of an interval set: one where an interval begins, another where it ends.
+
+The kernel finds the element with the largest key that is not above the address; the address is in
+the set unless that element is an end. Whole sets are written and read in bulk, since the headers
+are the same for all elements of a family.
+
+Source: ``nft_add_set_elem`` and ``nf_tables_fill_setelem`` in ``net/netfilter/nf_tables_api.c``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from operator import lt
+
+from geofence.backends.nftables import kernel, userdata
+from geofence.backends.nftables.attributes import (
+    LONGEST,
+    as_number,
+    attribute,
+    each,
+    nested,
+    number,
+)
+from geofence.backends.nftables.kernel import Element, ElementFlag
+from geofence.model.prefixes import Family, PrefixSet
+
+_LIST_HEADER = 4
+_END = number(Element.FLAGS, ElementFlag.INTERVAL_END)
+_OPEN = attribute(
+    Element.USERDATA,
+    userdata.field(userdata.ELEMENT_FLAGS, userdata.flag(userdata.INTERVAL_OPEN)),
+)
+"""What nft writes beside an interval that reaches up to the last address, to print it as such."""
+
+
+def encode(prefixes: PrefixSet) -> list[bytes]:
+    """The elements of a set, in pieces that each fit one attribute.
+
+    No interval is spread over two pieces: a kernel that checks for overlaps takes a piece's last
+    element without an end for an interval that reaches up to the last address.
+    """
+    family = prefixes.family
+    bounds = prefixes.bounds
+    octets = family.bits // 8
+    is_open = bounds[-1:] == (1 << family.bits,)
+    closed = bounds[:-2] if is_open else bounds
+    start, end = _head(family, b""), _head(family, _END)
+    encoded = [
+        start + first.to_bytes(octets, "big") + end + past.to_bytes(octets, "big") + _END
+        for first, past in zip(closed[0::2], closed[1::2], strict=True)
+    ]
+    if is_open:
+        encoded.append(_head(family, _OPEN) + bounds[-2].to_bytes(octets, "big") + _OPEN)
+    each_piece = (LONGEST - _LIST_HEADER) // (len(start) + len(end) + 2 * octets + len(_END))
+    pieces = range(0, len(encoded), each_piece)
+    return [b"".join(encoded[at : at + each_piece]) for at in pieces]
+
+
+def decode(family: Family, pieces: Sequence[bytes]) -> PrefixSet:
+    """The set that elements make up, in whatever order and however they were written."""
+    data = b"".join(pieces)
+    starts, ends = _bulk(family, data) or _one_by_one(data)
+    starts.sort()
+    ends.sort()
+    return _as_usual(family, starts, ends) or _as_the_kernel_looks(family, starts, ends)
+
+
+def _head(family: Family, after: bytes) -> bytes:
+    """All of an element that comes before its key's value, given what comes after."""
+    key = nested(Element.KEY, attribute(kernel.DATA_VALUE, bytes(family.bits // 8)))
+    element = nested(kernel.LIST_ELEM, key + after)
+    return element[: len(element) - family.bits // 8 - len(after)]
+
+
+def _pattern(family: Family) -> re.Pattern[bytes]:
+    """A start or an end as the kernel lists them; it leaves out the flag that marks nesting."""
+    octets = family.bits // 8
+    forms = (
+        _listed_head(family, after) + b"(.{%d})" % octets + re.escape(after)
+        for after in (b"", _END)
+    )
+    return re.compile(b"|".join(forms), re.DOTALL)
+
+
+def _listed_head(family: Family, after: bytes) -> bytes:
+    head = re.escape(_head(family, after))
+    mark = re.escape(b"\x01\x80")
+    return head.replace(mark, b"\x01[\x00\x80]")
+
+
+_PATTERNS = {family: _pattern(family) for family in Family}
+_LENGTHS = {
+    family: tuple(
+        len(_head(family, after)) + family.bits // 8 + len(after) for after in (b"", _END)
+    )
+    for family in Family
+}
+
+
+def _bulk(family: Family, data: bytes) -> tuple[list[int], list[int]] | None:
+    """Keys of starts and of ends; None if there is an element with more than a key."""
+    found = _PATTERNS[family].findall(data)
+    starts = [int.from_bytes(start, "big") for start, end in found if start]
+    ends = [int.from_bytes(end, "big") for start, end in found if end]
+    start, end = _LENGTHS[family]
+    complete = start * len(starts) + end * len(ends) == len(data)
+    return (starts, ends) if complete else None
+
+
+def _one_by_one(data: bytes) -> tuple[list[int], list[int]]:
+    """The same for elements with comments, counters, timeouts or whatever else others add."""
+    starts: list[int] = []
+    ends: list[int] = []
+    for _, element in each(data):
+        attributes = dict(each(element))
+        flags = as_number(attributes.get(Element.FLAGS))
+        key = as_number(dict(each(attributes.get(Element.KEY, b""))).get(kernel.DATA_VALUE))
+        if flags & ElementFlag.CATCHALL:
+            # Stands for every address that no interval holds: all are in the set.
+            return [0], []
+        (ends if flags & ElementFlag.INTERVAL_END else starts).append(key)
+    return starts, ends
+
+
+def _as_usual(family: Family, starts: list[int], ends: list[int]) -> PrefixSet | None:
+    """The set, if starts and ends alternate as geofence and nft write them; None otherwise."""
+    top = 1 << family.bits
+    # nft marks the first address as the end of nothing.
+    ends = ends[1:] if ends[:1] == [0] else ends
+    ends = [*ends, top] if len(ends) == len(starts) - 1 else ends
+    if len(starts) != len(ends):
+        return None
+    if not all(map(lt, starts, ends)) or not all(map(lt, ends, starts[1:])):
+        return None
+    return PrefixSet.of_ranges(family, starts, ends)
+
+
+def _as_the_kernel_looks(family: Family, starts: list[int], ends: list[int]) -> PrefixSet:
+    """The set by what the kernel finds for each address; a start counts before an end there."""
+    marks = dict.fromkeys(ends, False) | dict.fromkeys(starts, True)
+    spans = list(_spans(sorted(marks.items()), 1 << family.bits))
+    return PrefixSet.of_ranges(family, [first for first, _ in spans], [past for _, past in spans])
+
+
+def _spans(marks: Sequence[tuple[int, bool]], top: int) -> Iterator[tuple[int, int]]:
+    """From each start to the next element, whatever that is."""
+    following = [key for key, _ in marks[1:]] + [top]
+    for (key, starts), past in zip(marks, following, strict=True):
+        if starts:
+            yield key, past

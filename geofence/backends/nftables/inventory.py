@@ -1,0 +1,83 @@
+"""What of a look is geofence's, and what is in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from geofence.backends.nftables import elements, kernel, listing
+from geofence.backends.nftables.kernel import ChainFlag, SetFlag, TableFlag
+from geofence.backends.nftables.look import Look
+from geofence.backends.nftables.objects import (
+    BASE,
+    counted_service,
+    is_chain_name,
+    key_of,
+)
+from geofence.model.plan import Observed
+from geofence.model.ruleset import SetKey
+
+
+def observed(held: Look) -> Observed:
+    """What a look with elements tells the planner."""
+    if not held.exists:
+        return Observed()
+    in_use = sets_in_use(held)
+    return Observed(
+        sets={
+            key: elements.decode(key.family, held.elements[name]) for key, name in in_use.items()
+        },
+        rules=(
+            *_table_lines(held),
+            *listing.lines(held.chains, held.rules, _shown_as(held, in_use)),
+        ),
+        dropped={
+            service: counter.count
+            for counter in held.objects
+            if (service := counted_service(counter)) is not None
+        },
+        debris=tuple(_debris(held, in_use)),
+    )
+
+
+def sets_in_use(held: Look) -> dict[SetKey, str]:
+    """The set that stands for each key, by its name in the kernel.
+
+    Of several it is the one that rules look into: others are what a killed run was filling.
+    """
+    looked_into = frozenset(listing.sets_looked_into(held.rules))
+    names: dict[SetKey, str] = {}
+    for candidate in sorted(held.sets, key=lambda each: (each.name not in looked_into, each.name)):
+        key = key_of(candidate)
+        if key is not None:
+            names.setdefault(key, candidate.name)
+    return names
+
+
+def _table_lines(held: Look) -> tuple[str, ...]:
+    """A table that is put to sleep, or that a program has made its own, fences otherwise."""
+    return (f"table: flags {TableFlag(held.flags)!r}",) if held.flags else ()
+
+
+def _shown_as(held: Look, in_use: Mapping[SetKey, str]) -> dict[str, str]:
+    """What sets are called in rules: the one in use by its usual name, no other by the same."""
+    shown = {name: key.name for key, name in in_use.items()}
+    others = (each.name for each in held.sets if each.name not in shown)
+    return {name: f"{name} (not the one in use)" for name in others} | shown
+
+
+def _debris(held: Look, in_use: Mapping[SetKey, str]) -> Iterator[str]:
+    """What geofence does not make, or no longer refers to; made with a rule, it goes with it."""
+    for each in held.sets:
+        if each.name not in in_use.values() and not each.flags & SetFlag.ANONYMOUS:
+            yield f"set {each.name}"
+    with_rules = {rule.chain for rule in held.rules}
+    for chain in held.chains:
+        own = chain.name == BASE.name or (is_chain_name(chain.name) and chain.name in with_rules)
+        if not own and not chain.flags & ChainFlag.BINDING:
+            yield f"chain {chain.name}"
+    counted_on = set(listing.counters_counted_on(held.rules))
+    for held_object in held.objects:
+        if counted_service(held_object) is None or held_object.name not in counted_on:
+            kind = "counter" if held_object.kind == kernel.COUNTER else "object"
+            yield f"{kind} {held_object.name}"
+    yield from (f"flowtable {name}" for name in held.flowtables)

@@ -1,0 +1,341 @@
+"""Numbers of the kernel's interface, by the names that its headers give them.
+
+Sources: ``linux/netfilter/nf_tables.h``, ``linux/netfilter/nfnetlink.h``, ``linux/netfilter.h``.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+SUBSYSTEM = 10
+"""``NFNL_SUBSYS_NFTABLES``."""
+BATCH_BEGIN = 16
+BATCH_END = 17
+BATCH_GENID = 1
+"""Attribute of ``BATCH_BEGIN``: the generation that the transaction is made for."""
+
+INET = 1
+"""``NFPROTO_INET``: a table for both families."""
+PREROUTING = 0
+"""``NF_INET_PRE_ROUTING``."""
+NF_DROP = 0
+NF_ACCEPT = 1
+
+
+class Message(IntEnum):
+    """``enum nf_tables_msg_types``."""
+
+    NEWTABLE = 0
+    GETTABLE = 1
+    DELTABLE = 2
+    NEWCHAIN = 3
+    GETCHAIN = 4
+    DELCHAIN = 5
+    NEWRULE = 6
+    GETRULE = 7
+    DELRULE = 8
+    NEWSET = 9
+    GETSET = 10
+    DELSET = 11
+    NEWSETELEM = 12
+    GETSETELEM = 13
+    NEWGEN = 15
+    GETGEN = 16
+    NEWOBJ = 18
+    GETOBJ = 19
+    DELOBJ = 20
+    GETFLOWTABLE = 23
+    DELFLOWTABLE = 24
+
+
+class Gen(IntEnum):
+    """``enum nft_gen_attributes``."""
+
+    ID = 1
+
+
+class Table(IntEnum):
+    """``enum nft_table_attributes``."""
+
+    NAME = 1
+    FLAGS = 2
+    USERDATA = 6
+
+
+class TableFlag(IntFlag):
+    """``enum nft_table_flags``."""
+
+    DORMANT = 1
+    OWNER = 2
+    PERSIST = 4
+
+
+class Chain(IntEnum):
+    """``enum nft_chain_attributes``."""
+
+    TABLE = 1
+    NAME = 3
+    HOOK = 4
+    POLICY = 5
+    TYPE = 7
+    FLAGS = 10
+
+
+class ChainFlag(IntFlag):
+    """``enum nft_chain_flags``."""
+
+    BASE = 1
+    HW_OFFLOAD = 2
+    BINDING = 4
+    """Made with the rule that goes there, and gone with it."""
+
+
+class Hook(IntEnum):
+    """``enum nft_hook_attributes``."""
+
+    NUMBER = 1
+    PRIORITY = 2
+
+
+class RuleAttribute(IntEnum):
+    """``enum nft_rule_attributes``."""
+
+    TABLE = 1
+    CHAIN = 2
+    EXPRESSIONS = 4
+    USERDATA = 7
+
+
+class Set(IntEnum):
+    """``enum nft_set_attributes``."""
+
+    TABLE = 1
+    NAME = 2
+    FLAGS = 3
+    KEY_TYPE = 4
+    KEY_LEN = 5
+    ID = 10
+    USERDATA = 13
+
+
+class SetFlag(IntFlag):
+    """``enum nft_set_flags``."""
+
+    ANONYMOUS = 0x1
+    """Made with the rule that looks into it, and gone with it."""
+    CONSTANT = 0x2
+    INTERVAL = 0x4
+
+
+class ElementList(IntEnum):
+    """``enum nft_set_elem_list_attributes``."""
+
+    TABLE = 1
+    SET = 2
+    ELEMENTS = 3
+
+
+class Element(IntEnum):
+    """``enum nft_set_elem_attributes``."""
+
+    KEY = 1
+    FLAGS = 3
+    USERDATA = 6
+
+
+class ElementFlag(IntFlag):
+    """``enum nft_set_elem_flags``."""
+
+    INTERVAL_END = 1
+    CATCHALL = 2
+
+
+class Object(IntEnum):
+    """``enum nft_object_attributes``."""
+
+    TABLE = 1
+    NAME = 2
+    TYPE = 3
+    DATA = 4
+    USERDATA = 8
+
+
+COUNTER = 1
+"""``NFT_OBJECT_COUNTER``."""
+
+
+class Counter(IntEnum):
+    """``enum nft_counter_attributes``."""
+
+    BYTES = 1
+    PACKETS = 2
+
+
+class Flowtable(IntEnum):
+    """``enum nft_flowtable_attributes``."""
+
+    TABLE = 1
+    NAME = 2
+
+
+LIST_ELEM = 1
+"""``NFTA_LIST_ELEM``: one member of a list of attributes."""
+DATA_VALUE = 1
+DATA_VERDICT = 2
+
+
+class Expression(IntEnum):
+    """``enum nft_expr_attributes``."""
+
+    NAME = 1
+    DATA = 2
+
+
+class Verdict(IntEnum):
+    """``enum nft_verdict_attributes``."""
+
+    CODE = 1
+    CHAIN = 2
+
+
+class Code(IntEnum):
+    """``enum nft_verdicts``."""
+
+    JUMP = -3
+    GOTO = -4
+    RETURN = -5
+
+
+REGISTER_VERDICT = 0
+REGISTER = 1
+"""``NFT_REG_1``: 16 bytes, enough for an address or an interface's name."""
+
+
+class Immediate(IntEnum):
+    """``enum nft_immediate_attributes``."""
+
+    DREG = 1
+    DATA = 2
+
+
+class Meta(IntEnum):
+    """``enum nft_meta_attributes``."""
+
+    DREG = 1
+    KEY = 2
+
+
+class MetaKey(IntEnum):
+    """``enum nft_meta_keys``."""
+
+    IIFNAME = 6
+    NFPROTO = 15
+    L4PROTO = 16
+
+
+class Cmp(IntEnum):
+    """``enum nft_cmp_attributes``."""
+
+    SREG = 1
+    OP = 2
+    DATA = 3
+
+
+class CmpOp(IntEnum):
+    """``enum nft_cmp_ops``."""
+
+    EQ = 0
+    NEQ = 1
+    LT = 2
+    LTE = 3
+    GT = 4
+    GTE = 5
+
+
+class Range(IntEnum):
+    """``enum nft_range_attributes``."""
+
+    SREG = 1
+    OP = 2
+    FROM = 3
+    TO = 4
+
+
+class Payload(IntEnum):
+    """``enum nft_payload_attributes``."""
+
+    DREG = 1
+    BASE = 2
+    OFFSET = 3
+    LEN = 4
+
+
+class PayloadBase(IntEnum):
+    """``enum nft_payload_bases``."""
+
+    NETWORK = 1
+    TRANSPORT = 2
+
+
+class Lookup(IntEnum):
+    """``enum nft_lookup_attributes``."""
+
+    SET = 1
+    SREG = 2
+    DREG = 3
+    FLAGS = 5
+
+
+class Fib(IntEnum):
+    """``enum nft_fib_attributes``."""
+
+    DREG = 1
+    RESULT = 2
+    FLAGS = 3
+
+
+FIB_ADDRTYPE = 3
+"""``NFT_FIB_RESULT_ADDRTYPE``."""
+FIB_DADDR = 2
+"""``NFTA_FIB_F_DADDR``."""
+RTN_LOCAL = 2
+"""``linux/rtnetlink.h``: the address is this host's."""
+
+
+class Ct(IntEnum):
+    """``enum nft_ct_attributes``."""
+
+    DREG = 1
+    KEY = 2
+
+
+CT_STATE = 0
+"""``NFT_CT_STATE``."""
+
+
+class CtState(IntFlag):
+    """``NF_CT_STATE_BIT`` of each state, ``linux/netfilter/nf_conntrack_common.h``."""
+
+    INVALID = 1
+    ESTABLISHED = 2
+    RELATED = 4
+    NEW = 8
+    UNTRACKED = 64
+
+
+class Bitwise(IntEnum):
+    """``enum nft_bitwise_attributes``."""
+
+    SREG = 1
+    DREG = 2
+    LEN = 3
+    MASK = 4
+    XOR = 5
+    OP = 6
+
+
+class Objref(IntEnum):
+    """``enum nft_objref_attributes``."""
+
+    TYPE = 1
+    NAME = 2

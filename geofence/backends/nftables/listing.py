@@ -1,0 +1,310 @@
+"""A rule's expressions as one line, nearly as nft prints it.
+
+Both what geofence wants and what the kernel holds are put into words by this one decoder, so a
+difference between two lines is a difference between two rules. What geofence never writes appears
+with its raw attributes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from geofence.backends.nftables import kernel, userdata
+from geofence.backends.nftables.attributes import as_number, as_string, each
+from geofence.backends.nftables.kernel import (
+    Bitwise,
+    Cmp,
+    CmpOp,
+    Code,
+    Ct,
+    CtState,
+    Expression,
+    Fib,
+    Immediate,
+    Lookup,
+    Meta,
+    MetaKey,
+    Objref,
+    Payload,
+    PayloadBase,
+    Range,
+    Verdict,
+)
+from geofence.backends.nftables.objects import BASE, KernelChain, KernelRule
+from geofence.backends.nftables.rules import DESTINATION_PORT, NFPROTO, SOURCE
+from geofence.model.policy import Protocol
+from geofence.model.prefixes import Family, address_text
+
+Attributes = Mapping[int, bytes]
+
+
+class _Field(NamedTuple):
+    """What a register was loaded with."""
+
+    text: str
+    show: Callable[[bytes], str] = bytes.hex
+    """How a value that it is compared with is written."""
+
+
+_OPERATORS = {
+    CmpOp.EQ: "",
+    CmpOp.NEQ: "!= ",
+    CmpOp.LT: "< ",
+    CmpOp.LTE: "<= ",
+    CmpOp.GT: "> ",
+    CmpOp.GTE: ">= ",
+}
+_VERDICTS = {
+    kernel.NF_DROP: "drop",
+    kernel.NF_ACCEPT: "accept",
+    Code.JUMP: "jump",
+    Code.GOTO: "goto",
+    Code.RETURN: "return",
+}
+_HOOKS = ("prerouting", "input", "forward", "output", "postrouting", "ingress")
+"""``enum nf_inet_hooks``."""
+_IFNAMSIZ = 16
+
+
+def lines(
+    chains: Iterable[KernelChain], rules: Iterable[KernelRule], names: Mapping[str, str]
+) -> tuple[str, ...]:
+    """All rules, chain by chain: that where packets come in first, then by name.
+
+    Args:
+        chains: the table's chains.
+        rules: their rules, in the order that decides within each chain.
+        names: what sets are to be called, by their names in the kernel.
+    """
+    known = sorted(chains, key=lambda chain: (chain.name != BASE.name, chain.name))
+    found = {chain.name: _head(chain) for chain in known}
+    for rule in rules:
+        found[rule.chain].append(_described(rule, names))
+    return tuple(f"{chain}: {line}" for chain, told in found.items() for line in told)
+
+
+def sets_looked_into(rules: Iterable[KernelRule]) -> Iterator[str]:
+    """Names of the sets that rules refer to."""
+    for rule in rules:
+        for name, attributes in _expressions(rule):
+            if name == "lookup":
+                yield as_string(attributes.get(Lookup.SET))
+
+
+def counters_counted_on(rules: Iterable[KernelRule]) -> Iterator[str]:
+    """Names of the counters that rules refer to."""
+    for rule in rules:
+        for name, attributes in _expressions(rule):
+            if name == "objref":
+                yield as_string(attributes.get(Objref.NAME))
+
+
+def _head(chain: KernelChain) -> list[str]:
+    """How a base chain is bound; nothing for any other."""
+    if chain.hook is None:
+        return []
+    hook = _HOOKS[chain.hook] if chain.hook < len(_HOOKS) else str(chain.hook)
+    policy = _VERDICTS.get(chain.policy, str(chain.policy))
+    return [f"type {chain.kind} hook {hook} priority {chain.priority}; policy {policy};"]
+
+
+def _expressions(rule: KernelRule) -> Iterator[tuple[str, Attributes]]:
+    for _, data in each(rule.expressions):
+        parts = dict(each(data))
+        name = as_string(parts.get(Expression.NAME))
+        yield name, dict(each(parts.get(Expression.DATA, b"")))
+
+
+def _described(rule: KernelRule, names: Mapping[str, str]) -> str:
+    line = _Line(names)
+    for name, attributes in _expressions(rule):
+        line.add(name, attributes)
+    comments = (
+        f'comment "{as_string(value)}"'
+        for kind, value in userdata.fields(rule.userdata)
+        if kind == userdata.COMMENT
+    )
+    return " ".join((line.text(), *comments))
+
+
+class _Line:
+    """Follows what the registers hold from one expression to the next."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+        self._words: list[str] = []
+        self._registers: dict[int, _Field] = {}
+        self._implied: dict[str, int] = {}
+        """Where in the words ``meta nfproto`` or ``meta l4proto`` is settled."""
+
+    def text(self) -> str:
+        return " ".join(word for word in self._words if word)
+
+    def add(self, name: str, attributes: Attributes) -> None:
+        """Put one expression into words."""
+        put = _PUT.get(name)
+        word = put(self, attributes) if put else None
+        self._words.append(_raw(name, attributes) if word is None else word)
+
+    def _load(self, register: bytes | None, field: _Field) -> str:
+        self._registers[as_number(register)] = field
+        return ""
+
+    def _field(self, register: bytes | None) -> _Field:
+        number = as_number(register)
+        return self._registers.get(number, _Field(f"@reg{number}"))
+
+    def meta(self, attributes: Attributes) -> str | None:
+        key = as_number(attributes.get(Meta.KEY))
+        if attributes.keys() != {Meta.DREG, Meta.KEY} or key not in _META:
+            return None
+        return self._load(attributes[Meta.DREG], _META[MetaKey(key)])
+
+    def payload(self, attributes: Attributes) -> str | None:
+        if attributes.keys() != {Payload.DREG, Payload.BASE, Payload.OFFSET, Payload.LEN}:
+            return None
+        base, offset, length = (
+            as_number(attributes[part]) for part in (Payload.BASE, Payload.OFFSET, Payload.LEN)
+        )
+        for settled, at in self._implied.items():
+            field = _PAYLOAD.get((settled, base, offset, length))
+            if field is not None:
+                self._words[at] = ""
+                return self._load(attributes[Payload.DREG], field)
+        layer = {1: "nh", 2: "th"}.get(base, f"base{base}")
+        return self._load(attributes[Payload.DREG], _Field(f"@{layer},{offset * 8},{length * 8}"))
+
+    def compare(self, attributes: Attributes) -> str | None:
+        op = as_number(attributes.get(Cmp.OP))
+        if attributes.keys() != {Cmp.SREG, Cmp.OP, Cmp.DATA} or op not in _OPERATORS:
+            return None
+        field = self._field(attributes[Cmp.SREG])
+        value = _value(attributes[Cmp.DATA])
+        if op == CmpOp.EQ:
+            self._implied[f"{field.text} {field.show(value)}"] = len(self._words)
+        if field is _KNOWN_FLOW_BITS and op == CmpOp.NEQ and not any(value):
+            return field.text
+        return f"{field.text} {_OPERATORS[CmpOp(op)]}{field.show(value)}"
+
+    def between(self, attributes: Attributes) -> str | None:
+        if attributes.keys() != {Range.SREG, Range.OP, Range.FROM, Range.TO}:
+            return None
+        field = self._field(attributes[Range.SREG])
+        first, last = (field.show(_value(attributes[end])) for end in (Range.FROM, Range.TO))
+        differs = "!= " if as_number(attributes[Range.OP]) else ""
+        return f"{field.text} {differs}{first}-{last}"
+
+    def bitwise(self, attributes: Attributes) -> str | None:
+        field = self._field(attributes.get(Bitwise.SREG))
+        mask, flip = (_value(attributes.get(part, b"")) for part in (Bitwise.MASK, Bitwise.XOR))
+        if field is not _CT_FIELD or any(flip) or as_number(attributes.get(Bitwise.OP)):
+            return None
+        if int.from_bytes(mask, sys.byteorder) != CtState.ESTABLISHED | CtState.RELATED:
+            return None
+        return self._load(attributes.get(Bitwise.DREG), _KNOWN_FLOW_BITS)
+
+    def conntrack(self, attributes: Attributes) -> str | None:
+        if attributes.keys() != {Ct.DREG, Ct.KEY} or as_number(attributes[Ct.KEY]):
+            return None
+        return self._load(attributes[Ct.DREG], _CT_FIELD)
+
+    def fib(self, attributes: Attributes) -> str | None:
+        asked = (as_number(attributes.get(Fib.RESULT)), as_number(attributes.get(Fib.FLAGS)))
+        if asked != (kernel.FIB_ADDRTYPE, kernel.FIB_DADDR):
+            return None
+        return self._load(attributes.get(Fib.DREG), _FIB_FIELD)
+
+    def lookup(self, attributes: Attributes) -> str | None:
+        if attributes.keys() - {Lookup.FLAGS} != {Lookup.SET, Lookup.SREG}:
+            return None
+        name = as_string(attributes[Lookup.SET])
+        inverted = "!= " if as_number(attributes.get(Lookup.FLAGS)) else ""
+        field = self._field(attributes[Lookup.SREG])
+        return f"{field.text} {inverted}@{self._names.get(name, name)}"
+
+    def objref(self, attributes: Attributes) -> str | None:
+        named = attributes.keys() == {Objref.TYPE, Objref.NAME}
+        if not named or as_number(attributes[Objref.TYPE]) != kernel.COUNTER:
+            return None
+        return f'counter name "{as_string(attributes[Objref.NAME])}"'
+
+    def counter(self, _: Attributes) -> str | None:
+        """Its value is no part of the rule."""
+        return "counter"
+
+    def immediate(self, attributes: Attributes) -> str | None:
+        verdict = dict(each(attributes.get(Immediate.DATA, b""))).get(kernel.DATA_VERDICT)
+        if as_number(attributes.get(Immediate.DREG)) or verdict is None:
+            return None
+        parts = dict(each(verdict))
+        code = int.from_bytes(parts.get(Verdict.CODE, b""), "big", signed=True)
+        target = as_string(parts.get(Verdict.CHAIN))
+        return f"{_VERDICTS.get(code, f'verdict {code}')} {target}".rstrip()
+
+
+def _value(data: bytes) -> bytes:
+    return dict(each(data)).get(kernel.DATA_VALUE, b"")
+
+
+def _raw(name: str, attributes: Attributes) -> str:
+    shown = " ".join(f"{kind}={value.hex()}" for kind, value in attributes.items())
+    return f"[{name} {shown}]"
+
+
+def _interface(value: bytes) -> str:
+    """Compared in full length it is a name, else the beginning of one."""
+    rest = "" if len(value) == _IFNAMSIZ else "*"
+    return f'"{as_string(value)}{rest}"'
+
+
+def _named(names: Mapping[int, str]) -> Callable[[bytes], str]:
+    return lambda value: names.get(as_number(value), value.hex())
+
+
+def _host_order(names: Mapping[int, str]) -> Callable[[bytes], str]:
+    return lambda value: names.get(int.from_bytes(value, sys.byteorder), value.hex())
+
+
+def _address(family: Family) -> Callable[[bytes], str]:
+    return lambda value: address_text(family, as_number(value))
+
+
+def _port(value: bytes) -> str:
+    return str(as_number(value))
+
+
+_META = {
+    MetaKey.IIFNAME: _Field("iifname", _interface),
+    MetaKey.NFPROTO: _Field("meta nfproto", _named({v: str(k) for k, v in NFPROTO.items()})),
+    MetaKey.L4PROTO: _Field("meta l4proto", _named({p.number: str(p) for p in Protocol})),
+}
+_PAYLOAD = {
+    (f"meta nfproto {family}", int(PayloadBase.NETWORK), *SOURCE[family]): _Field(
+        f"{'ip' if family is Family.IPV4 else 'ip6'} saddr", _address(family)
+    )
+    for family in Family
+} | {
+    (f"meta l4proto {protocol}", int(PayloadBase.TRANSPORT), *DESTINATION_PORT): _Field(
+        f"{protocol} dport", _port
+    )
+    for protocol in Protocol
+}
+_FIB_FIELD = _Field("fib daddr type", _host_order({kernel.RTN_LOCAL: "local"}))
+_CT_FIELD = _Field("ct state")
+_KNOWN_FLOW_BITS = _Field("ct state established,related")
+
+_PUT: Mapping[str, Callable[[_Line, Attributes], str | None]] = {
+    "meta": _Line.meta,
+    "payload": _Line.payload,
+    "cmp": _Line.compare,
+    "range": _Line.between,
+    "bitwise": _Line.bitwise,
+    "ct": _Line.conntrack,
+    "fib": _Line.fib,
+    "lookup": _Line.lookup,
+    "objref": _Line.objref,
+    "counter": _Line.counter,
+    "immediate": _Line.immediate,
+}

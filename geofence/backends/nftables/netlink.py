@@ -1,0 +1,315 @@
+"""One socket to nf_tables: dumps, and transactions that the kernel takes whole or not at all.
+
+Neither pyroute2's nftables layer nor its netlink core is used. The layer is a prototype: its batch
+is none, an element's INTERVAL_END is lost, and it builds an object per attribute, which for a large
+set is most of the time. Importing the core takes longer than all that is done here, and of it one
+socket would be needed.
+
+Sources: ``linux/netlink.h``, ``linux/netfilter/nfnetlink.h``, netlink(7); what the kernel does
+with a batch is ``nfnetlink_rcv_batch`` in ``net/netfilter/nfnetlink.c``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from struct import Struct
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from geofence.backends.nftables import kernel
+from geofence.backends.nftables.attributes import number, padded
+from geofence.errors import BackendError, BackendUnavailable
+
+NETLINK_NETFILTER = 12
+_SOL_NETLINK = 270
+_CAP_ACK = 10
+"""``NETLINK_CAP_ACK``: an error repeats the header of the message it is about, not all of it."""
+_SO_SNDBUFFORCE = 32
+
+_REQUEST = 0x1
+_ACK = 0x4
+_DUMP_INTERRUPTED = 0x10
+_DUMP = 0x300
+CREATE = 0x400
+APPEND = 0x800
+
+_ERROR = 2
+_DONE = 3
+
+_HEADER = Struct("=IHHII")
+"""``struct nlmsghdr``: length, type, flags, sequence number, port; in host order."""
+_GENMSG = Struct(">BBH")
+"""``struct nfgenmsg``: family, version, resource."""
+_ERRNO = Struct("=i")
+_RECEIVE = 1 << 16
+"""Bytes; the kernel never sends more than 32 KiB of a dump at once."""
+_OVERHEAD = 64
+"""Bytes that ``netlink_sendmsg`` keeps from the send buffer, doubled to be on the safe side."""
+
+NO_PRIVILEGE = (
+    "nf_tables may only be read and changed with CAP_NET_ADMIN over this network namespace; "
+    "run geofence as root."
+)
+NO_SUPPORT = (
+    "This kernel has no nf_tables; load it ('modprobe nf_tables') or install a kernel that has it."
+)
+
+
+class Request(NamedTuple):
+    """One message of a transaction."""
+
+    kind: int
+    """``NFT_MSG_…``."""
+    flags: int
+    """``CREATE``, ``APPEND`` or 0."""
+    body: bytes
+    """Its attributes."""
+    about: str
+    """What it does, for the operator who reads that the kernel refused it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in the batch."""
+        return _HEADER.size + _GENMSG.size + padded(len(self.body))
+
+
+class Reply(NamedTuple):
+    """One message of an answer."""
+
+    kind: int
+    flags: int
+    sequence: int
+    body: bytes
+
+
+class Changed(Exception):  # noqa: N818 - what is the case, caught and tried again
+    """Another program changed nftables meanwhile; nothing was done, look again."""
+
+
+class Refused(Exception):  # noqa: N818 - what is the case, translated by the caller
+    """The kernel answered a request for one object with an error."""
+
+    def __init__(self, number: int) -> None:
+        self.errno = number
+        super().__init__(os.strerror(number))
+
+
+class Netlink:
+    """A socket to nf_tables of the current network namespace."""
+
+    def __init__(self) -> None:
+        """Open it; needs no privilege.
+
+        Raises:
+            BackendUnavailable: the kernel has no nfnetlink.
+        """
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        except OSError as error:
+            raise BackendUnavailable(NO_SUPPORT) from error
+        self._socket.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+        self._sequence = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+
+    def generation(self) -> int:
+        """The number of the last transaction that anybody made here.
+
+        Raises:
+            BackendUnavailable: no privilege, or no nf_tables in the kernel.
+        """
+        try:
+            attributes = self.get(kernel.Message.GETGEN, b"")
+        except Refused as error:
+            if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
+                raise BackendUnavailable(NO_SUPPORT) from error
+            raise BackendError(f"nf_tables does not tell its generation: {error}.") from error
+        # The reply holds the generation as its first attribute, NFTA_GEN_ID, of four bytes.
+        return int.from_bytes(attributes[4:8], "big")
+
+    def get(self, kind: int, body: bytes) -> bytes:
+        """Ask for one object; its attributes.
+
+        Raises:
+            Refused: there is none, or the kernel does not know the question.
+            BackendUnavailable: no privilege.
+        """
+        self._send(self._pack(kind, 0, body))
+        for reply in self._replies():
+            if reply.kind == _ERROR:
+                raise _refused(reply)
+            return reply.body[_GENMSG.size :]
+        raise BackendError("nf_tables did not answer.")
+
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """Ask for all objects of a kind; the attributes of each.
+
+        Raises:
+            Changed: they changed while the kernel was listing them.
+            Refused: the kernel does not know the question, or what it is about is gone.
+            BackendUnavailable: no privilege.
+        """
+        self._send(self._pack(kind, _DUMP, body))
+        found: list[bytes] = []
+        interrupted = False
+        for reply in self._replies():
+            interrupted |= bool(reply.flags & _DUMP_INTERRUPTED)
+            if reply.kind == _ERROR or (reply.kind == _DONE and _error_number(reply)):
+                raise _refused(reply)
+            if reply.kind == _DONE:
+                break
+            found.append(reply.body[_GENMSG.size :])
+        if interrupted:
+            raise Changed
+        return found
+
+    def room_for(self, octets: int) -> bool:
+        """Make room to send that much at once; whether there is.
+
+        A batch has to come in one piece, and a socket sends no piece larger than its send buffer.
+        Whoever may configure the host's network is given any buffer; root of a user namespace no
+        more than ``net.core.wmem_max`` (socket(7)).
+        """
+        wanted = octets + _OVERHEAD
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, wanted)
+        except PermissionError:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wanted)
+        return self.room() >= octets
+
+    def room(self) -> int:
+        """The largest batch in bytes that can be sent now."""
+        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - _OVERHEAD
+
+    def transact(self, messages: Sequence[Request], generation: int | None = None) -> None:
+        """Have all messages carried out, or none.
+
+        Args:
+            messages: in their order.
+            generation: the transaction is for what this generation holds; None: for whatever
+                there is.
+
+        Raises:
+            Changed: another generation has come meanwhile.
+            BackendUnavailable: no privilege, or the kernel lacks something.
+            BackendError: the kernel refused; the message says which message.
+        """
+        self.room_for(batch_size(messages))
+        first = self._sequence + 2
+        self._send(self._batch(messages, generation))
+        # The kernel works on a batch while it is being sent: all answers are there by now.
+        errors = [reply for reply in self._pending() if reply.kind == _ERROR]
+        refusals = [reply for reply in errors if _error_number(reply)]
+        if refusals:
+            raise _refusal(refusals[0], messages, first)
+        if not errors:
+            raise BackendError("nf_tables did not confirm the transaction; run it again.")
+
+    def _batch(self, messages: Sequence[Request], generation: int | None) -> bytes:
+        about = b"" if generation is None else number(kernel.BATCH_GENID, generation)
+        parts = [self._pack_batch_edge(kernel.BATCH_BEGIN, about)]
+        parts += [self._pack(kind, flags, body) for kind, flags, body, _ in messages[:-1]]
+        # Asked of the last message: older kernels confirm neither end of a batch.
+        last = messages[-1]
+        parts.append(self._pack(last.kind, last.flags | _ACK, last.body))
+        parts.append(self._pack_batch_edge(kernel.BATCH_END, b""))
+        return b"".join(parts)
+
+    def _pack(self, kind: int, flags: int, body: bytes) -> bytes:
+        return self._pack_as(kernel.SUBSYSTEM << 8 | kind, flags, (kernel.INET, 0, 0), body)
+
+    def _pack_batch_edge(self, kind: int, body: bytes) -> bytes:
+        return self._pack_as(kind, 0, (socket.AF_UNSPEC, 0, kernel.SUBSYSTEM), body)
+
+    def _pack_as(self, kind: int, flags: int, genmsg: tuple[int, int, int], body: bytes) -> bytes:
+        self._sequence += 1
+        size = _HEADER.size + _GENMSG.size + len(body)
+        header = _HEADER.pack(size, kind, flags | _REQUEST, self._sequence, 0)
+        return header + _GENMSG.pack(*genmsg) + body
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.send(data)
+        except OSError as error:
+            raise BackendError(f"nf_tables cannot be reached: {error.strerror}.") from error
+
+    def _replies(self) -> Iterator[Reply]:
+        """Answers to the last request, as they come, without end."""
+        while True:
+            for reply in self._receive(0):
+                if reply.sequence == self._sequence:
+                    yield reply
+
+    def _pending(self) -> Iterator[Reply]:
+        """Answers that are there already."""
+        while replies := self._receive(socket.MSG_DONTWAIT):
+            yield from replies
+
+    def _receive(self, flags: int) -> list[Reply]:
+        try:
+            data = self._socket.recv(_RECEIVE, flags)
+        except BlockingIOError:
+            return []
+        except OSError as error:
+            raise BackendError(
+                f"The answer of nf_tables was lost: {error.strerror}; run it again."
+            ) from error
+        return list(_split(data))
+
+
+def batch_size(messages: Sequence[Request]) -> int:
+    """Bytes of a transaction with its begin and end."""
+    edges = 2 * (_HEADER.size + _GENMSG.size) + 8
+    return edges + sum(message.size for message in messages)
+
+
+def _split(data: bytes) -> Iterator[Reply]:
+    at = 0
+    while at + _HEADER.size <= len(data):
+        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
+        yield Reply(kind, flags, sequence, data[at + _HEADER.size : at + length])
+        at += max(padded(length), _HEADER.size)
+
+
+def _error_number(reply: Reply) -> int:
+    """``errno`` of an error or of a dump's end; 0 for none."""
+    if len(reply.body) < _ERRNO.size:
+        return 0
+    return -int(_ERRNO.unpack_from(reply.body)[0])
+
+
+def _refused(reply: Reply) -> Refused | BackendUnavailable:
+    code = _error_number(reply)
+    return BackendUnavailable(NO_PRIVILEGE) if code == errno.EPERM else Refused(code)
+
+
+def _refusal(reply: Reply, messages: Sequence[Request], first: int) -> Exception:
+    """What a refused transaction means.
+
+    An error repeats the header of the message it is about; a batch refused as a whole is answered
+    in the name of its begin.
+    """
+    code = _error_number(reply)
+    if code == errno.ERESTART:
+        return Changed()
+    about = _HEADER.unpack_from(reply.body, _ERRNO.size)[3] - first
+    what = messages[about].about if 0 <= about < len(messages) else "the transaction"
+    if code == errno.EPERM and not 0 <= about < len(messages):
+        return BackendUnavailable(NO_PRIVILEGE)
+    text = f"nf_tables refused {what}: {os.strerror(code)}; the kernel is as it was."
+    if code in (errno.ENOENT, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT):
+        lacking = "The kernel may lack a module: nft_ct, nft_fib_inet or nf_conntrack."
+        return BackendUnavailable(f"{text} {lacking}")
+    return BackendError(text)

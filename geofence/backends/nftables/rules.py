@@ -1,0 +1,205 @@
+"""The rules of a ruleset in the kernel's language: expressions on a register, then a verdict.
+
+What is written here is what nft writes for the same rules, so that it prints them as an operator
+would have typed them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+
+from geofence.backends.nftables import kernel
+from geofence.backends.nftables.attributes import attribute, nested, number, string
+from geofence.backends.nftables.kernel import (
+    Bitwise,
+    Cmp,
+    CmpOp,
+    Code,
+    Ct,
+    CtState,
+    Expression,
+    Fib,
+    Immediate,
+    Lookup,
+    Meta,
+    MetaKey,
+    Objref,
+    Payload,
+    PayloadBase,
+    Range,
+)
+from geofence.backends.nftables.objects import BASE, KernelRule, chain_name, counter_of
+from geofence.backends.nftables.userdata import comment
+from geofence.model.policy import Ports
+from geofence.model.prefixes import Family
+from geofence.model.ruleset import (
+    Action,
+    Anything,
+    ArrivedBy,
+    FencedService,
+    Match,
+    NotForThisHost,
+    OfKnownFlow,
+    Ruleset,
+    SetKey,
+    SourceIn,
+)
+
+_IFNAMSIZ = 16
+NFPROTO = {Family.IPV4: 2, Family.IPV6: 10}
+SOURCE = {Family.IPV4: (12, 4), Family.IPV6: (8, 16)}
+"""Offset and length in bytes of the source address in the network header (RFC 791, RFC 8200)."""
+DESTINATION_PORT = (2, 2)
+"""Offset and length in bytes in the transport header, UDP and TCP alike (RFC 768, RFC 9293)."""
+
+NameOf = Callable[[SetKey], str]
+"""What a set is called in the kernel."""
+
+
+def compile_rules(ruleset: Ruleset, name_of: NameOf) -> Iterator[KernelRule]:
+    """All rules: to each service's chain by its ports, and in it those that decide.
+
+    A packet to no fenced port costs comparing its port, and nothing else.
+    """
+    for service in ruleset.services:
+        for ports in service.ports:
+            destined = _destined_for(ports)
+            yield KernelRule(BASE.name, destined + _verdict(Code.GOTO, chain_name(service.name)))
+    for service in ruleset.services:
+        yield from _service_rules(ruleset, service, name_of)
+
+
+def _service_rules(
+    ruleset: Ruleset, service: FencedService, name_of: NameOf
+) -> Iterator[KernelRule]:
+    chain = chain_name(service.name)
+    for rule in ruleset.rules(service):
+        for matching in _matching(rule.match, name_of):
+            done = matching + _action(rule.action, service)
+            yield KernelRule(chain, done, comment(rule.comment))
+
+
+def _action(action: Action, service: FencedService) -> bytes:
+    """A verdict; whoever passes goes back to where no rule of geofence's is left."""
+    match action:
+        case Action.PASS:
+            return _verdict(Code.RETURN)
+        case Action.DROP:
+            return _count(counter_of(service.name).name) + _verdict(kernel.NF_DROP)
+
+
+def _matching(match: Match, name_of: NameOf) -> tuple[bytes, ...]:
+    """What has to be true; several for what takes a rule each."""
+    match match:
+        case ArrivedBy(interface):
+            return (_arrived_by(interface),)
+        case NotForThisHost():
+            return (_not_for_this_host(),)
+        case SourceIn(role, group):
+            return tuple(_source_in(name_of, SetKey(role, group, family)) for family in Family)
+        case OfKnownFlow():
+            return (_of_known_flow(),)
+        case Anything():
+            return (b"",)
+
+
+def _destined_for(ports: Ports) -> bytes:
+    first, last = (port.to_bytes(2, "big") for port in (ports.first, ports.last))
+    protocol = _meta(MetaKey.L4PROTO) + _compare(CmpOp.EQ, bytes((ports.protocol.number,)))
+    port = _payload(PayloadBase.TRANSPORT, *DESTINATION_PORT)
+    return protocol + port + (_compare(CmpOp.EQ, first) if first == last else _between(first, last))
+
+
+def _arrived_by(interface: str) -> bytes:
+    """``*`` at the end compares only what comes before it; alone, it is any interface."""
+    if interface == "*":
+        return b""
+    stem = interface.removesuffix("*").encode()
+    name = stem if interface.endswith("*") else stem.ljust(_IFNAMSIZ, b"\0")
+    return _meta(MetaKey.IIFNAME) + _compare(CmpOp.EQ, name)
+
+
+def _not_for_this_host() -> bytes:
+    local = kernel.RTN_LOCAL.to_bytes(4, sys.byteorder)
+    kind = _expression(
+        "fib",
+        number(Fib.DREG, kernel.REGISTER),
+        number(Fib.RESULT, kernel.FIB_ADDRTYPE),
+        number(Fib.FLAGS, kernel.FIB_DADDR),
+    )
+    return kind + _compare(CmpOp.NEQ, local)
+
+
+def _source_in(name_of: NameOf, key: SetKey) -> bytes:
+    family = _meta(MetaKey.NFPROTO) + _compare(CmpOp.EQ, bytes((NFPROTO[key.family],)))
+    source = _payload(PayloadBase.NETWORK, *SOURCE[key.family])
+    found = _expression(
+        "lookup", string(Lookup.SET, name_of(key)), number(Lookup.SREG, kernel.REGISTER)
+    )
+    return family + source + found
+
+
+def _of_known_flow() -> bytes:
+    wanted = (CtState.ESTABLISHED | CtState.RELATED).to_bytes(4, sys.byteorder)
+    state = _expression("ct", number(Ct.DREG, kernel.REGISTER), number(Ct.KEY, kernel.CT_STATE))
+    masked = _expression(
+        "bitwise",
+        number(Bitwise.SREG, kernel.REGISTER),
+        number(Bitwise.DREG, kernel.REGISTER),
+        number(Bitwise.LEN, 4),
+        _data(Bitwise.MASK, wanted),
+        _data(Bitwise.XOR, bytes(4)),
+    )
+    return state + masked + _compare(CmpOp.NEQ, bytes(4))
+
+
+def _expression(name: str, *attributes: bytes) -> bytes:
+    data = nested(Expression.DATA, *attributes)
+    return nested(kernel.LIST_ELEM, string(Expression.NAME, name), data)
+
+
+def _data(kind: int, value: bytes) -> bytes:
+    return nested(kind, attribute(kernel.DATA_VALUE, value))
+
+
+def _meta(key: MetaKey) -> bytes:
+    return _expression("meta", number(Meta.DREG, kernel.REGISTER), number(Meta.KEY, key))
+
+
+def _payload(base: PayloadBase, offset: int, length: int) -> bytes:
+    return _expression(
+        "payload",
+        number(Payload.DREG, kernel.REGISTER),
+        number(Payload.BASE, base),
+        number(Payload.OFFSET, offset),
+        number(Payload.LEN, length),
+    )
+
+
+def _compare(op: CmpOp, value: bytes) -> bytes:
+    register = number(Cmp.SREG, kernel.REGISTER)
+    return _expression("cmp", register, number(Cmp.OP, op), _data(Cmp.DATA, value))
+
+
+def _between(first: bytes, last: bytes) -> bytes:
+    """One expression where nft 1.0.6 writes two comparisons; it prints both alike."""
+    return _expression(
+        "range",
+        number(Range.SREG, kernel.REGISTER),
+        number(Range.OP, CmpOp.EQ),
+        _data(Range.FROM, first),
+        _data(Range.TO, last),
+    )
+
+
+def _count(counter: str) -> bytes:
+    kind = number(Objref.TYPE, kernel.COUNTER)
+    return _expression("objref", kind, string(Objref.NAME, counter))
+
+
+def _verdict(code: int, chain: str | None = None) -> bytes:
+    target = () if chain is None else (string(kernel.Verdict.CHAIN, chain),)
+    verdict = nested(kernel.DATA_VERDICT, number(kernel.Verdict.CODE, code), *target)
+    register = number(Immediate.DREG, kernel.REGISTER_VERDICT)
+    return _expression("immediate", register, nested(Immediate.DATA, verdict))

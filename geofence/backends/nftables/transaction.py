@@ -1,0 +1,196 @@
+"""The messages that bring the table from what a look found to what a ruleset wants.
+
+Every transaction makes all rules anew and leaves alone what rules refer to: sets that did not
+change, and counters, which is why those have names of their own. A changed set is never edited but
+replaced by another together with the rules that look into it: a set of intervals that holds
+elements of two generations may miss addresses that are in both (Linux up to 6.18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from geofence.backends.nftables import elements, kernel, rules, userdata
+from geofence.backends.nftables.attributes import attribute, nested, number, string
+from geofence.backends.nftables.kernel import ChainFlag, Message, SetFlag
+from geofence.backends.nftables.look import Look
+from geofence.backends.nftables.netlink import APPEND, CREATE, Request
+from geofence.backends.nftables.objects import (
+    BASE,
+    TABLE,
+    KernelChain,
+    KernelObject,
+    KernelRule,
+    KernelSet,
+    chain_name,
+    counter_of,
+    set_names,
+    set_of,
+)
+from geofence.model.prefixes import PrefixSet
+from geofence.model.ruleset import Role, Ruleset, SetKey
+
+TABLE_COMMENT = "made by geofence, which sets right whatever is changed here by hand"
+_SET_COMMENTS = {
+    Role.ALLOW: "addresses of allowed countries, less the blocklists",
+    Role.EXCEPTION: "exceptions and local networks, always let in",
+}
+
+
+def wanted_chains(ruleset: Ruleset) -> tuple[KernelChain, ...]:
+    """The chains of a ruleset."""
+    services = (KernelChain(chain_name(service.name)) for service in ruleset.services)
+    return (BASE, *services)
+
+
+def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
+    """The counters of a ruleset."""
+    return tuple(counter_of(service.name) for service in ruleset.services)
+
+
+def replacement(ruleset: Ruleset, held: Look, standing: Mapping[SetKey, str]) -> list[Request]:
+    """All that is to be done, in one transaction.
+
+    Args:
+        ruleset: what the kernel should hold.
+        held: what it holds.
+        standing: the sets that are right as they are, by their names in the kernel; all others
+            are made.
+    """
+    names = {key: standing.get(key, key.name) for key in ruleset.sets}
+    requests = [new_table()]
+    if held.exists:
+        requests += _clearing(ruleset, held, frozenset(standing.values()))
+    requests += _chains_and_counters(ruleset, held)
+    for key, prefixes in ruleset.sets.items():
+        if key not in standing:
+            requests += new_set(key, names[key], prefixes)
+    requests += (_new_rule(rule) for rule in rules.compile_rules(ruleset, names.__getitem__))
+    return requests
+
+
+def free_name(key: SetKey, held: Look) -> str:
+    """A name for another set of a key beside the one that is in use."""
+    taken = {each.name for each in held.sets}
+    return next(name for name in set_names(key) if name not in taken)
+
+
+def new_table() -> Request:
+    """Make the table if there is none."""
+    comment = attribute(kernel.Table.USERDATA, userdata.comment(TABLE_COMMENT))
+    body = string(kernel.Table.NAME, TABLE) + comment
+    return Request(Message.NEWTABLE, CREATE, body, f"table inet {TABLE}")
+
+
+def no_table() -> Request:
+    """Take the table away with all that is in it."""
+    body = string(kernel.Table.NAME, TABLE)
+    return Request(Message.DELTABLE, 0, body, f"removal of table inet {TABLE}")
+
+
+def new_set(key: SetKey, name: str, prefixes: PrefixSet) -> list[Request]:
+    """Make a set and fill it."""
+    table = string(kernel.ElementList.TABLE, TABLE) + string(kernel.ElementList.SET, name)
+    pieces = elements.encode(prefixes)
+    return [
+        _new_set_head(key, set_of(key, name)),
+        *(
+            Request(
+                Message.NEWSETELEM,
+                CREATE,
+                table + nested(kernel.ElementList.ELEMENTS, piece),
+                f"elements of set {name}",
+            )
+            for piece in pieces
+        ),
+    ]
+
+
+def _clearing(ruleset: Ruleset, held: Look, standing: frozenset[str]) -> Iterator[Request]:
+    """Take away all rules, then whatever is not to stay, users before what they use."""
+    table = string(1, TABLE)
+    yield Request(Message.DELRULE, 0, table, "removal of former rules")
+    for gone in held.sets:
+        if gone.name not in standing and not gone.flags & SetFlag.ANONYMOUS:
+            yield _removal(Message.DELSET, kernel.Set.NAME, "set", gone.name)
+    for chain in held.chains:
+        if chain not in wanted_chains(ruleset) and not chain.flags & ChainFlag.BINDING:
+            yield _removal(Message.DELCHAIN, kernel.Chain.NAME, "chain", chain.name)
+    for former in held.objects:
+        if not _is_wanted(former, ruleset):
+            kind = number(kernel.Object.TYPE, former.kind)
+            yield _removal(Message.DELOBJ, kernel.Object.NAME, "object", former.name, kind)
+    for name in held.flowtables:
+        yield _removal(Message.DELFLOWTABLE, kernel.Flowtable.NAME, "flowtable", name)
+
+
+def _chains_and_counters(ruleset: Ruleset, held: Look) -> Iterator[Request]:
+    for chain in wanted_chains(ruleset):
+        if chain not in held.chains:
+            yield _new_chain(chain)
+    present = {counter.name for counter in held.objects if _is_wanted(counter, ruleset)}
+    for counter in wanted_counters(ruleset):
+        if counter.name not in present:
+            yield _new_counter(counter)
+
+
+def _is_wanted(held: KernelObject, ruleset: Ruleset) -> bool:
+    """Whether it is one of the ruleset's counters, whatever it has counted."""
+    return KernelObject(held.name, held.kind) in wanted_counters(ruleset)
+
+
+def _removal(
+    kind: Message, name_attribute: int, what: str, name: str, more: bytes = b""
+) -> Request:
+    """The table's name is attribute 1 of every kind of object."""
+    body = string(1, TABLE) + string(name_attribute, name) + more
+    return Request(kind, 0, body, f"removal of {what} {name}")
+
+
+def _new_chain(chain: KernelChain) -> Request:
+    body = string(kernel.Chain.TABLE, TABLE) + string(kernel.Chain.NAME, chain.name)
+    if chain.hook is not None:
+        body += nested(
+            kernel.Chain.HOOK,
+            number(kernel.Hook.NUMBER, chain.hook),
+            number(kernel.Hook.PRIORITY, chain.priority),
+        )
+        body += number(kernel.Chain.POLICY, chain.policy) + string(kernel.Chain.TYPE, chain.kind)
+    return Request(Message.NEWCHAIN, CREATE, body, f"chain {chain.name}")
+
+
+def _new_counter(counter: KernelObject) -> Request:
+    zero = (number(part, 0, 8) for part in (kernel.Counter.BYTES, kernel.Counter.PACKETS))
+    body = (
+        string(kernel.Object.TABLE, TABLE)
+        + string(kernel.Object.NAME, counter.name)
+        + number(kernel.Object.TYPE, counter.kind)
+        + nested(kernel.Object.DATA, *zero)
+    )
+    return Request(Message.NEWOBJ, CREATE, body, f"counter {counter.name}")
+
+
+def _new_set_head(key: SetKey, made: KernelSet) -> Request:
+    order = userdata.field(userdata.SET_KEY_BYTE_ORDER, userdata.flag(userdata.BIG_ENDIAN))
+    comment = userdata.comment(_SET_COMMENTS[key.role], userdata.SET_COMMENT)
+    body = (
+        string(kernel.Set.TABLE, TABLE)
+        + string(kernel.Set.NAME, made.name)
+        + number(kernel.Set.FLAGS, made.flags)
+        + number(kernel.Set.KEY_TYPE, made.key_type)
+        + number(kernel.Set.KEY_LEN, made.key_length)
+        + number(kernel.Set.ID, 1)  # has to be there; rules name their sets instead
+        + attribute(kernel.Set.USERDATA, order + comment)
+    )
+    return Request(Message.NEWSET, CREATE, body, f"set {made.name}")
+
+
+def _new_rule(rule: KernelRule) -> Request:
+    body = (
+        string(kernel.RuleAttribute.TABLE, TABLE)
+        + string(kernel.RuleAttribute.CHAIN, rule.chain)
+        + nested(kernel.RuleAttribute.EXPRESSIONS, rule.expressions)
+    )
+    if rule.userdata:
+        body += attribute(kernel.RuleAttribute.USERDATA, rule.userdata)
+    return Request(Message.NEWRULE, CREATE | APPEND, body, f"a rule of chain {rule.chain}")
