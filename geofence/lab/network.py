@@ -104,6 +104,7 @@ class Lab:
     def _wire_up(self) -> None:
         for host in (self.internet, self.pbx, self.container):
             _prepare(host)
+        _make_router(self.pbx)
         internet, pbx, container = self.internet, self.pbx, self.container
         connect(
             plug(internet, "wan", "02:00:00:00:00:01", "198.51.100.1/24", "2001:db8:100::1/64"),
@@ -198,11 +199,15 @@ def marker_probes() -> tuple[Probe, Probe]:
 
 
 def _prepare(host: Host) -> None:
-    """A router without opinions: forwards, takes packets from anywhere, checks no duplicates."""
+    """A host without opinions: takes packets from anywhere, checks no duplicates."""
     loopback_up(host)
     for name in ("all", "default"):
         host.sysctl(f"net/ipv4/conf/{name}/rp_filter", 0)
         host.sysctl(f"net/ipv6/conf/{name}/accept_dad", 0)
         host.sysctl(f"net/ipv6/conf/{name}/accept_ra", 0)
-        host.sysctl(f"net/ipv6/conf/{name}/forwarding", 1)
+
+
+def _make_router(host: Host) -> None:
     host.sysctl("net/ipv4/ip_forward", 1)
+    for name in ("all", "default"):
+        host.sysctl(f"net/ipv6/conf/{name}/forwarding", 1)
