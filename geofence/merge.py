@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from geofence.errors import MissingListError
 from geofence.model.lists import ListId, ListKind
@@ -58,6 +59,12 @@ def merge(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> Ruleset:
         for service in policy.services
     )
     return Ruleset(services, policy.interfaces, sets)
+
+
+def closed(policy: Policy) -> Ruleset:
+    """The ruleset that fences every service for all but exceptions and local networks."""
+    services = tuple(replace(service, countries=()) for service in policy.services)
+    return merge(replace(policy, services=services, countries=(), blocklists=()), {})
 
 
 def _add(sets: dict[SetKey, PrefixSet], role: Role, group: str, space: AddressSpace) -> None:

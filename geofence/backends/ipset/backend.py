@@ -26,9 +26,10 @@ class IpsetBackend:
         """Why ipset and iptables cannot work here, or None."""
         try:
             for family in Family:
-                for suffix in ("-save", "-restore"):
-                    iptables.program(family, suffix)
-            self.observe()
+                iptables.program(family, "-restore")
+                iptables.save(family)
+            with KernelSets() as sets:
+                sets.require_type()
         except GeofenceError as error:
             return str(error)
         return None

@@ -53,8 +53,9 @@ def set_key(name: str) -> SetKey | None:
 
 
 def rule_lines(ruleset: Ruleset, family: Family) -> tuple[str, ...]:
-    """All rules of one family, in the order of ``iptables-save``."""
+    """All chains and rules of one family, in the order of ``iptables -S``."""
     return (
+        *(f"-N {chain}" for chain in _chains(ruleset)),
         _JUMP,
         *(_enter(ports, service) for service in ruleset.services for ports in service.ports),
         *(
@@ -63,6 +64,10 @@ def rule_lines(ruleset: Ruleset, family: Family) -> tuple[str, ...]:
             for rule in ruleset.rules(service)
         ),
     )
+
+
+def _chains(ruleset: Ruleset) -> tuple[str, ...]:
+    return (CHAIN, *sorted(_chain(service) for service in ruleset.services))
 
 
 def _chain(service: FencedService) -> str:
@@ -105,7 +110,7 @@ class Table:
 
     chains: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
-    """As printed, without counters; the jump only counts as ours while it is the first rule."""
+    """Chains, then rules without counters; the jump only counts as ours while it is the first rule."""
     misplaced_jumps: tuple[str, ...] = ()
     """Jumps to our chain that other rules stand in front of, or that are there twice."""
     counts: Mapping[str, Count] = field(default_factory=dict)
@@ -114,7 +119,7 @@ class Table:
 
 def parse_table(saved: str) -> Table:
     """Find geofence's rules in the output of ``iptables-save -c -t mangle``."""
-    chains = tuple(re.findall(rf"^:({CHAIN}(?:-\S+)?) ", saved, re.MULTILINE))
+    chains = tuple(sorted(re.findall(rf"^:({CHAIN}(?:-\S+)?) ", saved, re.MULTILINE)))
     found = [(Count(int(p), int(o)), line) for p, o, line in _COUNTED_RULE.findall(saved)]
     prerouting = [line for _, line in found if line.startswith("-A PREROUTING ")]
     jumps = [at for at, line in enumerate(prerouting) if line.split()[-1] == CHAIN]
@@ -129,7 +134,8 @@ def parse_table(saved: str) -> Table:
         for count, line in own
         if line.endswith("-j DROP")
     }
-    return Table(chains, (*first, *(line for _, line in own)), others, drops)
+    declared = (f"-N {chain}" for chain in chains)
+    return Table(chains, (*declared, *first, *(line for _, line in own)), others, drops)
 
 
 def replacement(ruleset: Ruleset, family: Family, table: Table) -> str:
@@ -138,14 +144,14 @@ def replacement(ruleset: Ruleset, family: Family, table: Table) -> str:
     Declared chains are emptied and filled in the same commit; the jump goes to the top of
     PREROUTING unless it is there and alone.
     """
-    lines = rule_lines(ruleset, family)
-    wanted = (CHAIN, *(_chain(service) for service in ruleset.services))
+    wanted = _chains(ruleset)
+    rules = [line for line in rule_lines(ruleset, family) if line.startswith(f"-A {CHAIN}")]
     stale = [chain for chain in table.chains if chain not in wanted]
     settled = _JUMP in table.rules and not table.misplaced_jumps
     return _commit(
         *(f":{chain} - [0:0]" for chain in (*wanted, *stale)),
         *([] if settled else [*_unhook(table), f"-I PREROUTING -j {CHAIN}"]),
-        *(line for line in lines if line != _JUMP),
+        *rules,
         *(f"-X {chain}" for chain in stale),
     )
 

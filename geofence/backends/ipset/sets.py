@@ -20,6 +20,7 @@ from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_IPSET, nfgen_msg
 from pyroute2.netlink.nfnetlink.ipset import (
     IPSET_CMD_ADD,
     IPSET_CMD_LIST,
+    IPSET_ERR_BUSY,
     IPSET_ERR_FIND_TYPE,
     IPSET_ERR_MAX_SETS,
     IPSET_ERR_REFERENCED,
@@ -94,6 +95,11 @@ class KernelSets:
         trace: TracebackType | None,
     ) -> None:
         self._socket.close()
+
+    def require_type(self) -> None:
+        """Make sure that the kernel has ``hash:net``."""
+        with _translated("find the type hash:net"):
+            self._socket.get_supported_revisions("hash:net")
 
     def headers(self) -> list[SetHeader]:
         """All sets of the namespace, whoever made them."""
@@ -197,7 +203,7 @@ def _translate(what: str, code: int | None, error: Exception) -> BackendError:
         return BackendUnavailable(NEEDS_PRIVILEGE)
     if code == IPSET_ERR_FIND_TYPE or (what == "open" and code == errno.EINVAL):
         return BackendUnavailable(_NO_IPSET)
-    if code == IPSET_ERR_REFERENCED or (what.startswith("destroy") and code == errno.EBUSY):
+    if code in (IPSET_ERR_BUSY, IPSET_ERR_REFERENCED):
         return BackendError(
             f"The kernel will not {what}: a rule that is not geofence's refers to it; "
             "remove that rule ('iptables-save | grep geofence' finds it) and try again."

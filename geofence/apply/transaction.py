@@ -1,0 +1,69 @@
+"""Commit, verify, clear the other backends: one way for refresh, apply, restore and rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from geofence.backends.choose import others
+from geofence.backends.interface import Backend
+from geofence.errors import BackendUnavailable, VerificationError
+from geofence.model.plan import Plan
+from geofence.model.ruleset import Ruleset
+from geofence.plan import make_plan
+from geofence.plan.drift import differences
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A ruleset that the kernel, read back, was found to hold."""
+
+    plan: Plan
+    """What was done; empty if the kernel held it already."""
+    replaced: tuple[str, ...] = ()
+    """Other backends whose fence was taken away once this one stood."""
+
+
+def plan_for(backend: Backend, desired: Ruleset) -> Plan:
+    """What the backend would do now to hold the ruleset."""
+    return make_plan(desired, backend.observe(), backend.rules(desired))
+
+
+def apply_ruleset(
+    backend: Backend, desired: Ruleset, check: Callable[[Plan], None] | None = None
+) -> Applied:
+    """Make the kernel hold the ruleset, and prove that it does.
+
+    Args:
+        backend: where.
+        desired: what.
+        check: called with the plan before anything is changed; raises to refuse it.
+
+    Raises:
+        GuardRefusal: ``check`` refused.
+        BackendError: the kernel refused.
+        VerificationError: the kernel took it and then did not hold it.
+    """
+    plan = plan_for(backend, desired)
+    if check is not None:
+        check(plan)
+    if not plan.is_empty:
+        backend.commit(plan)
+        _verify(plan_for(backend, desired))
+    replaced = tuple(other.name for other in others(backend) if _cleared(other))
+    return Applied(plan, replaced)
+
+
+def _cleared(backend: Backend) -> bool:
+    try:
+        return backend.remove()
+    except BackendUnavailable:  # what cannot work here holds nothing here
+        return False
+
+
+def _verify(left: Plan) -> None:
+    if not left.is_empty:
+        raise VerificationError(
+            f"The kernel does not hold what was committed: {'; '.join(differences(left))}. "
+            "Another program may have changed it meanwhile; run 'geofence apply' again."
+        )

@@ -1,0 +1,53 @@
+"""Which backend holds the fence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from geofence.backends import registry
+from geofence.backends.interface import Backend
+from geofence.errors import BackendUnavailable
+from geofence.model.policy import BackendChoice
+
+
+class Chosen(NamedTuple):
+    """A backend and the reason for it, for people."""
+
+    backend: Backend
+    why: str
+
+
+def choose(choice: BackendChoice) -> Chosen:
+    """The backend that the rules ask for; ``auto`` takes the first that can work here.
+
+    Raises:
+        BackendUnavailable: it cannot work here; the message names what is missing.
+    """
+    if choice is not BackendChoice.AUTO:
+        return _named(choice)
+    obstacles: list[str] = []
+    for name in registry.MODULES:
+        backend = registry.load(name)
+        obstacle = backend.obstacle()
+        if obstacle is None:
+            return Chosen(backend, f"{name}, chosen automatically{_because(obstacles)}")
+        obstacles.append(obstacle)
+    raise BackendUnavailable(" ".join(dict.fromkeys(obstacles)))
+
+
+def others(backend: Backend) -> Iterator[Backend]:
+    """The backends that are not the one given."""
+    return (registry.load(name) for name in registry.MODULES if name != backend.name)
+
+
+def _named(choice: BackendChoice) -> Chosen:
+    backend = registry.load(choice.value)
+    obstacle = backend.obstacle()
+    if obstacle is not None:
+        raise BackendUnavailable(obstacle)
+    return Chosen(backend, f"{choice.value}, as the rules say")
+
+
+def _because(obstacles: list[str]) -> str:
+    return f" ({' '.join(obstacles)})" if obstacles else ""

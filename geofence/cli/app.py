@@ -1,0 +1,264 @@
+"""The verbs: each parses, calls one operation, prints, and gives an exit code.
+
+Operations and views are imported by the verb that uses them, so that none waits for what another
+needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geofence import __version__
+from geofence.errors import ExitCode, GeofenceError
+
+app = typer.Typer(
+    name="geofence",
+    help="Only those whom you mean may reach SIP and RTP.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+_DAILY = "Daily life"
+_ASK = "Ask"
+_MACHINERY = "Machinery"
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text.")]
+
+
+def main() -> None:
+    """Run the command line; every error that is geofence's ends in one sentence and its code."""
+    try:
+        app()
+    except GeofenceError as error:
+        sys.stderr.write(f"geofence: {error}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone, as 'head' does; nothing is left to say.
+        sys.stderr.close()
+        sys.exit(ExitCode.DONE)
+    except KeyboardInterrupt:
+        sys.stderr.write("geofence: interrupted; the fence stands as it was or as it was meant.\n")
+        sys.exit(130)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"geofence {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def site_options(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
+    *,
+    rules_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="GEOFENCE_RULES_DIR", help="Your rules [/etc/geofence/rules.d]."),
+    ] = None,
+    state_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="GEOFENCE_STATE_DIR", help="Lists, generations [/var/lib/geofence]."),
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(envvar="GEOFENCE_BACKEND", help="auto, ipset or nftables; else as ruled."),
+    ] = None,
+    lock_wait: Annotated[
+        float, typer.Option(envvar="GEOFENCE_LOCK_WAIT", min=0, help="Seconds to wait for a run.")
+    ] = 30.0,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of all verbs."""
+    from geofence.cli.choices import backend_choice
+    from geofence.operations.site import RULES_DIRECTORY, STATE_DIRECTORY, Site
+
+    context.obj = Site(
+        rules_directory=rules_dir or RULES_DIRECTORY,
+        state_directory=state_dir or STATE_DIRECTORY,
+        backend=backend_choice(backend),
+        lock_seconds=lock_wait,
+    )
+
+
+Accept = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept", metavar="GUARD", help="Let one guard's objection pass, as its message names it."
+    ),
+]
+
+
+@app.command(rich_help_panel=_DAILY)
+def plan(
+    context: typer.Context,
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Show every prefix.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Use the lists at hand.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 6 if something would change.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a refresh would change, and change nothing."""
+    from geofence.cli.plan_view import plan_json, show_plan
+    from geofence.cli.progress import watching
+    from geofence.cli.screen import Screen, print_json
+    from geofence.operations.look import plan as make_plan
+
+    screen = Screen()
+    with watching(screen) as watch:
+        report = make_plan(context.obj, offline=offline, watch=watch)
+    if as_json:
+        print_json(plan_json(report))
+    else:
+        show_plan(screen, report, full=full)
+    if exit_code and not report.plan.is_empty:
+        raise typer.Exit(ExitCode.CHANGES)
+
+
+@app.command(rich_help_panel=_DAILY)
+def refresh(context: typer.Context, *, accept: Accept = None, as_json: Json = False) -> None:
+    """Fetch the lists, merge, and apply: what runs daily."""
+    from geofence.cli.progress import watching
+    from geofence.cli.run_view import finish
+    from geofence.cli.screen import Screen
+    from geofence.operations.run import Wish
+    from geofence.operations.run import refresh as run
+
+    screen = Screen()
+    with watching(screen) as watch:
+        report = run(context.obj, Wish("refresh", accept or ()), watch)
+    finish(screen, report, as_json=as_json)
+
+
+@app.command(rich_help_panel=_DAILY)
+def apply(context: typer.Context, *, accept: Accept = None, as_json: Json = False) -> None:
+    """Apply the rules with the lists at hand; the network is not asked."""
+    from geofence.cli.run_view import finish
+    from geofence.cli.screen import Screen
+    from geofence.operations.run import Wish
+    from geofence.operations.run import apply as run
+
+    finish(Screen(), run(context.obj, Wish("apply", accept or ())), as_json=as_json)
+
+
+@app.command(rich_help_panel=_ASK)
+def status(context: typer.Context, *, as_json: Json = False) -> None:
+    """Show the fence: whether it stands, what it turned away, how old its lists are.
+
+    Exits with 1 if there is no fence and with 6 if the kernel differs from what was applied.
+    """
+    from geofence.cli.screen import Screen, print_json
+    from geofence.cli.status_view import show_status, status_json
+    from geofence.operations.look import status as look
+
+    report = look(context.obj)
+    if as_json:
+        print_json(status_json(report))
+    else:
+        show_status(Screen(), report)
+    if not report.fenced:
+        raise typer.Exit(ExitCode.FAILED)
+    if report.drift:
+        raise typer.Exit(ExitCode.CHANGES)
+
+
+@app.command(rich_help_panel=_ASK)
+def why(
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="An IPv4 or IPv6 address.")],
+    *,
+    port: Annotated[
+        list[str] | None, typer.Option("--port", metavar="PORT", help="Such as 5060/udp.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell whether an address would get in, and which rule and list decide it."""
+    from geofence.cli.choices import parse_address, parse_ports
+    from geofence.cli.screen import Screen, print_json
+    from geofence.cli.why_view import show_why, why_json
+    from geofence.operations.look import why as look
+
+    source = parse_address(address)
+    report = look(context.obj, source, parse_ports(port or ()))
+    if as_json:
+        print_json(why_json(source, report))
+    else:
+        show_why(Screen(), source, report)
+
+
+Names = Annotated[
+    list[str], typer.Argument(metavar="NAME…", help="Exceptions or groups, such as push-as, bria.")
+]
+
+
+@app.command(rich_help_panel=_DAILY)
+def allow(context: typer.Context, names: Names, *, as_json: Json = False) -> None:
+    """Let an exception in, from now on."""
+    _switch(context, names, enabled=True, as_json=as_json)
+
+
+@app.command(rich_help_panel=_DAILY)
+def revoke(context: typer.Context, names: Names, *, as_json: Json = False) -> None:
+    """Let an exception in no longer."""
+    _switch(context, names, enabled=False, as_json=as_json)
+
+
+def _switch(context: typer.Context, names: list[str], *, enabled: bool, as_json: bool) -> None:
+    from geofence.cli.progress import watching
+    from geofence.cli.run_view import finish
+    from geofence.cli.screen import Screen
+    from geofence.operations.exceptions import switch
+
+    screen = Screen()
+    with watching(screen) as watch:
+        report = switch(context.obj, tuple(names), watch, enabled=enabled)
+    finish(screen, report, as_json=as_json)
+
+
+@app.command(rich_help_panel=_MACHINERY)
+def restore(context: typer.Context, *, as_json: Json = False) -> None:
+    """Bring back the last good fence without network: what runs at boot."""
+    from geofence.cli.run_view import finish
+    from geofence.cli.screen import Screen
+    from geofence.operations.run import restore as run
+
+    finish(Screen(), run(context.obj), as_json=as_json)
+
+
+@app.command(rich_help_panel=_MACHINERY)
+def remove(context: typer.Context, *, as_json: Json = False) -> None:
+    """Take all of geofence out of the kernel; rules and lists on disk stay."""
+    from geofence.cli.screen import Screen, print_json
+    from geofence.operations.run import remove as run
+
+    removed = run(context.obj)
+    if as_json:
+        print_json({"removed": list(removed)})
+    elif removed:
+        Screen().say(f"The fence ({', '.join(removed)}) is gone: there is NO FENCE now.")
+    else:
+        Screen().say("There was no fence.")
+
+
+@app.command(rich_help_panel=_MACHINERY)
+def daemon(context: typer.Context) -> None:
+    """Stay, refresh daily and watch over the fence; an alternative to cron and systemd timers."""
+    from geofence.daemon import run
+
+    run(context.obj)
+
+
+@app.command(rich_help_panel=_ASK)
+def demo() -> None:
+    """See the whole thing work on real packets, in a network of its own; nothing here is touched."""
+    from geofence.demo import run_demo
+
+    raise typer.Exit(run_demo())

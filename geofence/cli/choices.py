@@ -1,0 +1,46 @@
+"""What people type, as values; a mistake is a UsageError that says what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from geofence.errors import UsageError
+from geofence.model.policy import BackendChoice, Ports
+from geofence.model.prefixes import Family
+
+
+def backend_choice(text: str | None) -> BackendChoice | None:
+    """The backend named by an option or the environment; None for whatever the rules say."""
+    if text is None:
+        return None
+    try:
+        return BackendChoice(text)
+    except ValueError:
+        known = ", ".join(BackendChoice)
+        raise UsageError(f"There is no backend {text!r}; the choices are {known}.") from None
+
+
+def parse_address(text: str) -> tuple[Family, int]:
+    """An address of either family; an IPv4 address mapped into IPv6 counts as IPv4."""
+    from netaddr import IPAddress
+    from netaddr.core import AddrFormatError
+
+    try:
+        address = IPAddress(text, flags=0)
+    except (AddrFormatError, ValueError):
+        raise UsageError(
+            f"{text!r} is no address; give one such as 203.0.113.7 or 2001:db8::7."
+        ) from None
+    if address.is_ipv4_mapped():
+        address = address.ipv4()
+    return (Family.IPV4 if address.version == 4 else Family.IPV6), int(address)  # noqa: PLR2004 - IP
+
+
+def parse_ports(texts: Iterable[str]) -> tuple[Ports, ...]:
+    """Destination ports such as ``5060/udp``."""
+    from geofence.policy.quantities import ports
+
+    try:
+        return tuple(ports(text) for text in texts)
+    except ValueError as error:
+        raise UsageError(f"--port: {error}") from error

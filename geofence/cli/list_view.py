@@ -1,0 +1,56 @@
+"""Where lists came from and how old they are, as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rich.text import Text
+
+from geofence.cli.figures import age, size
+from geofence.model.prefixes import Family
+from geofence.model.report import ListOutcome, ListReport
+
+_HEADINGS = ("list", "state", ">IPv4 addresses", ">IPv6", ">checked", "from")
+_STYLES = {ListOutcome.KEPT: "yellow", ListOutcome.MISSING: "red"}
+
+
+def list_rows(
+    lists: Iterable[ListReport], now: datetime
+) -> tuple[tuple[str, ...], list[tuple[str | Text, ...]]]:
+    """Headings and rows of the table of lists."""
+    return _HEADINGS, [_row(report, now) for report in lists]
+
+
+def list_json(report: ListReport) -> dict[str, object]:
+    """One list for machines; times are UTC."""
+    return {
+        "list": str(report.id),
+        "state": str(report.outcome),
+        "addresses": {str(family): report.space[family].size for family in Family},
+        "checked_at": report.checked_at.isoformat() if report.checked_at else None,
+        "problem": report.problem or None,
+        "parts": [
+            {
+                "url": part.url,
+                "etag": part.etag,
+                "sha256": part.sha256,
+                "fetched_at": part.fetched_at.isoformat(),
+                "checked_at": part.checked_at.isoformat(),
+                "family": str(part.family) if part.family else None,
+            }
+            for part in report.provenance
+        ],
+    }
+
+
+def _row(report: ListReport, now: datetime) -> tuple[str | Text, ...]:
+    checked = report.checked_at
+    return (
+        str(report.id),
+        Text(str(report.outcome), style=_STYLES.get(report.outcome, "")),
+        size(report.space.ipv4),
+        size(report.space.ipv6),
+        age(checked, now) if checked else "never",
+        ", ".join(part.url for part in report.provenance),
+    )

@@ -1,0 +1,128 @@
+"""A plan, as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from rich.text import Text
+
+from geofence.cli.figures import addresses, plural
+from geofence.cli.list_view import list_json, list_rows
+from geofence.cli.screen import Screen
+from geofence.model.plan import Plan, SetChange
+from geofence.model.prefixes import PrefixSet
+from geofence.model.report import PlanReport
+
+_SHOWN = 5
+"""Prefixes shown of each set and sign unless all are asked for."""
+
+
+def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
+    """The whole plan, then one closing line."""
+    plan = report.plan
+    screen.say(f"Backend: {report.backend}")
+    if plan.set_changes:
+        screen.say("\nSets", "bold")
+        screen.table(
+            ("set", ">prefixes now", ">then", ">addresses added", ">addresses removed"),
+            (_set_row(change) for change in plan.set_changes),
+        )
+        for change in plan.set_changes:
+            for line, style in _prefix_lines(change, full=full):
+                screen.say(line, style)
+    if plan.rules_differ:
+        _show_rules(screen, plan)
+    if plan.observed.debris:
+        screen.say("\nLeft behind by a killed run, to be cleared away", "bold")
+        for name in plan.observed.debris:
+            screen.say(f"  - {name}", "red")
+    if report.lists:
+        screen.say("\nLists", "bold")
+        screen.table(*list_rows(report.lists, datetime.now(UTC)))
+    for note in report.notes:
+        screen.note(note, "yellow")
+    screen.say("")
+    screen.say(closing_line(plan), "bold")
+
+
+def closing_line(plan: Plan) -> str:
+    """The plan in one line."""
+    if plan.is_empty:
+        return "Nothing would change: the kernel holds what the rules and lists mean."
+    parts = [
+        plural(len(plan.set_changes), "set") + " would change",
+        f"{plural(len(plan.rules_added), 'rule')} would be added",
+        f"{len(plan.rules_removed):,} removed",
+    ]
+    return f"{', '.join(parts)}. Nothing has been changed."
+
+
+def plan_json(report: PlanReport) -> dict[str, object]:
+    """The plan for machines; counts of addresses are exact and can exceed 64 bits."""
+    plan = report.plan
+    return {
+        "changes": not plan.is_empty,
+        "backend": report.backend,
+        "sets": [_set_json(change) for change in plan.set_changes],
+        "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
+        "debris": list(plan.observed.debris),
+        "lists": [list_json(entry) for entry in report.lists],
+        "notes": list(report.notes),
+        "summary": closing_line(plan),
+    }
+
+
+def _show_rules(screen: Screen, plan: Plan) -> None:
+    screen.say("\nRules", "bold")
+    for line in plan.rules_removed:
+        screen.say(f"  - {line}", "red")
+    for line in plan.rules_added:
+        screen.say(f"  + {line}", "green")
+    if not plan.rules_removed and not plan.rules_added:
+        screen.say("  the same rules, in another order")
+
+
+def _count(content: PrefixSet | None) -> str:
+    return "none" if content is None else f"{len(content.split()[0]):,}"
+
+
+def _set_row(change: SetChange) -> tuple[str | Text, ...]:
+    family = change.key.family
+    return (
+        change.key.name,
+        _count(change.before),
+        _count(change.after),
+        Text(f"+{addresses(family, change.added.size)}", style="green"),
+        Text(f"-{addresses(family, change.removed.size)}", style="red"),
+    )
+
+
+def _prefix_lines(change: SetChange, *, full: bool) -> Iterator[tuple[str, str]]:
+    if not full and (change.before is None or change.after is None):
+        return
+    signs = ((change.removed, "-", "red"), (change.added, "+", "green"))
+    for content, sign, style in signs:
+        prefixes = content.prefixes()
+        shown = prefixes if full else prefixes[:_SHOWN]
+        for prefix in shown:
+            yield f"  {change.key.name} {sign} {prefix}", style
+        if len(shown) < len(prefixes):
+            rest = len(prefixes) - len(shown)
+            yield f"  {change.key.name} {sign} … and {rest:,} more (--full shows all)", style
+
+
+def _set_json(change: SetChange) -> dict[str, object]:
+    def count(content: PrefixSet | None) -> int | None:
+        return None if content is None else len(content.split()[0])
+
+    return {
+        "set": change.key.name,
+        "family": str(change.key.family),
+        "prefixes_before": count(change.before),
+        "prefixes_after": count(change.after),
+        "addresses_added": change.added.size,
+        "addresses_removed": change.removed.size,
+        "added": [str(prefix) for prefix in change.added.prefixes()],
+        "removed": [str(prefix) for prefix in change.removed.prefixes()],
+    }

@@ -1,0 +1,75 @@
+"""What a run did, as text and as JSON, and its exit code."""
+
+from __future__ import annotations
+
+import typer
+
+from geofence.cli.figures import addresses, plural
+from geofence.cli.list_view import list_json
+from geofence.cli.screen import Screen, print_json
+from geofence.errors import ExitCode
+from geofence.model.plan import SetChange
+from geofence.model.report import RunReport
+
+
+def finish(screen: Screen, report: RunReport, *, as_json: bool) -> None:
+    """Print what was done and end with the run's exit code."""
+    for note in report.notes:
+        screen.note(note, "yellow")
+    if as_json:
+        print_json(run_json(report))
+    else:
+        show_run(screen, report)
+    if report.degraded:
+        raise typer.Exit(ExitCode.DEGRADED)
+
+
+def show_run(screen: Screen, report: RunReport) -> None:
+    """A line for each set that changed, and one that closes."""
+    for change in report.plan.set_changes:
+        screen.say(f"{change.key.name}: {_set_change(change)}")
+    if report.plan.rules_differ:
+        added, removed = len(report.plan.rules_added), len(report.plan.rules_removed)
+        screen.say(f"rules: {added:,} added, {removed:,} removed")
+    screen.say(_closing_line(report), "yellow" if report.degraded else "green")
+
+
+def run_json(report: RunReport) -> dict[str, object]:
+    """The run for machines."""
+    plan = report.plan
+    return {
+        "changed": not plan.is_empty,
+        "degraded": report.degraded,
+        "backend": report.backend,
+        "generation": report.generation,
+        "sets": [
+            {
+                "set": change.key.name,
+                "addresses_added": change.added.size,
+                "addresses_removed": change.removed.size,
+            }
+            for change in plan.set_changes
+        ],
+        "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
+        "lists": [list_json(entry) for entry in report.lists],
+        "notes": list(report.notes),
+    }
+
+
+def _set_change(change: SetChange) -> str:
+    family = change.key.family
+    if change.after is None:
+        return "removed"
+    added, removed = (addresses(family, part.size) for part in (change.added, change.removed))
+    held = plural(len(change.after.split()[0]), "prefix").replace("prefixs", "prefixes")
+    return f"+{added} -{removed} addresses, now {held}"
+
+
+def _closing_line(report: RunReport) -> str:
+    if report.generation is None:
+        what = "The fence stands, but not as recorded"
+    elif report.plan.is_empty:
+        what = f"Nothing to change: the fence is that of generation {report.generation}"
+    else:
+        what = f"The fence is now that of generation {report.generation}, verified in the kernel"
+    return f"{what} ({report.backend})."

@@ -1,0 +1,77 @@
+"""The state of the fence, as text and as JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from geofence.cli.figures import age, moment
+from geofence.cli.list_view import list_json, list_rows
+from geofence.cli.screen import Screen
+from geofence.model.report import StatusReport
+
+
+def show_status(screen: Screen, report: StatusReport) -> None:
+    """Whether the fence stands, what it turned away, and how old its lists are."""
+    now = datetime.now(UTC)
+    screen.say(*_headline(report))
+    screen.say(f"Backend: {report.backend}")
+    if report.applied_at:
+        screen.say(
+            f"Generation {report.generation}, applied {age(report.applied_at, now)} "
+            f"({moment(report.applied_at)}) by {report.reason}"
+        )
+    screen.say(f"Exceptions in force: {', '.join(report.exceptions) or 'none'}")
+    for line in report.drift:
+        screen.say(f"  {line}", "red")
+    screen.say("")
+    screen.table(
+        ("service", "ports", ">packets dropped", ">octets"),
+        (
+            (s.name, " ".join(s.ports), f"{s.dropped.packets:,}", f"{s.dropped.octets:,}")
+            for s in report.services
+        ),
+    )
+    screen.say("")
+    screen.table(("set", ">prefixes"), ((name, f"{n:,}") for name, n in report.sets.items()))
+    screen.say("")
+    screen.table(*list_rows(report.lists, now))
+    for name in report.stale:
+        screen.note(f"The list {name} was not confirmed by its source for too long.", "yellow")
+    for note in report.notes:
+        screen.note(note, "yellow")
+
+
+def status_json(report: StatusReport) -> dict[str, object]:
+    """The state for machines; times are UTC."""
+    return {
+        "fenced": report.fenced,
+        "drift": list(report.drift),
+        "backend": report.backend,
+        "generation": report.generation,
+        "applied_at": report.applied_at.isoformat() if report.applied_at else None,
+        "reason": report.reason,
+        "services": [
+            {
+                "service": service.name,
+                "ports": list(service.ports),
+                "packets_dropped": service.dropped.packets,
+                "octets_dropped": service.dropped.octets,
+            }
+            for service in report.services
+        ],
+        "sets": dict(report.sets),
+        "exceptions": list(report.exceptions),
+        "lists": [list_json(entry) for entry in report.lists],
+        "stale": list(report.stale),
+        "notes": list(report.notes),
+    }
+
+
+def _headline(report: StatusReport) -> tuple[str, str]:
+    if not report.fenced:
+        return "There is NO FENCE. 'geofence refresh' makes one.", "bold red"
+    if report.drift:
+        return "The fence is not what was applied; 'geofence apply' heals it:", "bold red"
+    if report.generation is None:
+        return "A fence stands that no generation on this disk records.", "bold yellow"
+    return "The fence stands as it was applied.", "bold green"

@@ -1,0 +1,122 @@
+"""Why an address gets in or not: the oracle's decision, with the rules and lists behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from geofence.merge import exception_space
+from geofence.model.lists import ListId, ListKind
+from geofence.model.policy import Policy, Ports, Service
+from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.report import Explanation
+from geofence.model.ruleset import Role, Ruleset, SourceIn
+from geofence.verdict import Decision, Packet, decide
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    policy: Policy
+    lists: Mapping[ListId, AddressSpace]
+    family: Family
+    address: int
+
+    def held_by(self, space: AddressSpace) -> bool:
+        return self.address in space[self.family]
+
+
+def countries_of(
+    lists: Mapping[ListId, AddressSpace], family: Family, address: int
+) -> tuple[str, ...]:
+    """Codes of the countries whose lists, as far as they are at hand, hold the address."""
+    return tuple(
+        wanted.name
+        for wanted, space in lists.items()
+        if wanted.kind is ListKind.COUNTRY and address in space[family]
+    )
+
+
+def explain(
+    policy: Policy,
+    lists: Mapping[ListId, AddressSpace],
+    ruleset: Ruleset,
+    source: tuple[Family, int],
+    ports: Ports,
+) -> Explanation:
+    """What the fence does with a new packet from outside, and the rule and list behind it.
+
+    Args:
+        policy: the rules.
+        lists: every list at hand, those of countries that are not allowed too.
+        ruleset: what the policy and the lists were merged into.
+        source: family and address.
+        ports: the packet's destination port; of a range, its first.
+    """
+    question = _Question(policy, lists, *source)
+    packet = Packet(question.family, ports.protocol, question.address, ports.first)
+    decision = decide(ruleset, packet)
+    if decision.service is None:
+        return Explanation(ports, None, decision.action, "no fenced service has this port")
+    service = next(s for s in policy.services if s.name == decision.service.name)
+    because, hint = _because(question, service, decision)
+    return Explanation(ports, service.name, decision.action, because, hint)
+
+
+def _because(question: _Question, service: Service, decision: Decision) -> tuple[str, str]:
+    match decision.rule.match if decision.rule else None:
+        case SourceIn(Role.EXCEPTION, _):
+            return _let_in_by(question, service), ""
+        case SourceIn(Role.ALLOW, _):
+            return _allowed_by(question, service), ""
+    return _denied_by(question, service)
+
+
+def _written(policy: Policy, table: str) -> str:
+    origin = policy.origins.get(table)
+    return f" ({origin})" if origin else ""
+
+
+def _let_in_by(question: _Question, service: Service) -> str:
+    policy = question.policy
+    for exception in policy.enabled_exceptions():
+        space = exception_space(exception, question.lists)
+        if exception.opens(service.name) and question.held_by(space):
+            where = _written(policy, f"exception.{exception.name}")
+            return f"the exception {exception.name}{where} lets it in"
+    return f"it is a local network{_written(policy, 'local')}"
+
+
+def _allowed_by(question: _Question, service: Service) -> str:
+    allowed = question.policy.service_countries(service)
+    codes = countries_of(question.lists, question.family, question.address)
+    named = [code for code in codes if code in allowed]
+    table = "allow" if service.countries is None else f"service.{service.name}"
+    where = _written(question.policy, table)
+    return f"the list country {' and '.join(named)} holds it, which is allowed{where}"
+
+
+def _denied_by(question: _Question, service: Service) -> tuple[str, str]:
+    policy = question.policy
+    allowed = policy.service_countries(service)
+    codes = countries_of(question.lists, question.family, question.address)
+    if set(codes) & set(allowed):
+        return f"the {_blocking(question)} holds it", ""
+    named = ", ".join(allowed) or "none"
+    return f"no list of an allowed country ({named}) holds it", _opening(question, service)
+
+
+def _blocking(question: _Question) -> str:
+    for blocklist in question.policy.enabled_blocklists():
+        listed = question.lists.get(ListId(ListKind.BLOCKLIST, blocklist.name), AddressSpace())
+        if question.held_by(blocklist.prefixes | listed):
+            where = _written(question.policy, f"blocklist.{blocklist.name}")
+            return f"blocklist {blocklist.name}{where}"
+    return "fence"
+
+
+def _opening(question: _Question, service: Service) -> str:
+    for exception in question.policy.exceptions:
+        space = exception_space(exception, question.lists) | exception.prefixes
+        if exception.opens(service.name) and not exception.enabled and question.held_by(space):
+            return f"'geofence allow {exception.name}' lets it in"
+    return ""

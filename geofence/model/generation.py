@@ -1,0 +1,33 @@
+"""A recorded, applied ruleset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from geofence.model.ruleset import Ruleset
+
+
+@dataclass(frozen=True, slots=True)
+class ListNote:
+    """Which version of a list went into a generation."""
+
+    name: str
+    """As ``str(ListId)`` writes it."""
+    checked_at: datetime
+    """When its source last confirmed it, UTC."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What was applied, verified in the kernel, and recorded."""
+
+    number: int
+    created_at: datetime
+    """UTC."""
+    reason: str
+    """The command that applied it, as a person would name it."""
+    backend: str
+    ruleset: Ruleset
+    lists: tuple[ListNote, ...] = ()

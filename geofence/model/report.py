@@ -1,0 +1,132 @@
+"""What a run tells its caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from geofence.model.lists import ListId, Provenance
+from geofence.model.plan import Count, Plan
+from geofence.model.policy import Ports
+from geofence.model.prefixes import AddressSpace
+from geofence.model.ruleset import Action
+
+
+class ListOutcome(StrEnum):
+    """How a list came into a run."""
+
+    RENEWED = "renewed"
+    """Its source gave a new version."""
+    UNCHANGED = "unchanged"
+    """Its source confirmed the version at hand."""
+    STORED = "stored"
+    """The network was not asked; the last accepted version."""
+    KEPT = "kept"
+    """It could not be renewed; the last accepted version stands in."""
+    MISSING = "missing"
+    """It could not be had and no version was ever accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListReport:
+    """One list of a run."""
+
+    id: ListId
+    outcome: ListOutcome
+    space: AddressSpace
+    provenance: tuple[Provenance, ...] = ()
+    problem: str = ""
+    """Why it was not renewed: every source that was tried, and what it answered."""
+
+    @property
+    def checked_at(self) -> datetime | None:
+        """When the oldest part was last confirmed by its source, UTC."""
+        return min((part.checked_at for part in self.provenance), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """What ``plan`` found."""
+
+    plan: Plan
+    backend: str
+    """Its name, and why it was chosen."""
+    lists: tuple[ListReport, ...]
+    notes: tuple[str, ...] = ()
+    """What could not be read, and what that means for the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What ``refresh``, ``apply``, ``restore``, ``allow`` or ``revoke`` did."""
+
+    plan: Plan
+    """What was changed in the kernel; empty if it held everything already."""
+    backend: str
+    generation: int | None = None
+    """Number of the generation that is in force; None if it could not be recorded."""
+    lists: tuple[ListReport, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What went on beside, for people."""
+    degraded: bool = False
+    """Done, but with at least one list that could not be renewed, or less than was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """One fenced service as the kernel has it."""
+
+    name: str
+    ports: tuple[str, ...]
+    dropped: Count
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What ``status`` found."""
+
+    backend: str
+    fenced: bool
+    """Whether the kernel holds a fence at all."""
+    drift: tuple[str, ...]
+    """How the kernel differs from the generation in force; empty: not at all."""
+    generation: int | None
+    applied_at: datetime | None
+    reason: str
+    services: tuple[ServiceStatus, ...]
+    sets: Mapping[str, int] = field(default_factory=dict)
+    """Number of prefixes by name of set."""
+    lists: tuple[ListReport, ...] = ()
+    stale: tuple[str, ...] = ()
+    """Lists that no source has confirmed for longer than the rules allow."""
+    exceptions: tuple[str, ...] = ()
+    """Names of the exceptions in force."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What becomes of a new packet from an address to some ports, and why."""
+
+    ports: Ports
+    service: str | None
+    """None: these ports are not fenced."""
+    action: Action
+    because: str
+    """One clause: the rule and the list that decide."""
+    hint: str = ""
+    """What the operator could do, if there is something."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhyReport:
+    """What ``why`` found."""
+
+    countries: tuple[str, ...]
+    """Codes of the countries whose lists at hand hold the address."""
+    countries_at_hand: tuple[str, ...]
+    """Codes of all countries that were looked into."""
+    explanations: tuple[Explanation, ...]
+    notes: tuple[str, ...] = ()

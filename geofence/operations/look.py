@@ -1,0 +1,177 @@
+"""What changes nothing: plan, status, why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from geofence.apply.transaction import plan_for
+from geofence.backends.choose import Chosen
+from geofence.backends.interface import Backend
+from geofence.errors import BackendUnavailable, StateError
+from geofence.explain import countries_of, explain
+from geofence.merge import merge
+from geofence.model.generation import Generation
+from geofence.model.lists import ListKind
+from geofence.model.plan import Count, Observed, Plan
+from geofence.model.policy import BackendChoice, Policy, Ports
+from geofence.model.prefixes import Family
+from geofence.model.report import (
+    ListReport,
+    PlanReport,
+    ServiceStatus,
+    StatusReport,
+    WhyReport,
+)
+from geofence.model.ruleset import Ruleset
+from geofence.operations.gather import (
+    Watch,
+    at_hand,
+    fetched,
+    spaces,
+    stored,
+    unwatched,
+)
+from geofence.operations.site import Site
+from geofence.plan import make_plan
+from geofence.plan.drift import differences
+
+
+def plan(site: Site, *, offline: bool, watch: Watch = unwatched) -> PlanReport:
+    """What a refresh (offline: an apply) would change; nothing is changed or stored.
+
+    Without the privilege to read the kernel, the plan is against the newest generation, or against
+    nothing, and says so.
+    """
+    policy = site.policy()
+    if offline:
+        reports = stored(site, policy)
+    else:
+        reports, _ = fetched(site, policy, (), watch)
+    desired = merge(policy, spaces(reports))
+    notes = tuple(report.problem for report in reports if report.problem)
+    try:
+        chosen = site.choose_backend(policy.backend)
+        made = plan_for(chosen.backend, desired)
+    except BackendUnavailable as error:
+        made, note = _plan_unread(site, desired)
+        return PlanReport(made, "unknown", reports, (*notes, f"{error} {note}"))
+    return PlanReport(made, chosen.why, reports, notes)
+
+
+def _plan_unread(site: Site, desired: Ruleset) -> tuple[Plan, str]:
+    try:
+        generation, _ = site.generations.newest()
+    except StateError:
+        generation = None
+    if generation is None:
+        return (
+            make_plan(desired, Observed(), ()),
+            "The kernel was not read; the plan is for a host without a fence.",
+        )
+    return (
+        make_plan(desired, Observed(sets=generation.ruleset.sets), ()),
+        f"The kernel was not read; the plan is against generation {generation.number}, "
+        "and tells nothing of rules.",
+    )
+
+
+def status(site: Site) -> StatusReport:
+    """What the kernel holds, how it differs from what was applied, and how old the lists are."""
+    policy = site.policy()
+    generation, damaged = site.generations.newest()
+    chosen = _chosen(site, policy, generation)
+    observed = chosen.backend.observe()
+    reports = stored(site, policy)
+    return StatusReport(
+        backend=chosen.why,
+        fenced=bool(observed.rules),
+        drift=_drift(chosen.backend, generation, observed),
+        generation=generation.number if generation else None,
+        applied_at=generation.created_at if generation else None,
+        reason=generation.reason if generation else "",
+        services=_services(policy, generation, observed),
+        sets={key.name: len(held.split()[0]) for key, held in sorted(observed.sets.items())},
+        lists=reports,
+        stale=_stale(policy, reports, datetime.now(UTC)),
+        exceptions=tuple(exception.name for exception in policy.enabled_exceptions()),
+        notes=(*(str(found) for found in damaged), *(r.problem for r in reports if r.problem)),
+    )
+
+
+def _chosen(site: Site, policy: Policy, generation: Generation | None) -> Chosen:
+    """The backend that holds the generation, so that ``status`` looks where the fence is."""
+    if site.backend is None and generation is not None:
+        try:
+            return site.choose_backend(BackendChoice(generation.backend))
+        except BackendUnavailable:
+            pass
+    return site.choose_backend(policy.backend)
+
+
+def _drift(backend: Backend, generation: Generation | None, observed: Observed) -> tuple[str, ...]:
+    """How the kernel differs from the generation that should be in force."""
+    if generation is None:
+        return ()
+    wanted = generation.ruleset
+    return differences(make_plan(wanted, observed, backend.rules(wanted)))
+
+
+def _services(
+    policy: Policy, generation: Generation | None, observed: Observed
+) -> tuple[ServiceStatus, ...]:
+    services = generation.ruleset.services if generation else policy.services
+    return tuple(
+        ServiceStatus(
+            service.name,
+            tuple(str(ports) for ports in service.ports),
+            observed.dropped.get(service.name, Count(0, 0)),
+        )
+        for service in services
+    )
+
+
+def _stale(policy: Policy, reports: tuple[ListReport, ...], now: datetime) -> tuple[str, ...]:
+    return tuple(
+        str(report.id)
+        for report in reports
+        if report.checked_at is None or now - report.checked_at > policy.max_age
+    )
+
+
+def why(site: Site, source: tuple[Family, int], ports: tuple[Ports, ...]) -> WhyReport:
+    """What a new packet from an address meets, and why.
+
+    Args:
+        site: the installation.
+        source: family and address.
+        ports: destination ports to ask for; none means the first of every range of every service.
+    """
+    policy = site.policy()
+    reports = stored(site, policy)
+    lists = {**at_hand(site), **spaces(reports)}
+    ruleset = merge(policy, lists)
+    asked = ports or tuple(ports for service in policy.services for ports in service.ports)
+    return WhyReport(
+        countries=countries_of(lists, *source),
+        countries_at_hand=tuple(i.name for i in lists if i.kind is ListKind.COUNTRY),
+        explanations=tuple(explain(policy, lists, ruleset, source, port) for port in asked),
+        notes=_in_force(site, policy, ruleset),
+    )
+
+
+def _in_force(site: Site, policy: Policy, ruleset: Ruleset) -> tuple[str, ...]:
+    """Whether the kernel holds what the answer is about; nothing where it cannot be read."""
+    try:
+        made = plan_for(site.choose_backend(policy.backend).backend, ruleset)
+    except BackendUnavailable as error:
+        return (f"Whether the kernel holds this fence could not be read: {error}",)
+    if made.is_empty:
+        return ()
+    return ("The kernel does not hold this fence yet; 'geofence plan --offline' tells the difference.",)
+
+
+def last_refresh(site: Site) -> datetime | None:
+    """When a source last confirmed the list that has waited longest, UTC; None if one is missing."""
+    moments = [report.checked_at for report in stored(site, site.policy())]
+    known = [moment for moment in moments if moment is not None]
+    return min(known, default=None) if len(known) == len(moments) else None

@@ -1,0 +1,180 @@
+"""What changes the kernel: refresh, apply, restore, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from geofence.apply import apply_ruleset
+from geofence.backends import registry
+from geofence.backends.choose import Chosen
+from geofence.backends.interface import Backend
+from geofence.errors import BackendUnavailable, StateError
+from geofence.merge import closed, merge
+from geofence.model.generation import Generation, ListNote
+from geofence.model.plan import Observed, Plan
+from geofence.model.policy import BackendChoice, WithoutRuleset
+from geofence.model.report import ListReport, RunReport
+from geofence.model.ruleset import Ruleset
+from geofence.operations.gather import Watch, fetched, spaces, stored, unwatched
+from geofence.operations.site import Site
+from geofence.state.files import ensure_private_directory
+from geofence.state.lock import exclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a run is for and what it may do."""
+
+    reason: str
+    """The command, as a person would name it."""
+    accept: Collection[str] = ()
+    """Tokens of guards that the operator overrides."""
+
+
+def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
+    """Fetch the lists, then apply: what runs daily."""
+    ensure_private_directory(site.state_directory)
+    reports, acceptable = fetched(site, site.policy(), wish.accept, watch)
+    with exclusive(site.state_directory, site.lock_seconds):
+        for accepted in acceptable:
+            site.lists.save(accepted)
+        return _apply(site, wish, reports)
+
+
+def apply(site: Site, wish: Wish) -> RunReport:
+    """Apply the rules with the lists at hand, without the network."""
+    ensure_private_directory(site.state_directory)
+    with exclusive(site.state_directory, site.lock_seconds):
+        return _apply(site, wish, ())
+
+
+def _apply(site: Site, wish: Wish, fresh: tuple[ListReport, ...]) -> RunReport:
+    """Apply what the rules say now; the caller holds the lock.
+
+    The rules are read again under the lock: an ``allow`` that came while lists were fetched counts.
+    """
+    policy = site.policy()
+    seen = {report.id: report for report in fresh}
+    reports = tuple(seen.get(report.id, report) for report in stored(site, policy))
+    desired = merge(policy, spaces(reports))
+    chosen = site.choose_backend(policy.backend)
+    return _commit(site, wish, chosen, desired, reports)
+
+
+def _commit(
+    site: Site,
+    wish: Wish,
+    chosen: Chosen,
+    desired: Ruleset,
+    reports: tuple[ListReport, ...],
+) -> RunReport:
+    applied = apply_ruleset(chosen.backend, desired)
+    number, notes = _record(site, wish, chosen.backend, desired, reports)
+    replaced = tuple(f"The fence of the backend {name} was taken away." for name in applied.replaced)
+    problems = tuple(report.problem for report in reports if report.problem)
+    return RunReport(
+        plan=applied.plan,
+        backend=chosen.why,
+        generation=number,
+        lists=reports,
+        notes=(*problems, *replaced, *notes),
+        degraded=bool(problems) or number is None,
+    )
+
+
+def _record(
+    site: Site, wish: Wish, backend: Backend, desired: Ruleset, reports: tuple[ListReport, ...]
+) -> tuple[int | None, tuple[str, ...]]:
+    """Record what the kernel was found to hold, unless the newest generation says the same."""
+    newest, damaged = site.generations.newest()
+    notes = tuple(str(found) for found in damaged)
+    if newest and newest.ruleset == desired and newest.backend == backend.name and not damaged:
+        return newest.number, notes
+    number = max(site.generations.numbers(), default=0) + 1
+    generation = Generation(
+        number, datetime.now(UTC), wish.reason, backend.name, desired, tuple(_notes(reports))
+    )
+    try:
+        site.generations.record(generation)
+    except StateError as error:
+        return None, (
+            *notes,
+            f"The fence is applied but was not recorded, so a reboot brings back the one before: "
+            f"{error}",
+        )
+    return number, notes
+
+
+def _notes(reports: tuple[ListReport, ...]) -> list[ListNote]:
+    return [
+        ListNote(str(report.id), report.checked_at, report.provenance[0].sha256)
+        for report in reports
+        if report.checked_at is not None
+    ]
+
+
+def restore(site: Site) -> RunReport:
+    """Apply the last good generation: no network, no lists, no writable disk.
+
+    With none usable, ``[boot] without_ruleset`` decides.
+    """
+    if not site.state_directory.is_dir():
+        return _without_ruleset(site, ())
+    with exclusive(site.state_directory, site.lock_seconds):
+        generation, damaged = site.generations.newest()
+        notes = tuple(str(found) for found in damaged)
+        if generation is None:
+            return _without_ruleset(site, notes)
+        chosen = _choose_again(site, generation)
+        applied = apply_ruleset(chosen.backend, generation.ruleset)
+        return RunReport(
+            applied.plan, chosen.why, generation.number, notes=notes, degraded=bool(damaged)
+        )
+
+
+def _choose_again(site: Site, generation: Generation) -> Chosen:
+    """The backend that held the generation, or any that works if that one no longer can."""
+    try:
+        return site.choose_backend(BackendChoice(generation.backend))
+    except BackendUnavailable:
+        return site.choose_backend(BackendChoice.AUTO)
+
+
+def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
+    policy = site.policy()
+    chosen = site.choose_backend(policy.backend)
+    found = f"No usable generation is in {site.state_directory}; [boot] without_ruleset = "
+    if policy.without_ruleset is WithoutRuleset.OPEN:
+        said = f'{found}"open": there is NO FENCE. Run \'geofence refresh\' now.'
+        nothing = Plan(Ruleset(), Observed())
+        return RunReport(nothing, chosen.why, notes=(*notes, said), degraded=True)
+    said = (
+        f'{found}"closed": only exceptions and local networks reach the fenced services. '
+        "Run 'geofence refresh' now."
+    )
+    applied = apply_ruleset(chosen.backend, closed(policy))
+    return RunReport(applied.plan, chosen.why, notes=(*notes, said), degraded=True)
+
+
+def remove(site: Site) -> tuple[str, ...]:
+    """Take all of geofence out of the kernel, whichever backend put it there; their names."""
+    if not site.state_directory.is_dir():
+        return _removed()
+    with exclusive(site.state_directory, site.lock_seconds):
+        return _removed()
+
+
+def _removed() -> tuple[str, ...]:
+    found: list[str] = []
+    missing: list[BackendUnavailable] = []
+    for name in registry.MODULES:
+        try:
+            if registry.load(name).remove():
+                found.append(name)
+        except BackendUnavailable as error:
+            missing.append(error)
+    if len(missing) == len(registry.MODULES):
+        raise missing[0]
+    return tuple(found)

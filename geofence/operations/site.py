@@ -1,0 +1,76 @@
+"""Where one installation keeps its things."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from geofence.backends.choose import Chosen, choose
+from geofence.model.policy import BackendChoice, Policy
+from geofence.policy import load_policy
+from geofence.policy.owned import OWNED_FILE
+from geofence.state.generations import GenerationStore
+from geofence.state.lists import ListStore
+
+RULES_DIRECTORY = Path("/etc/geofence/rules.d")
+STATE_DIRECTORY = Path("/var/lib/geofence")
+LOCK_SECONDS = 30.0
+"""How long a run waits for another to end."""
+
+
+def shipped_rules() -> Path:
+    """The directory of the rules that ship: beside a checkout's package, or as installed."""
+    checkout = Path(__file__).parents[2] / "rules.d"
+    return checkout if checkout.is_dir() else Path(sys.prefix) / "share/geofence/rules.d"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Paths and choices that the command line or the environment give."""
+
+    rules_directory: Path = RULES_DIRECTORY
+    """The operator's drop-ins; what ships is read before them."""
+    state_directory: Path = STATE_DIRECTORY
+    backend: BackendChoice | None = None
+    """Overrides the rules' ``backend``."""
+    lock_seconds: float = LOCK_SECONDS
+    shipped: Path | None = None
+    """Overrides the directory of the rules that ship."""
+
+    @property
+    def rules_directories(self) -> Sequence[Path]:
+        """Directories of drop-ins in the order they are read."""
+        return (self.shipped or shipped_rules(), self.rules_directory)
+
+    @property
+    def owned_file(self) -> Path:
+        """The rules file that the command line owns."""
+        return self.rules_directory / OWNED_FILE
+
+    @property
+    def lists(self) -> ListStore:
+        """Accepted lists."""
+        return ListStore(self.state_directory)
+
+    @property
+    def generations(self) -> GenerationStore:
+        """Recorded rulesets."""
+        return GenerationStore(self.state_directory)
+
+    def policy(self) -> Policy:
+        """The rules.
+
+        Raises:
+            RulesError: they do not load.
+        """
+        return load_policy(self.rules_directories)
+
+    def choose_backend(self, wanted: BackendChoice) -> Chosen:
+        """The backend to use, given what the rules or a generation want.
+
+        Raises:
+            BackendUnavailable: it cannot work here.
+        """
+        return choose(self.backend or wanted)

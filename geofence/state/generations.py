@@ -1,0 +1,194 @@
+"""Recorded rulesets, in a form that ``restore`` loads without parsing lists.
+
+A generation is one file: a line of JSON (format, checksum, rules, names and lengths of the sets),
+then the sets' intervals as packed integers in network order, first and last address each. A file
+that is damaged is named and passed over for the one before it; it is never obeyed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from sys import byteorder
+from typing import Any
+
+from geofence.errors import StateError
+from geofence.model.generation import Generation, ListNote
+from geofence.model.policy import Ports, Protocol
+from geofence.model.prefixes import Family, PrefixSet
+from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
+from geofence.state.files import read_trusted, write_atomically
+
+FORMAT = 1
+KEPT = 10
+"""How many generations are kept."""
+
+_SUFFIX = ".generation"
+
+
+def encode(generation: Generation) -> bytes:
+    """The file's content."""
+    ruleset = generation.ruleset
+    keys = sorted(ruleset.sets, key=lambda key: key.name)
+    packed = b"".join(_pack(ruleset.sets[key]) for key in keys)
+    facts = {
+        "number": generation.number,
+        "created_at": generation.created_at.isoformat(),
+        "reason": generation.reason,
+        "backend": generation.backend,
+        "services": [
+            [s.name, [[p.protocol, p.first, p.last] for p in s.ports], s.allow_group]
+            for s in ruleset.services
+        ],
+        "interfaces": ruleset.interfaces,
+        "sets": [[k.role, k.group, k.family, len(ruleset.sets[k].bounds) // 2] for k in keys],
+        "lists": [[n.name, n.checked_at.isoformat(), n.sha256] for n in generation.lists],
+    }
+    body = json.dumps(facts, separators=(",", ":")).encode() + b"\n" + packed
+    head = {"format": FORMAT, "sha256": hashlib.sha256(body).hexdigest()}
+    return json.dumps(head).encode() + b"\n" + body
+
+
+def decode(content: bytes) -> Generation:
+    """The inverse of ``encode``.
+
+    Raises:
+        ValueError: the content is damaged or of another format; the message says which.
+    """
+    head, _, body = content.partition(b"\n")
+    try:
+        stated = json.loads(head)
+        if stated["format"] != FORMAT:
+            raise ValueError(f"has format {stated['format']}, not {FORMAT}")
+        if stated["sha256"] != hashlib.sha256(body).hexdigest():
+            raise ValueError("does not have the checksum it states")
+        facts, _, packed = body.partition(b"\n")
+        return _generation(json.loads(facts), packed)
+    except (KeyError, TypeError, AttributeError, struct.error, RecursionError) as error:
+        raise ValueError("is not a generation") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError("is damaged") from error
+
+
+def _generation(facts: Mapping[str, Any], packed: bytes) -> Generation:
+    sets: dict[SetKey, PrefixSet] = {}
+    at = 0
+    for role, group, family_name, count in facts["sets"]:
+        key = SetKey(Role(role), group, Family(family_name))
+        past = at + count * 2 * (key.family.bits // 8)
+        sets[key] = _unpack(key.family, packed[at:past])
+        at = past
+    services = tuple(
+        FencedService(name, tuple(Ports(Protocol(p), a, b) for p, a, b in ports), group)
+        for name, ports, group in facts["services"]
+    )
+    return Generation(
+        number=facts["number"],
+        created_at=datetime.fromisoformat(facts["created_at"]),
+        reason=facts["reason"],
+        backend=facts["backend"],
+        ruleset=Ruleset(services, tuple(facts["interfaces"]), sets),
+        lists=tuple(ListNote(n, datetime.fromisoformat(t), h) for n, t, h in facts["lists"]),
+    )
+
+
+def _pack(content: PrefixSet) -> bytes:
+    lasts = [past - 1 for past in content.bounds[1::2]]
+    ends = chain.from_iterable(zip(content.bounds[0::2], lasts, strict=True))
+    if content.family is Family.IPV6:
+        return b"".join([address.to_bytes(16, "big") for address in ends])
+    return _network_order(array("I", ends)).tobytes()
+
+
+def _unpack(family: Family, packed: bytes) -> PrefixSet:
+    if family is Family.IPV6:
+        ends = [high << 64 | low for high, low in struct.iter_unpack(">QQ", packed)]
+    else:
+        words = array("I")
+        words.frombytes(packed)
+        ends = _network_order(words).tolist()
+    return PrefixSet.of_ranges(family, ends[0::2], [last + 1 for last in ends[1::2]])
+
+
+def _network_order(words: array[int]) -> array[int]:
+    if byteorder == "little":
+        words.byteswap()
+    return words
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A generation's file that was passed over."""
+
+    path: Path
+    why: str
+
+    def __str__(self) -> str:
+        return f"The generation {self.path} {self.why}; it was passed over."
+
+
+class GenerationStore:
+    """The generations of one state directory, newest first."""
+
+    def __init__(self, state_directory: Path) -> None:
+        self._directory = state_directory / "generations"
+
+    def numbers(self) -> list[int]:
+        """Numbers of the generations on disk, newest first, whether readable or not.
+
+        Raises:
+            StateError: the directory is there and cannot be read.
+        """
+        try:
+            names = [path.name for path in self._directory.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StateError(f"{self._directory} cannot be read: {error.strerror}.") from error
+        stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
+        return sorted((int(stem) for stem in stems if stem.isdecimal()), reverse=True)
+
+    def walk(self) -> Iterator[Generation | Damaged]:
+        """Every generation, newest first, each read only when it is asked for."""
+        for number in self.numbers():
+            yield self.read(number)
+
+    def read(self, number: int) -> Generation | Damaged:
+        """One generation."""
+        path = self._path(number)
+        try:
+            return decode(read_trusted(path))
+        except ValueError as error:
+            return Damaged(path, str(error))
+        except StateError as error:
+            return Damaged(path, f"cannot be used ({error})")
+
+    def newest(self) -> tuple[Generation | None, tuple[Damaged, ...]]:
+        """The newest generation that can be read, and the damaged ones passed over for it."""
+        damaged: list[Damaged] = []
+        for found in self.walk():
+            if isinstance(found, Generation):
+                return found, tuple(damaged)
+            damaged.append(found)
+        return None, tuple(damaged)
+
+    def record(self, generation: Generation) -> None:
+        """Write a generation, then let go of those that are too old.
+
+        Raises:
+            StateError: it could not be written; nothing else is lost.
+        """
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(self._path(generation.number), encode(generation))
+        for number in self.numbers()[KEPT:]:
+            self._path(number).unlink(missing_ok=True)
+
+    def _path(self, number: int) -> Path:
+        return self._directory / f"{number:08d}{_SUFFIX}"

@@ -1,0 +1,154 @@
+"""The ipset backend on a real kernel, in a network namespace of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from geofence.apply.transaction import plan_for
+from geofence.backends.ipset.backend import IpsetBackend
+from geofence.errors import BackendError, BackendUnavailable
+from geofence.lab.host import Host
+from geofence.merge import merge
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.model.ruleset import Ruleset
+from geofence.plan.drift import differences
+from tests.support.values import JAPAN, SIP, country, policy, space
+
+BACKEND = IpsetBackend()
+RULESET = merge(policy(), JAPAN)
+
+
+@pytest.fixture(autouse=True)
+def host() -> Iterator[Host]:
+    with Host("pbx") as made, made.entered():
+        yield made
+
+
+def commit(desired: Ruleset) -> None:
+    BACKEND.commit(plan_for(BACKEND, desired))
+
+
+def saved() -> str:
+    """Rules and sets of the namespace, without counters and dates."""
+    programs = (["iptables-save"], ["ip6tables-save"], ["ipset", "save"])
+    text = "".join(
+        subprocess.run(p, capture_output=True, text=True, check=True).stdout for p in programs
+    )
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
+def test_from_nothing_to_the_whole_fence_and_back() -> None:
+    commit(RULESET)
+    assert plan_for(BACKEND, RULESET).is_empty
+    assert "geofence-allow4" in saved()
+    assert BACKEND.remove()
+    assert "geofence" not in saved().lower()
+    assert not BACKEND.remove()
+
+
+def test_committing_again_changes_nothing() -> None:
+    commit(RULESET)
+    before = saved()
+    commit(RULESET)
+    assert saved() == before
+
+
+def test_sets_of_every_size_are_held_exactly() -> None:
+    for count in (0, 1, 3000, 70_000):
+        firsts = [index << 9 for index in range(count)]
+        content = PrefixSet.of_ranges(Family.IPV4, firsts, [first + 256 for first in firsts])
+        desired = merge(policy(), {country("JP"): AddressSpace(ipv4=content)})
+        commit(desired)
+        assert plan_for(BACKEND, desired).is_empty
+
+
+def test_the_whole_of_both_families_can_be_let_in() -> None:
+    everything = AddressSpace(AddressSpace().ipv4.complement(), AddressSpace().ipv6.complement())
+    desired = merge(policy(), {country("JP"): everything})
+    commit(desired)
+    assert plan_for(BACKEND, desired).is_empty
+
+
+def test_a_service_that_goes_takes_its_chain_and_sets_along() -> None:
+    commit(RULESET)
+    smaller = merge(policy(services=(SIP,)), JAPAN)
+    commit(smaller)
+    assert plan_for(BACKEND, smaller).is_empty
+    assert "rtp" not in saved()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "iptables -t mangle -F",
+        "ip6tables -t mangle -F GEOFENCE-sip",
+        "iptables -t mangle -D PREROUTING -j GEOFENCE",
+        "iptables -t mangle -I PREROUTING -j ACCEPT",
+        "iptables -t mangle -A PREROUTING -j GEOFENCE",
+        "iptables -t mangle -I GEOFENCE-sip -j ACCEPT",
+        "iptables -t mangle -N GEOFENCE-other",
+        "ipset flush geofence-allow4",
+        "ipset add geofence-allow4 203.0.113.0/24",
+        "ipset add geofence-except6-sip 2001:db8:bad::/48",
+        "ipset del geofence-allow4 192.0.2.0/24",
+        "ipset add geofence-allow4 192.0.2.7 nomatch",
+        "ipset create geofence-allow4+ hash:net",
+        "ipset create geofence-allow4-old hash:net",
+    ],
+)
+def test_harm_done_by_others_is_seen_and_healed(harm: str) -> None:
+    commit(RULESET)
+    run(*harm.split())
+    broken = plan_for(BACKEND, RULESET)
+    assert differences(broken)
+    BACKEND.commit(broken)
+    assert plan_for(BACKEND, RULESET).is_empty
+
+
+def test_counters_survive_a_refresh() -> None:
+    commit(RULESET)
+    run("iptables", "-t", "mangle", "-R", "GEOFENCE-sip", "6", "-m", "comment", "--comment",
+        "everyone else", "-j", "DROP", "-c", "7", "700")  # fmt: skip
+    assert BACKEND.observe().dropped["sip"] == (7, 700)
+    commit(merge(policy(), {country("JP"): space("203.0.113.0/24")}))
+    assert BACKEND.observe().dropped["sip"] == (7, 700)
+
+
+def test_a_set_of_another_type_under_our_name_is_not_touched() -> None:
+    run("ipset", "create", "geofence-allow4", "hash:ip")
+    with pytest.raises(BackendError, match="ipset destroy geofence-allow4"):
+        BACKEND.observe()
+
+
+def test_a_set_that_a_foreign_rule_uses_is_named() -> None:
+    commit(RULESET)
+    run("iptables", "-A", "INPUT", "-m", "set", "--match-set", "geofence-allow4", "src")
+    with pytest.raises(BackendError, match="not geofence's refers to it"):
+        BACKEND.remove()
+
+
+def test_without_privilege_the_remedy_is_named() -> None:
+    program = "from geofence.backends.ipset import backend; print(backend().obstacle())"
+    python = (sys.executable, "-c", program)
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-net_admin", "--", *python],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "needs CAP_NET_ADMIN" in done.stdout
+
+
+def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geofence.backends.ipset.iptables._SEARCH_PATH", "/nonexistent")
+    assert "apt install iptables" in str(BACKEND.obstacle())
+    with pytest.raises(BackendUnavailable, match="iptables"):
+        BACKEND.observe()

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+from netaddr import IPNetwork, IPSet
+
+from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet, address_text
+from tests.support.values import families, prefix, prefix_sets, prefixes, space
+
+pairs = families.flatmap(lambda family: st.tuples(prefix_sets(family), prefix_sets(family)))
+some_sets = families.flatmap(prefix_sets)
+
+
+def edges(*sets: PrefixSet) -> list[int]:
+    """The addresses at which membership in any of the sets can change, and their neighbours."""
+    top = (1 << sets[0].family.bits) - 1
+    near = {bound + step for each in sets for bound in each.bounds for step in (-1, 0, 1)}
+    return [address for address in near | {0, top} if 0 <= address <= top]
+
+
+def is_canonical(content: PrefixSet) -> bool:
+    bounds = content.bounds
+    rising = all(low < high for low, high in pairwise(bounds))
+    return rising and len(bounds) % 2 == 0
+
+
+@given(pairs)
+def test_operations_are_those_of_sets_of_addresses(pair: tuple[PrefixSet, PrefixSet]) -> None:
+    one, other = pair
+    union, difference, both = one | other, one - other, one & other
+    assert all(map(is_canonical, (union, difference, both, one.complement())))
+    for address in edges(one, other):
+        assert (address in union) == (address in one or address in other)
+        assert (address in difference) == (address in one and address not in other)
+        assert (address in both) == (address in one and address in other)
+        assert (address in one.complement()) == (address not in one)
+
+
+@given(pairs)
+def test_sizes_add_up(pair: tuple[PrefixSet, PrefixSet]) -> None:
+    one, other = pair
+    assert (one | other).size + (one & other).size == one.size + other.size
+    assert one.size + one.complement().size == 1 << one.family.bits
+
+
+@given(some_sets)
+def test_complement_undoes_itself(content: PrefixSet) -> None:
+    assert content.complement().complement() == content
+
+
+@given(families.flatmap(lambda family: st.lists(prefixes(family), max_size=12)))
+def test_the_fewest_prefixes_are_those_netaddr_finds(found: list[Prefix]) -> None:
+    family = found[0].family if found else Family.IPV4
+    ours = [str(prefix) for prefix in PrefixSet.of(family, found).prefixes()]
+    theirs = IPSet([IPNetwork(str(prefix)) for prefix in found]).iter_cidrs()
+    assert sorted(ours) == sorted(str(IPNetwork(cidr)) for cidr in theirs)
+
+
+@given(some_sets, st.integers(0, 2))
+def test_prefixes_make_up_the_set_again(content: PrefixSet, shortest: int) -> None:
+    networks, lengths = content.split(shortest=shortest)
+    assert all(length >= shortest for length in lengths)
+    again = [
+        Prefix(content.family, network, length)
+        for network, length in zip(networks, lengths, strict=True)
+    ]
+    assert PrefixSet.of(content.family, again) == content
+
+
+@given(st.lists(prefixes(Family.IPV4), max_size=10))
+def test_union_of_many_is_the_union_of_all(found: list[Prefix]) -> None:
+    singles = [PrefixSet.of(Family.IPV4, [each]) for each in found]
+    assert PrefixSet.union(Family.IPV4, singles) == PrefixSet.of(Family.IPV4, found)
+
+
+def test_everything_splits_in_halves_for_sets_that_take_no_zero_length() -> None:
+    everything = PrefixSet(Family.IPV4).complement()
+    assert everything.split(shortest=1) == ([0, 1 << 31], [1, 1])
+    assert everything.split() == ([0], [0])
+
+
+def test_neighbours_become_one() -> None:
+    joined = space("192.0.2.0/25", "192.0.2.128/25").ipv4
+    assert [str(each) for each in joined.prefixes()] == ["192.0.2.0/24"]
+
+
+def test_an_address_space_keeps_families_apart() -> None:
+    mixed = space("192.0.2.0/24", "2001:db8::/32")
+    assert mixed[Family.IPV4] == mixed.ipv4
+    assert mixed - space("2001:db8::/33") == space("192.0.2.0/24", "2001:db8:8000::/33")
+    assert not AddressSpace()
+
+
+def test_text_of_addresses_is_the_usual_one() -> None:
+    assert str(prefix("2001:db8::/32")) == "2001:db8::/32"
+    assert address_text(Family.IPV4, 1) == "0.0.0.1"

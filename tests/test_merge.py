@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from geofence.errors import MissingListError
+from geofence.merge import closed, merge, needed_lists
+from geofence.model.lists import ListId, ListKind
+from geofence.model.policy import Blocklist, NamedException
+from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.ruleset import Role, SetKey
+from tests.support.values import JAPAN, RTP, SIP, country, policy, space
+
+ALLOW4 = SetKey(Role.ALLOW, "", Family.IPV4)
+ALLOW6 = SetKey(Role.ALLOW, "", Family.IPV6)
+SIP4 = SetKey(Role.EXCEPTION, "sip", Family.IPV4)
+RTP4 = SetKey(Role.EXCEPTION, "rtp", Family.IPV4)
+
+
+def test_services_with_the_same_countries_share_their_set() -> None:
+    ruleset = merge(policy(), JAPAN)
+    assert {service.allow_group for service in ruleset.services} == {""}
+    assert ruleset.sets[ALLOW4] == JAPAN[country("JP")].ipv4
+    assert ruleset.sets[ALLOW6] == JAPAN[country("JP")].ipv6
+
+
+def test_a_service_may_have_countries_of_its_own() -> None:
+    rtp = replace(RTP, countries=("US", "JP"))
+    lists = {**JAPAN, country("US"): space("203.0.113.0/24")}
+    ruleset = merge(policy(services=(SIP, rtp)), lists)
+    own = ruleset.sets[SetKey(Role.ALLOW, "rtp", Family.IPV4)]
+    assert own == (lists[country("US")] | lists[country("JP")]).ipv4
+    assert ruleset.sets[ALLOW4] == JAPAN[country("JP")].ipv4
+
+
+def test_equal_countries_in_another_order_are_the_same_policy() -> None:
+    rules = policy(countries=("JP", "US"), services=(SIP, replace(RTP, countries=("US", "JP"))))
+    ruleset = merge(rules, {**JAPAN, country("US"): space("203.0.113.0/24")})
+    assert {service.allow_group for service in ruleset.services} == {""}
+
+
+def test_no_set_is_made_that_no_service_uses() -> None:
+    rules = policy(services=(replace(SIP, countries=("US",)),))
+    ruleset = merge(rules, {country("US"): space("203.0.113.0/24")})
+    assert ALLOW4 not in ruleset.sets
+
+
+def test_blocklists_are_taken_from_countries_and_not_from_exceptions() -> None:
+    rules = policy(
+        blocklists=(
+            Blocklist("bad", prefixes=space("192.0.2.0/25")),
+            Blocklist("worse", urls=("https://lists.example/worse",)),
+            Blocklist("off", prefixes=space("198.51.100.0/25"), enabled=False),
+        ),
+        exceptions=(NamedException("trunk", prefixes=space("192.0.2.1/32")),),
+    )
+    listed = ListId(ListKind.BLOCKLIST, "worse")
+    ruleset = merge(rules, {**JAPAN, listed: space("2001:db8:1::/49")})
+    assert ruleset.sets[ALLOW4] == space("192.0.2.128/25", "198.51.100.0/25").ipv4
+    assert ruleset.sets[ALLOW6] == space("2001:db8:1:8000::/49").ipv6
+    assert space("192.0.2.1/32").ipv4.bounds[0] in ruleset.sets[SIP4]
+
+
+def test_an_exception_opens_only_its_services_and_only_when_enabled() -> None:
+    push = NamedException("push", prefixes=space("203.0.113.9/32"), services=("sip",))
+    address = space("203.0.113.9/32").ipv4.bounds[0]
+    on = merge(policy(exceptions=(push,)), JAPAN)
+    assert address in on.sets[SIP4]
+    assert address not in on.sets[RTP4]
+    off = merge(policy(exceptions=(replace(push, enabled=False),)), JAPAN)
+    assert address not in off.sets[SIP4]
+
+
+def test_host_names_are_the_truth_and_addresses_the_fallback() -> None:
+    push = NamedException("push", hosts=("push.example",), prefixes=space("203.0.113.9/32"))
+    rules = policy(exceptions=(push,), local=AddressSpace())
+    unresolved = merge(rules, JAPAN)
+    assert unresolved.sets[SIP4] == space("203.0.113.9/32").ipv4
+    host = ListId(ListKind.HOST, "push.example")
+    resolved = merge(rules, {**JAPAN, host: space("203.0.113.50/32")})
+    assert resolved.sets[SIP4] == space("203.0.113.50/32").ipv4
+
+
+def test_a_list_that_was_never_had_is_named() -> None:
+    with pytest.raises(MissingListError, match=r"country JP.*geofence refresh"):
+        merge(policy(), {})
+
+
+def test_needed_lists_are_those_of_rules_in_force() -> None:
+    rules = policy(
+        services=(SIP, replace(RTP, countries=("US",))),
+        blocklists=(Blocklist("drop", urls=("https://x.example/",)),),
+        exceptions=(
+            NamedException("a", hosts=("a.example",)),
+            NamedException("b", hosts=("b.example",), enabled=False),
+        ),
+    )
+    assert [str(wanted) for wanted in needed_lists(rules)] == [
+        "country JP",
+        "country US",
+        "blocklist drop",
+        "host a.example",
+    ]
+
+
+def test_closed_lets_in_exceptions_and_local_networks_only() -> None:
+    push = NamedException("push", hosts=("push.example",), prefixes=space("203.0.113.9/32"))
+    rtp = replace(RTP, countries=("US",))
+    ruleset = closed(policy(exceptions=(push,), services=(SIP, rtp)))
+    assert not ruleset.sets[ALLOW4]
+    assert ruleset.sets[SIP4] == space("10.0.0.0/8", "203.0.113.9/32").ipv4
