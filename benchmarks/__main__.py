@@ -1,0 +1,72 @@
+"""``python -m benchmarks``: everything, or the parts named, in a private network namespace."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import packets, processes, report, world
+
+PARTS = ("loading", "restoring", "linearity", "starting", "packets")
+
+
+def main() -> None:
+    """Re-run inside a namespace that nothing else lives in, then measure."""
+    options = _options()
+    if not options.inside:
+        sys.exit(_inside(sys.argv[1:]))
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    with TemporaryDirectory() as scratch:
+        _measure(options, Path(scratch))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} [all]")
+    parser.add_argument("--rounds", type=int, default=9, help="times each subject runs [9]")
+    parser.add_argument(
+        "--lists",
+        type=Path,
+        metavar="DIRECTORY",
+        help="real lists: a directory that holds jp/ipv4-aggregated.txt and so on; "
+        "without, made-up lists of the same number, no two prefixes of which merge",
+    )
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; they are {', '.join(PARTS)}")
+    return options
+
+
+def _inside(arguments: list[str]) -> int:
+    """Run this again in a network namespace of its own, as root of a user namespace if need be."""
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    again = [sys.executable, "-m", "benchmarks", "--inside", *arguments]
+    return subprocess.run(["unshare", "--net", *user, *again], check=False).returncode
+
+
+def _measure(options: argparse.Namespace, scratch: Path) -> None:
+    lists = options.lists or world.write_made_up(scratch / "lists")
+    kind = f"those in {options.lists}" if options.lists else "made up"
+    print(f"# Measured on {datetime.now(UTC):%Y-%m-%d}\n")
+    print(f"Machine: {report.machine()}.\nLists: {kind}. Medians of {options.rounds} rounds.")
+    wanted = options.parts or PARTS
+    if "loading" in wanted:
+        processes.loading(lists, scratch, options.rounds)
+    if "restoring" in wanted:
+        processes.restoring(lists, scratch, options.rounds)
+    if "linearity" in wanted:
+        processes.linearity(scratch, options.rounds)
+    if "starting" in wanted:
+        processes.starting(options.rounds)
+    if "packets" in wanted:
+        packets.dropping(lists, scratch, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

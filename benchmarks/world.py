@@ -1,0 +1,110 @@
+"""The world's country lists: those of a directory, or made-up ones of the same shape."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from itertools import islice, product
+from pathlib import Path
+from string import ascii_uppercase
+
+from geofence.model.prefixes import Family, Prefix, address_text
+
+FAMILY = Family.IPV4
+"""What is loaded; the figures that geofence is held to are about IPv4."""
+
+WORLD = 175_195
+"""IPv4 prefixes in all countries' lists on 2026-02-01."""
+
+COUNTRIES = [first + second for first, second in product(ascii_uppercase, repeat=2)][:236]
+COUNTRIES.insert(8, "JP")
+"""Codes of made-up countries in the order of their lists' sizes: as many as have lists, and JP
+where it gets about the 3,162 prefixes that it has."""
+
+_LENGTHS = (24, 23, 22, 21, 20, 19, 18)
+_WEIGHTS = (50, 15, 20, 6, 5, 3, 1)
+_FIRST = 11 << 24
+"""Made-up prefixes begin at 11.0.0.0 and end far below the next special-purpose range."""
+
+
+def made_up_prefixes(count: int) -> Iterator[Prefix]:
+    """Disjoint prefixes, no two of which merge: the kernel gets as many entries as were listed."""
+    chance = random.Random(count)  # noqa: S311 - the same lists every time, nothing secret
+    at = _FIRST
+    for length in chance.choices(_LENGTHS, _WEIGHTS, k=count):
+        size = 1 << (FAMILY.bits - length)
+        at = (at + 2 * size - 1) & -size  # aligned, with a gap before it
+        yield Prefix(FAMILY, at, length)
+        at += size
+
+
+def write_made_up(directory: Path, count: int = WORLD) -> Path:
+    """Made-up lists of all countries in the layout of ipverse; a few hold most of it."""
+    chance = random.Random(count)  # noqa: S311 - the same lists every time, nothing secret
+    weights = [1 / (rank + 1) for rank in range(len(COUNTRIES))]
+    owners = chance.choices(COUNTRIES, weights, k=count)
+    lists: dict[str, list[str]] = {code: [] for code in COUNTRIES}
+    for owner, prefix in zip(owners, made_up_prefixes(count), strict=True):
+        lists[owner].append(str(prefix))
+    for code, prefixes in lists.items():
+        if prefixes:
+            write_list(directory, code, prefixes)
+    return directory
+
+
+def write_list(directory: Path, code: str, prefixes: list[str]) -> None:
+    """One country's text list and its JSON."""
+    place = directory / code.lower()
+    place.mkdir(parents=True, exist_ok=True)
+    text = f"# Country: {code} ({code})\n# Address family: IPv4\n" + "\n".join(prefixes) + "\n"
+    (place / "ipv4-aggregated.txt").write_text(text)
+    body = {"country": code, "countryCode": code, "prefixes": {"ipv4": prefixes, "ipv6": []}}
+    (place / "aggregated.json").write_text(json.dumps(body))
+
+
+def list_files(directory: Path) -> list[Path]:
+    """The countries' IPv4 text lists below a directory."""
+    return sorted(directory.glob("*/ipv4-aggregated.txt"))
+
+
+def listed(directory: Path, code: str = "*") -> list[str]:
+    """All IPv4 prefixes of all lists, or of one country's, as they are written."""
+    return [
+        line
+        for file in sorted(directory.glob(f"{code.lower()}/ipv4-aggregated.txt"))
+        for line in file.read_text().split("\n")
+        if line and not line.startswith("#")
+    ]
+
+
+def ipset_input(path: Path, prefixes: list[str], *, sized: bool = True) -> Path:
+    """A file for ``ipset restore``.
+
+    Args:
+        path: where to write it.
+        prefixes: the entries.
+        sized: whether the hash has room for all of them from the start, as a saved set has;
+            otherwise it starts at the default size and grows, as scripts usually have it.
+    """
+    size = f" hashsize {max(1024, len(prefixes) // 4)}" if sized else ""
+    create = f"create world hash:net family inet{size} maxelem 1048576"
+    path.write_text("\n".join([create, *(f"add world {prefix}" for prefix in prefixes), ""]))
+    return path
+
+
+def nft_input(path: Path, prefixes: list[str]) -> Path:
+    """A file for ``nft -f``: one transaction."""
+    elements = ",\n".join(prefixes)
+    path.write_text(
+        "table inet world {\n set world {\n  type ipv4_addr\n  flags interval\n"
+        f"  elements = {{ {elements} }}\n }}\n}}\n"
+    )
+    return path
+
+
+def outsiders(count: int, inside: set[int]) -> Iterator[str]:
+    """Addresses of the public Internet, none of them in the /16 networks given."""
+    chance = random.Random(count)  # noqa: S311 - the same addresses every time, nothing secret
+    drawn = (chance.randrange(_FIRST, 100 << 24) for _ in iter(int, 1))
+    return islice((address_text(FAMILY, a) for a in drawn if a >> 16 not in inside), count)
