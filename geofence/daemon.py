@@ -69,7 +69,7 @@ def _logged(name: str, operation: Callable[[], RunReport]) -> Callable[[], None]
         except BusyError as error:
             _log.info("%s: %s", name, error)
         except GeofenceError as error:
-            _log.error("%s: %s", name, error)  # noqa: TRY400 - one sentence, no traceback
+            _log.error("%s: %s", name, error)
         else:
             _log_report(name, report)
 

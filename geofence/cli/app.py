@@ -46,14 +46,14 @@ def main() -> None:
         sys.exit(130)
 
 
-def _version(*, wanted: bool) -> None:
+def _print_version(*, wanted: bool) -> None:
     if wanted:
         typer.echo(f"geofence {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def site_options(  # noqa: PLR0913 - one parameter an option
+def site_options(
     context: typer.Context,
     *,
     rules_dir: Annotated[
@@ -71,8 +71,11 @@ def site_options(  # noqa: PLR0913 - one parameter an option
     lock_wait: Annotated[
         float, typer.Option(envvar="GEOFENCE_LOCK_WAIT", min=0, help="Seconds to wait for a run.")
     ] = 30.0,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Options of all verbs."""
@@ -258,7 +261,7 @@ def daemon(context: typer.Context) -> None:
 
 @app.command(rich_help_panel=_ASK)
 def demo() -> None:
-    """See the whole thing work on real packets, in a network of its own; nothing here is touched."""
+    """See it all work on real packets, in a network of its own; this host is not touched."""
     from geofence.demo import run_demo
 
     raise typer.Exit(run_demo())

@@ -12,9 +12,9 @@ _SLASH_48 = 1 << 80
 
 def addresses(family: Family, count: int) -> str:
     """A number of addresses: one by one for IPv4, in /48 networks for IPv6."""
-    if family is Family.IPV4:
+    if family is Family.IPV4 or count == 0:
         return f"{count:,}"
-    if 0 < count < _SLASH_48:
+    if count < _SLASH_48:
         return "<1 /48"
     return f"{count // _SLASH_48:,} /48"
 
@@ -38,9 +38,9 @@ def span(length: timedelta) -> str:
     return f"{seconds} s"
 
 
-def plural(count: int, noun: str) -> str:
+def plural(count: int, one: str, many: str = "") -> str:
     """``1 rule``, ``2 rules``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {many or one + 's'}"
 
 
 def moment(when: datetime) -> str:

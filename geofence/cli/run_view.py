@@ -61,7 +61,7 @@ def _set_change(change: SetChange) -> str:
     if change.after is None:
         return "removed"
     added, removed = (addresses(family, part.size) for part in (change.added, change.removed))
-    held = plural(len(change.after.split()[0]), "prefix").replace("prefixs", "prefixes")
+    held = plural(len(change.after.split()[0]), "prefix", "prefixes")
     return f"+{added} -{removed} addresses, now {held}"
 
 

@@ -2,30 +2,87 @@
 
 from __future__ import annotations
 
-from geofence.errors import StateError, UsageError
-from geofence.model.policy import NamedException, Policy
+from geofence.errors import GeofenceError, UsageError
+from geofence.model.lists import ListKind
+from geofence.model.policy import NamedException
+from geofence.model.report import RunReport
+from geofence.operations.gather import Watch, fetched, unwatched
+from geofence.operations.run import Wish, apply_rules, with_notes
 from geofence.operations.site import Site
 from geofence.policy import exceptions_named
-from geofence.policy.owned import with_enabled
-from geofence.state.files import write_atomically
+from geofence.policy.owned import OWNED_FILE, with_enabled
+from geofence.state.files import (
+    ensure_private_directory,
+    read_if_there,
+    state_error,
+    write_atomically,
+)
+from geofence.state.lock import exclusive
+
+_READABLE = 0o644
+"""Rules are no secret, and 'geofence plan' needs no root."""
 
 
-def switch(site: Site, names: tuple[str, ...], *, enabled: bool) -> tuple[NamedException, ...]:
-    """Persist that exceptions (or groups of them) are on or off; the caller holds the lock.
-
-    Returns:
-        The exceptions named, as they were.
+def switch(
+    site: Site, names: tuple[str, ...], watch: Watch = unwatched, *, enabled: bool
+) -> RunReport:
+    """Persist that exceptions (or groups of them) are on or off, and apply it.
 
     Raises:
         UsageError: a name is no exception and no group, or a later file says otherwise.
-        RulesError: the rules do not load, before or after; the file is as it was.
-        StateError: the file could not be written.
+        RulesError: the rules do not load; nothing was changed.
+        StateError: the file could not be written; nothing was changed.
     """
-    before = site.policy()
-    chosen = tuple(exception for name in names for exception in exceptions_named(before, name))
-    text = _read(site)
-    changed = with_enabled(text, [exception.name for exception in chosen], enabled)
-    if changed != text:
-        _write(site, changed)
-    _require(site.policy(), chosen, enabled=enabled)
-    return chosen
+    verb = "allow" if enabled else "revoke"
+    wish = Wish(f"{verb} {' '.join(names)}")
+    ensure_private_directory(site.state_directory)
+    with exclusive(site.state_directory, site.lock_seconds):
+        before = _owned_text(site)
+        chosen = _chosen(site, names)
+        _write_owned(site, with_enabled(before, [each.name for each in chosen], enabled))
+        try:
+            _require(site, chosen, enabled=enabled)
+            return _apply(site, wish, watch)
+        except GeofenceError:
+            # Rules that cannot be applied are not left for the next run to trip over.
+            _write_owned(site, before)
+            raise
+
+
+def _apply(site: Site, wish: Wish, watch: Watch) -> RunReport:
+    """Look up the host names that are meant now, then apply."""
+    gathered = fetched(site, site.policy(), (ListKind.HOST,), watch)
+    gathered.store(site)
+    return with_notes(apply_rules(site, wish, gathered.reports), gathered.notes)
+
+
+def _chosen(site: Site, names: tuple[str, ...]) -> tuple[NamedException, ...]:
+    policy = site.policy()
+    return tuple(each for name in names for each in exceptions_named(policy, name))
+
+
+def _require(site: Site, chosen: tuple[NamedException, ...], *, enabled: bool) -> None:
+    """See that no file read after ours says otherwise."""
+    policy = site.policy()
+    now = {exception.name: exception.enabled for exception in policy.exceptions}
+    for exception in chosen:
+        if now[exception.name] is not enabled:
+            origin = policy.origins.get(f"exception.{exception.name}")
+            raise UsageError(
+                f"{origin} sets 'enabled' of {exception.name} after {OWNED_FILE} and so overrides "
+                "it; take that line out and try again."
+            )
+
+
+def _owned_text(site: Site) -> str:
+    return (read_if_there(site.owned_file) or b"").decode(errors="replace")
+
+
+def _write_owned(site: Site, text: str) -> None:
+    if text == _owned_text(site):
+        return
+    try:
+        site.rules_directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise state_error("made", site.rules_directory, error) from error
+    write_atomically(site.owned_file, text.encode(), _READABLE)

@@ -43,10 +43,8 @@ def plan(site: Site, *, offline: bool, watch: Watch = unwatched) -> PlanReport:
     nothing, and says so.
     """
     policy = site.policy()
-    if offline:
-        reports = stored(site, policy)
-    else:
-        reports, _ = fetched(site, policy, (), watch)
+    kinds = () if offline else tuple(ListKind)
+    reports = fetched(site, policy, kinds, watch).reports if kinds else stored(site, policy)
     desired = merge(policy, spaces(reports))
     notes = tuple(report.problem for report in reports if report.problem)
     try:
@@ -64,15 +62,13 @@ def _plan_unread(site: Site, desired: Ruleset) -> tuple[Plan, str]:
     except StateError:
         generation = None
     if generation is None:
-        return (
-            make_plan(desired, Observed(), ()),
-            "The kernel was not read; the plan is for a host without a fence.",
-        )
-    return (
-        make_plan(desired, Observed(sets=generation.ruleset.sets), ()),
-        f"The kernel was not read; the plan is against generation {generation.number}, "
-        "and tells nothing of rules.",
-    )
+        against = "for a host without a fence"
+        return make_plan(
+            desired, Observed(), ()
+        ), f"The kernel was not read; the plan is {against}."
+    against = f"against generation {generation.number}, and tells nothing of rules"
+    made = make_plan(desired, Observed(sets=generation.ruleset.sets), ())
+    return made, f"The kernel was not read; the plan is {against}."
 
 
 def status(site: Site) -> StatusReport:
@@ -167,11 +163,13 @@ def _in_force(site: Site, policy: Policy, ruleset: Ruleset) -> tuple[str, ...]:
         return (f"Whether the kernel holds this fence could not be read: {error}",)
     if made.is_empty:
         return ()
-    return ("The kernel does not hold this fence yet; 'geofence plan --offline' tells the difference.",)
+    return (
+        "The kernel does not hold this fence yet; 'geofence plan --offline' tells the difference.",
+    )
 
 
 def last_refresh(site: Site) -> datetime | None:
-    """When a source last confirmed the list that has waited longest, UTC; None if one is missing."""
+    """When the list that has waited longest was confirmed, UTC; None if one is missing."""
     moments = [report.checked_at for report in stored(site, site.policy())]
     known = [moment for moment in moments if moment is not None]
     return min(known, default=None) if len(known) == len(moments) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from geofence.apply import apply_ruleset
@@ -13,13 +13,14 @@ from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable, StateError
 from geofence.merge import closed, merge
 from geofence.model.generation import Generation, ListNote
+from geofence.model.lists import ListKind
 from geofence.model.plan import Observed, Plan
 from geofence.model.policy import BackendChoice, WithoutRuleset
 from geofence.model.report import ListReport, RunReport
 from geofence.model.ruleset import Ruleset
 from geofence.operations.gather import Watch, fetched, spaces, stored, unwatched
 from geofence.operations.site import Site
-from geofence.state.files import ensure_private_directory
+from geofence.state.files import clean_debris, ensure_private_directory
 from geofence.state.lock import exclusive
 
 
@@ -34,33 +35,44 @@ class Wish:
 
 
 def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
-    """Fetch the lists, then apply: what runs daily."""
+    """Fetch the lists, then apply: what runs daily.
+
+    The network is asked before the lock is taken, so that nobody waits for a slow server.
+    """
     ensure_private_directory(site.state_directory)
-    reports, acceptable = fetched(site, site.policy(), wish.accept, watch)
+    gathered = fetched(site, site.policy(), tuple(ListKind), watch)
     with exclusive(site.state_directory, site.lock_seconds):
-        for accepted in acceptable:
-            site.lists.save(accepted)
-        return _apply(site, wish, reports)
+        gathered.store(site)
+        return with_notes(apply_rules(site, wish, gathered.reports), gathered.notes)
 
 
 def apply(site: Site, wish: Wish) -> RunReport:
     """Apply the rules with the lists at hand, without the network."""
     ensure_private_directory(site.state_directory)
     with exclusive(site.state_directory, site.lock_seconds):
-        return _apply(site, wish, ())
+        return apply_rules(site, wish)
 
 
-def _apply(site: Site, wish: Wish, fresh: tuple[ListReport, ...]) -> RunReport:
+def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> RunReport:
     """Apply what the rules say now; the caller holds the lock.
 
-    The rules are read again under the lock: an ``allow`` that came while lists were fetched counts.
+    The rules are read under the lock: an ``allow`` that came while lists were fetched counts.
+
+    Args:
+        site: the installation.
+        wish: what for.
+        fresh: lists that this run has dealt with already.
     """
+    clean_debris(site.state_directory)
     policy = site.policy()
-    seen = {report.id: report for report in fresh}
-    reports = tuple(seen.get(report.id, report) for report in stored(site, policy))
+    reports = stored(site, policy, {report.id: report for report in fresh})
     desired = merge(policy, spaces(reports))
-    chosen = site.choose_backend(policy.backend)
-    return _commit(site, wish, chosen, desired, reports)
+    return _commit(site, wish, site.choose_backend(policy.backend), desired, reports)
+
+
+def with_notes(report: RunReport, notes: tuple[str, ...]) -> RunReport:
+    """The report with more to tell."""
+    return replace(report, notes=(*notes, *report.notes))
 
 
 def _commit(
@@ -72,7 +84,9 @@ def _commit(
 ) -> RunReport:
     applied = apply_ruleset(chosen.backend, desired)
     number, notes = _record(site, wish, chosen.backend, desired, reports)
-    replaced = tuple(f"The fence of the backend {name} was taken away." for name in applied.replaced)
+    replaced = tuple(
+        f"The fence of the backend {name} was taken away." for name in applied.replaced
+    )
     problems = tuple(report.problem for report in reports if report.problem)
     return RunReport(
         plan=applied.plan,
@@ -99,11 +113,8 @@ def _record(
     try:
         site.generations.record(generation)
     except StateError as error:
-        return None, (
-            *notes,
-            f"The fence is applied but was not recorded, so a reboot brings back the one before: "
-            f"{error}",
-        )
+        unrecorded = "The fence is applied but not recorded: a reboot brings back the one before."
+        return None, (*notes, f"{unrecorded} {error}")
     return number, notes
 
 
@@ -147,7 +158,7 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
     chosen = site.choose_backend(policy.backend)
     found = f"No usable generation is in {site.state_directory}; [boot] without_ruleset = "
     if policy.without_ruleset is WithoutRuleset.OPEN:
-        said = f'{found}"open": there is NO FENCE. Run \'geofence refresh\' now.'
+        said = f"{found}\"open\": there is NO FENCE. Run 'geofence refresh' now."
         nothing = Plan(Ruleset(), Observed())
         return RunReport(nothing, chosen.why, notes=(*notes, said), degraded=True)
     said = (

@@ -110,7 +110,7 @@ class Table:
 
     chains: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
-    """Chains, then rules without counters; the jump only counts as ours while it is the first rule."""
+    """Chains, then rules without counters; the jump counts as ours while it is the first rule."""
     misplaced_jumps: tuple[str, ...] = ()
     """Jumps to our chain that other rules stand in front of, or that are there twice."""
     counts: Mapping[str, Count] = field(default_factory=dict)
