@@ -21,7 +21,7 @@ from geofence.lab import privilege
 from geofence.lab.host import Host
 from geofence.lab.observer import Observer
 from geofence.lab.packets import Address
-from geofence.lab.probes import Probe, Transport
+from geofence.lab.probes import Probe, Transport, wire
 from geofence.lab.sender import MACS, Sender, on_one_cpu
 from geofence.lab.stream import TOKENS_PER_STREAM, Flow, Stream
 from geofence.lab.wiring import connect, loopback_up, own, plug, route_default
@@ -84,6 +84,12 @@ class Lab:
                 host.name: closing.enter_context(Observer(host))
                 for host in (self.pbx, self.container)
             }
+            self._mouths = {
+                family: closing.enter_context(
+                    self.pbx.socket(family.socket_family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+                )
+                for family in Family
+            }
             self._closing = closing.pop_all()
 
     def close(self) -> None:
@@ -136,6 +142,16 @@ class Lab:
         while volley := list(itertools.islice(waiting, _AT_ONCE)):
             landed += self._volley(volley)
         return landed
+
+    def send_from_pbx(self, probe: Probe) -> None:
+        """Let the PBX itself send a packet, through its own netfilter; it begins or answers a flow.
+
+        Args:
+            probe: from an address of the PBX, with a source port.
+        """
+        family = Family.IPV4 if probe.source.version == 4 else Family.IPV6  # noqa: PLR2004 - an IP version
+        for packet in wire(probe, probe.source_port or 0, 0):
+            self._mouths[family].sendto(packet, (str(probe.destination), 0))
 
     def _volley(self, probes: Sequence[Probe]) -> list[str | None]:
         tokens = [next(self._tokens) for _ in probes]

@@ -15,10 +15,9 @@
 from __future__ import annotations
 
 from geofence.backends.interface import Backend
+from geofence.backends.nftables.backend import NftablesBackend
 
 
 def backend() -> Backend:
     """The backend; opens nothing yet."""
-    from geofence.backends.nftables.backend import NftablesBackend
-
     return NftablesBackend()

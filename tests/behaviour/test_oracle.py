@@ -1,0 +1,22 @@
+"""What geofence says of a packet is what the kernel does: the short form of ``tests.oracle``."""
+
+from __future__ import annotations
+
+import pytest
+
+from geofence.backends import registry
+from tests.oracle.trial import trial
+
+PACKETS = 4_000
+SEED = 20_260_201
+
+
+@pytest.mark.parametrize("name", sorted(registry.MODULES))
+def test_the_oracle_and_the_kernel_agree_on_thousands_of_packets(name: str) -> None:
+    outcomes = list(trial(registry.load(name), SEED, PACKETS))
+
+    assert [str(wrong) for outcome in outcomes for wrong in outcome.disagreements] == []
+    sent = sum(outcome.packets for outcome in outcomes)
+    passed = sum(outcome.passed for outcome in outcomes)
+    assert sent == PACKETS
+    assert PACKETS / 10 < passed < PACKETS * 9 / 10

@@ -1,0 +1,47 @@
+"""``python -m tests.oracle``: the long form of the trial."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from geofence.backends import registry
+from geofence.lab import privilege
+from tests.oracle.trial import trial
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.oracle", description=__doc__)
+    parser.add_argument("--packets", type=int, default=100_000, help="how many are sent")
+    parser.add_argument("--backend", choices=sorted(registry.MODULES), default="ipset")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed sends the same packets")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run the trial, show how it goes, list every disagreement; 1 if there is one."""
+    asked = _arguments()
+    privilege.ensure()
+    began, sent, passed, wrong = time.monotonic(), 0, 0, 0
+    for outcome in trial(registry.load(asked.backend), asked.seed, asked.packets):
+        sent += outcome.packets
+        passed += outcome.passed
+        wrong += len(outcome.disagreements)
+        _say(*(f"\nup to packet {sent}: {found}\n" for found in outcome.disagreements))
+        _say(f"\r{sent} packets, {wrong} disagreements")
+    took = time.monotonic() - began
+    _say(
+        f"\n{asked.backend}, seed {asked.seed}: {sent} packets in {took:.0f} s, "
+        f"{passed} got in, {sent - passed} were dropped, {wrong} disagreements with the oracle\n"
+    )
+    return 1 if wrong else 0
+
+
+def _say(*texts: str) -> None:
+    sys.stdout.write("".join(texts))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

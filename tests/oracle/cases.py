@@ -1,0 +1,199 @@
+"""Random packets, each with the words in which the oracle is asked about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from random import Random
+
+from geofence.lab import payloads
+from geofence.lab.network import CONTAINER, PBX
+from geofence.lab.packets import Address, Dress, Number, Tcp
+from geofence.lab.probes import Probe, Transport
+from geofence.model.prefixes import Family, PrefixSet
+from geofence.model.ruleset import Ruleset
+from geofence.verdict import FlowState, Packet
+
+LOCAL = {
+    Family.IPV4: (PBX[Family.IPV4], ip_address("10.8.0.1"), ip_address("172.17.0.1")),
+    Family.IPV6: (PBX[Family.IPV6], ip_address("fd00:8::1"), ip_address("fd00:17::1")),
+}
+"""The addresses of the PBX; a packet may come to any of them by any interface."""
+
+ELSEWHERE = {
+    Family.IPV4: (CONTAINER[Family.IPV4], ip_address("198.51.100.255"), ip_address("224.0.0.1")),
+    Family.IPV6: (CONTAINER[Family.IPV6], ip_address("ff02::1")),
+}
+"""Destinations that the PBX forwards to, or hears, without their being its own address."""
+
+SOURCE_PORTS = (0, 1, 53, 123, 1023, 3478, 5060, 5061, 10_000, 65_535)
+FLAGS = (Tcp.SYN, Tcp.SYN, Tcp.ACK, Tcp.SYN | Tcp.ACK, Tcp.RST, Tcp.FIN | Tcp.ACK, Tcp.NONE)
+FAMOUS_PORTS = (22, 5060, 5061, 10_000, 20_000)
+LAST_PORT = 65_535
+PAYLOADS = (payloads.plain, payloads.sip_options, payloads.rtp)
+FRAGMENTS = (24, 32, 64, 512, 9_000)
+"""From the least that holds all headers, which IPv6 asks of a first fragment (RFC 8200, 5)."""
+EXTENSIONS = (
+    (Number.HOP_BY_HOP,),
+    (Number.DESTINATION_OPTIONS,),
+    (Number.HOP_BY_HOP, Number.DESTINATION_OPTIONS),
+    (Number.DESTINATION_OPTIONS, Number.DESTINATION_OPTIONS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A packet as it is sent and as the oracle is asked about it."""
+
+    probe: Probe
+    packet: Packet
+
+
+class Chance:
+    """Draws packets that are likely to lie near a ruleset's edges; never the same flow twice."""
+
+    def __init__(self, dice: Random) -> None:
+        self._dice = dice
+        self._used: set[tuple[Address, Address, Transport, int, int | None]] = set()
+
+    def cases(self, ruleset: Ruleset, count: int) -> Iterator[Case]:
+        """So many packets, none of which belongs to a flow."""
+        edges = {family: _near(self._dice, ruleset, family) for family in Family}
+        drawn = 0
+        while drawn < count:
+            probe = self._probe(ruleset, edges)
+            if self._fresh(probe):
+                drawn += 1
+                yield Case(probe, described(probe))
+
+    def flows(self, ruleset: Ruleset, count: int) -> Iterator[Case]:
+        """So many answers to what the PBX sent; the caller has to let it send (``question``)."""
+        for case in self.cases(ruleset, count):
+            family = case.packet.family
+            transport = self._dice.choice((Transport.UDP, Transport.TCP))
+            answer = replace(
+                case.probe,
+                destination=PBX[family],
+                transport=transport,
+                port=case.probe.port or 5060,
+                flags=Tcp.SYN | Tcp.ACK,
+                link="wan",
+            )
+            if self._fresh(answer):
+                yield Case(answer, described(answer, FlowState.ESTABLISHED))
+
+    def _fresh(self, probe: Probe) -> bool:
+        flow = (
+            probe.source, probe.destination, probe.transport, probe.port, probe.source_port
+        )  # fmt: skip
+        new = flow not in self._used
+        self._used.add(flow)
+        return new
+
+    def _probe(self, ruleset: Ruleset, edges: Mapping[Family, Sequence[int]]) -> Probe:
+        dice = self._dice
+        family = dice.choice(list(Family))
+        transport = dice.choices(list(Transport), (6, 4, 0.5, 0.5))[0]
+        everywhere = ELSEWHERE if dice.random() < 0.1 else LOCAL
+        return Probe(
+            source=self._source(family, edges[family]),
+            destination=dice.choice(everywhere[family]),
+            transport=transport,
+            port=self._port(transport, ruleset),
+            source_port=(
+                dice.choice(SOURCE_PORTS) if dice.random() < 0.3 else dice.randint(0, LAST_PORT)
+            ),
+            payload=dice.choice(PAYLOADS),
+            flags=dice.choice(FLAGS),
+            dress=self._dress(family),
+            link="wan" if dice.random() < 0.85 else "tun0",
+        )
+
+    def _port(self, transport: Transport, ruleset: Ruleset) -> int:
+        """In a fenced range, mostly; at or beside the end of one; famous; any."""
+        dice = self._dice
+        ranges = [
+            ports
+            for service in ruleset.services
+            for ports in service.ports
+            if ports.protocol == transport
+        ]
+        if not ranges or dice.random() < 0.2:
+            return dice.choice((*FAMOUS_PORTS, dice.randint(0, LAST_PORT)))
+        ports = dice.choice(ranges)
+        ends = (ports.first - 1, ports.first, ports.last, min(ports.last + 1, LAST_PORT))
+        return dice.choice((*ends, ports.first, ports.last, dice.randint(ports.first, ports.last)))
+
+    def _source(self, family: Family, edges: Sequence[int]) -> Address:
+        """Near an edge of a set, mostly; only what the kernel takes for a possible source."""
+        build = IPv4Address if family is Family.IPV4 else IPv6Address
+        while True:
+            near = edges and self._dice.random() < 0.6
+            number = self._dice.choice(edges) if near else self._dice.getrandbits(family.bits)
+            source: Address = build(number)
+            if _may_be_source(source):
+                return source
+
+    def _dress(self, family: Family) -> Dress:
+        dice = self._dice
+        if dice.random() < 0.6:
+            return Dress()
+        fragment = dice.choice((None, *FRAGMENTS))
+        if family is Family.IPV4:
+            return Dress(options=dice.random() < 0.5, fragment=fragment)
+        extensions = dice.choice(((), *EXTENSIONS))
+        room = 8 * sum(kind is not Number.HOP_BY_HOP for kind in extensions)
+        return Dress(extensions, fragment=fragment and fragment + room)
+
+
+def question(answer: Probe) -> Probe:
+    """What the PBX sends to begin the flow that the answer belongs to.
+
+    The sequence number of its SYN is 0, which is what the lab's segments acknowledge.
+    """
+    return Probe(
+        source=answer.destination,
+        destination=answer.source,
+        transport=answer.transport,
+        port=answer.source_port or 0,
+        source_port=answer.port,
+    )
+
+
+def described(probe: Probe, state: FlowState = FlowState.NEW) -> Packet:
+    """The probe in the oracle's words."""
+    family = Family.IPV4 if probe.source.version == 4 else Family.IPV6
+    has_ports = probe.transport in (Transport.UDP, Transport.TCP)
+    return Packet(
+        family=family,
+        protocol=probe.transport,
+        source=int(probe.source),
+        port=probe.port if has_ports else None,
+        to_this_host=probe.destination in LOCAL[family],
+        interface=probe.link,
+        state=state,
+    )
+
+
+def _near(dice: Random, ruleset: Ruleset, family: Family) -> list[int]:
+    """First and last of some intervals of every set, those beside them, and some within."""
+    numbers: list[int] = []
+    for key, content in ruleset.sets.items():
+        if key.family is family:
+            for first, past in _some_intervals(dice, content):
+                numbers += (first - 1, first, dice.randrange(first, past), past - 1, past)
+    return [number for number in numbers if 0 <= number < 1 << family.bits]
+
+
+def _some_intervals(dice: Random, content: PrefixSet) -> list[tuple[int, int]]:
+    intervals = list(content.intervals())
+    return dice.sample(intervals, min(len(intervals), 30))
+
+
+def _may_be_source(source: Address) -> bool:
+    """Whether the kernel takes a packet from there at all, fence or none (RFC 1122, RFC 4291)."""
+    own = source in (*LOCAL[Family.IPV4], *LOCAL[Family.IPV6])
+    if isinstance(source, IPv4Address):
+        return not (own or source.is_loopback or int(source) >> 24 == 0 or int(source) >> 28 >= 14)
+    return not own and int(source) >> 120 not in (0x00, 0xFE, 0xFF)
