@@ -1,0 +1,62 @@
+"""One flow that the kernel's connection tracking knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from geofence.model.prefixes import AddressSpace, Family, address_text
+from geofence.verdict import FlowState, Packet
+
+
+class Flow(NamedTuple):
+    """One flow in its original direction: as its first packet arrived, before destination NAT.
+
+    That is what the fence sees, so ``port`` is the public one where Docker or a rule redirects it.
+    """
+
+    family: Family
+    protocol: str
+    """``udp`` or ``tcp``."""
+    source: int
+    source_port: int
+    destination: int
+    port: int
+    """Destination port."""
+    inbound: bool
+    """From elsewhere to an address of this host; what this host started itself is not, and is never
+    touched."""
+    state: FlowState
+    """What the next packet of the source would be: NEW as long as nobody answered."""
+    expected: bool = False
+    """Announced by another flow (RTP by SIP, where a helper is at work): its first packet was
+    RELATED."""
+    assured: bool = False
+    """Traffic went both ways for longer than a scan: UDP for two seconds, TCP after its handshake
+    (``IPS_ASSURED``)."""
+    closing: bool = False
+    """TCP that has begun to end."""
+    zone: int = 0
+    """Conntrack zone of the original direction."""
+    ident: bytes = b""
+    """The entry's ``CTA_ID``, by which a later flow of the same addresses is told from this."""
+
+    @property
+    def live(self) -> bool:
+        """Whether both ends are talking now."""
+        return self.assured and not self.closing and self.state is FlowState.ESTABLISHED
+
+    @property
+    def opening(self) -> Packet:
+        """The packet that would open this flow anew, from an interface that no rule names."""
+        state = FlowState.RELATED if self.expected else FlowState.NEW
+        return Packet(self.family, self.protocol, self.source, self.port, state=state)
+
+    def __str__(self) -> str:
+        source = address_text(self.family, self.source)
+        return f"{source} port {self.source_port} to {self.port}/{self.protocol}"
+
+
+def from_sources(flows: Iterable[Flow], space: AddressSpace) -> tuple[Flow, ...]:
+    """The flows whose source is in the address space."""
+    return tuple(flow for flow in flows if flow.source in space[flow.family])

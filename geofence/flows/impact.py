@@ -1,0 +1,141 @@
+"""Which live flows a change of the ruleset touches, and whose they are. Pure.
+
+A flow that is established keeps passing, whatever the ruleset says (see ``Ruleset.rules``), until
+it ends or its entry is deleted. So a flow counts as denied if the fence would not let it begin.
+
+conntrack does not know the interface by which a flow came. One from a trusted interface counts like
+any other, unless its address is let in anyway, as private ones are; if it is cut, its next packet
+opens it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from geofence.flows.flow import Flow
+from geofence.model.prefixes import Family, address_text
+from geofence.model.ruleset import Action, Ruleset
+from geofence.verdict import decide
+
+
+class Touched(NamedTuple):
+    """A flow that a change touches, and the service it is to."""
+
+    flow: Flow
+    service: str
+
+
+class TouchedSource(NamedTuple):
+    """All that a change touches of one source."""
+
+    family: Family
+    address: int
+    services: tuple[tuple[str, int], ...]
+    """Number of flows by service, by name."""
+
+    @property
+    def flows(self) -> int:
+        """Number of flows."""
+        return sum(number for _, number in self.services)
+
+    def __str__(self) -> str:
+        services = ", ".join(f"{name} {number}" for name, number in self.services)
+        return f"{address_text(self.family, self.address)} ({services})"
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What a change of the ruleset means for the flows there are."""
+
+    denied: tuple[Touched, ...] = ()
+    """Could begin before and no longer could, live or not: these are what a cut deletes."""
+    admitted: tuple[Touched, ...] = ()
+    """Could not begin before and now could."""
+    talking: int = 0
+    """Number of sources with a live flow to a service that is fenced afterwards, which could begin
+    before."""
+
+    @property
+    def denied_live(self) -> tuple[Touched, ...]:
+        """Of the denied, those with both ends talking now."""
+        return tuple(touched for touched in self.denied if touched.flow.live)
+
+    @property
+    def admitted_live(self) -> tuple[Touched, ...]:
+        """Of the admitted, those with both ends talking now."""
+        return tuple(touched for touched in self.admitted if touched.flow.live)
+
+
+def by_source(touched: Iterable[Touched]) -> tuple[TouchedSource, ...]:
+    """Whose the flows are: sources with most flows first, then by address."""
+    counts: dict[tuple[Family, int], dict[str, int]] = {}
+    for flow, service in touched:
+        services = counts.setdefault((flow.family, flow.source), {})
+        services[service] = services.get(service, 0) + 1
+    sources = (
+        TouchedSource(family, address, tuple(sorted(services.items())))
+        for (family, address), services in counts.items()
+    )
+    return tuple(sorted(sources, key=lambda source: (-source.flows, source.family, source.address)))
+
+
+def impact(before: Ruleset | None, after: Ruleset, flows: Iterable[Flow]) -> Impact:
+    """What the change from one ruleset to the other means for the flows.
+
+    Args:
+        before: what the kernel holds now; None for no fence. With None, ``denied`` is every flow
+            that ``after`` would not let begin.
+        after: what it would hold.
+        flows: as the kernel knows them.
+    """
+    was, becomes = _verdicts(before), _verdicts(after)
+    denied: list[Touched] = []
+    admitted: list[Touched] = []
+    talking: set[tuple[Family, int]] = set()
+    for flow in flows:
+        if not flow.inbound:
+            continue
+        (service_before, passed), (service, passes) = was(flow), becomes(flow)
+        if passed and service and flow.live:
+            talking.add((flow.family, flow.source))
+        if passed and not passes:
+            denied.append(Touched(flow, service))
+        if passes and not passed:
+            admitted.append(Touched(flow, service_before))
+    return Impact(tuple(denied), tuple(admitted), len(talking))
+
+
+_Verdict = tuple[str, bool]
+"""The service a flow is to, empty for none, and whether it could begin."""
+
+_UNFENCED: _Verdict = ("", True)
+
+
+def _verdicts(ruleset: Ruleset | None) -> Callable[[Flow], _Verdict]:
+    """The oracle, asked no more than once for each source of a service."""
+    if ruleset is None:
+        return lambda _: _UNFENCED
+    services = _services_by_port(ruleset)
+    known: dict[tuple[str, Family, int, bool], bool] = {}
+
+    def verdict(flow: Flow) -> _Verdict:
+        service = services.get((flow.protocol, flow.port))
+        if service is None:
+            return _UNFENCED
+        case = (service, flow.family, flow.source, flow.expected)
+        if case not in known:
+            known[case] = decide(ruleset, flow.opening).action is Action.PASS
+        return service, known[case]
+
+    return verdict
+
+
+def _services_by_port(ruleset: Ruleset) -> dict[tuple[str, int], str]:
+    return {
+        (ports.protocol.value, port): service.name
+        for service in ruleset.services
+        for ports in service.ports
+        for port in range(ports.first, ports.last + 1)
+    }

@@ -1,0 +1,183 @@
+"""Is this what the list can really hold? Asked of each list before it takes the old one's place.
+
+Only public lists are asked: a country's or a blocklist. What the operator wrote into the rules, and
+what a host name of the operator's stands for, is meant as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from geofence.guards.country_sizes import TABLE_DATE, TABLE_SOURCE, known_size
+from geofence.guards.limits import (
+    BLOCKLIST_MOST_LOST,
+    BROADEST,
+    GROWTH_FROM,
+    MOST_GAINED,
+    MOST_OF_KNOWN,
+    NEIGHBOURS_JOINED,
+    size_class,
+)
+from geofence.guards.objection import Guard, Objection
+from geofence.guards.special import special_in, special_space
+from geofence.guards.wording import addresses, percent
+from geofence.model.lists import ListId, ListKind
+from geofence.model.policy import Policy
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+
+_NAMED = 3
+"""Special-purpose blocks that one sentence names."""
+
+
+def check_list(
+    wanted: ListId,
+    candidate: AddressSpace,
+    previous: AddressSpace | None,
+    policy: Policy,
+    *,
+    broadest: Mapping[Family, int] | None = None,
+) -> tuple[Objection, ...]:
+    """What speaks against taking a list as it came.
+
+    Args:
+        wanted: which list; of a host name nothing is asked.
+        candidate: the addresses that came.
+        previous: those of the last accepted version; None on the first run.
+        policy: whose ``[guard.shrink]`` goes before the limits that ship.
+        broadest: length of the broadest prefix that the list writes, by family; where it is not
+            given, the merged addresses are judged, in which neighbours have become one.
+    """
+    if wanted.kind is ListKind.HOST:
+        return ()
+    return tuple(
+        objection
+        for family in Family
+        for objection in _of_family(wanted, candidate[family], previous, policy, broadest or {})
+    ) + tuple(_special_purpose(wanted, candidate))
+
+
+def _of_family(
+    wanted: ListId,
+    candidate: PrefixSet,
+    previous: AddressSpace | None,
+    policy: Policy,
+    broadest: Mapping[Family, int],
+) -> Iterator[Objection]:
+    family = candidate.family
+    if previous is None:
+        yield from _first_run(wanted, candidate)
+    else:
+        yield from _shrink(wanted, candidate, previous[family], policy.shrink_limit(wanted))
+        yield from _growth(wanted, candidate, previous[family])
+    yield from _broad(wanted, candidate, broadest.get(family))
+
+
+def _objection(guard: Guard, wanted: ListId, saw: str, allows: str) -> Objection:
+    return Objection(guard, str(wanted), saw, allows, f"{guard}={wanted.name}")
+
+
+def _shrink(
+    wanted: ListId, candidate: PrefixSet, previous: PrefixSet, configured: float | None
+) -> Iterator[Objection]:
+    if not previous:
+        return
+    family, before = previous.family, previous.size
+    gone = (previous - candidate).size
+    lost = 100 * gone / before
+    limit, why = _shrink_limit(wanted, family, before, configured)
+    if lost > limit:
+        yield _objection(
+            Guard.SHRINK,
+            wanted,
+            f"The list {wanted} lost {percent(lost)} of its {addresses(family, before)} at once.",
+            f"It may lose {percent(limit)} ({why}); more is most likely a list cut short.",
+        )
+
+
+def _shrink_limit(
+    wanted: ListId, family: Family, before: int, configured: float | None
+) -> tuple[float, str]:
+    if configured is not None:
+        return configured, "by [guard.shrink] of the rules"
+    if wanted.kind is ListKind.BLOCKLIST:
+        return BLOCKLIST_MOST_LOST, "as any blocklist"
+    return size_class(family, before).most_lost, "as real lists of its size do"
+
+
+def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
+    before = previous.size
+    if not _size_tells(wanted, previous.family, before):
+        return
+    gained = 100 * (candidate - previous).size / before
+    if gained > MOST_GAINED:
+        yield _objection(
+            Guard.GROWTH,
+            wanted,
+            f"The list {wanted} gained {percent(gained)} "
+            f"on its {addresses(previous.family, before)} at once.",
+            f"No list of its size gains more than {percent(MOST_GAINED)}; "
+            "more is most likely another country's space.",
+        )
+
+
+def _size_tells(wanted: ListId, family: Family, number: int) -> bool:
+    """Whether too many addresses can be told from what is usual."""
+    return wanted.kind is ListKind.COUNTRY and family is Family.IPV4 and number >= GROWTH_FROM
+
+
+def _first_run(wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
+    family = candidate.family
+    known = known_size(wanted.name, family) if wanted.kind is ListKind.COUNTRY else None
+    if not known:
+        return
+    share = 100 * candidate.size / known
+    least = size_class(family, known).least_of_known
+    most = MOST_OF_KNOWN if _size_tells(wanted, family, known) else None
+    if share < least or (most is not None and share > most):
+        bounds = f"{percent(least)} of that" + (f" and at most {percent(most)}" if most else "")
+        yield _objection(
+            Guard.FIRST_RUN,
+            wanted,
+            f"The first list {wanted} has {addresses(family, candidate.size)}, but the country "
+            f"has about {addresses(family, known)} ({TABLE_SOURCE}, {TABLE_DATE}).",
+            f"A first list must have at least {bounds}.",
+        )
+
+
+def _broad(wanted: ListId, candidate: PrefixSet, written: int | None) -> Iterator[Objection]:
+    """A prefix is too broad if it is so as written and as it lies in the merged addresses.
+
+    Special-purpose space does not count: another guard speaks of it in a country's list, and
+    blocklists of bogons hold it on purpose, in prefixes as broad as ``224.0.0.0/3``.
+    """
+    family = candidate.family
+    lengths = (candidate - special_space()[family]).split()[1]
+    merged = min(lengths, default=family.bits)
+    length = merged if written is None else max(written, merged)
+    limit = NEIGHBOURS_JOINED.get((wanted.name, family), BROADEST[family])
+    if length < limit:
+        yield _objection(
+            Guard.BROAD,
+            wanted,
+            f"The list {wanted} holds an {_spelt(family)} prefix as broad as a /{length}.",
+            f"No registry delegates more than a /{limit} at once.",
+        )
+
+
+def _spelt(family: Family) -> str:
+    return "IPv4" if family is Family.IPV4 else "IPv6"
+
+
+def _special_purpose(wanted: ListId, candidate: AddressSpace) -> Iterator[Objection]:
+    """Blocklists may: the operator's own networks are let in before any blocklist is asked."""
+    found = special_in(candidate) if wanted.kind is ListKind.COUNTRY else ()
+    if found:
+        named = ", ".join(str(block) for block in found[:_NAMED])
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        yield _objection(
+            Guard.SPECIAL_PURPOSE,
+            wanted,
+            f"The list {wanted} holds addresses of {named}{more}.",
+            "A country's list may hold none of IANA's special-purpose addresses; "
+            "networks of your own belong into [local].",
+        )

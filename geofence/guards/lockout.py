@@ -1,0 +1,117 @@
+"""Would the plan shut out whoever applies it, or those who are talking now?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from geofence.flows.flow import Flow
+from geofence.flows.impact import by_source, impact
+from geofence.guards.objection import Guard, Objection
+from geofence.model.prefixes import Family, address_text
+from geofence.model.ruleset import Action, Ruleset
+from geofence.verdict import Packet, decide
+
+FEWEST_DENIED = 3
+"""Sources below which "most of them" says little."""
+MOST_DENIED = 50.0
+"""Percent of the live sources that a plan may deny."""
+_NAMED = 5
+"""Sources that one sentence names."""
+
+
+@dataclass(frozen=True, slots=True)
+class SshSession:
+    """The SSH session that geofence was started from."""
+
+    family: Family
+    source: int
+    """The client's address."""
+    port: int
+    """The server's port."""
+
+    @classmethod
+    def parse(cls, connection: str) -> SshSession | None:
+        """From ``SSH_CONNECTION``, "client port server port" (sshd's manual page, ssh(1)).
+
+        None for what names no addresses: sshd writes ``UNKNOWN`` where it has no peer.
+        """
+        words = connection.split()
+        try:
+            client, _, _, port = words
+            address = ip_address(client.partition("%")[0])
+            number = int(port)
+        except ValueError:
+            return None
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or address
+        family = Family.IPV6 if isinstance(address, IPv6Address) else Family.IPV4
+        return cls(family, int(address), number)
+
+    def __str__(self) -> str:
+        return address_text(self.family, self.source)
+
+    @property
+    def opening(self) -> Packet:
+        """The packet that would open the session anew."""
+        return Packet(self.family, "tcp", self.source, self.port)
+
+
+def check_lockout(
+    before: Ruleset | None,
+    after: Ruleset,
+    ssh: SshSession | None,
+    flows: Sequence[Flow],
+) -> tuple[Objection, ...]:
+    """What speaks against a plan for the sake of those whom it would deny.
+
+    Who could not get in before is no reason to object: the plan does not change it.
+
+    Args:
+        before: what the kernel holds now; None for no fence.
+        after: what it would hold.
+        ssh: the session that geofence was started from, if any.
+        flows: as the kernel knows them.
+    """
+    return (*_ssh(before, after, ssh), *_live_sources(before, after, flows))
+
+
+def _ssh(before: Ruleset | None, after: Ruleset, ssh: SshSession | None) -> Iterator[Objection]:
+    if ssh is None or not _admits(before, ssh) or _admits(after, ssh):
+        return
+    service = decide(after, ssh.opening).service
+    yield Objection(
+        Guard.SSH,
+        f"SSH from {ssh}",
+        f"The plan would deny {ssh}, from where this SSH session comes, on port {ssh.port}/tcp"
+        f"{f' (service {service.name})' if service else ''}.",
+        "Nothing may be applied that shuts out whoever applies it.",
+        str(Guard.SSH),
+        f"Let {ssh} in by an exception or [local], or leave port {ssh.port}/tcp unfenced",
+    )
+
+
+def _admits(ruleset: Ruleset | None, ssh: SshSession) -> bool:
+    return ruleset is None or decide(ruleset, ssh.opening).action is Action.PASS
+
+
+def _live_sources(
+    before: Ruleset | None, after: Ruleset, flows: Sequence[Flow]
+) -> Iterator[Objection]:
+    found = impact(before, after, flows)
+    denied = by_source(found.denied_live)
+    if len(denied) < FEWEST_DENIED or 100 * len(denied) <= MOST_DENIED * found.talking:
+        return
+    named = ", ".join(str(source) for source in denied[:_NAMED])
+    more = f" and {len(denied) - _NAMED} more" if len(denied) > _NAMED else ""
+    yield Objection(
+        Guard.LIVE_SOURCES,
+        "live flows",
+        f"The plan would deny {len(denied)} of the {found.talking} sources that now talk to the "
+        f"fenced ports: {named}{more}.",
+        f"It may deny {MOST_DENIED:.0f} % of them; more is most likely a country or an exception "
+        "that is missing, unless they are attackers.",
+        str(Guard.LIVE_SOURCES),
+        "Ask 'geofence why ADDRESS' and add what is missing",
+    )
