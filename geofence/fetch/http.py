@@ -195,13 +195,13 @@ class Client:
             raise self._failure(wanted, reason(error, self._limits)) from error
 
     def _failure(self, wanted: Target, why: Reason) -> ListError:
-        if time.monotonic() >= self._deadline:
-            return ListError(
-                f"{public(wanted.url)} gave no complete answer within "
-                f"{self._limits.body:g} seconds."
-            )
+        if self._grip.is_shut:
+            return self._too_late(public(wanted.url))
         kind = _PassingError if why.may_pass else ListError
         return kind(f"{public(wanted.url)} {why.text}.")
+
+    def _too_late(self, shown: str) -> ListError:
+        return ListError(f"{shown} gave no complete answer within {self._limits.body:g} seconds.")
 
     def _answer(self, current: Target, response: requests.Response, etag: str | None) -> Answer:
         status = response.status_code
@@ -239,6 +239,8 @@ class Client:
                 )
             if self._stop.is_set():
                 raise ListError(f"{shown} was given up, for the run ended.")
+        if self._grip.is_shut:
+            raise self._too_late(shown)
         _require_length(shown, response)
         return bytes(body)
 

@@ -50,7 +50,7 @@ def _texts(limits: Limits) -> tuple[tuple[tuple[type[BaseException], ...], str],
         ((rq.ConnectTimeout,), f"accepts no connection within {limits.connect:g} seconds"),
         ((rq.ReadTimeout, u3.ReadTimeoutError), f"sends nothing for {limits.read:g} seconds"),
         ((RemoteDisconnected,), "closes the connection without an answer"),
-        ((IncompleteRead, u3.IncompleteRead), "ended before the body was complete"),
+        ((IncompleteRead, rq.ChunkedEncodingError), "ended before the body was complete"),
         ((ssl.SSLError, rq.SSLError), "does not speak TLS properly"),
     )
 

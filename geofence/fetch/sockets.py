@@ -24,6 +24,11 @@ class Grip:
         self._held: list[tuple[HTTPConnection, socket.socket]] = []
         self._shut = False
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether connections were ended, so that what looks like the end of a body is none."""
+        return self._shut
+
     def hold(self, connection: HTTPConnection, opened: socket.socket) -> None:
         """Take note of a connection's new socket."""
         with self._lock:

@@ -1,0 +1,441 @@
+from __future__ import annotations
+
+import gzip
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from geofence import __version__
+from geofence.errors import ListError
+from geofence.fetch.http import Answer, Body, Client, Missing, NotModified
+from geofence.fetch.limits import Limits
+from tests.support.list_server import (
+    CERTIFICATE,
+    Handler,
+    ListServer,
+    Reply,
+    bomb,
+    chunked_without_end,
+    compressed,
+    content,
+    cut_short,
+    dripping,
+    dripping_header,
+    endless,
+    garbage,
+    hang_up,
+    redirect,
+    silence,
+    status,
+    tagged,
+)
+
+LIST = b"192.0.2.0/24\n"
+
+
+def get(limits: Limits, url: str, etag: str | None = None) -> Answer:
+    with Client(limits) as client:
+        return client.get(url, etag)
+
+
+def refusal(limits: Limits, url: str) -> str:
+    with Client(limits) as client, pytest.raises(ListError) as refused:
+        client.get(url)
+    return str(refused.value)
+
+
+def test_a_body_comes_with_its_etag_once_it_is_confirmed(
+    server: ListServer, limits: Limits
+) -> None:
+    url = server.on("/jp", tagged(LIST, '"one"'))
+    assert get(limits, url) == Body(LIST, '"one"')
+    assert get(limits, url, '"one"') == NotModified()
+    assert get(limits, url, '"two"') == Body(LIST, '"one"')
+
+
+def test_the_request_says_who_asks(server: ListServer, limits: Limits) -> None:
+    get(limits, server.on("/jp", content(LIST)))
+    assert server.requests[0].headers["user-agent"] == f"geofence/{__version__}"
+
+
+@pytest.mark.parametrize("etag", ["x\x7f", "no quotes", '"' + "x" * 500 + '"'])
+def test_an_etag_that_is_none_is_not_kept(server: ListServer, limits: Limits, etag: str) -> None:
+    assert get(limits, server.on("/jp", content(LIST, {"ETag": etag}))) == Body(LIST, None)
+
+
+def test_one_connection_serves_several_requests(server: ListServer, limits: Limits) -> None:
+    peers = set()
+
+    def reply(handler: Handler) -> None:
+        peers.add(handler.client_address)
+        content(LIST)(handler)
+
+    url = server.on("/jp", reply)
+    with Client(limits) as client:
+        for _ in range(3):
+            assert client.get(url) == Body(LIST, None)
+    assert len(peers) == 1
+
+
+@pytest.mark.parametrize("code", [404, 410])
+def test_what_is_not_there_is_told_apart_and_not_retried(
+    server: ListServer, limits: Limits, code: int
+) -> None:
+    url = server.on("/jp", status(code))
+    answer = get(limits, url)
+    assert isinstance(answer, Missing)
+    assert f"{url} answered {code}" in answer.problem
+    assert server.asked("/jp") == 1
+
+
+@pytest.mark.parametrize("code", [500, 502, 503, 429])
+def test_a_failure_that_may_pass_is_retried(server: ListServer, limits: Limits, code: int) -> None:
+    url = server.on("/jp", status(code), status(code), content(LIST))
+    assert get(limits, url) == Body(LIST, None)
+    assert server.asked("/jp") == 3
+
+
+def test_a_failure_that_does_not_pass_ends(server: ListServer, limits: Limits) -> None:
+    url = server.on("/jp", status(500))
+    assert refusal(limits, url) == f"{url} answered 500 (Internal Server Error)."
+    assert server.asked("/jp") == 1 + limits.retries
+
+
+def test_retries_are_announced(server: ListServer, limits: Limits) -> None:
+    told: list[tuple[str, float]] = []
+    url = server.on("/jp", status(503), hang_up(), content(LIST))
+    with Client(limits, on_retry=lambda why, wait: told.append((why, wait))) as client:
+        client.get(url)
+    assert [why for why, _ in told] == [
+        f"{url} answered 503 (Service Unavailable).",
+        f"{url} closes the connection without an answer.",
+    ]
+    assert all(0 < wait <= 0.02 for _, wait in told)
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 204, 206, 304, 418, 999])
+def test_other_answers_are_no_list_and_not_retried(
+    server: ListServer, limits: Limits, code: int
+) -> None:
+    url = server.on("/jp", status(code))
+    if code == 999:
+        assert refusal(limits, url) == f"{url} answered 999."
+        return
+    assert f"{url} answered {code}" in refusal(limits, url)
+    assert server.asked("/jp") == 1
+
+
+def test_retry_after_is_waited_for(server: ListServer, limits: Limits) -> None:
+    waits: list[float] = []
+    url = server.on("/jp", status(429, retry_after="0"), content(LIST))
+    with Client(limits, on_retry=lambda _, wait: waits.append(wait)) as client:
+        client.get(url)
+    assert waits == [0.0]
+
+
+@pytest.mark.parametrize("later", ["3600", "Fri, 31 Dec 2199 23:59:59 GMT"])
+def test_a_long_retry_after_ends_it(server: ListServer, limits: Limits, later: str) -> None:
+    url = server.on("/jp", status(503, retry_after=later))
+    assert "asks to be left alone for longer" in refusal(limits, url)
+    assert server.asked("/jp") == 1
+
+
+@pytest.mark.parametrize("later", ["soon", "-5", "Fri, 31 Dec 1999 23:59:59 GMT", "99 Foo"])
+def test_a_strange_retry_after_changes_nothing(
+    server: ListServer, limits: Limits, later: str
+) -> None:
+    url = server.on("/jp", status(503, retry_after=later), content(LIST))
+    assert get(limits, url) == Body(LIST, None)
+
+
+def test_redirects_are_followed_with_the_etag(server: ListServer, limits: Limits) -> None:
+    server.on("/new", tagged(LIST, '"one"'))
+    url = server.on("/jp", redirect("/new", 301))
+    assert get(limits, url) == Body(LIST, '"one"')
+    assert get(limits, url, '"one"') == NotModified()
+
+
+def test_redirects_end(server: ListServer, limits: Limits) -> None:
+    url = server.on("/jp", redirect("/jp"))
+    assert refusal(limits, url) == f"{url} redirects more than 5 times."
+    assert server.asked("/jp") == 1 + limits.redirects
+
+
+def test_a_redirect_to_nowhere_is_refused(server: ListServer, limits: Limits) -> None:
+    assert "redirects" in refusal(limits, server.on("/jp", content(b"", {}, 302)))
+
+
+class Contacts:
+    """Everybody to whom this process connects, or whom it looks up, meanwhile."""
+
+    seen: list[str]
+    on = False
+
+    def __init__(self) -> None:
+        self.seen = []
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, arguments: tuple[object, ...]) -> None:
+        if self.on and event in ("socket.connect", "socket.getaddrinfo"):
+            at = arguments[1] if event == "socket.connect" else arguments[0]
+            self.seen.append(str(at[0] if isinstance(at, tuple) else at))
+
+
+def test_a_redirect_to_plain_http_is_refused_without_contact(
+    server: ListServer, limits: Limits
+) -> None:
+    contacts = Contacts()
+    url = server.on("/jp", redirect("http://192.0.2.1/jp"))
+    contacts.on = True
+    why = refusal(limits, url)
+    contacts.on = False
+    assert "http://192.0.2.1/jp is not fetched: only https is" in why
+    assert set(contacts.seen) == {"127.0.0.1"}
+
+
+def test_a_body_without_end_is_cut_off(server: ListServer, limits: Limits) -> None:
+    received: list[int] = []
+    url = server.on("/jp", endless())
+    with (
+        Client(limits, on_octets=received.append) as client,
+        pytest.raises(ListError, match="more than 1,048,576 octets"),
+    ):
+        client.get(url)
+    assert sum(received) < 2 * limits.octets
+    assert server.asked("/jp") == 1
+
+
+def test_a_bomb_is_cut_off_at_what_it_becomes(server: ListServer, limits: Limits) -> None:
+    received: list[int] = []
+    url = server.on("/jp", bomb(200 << 20))
+    with (
+        Client(limits, on_octets=received.append) as client,
+        pytest.raises(ListError, match="more than 1,048,576 octets"),
+    ):
+        client.get(url)
+    assert sum(received) < 32 * limits.octets
+
+
+def test_a_compressed_body_is_decompressed(server: ListServer, limits: Limits) -> None:
+    assert get(limits, server.on("/jp", compressed(LIST))) == Body(LIST, None)
+    assert server.requests[0].headers["accept-encoding"] == "gzip, deflate"
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd"])
+def test_an_encoding_nobody_asked_for_is_refused(
+    server: ListServer, limits: Limits, encoding: str
+) -> None:
+    assert "not asked for" in refusal(limits, server.on("/jp", compressed(LIST, encoding)))
+
+
+def test_a_body_that_is_not_compressed_as_it_says(server: ListServer, limits: Limits) -> None:
+    url = server.on("/jp", content(LIST, {"Content-Encoding": "gzip"}))
+    assert refusal(limits, url) == f"{url} sends a body that is not compressed as it says."
+
+
+def test_a_body_shorter_than_announced_is_no_body(server: ListServer, limits: Limits) -> None:
+    url = server.on("/jp", cut_short(LIST, 5))
+    assert refusal(limits, url) == f"{url} ended before the body was complete."
+    assert server.asked("/jp") == 1 + limits.retries
+
+
+def test_a_compressed_body_shorter_than_announced_is_no_body(
+    server: ListServer, limits: Limits
+) -> None:
+    url = server.on("/jp", cut_short(gzip.compress(LIST)[:-8], 8, {"Content-Encoding": "gzip"}))
+    assert refusal(limits, url) == f"{url} ended before the body was complete."
+
+
+def test_a_chunked_body_without_its_end_is_no_body(server: ListServer, limits: Limits) -> None:
+    url = server.on("/jp", chunked_without_end(LIST))
+    assert refusal(limits, url) == f"{url} ended before the body was complete."
+
+
+def short_of_time(limits: Limits) -> Limits:
+    return Limits(
+        connect=limits.connect, read=0.3, body=1.0, octets=limits.octets, retries=1, backoff=0.01
+    )
+
+
+def test_no_answer_at_all(server: ListServer, limits: Limits) -> None:
+    url = server.on("/jp", silence())
+    assert refusal(short_of_time(limits), url) == f"{url} sends nothing for 0.3 seconds."
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        dripping(LIST * 500, 0.02),
+        dripping(LIST * 500, 0.02, announced=False),
+        dripping_header(0.02),
+    ],
+)
+def test_what_drips_in_is_given_up_in_time(
+    server: ListServer, limits: Limits, reply: Reply
+) -> None:
+    url = server.on("/jp", reply)
+    started = time.monotonic()
+    why = refusal(short_of_time(limits), url)
+    assert why == f"{url} gave no complete answer within 1 seconds."
+    assert time.monotonic() - started < 30
+    assert server.asked("/jp") == 1
+
+
+def test_a_tls_handshake_that_drips_is_given_up_in_time(limits: Limits) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=_drip_handshake, args=(listening,), daemon=True).start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}/jp"
+        assert "no complete answer within 1 seconds" in refusal(short_of_time(limits), url)
+
+
+def _drip_handshake(listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        connection.sendall(b"\x16\x03\x03\x40\x00")
+        while True:
+            try:
+                connection.sendall(b"\x02")
+            except OSError:
+                return
+            time.sleep(0.02)
+
+
+def test_the_client_works_after_it_gave_something_up(server: ListServer, limits: Limits) -> None:
+    slow = server.on("/slow", dripping(LIST * 500, 0.02))
+    quick = server.on("/quick", content(LIST))
+    with Client(short_of_time(limits)) as client:
+        assert client.get(quick) == Body(LIST, None)
+        with pytest.raises(ListError):
+            client.get(slow)
+        assert client.get(quick) == Body(LIST, None)
+
+
+def test_no_descriptor_stays_behind(server: ListServer, limits: Limits) -> None:
+    good = server.on("/good", content(LIST))
+    closing = server.on("/closing", content(LIST, {"Connection": "close"}))
+    bad = server.on("/bad", endless())
+    with Client(limits) as client:
+        for _ in range(5):
+            client.get(good)
+            client.get(closing)
+            with pytest.raises(ListError):
+                client.get(bad)
+        assert _descriptors_of_clients(server) <= 2
+    assert _descriptors_of_clients(server) == 0
+
+
+def _descriptors_of_clients(server: ListServer) -> int:
+    """How many of this process's descriptors are connections to the server."""
+    found = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            with socket.socket(fileno=os.dup(int(entry.name))) as held:
+                found += held.getpeername()[1] == server.port
+        except (OSError, IndexError, TypeError):
+            continue
+    return found
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (hang_up(), "closes the connection without an answer"),
+        (garbage(), "does not speak HTTP properly"),
+    ],
+)
+def test_what_is_no_http(server: ListServer, limits: Limits, reply: Reply, why: str) -> None:
+    url = server.on("/jp", reply)
+    assert refusal(limits, url) == f"{url} {why}."
+
+
+def test_nobody_listens(limits: Limits) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/jp"
+    assert refusal(limits, url) == f"{url} cannot be reached (Connection refused)."
+
+
+def test_a_host_that_does_not_exist(limits: Limits) -> None:
+    assert "cannot be found by DNS" in refusal(limits, "https://lists.invalid/jp")
+
+
+@pytest.mark.parametrize("url", ["https://a..b.example/", "https://x%0d%0a/", "https://*/"])
+def test_strange_hosts_give_list_errors(limits: Limits, url: str) -> None:
+    assert refusal(limits, url)
+
+
+def test_a_certificate_must_be_trusted(limits: Limits) -> None:
+    with ListServer(tls=True) as tls:
+        url = tls.on("/jp", content(LIST))
+        assert f"{url} has a certificate that is not trusted" in refusal(limits, url)
+        assert not tls.requests
+
+
+def test_https(limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    with ListServer(tls=True) as tls:
+        assert get(limits, tls.on("/jp", tagged(LIST, '"one"'))) == Body(LIST, '"one"')
+        slow = tls.on("/slow", dripping(LIST * 500, 0.02))
+        assert "no complete answer" in refusal(short_of_time(limits), slow)
+
+
+def test_credentials_of_the_url_are_sent_to_its_host_only(
+    server: ListServer, limits: Limits
+) -> None:
+    server.on("/new", content(LIST))
+    server.on("/jp?token=secret", redirect("/new"))
+    get(limits, f"http://me:pw@127.0.0.1:{server.port}/jp?token=secret")
+    first, second = server.requests
+    assert first.headers["authorization"] == "Basic bWU6cHc="
+    assert "authorization" not in second.headers
+
+
+def test_messages_hold_no_secrets(server: ListServer, limits: Limits) -> None:
+    server.on("/jp?token=secret", status(403))
+    why = refusal(limits, f"http://me:pw@127.0.0.1:{server.port}/jp?token=secret")
+    assert "secret" not in why
+    assert "pw" not in why
+
+
+def test_netrc_is_not_used(
+    server: ListServer, limits: Limits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password pw\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    get(limits, server.on("/jp", content(LIST)))
+    assert "authorization" not in server.requests[0].headers
+
+
+def test_cookies_are_not_kept(server: ListServer, limits: Limits) -> None:
+    url = server.on("/jp", content(LIST, {"Set-Cookie": "who=me"}))
+    with Client(limits) as client:
+        client.get(url)
+        client.get(url)
+    assert all("cookie" not in request.headers for request in server.requests)
+
+
+def test_the_proxy_of_the_environment_is_used_but_not_for_the_loopback(
+    server: ListServer, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        unused = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, unused)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert get(limits, server.on("/jp", content(LIST))) == Body(LIST, None)
+    assert "the proxy does not work" in refusal(limits, "https://lists.invalid/jp")
+
+
+def test_a_run_that_ends_ends_its_bodies(server: ListServer, limits: Limits) -> None:
+    stop = threading.Event()
+    stop.set()
+    url = server.on("/jp", content(LIST))
+    with Client(limits, stop) as client, pytest.raises(ListError, match="the run ended"):
+        client.get(url)
