@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
+from operator import index
 from pathlib import Path
 from sys import byteorder
 from typing import Any
@@ -24,13 +25,20 @@ from geofence.model.generation import Generation, ListNote
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
-from geofence.state.files import read_trusted, write_atomically
+from geofence.state.files import (
+    ensure_private_directory,
+    read_trusted,
+    state_error,
+    write_atomically,
+)
 
 FORMAT = 1
 KEPT = 10
 """How many generations are kept."""
 
 _SUFFIX = ".generation"
+_WRONG = (ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
+"""What reading facts raises that are not what they should be."""
 
 
 def encode(generation: Generation) -> bytes:
@@ -63,17 +71,23 @@ def decode(content: bytes) -> Generation:
         ValueError: the content is damaged or of another format; the message says which.
     """
     head, _, body = content.partition(b"\n")
+    stated_format, checksum = _head(head)
+    if stated_format != FORMAT:
+        raise ValueError(f"has format {stated_format!r}, not {FORMAT}")
+    if checksum != hashlib.sha256(body).hexdigest():
+        raise ValueError("does not have the checksum it states")
+    facts, _, packed = body.partition(b"\n")
+    try:
+        return _generation(json.loads(facts), packed)
+    except (*_WRONG, AttributeError, struct.error) as error:
+        raise ValueError("is damaged") from error
+
+
+def _head(head: bytes) -> tuple[object, object]:
     try:
         stated = json.loads(head)
-        if stated["format"] != FORMAT:
-            raise ValueError(f"has format {stated['format']}, not {FORMAT}")
-        if stated["sha256"] != hashlib.sha256(body).hexdigest():
-            raise ValueError("does not have the checksum it states")
-        facts, _, packed = body.partition(b"\n")
-        return _generation(json.loads(facts), packed)
-    except (KeyError, TypeError, AttributeError, struct.error, RecursionError) as error:
-        raise ValueError("is not a generation") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return stated["format"], stated["sha256"]
+    except _WRONG as error:
         raise ValueError("is damaged") from error
 
 
@@ -90,13 +104,20 @@ def _generation(facts: Mapping[str, Any], packed: bytes) -> Generation:
         for name, ports, group in facts["services"]
     )
     return Generation(
-        number=facts["number"],
-        created_at=datetime.fromisoformat(facts["created_at"]),
-        reason=facts["reason"],
-        backend=facts["backend"],
+        number=index(facts["number"]),
+        created_at=_time(facts["created_at"]),
+        reason=str(facts["reason"]),
+        backend=str(facts["backend"]),
         ruleset=Ruleset(services, tuple(facts["interfaces"]), sets),
-        lists=tuple(ListNote(n, datetime.fromisoformat(t), h) for n, t, h in facts["lists"]),
+        lists=tuple(ListNote(n, _time(t), h) for n, t, h in facts["lists"]),
     )
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("A time must say its zone.")
+    return time
 
 
 def _pack(content: PrefixSet) -> bytes:
@@ -185,10 +206,23 @@ class GenerationStore:
         Raises:
             StateError: it could not be written; nothing else is lost.
         """
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ensure_private_directory(self._directory)
         write_atomically(self._path(generation.number), encode(generation))
         for number in self.numbers()[KEPT:]:
             self._path(number).unlink(missing_ok=True)
+
+    def discard_after(self, number: int) -> None:
+        """Take away all generations newer than one; 0 for all.
+
+        Raises:
+            StateError: one could not be removed.
+        """
+        for newer in self.numbers():
+            if newer > number:
+                try:
+                    self._path(newer).unlink(missing_ok=True)
+                except OSError as error:
+                    raise state_error("removed", self._path(newer), error) from error
 
     def _path(self, number: int) -> Path:
         return self._directory / f"{number:08d}{_SUFFIX}"

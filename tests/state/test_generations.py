@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geofence.errors import StateError
+from geofence.merge import merge
+from geofence.model.generation import Generation, ListNote
+from geofence.model.policy import Ports, Protocol
+from geofence.model.prefixes import Family
+from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
+from geofence.state.generations import FORMAT, KEPT, Damaged, GenerationStore, decode, encode
+from tests.support.values import JAPAN, families, policy, prefix_sets
+
+NOW = datetime(2026, 2, 1, 3, 30, 12, 345678, tzinfo=UTC)
+SAMPLE = Generation(
+    number=7,
+    created_at=NOW,
+    reason="allow push-as",
+    backend="ipset",
+    ruleset=merge(policy(), JAPAN),
+    lists=(ListNote("country JP", NOW, "ab" * 32),),
+)
+ENCODED = encode(SAMPLE)
+
+names = st.text(st.characters(codec="utf-8"), max_size=12)
+moments = st.datetimes(timezones=st.just(UTC))
+port_ranges = st.builds(
+    lambda protocol, ends: Ports(protocol, *sorted(ends)),
+    st.sampled_from(Protocol),
+    st.tuples(st.integers(1, 65535), st.integers(1, 65535)),
+)
+services = st.builds(
+    FencedService, names, st.lists(port_ranges, max_size=3).map(tuple), allow_group=names
+)
+keys = st.builds(SetKey, st.sampled_from(Role), names, families)
+rulesets = st.builds(
+    lambda services, interfaces, sets: Ruleset(tuple(services), tuple(interfaces), dict(sets)),
+    st.lists(services, max_size=3),
+    st.lists(names, max_size=3),
+    st.lists(
+        keys.flatmap(lambda key: st.tuples(st.just(key), prefix_sets(key.family))),
+        max_size=4,
+        unique_by=lambda pair: pair[0],
+    ),
+)
+generations = st.builds(
+    Generation,
+    number=st.integers(1, 10**8 - 1),
+    created_at=moments,
+    reason=names,
+    backend=names,
+    ruleset=rulesets,
+    lists=st.lists(st.builds(ListNote, names, moments, names), max_size=3).map(tuple),
+)
+
+
+@given(generations)
+def test_what_was_encoded_is_decoded(generation: Generation) -> None:
+    assert decode(encode(generation)) == generation
+
+
+def test_whole_families_and_single_addresses_at_the_ends_survive() -> None:
+    everything = {
+        SetKey(Role.ALLOW, "", family): type(SAMPLE.ruleset.sets[key])(family).complement()
+        for key in SAMPLE.ruleset.sets
+        for family in [key.family]
+    }
+    whole = replace(SAMPLE, ruleset=Ruleset(sets=everything))
+    assert decode(encode(whole)) == whole
+    assert {held.size for held in everything.values()} == {1 << 32, 1 << 128}
+
+
+@given(st.integers(0, len(ENCODED) - 1), st.integers(1, 255))
+def test_no_damaged_octet_is_obeyed(at: int, flipped: int) -> None:
+    damaged = bytearray(ENCODED)
+    damaged[at] ^= flipped
+    with pytest.raises(ValueError, match=r"^(is|has|does not have) "):
+        decode(bytes(damaged))
+
+
+def test_no_part_of_the_beginning_is_obeyed() -> None:
+    for length in range(len(ENCODED)):
+        with pytest.raises(ValueError, match=r"^(is|has|does not have) "):
+            decode(ENCODED[:length])
+
+
+@given(st.binary(min_size=1, max_size=40))
+def test_nothing_may_follow(more: bytes) -> None:
+    with pytest.raises(ValueError, match="checksum"):
+        decode(ENCODED + more)
+
+
+@given(st.binary())
+def test_other_files_are_no_generations(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^(is|has|does not have) "):
+        decode(content)
+
+
+def sealed(body: bytes, stated_format: object = FORMAT) -> bytes:
+    """A file whose checksum is right, whatever it holds."""
+    head = {"format": stated_format, "sha256": hashlib.sha256(body).hexdigest()}
+    return json.dumps(head).encode() + b"\n" + body
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | names,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=6,
+)
+FACTS, PACKED = ENCODED.partition(b"\n")[2].split(b"\n", 1)
+
+
+@given(st.sampled_from(sorted(json.loads(FACTS))), json_values, st.binary(max_size=40))
+def test_a_right_checksum_over_wrong_facts_raises_nothing_else(
+    key: str, value: object, packed: bytes
+) -> None:
+    facts = {**json.loads(FACTS), key: value}
+    for body in (PACKED, packed):
+        try:
+            found = decode(sealed(json.dumps(facts).encode() + b"\n" + body))
+        except ValueError:
+            continue
+        assert decode(encode(found)) == found
+
+
+@pytest.mark.parametrize("stated", [2, 0, "1", None, [1]])
+def test_another_format_is_named(stated: object) -> None:
+    with pytest.raises(ValueError, match=r"^has format .*, not 1$"):
+        decode(sealed(FACTS + b"\n" + PACKED, stated))
+
+
+def test_a_time_without_its_zone_is_no_time() -> None:
+    facts = {**json.loads(FACTS), "created_at": "2026-02-01T03:30:00"}
+    with pytest.raises(ValueError, match=r"^is "):
+        decode(sealed(json.dumps(facts).encode() + b"\n" + PACKED))
+
+
+def numbered(number: int) -> Generation:
+    return replace(SAMPLE, number=number, reason=f"run {number}")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> GenerationStore:
+    return GenerationStore(tmp_path)
+
+
+def path(tmp_path: Path, number: int) -> Path:
+    return tmp_path / "generations" / f"{number:08d}.generation"
+
+
+def test_nothing_is_there_before_the_first(store: GenerationStore) -> None:
+    assert store.numbers() == []
+    assert list(store.walk()) == []
+    assert store.newest() == (None, ())
+
+
+def test_the_newest_is_the_one_recorded_last(store: GenerationStore) -> None:
+    for number in (1, 2, 3):
+        store.record(numbered(number))
+    assert store.newest() == (numbered(3), ())
+    assert list(store.walk()) == [numbered(3), numbered(2), numbered(1)]
+
+
+def test_only_the_last_few_are_kept(store: GenerationStore) -> None:
+    for number in range(1, KEPT + 4):
+        store.record(numbered(number))
+    assert store.numbers() == list(range(KEPT + 3, 3, -1))
+
+
+def test_nobody_else_may_look_at_them(store: GenerationStore, tmp_path: Path) -> None:
+    store.record(numbered(1))
+    assert path(tmp_path, 1).stat().st_mode & 0o777 == 0o600
+    assert path(tmp_path, 1).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_numbers_go_by_value(store: GenerationStore, tmp_path: Path) -> None:
+    for number in (9, 10, 99_999_999):
+        store.record(numbered(number))
+    (tmp_path / "generations" / "notes.txt").touch()
+    (tmp_path / "generations" / "x.generation").touch()
+    (tmp_path / "generations" / ".geofence-00.tmp").touch()
+    assert store.numbers() == [99_999_999, 10, 9]
+
+
+def spoil(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+def test_a_damaged_one_is_named_and_passed_over(store: GenerationStore, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        store.record(numbered(number))
+    spoil(path(tmp_path, 3))
+
+    found, [damaged] = store.newest()
+
+    assert found == numbered(2)
+    assert str(damaged) == (
+        f"The generation {path(tmp_path, 3)} does not have the checksum it states; "
+        "it was passed over."
+    )
+
+
+def test_where_all_are_damaged_there_is_none(store: GenerationStore, tmp_path: Path) -> None:
+    for number in (1, 2):
+        store.record(numbered(number))
+        path(tmp_path, number).write_bytes(b"")
+
+    found, damaged = store.newest()
+
+    assert found is None
+    assert [each.path for each in damaged] == [path(tmp_path, 2), path(tmp_path, 1)]
+
+
+def test_what_others_could_have_written_is_not_obeyed(
+    store: GenerationStore, tmp_path: Path
+) -> None:
+    store.record(numbered(1))
+    store.record(numbered(2))
+    path(tmp_path, 2).chmod(0o666)
+
+    found, [damaged] = store.newest()
+
+    assert found == numbered(1)
+    assert "chmod go-w" in str(damaged)
+
+
+@pytest.mark.parametrize("kind", ["directory", "symbolic link", "pipe"])
+def test_what_is_no_file_is_not_obeyed(store: GenerationStore, tmp_path: Path, kind: str) -> None:
+    store.record(numbered(1))
+    odd = path(tmp_path, 2)
+    make: dict[str, Callable[[], object]] = {
+        "directory": odd.mkdir,
+        "symbolic link": lambda: odd.symlink_to(path(tmp_path, 1)),
+        "pipe": lambda: os.mkfifo(odd),
+    }
+    make[kind]()
+
+    found, [damaged] = store.newest()
+
+    assert found == numbered(1)
+    assert isinstance(damaged, Damaged)
+    assert str(odd) in str(damaged)
+
+
+def test_a_file_in_the_directory_s_place_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "generations").touch()
+    store = GenerationStore(tmp_path)
+    with pytest.raises(StateError, match="generations"):
+        store.numbers()
+    with pytest.raises(StateError, match="generations"):
+        store.record(numbered(1))
+
+
+def test_families_keep_their_own_addresses() -> None:
+    held = decode(ENCODED).ruleset.sets
+    assert str(held[SetKey(Role.ALLOW, "", Family.IPV4)].prefixes()[0]) == "192.0.2.0/24"
+    assert str(held[SetKey(Role.ALLOW, "", Family.IPV6)].prefixes()[0]) == "2001:db8:1::/48"
