@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+CRON = Path(__file__).parents[2] / "cron"
+SERVICES = sorted(CRON.glob("geofence-*.service"))
+UNITS = sorted(path.name for path in CRON.glob("geofence-*"))
+SYSTEM_UNITS = Path("/usr/lib/systemd/system")
+
+# Units of others with what orders them, as Debian 12 ships them.
+OTHERS = {
+    "netfilter-persistent": "DefaultDependencies=no\nWants=network-pre.target local-fs.target\n"
+    "Before=network-pre.target shutdown.target\nAfter=local-fs.target",
+    "nftables": "DefaultDependencies=no\nWants=network-pre.target\n"
+    "Before=network-pre.target shutdown.target",
+    "ufw": "DefaultDependencies=no\nBefore=network-pre.target\nWants=network-pre.target",
+    "firewalld": "Before=network-pre.target\nWants=network-pre.target\nAfter=dbus.service",
+    "fail2ban": "After=network.target iptables.service firewalld.service ip6tables.service "
+    "ipset.service nftables.service\nPartOf=iptables.service firewalld.service",
+    "docker": "After=network-online.target firewalld.service\nWants=network-online.target",
+    "asterisk": "After=network.target",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A system's directories with geofence's units, those of others, and a geofence to start."""
+    units = tmp_path / "etc/systemd/system"
+    shutil.copytree(SYSTEM_UNITS, tmp_path / "usr/lib/systemd/system", symlinks=True)
+    units.mkdir(parents=True)
+    for name in UNITS:
+        shutil.copy(CRON / name, units)
+    for name, ordering in OTHERS.items():
+        text = f"[Unit]\n{ordering}\n[Service]\nType=oneshot\nExecStart=/usr/local/bin/geofence\n"
+        (units / f"{name}.service").write_text(text)
+    program = tmp_path / "usr/local/bin/geofence"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    return tmp_path
+
+
+def verify(root: Path, *units: str) -> str:
+    """What systemd has to say about units, and those they pull in, as far as it is about ours."""
+    command = ["systemd-analyze", "verify", "--man=no", f"--root={root}", *units]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    about = [line for line in said.splitlines() if "geofence" in line or "cycle" in line]
+    return "\n".join(about) + f"\nexit {done.returncode}" * bool(done.returncode)
+
+
+def settings(path: Path) -> ConfigParser:
+    parser = ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # as configparser documents
+    parser.read_string(path.read_text())
+    return parser
+
+
+def words(name: str, key: str) -> set[str]:
+    """All words of a key that may be there several times."""
+    lines = (CRON / name).read_text().splitlines()
+    return {
+        word for line in lines if line.startswith(f"{key}=") for word in line.split("=")[1].split()
+    }
+
+
+def test_systemd_has_nothing_to_object_to(root: Path) -> None:
+    assert verify(root, *UNITS) == ""
+
+
+def test_systemd_would_object(root: Path) -> None:
+    with (root / "etc/systemd/system/geofence-restore.service").open("a") as unit:
+        unit.write("Foo=bar\n")
+    assert "Unknown key" in verify(root, "geofence-restore.service")
+
+
+@pytest.mark.parametrize("peer", OTHERS)
+def test_a_boot_with_others_has_no_ordering_cycle(root: Path, peer: str) -> None:
+    wants = root / "etc/systemd/system/multi-user.target.wants"
+    early = root / "etc/systemd/system/sysinit.target.wants"
+    for directory, units in ((wants, [f"{peer}.service", *UNITS]), (early, UNITS[:0])):
+        directory.mkdir()
+        for unit in units:
+            (directory / unit).symlink_to(f"../{unit}")
+    (early / "geofence-restore.service").symlink_to("../geofence-restore.service")
+    (wants / "geofence-restore.service").unlink()
+    assert verify(root, "multi-user.target") == ""
+
+
+def test_sets_exist_before_saved_rules_are_loaded_and_are_looked_at_after() -> None:
+    loaders = {
+        f"{name}.service" for name in ("netfilter-persistent", "nftables", "ufw", "firewalld")
+    }
+    assert loaders <= words("geofence-restore.service", "Before")
+    assert loaders <= words("geofence-reassert.service", "After")
+    assert loaders <= words("geofence-reassert.service", "PartOf")
+    assert loaders <= words("geofence-reassert.service", "ReloadPropagatedFrom")
+    for unit in ("geofence-restore.service", "geofence-reassert.service"):
+        assert {"network-pre.target", "asterisk.service", "docker.service"} <= words(unit, "Before")
+
+
+def test_restoring_needs_no_writable_disk() -> None:
+    for unit in ("geofence-restore.service", "geofence-reassert.service"):
+        assert "StateDirectory" not in settings(CRON / unit)["Service"]
+
+
+def test_all_services_are_hardened_alike() -> None:
+    own = {
+        "Type",
+        "ExecStart",
+        "ExecReload",
+        "RemainAfterExit",
+        "SuccessExitStatus",
+        "StateDirectory",
+    }
+    own |= {
+        "Restart",
+        "RestartSec",
+        "RestartPreventExitStatus",
+        "TimeoutStartSec",
+        "ReadWritePaths",
+    }
+    own |= {"StateDirectoryMode"}
+    hardening = [
+        {key: value for key, value in settings(path)["Service"].items() if key not in own}
+        for path in SERVICES
+    ]
+    assert all(each == hardening[0] for each in hardening)
+    assert hardening[0]["ProtectSystem"] == "strict"
+    assert hardening[0]["PrivateTmp"] == "yes"
+    assert set(hardening[0]["CapabilityBoundingSet"].split()) == {"CAP_NET_ADMIN", "CAP_NET_RAW"}
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
+def test_exposure_is_low(path: Path) -> None:
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=25", str(path)]
+    subprocess.run(command, capture_output=True, check=True)
+
+
+def test_the_timer_is_daily_randomised_and_makes_up_for_missed_runs() -> None:
+    timer = settings(CRON / "geofence-refresh.timer")["Timer"]
+    assert timer["Persistent"] == "true"
+    assert timer["RandomizedDelaySec"] == "3h"
+    command = ["systemd-analyze", "calendar", "--iterations=3", timer["OnCalendar"]]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.count("02:00:00") >= 3
