@@ -117,7 +117,7 @@ class Chance:
             ports
             for service in ruleset.services
             for ports in service.ports
-            if ports.protocol == transport
+            if ports.protocol.value == transport.value
         ]
         if not ranges or dice.random() < 0.2:
             return dice.choice((*FAMOUS_PORTS, dice.randint(0, LAST_PORT)))

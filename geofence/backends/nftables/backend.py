@@ -43,10 +43,11 @@ class NftablesBackend:
             return inventory.observed(look(netlink, elements=True))
 
     def commit(self, plan: Plan) -> None:
-        """Bring the table to what the plan desires, in one transaction.
+        """Bring the table to what the plan desires: one transaction changes what packets meet.
 
-        Where the socket takes no batch of that size (in a user namespace, with large sets), new
-        sets are filled beforehand; no rule looks into them before the last transaction.
+        New sets are filled beforehand, when no rule looks into them yet, and former ones go
+        afterwards: Linux 6.18 begins to use a transaction's rules milliseconds before its sets of
+        intervals can be searched, and drops what they should have let in.
         """
         changed = frozenset(change.key for change in plan.set_changes)
         staged: dict[SetKey, str] = {}
@@ -57,9 +58,13 @@ class NftablesBackend:
                 if held.flags:
                     # Asleep it fences nothing, and the kernel binds no chain in waking it up.
                     _transacted(netlink, [transaction.no_table()], held)
-                elif not netlink.room_for(batch_size(requests)):
+                elif plan.desired.sets.keys() - standing.keys():
                     staged = _stage(netlink, plan.desired, held, standing)
                 elif _transacted(netlink, requests, held):
+                    break
+            for held in _looks(netlink):
+                requests = transaction.former_sets(held)
+                if not requests or _transacted(netlink, requests, held):
                     return
 
     def remove(self) -> bool:

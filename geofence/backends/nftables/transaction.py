@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from geofence.backends.nftables import elements, kernel, rules, userdata
+from geofence.backends.nftables import elements, kernel, listing, rules, userdata
 from geofence.backends.nftables.attributes import attribute, nested, number, string
 from geofence.backends.nftables.kernel import ChainFlag, Message, SetFlag
 from geofence.backends.nftables.look import Look
@@ -49,7 +49,7 @@ def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
 
 
 def replacement(ruleset: Ruleset, held: Look, standing: Mapping[SetKey, str]) -> list[Request]:
-    """All that is to be done, in one transaction.
+    """All that is to be done, in one transaction, but for taking former sets away.
 
     Args:
         ruleset: what the kernel should hold.
@@ -60,7 +60,7 @@ def replacement(ruleset: Ruleset, held: Look, standing: Mapping[SetKey, str]) ->
     names = {key: standing.get(key, key.name) for key in ruleset.sets}
     requests = [new_table()]
     if held.exists:
-        requests += _clearing(ruleset, held, frozenset(standing.values()))
+        requests += _clearing(ruleset, held)
     requests += _chains_and_counters(ruleset, held)
     for key, prefixes in ruleset.sets.items():
         if key not in standing:
@@ -106,13 +106,24 @@ def new_set(key: SetKey, name: str, prefixes: PrefixSet) -> list[Request]:
     ]
 
 
-def _clearing(ruleset: Ruleset, held: Look, standing: frozenset[str]) -> Iterator[Request]:
+def former_sets(held: Look) -> list[Request]:
+    """Take away the sets that no rule looks into any more.
+
+    Not together with those rules: a packet that is on its way through them would find the sets
+    empty.
+    """
+    looked_into = frozenset(listing.sets_looked_into(held.rules))
+    return [
+        _removal(Message.DELSET, kernel.Set.NAME, "set", gone.name)
+        for gone in held.sets
+        if gone.name not in looked_into and not gone.flags & SetFlag.ANONYMOUS
+    ]
+
+
+def _clearing(ruleset: Ruleset, held: Look) -> Iterator[Request]:
     """Take away all rules, then whatever is not to stay, users before what they use."""
     table = string(1, TABLE)
     yield Request(Message.DELRULE, 0, table, "removal of former rules")
-    for gone in held.sets:
-        if gone.name not in standing and not gone.flags & SetFlag.ANONYMOUS:
-            yield _removal(Message.DELSET, kernel.Set.NAME, "set", gone.name)
     for chain in held.chains:
         if chain not in wanted_chains(ruleset) and not chain.flags & ChainFlag.BINDING:
             yield _removal(Message.DELCHAIN, kernel.Chain.NAME, "chain", chain.name)
