@@ -18,9 +18,11 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from geofence.errors import BusyError, GeofenceError
-from geofence.model.report import RunReport
+from geofence.operations.boot import restore
 from geofence.operations.look import last_refresh
-from geofence.operations.run import Wish, refresh, restore
+from geofence.operations.notify import told, told_healing
+from geofence.operations.report import RunReport
+from geofence.operations.run import Wish, refresh, with_notes
 from geofence.operations.site import Site
 
 WATCH_SECONDS = 30
@@ -44,15 +46,22 @@ def run(site: Site) -> None:
         jitter=int(policy.daemon_jitter.total_seconds()) or None,
     )
     scheduler = BlockingScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
-    scheduler.add_job(_logged("refresh", lambda: refresh(site, Wish("daemon"))), daily, id="daily")
+    renew = _logged("refresh", lambda: told(site, "refresh", lambda: refresh(site, Wish("daemon"))))
+    scheduler.add_job(renew, daily, id="daily")
     watch = IntervalTrigger(seconds=WATCH_SECONDS)
-    scheduler.add_job(_logged("watch", lambda: restore(site)), watch, id="watch")
+    scheduler.add_job(_logged("watch", lambda: _heal(site)), watch, id="watch")
     if _missed_a_day(site):
-        scheduler.add_job(_logged("refresh", lambda: refresh(site, Wish("daemon"))), id="missed")
+        scheduler.add_job(renew, id="missed")
     _stop_on_signals(scheduler)
     _log.info("Refreshing daily at %s, watching every %d s.", policy.daemon_at, WATCH_SECONDS)
     _logged("restore", lambda: restore(site))()
     scheduler.start()
+
+
+def _heal(site: Site) -> RunReport:
+    """Compare the kernel with what was applied; put right, and count, what others changed."""
+    report = restore(site)
+    return report if report.plan.is_empty else with_notes(report, told_healing(site))
 
 
 def _missed_a_day(site: Site) -> bool:

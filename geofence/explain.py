@@ -9,9 +9,22 @@ from geofence.merge import exception_space
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy, Ports, Service
 from geofence.model.prefixes import AddressSpace, Family
-from geofence.model.report import Explanation
-from geofence.model.ruleset import Role, Ruleset, SourceIn
+from geofence.model.ruleset import Action, Role, Ruleset, SourceIn
 from geofence.verdict import Decision, Packet, decide
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What becomes of a new packet from an address to some ports, and why."""
+
+    ports: Ports
+    service: str | None
+    """None: these ports are not fenced."""
+    action: Action
+    because: str
+    """One clause: the rule and the list that decide."""
+    hint: str = ""
+    """What the operator could do, if there is something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from geofence.backends import registry
 from geofence.backends.choose import others
 from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable, VerificationError
@@ -29,29 +29,39 @@ def plan_for(backend: Backend, desired: Ruleset) -> Plan:
     return make_plan(desired, backend.observe(), backend.rules(desired))
 
 
-def apply_ruleset(
-    backend: Backend, desired: Ruleset, check: Callable[[Plan], None] | None = None
-) -> Applied:
+def apply_ruleset(backend: Backend, desired: Ruleset) -> Applied:
     """Make the kernel hold the ruleset, and prove that it does.
 
-    Args:
-        backend: where.
-        desired: what.
-        check: called with the plan before anything is changed; raises to refuse it.
-
     Raises:
-        GuardRefusal: ``check`` refused.
         BackendError: the kernel refused.
         VerificationError: the kernel took it and then did not hold it.
     """
     plan = plan_for(backend, desired)
-    if check is not None:
-        check(plan)
     if not plan.is_empty:
         backend.commit(plan)
         _verify(plan_for(backend, desired))
     replaced = tuple(other.name for other in others(backend) if _cleared(other))
     return Applied(plan, replaced)
+
+
+def remove_all() -> tuple[str, ...]:
+    """Take the fence out of the kernel, whichever backend put it there; their names.
+
+    Raises:
+        BackendUnavailable: no backend could look into the kernel.
+        BackendError: the kernel refused.
+    """
+    found: list[str] = []
+    missing: list[BackendUnavailable] = []
+    for name in registry.MODULES:
+        try:
+            if registry.load(name).remove():
+                found.append(name)
+        except BackendUnavailable as error:
+            missing.append(error)
+    if len(missing) == len(registry.MODULES):
+        raise missing[0]
+    return tuple(found)
 
 
 def _cleared(backend: Backend) -> bool:

@@ -35,7 +35,8 @@ def main() -> None:
     try:
         app()
     except GeofenceError as error:
-        sys.stderr.write(f"geofence: {error}\n")
+        for line in (f"geofence: {error}", *getattr(error, "__notes__", ())):
+            sys.stderr.write(f"{line}\n")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # Whoever read our output has gone, as 'head' does; nothing is left to say.
@@ -96,6 +97,9 @@ Accept = Annotated[
         "--accept", metavar="GUARD", help="Let one guard's objection pass, as its message names it."
     ),
 ]
+Cut = Annotated[
+    bool, typer.Option("--cut", help="End live flows that the new fence would not let begin.")
+]
 
 
 @app.command(rich_help_panel=_DAILY)
@@ -114,10 +118,11 @@ def plan(
     from geofence.cli.progress import watching
     from geofence.cli.screen import Screen, print_json
     from geofence.operations.look import plan as make_plan
+    from geofence.operations.terminal import ssh_session
 
     screen = Screen()
     with watching(screen) as watch:
-        report = make_plan(context.obj, offline=offline, watch=watch)
+        report = make_plan(context.obj, offline=offline, ssh=ssh_session(), watch=watch)
     if as_json:
         print_json(plan_json(report))
     else:
@@ -127,29 +132,114 @@ def plan(
 
 
 @app.command(rich_help_panel=_DAILY)
-def refresh(context: typer.Context, *, accept: Accept = None, as_json: Json = False) -> None:
-    """Fetch the lists, merge, and apply: what runs daily."""
+def refresh(
+    context: typer.Context, *, accept: Accept = None, cut: Cut = False, as_json: Json = False
+) -> None:
+    """Fetch the lists, merge, and apply: what runs daily.
+
+    Calls in progress are left to finish, unless --cut is given.
+    """
     from geofence.cli.progress import watching
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
+    from geofence.operations.notify import told
     from geofence.operations.run import Wish
     from geofence.operations.run import refresh as run
+    from geofence.operations.terminal import ssh_session
 
     screen = Screen()
+    site, wish = context.obj, Wish("refresh", accept or (), ssh_session(), cut=cut)
     with watching(screen) as watch:
-        report = run(context.obj, Wish("refresh", accept or ()), watch)
+        report = told(site, "refresh", lambda: run(site, wish, watch))
     finish(screen, report, as_json=as_json)
 
 
 @app.command(rich_help_panel=_DAILY)
-def apply(context: typer.Context, *, accept: Accept = None, as_json: Json = False) -> None:
-    """Apply the rules with the lists at hand; the network is not asked."""
+def apply(
+    context: typer.Context,
+    *,
+    accept: Accept = None,
+    cut: Cut = False,
+    confirm_within: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Return to the former state unless confirmed: 60s, 5m."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Apply the rules with the lists at hand; the network is not asked.
+
+    Example: geofence apply --confirm-within 60s, then geofence confirm from a new connection.
+    """
+    from geofence.cli.choices import parse_seconds
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
+    from geofence.operations.notify import told
     from geofence.operations.run import Wish
     from geofence.operations.run import apply as run
+    from geofence.operations.terminal import ssh_session
 
-    finish(Screen(), run(context.obj, Wish("apply", accept or ())), as_json=as_json)
+    seconds = parse_seconds(confirm_within)
+    site = context.obj
+    wish = Wish("apply", accept or (), ssh_session(), cut=cut, probation_seconds=seconds)
+    report = told(site, "apply", lambda: run(site, wish))
+    finish(Screen(), report, as_json=as_json)
+    if seconds:
+        Screen().note(f"Run 'geofence confirm' within {seconds} s, or the former state returns.")
+
+
+@app.command(rich_help_panel=_DAILY)
+def confirm(context: typer.Context) -> None:
+    """Keep what 'apply --confirm-within' applied."""
+    from geofence.cli.screen import Screen
+    from geofence.operations.probation import confirm as run
+
+    run(context.obj)
+    Screen().say("Confirmed: the fence stays.", "green")
+
+
+@app.command(rich_help_panel=_ASK)
+def history(context: typer.Context, *, as_json: Json = False) -> None:
+    """List what was in force when, why, and how it differed from what was before."""
+    from geofence.cli.history_view import history_json, show_history
+    from geofence.cli.screen import Screen, print_json
+    from geofence.operations.history import history as look
+
+    found = look(context.obj)
+    if as_json:
+        print_json(history_json(found))
+    else:
+        show_history(Screen(), found)
+
+
+@app.command(rich_help_panel=_DAILY)
+def rollback(
+    context: typer.Context,
+    number: Annotated[
+        int | None, typer.Argument(metavar="[N]", help="A generation; else the one before.")
+    ] = None,
+    *,
+    accept: Accept = None,
+    cut: Cut = False,
+    as_json: Json = False,
+) -> None:
+    """Go back to an earlier generation; the next refresh applies the rules again."""
+    from geofence.cli.run_view import finish
+    from geofence.cli.screen import Screen
+    from geofence.operations.history import rollback as run
+    from geofence.operations.run import Wish
+    from geofence.operations.terminal import ssh_session
+
+    reason = f"rollback {number}" if number else "rollback"
+    wish = Wish(reason, accept or (), ssh_session(), cut=cut)
+    finish(Screen(), run(context.obj, number, wish), as_json=as_json)
+
+
+@app.command(hidden=True)
+def watch_probation(context: typer.Context, token: str, seconds: int) -> None:
+    """Wait, then return to the former state unless it was confirmed; 'apply' starts this."""
+    from geofence.operations.probation import watch
+
+    watch(context.obj, token, seconds)
 
 
 @app.command(rich_help_panel=_ASK)
@@ -210,7 +300,7 @@ def allow(context: typer.Context, names: Names, *, as_json: Json = False) -> Non
 
 @app.command(rich_help_panel=_DAILY)
 def revoke(context: typer.Context, names: Names, *, as_json: Json = False) -> None:
-    """Let an exception in no longer."""
+    """Let an exception in no longer; what it has established is cut."""
     _switch(context, names, enabled=False, as_json=as_json)
 
 
@@ -219,10 +309,11 @@ def _switch(context: typer.Context, names: list[str], *, enabled: bool, as_json:
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
     from geofence.operations.exceptions import switch
+    from geofence.operations.terminal import ssh_session
 
-    screen = Screen()
+    screen, ssh = Screen(), ssh_session()
     with watching(screen) as watch:
-        report = switch(context.obj, tuple(names), watch, enabled=enabled)
+        report = switch(context.obj, tuple(names), watch, enabled=enabled, ssh=ssh)
     finish(screen, report, as_json=as_json)
 
 
@@ -231,16 +322,18 @@ def restore(context: typer.Context, *, as_json: Json = False) -> None:
     """Bring back the last good fence without network: what runs at boot."""
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
-    from geofence.operations.run import restore as run
+    from geofence.operations.boot import restore as run
+    from geofence.operations.notify import told
 
-    finish(Screen(), run(context.obj), as_json=as_json)
+    site = context.obj
+    finish(Screen(), told(site, "restore", lambda: run(site)), as_json=as_json)
 
 
 @app.command(rich_help_panel=_MACHINERY)
 def remove(context: typer.Context, *, as_json: Json = False) -> None:
     """Take all of geofence out of the kernel; rules and lists on disk stay."""
     from geofence.cli.screen import Screen, print_json
-    from geofence.operations.run import remove as run
+    from geofence.operations.boot import remove as run
 
     removed = run(context.obj)
     if as_json:

@@ -36,6 +36,18 @@ def parse_address(text: str) -> tuple[Family, int]:
     return (Family.IPV4 if address.version == 4 else Family.IPV6), int(address)  # noqa: PLR2004 - IP
 
 
+def parse_seconds(text: str | None) -> int:
+    """A span of time such as ``60s`` or ``5m``, in seconds; 0 for None."""
+    if text is None:
+        return 0
+    from geofence.policy.quantities import probation
+
+    try:
+        return int(probation(text).total_seconds())
+    except ValueError as error:
+        raise UsageError(f"--confirm-within: {error}") from error
+
+
 def parse_ports(texts: Iterable[str]) -> tuple[Ports, ...]:
     """Destination ports such as ``5060/udp``."""
     from geofence.policy.quantities import ports

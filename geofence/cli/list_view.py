@@ -9,7 +9,7 @@ from rich.text import Text
 
 from geofence.cli.figures import age, size
 from geofence.model.prefixes import Family
-from geofence.model.report import ListOutcome, ListReport
+from geofence.operations.report import ListOutcome, ListReport
 
 _HEADINGS = ("list", "state", ">IPv4 addresses", ">IPv6", ">checked", "from")
 _STYLES = {ListOutcome.KEPT: "yellow", ListOutcome.MISSING: "red"}

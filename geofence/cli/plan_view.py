@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from rich.text import Text
 
 from geofence.cli.figures import addresses, plural
+from geofence.cli.impact_view import impact_json, show_impact
 from geofence.cli.list_view import list_json, list_rows
 from geofence.cli.screen import Screen
 from geofence.model.plan import Plan, SetChange
 from geofence.model.prefixes import PrefixSet
-from geofence.model.report import PlanReport
+from geofence.operations.report import PlanReport
 
 _SHOWN = 5
 """Prefixes shown of each set and sign unless all are asked for."""
@@ -40,6 +41,8 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
     if report.lists:
         screen.say("\nLists", "bold")
         screen.table(*list_rows(report.lists, datetime.now(UTC)))
+    if report.impact is not None:
+        show_impact(screen, report.impact)
     for note in report.notes:
         screen.note(note, "yellow")
     screen.say("")
@@ -68,6 +71,7 @@ def plan_json(report: PlanReport) -> dict[str, object]:
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
         "debris": list(plan.observed.debris),
         "lists": [list_json(entry) for entry in report.lists],
+        "live": impact_json(report.impact),
         "notes": list(report.notes),
         "summary": closing_line(plan),
     }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import typer
 
 from geofence.cli.figures import addresses, plural
+from geofence.cli.impact_view import impact_json, show_impact
 from geofence.cli.list_view import list_json
 from geofence.cli.screen import Screen, print_json
 from geofence.errors import ExitCode
 from geofence.model.plan import SetChange
-from geofence.model.report import RunReport
+from geofence.operations.report import RunReport
 
 
 def finish(screen: Screen, report: RunReport, *, as_json: bool) -> None:
@@ -31,6 +32,8 @@ def show_run(screen: Screen, report: RunReport) -> None:
     if report.plan.rules_differ:
         added, removed = len(report.plan.rules_added), len(report.plan.rules_removed)
         screen.say(f"rules: {added:,} added, {removed:,} removed")
+    if report.impact is not None:
+        show_impact(screen, report.impact)
     screen.say(_closing_line(report), "yellow" if report.degraded else "green")
 
 
@@ -52,6 +55,7 @@ def run_json(report: RunReport) -> dict[str, object]:
         ],
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
         "lists": [list_json(entry) for entry in report.lists],
+        "live": impact_json(report.impact),
         "notes": list(report.notes),
     }
 

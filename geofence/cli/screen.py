@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_PIPED_WIDTH = 240
+_PIPED_WIDTH = 1_000
 """Columns where no terminal sets a width, so that logs are not folded."""
 
 

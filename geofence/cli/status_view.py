@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from geofence.cli.figures import age, moment
 from geofence.cli.list_view import list_json, list_rows
 from geofence.cli.screen import Screen
-from geofence.model.report import StatusReport
+from geofence.operations.report import StatusReport
+from geofence.state.journal import Outcome
 
 
 def show_status(screen: Screen, report: StatusReport) -> None:
@@ -20,6 +21,14 @@ def show_status(screen: Screen, report: StatusReport) -> None:
             f"Generation {report.generation}, applied {age(report.applied_at, now)} "
             f"({moment(report.applied_at)}) by {report.reason}"
         )
+    if report.last:
+        ending = f"{report.last.ending} {age(report.last.at, now)}"
+        screen.say(f"Last run ({report.last.command}): {ending}. {report.last.message}".rstrip())
+        if report.last.healed_at:
+            screen.say(
+                f"Changes by others put right by the daemon: {report.last.healed}, the last "
+                f"{age(report.last.healed_at, now)}"
+            )
     screen.say(f"Exceptions in force: {', '.join(report.exceptions) or 'none'}")
     for line in report.drift:
         screen.say(f"  {line}", "red")
@@ -35,9 +44,7 @@ def show_status(screen: Screen, report: StatusReport) -> None:
     screen.table(("set", ">prefixes"), ((name, f"{n:,}") for name, n in report.sets.items()))
     screen.say("")
     screen.table(*list_rows(report.lists, now))
-    for name in report.stale:
-        screen.note(f"The list {name} was not confirmed by its source for too long.", "yellow")
-    for note in report.notes:
+    for note in (*report.stale, *report.notes):
         screen.note(note, "yellow")
 
 
@@ -61,9 +68,23 @@ def status_json(report: StatusReport) -> dict[str, object]:
         ],
         "sets": dict(report.sets),
         "exceptions": list(report.exceptions),
+        "last_run": _last_json(report.last),
         "lists": [list_json(entry) for entry in report.lists],
         "stale": list(report.stale),
         "notes": list(report.notes),
+    }
+
+
+def _last_json(last: Outcome | None) -> dict[str, object] | None:
+    if last is None:
+        return None
+    return {
+        "command": last.command,
+        "ending": str(last.ending),
+        "at": last.at.isoformat(),
+        "message": last.message,
+        "healed": last.healed,
+        "healed_at": last.healed_at.isoformat() if last.healed_at else None,
     }
 
 

@@ -6,8 +6,8 @@ from rich.text import Text
 
 from geofence.cli.screen import Screen
 from geofence.model.prefixes import Family, address_text
-from geofence.model.report import WhyReport
 from geofence.model.ruleset import Action
+from geofence.operations.report import WhyReport
 from geofence.policy.countries import country_name
 
 _VERDICTS = {

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from geofence.errors import GeofenceError, UsageError
+from geofence.guards.lockout import SshSession
+from geofence.guards.objection import Guard
 from geofence.model.lists import ListKind
 from geofence.model.policy import NamedException
-from geofence.model.report import RunReport
 from geofence.operations.gather import Watch, fetched, unwatched
-from geofence.operations.run import Wish, apply_rules, with_notes
+from geofence.operations.report import RunReport
+from geofence.operations.run import Wish, apply_rules, holding, with_notes
 from geofence.operations.site import Site
 from geofence.policy import exceptions_named
 from geofence.policy.owned import OWNED_FILE, with_enabled
-from geofence.state.files import (
-    ensure_private_directory,
-    read_if_there,
-    state_error,
-    write_atomically,
-)
-from geofence.state.lock import exclusive
+from geofence.state.files import read_if_there, state_error, write_atomically
 
 _READABLE = 0o644
 """Rules are no secret, and 'geofence plan' needs no root."""
 
 
 def switch(
-    site: Site, names: tuple[str, ...], watch: Watch = unwatched, *, enabled: bool
+    site: Site,
+    names: tuple[str, ...],
+    watch: Watch = unwatched,
+    *,
+    enabled: bool,
+    ssh: SshSession | None = None,
 ) -> RunReport:
     """Persist that exceptions (or groups of them) are on or off, and apply it.
 
@@ -34,9 +35,10 @@ def switch(
         StateError: the file could not be written; nothing was changed.
     """
     verb = "allow" if enabled else "revoke"
-    wish = Wish(f"{verb} {' '.join(names)}")
-    ensure_private_directory(site.state_directory)
-    with exclusive(site.state_directory, site.lock_seconds):
+    # Whoever revokes by name means those who now talk, so what they have established ends.
+    accept = () if enabled else (str(Guard.LIVE_SOURCES),)
+    wish = Wish(f"{verb} {' '.join(names)}", accept, ssh, cut=not enabled)
+    with holding(site):
         before = _owned_text(site)
         chosen = _chosen(site, names)
         _write_owned(site, with_enabled(before, [each.name for each in chosen], enabled))
@@ -51,7 +53,7 @@ def switch(
 
 def _apply(site: Site, wish: Wish, watch: Watch) -> RunReport:
     """Look up the host names that are meant now, then apply."""
-    gathered = fetched(site, site.policy(), (ListKind.HOST,), watch)
+    gathered = fetched(site, site.policy(), (ListKind.HOST,), watch=watch)
     gathered.store(site)
     return with_notes(apply_rules(site, wish, gathered.reports), gathered.notes)
 

@@ -6,14 +6,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from geofence.errors import MissingListError
-from geofence.fetch.report import Event, Outcome, Renewed, Unchanged
+from geofence.errors import GuardRefusal, MissingListError
+from geofence.fetch.report import Event, Failed, Outcome, Renewed, Unchanged
+from geofence.guards.lists import check_list
+from geofence.guards.objection import accepted as unaccepted
 from geofence.lists.candidate import Candidate
 from geofence.merge import needed_lists
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace
-from geofence.model.report import ListOutcome, ListReport
+from geofence.model.prefixes import AddressSpace, Family
+from geofence.operations.report import ListOutcome, ListReport
 from geofence.operations.site import Site
 
 Watch = Callable[[Event], None]
@@ -50,11 +52,15 @@ def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:
     """The address space of each list.
 
     Raises:
+        GuardRefusal: a guard objects to a list of which no version was ever accepted.
         MissingListError: a country list or blocklist was never accepted. (A host name that was
             never resolved is no obstacle: its exception has addresses to fall back on.)
     """
     known = tuple(reports)
-    missing = [r for r in known if r.outcome is ListOutcome.MISSING]
+    refused = [report for report in known if report.outcome is ListOutcome.REFUSED]
+    if refused:
+        raise GuardRefusal("\n".join(report.problem for report in refused))
+    missing = [report for report in known if report.outcome is ListOutcome.MISSING]
     needed = [report for report in missing if report.id.kind is not ListKind.HOST]
     if needed:
         why = " ".join(report.problem for report in needed if report.problem)
@@ -81,19 +87,36 @@ def stored(
     return tuple(known.get(name) or _stored(site, name) for name in needed_lists(policy))
 
 
+def stale(policy: Policy, reports: Iterable[ListReport], now: datetime) -> tuple[str, ...]:
+    """A sentence for each list that its source did not confirm for longer than the rules allow."""
+    return tuple(
+        f"The list {report.id} was last confirmed by its source on {report.checked_at:%Y-%m-%d}, "
+        f"more than {policy.max_age.days} days ago ([lists] max_age)."
+        for report in reports
+        if report.checked_at is not None and now - report.checked_at > policy.max_age
+    )
+
+
 def at_hand(site: Site) -> Mapping[ListId, AddressSpace]:
     """Every list on disk, also those that no rule needs any more."""
     found, _ = site.lists.load_all(site.lists.ids())
     return {name: accepted.space for name, accepted in found.items()}
 
 
-def fetched(site: Site, policy: Policy, only: Collection[ListKind], watch: Watch) -> Gathered:
+def fetched(
+    site: Site,
+    policy: Policy,
+    only: Collection[ListKind],
+    accept: Collection[str] = (),
+    watch: Watch = unwatched,
+) -> Gathered:
     """Ask the sources of the lists that the policy needs.
 
     Args:
         site: the installation.
         policy: the rules.
         only: kinds of lists to ask for; the others are taken as they are stored.
+        accept: overrides of guards. A list that a guard objects to is not renewed.
         watch: told what goes on.
     """
     from geofence.fetch.fetcher import fetch_lists  # requests takes long to import
@@ -101,12 +124,36 @@ def fetched(site: Site, policy: Policy, only: Collection[ListKind], watch: Watch
     wanted = [name for name in needed_lists(policy) if name.kind in only]
     accepted, notes = site.lists.load_all(wanted)
     report = fetch_lists(wanted, policy, accepted, lambda: datetime.now(UTC), watch)
+    refused = {
+        candidate.accepted.id: _objection(candidate, accepted, policy, accept)
+        for candidate in report.candidates
+    }
     fresh = {
-        name: _fetched(name, outcome, accepted.get(name))
+        name: _fetched(name, outcome, accepted.get(name), refused.get(name, ""))
         for name, outcome in report.outcomes.items()
     }
-    reports = stored(site, policy, fresh)
-    return Gathered(reports, report.candidates, report.unchanged, notes)
+    renewed = tuple(each for each in report.candidates if not refused[each.accepted.id])
+    return Gathered(stored(site, policy, fresh), renewed, report.unchanged, notes)
+
+
+def _objection(
+    candidate: Candidate,
+    accepted: Mapping[ListId, AcceptedList],
+    policy: Policy,
+    accept: Collection[str],
+) -> str:
+    """What guards have against a new version; empty for nothing."""
+    name = candidate.accepted.id
+    former = accepted.get(name)
+    broadest = {f: candidate.parsed[f].broadest for f in Family}
+    objections = check_list(
+        name,
+        candidate.accepted.space,
+        former.space if former else None,
+        policy,
+        broadest={family: length for family, length in broadest.items() if length is not None},
+    )
+    return " ".join(map(str, unaccepted(objections, accept)))
 
 
 def _stored(site: Site, wanted: ListId) -> ListReport:
@@ -117,14 +164,18 @@ def _stored(site: Site, wanted: ListId) -> ListReport:
     return _report(ListOutcome.STORED, loaded.accepted, problem)
 
 
-def _fetched(wanted: ListId, outcome: Outcome, fallback: AcceptedList | None) -> ListReport:
-    if isinstance(outcome, Renewed):
+def _fetched(
+    wanted: ListId, outcome: Outcome, fallback: AcceptedList | None, refused: str
+) -> ListReport:
+    if isinstance(outcome, Renewed) and not refused:
         return _report(ListOutcome.RENEWED, outcome.candidate.accepted)
     if isinstance(outcome, Unchanged):
         return _report(ListOutcome.UNCHANGED, outcome.accepted)
-    if fallback is None:
-        return ListReport(wanted, ListOutcome.MISSING, AddressSpace(), problem=outcome.why)
-    return _report(ListOutcome.KEPT, fallback, outcome.why)
+    problem = outcome.why if isinstance(outcome, Failed) else refused
+    if fallback is not None:
+        return _report(ListOutcome.KEPT, fallback, problem)
+    state = ListOutcome.REFUSED if refused else ListOutcome.MISSING
+    return ListReport(wanted, state, AddressSpace(), problem=problem)
 
 
 def _report(outcome: ListOutcome, accepted: AcceptedList, problem: str = "") -> ListReport:

@@ -4,39 +4,44 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from geofence.apply.transaction import plan_for
+from geofence.apply import plan_for
 from geofence.backends.choose import Chosen
 from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable, StateError
 from geofence.explain import countries_of, explain
+from geofence.guards.lockout import SshSession
+from geofence.guards.overlaps import overlaps
 from geofence.merge import merge
 from geofence.model.generation import Generation
 from geofence.model.lists import ListKind
 from geofence.model.plan import Count, Observed, Plan
-from geofence.model.policy import BackendChoice, Policy, Ports
+from geofence.model.policy import Policy, Ports
 from geofence.model.prefixes import Family
-from geofence.model.report import (
-    ListReport,
-    PlanReport,
-    ServiceStatus,
-    StatusReport,
-    WhyReport,
-)
 from geofence.model.ruleset import Ruleset
 from geofence.operations.gather import (
     Watch,
     at_hand,
     fetched,
     spaces,
+    stale,
     stored,
     unwatched,
+)
+from geofence.operations.live import look_at
+from geofence.operations.report import (
+    PlanReport,
+    ServiceStatus,
+    StatusReport,
+    WhyReport,
 )
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.plan.drift import differences
 
 
-def plan(site: Site, *, offline: bool, watch: Watch = unwatched) -> PlanReport:
+def plan(
+    site: Site, *, offline: bool, ssh: SshSession | None = None, watch: Watch = unwatched
+) -> PlanReport:
     """What a refresh (offline: an apply) would change; nothing is changed or stored.
 
     Without the privilege to read the kernel, the plan is against the newest generation, or against
@@ -44,16 +49,24 @@ def plan(site: Site, *, offline: bool, watch: Watch = unwatched) -> PlanReport:
     """
     policy = site.policy()
     kinds = () if offline else tuple(ListKind)
-    reports = fetched(site, policy, kinds, watch).reports if kinds else stored(site, policy)
+    gathered = fetched(site, policy, kinds, watch=watch) if kinds else None
+    reports = gathered.reports if gathered else stored(site, policy)
     desired = merge(policy, spaces(reports))
-    notes = tuple(report.problem for report in reports if report.problem)
+    overlapping = overlaps({report.id: report.space for report in reports})
+    notes = (
+        *(report.problem for report in reports if report.problem),
+        *(f"{each}." for each in overlapping),
+    )
     try:
         chosen = site.choose_backend(policy.backend)
         made = plan_for(chosen.backend, desired)
     except BackendUnavailable as error:
         made, note = _plan_unread(site, desired)
-        return PlanReport(made, "unknown", reports, (*notes, f"{error} {note}"))
-    return PlanReport(made, chosen.why, reports, notes)
+        return PlanReport(made, "unknown", reports, notes=(*notes, f"{error} {note}"))
+    newest, _ = site.generations.newest()
+    change = look_at(newest.ruleset if newest else None, desired)
+    notes = (*notes, *change.notes, *map(str, change.objections(ssh)))
+    return PlanReport(made, chosen.why, reports, change.impact, notes)
 
 
 def _plan_unread(site: Site, desired: Ruleset) -> tuple[Plan, str]:
@@ -88,20 +101,16 @@ def status(site: Site) -> StatusReport:
         services=_services(policy, generation, observed),
         sets={key.name: len(held.split()[0]) for key, held in sorted(observed.sets.items())},
         lists=reports,
-        stale=_stale(policy, reports, datetime.now(UTC)),
+        stale=stale(policy, reports, datetime.now(UTC)),
+        last=site.journal.outcome(),
         exceptions=tuple(exception.name for exception in policy.enabled_exceptions()),
         notes=(*(str(found) for found in damaged), *(r.problem for r in reports if r.problem)),
     )
 
 
 def _chosen(site: Site, policy: Policy, generation: Generation | None) -> Chosen:
-    """The backend that holds the generation, so that ``status`` looks where the fence is."""
-    if site.backend is None and generation is not None:
-        try:
-            return site.choose_backend(BackendChoice(generation.backend))
-        except BackendUnavailable:
-            pass
-    return site.choose_backend(policy.backend)
+    """The backend that holds the generation: status looks where the fence is."""
+    return site.choose_again(generation) if generation else site.choose_backend(policy.backend)
 
 
 def _drift(backend: Backend, generation: Generation | None, observed: Observed) -> tuple[str, ...]:
@@ -123,14 +132,6 @@ def _services(
             observed.dropped.get(service.name, Count(0, 0)),
         )
         for service in services
-    )
-
-
-def _stale(policy: Policy, reports: tuple[ListReport, ...], now: datetime) -> tuple[str, ...]:
-    return tuple(
-        str(report.id)
-        for report in reports
-        if report.checked_at is None or now - report.checked_at > policy.max_age
     )
 
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geofence.backends.choose import Chosen, choose
+from geofence.errors import BackendUnavailable
+from geofence.model.generation import Generation
 from geofence.model.policy import BackendChoice, Policy
 from geofence.policy import load_policy
 from geofence.policy.owned import OWNED_FILE
 from geofence.state.generations import GenerationStore
+from geofence.state.journal import Journal
 from geofence.state.lists import ListStore
 
 RULES_DIRECTORY = Path("/etc/geofence/rules.d")
@@ -59,6 +62,11 @@ class Site:
         """Recorded rulesets."""
         return GenerationStore(self.state_directory)
 
+    @property
+    def journal(self) -> Journal:
+        """The last outcome, and a probation."""
+        return Journal(self.state_directory)
+
     def policy(self) -> Policy:
         """The rules.
 
@@ -74,3 +82,14 @@ class Site:
             BackendUnavailable: it cannot work here.
         """
         return choose(self.backend or wanted)
+
+    def choose_again(self, generation: Generation) -> Chosen:
+        """The backend that held a generation, or any that works if that one no longer can.
+
+        Raises:
+            BackendUnavailable: none can.
+        """
+        try:
+            return self.choose_backend(BackendChoice(generation.backend))
+        except (BackendUnavailable, ValueError):
+            return self.choose_backend(BackendChoice.AUTO)

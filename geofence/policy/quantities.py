@@ -40,6 +40,8 @@ def _meant_ports(text: str) -> tuple[str, ...]:
     rest = re.sub(r"udp|tcp|[0-9]{1,5}|[-:/.\s]", "", text.lower())
     if rest or len(numbers) not in (1, 2) or len(protocols) > 1:
         return ()
+    if sorted(numbers, key=int) != numbers:
+        return ()
     span = "-".join(numbers)
     return tuple(f'"{span}/{protocol}"' for protocol in protocols or ("udp", "tcp"))
 
@@ -81,6 +83,18 @@ def age(text: str) -> timedelta:
     span = _span(text)
     if not timedelta(hours=1) <= span <= 366 * _DAY:
         raise Mistake(f"{quoted(text)} is no sensible age", 'from "1h" to "366d"')
+    return span
+
+
+def probation(text: str) -> timedelta:
+    """How long to wait for a confirmation: five seconds to a day.
+
+    Raises:
+        Mistake: it is no span of time, or none of these.
+    """
+    span = _span(text)
+    if not timedelta(seconds=5) <= span <= _DAY:
+        raise Mistake(f"{quoted(text)} is no sensible time to wait", 'from "5s" to "1d"')
     return span
 
 

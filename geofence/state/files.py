@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from geofence.errors import StateError
@@ -179,21 +179,17 @@ def _trusted_directory_mode(path: Path) -> int:
 def clean_debris(directory: Path) -> tuple[str, ...]:
     """Remove what killed runs left half-written in a directory and below it.
 
-    To be called with the lock held: another run's unfinished file looks the same.
+    To be called with the lock held: another run's unfinished file looks the same. What cannot be
+    removed, as on a disk that became read-only, stays: it does no harm.
 
     Returns:
         The names of what was removed.
-
-    Raises:
-        StateError: something could not be removed.
     """
     removed: list[str] = []
-    for path in sorted(directory.rglob(f"{_TEMPORARY}*{_TEMPORARY_END}")):
-        try:
+    with suppress(OSError):
+        for path in sorted(directory.rglob(f"{_TEMPORARY}*{_TEMPORARY_END}")):
             path.unlink(missing_ok=True)
-        except OSError as error:
-            raise state_error("removed", path, error) from error
-        removed.append(path.name)
+            removed.append(path.name)
     return tuple(removed)
 
 

@@ -130,11 +130,14 @@ class ListStore:
     def renew(self, accepted: AcceptedList) -> None:
         """Write down that a list's source confirmed it.
 
+        Nothing is written if its bodies are no longer on disk: another run, which stored a newer
+        version meanwhile, knows better.
+
         Args:
             accepted: as it was loaded, with a later ``checked_at``.
 
         Raises:
-            StateError: it could not be written, or its bodies are no longer on disk.
+            StateError: it could not be written; the file at hand still stands.
         """
         current, previous = self._paths(accepted.id)
         hashes = [part.sha256 for part in accepted.provenance]
@@ -144,14 +147,9 @@ class ListStore:
                 renewed = _Content(accepted.id, accepted.provenance, content.bodies)
                 write_atomically(current, _encode(renewed))
                 return
-        raise StateError(f"{current} no longer holds the list that was confirmed; refresh again.")
 
     def clean(self) -> tuple[str, ...]:
-        """Remove what killed runs left half-written; the names of it.
-
-        Raises:
-            StateError: something could not be removed.
-        """
+        """Remove what killed runs left half-written; the names of it."""
         return clean_debris(self._directory)
 
     def _paths(self, wanted: ListId) -> tuple[Path, Path]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from geofence.explain import Explanation
+from geofence.flows.impact import Impact
+from geofence.model.generation import Generation
 from geofence.model.lists import ListId, Provenance
-from geofence.model.plan import Count, Plan
-from geofence.model.policy import Ports
+from geofence.model.plan import Count, Plan, SetChange
 from geofence.model.prefixes import AddressSpace
-from geofence.model.ruleset import Action
+from geofence.state.journal import Outcome
 
 
 class ListOutcome(StrEnum):
@@ -27,6 +29,8 @@ class ListOutcome(StrEnum):
     """It could not be renewed; the last accepted version stands in."""
     MISSING = "missing"
     """It could not be had and no version was ever accepted."""
+    REFUSED = "refused"
+    """A guard objects to it and no version was ever accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class PlanReport:
     backend: str
     """Its name, and why it was chosen."""
     lists: tuple[ListReport, ...]
+    impact: Impact | None = None
+    """Live flows that the change would touch; None if they were not or could not be read."""
     notes: tuple[str, ...] = ()
     """What could not be read, and what that means for the plan."""
 
@@ -70,6 +76,8 @@ class RunReport:
     lists: tuple[ListReport, ...] = ()
     notes: tuple[str, ...] = ()
     """What went on beside, for people."""
+    impact: Impact | None = None
+    """Live flows that the change touches; None if they were not or could not be read."""
     degraded: bool = False
     """Done, but with at least one list that could not be renewed, or less than was asked for."""
 
@@ -100,24 +108,12 @@ class StatusReport:
     """Number of prefixes by name of set."""
     lists: tuple[ListReport, ...] = ()
     stale: tuple[str, ...] = ()
-    """Lists that no source has confirmed for longer than the rules allow."""
+    """A sentence for each list that no source has confirmed for longer than the rules allow."""
     exceptions: tuple[str, ...] = ()
     """Names of the exceptions in force."""
+    last: Outcome | None = None
+    """How the last run ended that was to keep the fence up to date; None if none is known."""
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What becomes of a new packet from an address to some ports, and why."""
-
-    ports: Ports
-    service: str | None
-    """None: these ports are not fenced."""
-    action: Action
-    because: str
-    """One clause: the rule and the list that decide."""
-    hint: str = ""
-    """What the operator could do, if there is something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +126,12 @@ class WhyReport:
     """Codes of all countries that were looked into."""
     explanations: tuple[Explanation, ...]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One generation and how it differs from the one before it."""
+
+    generation: Generation
+    set_changes: tuple[SetChange, ...]
+    services_changed: bool

@@ -1,0 +1,60 @@
+"""Generations: what was in force when and why, and the way back."""
+
+from __future__ import annotations
+
+from geofence.errors import UsageError
+from geofence.model.generation import Generation
+from geofence.model.plan import Observed
+from geofence.operations.report import HistoryEntry, RunReport
+from geofence.operations.run import Wish, commit, holding
+from geofence.operations.site import Site
+from geofence.plan import make_plan
+from geofence.state.generations import Damaged
+
+
+def history(site: Site) -> tuple[HistoryEntry | Damaged, ...]:
+    """Every generation on disk, newest first, each with its difference from the one before it."""
+    found = list(site.generations.walk())
+    return tuple(
+        _entry(each, found[at + 1 :]) if isinstance(each, Generation) else each
+        for at, each in enumerate(found)
+    )
+
+
+def _entry(generation: Generation, older: list[Generation | Damaged]) -> HistoryEntry:
+    before = next((each for each in older if isinstance(each, Generation)), None)
+    held = Observed(sets=before.ruleset.sets) if before else Observed()
+    changes = make_plan(generation.ruleset, held, ()).set_changes
+    services_before = before.ruleset.services if before else ()
+    return HistoryEntry(generation, changes, generation.ruleset.services != services_before)
+
+
+def rollback(site: Site, number: int | None, wish: Wish) -> RunReport:
+    """Apply an earlier generation, through the same plan, guards and verification.
+
+    Args:
+        site: the installation.
+        number: which; None for the one before the newest.
+        wish: what for.
+
+    Raises:
+        UsageError: there is no such generation that could be used.
+    """
+    with holding(site):
+        generation = _wanted(site, number)
+        return commit(site, wish, site.choose_again(generation), generation.ruleset)
+
+
+def _wanted(site: Site, number: int | None) -> Generation:
+    numbers = site.generations.numbers()
+    if number is None:
+        if len(numbers) < 2:  # noqa: PLR2004 - the newest and one before it
+            raise UsageError("There is no earlier generation to roll back to.")
+        number = numbers[1]
+    if number not in numbers:
+        known = ", ".join(map(str, numbers)) or "none"
+        raise UsageError(f"There is no generation {number}; there are {known}.")
+    found = site.generations.read(number)
+    if not isinstance(found, Generation):
+        raise UsageError(f"{found} 'geofence history' shows those that can be used.")
+    return found

@@ -1,0 +1,117 @@
+"""Second thoughts: a ruleset that goes again by itself unless it is confirmed in time.
+
+A process of its own, which outlives the terminal, the shell and the command that applied, waits and
+returns to the former state. Should that process die too, any later run does it, and so does
+``restore`` after a reboot.
+"""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from geofence.apply import apply_ruleset, remove_all
+from geofence.errors import BusyError, StateError, UsageError
+from geofence.model.generation import Generation
+from geofence.operations.site import Site
+from geofence.state.journal import Probation
+from geofence.state.lock import exclusive
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def begin(site: Site, seconds: int) -> None:
+    """Put what is about to be applied on probation; the caller holds the lock.
+
+    Raises:
+        StateError: it could not be written down; nothing was changed.
+    """
+    newest, _ = site.generations.newest()
+    token = secrets.token_hex(8)
+    deadline = datetime.now(UTC) + timedelta(seconds=seconds)
+    former = newest.number if newest else None
+    site.journal.begin_probation(Probation(token, former, deadline, _boot()))
+    _start_watchman(site, token, seconds)
+
+
+def confirm(site: Site) -> None:
+    """Keep what is on probation.
+
+    Raises:
+        UsageError: nothing is, or no longer.
+    """
+    with exclusive(site.state_directory, site.lock_seconds):
+        probation = site.journal.probation()
+        if probation is None:
+            raise UsageError("Nothing waits to be confirmed; if it did, the former state is back.")
+        if _is_over(probation):
+            _return(site, probation)
+            raise UsageError("The time to confirm is over; the former state is back.")
+        site.journal.end_probation()
+
+
+def settle(site: Site) -> None:
+    """Return to the former state if a probation is over; the caller holds the lock.
+
+    Raises:
+        BusyError: a probation goes on.
+    """
+    probation = site.journal.probation()
+    if probation is None:
+        return
+    if not _is_over(probation):
+        raise BusyError(
+            "What was applied last still waits to be confirmed, until "
+            f"{probation.deadline:%H:%M:%S} UTC; run 'geofence confirm', or try again then."
+        )
+    _return(site, probation)
+
+
+def watch(site: Site, token: str, seconds: float) -> bool:
+    """Wait, then return to the former state unless confirmed; whether that was needed."""
+    time.sleep(seconds)
+    with exclusive(site.state_directory, site.lock_seconds):
+        probation = site.journal.probation()
+        if probation is None or probation.token != token:
+            return False
+        _return(site, probation)
+        return True
+
+
+def _is_over(probation: Probation) -> bool:
+    return probation.boot != _boot() or datetime.now(UTC) >= probation.deadline
+
+
+def _return(site: Site, probation: Probation) -> None:
+    """Bring the former state back, kernel first, so that a killed return is simply done again."""
+    if probation.former is None:
+        remove_all()
+    else:
+        former = site.generations.read(probation.former)
+        if not isinstance(former, Generation):
+            raise StateError(f"The former state cannot be brought back: {former}")
+        apply_ruleset(site.choose_again(former).backend, former.ruleset)
+    site.generations.discard_after(probation.former or 0)
+    site.journal.end_probation()
+
+
+def _start_watchman(site: Site, token: str, seconds: int) -> None:
+    options = ["--rules-dir", str(site.rules_directory), "--state-dir", str(site.state_directory)]
+    if site.backend is not None:
+        options += ["--backend", str(site.backend)]
+    command = [sys.executable, "-m", "geofence", *options, "watch-probation", token, str(seconds)]
+    subprocess.Popen(  # noqa: S603 - this very program, no shell
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _boot() -> str:
+    return _BOOT_ID.read_text(encoding="ascii").strip()

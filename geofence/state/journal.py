@@ -1,0 +1,136 @@
+"""What runs leave for each other beside lists and generations: the last outcome, a probation.
+
+Both are small JSON files. A damaged or missing one means that nothing is known, which every reader
+takes for the safer case.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from geofence.errors import StateError
+from geofence.state.files import read_if_there, state_error, write_atomically
+
+
+class Ending(StrEnum):
+    """How a run ended."""
+
+    DONE = "done"
+    DEGRADED = "degraded"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The last run that was to keep the fence up to date, and what the daemon had to heal."""
+
+    command: str
+    ending: Ending
+    at: datetime
+    """UTC."""
+    message: str = ""
+    notify_command: tuple[str, ...] = ()
+    """The hook of the last rules that loaded, for the day when they no longer do."""
+    healed: int = 0
+    """How often somebody else's change to the fence was put right."""
+    healed_at: datetime | None = None
+    """When last, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probation:
+    """A ruleset that goes again unless it is confirmed in time."""
+
+    token: str
+    former: int | None
+    """Number of the generation to return to; None: there was no fence."""
+    deadline: datetime
+    """UTC."""
+    boot: str
+    """Which boot of the host it began in; after another, it is over."""
+
+
+class Journal:
+    """The small files of one state directory."""
+
+    def __init__(self, state_directory: Path) -> None:
+        self._outcome = state_directory / "outcome.json"
+        self._probation = state_directory / "probation.json"
+
+    def outcome(self) -> Outcome | None:
+        """The last outcome, if one is known."""
+        facts = _read(self._outcome)
+        try:
+            return Outcome(
+                command=str(facts["command"]),
+                ending=Ending(facts["ending"]),
+                at=datetime.fromisoformat(facts["at"]),
+                message=str(facts["message"]),
+                notify_command=tuple(map(str, facts["notify_command"])),
+                healed=int(facts["healed"]),
+                healed_at=_moment(facts["healed_at"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Write an outcome down.
+
+        Raises:
+            StateError: it could not be written.
+        """
+        _write(self._outcome, asdict(outcome))
+
+    def probation(self) -> Probation | None:
+        """The ruleset on probation, if one is."""
+        facts = _read(self._probation)
+        try:
+            return Probation(
+                token=str(facts["token"]),
+                former=None if facts["former"] is None else int(facts["former"]),
+                deadline=datetime.fromisoformat(facts["deadline"]),
+                boot=str(facts["boot"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def begin_probation(self, probation: Probation) -> None:
+        """Write a probation down, before anything is changed.
+
+        Raises:
+            StateError: it could not be written.
+        """
+        _write(self._probation, asdict(probation))
+
+    def end_probation(self) -> None:
+        """It was confirmed, or the former state is back.
+
+        Raises:
+            StateError: it could not be written down.
+        """
+        try:
+            self._probation.unlink(missing_ok=True)
+        except OSError as error:
+            raise state_error("removed", self._probation, error) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(read_if_there(path) or b"{}")
+    except (StateError, ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(facts, default=str, indent=1).encode())
+
+
+def _moment(text: object) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(str(text))
