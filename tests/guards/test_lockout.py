@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geofence.guards.lockout import SshSession, check_lockout
+from geofence.model.prefixes import Family
+from geofence.model.ruleset import Ruleset
+from tests.flows.made import RTP, SIP, SSH, flow, ruleset
+
+HOME = "20.0.0.1"
+FENCED_SSH = (SIP, RTP, SSH)
+
+
+def session(text: str) -> SshSession:
+    parsed = SshSession.parse(text)
+    assert parsed is not None
+    return parsed
+
+
+def tokens(
+    before: Ruleset | None, after: Ruleset, ssh: SshSession | None, sources: int = 0, kept: int = 0
+) -> list[str]:
+    flows = [flow(f"20.0.1.{number}") for number in range(sources)]
+    flows += [flow(f"133.0.0.{number}") for number in range(kept)]
+    return [one.accept for one in check_lockout(before, after, ssh, flows)]
+
+
+@given(st.ip_addresses(), st.integers(1, 65535), st.ip_addresses(), st.integers(1, 65535))
+def test_a_session_is_read_from_what_sshd_sets(
+    client: object, client_port: int, server: object, port: int
+) -> None:
+    parsed = session(f"{client} {client_port} {server} {port}")
+    address = ip_address(str(client))
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    assert (parsed.source, parsed.port) == (int(mapped), port)
+    assert parsed.family is (Family.IPV4 if mapped.version == 4 else Family.IPV6)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "UNKNOWN 65535 UNKNOWN 65535", "20.0.0.1", "20.0.0.1 1 2", "20.0.0.1 1 20.0.0.2 x"]
+)
+def test_what_names_no_addresses_is_no_session(text: str) -> None:
+    assert SshSession.parse(text) is None
+
+
+def test_link_local_and_mapped_addresses_are_understood() -> None:
+    assert session("fe80::1%eth0 1 fe80::2%eth0 22").source == 0xFE80 << 112 | 1
+    assert session("::ffff:20.0.0.1 1 ::ffff:20.0.0.2 22").family is Family.IPV4
+
+
+def test_a_plan_that_denies_this_session_is_refused() -> None:
+    ssh = session(f"{HOME} 50000 198.51.100.10 22")
+    after = ruleset(("133.0.0.0/8",), services=FENCED_SSH)
+    (refused,) = check_lockout(None, after, ssh, ())
+    assert refused.accept == "ssh"
+    assert f"deny {HOME}, from where this SSH session comes, on port 22/tcp (service ssh)" in str(
+        refused
+    )
+    assert str(refused).endswith("or pass --accept ssh.")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        ruleset(("133.0.0.0/8",)),
+        ruleset(("20.0.0.0/8",), services=FENCED_SSH),
+        ruleset(excepted=("20.0.0.1/32",), services=FENCED_SSH),
+    ],
+    ids=["port not fenced", "allowed", "exception"],
+)
+def test_a_session_that_may_come_again_is_no_reason_to_refuse(after: Ruleset) -> None:
+    assert tokens(None, after, session(f"{HOME} 50000 198.51.100.10 22")) == []
+
+
+def test_the_port_counts_that_the_session_uses() -> None:
+    fenced = ruleset(services=(SIP,))
+    assert tokens(None, fenced, session(f"{HOME} 50000 198.51.100.10 5061")) == ["ssh"]
+    assert tokens(None, fenced, session(f"{HOME} 50000 198.51.100.10 5062")) == []
+
+
+def test_what_was_denied_before_is_not_the_plans_doing() -> None:
+    fence = ruleset(services=FENCED_SSH)
+    assert tokens(fence, fence, session(f"{HOME} 50000 198.51.100.10 22")) == []
+    assert tokens(fence, fence, None, sources=9) == []
+
+
+@pytest.mark.parametrize(
+    ("denied", "kept", "refused"),
+    [(2, 0, False), (3, 0, True), (3, 2, True), (3, 3, False), (50, 51, False), (51, 50, True)],
+)
+def test_a_plan_may_not_deny_most_of_those_who_talk_now(
+    denied: int, kept: int, *, refused: bool
+) -> None:
+    said = tokens(None, ruleset(("133.0.0.0/8",)), None, denied, kept)
+    assert said == (["live-sources"] if refused else [])
+
+
+def test_the_refusal_names_some_of_them() -> None:
+    flows = [flow(f"20.0.1.{number}") for number in range(8)]
+    (refused,) = check_lockout(None, ruleset(), None, flows)
+    assert "deny 8 of the 8 sources that now talk to the fenced ports: 20.0.1.0 (sip 1)" in str(
+        refused
+    )
+    assert "and 3 more" in str(refused)
+
+
+def test_scans_and_flows_of_this_host_do_not_count() -> None:
+    flows = [flow(f"20.0.1.{number}", assured=False) for number in range(9)]
+    flows += [flow(f"20.0.2.{number}", inbound=False) for number in range(9)]
+    assert check_lockout(None, ruleset(), None, flows) == ()

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geofence.errors import UsageError
+from geofence.guards.objection import Guard, Objection, accepted
+
+TOKENS = ("shrink=JP", "growth=US", "first-run=JP", "broad=drop", "special-purpose=JP", "ssh")
+
+
+def objection(token: str) -> Objection:
+    guard = Guard(token.partition("=")[0])
+    return Objection(guard, "country JP", "It shrank.", "It may not.", token)
+
+
+ALL = tuple(objection(token) for token in TOKENS)
+
+
+@given(st.sets(st.sampled_from(TOKENS)))
+def test_an_override_takes_away_its_own_objection_and_no_other(accept: set[str]) -> None:
+    left = accepted(ALL, accept)
+    assert {one.accept for one in left} == set(TOKENS) - accept
+
+
+def test_without_an_override_all_objections_stand_in_order() -> None:
+    assert accepted(ALL, ()) == ALL
+
+
+def test_case_and_blanks_do_not_count() -> None:
+    assert accepted([objection("shrink=JP")], [" Shrink=jp "]) == ()
+
+
+def test_an_override_with_nothing_to_cover_today_is_no_mistake() -> None:
+    assert accepted((), ["shrink=JP", "ssh", "live-sources"]) == ()
+    assert accepted((), ["shrink=JP"], names=["JP"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("token", "meant"),
+    [
+        ("shirnk=JP", "shrink=JP"),
+        ("firstrun=JP", "first-run=JP"),
+        ("shrink", "shrink=JP"),
+        ("shrink=", "shrink=JP"),
+        ("ssh=JP", "ssh"),
+        ("live_source", "live-sources"),
+        ("special-purposes=JP", "special-purpose=JP"),
+    ],
+)
+def test_a_misspelt_override_is_named_with_the_nearest_right_one(token: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=f"Did you mean {meant}") as refused:
+        accepted(ALL, [token])
+    assert all(str(guard) in str(refused.value) for guard in Guard)
+
+
+def test_a_list_that_there_is_not_is_named_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"names no list.*Did you mean shrink=spamhaus-drop"):
+        accepted((), ["shrink=spamhous-drop"], names=["JP", "spamhaus-drop"])
+
+
+@pytest.mark.parametrize("token", ["", "=", "=JP", "all", "force", "--accept"])
+def test_there_is_no_override_for_everything(token: str) -> None:
+    with pytest.raises(UsageError, match="names no override"):
+        accepted(ALL, [token])
+
+
+def test_an_objection_says_what_it_saw_what_it_allows_and_how_to_proceed() -> None:
+    said = str(objection("shrink=JP"))
+    assert said == "It shrank. It may not. If that is right, pass --accept shrink=JP."
+    helped = Objection(Guard.SSH, "s", "Saw.", "Allows.", "ssh", "Let it in")
+    assert str(helped) == "Saw. Allows. Let it in, or pass --accept ssh."
