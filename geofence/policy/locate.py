@@ -20,7 +20,7 @@ DEEPEST = 16
 _BLANK = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\n\r]|#[^\n]*)*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_SCALAR = re.compile(r"[^,\]}#\n]*")
+_SCALAR = re.compile(r"[^,\]}#\n]+")
 _STRING = re.compile(
     r'"""(?:\\.|(?!""").)*"{3,5}'  # up to two quotes may stand before the closing three
     r"|'''(?:(?!''').)*'{3,5}"
@@ -124,8 +124,8 @@ class _Locator:
             self._array(path)
         elif opening == "{":
             self._inline_table(path)
-        elif not self._skip(_STRING):
-            self._skip(_SCALAR)
+        elif not (self._skip(_STRING) or self._skip(_SCALAR)):
+            self.at += 1  # never stand still, whatever the text is
 
     def _array(self, path: Path) -> None:
         self.at += 1

@@ -117,7 +117,7 @@ def _find_overlaps(services: Mapping[str, Service], sections: Mapping[str, Secti
     ranges = sorted((ports, name) for name, service in services.items() for ports in service.ports)
     widest, one = ranges[0] if ranges else (None, "")
     for here, other in ranges[1:]:
-        if widest and widest.overlaps(here):
+        if widest and widest.overlaps(here) and (widest, one) != (here, other):
             place = sections[one].place("ports")
             wrong = f"{here} overlaps {widest} of service.{one} ({place})"
             expected = "each port in one service only, and only once"

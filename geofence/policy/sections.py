@@ -35,6 +35,8 @@ class Section:
         """
         self.name = name
         self.origin = table.origin
+        self.broken = False
+        """It is no table, which was said already."""
         self._entries = table.entries
         self._problems = problems
         self._asked: dict[str, None] = {}
@@ -54,7 +56,7 @@ class Section:
     def gives(self, *keys: str) -> bool:
         """Whether any of the keys has a value, right or wrong, that is no empty list."""
         given = (self._entries[key] for key in keys if key in self._entries)
-        return any(not isinstance(node, Array) or node.items for node in given)
+        return self.broken or any(not isinstance(node, Array) or node.items for node in given)
 
     def text(self, key: str) -> str:
         """A description: one line for people; empty where the rules give none."""
@@ -112,6 +114,7 @@ class Section:
         known = node if isinstance(node, Table) else Table(self.origin)
         section = Section(self._path(key), known, self._problems)
         if node and known is not node:
+            section.broken = True
             self._expect(key, node, f"the table [{section.name}]")
         self._inner.append(section)
         return section
@@ -148,11 +151,10 @@ class Section:
         self._problems.add(node.origin, mistake, self._path(key))
 
     def _read(self, key: str, node: Node, read: Callable[[str], T]) -> T | None:
-        if not (isinstance(node, Scalar) and isinstance(node.value, str)):
-            self._expect(key, node, "a string", *_meant_string(node))
-            return None
         try:
-            return read(node.value)
+            if isinstance(node, Scalar) and isinstance(node.value, str):
+                return read(node.value)
+            raise _no_string(node, read)
         except Mistake as mistake:
             self._problems.add(node.origin, mistake, self._path(key))
             return None
@@ -270,11 +272,14 @@ def _meant_list(node: Node) -> tuple[str, ...]:
     return (f"[{described(node)}]",) if _plain(node) is not None else ()
 
 
-def _meant_string(node: Node) -> tuple[str, ...]:
-    """A number or a time where its quotes are missing, or a list of one."""
-    match node:
-        case Array((Scalar(str()) as only,)):
-            return (described(only),)
-        case Scalar(bool()) | Array() | Table():
-            return ()
-    return (quoted(described(node)),)
+def _no_string(node: Node, read: Callable[[str], object]) -> Mistake:
+    """Says what was meant where quotes are missing around a number or time."""
+    wrong = f"found {described(node)}"
+    if not isinstance(node, Scalar) or isinstance(node.value, bool):
+        return Mistake(wrong, "a string")
+    text = described(node)
+    try:
+        read(text)
+    except Mistake as mistake:
+        return Mistake(wrong, mistake.expected, *mistake.guesses)
+    return Mistake(wrong, "a string", quoted(text))

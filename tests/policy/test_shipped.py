@@ -1,0 +1,160 @@
+"""The rules that ship say what the project promises."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from datetime import time, timedelta
+from pathlib import Path
+
+import pytest
+
+from geofence.model.policy import BackendChoice, Policy, WithoutRuleset
+from geofence.model.prefixes import AddressSpace, Family
+from geofence.policy import exceptions_named, load_policy
+from geofence.policy.files import RulesFile
+from geofence.policy.load import policy_of
+
+RULES = Path(__file__).parents[2] / "rules.d"
+
+PUSH_SERVERS = {
+    "push": "216.93.246.120",
+    "push-as": "35.185.177.49",
+    "push-as3": "35.240.151.194",
+    "push-au": "35.189.7.217",
+    "push-au2": "35.244.85.149",
+    "push-eu": "35.195.163.239",
+    "push-eu2": "34.89.45.1",
+    "push-ue": "216.93.246.120",
+    "push-ue3": "35.230.185.25",
+    "push-uw": "35.197.16.246",
+    "push-uw3": "35.247.85.64",
+    "push-uc": "35.239.221.102",
+    "push-za": "102.133.161.81",
+    "push-jp": "104.198.91.17",
+}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Policy:
+    return load_policy([RULES])
+
+
+def holds(space: AddressSpace, address: str) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return int(parsed) in space[Family.IPV4 if parsed.version == 4 else Family.IPV6]
+
+
+def test_services(shipped: Policy) -> None:
+    ports = {service.name: [str(ports) for ports in service.ports] for service in shipped.services}
+    assert ports == {"sip": ["5060/udp", "5060-5061/tcp"], "rtp": ["10000-20000/udp"]}
+    assert [shipped.service_countries(service) for service in shipped.services] == [("JP",)] * 2
+
+
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [
+        ("10.0.0.1", True),
+        ("172.31.255.255", True),
+        ("172.32.0.0", False),
+        ("192.168.1.1", True),
+        ("127.0.0.1", True),
+        ("169.254.1.1", True),
+        ("100.64.0.1", False),
+        ("192.0.2.1", False),
+        ("0.0.0.1", False),
+        ("::1", True),
+        ("::2", False),
+        ("fd00::1", True),
+        ("fe80::1", True),
+        ("fec0::1", False),
+        ("2001:db8::1", False),
+    ],
+)
+def test_local_networks(shipped: Policy, address: str, *, inside: bool) -> None:
+    assert holds(shipped.local, address) is inside
+
+
+def test_the_loopback_is_never_fenced(shipped: Policy) -> None:
+    assert shipped.interfaces == ("lo",)
+
+
+def test_push_servers(shipped: Policy) -> None:
+    assert [exception.name for exception in shipped.exceptions] == list(PUSH_SERVERS)
+    assert exceptions_named(shipped, "bria") == shipped.exceptions
+    for exception in shipped.exceptions:
+        assert exception.hosts == (f"{exception.name}.softphone.com",)
+        assert exception.prefixes.ipv4.size == 1
+        assert holds(exception.prefixes, PUSH_SERVERS[exception.name])
+        assert exception.services == ("sip",)
+        assert exception.description.startswith("Bria push server, ")
+
+
+def test_what_is_off_until_an_operator_says_otherwise(shipped: Policy) -> None:
+    assert shipped.enabled_exceptions() == ()
+    assert shipped.enabled_blocklists() == ()
+    assert [(blocklist.name, blocklist.urls) for blocklist in shipped.blocklists] == [
+        ("spamhaus-drop", ("https://www.spamhaus.org/drop/drop.txt",))
+    ]
+
+
+def test_sources_json_first(shipped: Policy) -> None:
+    base = "https://raw.githubusercontent.com/ipverse/country-ip-blocks/master/country/{cc}"
+    assert shipped.country_urls == (
+        f"{base}/aggregated.json",
+        "https://cdn.jsdelivr.net/gh/ipverse/country-ip-blocks@master/country/{cc}/aggregated.json",
+        f"{base}/{{family}}-aggregated.txt",
+    )
+
+
+def test_operation(shipped: Policy) -> None:
+    assert (shipped.backend, shipped.without_ruleset) == (
+        BackendChoice.AUTO,
+        WithoutRuleset.CLOSED,
+    )
+    assert (shipped.max_age, shipped.daemon_at, shipped.daemon_jitter) == (
+        timedelta(days=7),
+        time(3, 30),
+        timedelta(hours=1),
+    )
+    assert (shipped.notify_command, shipped.shrink_limits) == ((), {})
+
+
+def test_what_is_shipped_as_a_default_is_the_default(shipped: Policy) -> None:
+    without = policy_of(
+        RulesFile(path.name, path.read_text(encoding="utf-8"))
+        for path in sorted(RULES.glob("*.toml"))
+        if path.name != "70-operation.toml"
+    )
+    for field in ("backend", "without_ruleset", "max_age", "daemon_at", "daemon_jitter"):
+        assert getattr(without, field) == getattr(shipped, field)
+
+
+def test_one_concern_a_file() -> None:
+    tables = {
+        path.name: set(tomllib.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(RULES.iterdir())
+    }
+    assert tables == {
+        "10-services.toml": {"service"},
+        "20-countries.toml": {"allow"},
+        "30-local.toml": {"local"},
+        "40-bria.toml": {"exception"},
+        "50-blocklists.toml": {"blocklist"},
+        "60-sources.toml": {"source"},
+        "70-operation.toml": {"backend", "lists", "boot", "daemon"},
+    }
+
+
+EXAMPLE = re.compile(r"(?:^#     .*\n)+(?:(?:^#\n)?(?:^#     .*\n)+)*", re.MULTILINE)
+
+
+def test_every_example_in_the_comments_loads() -> None:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(RULES.iterdir())}
+    shown = [example for text in texts.values() for example in EXAMPLE.findall(text)]
+    rules = [re.sub(r"^# {0,5}", "", example, flags=re.MULTILINE) for example in shown]
+    examples = [text for text in rules if not text.startswith("geofence")]
+    for example in examples:
+        policy_of([*(RulesFile(*file) for file in texts.items()), RulesFile("example", example)])
+    assert len(examples) == 8
