@@ -6,8 +6,8 @@ from geofence.errors import UsageError
 from geofence.model.policy import NamedException, Policy
 from geofence.policy.problems import nearest, quoted
 
-LISTING = "geofence status"
-"""The command that lists all exceptions and groups."""
+_MOST_LISTED = 40
+"""Names that an error message lists."""
 
 
 def exceptions_named(policy: Policy, name: str) -> tuple[NamedException, ...]:
@@ -22,9 +22,20 @@ def exceptions_named(policy: Policy, name: str) -> tuple[NamedException, ...]:
     if found:
         return found
     names = [exception.name for exception in policy.exceptions]
-    groups = [exception.group for exception in policy.exceptions if exception.group]
+    groups = list(dict.fromkeys(each.group for each in policy.exceptions if each.group))
     guesses = nearest(name, (*names, *groups))
     guess = f"; did you mean {guesses[0]}?" if guesses else "."
     raise UsageError(
-        f"No exception or group is called {quoted(name)}{guess} '{LISTING}' lists them all."
+        f"No exception or group is called {quoted(name)}{guess} "
+        f"The rules have {_listed('group', groups)} and {_listed('exception', names)}."
     )
+
+
+def _listed(what: str, names: list[str]) -> str:
+    """``the groups a and b``."""
+    if not names:
+        return f"no {what}"
+    shown = names[:_MOST_LISTED]
+    rest = len(names) - len(shown)
+    many = "s" if len(names) > 1 else ""
+    return f"the {what}{many} {', '.join(shown)}" + (f" and {rest} more" if rest else "")

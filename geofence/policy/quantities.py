@@ -40,7 +40,7 @@ def _meant_ports(text: str) -> tuple[str, ...]:
     rest = re.sub(r"udp|tcp|[0-9]{1,5}|[-:/.\s]", "", text.lower())
     if rest or len(numbers) not in (1, 2) or len(protocols) > 1:
         return ()
-    if sorted(numbers, key=int) != numbers:
+    if not 1 <= int(numbers[0]) <= int(numbers[-1]) <= HIGHEST_PORT:
         return ()
     span = "-".join(numbers)
     return tuple(f'"{span}/{protocol}"' for protocol in protocols or ("udp", "tcp"))

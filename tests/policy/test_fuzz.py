@@ -6,13 +6,17 @@ A longer run is one with another profile of hypothesis.
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.errors import RulesError
+from geofence.model.policy import Policy
+from geofence.policy import country_name
 from geofence.policy.files import RulesFile
 from geofence.policy.load import load_policy, policy_of
 from tests.policy.documents import SCALARS, Writer, documents
@@ -26,15 +30,43 @@ COMPLAINT = re.compile(r"[a-z]+(:\d+)?: .+; expected .+|These are the first 100 
 
 
 def judge(*files: RulesFile) -> None:
-    """Load rules and hold a refusal against the form that errors have."""
+    """Load rules; hold a policy against what it promises, a refusal against the form of errors."""
     try:
-        policy_of(files)
+        policy = policy_of(files)
     except RulesError as error:
         lines = str(error).splitlines()
+        assert lines
+        assert all(COMPLAINT.fullmatch(line) and line.isprintable() for line in lines), lines
     else:
-        return
-    assert lines
-    assert all(COMPLAINT.fullmatch(line) and line.isprintable() for line in lines), lines
+        assert_sound(policy)
+
+
+def assert_sound(policy: Policy) -> None:
+    """What no accepted rules may lack, judged by other means than the reader's."""
+    assert all(re.fullmatch(r"[a-z][a-z0-9-]{,11}", service.name) for service in policy.services)
+    ports = [ports for service in policy.services for ports in service.ports]
+    fenced = {(p.protocol, port) for p in ports for port in range(p.first, p.last + 1)}
+    assert len(fenced) == sum(p.last - p.first + 1 for p in ports)
+    assert all(0 < port < 1 << 16 for _protocol, port in fenced)
+    countries = [code for service in policy.services for code in policy.service_countries(service)]
+    assert all(country_name(code) != code for code in countries)
+    assert all(re.fullmatch(r"[\w.-]{1,14}[\w.*-]?", name) for name in policy.interfaces)
+    names = {exception.name for exception in policy.exceptions}
+    assert all(exception.group not in names for exception in policy.exceptions)
+    assert all(exception.hosts or exception.prefixes for exception in policy.exceptions)
+    assert all(blocklist.urls or blocklist.prefixes for blocklist in policy.blocklists)
+    assert all(map(is_safe, policy.country_urls))
+    assert all(is_safe(url) for blocklist in policy.blocklists for url in blocklist.urls)
+    assert all(Path(policy.notify_command[0]).is_absolute() for _ in policy.notify_command[:1])
+    assert all(0 <= percent <= 100 for percent in policy.shrink_limits.values())
+    assert timedelta(hours=1) <= policy.max_age
+    assert timedelta(0) <= policy.daemon_jitter < timedelta(days=1)
+
+
+def is_safe(url: str) -> bool:
+    """Whether it is https, or http that stays on this host."""
+    host = requests.Request("GET", url.format(cc="jp", family="ipv4")).prepare().url or ""
+    return bool(re.match(r"https://[^@/]+(/|$)|http://(127\.[\d.]+|\[::1\]|localhost)[:/]", host))
 
 
 def judge_own(*texts: str) -> None:

@@ -37,10 +37,21 @@ def test_an_unknown_name(name: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         exceptions_named(RULES, name)
     assert message in str(caught.value)
-    assert str(caught.value).endswith("lists them all.")
+    assert str(caught.value).endswith(
+        "The rules have the group bria and the exceptions push, push-as, trunk."
+    )
     assert caught.value.exit_code is ExitCode.USAGE
 
 
 def test_without_any_exception() -> None:
-    with pytest.raises(UsageError, match=r'called "push"\. '):
+    with pytest.raises(UsageError) as caught:
         exceptions_named(policy(""), "push")
+    assert str(caught.value) == (
+        'No exception or group is called "push". The rules have no group and no exception.'
+    )
+
+
+def test_a_long_list_of_names_is_cut_short() -> None:
+    rules = policy("".join(f'exception.e{n}.hosts = ["a.example"]\n' for n in range(100)))
+    with pytest.raises(UsageError, match=r"e38, e39 and 60 more\.$"):
+        exceptions_named(rules, "none-of-these-names")
