@@ -20,6 +20,9 @@ _HEADER = re.compile(
 """Lines by which a list says what it is: ``# Country: Japan (JP)``, ``# Address family: IPv4``
 (``# IP version: IPv4`` before 2026-01-03)."""
 
+_BLANKS = " \t\r"
+"""What may stand around an entry."""
+
 _COMMENT = re.compile(r"[#;][^\n]*")
 
 
@@ -73,8 +76,8 @@ def _entries(text: str, *, commented: bool) -> list[str]:
     """The entries of all lines, stripped, without comments."""
     bare = _COMMENT.sub("", text) if commented else text
     lines = bare.split("\n")
-    if " " in bare or "\t" in bare or "\r" in bare:
-        lines = [line.strip() for line in lines]
+    if any(blank in bare for blank in _BLANKS):
+        lines = [line.strip(_BLANKS) for line in lines]
     return [line for line in lines if line]
 
 
@@ -104,7 +107,7 @@ def _careful(text: str, family: Family | None) -> tuple[Ranges, Ranges]:
     """
     found = {each: Ranges(each, [], [], []) for each in Family}
     for number, line in enumerate(text.split("\n"), start=1):
-        entry = _COMMENT.sub("", line).strip()
+        entry = _COMMENT.sub("", line).strip(_BLANKS)
         if not entry:
             continue
         try:

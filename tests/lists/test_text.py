@@ -66,6 +66,7 @@ def test_a_range_counts_as_the_broadest_prefix_in_it() -> None:
         (b"192.0.2.0/24-192.0.3.0/24", "^Line 1, "),
         (b"192.0.2.0/24 198.51.100.0/24", "^Line 1, "),
         (b"192.0.2.0\n/24", "^Line 2, '/24'"),
+        (b"\x1c", r"^Line 1, '\\x1c', is no IPv4 prefix"),
     ],
 )
 def test_what_is_no_list_is_refused_with_line_and_reason(body: bytes, why: str) -> None:

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from geofence.errors import StateError
+from geofence.state.files import (
+    clean_debris,
+    ensure_private_directory,
+    read_if_there,
+    read_trusted,
+    require_trusted_directory,
+    write_atomically,
+)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def given_away(path: Path, otherwise: str) -> Path:
+    """A path of somebody else: this one, or where none can be given away, one of the system's.
+
+    In a user namespace that knows only this user, whatever is the real root's is somebody else's.
+    """
+    try:
+        os.chown(path, 12345, 0)
+    except OSError:
+        return Path(otherwise)
+    return path
+
+
+def in_mounted(tmp_path: Path, options: str, program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with the path of a tmpfs of its own, mounted with options."""
+    script = f'mount -t tmpfs -o {options} tmpfs "$1" && exec "$2" -c "$3" "$1"'
+    shell = ["unshare", "--mount", "sh", "-c", script, "sh"]
+    command = [*shell, str(tmp_path), sys.executable, program]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("wanted", [0o600, 0o644])
+def test_a_file_is_written_whole_with_its_mode(tmp_path: Path, wanted: int) -> None:
+    path = tmp_path / "file"
+    for content in (b"old", b"new" * 100_000, b""):
+        write_atomically(path, content, wanted)
+        assert path.read_bytes() == content
+    assert mode(path) == wanted
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_umask_does_not_matter(tmp_path: Path) -> None:
+    before = os.umask(0o777)
+    try:
+        write_atomically(tmp_path / "file", b"x", 0o644)
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "file") == 0o644
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"theirs")
+    link = tmp_path / "file"
+    link.symlink_to(elsewhere)
+    write_atomically(link, b"ours")
+    assert elsewhere.read_bytes() == b"theirs"
+    assert not link.is_symlink()
+
+
+def test_what_stands_in_the_way_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    with pytest.raises(StateError, match=r"file could not be written: .*move it away"):
+        write_atomically(tmp_path / "file", b"x")
+    with pytest.raises(StateError, match="could not be written: No such file"):
+        write_atomically(tmp_path / "none" / "file", b"x")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+FULL = """
+import sys
+from pathlib import Path
+from geofence.errors import StateError
+from geofence.state.files import write_atomically
+path = Path(sys.argv[1], "file")
+write_atomically(path, b"old")
+try:
+    write_atomically(path, b"x" * (1 << 20))
+except StateError as error:
+    print(error)
+print(path.read_bytes(), len(list(path.parent.iterdir())))
+"""
+
+
+def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path: Path) -> None:
+    done = in_mounted(tmp_path, "size=256k", FULL)
+    remedy = "free some space there; nothing was changed."
+    assert done.stdout.splitlines() == [
+        f"{tmp_path}/file could not be written: No space left on device; {remedy}",
+        "b'old' 1",
+    ], done.stderr
+
+
+READ_ONLY = """
+import sys
+from pathlib import Path
+from geofence.errors import StateError
+from geofence.state.files import *
+directory = Path(sys.argv[1])
+print(clean_debris(directory), read_if_there(directory / "file"))
+try:
+    write_atomically(directory / "file", b"old")
+except StateError as error:
+    print(error)
+try:
+    ensure_private_directory(directory / "lists")
+except StateError as error:
+    print(error)
+"""
+
+
+def test_a_read_only_disk_is_named(tmp_path: Path) -> None:
+    done = in_mounted(tmp_path, "ro,mode=0700", READ_ONLY)
+    remedy = "make the file system writable, or name another directory with --state-dir."
+    assert done.stdout.splitlines() == [
+        "() None",
+        f"{tmp_path}/file could not be written: Read-only file system; {remedy}",
+        f"{tmp_path}/lists could not be made: Read-only file system; {remedy}",
+    ], done.stderr
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from geofence.state.files import write_atomically
+path = Path(sys.argv[1])
+while True:
+    for content in (b"a" * 500_000, b"b" * 500_000):
+        write_atomically(path, content)
+        print(flush=True)
+"""
+
+
+def test_whenever_a_writer_is_killed_the_file_is_one_or_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, b"a" * 500_000)
+    for attempt in range(12):
+        command = [sys.executable, "-c", KILLED, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(attempt * 0.0007)
+            writer.send_signal(signal.SIGKILL)
+        assert path.read_bytes() in (b"a" * 500_000, b"b" * 500_000)
+    clean_debris(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_debris_is_cleared_below_and_nothing_else_is(tmp_path: Path) -> None:
+    below = tmp_path / "lists"
+    below.mkdir()
+    (tmp_path / ".geofence-0123.tmp").write_bytes(b"half")
+    (below / ".geofence-4567.tmp").write_bytes(b"half")
+    for name in (".geofence", "geofence-1.tmp", "other.tmp"):
+        (below / name).write_bytes(b"theirs")
+    assert clean_debris(tmp_path) == (".geofence-0123.tmp", ".geofence-4567.tmp")
+    assert sorted(entry.name for entry in below.iterdir()) == [
+        ".geofence",
+        "geofence-1.tmp",
+        "other.tmp",
+    ]
+    assert clean_debris(tmp_path) == ()
+    assert clean_debris(tmp_path / "none") == ()
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file", b"content")
+    assert read_trusted(tmp_path / "file") == b"content"
+    assert read_if_there(tmp_path / "file") == b"content"
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    assert read_if_there(tmp_path / "file") is None
+    with pytest.raises(StateError, match="could not be read: No such file"):
+        read_trusted(tmp_path / "file")
+
+
+@pytest.mark.parametrize("bits", [0o620, 0o602, 0o666])
+def test_a_file_that_others_can_write_is_not_read(tmp_path: Path, bits: int) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, b"theirs?")
+    path.chmod(bits)
+    for read in (read_trusted, read_if_there):
+        with pytest.raises(StateError, match=r"can be written by others.*chmod go-w"):
+            read(path)
+
+
+def test_a_file_of_somebody_else_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, b"theirs")
+    with pytest.raises(StateError, match=r"belongs to user \d+, .*chown root"):
+        read_trusted(given_away(path, "/etc/passwd"))
+
+
+def test_neither_links_nor_pipes_nor_directories_are_read(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file", b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "directory").mkdir()
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for name in ("link", "directory", "pipe"):
+        with pytest.raises(StateError, match="move it away"):
+            read_trusted(tmp_path / name)
+
+
+def test_a_private_directory_is_made_with_its_parents(tmp_path: Path) -> None:
+    path = tmp_path / "var" / "geofence"
+    ensure_private_directory(path)
+    ensure_private_directory(path)
+    require_trusted_directory(path)
+    assert mode(path) == 0o700
+
+
+def test_a_directory_that_others_can_look_into_is_made_private(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.mkdir(mode=0o755)
+    path.chmod(0o755)
+    require_trusted_directory(path)
+    ensure_private_directory(path)
+    assert mode(path) == 0o700
+
+
+@pytest.mark.parametrize("bits", [0o770, 0o707, 0o1777])
+def test_a_directory_that_others_can_write_is_refused(tmp_path: Path, bits: int) -> None:
+    path = tmp_path / "state"
+    path.mkdir()
+    path.chmod(bits)
+    for check in (ensure_private_directory, require_trusted_directory):
+        with pytest.raises(StateError, match="can be written by others"):
+            check(path)
+    assert mode(path) == bits
+
+
+def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.mkdir(mode=0o700)
+    with pytest.raises(StateError, match=r"belongs to user \d+, "):
+        ensure_private_directory(given_away(path, "/etc"))
+
+
+def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file", b"x")
+    with pytest.raises(StateError, match="could not be made"):
+        ensure_private_directory(tmp_path / "file")
+    with pytest.raises(StateError, match="is no directory"):
+        require_trusted_directory(tmp_path / "file")
+    with pytest.raises(StateError, match="could not be read"):
+        require_trusted_directory(tmp_path / "none")
