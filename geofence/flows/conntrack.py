@@ -5,19 +5,24 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.flows import wire
 from geofence.flows.flow import Flow
+from geofence.flows.impact import to_mend
 from geofence.model.prefixes import AddressSpace, Family, Prefix
+from geofence.model.ruleset import Ruleset
 
 _DATAGRAM = 1 << 18
 """Octets that are read at once; the kernel fills no more than 32 KiB of a dump."""
 
-_DELETES_AT_ONCE = 64
+_AT_ONCE = 64
 """Requests under way: their acknowledgements all fit into a socket's receive buffer."""
+
+_TRIES = 5
+"""How often a flow is severed anew that this host, sending all the while, reopens in between."""
 
 _STRICT_CHECK = (270, 12)
 """``SOL_NETLINK``, ``NETLINK_GET_STRICT_CHK``: the kernel itself leaves out other routing tables,
@@ -33,19 +38,25 @@ def read_flows() -> tuple[Flow, ...]:
     """
     local = _local_addresses()
     with _netlink(wire.NETLINK_NETFILTER, "read the live flows") as channel:
-        return tuple(
-            flow
+        flows = (
+            wire.parse_flow(data, at, end, local)
             for family in Family
             for data, _, at, end in _dump(channel, wire.flows_request(family))
-            if (flow := wire.parse_flow(data, at, end, local)) is not None
         )
+        return tuple(flow for flow in flows if flow is not None)
 
 
 def cut(flows: Iterable[Flow]) -> int:
-    """Make the kernel forget flows, so that their next packet is NEW to the fence.
+    """Make the kernel forget flows, so that the next packet that comes in them is NEW to the fence.
 
-    Of what this host itself sends later, the kernel makes a flow of this host's own, as it does of
-    any. A flow that has ended by itself meanwhile is no error.
+    That alone would not end a call: the next thing this host sends to the other end would make a
+    flow of this host's own, and the answers to it pass. So each flow is *severed*: an entry takes
+    its place that what this host still sends belongs to, and nothing that comes in (see
+    ``wire.sever_request``). The kernel forgets it when this host has been silent for a while, or
+    ``mend`` does.
+
+    Cut after the ruleset that denies them is in the kernel. A flow that has ended by itself
+    meanwhile is no error.
 
     Returns:
         How many the kernel still knew.
@@ -56,10 +67,34 @@ def cut(flows: Iterable[Flow]) -> int:
     """
     known = tuple(flows)
     with _netlink(wire.NETLINK_NETFILTER, "cut live flows") as channel:
-        return sum(
-            _delete(channel, known[at : at + _DELETES_AT_ONCE])
-            for at in range(0, len(known), _DELETES_AT_ONCE)
-        )
+        return sum(_cut(channel, part) for part in _parts(known))
+
+
+def mend(ruleset: Ruleset | None) -> int:
+    """Let flows that were cut begin again where a ruleset admits them; None is no fence at all.
+
+    Call it whenever a ruleset was put into the kernel, or taken out: who is let in again shall not
+    have to wait for the kernel to forget.
+
+    Returns:
+        How many had been cut and no longer are.
+
+    Raises:
+        BackendUnavailable: privilege or kernel support is missing.
+        BackendError: the kernel's answer could not be had or understood, or it refused.
+    """
+    with _netlink(wire.NETLINK_NETFILTER, "mend flows that were cut") as channel:
+        parts = _parts(to_mend(ruleset, tuple(_severed(channel))))
+        return sum(_change(channel, wire.delete_request, part).count(0) for part in parts)
+
+
+def _severed(channel: socket.socket) -> Iterator[Flow]:
+    for family in Family:
+        for data, _, at, end in _dump(channel, wire.flows_request(family)):
+            if wire.is_severed(data, at, end, family):
+                flow = wire.parse_flow(data, at, end, AddressSpace())
+                if flow is not None:
+                    yield flow
 
 
 def _local_addresses() -> AddressSpace:
@@ -91,15 +126,39 @@ def _dump(channel: socket.socket, request: bytes) -> Iterator[tuple[bytes, int, 
             yield data, kind, at, end
 
 
-def _delete(channel: socket.socket, flows: Sequence[Flow]) -> int:
-    channel.send(b"".join(wire.delete_request(flow, at) for at, flow in enumerate(flows)))
-    codes: list[int] = []
+def _parts(flows: Sequence[Flow]) -> Iterator[Sequence[Flow]]:
+    return (flows[at : at + _AT_ONCE] for at in range(0, len(flows), _AT_ONCE))
+
+
+def _cut(channel: socket.socket, flows: Sequence[Flow]) -> int:
+    known = _change(channel, wire.delete_request, flows).count(0)
+    left = _not_severed(channel, flows)
+    for _ in range(_TRIES):
+        if left:
+            _change(channel, wire.delete_reopened_request, left)
+            left = _not_severed(channel, left)
+    return known
+
+
+def _not_severed(channel: socket.socket, flows: Sequence[Flow]) -> tuple[Flow, ...]:
+    """Sever flows; those that this host reopened before its turn came are left."""
+    codes = _change(channel, wire.sever_request, flows)
+    return tuple(flow for flow, code in zip(flows, codes, strict=True) if code)
+
+
+def _change(
+    channel: socket.socket, request: Callable[[Flow, int], bytes], flows: Sequence[Flow]
+) -> list[int]:
+    """Ask for one change of each flow; 0 for done, or why not: it is not, or already, there."""
+    channel.send(b"".join(request(flow, number) for number, flow in enumerate(flows)))
+    codes: dict[int, int] = {}
     while len(codes) < len(flows):
         data = channel.recv(_DATAGRAM)
-        codes += [wire.error_code(data, at) for _, _, at, _ in wire.messages(data)]
-    for code in codes:
-        _raise_for(0 if code == errno.ENOENT else code)
-    return codes.count(0)
+        for _, number, at, _ in wire.messages(data):
+            codes[number] = wire.error_code(data, at)
+    for code in codes.values():
+        _raise_for(0 if code in (errno.ENOENT, errno.EEXIST) else code)
+    return [codes[number] for number in range(len(flows))]
 
 
 def _raise_for(code: int) -> None:

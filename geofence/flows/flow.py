@@ -40,6 +40,11 @@ class Flow(NamedTuple):
     """Conntrack zone of the original direction."""
     ident: bytes = b""
     """The entry's ``CTA_ID``, by which a later flow of the same addresses is told from this."""
+    reply: bytes = b""
+    """The tuple of the replies as the kernel packs it, where NAT makes it another than the original
+    one turned round."""
+    severed: bool = False
+    """Not a flow but what ``cut`` left in its place, so that this host cannot reopen it."""
 
     @property
     def live(self) -> bool:

@@ -107,6 +107,12 @@ def impact(before: Ruleset | None, after: Ruleset, flows: Iterable[Flow]) -> Imp
     return Impact(tuple(denied), tuple(admitted), len(talking))
 
 
+def to_mend(ruleset: Ruleset | None, flows: Iterable[Flow]) -> tuple[Flow, ...]:
+    """Of the flows that were cut, those that a ruleset lets begin; None is no fence at all."""
+    verdict = _verdicts(ruleset)
+    return tuple(flow for flow in flows if flow.severed and verdict(flow)[1])
+
+
 _Verdict = tuple[str, bool]
 """The service a flow is to, empty for none, and whether it could begin."""
 

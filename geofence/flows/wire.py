@@ -24,6 +24,8 @@ NLMSG_DONE = 3
 
 _REQUEST = 0x001
 _ACK = 0x004
+_EXCL = 0x200
+_CREATE = 0x400
 _DUMP = 0x300
 
 _HEADER = struct.Struct("=IHHII")
@@ -41,8 +43,10 @@ _CT_DELETE = 2
 _NFGEN = struct.Struct("=BBH")
 
 _CTA_TUPLE_ORIG = 1
+_CTA_TUPLE_REPLY = 2
 _CTA_STATUS = 3
 _CTA_PROTOINFO = 4
+_CTA_TIMEOUT = 7
 _CTA_ID = 12
 _CTA_ZONE = 18
 _CTA_TUPLE_IP = 1
@@ -54,12 +58,21 @@ _CTA_PROTO_SRC_PORT = 2
 _CTA_PROTO_DST_PORT = 3
 _CTA_PROTOINFO_TCP = 1
 _CTA_PROTOINFO_TCP_STATE = 1
+_CTA_PROTOINFO_TCP_FLAGS = (4, 5)
+_TCP_BE_LIBERAL = b"\x08\x08"
+"""``IP_CT_TCP_FLAG_BE_LIBERAL``, value and mask: no packet is out of its window."""
 
 _IPS_EXPECTED = 1 << 0
 _IPS_SEEN_REPLY = 1 << 1
 _IPS_ASSURED = 1 << 2
+_IPS_CONFIRMED = 1 << 3
+_IPS_NAT_MASK = 1 << 4 | 1 << 5
 _IPS_DYING = 1 << 9
 _TCP_ESTABLISHED = 3
+
+_SEVERED_FOR = {"udp": 120, "tcp": 1200}
+"""Seconds without a packet of this host's until the kernel forgets a severed flow by itself: as it
+keeps an idle UDP stream, or as long as this host repeats TCP that nobody acknowledges."""
 
 _PROTOCOLS = {17: "udp", 6: "tcp"}
 _NUMBERS = {name: number for number, name in _PROTOCOLS.items()}
@@ -74,6 +87,8 @@ _RTN_LOCAL = 2
 _RTA_DST = 1
 
 _Span = tuple[int, int]
+_End = tuple[int, int]
+"""Address and port."""
 
 
 def _message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
@@ -82,6 +97,13 @@ def _message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
 
 def _attribute(kind: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+_NOWHERE = {
+    family: _attribute(kinds[1], bytes(family.bits // 8))
+    for family, kinds in _SOURCE_AND_DESTINATION.items()
+}
+"""The destination of a severed flow."""
 
 
 def messages(data: bytes) -> Iterator[tuple[int, int, int, int]]:
@@ -126,6 +148,15 @@ def flows_request(family: Family) -> bytes:
     """Ask for every flow of a family."""
     body = _NFGEN.pack(family.socket_family, 0, 0)
     return _message(_CONNTRACK | _CT_GET, _REQUEST | _DUMP, 0, body)
+
+
+def is_severed(data: bytes, at: int, end: int, family: Family) -> bool:
+    """Whether a flow of the answer is a severed one, at a hundredth of the cost of parsing it.
+
+    The kernel itself could leave the others out (``CTA_FILTER``), but of IPv6 flows it then sends
+    those that do not match.
+    """
+    return data.find(_NOWHERE[family], at, end) >= 0
 
 
 def local_request(family: Family) -> bytes:
@@ -196,6 +227,8 @@ def _flow(data: bytes, at: int, end: int, local: AddressSpace) -> Flow | None:
         closing=protocol == "tcp" and _tcp_state(data, attributes) > _TCP_ESTABLISHED,
         zone=_PORT.unpack_from(data, zone[0])[0] if zone else 0,
         ident=data[slice(*attributes[_CTA_ID])] if _CTA_ID in attributes else b"",
+        reply=data[slice(*attributes[_CTA_TUPLE_REPLY])] if status & _IPS_NAT_MASK else b"",
+        severed=not destination,
     )
 
 
@@ -215,24 +248,68 @@ def _tcp_state(data: bytes, attributes: dict[int, _Span]) -> int:
 
 def delete_request(flow: Flow, sequence: int) -> bytes:
     """Ask to forget one flow, and no later one of the same addresses and ports."""
-    body = _NFGEN.pack(flow.family.socket_family, 0, 0)
-    body += _attribute(_CTA_TUPLE_ORIG | _NESTED, _tuple(flow))
+    wanted = _attribute(_CTA_TUPLE_ORIG | _NESTED, _original_tuple(flow))
+    if flow.ident:
+        wanted += _attribute(_CTA_ID, flow.ident)
+    return _change(_CT_DELETE, _REQUEST | _ACK, flow, sequence, wanted)
+
+
+def delete_reopened_request(flow: Flow, sequence: int) -> bytes:
+    """Ask to forget the flow that this host made when it sent on in a flow that had been cut."""
+    wanted = _attribute(_CTA_TUPLE_ORIG | _NESTED, _reply_tuple(flow))
+    return _change(_CT_DELETE, _REQUEST | _ACK, flow, sequence, wanted)
+
+
+def sever_request(flow: Flow, sequence: int) -> bytes:
+    """Ask for an entry that takes what this host still sends in a flow, but nothing that comes in.
+
+    Its replies are those of the flow; its original direction leads nowhere (``0.0.0.0``, ``::``),
+    where no packet goes. So what this host sends belongs to it and makes no flow of this host's
+    own, and what the other end sends belongs to nothing and is NEW.
+    """
+    nowhere = flow._replace(destination=0)
+    status = _IPS_SEEN_REPLY | _IPS_ASSURED | _IPS_CONFIRMED
+    body = _attribute(_CTA_TUPLE_ORIG | _NESTED, _original_tuple(nowhere))
+    body += _attribute(_CTA_TUPLE_REPLY | _NESTED, _reply_tuple(flow))
+    body += _attribute(_CTA_STATUS, _WORD.pack(status))
+    body += _attribute(_CTA_TIMEOUT, _WORD.pack(_SEVERED_FOR[flow.protocol]))
+    if flow.protocol == "tcp":
+        body += _attribute(_CTA_PROTOINFO | _NESTED, _established())
+    return _change(_CT_NEW, _REQUEST | _ACK | _CREATE | _EXCL, flow, sequence, body)
+
+
+def _established() -> bytes:
+    state = _attribute(_CTA_PROTOINFO_TCP_STATE, bytes((_TCP_ESTABLISHED,)))
+    state += b"".join(_attribute(kind, _TCP_BE_LIBERAL) for kind in _CTA_PROTOINFO_TCP_FLAGS)
+    return _attribute(_CTA_PROTOINFO_TCP | _NESTED, state)
+
+
+def _change(command: int, flags: int, flow: Flow, sequence: int, attributes: bytes) -> bytes:
+    body = _NFGEN.pack(flow.family.socket_family, 0, 0) + attributes
     if flow.zone:
         body += _attribute(_CTA_ZONE, _PORT.pack(flow.zone))
-    if flow.ident:
-        body += _attribute(_CTA_ID, flow.ident)
-    return _message(_CONNTRACK | _CT_DELETE, _REQUEST | _ACK, sequence, body)
+    return _message(_CONNTRACK | command, flags, sequence, body)
 
 
-def _tuple(flow: Flow) -> bytes:
-    octets = flow.family.bits // 8
-    kinds = _SOURCE_AND_DESTINATION[flow.family]
-    ends = zip(kinds, (flow.source, flow.destination), strict=True)
-    addresses = b"".join(_attribute(kind, end.to_bytes(octets)) for kind, end in ends)
+def _original_tuple(flow: Flow) -> bytes:
+    there, back = (flow.source, flow.source_port), (flow.destination, flow.port)
+    return _tuple(flow.family, flow.protocol, there, back)
+
+
+def _reply_tuple(flow: Flow) -> bytes:
+    there, back = (flow.source, flow.source_port), (flow.destination, flow.port)
+    return flow.reply or _tuple(flow.family, flow.protocol, back, there)
+
+
+def _tuple(family: Family, protocol: str, source: _End, destination: _End) -> bytes:
+    octets = family.bits // 8
+    kinds = _SOURCE_AND_DESTINATION[family]
+    ends = zip(kinds, (source, destination), strict=True)
+    addresses = b"".join(_attribute(kind, address.to_bytes(octets)) for kind, (address, _) in ends)
     transport = (
-        _attribute(_CTA_PROTO_NUM, bytes((_NUMBERS[flow.protocol],)))
-        + _attribute(_CTA_PROTO_SRC_PORT, _PORT.pack(flow.source_port))
-        + _attribute(_CTA_PROTO_DST_PORT, _PORT.pack(flow.port))
+        _attribute(_CTA_PROTO_NUM, bytes((_NUMBERS[protocol],)))
+        + _attribute(_CTA_PROTO_SRC_PORT, _PORT.pack(source[1]))
+        + _attribute(_CTA_PROTO_DST_PORT, _PORT.pack(destination[1]))
     )
     return _attribute(_CTA_TUPLE_IP | _NESTED, addresses) + _attribute(
         _CTA_TUPLE_PROTO | _NESTED, transport

@@ -1,0 +1,294 @@
+"""Real flows of a PBX in a network namespace, fenced by the ipset backend."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from ipaddress import ip_address
+
+import pytest
+
+from geofence.apply.transaction import plan_for
+from geofence.backends.registry import load
+from geofence.flows.conntrack import cut, mend, read_flows
+from geofence.flows.flow import Flow
+from geofence.flows.impact import impact
+from geofence.lab.host import Host
+from geofence.lab.network import CONTAINER, PBX, Lab
+from geofence.lab.packets import Address
+from geofence.lab.probes import Probe, Transport
+from geofence.model.prefixes import Family
+from geofence.model.ruleset import Ruleset
+from geofence.verdict import FlowState
+from tests.flows.made import ruleset
+
+CALLER = {Family.IPV4: ip_address("35.185.177.49"), Family.IPV6: ip_address("2a00::1")}
+OTHER = {Family.IPV4: ip_address("133.1.2.3"), Family.IPV6: ip_address("2400:1::5")}
+OPEN = ruleset(("133.0.0.0/8", "2400::/16"), tuple(map(str, CALLER.values())))
+SHUT = ruleset(("133.0.0.0/8", "2400::/16"))
+PHONE_PORT = 4444
+
+Family_ = pytest.mark.parametrize("family", list(Family))
+
+
+def fence(lab: Lab, wanted: Ruleset) -> None:
+    backend = load("ipset")
+    with lab.pbx.entered():
+        backend.commit(plan_for(backend, wanted))
+
+
+def call(source: Address, destination: Address, port: int = 5060) -> Probe:
+    return Probe(source, destination, Transport.UDP, port, source_port=PHONE_PORT)
+
+
+def answer(lab: Lab, probe: Probe) -> None:
+    """Let the PBX send the other way in the probe's flow."""
+    turned = Probe(
+        probe.destination, probe.source, Transport.UDP, PHONE_PORT, source_port=probe.port
+    )
+    lab.send_from_pbx(turned)
+
+
+def gets_in(lab: Lab, probe: Probe) -> bool:
+    return lab.fire([probe]) == ["pbx"]
+
+
+def flows_from(lab: Lab, source: Address) -> list[Flow]:
+    with lab.pbx.entered():
+        return [flow for flow in read_flows() if flow.source == int(source)]
+
+
+def in_pbx(lab: Lab, change: Callable[[], int]) -> int:
+    with lab.pbx.entered():
+        return change()
+
+
+@Family_
+def test_a_flow_is_read_as_it_came_and_grows_with_its_packets(lab: Lab, family: Family) -> None:
+    fence(lab, OPEN)
+    probe = call(CALLER[family], PBX[family])
+    assert gets_in(lab, probe)
+    (asked,) = flows_from(lab, CALLER[family])
+    expected = Flow(
+        family,
+        "udp",
+        int(CALLER[family]),
+        PHONE_PORT,
+        int(PBX[family]),
+        5060,
+        inbound=True,
+        state=FlowState.NEW,
+        ident=asked.ident,
+    )
+    assert asked == expected
+    answer(lab, probe)
+    (answered,) = flows_from(lab, CALLER[family])
+    assert answered == expected._replace(state=FlowState.ESTABLISHED)
+
+
+@Family_
+def test_what_this_host_starts_is_not_inbound(lab: Lab, family: Family) -> None:
+    fence(lab, OPEN)
+    trunk = Probe(PBX[family], CALLER[family], Transport.UDP, 5060, source_port=5060)
+    lab.send_from_pbx(trunk)
+    (started,) = flows_from(lab, PBX[family])
+    assert (started.inbound, started.port) == (False, 5060)
+
+
+@Family_
+def test_what_passes_through_to_others_is_not_inbound(lab: Lab, family: Family) -> None:
+    fence(lab, OPEN)
+    assert lab.fire([call(CALLER[family], CONTAINER[family])]) == ["container"]
+    (passing,) = flows_from(lab, CALLER[family])
+    assert not passing.inbound
+
+
+def test_nothing_is_read_where_nothing_flows() -> None:
+    with Host("idle") as idle, idle.entered():
+        assert read_flows() == ()
+        assert mend(None) == 0
+
+
+@Family_
+def test_an_established_flow_outlives_the_rules_but_not_the_cut(lab: Lab, family: Family) -> None:
+    fence(lab, OPEN)
+    probe, other = (call(source[family], PBX[family]) for source in (CALLER, OTHER))
+    for one in (probe, other):
+        assert gets_in(lab, one)
+        answer(lab, one)
+    fence(lab, SHUT)
+    assert gets_in(lab, probe)
+    with lab.pbx.entered():
+        doomed = impact(OPEN, SHUT, read_flows()).denied
+    assert [flow.source for flow, _ in doomed] == [int(CALLER[family])]
+    assert in_pbx(lab, lambda: cut(flow for flow, _ in doomed)) == 1
+    assert not gets_in(lab, probe)
+    assert gets_in(lab, other)
+
+
+@Family_
+def test_a_call_stays_cut_though_the_pbx_goes_on_sending(lab: Lab, family: Family) -> None:
+    fence(lab, OPEN)
+    media = call(CALLER[family], PBX[family], port=10000)
+    assert gets_in(lab, media)
+    answer(lab, media)
+    fence(lab, SHUT)
+    assert in_pbx(lab, lambda: cut(flows_from(lab, CALLER[family]))) == 1
+    for _ in range(3):
+        answer(lab, media)
+        assert not gets_in(lab, media)
+
+
+@Family_
+def test_a_flow_that_the_pbx_reopened_is_cut_all_the_same(lab: Lab, family: Family) -> None:
+    fence(lab, OPEN)
+    media = call(CALLER[family], PBX[family], port=10000)
+    assert gets_in(lab, media)
+    flows = flows_from(lab, CALLER[family])
+    lab.pbx.run("conntrack", "-F")
+    answer(lab, media)
+    fence(lab, SHUT)
+    assert gets_in(lab, media), "an answer to what this host started"
+    assert in_pbx(lab, lambda: cut(flows)) == 0
+    assert not gets_in(lab, media)
+
+
+@Family_
+def test_who_is_let_in_again_gets_in_at_once(lab: Lab, family: Family) -> None:
+    fence(lab, OPEN)
+    probe = call(CALLER[family], PBX[family])
+    assert gets_in(lab, probe)
+    answer(lab, probe)
+    fence(lab, SHUT)
+    in_pbx(lab, lambda: cut(flows_from(lab, CALLER[family])))
+    answer(lab, probe)
+    assert in_pbx(lab, lambda: mend(SHUT)) == 0
+    assert not gets_in(lab, probe)
+    fence(lab, OPEN)
+    assert in_pbx(lab, lambda: mend(OPEN)) == 1
+    assert gets_in(lab, probe)
+    assert in_pbx(lab, lambda: mend(None)) == 0
+
+
+@Family_
+def test_without_a_fence_nothing_stays_cut(lab: Lab, family: Family) -> None:
+    fence(lab, SHUT)
+    probe = call(OTHER[family], PBX[family])
+    assert gets_in(lab, probe)
+    in_pbx(lab, lambda: cut(flows_from(lab, OTHER[family])))
+    (left,) = flows_from(lab, OTHER[family])
+    assert left.severed
+    assert not left.inbound
+    assert in_pbx(lab, lambda: mend(None)) == 1
+    assert flows_from(lab, OTHER[family]) == []
+
+
+def test_a_port_published_by_destination_nat_is_cut_by_its_public_address(lab: Lab) -> None:
+    there, behind = PBX[Family.IPV4], CONTAINER[Family.IPV4]
+    published = "iptables -t nat -A PREROUTING -p udp --dport 5060 -j DNAT"
+    lab.pbx.run(*published.split(), "--to-destination", str(behind))
+    fence(lab, OPEN)
+    probe = call(CALLER[Family.IPV4], there)
+    assert lab.fire([probe]) == ["container"]
+    (flow,) = flows_from(lab, CALLER[Family.IPV4])
+    assert (flow.destination, flow.inbound) == (int(there), True)
+    assert flow.reply
+    fence(lab, SHUT)
+    reply = Probe(behind, probe.source, Transport.UDP, PHONE_PORT, source_port=5060)
+    assert in_pbx(lab, lambda: cut([flow])) == 1
+    send_from_container(lab, reply)
+    assert lab.fire([probe]) == [None]
+    fence(lab, OPEN)
+    assert in_pbx(lab, lambda: mend(OPEN)) == 1
+    assert lab.fire([probe]) == ["container"]
+
+
+def send_from_container(lab: Lab, probe: Probe) -> None:
+    with lab.container.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
+        mouth.bind((str(probe.source), probe.source_port or 0))
+        mouth.sendto(b"\0", (str(probe.destination), probe.port))
+    lab.settle()
+
+
+@Family_
+def test_a_tcp_connection_is_cut_though_both_ends_go_on_sending(lab: Lab, family: Family) -> None:
+    lab.own(CALLER[family])
+    fence(lab, OPEN)
+    with (
+        lab.pbx.socket(family.socket_family, socket.SOCK_STREAM) as listener,
+        lab.internet.socket(family.socket_family, socket.SOCK_STREAM) as phone,
+    ):
+        listener.bind((str(PBX[family]), 5060))
+        listener.listen()
+        phone.bind((str(CALLER[family]), PHONE_PORT))
+        phone.settimeout(10)
+        phone.connect((str(PBX[family]), 5060))
+        served, _ = listener.accept()
+        with served:
+            served.settimeout(10)
+            phone.sendall(b"before")
+            assert served.recv(100) == b"before"
+            (flow,) = flows_from(lab, CALLER[family])
+            assert (flow.live, flow.protocol, flow.port) == (True, "tcp", 5060)
+            fence(lab, SHUT)
+            phone.sendall(b"still")
+            assert served.recv(100) == b"still"
+            assert in_pbx(lab, lambda: cut([flow])) == 1
+            served.sendall(b"from the pbx")
+            phone.sendall(b"after")
+            lab.settle()
+            served.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                served.recv(100)
+
+
+def test_a_connection_that_ends_is_not_live(lab: Lab) -> None:
+    lab.own(CALLER[Family.IPV4])
+    fence(lab, OPEN)
+    with (
+        lab.pbx.socket(socket.AF_INET, socket.SOCK_STREAM) as listener,
+        lab.internet.socket(socket.AF_INET, socket.SOCK_STREAM) as phone,
+    ):
+        listener.bind((str(PBX[Family.IPV4]), 5060))
+        listener.listen()
+        phone.bind((str(CALLER[Family.IPV4]), PHONE_PORT))
+        phone.connect((str(PBX[Family.IPV4]), 5060))
+        served, _ = listener.accept()
+        served.close()
+        lab.settle()
+        (flow,) = flows_from(lab, CALLER[Family.IPV4])
+        assert (flow.closing, flow.live) == (True, False)
+
+
+def test_many_flows_are_read_and_cut(lab: Lab) -> None:
+    fence(lab, OPEN)
+    sources = [ip_address((133 << 24) + number) for number in range(1, 1001)]
+    lab.fire(call(source, PBX[Family.IPV4]) for source in sources)
+    with lab.pbx.entered():
+        inbound = [flow for flow in read_flows() if flow.inbound and flow.port == 5060]
+        assert {flow.source for flow in inbound} == {int(source) for source in sources}
+        assert cut(inbound) == len(sources)
+        assert cut(inbound) == 0
+        assert not [flow for flow in read_flows() if flow.inbound and flow.port == 5060]
+        assert mend(OPEN) == len(sources)
+
+
+@pytest.mark.parametrize("call_", ["read_flows()", "cut([flow])", "mend(None)"])
+def test_without_privilege_the_message_names_the_remedy(call_: str) -> None:
+    code = (
+        "from geofence.flows.conntrack import cut, mend, read_flows\n"
+        "from tests.flows.made import flow as made\n"
+        "flow = made('20.0.0.1')\n"
+        f"{call_}\n"
+    )
+    with Host("pbx") as host, host.entered():
+        done = subprocess.run(
+            ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode != 0
+    assert "needs CAP_NET_ADMIN; run geofence as root" in done.stderr

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import errno
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geofence.flows import wire
+from geofence.flows.flow import Flow
+from geofence.model.prefixes import AddressSpace, Family
+from geofence.verdict import FlowState
+from tests.flows.made import space
+
+PORTS = st.integers(0, 65535)
+FAMILIES = st.sampled_from(Family)
+
+
+@st.composite
+def flows(draw: st.DrawFn) -> Flow:
+    family = draw(FAMILIES)
+    addresses = st.integers(1, (1 << family.bits) - 1)
+    return Flow(
+        family,
+        draw(st.sampled_from(("udp", "tcp"))),
+        draw(addresses),
+        draw(PORTS),
+        draw(addresses),
+        draw(PORTS),
+        inbound=False,
+        state=FlowState.ESTABLISHED,
+        assured=True,
+        zone=draw(PORTS),
+    )
+
+
+def parsed(message: bytes, local: AddressSpace | None = None) -> Flow | None:
+    ((_, _, at, end),) = wire.messages(message)
+    return wire.parse_flow(message, at, end, local or AddressSpace())
+
+
+@given(flows())
+def test_a_severed_flow_is_read_back_as_the_one_that_was_cut_leading_nowhere(flow: Flow) -> None:
+    message = wire.sever_request(flow, 7)
+    assert parsed(message) == flow._replace(destination=0, severed=True)
+    ((_, _, at, end),) = wire.messages(message)
+    assert wire.is_severed(message, at, end, flow.family)
+
+
+@given(st.lists(flows(), max_size=5))
+def test_requests_sent_together_are_told_apart_by_their_numbers(many: list[Flow]) -> None:
+    sent = b"".join(wire.delete_request(flow, number) for number, flow in enumerate(many))
+    assert [number for _, number, _, _ in wire.messages(sent)] == list(range(len(many)))
+
+
+@given(st.binary(max_size=200))
+def test_no_octets_make_the_reader_fail_otherwise_than_it_says(data: bytes) -> None:
+    try:
+        for kind, _, at, end in wire.messages(data):
+            wire.error_code(data, at)
+            for read in (
+                lambda at=at, end=end: wire.parse_flow(data, at, end, AddressSpace()),
+                lambda kind=kind, at=at, end=end: wire.local_prefix(data, kind, at, end),
+            ):
+                read()
+    except ValueError:
+        pass
+
+
+@given(flows(), st.data())
+def test_a_damaged_flow_is_read_or_refused_in_words(flow: Flow, data: st.DataObject) -> None:
+    message = bytearray(wire.sever_request(flow, 0))
+    for _ in range(data.draw(st.integers(1, 4))):
+        message[data.draw(st.integers(16, len(message) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        parsed(bytes(message))
+    except ValueError as error:
+        assert str(error)
+
+
+@given(flows())
+def test_a_flow_cut_short_is_refused(flow: Flow) -> None:
+    message = wire.sever_request(flow, 0)
+    with pytest.raises(ValueError, match="cut short"):
+        list(wire.messages(message[:-1]))
+    for length in range(16, 60):
+        with pytest.raises(ValueError, match="cut short|without"):
+            wire.parse_flow(message[:length], 16, length, AddressSpace())
+
+
+@pytest.mark.parametrize(
+    ("local", "inbound"),
+    [((), False), (("198.51.100.0/24",), True), (("198.51.100.0/24", "20.0.0.1/32"), False)],
+)
+def test_inbound_is_from_elsewhere_to_this_host(local: tuple[str, ...], *, inbound: bool) -> None:
+    # The reader sees no difference between an entry's original tuple here and in a dump.
+    flow = Flow(
+        Family.IPV4, "udp", 0x14000001, 1, 0xC633640A, 5060, inbound=False, state=FlowState.NEW
+    )
+    message = wire.sever_request(flow, 0).replace(bytes(4), b"\xc6\x33\x64\x0a")
+    read = parsed_unframed(message, space(*local))
+    assert read is not None
+    assert read.inbound is inbound
+
+
+def parsed_unframed(message: bytes, local: AddressSpace) -> Flow | None:
+    return wire.parse_flow(message, 16, len(message), local)
+
+
+def test_error_codes_are_errno() -> None:
+    assert wire.error_code(struct.pack("=i", -errno.ENOENT), 0) == errno.ENOENT
+    assert wire.error_code(struct.pack("=i", 0), 0) == 0
+    assert wire.error_code(b"", 0) == 0
