@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from geofence.backends.ipset import iptables
-from geofence.backends.ipset.iptables import Table
+from geofence.backends.ipset.iptables import Table, Tool
 from geofence.backends.ipset.sets import KernelSets, SetHeader
 from geofence.errors import BackendError, GeofenceError
 from geofence.model.plan import Count, Observed, Plan, SetChange
-from geofence.model.prefixes import Family, PrefixSet
+from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import Ruleset, SetKey
 
 _SECOND = "+"
@@ -25,9 +25,8 @@ class IpsetBackend:
     def obstacle(self) -> str | None:
         """Why ipset and iptables cannot work here, or None."""
         try:
-            for family in Family:
-                iptables.program(family, "-restore")
-                iptables.save(family)
+            for tool in iptables.TOOLS:
+                tool.save()
             with KernelSets() as sets:
                 sets.require_type()
         except GeofenceError as error:
@@ -35,11 +34,11 @@ class IpsetBackend:
         return None
 
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
-        """The rules of both families as ``iptables-save`` prints them."""
+        """The rules of both families as ``iptables -S`` prints them."""
         return tuple(
             line
-            for family in Family
-            for line in iptables.labelled(family, iptables.rule_lines(ruleset, family))
+            for tool in iptables.TOOLS
+            for line in tool.labelled(iptables.rule_lines(ruleset, tool.family))
         )
 
     def observe(self) -> Observed:
@@ -53,13 +52,13 @@ class IpsetBackend:
                 else:
                     _check_kind(header, key)
                     held[key] = sets.entries(header.name, key.family)
-        tables = {family: iptables.save(family) for family in Family}
+        tables = [(tool, tool.save()) for tool in (*iptables.TOOLS, *iptables.other_tools())]
         rules = tuple(
             line
-            for family, table in tables.items()
-            for line in iptables.labelled(family, (*table.rules, *table.misplaced_jumps))
+            for tool, table in tables
+            for line in tool.labelled((*table.rules, *table.misplaced_jumps))
         )
-        return Observed(held, rules, _total(tables.values()), tuple(debris))
+        return Observed(held, rules, _total(table for _, table in tables), tuple(debris))
 
     def commit(self, plan: Plan) -> None:
         """Fill second sets and swap them in, then rules, then drop what nothing refers to."""
@@ -76,12 +75,9 @@ class IpsetBackend:
 
     def remove(self) -> bool:
         """Take rules, then sets, out of the kernel."""
-        found = False
-        for family in Family:
-            table = iptables.save(family)
-            if table.chains or table.misplaced_jumps:
-                found = True
-                iptables.restore(family, iptables.removal(table))
+        tools = (*iptables.TOOLS, *iptables.other_tools())
+        cleared = [_clear(tool) for tool in tools]
+        found = any(cleared)
         with KernelSets() as sets:
             for header, _ in _own(sets):
                 found = True
@@ -117,9 +113,19 @@ def _put(sets: KernelSets, change: SetChange) -> None:
 
 
 def _commit_rules(desired: Ruleset) -> None:
-    for family in Family:
-        commit = iptables.replacement(desired, family, iptables.save(family))
-        iptables.restore(family, commit)
+    for tool in iptables.TOOLS:
+        tool.restore(iptables.replacement(desired, tool.family, tool.save()))
+    for tool in iptables.other_tools():
+        _clear(tool)
+
+
+def _clear(tool: Tool) -> bool:
+    """Take geofence's rules out of one table; whether there were any."""
+    table = tool.save()
+    found = bool(table.chains or table.misplaced_jumps)
+    if found:
+        tool.restore(iptables.removal(table))
+    return found
 
 
 def _total(tables: Iterable[Table]) -> dict[str, Count]:

@@ -11,6 +11,8 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
 
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.plan import Count
@@ -37,6 +39,10 @@ _JUMP = f"-A PREROUTING -j {CHAIN}"
 _SET_PREFIX = "geofence-"
 _SEARCH_PATH = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
 _PROGRAMS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
+_LEGACY_TABLES = {
+    Family.IPV4: Path("/proc/net/ip_tables_names"),
+    Family.IPV6: Path("/proc/net/ip6_tables_names"),
+}
 _TARGETS = {Action.PASS: "RETURN", Action.DROP: "DROP"}
 _COUNTED_RULE = re.compile(r"\[(\d+):(\d+)\] (-A .*)")
 _PERMISSION = re.compile(r"permission denied|operation not permitted|must be root", re.IGNORECASE)
@@ -175,13 +181,66 @@ def _commit(*lines: str) -> str:
     return "\n".join(("*mangle", *lines, "COMMIT", ""))
 
 
-def program(family: Family, suffix: str = "") -> str:
-    """Absolute path of ``iptables`` or ``ip6tables``, or of its ``-save`` or ``-restore``.
+class Tool(NamedTuple):
+    """One family's iptables: that of the host, or one flavour of it."""
+
+    family: Family
+    flavour: str = ""
+    """Empty for whichever the host's ``iptables`` is; ``-nft`` or ``-legacy``."""
+
+    @property
+    def name(self) -> str:
+        """``iptables``, ``ip6tables-legacy``."""
+        return _PROGRAMS[self.family] + self.flavour
+
+    def save(self) -> Table:
+        """Read the table."""
+        return parse_table(_run([_path(f"{self.name}-save"), "-c", "-t", "mangle"], ""))
+
+    def restore(self, commit: str) -> None:
+        """Commit the table in one transaction."""
+        _run([_path(f"{self.name}-restore"), "--noflush", "--wait", "10"], commit)
+
+    def labelled(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Rules as a plan shows them, each with its program in front."""
+        return tuple(f"{self.name} {line}" for line in lines)
+
+
+TOOLS = tuple(Tool(family) for family in Family)
+"""What holds the fence."""
+
+
+def other_tools() -> tuple[Tool, ...]:
+    """The flavour that the host's ``iptables`` is not, where it can hold rules.
+
+    The flavours are different tables in the kernel. A host whose ``iptables`` was switched from one
+    to the other still obeys the rules that the first has left. Reading a legacy table would make
+    it, so it is only read where the kernel says that it exists.
+    """
+    return tuple(tool for family in Family if (tool := _other_tool(family)) is not None)
+
+
+def _other_tool(family: Family) -> Tool | None:
+    nft = "nft" in Path(_path(_PROGRAMS[family])).resolve().name
+    tool = Tool(family, "-legacy" if nft else "-nft")
+    if shutil.which(f"{tool.name}-save", path=_SEARCH_PATH) is None:
+        return None
+    return tool if not nft or "mangle" in _legacy_tables(family) else None
+
+
+def _legacy_tables(family: Family) -> list[str]:
+    try:
+        return _LEGACY_TABLES[family].read_text(encoding="ascii").split()
+    except OSError:  # the kernel has no legacy iptables, or it was never used
+        return []
+
+
+def _path(name: str) -> str:
+    """Absolute path of a program.
 
     Raises:
         BackendUnavailable: it is not installed.
     """
-    name = _PROGRAMS[family] + suffix
     path = shutil.which(name, path=_SEARCH_PATH)
     if path is None:
         raise BackendUnavailable(
@@ -189,16 +248,6 @@ def program(family: Family, suffix: str = "") -> str:
             'or set backend = "nftables" in the rules.'
         )
     return path
-
-
-def save(family: Family) -> Table:
-    """Read one family's table."""
-    return parse_table(_run([program(family, "-save"), "-c", "-t", "mangle"], ""))
-
-
-def restore(family: Family, commit: str) -> None:
-    """Commit one table in one transaction."""
-    _run([program(family, "-restore"), "--noflush", "--wait", "10"], commit)
 
 
 def _run(command: list[str], given: str) -> str:
@@ -225,8 +274,3 @@ def _refusal(name: str, said: str) -> BackendError:
             f"'{name}' needs CAP_NET_ADMIN; run geofence as root, for example with sudo."
         )
     return BackendError(f"'{name}' refused: {said or 'it gave no reason'}.")
-
-
-def labelled(family: Family, lines: Iterable[str]) -> tuple[str, ...]:
-    """Rules as a plan shows them, each with its family's program in front."""
-    return tuple(f"{_PROGRAMS[family]} {line}" for line in lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -145,6 +146,33 @@ def test_without_privilege_the_remedy_is_named() -> None:
         check=True,
     )
     assert "needs CAP_NET_ADMIN" in done.stdout
+
+
+@pytest.mark.parametrize(("first", "then"), [("nft", "legacy"), ("legacy", "nft")])
+def test_rules_left_in_the_other_flavour_are_taken_away(
+    first: str, then: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after 'update-alternatives --set iptables'."""
+    for flavour in (first, then):
+        (tmp_path / flavour).mkdir()
+        for name in ("iptables", "ip6tables"):
+            for suffix in ("", "-save", "-restore"):
+                program = f"/usr/sbin/{name}-{flavour}{suffix}"
+                (tmp_path / flavour / f"{name}{suffix}").symlink_to(Path(program).resolve())
+    where = "geofence.backends.ipset.iptables._SEARCH_PATH"
+    monkeypatch.setattr(where, f"{tmp_path / first}:/usr/sbin:/usr/bin")
+    commit(RULESET)
+    monkeypatch.setattr(where, f"{tmp_path / then}:/usr/sbin:/usr/bin")
+    changed = plan_for(BACKEND, RULESET)
+    assert any(line.startswith(f"iptables-{first} ") for line in changed.rules_removed)
+    BACKEND.commit(changed)
+    assert plan_for(BACKEND, RULESET).is_empty
+    kept = subprocess.run(
+        [f"iptables-{first}-save", "-t", "mangle"], capture_output=True, text=True, check=True
+    )
+    assert "GEOFENCE" not in kept.stdout
+    BACKEND.remove()
+    assert not BACKEND.observe().rules
 
 
 def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
