@@ -173,11 +173,12 @@ def local_prefix(data: bytes, kind: int, at: int, end: int) -> Prefix | None:
     """
     if kind != _RTM_NEWROUTE or end - at < _RTMSG.size:
         return None
-    family, length, _, _, table, _, _, route_type, _ = _RTMSG.unpack_from(data, at)
+    number, length, _, _, table, _, _, route_type, _ = _RTMSG.unpack_from(data, at)
+    family = _FAMILIES.get(number)
     destination = _attributes(data, at + _RTMSG.size, end).get(_RTA_DST)
-    if route_type != _RTN_LOCAL or table != _RT_TABLE_LOCAL or destination is None:
+    if route_type != _RTN_LOCAL or table != _RT_TABLE_LOCAL or not family or not destination:
         return None
-    return Prefix(_FAMILIES[family], int.from_bytes(data[slice(*destination)]), length)
+    return Prefix(family, int.from_bytes(data[slice(*destination)]), length)
 
 
 def parse_flow(data: bytes, at: int, end: int, local: AddressSpace) -> Flow | None:

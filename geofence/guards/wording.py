@@ -7,6 +7,7 @@ from geofence.model.prefixes import Family
 _BIG = 1 << 96
 _SITE = 1 << 80
 _PLAIN_FROM = 100
+_MANY = 999.5
 
 
 def addresses(family: Family, number: int) -> str:
@@ -22,7 +23,5 @@ def addresses(family: Family, number: int) -> str:
 
 
 def percent(share: float) -> str:
-    """``39 %``; small shares and those near 100 with the digits that tell."""
-    digits = 0 if share == round(share) else 1
-    shown = f"{share:.{digits}f}"
-    return f"{shown if float(shown) or not share else f'{share:.2g}'} %"
+    """``39 %``, ``5.04 %``, ``2,175 %``: three digits, or as many as stand before the point."""
+    return f"{share:.3g} %" if share < _MANY else f"{share:,.0f} %"
