@@ -353,8 +353,11 @@ def daemon(context: typer.Context) -> None:
 
 
 @app.command(rich_help_panel=_ASK)
-def demo() -> None:
-    """See it all work on real packets, in a network of its own; this host is not touched."""
+def demo(context: typer.Context) -> None:
+    """See it all work on real packets, in a network of its own; this host is not touched.
+
+    Needs root, or a host that lets users make user namespaces; not the Internet.
+    """
     from geofence.demo import run_demo
 
-    raise typer.Exit(run_demo())
+    raise typer.Exit(run_demo(context.obj.backend))

@@ -19,11 +19,11 @@ from typing import Self
 
 from geofence.lab import privilege
 from geofence.lab.host import Host
-from geofence.lab.observer import Observer
+from geofence.lab.observer import BLOCK, Observer
 from geofence.lab.packets import Address
 from geofence.lab.probes import Probe, Transport, wire
 from geofence.lab.sender import MACS, Sender, on_one_cpu
-from geofence.lab.stream import TOKENS_PER_STREAM, Flow, Stream
+from geofence.lab.stream import Flow, Stream
 from geofence.lab.wiring import connect, loopback_up, own, plug, route_default
 from geofence.model.prefixes import Family
 
@@ -196,10 +196,7 @@ class Lab:
         Raises:
             LabError: the process did not start.
         """
-        flows = {
-            name: Flow(probe, next(self._blocks) * TOKENS_PER_STREAM)
-            for name, probe in probes.items()
-        }
+        flows = {name: Flow(probe, next(self._blocks) * BLOCK) for name, probe in probes.items()}
         marker = Flow(next(iter(marker_probes())), next(self._tokens))
         return Stream(self.internet, self.observers["pbx"], flows, marker, every)
 

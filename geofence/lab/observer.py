@@ -13,14 +13,17 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
 
 from geofence.errors import LabError
 from geofence.lab.host import Host
-from geofence.lab.packets import Address, Number
+from geofence.lab.packets import TCP_MARK, Address, Number
 from geofence.lab.payloads import TOKEN_LENGTH
+
+BLOCK = 1 << 24
+"""Tokens are kept in blocks of this many: one for single probes, one for each stream of them."""
 
 _LARGEST = 65535
 _BUFFER = 32 * 1024 * 1024
@@ -37,16 +40,11 @@ _PROTOCOLS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """One packet that got in."""
+class _Segment:
+    """A TCP segment that is no probe."""
 
-    token: int
-    """Which probe: a TCP segment's sequence number, or the end of any other payload."""
-    protocol: int
     source: Address
     source_port: int
-    """0 where the protocol has none."""
-    payload: bytes
 
 
 class Observer:
@@ -58,7 +56,8 @@ class Observer:
     def __init__(self, host: Host) -> None:
         """Begin to watch the host."""
         self._host = host
-        self._arrivals: dict[int, Arrival] = {}
+        self._blocks: dict[int, set[int]] = {}
+        self._segments: set[_Segment] = set()
         self._changed = threading.Condition()
         self._selector = selectors.DefaultSelector()
         for family, protocols in _PROTOCOLS.items():
@@ -90,40 +89,41 @@ class Observer:
     ) -> None:
         self.close()
 
-    def await_token(self, token: int) -> Arrival:
+    def await_token(self, token: int) -> None:
         """Wait until the packet with this token got in; all that came before it is then known.
 
         Raises:
             LabError: it did not come.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: token in self._arrivals, _PATIENCE):
+            if not self._changed.wait_for(lambda: self._holds(token), _PATIENCE):
                 raise LabError(f"A packet that nothing fences did not reach {self._host.name}.")
-            return self._arrivals[token]
 
-    def arrived(self, token: int) -> Arrival | None:
-        """The packet with this token, if it has got in so far."""
+    def arrived(self, token: int) -> bool:
+        """Whether the packet with this token has got in so far."""
         with self._changed:
-            return self._arrivals.get(token)
+            return self._holds(token)
 
-    def tokens(self, first: int, past: int) -> list[int]:
-        """Tokens from ``first`` to before ``past`` that got in so far, ascending."""
+    def count(self, first: int) -> int:
+        """How many tokens of the block that begins with ``first`` got in so far."""
         with self._changed:
-            return sorted(token for token in self._arrivals if first <= token < past)
+            return len(self._blocks.get(first // BLOCK, ()))
+
+    def block(self, first: int) -> frozenset[int]:
+        """The tokens of the block that begins with ``first`` that got in so far."""
+        with self._changed:
+            return frozenset(self._blocks.get(first // BLOCK, ()))
 
     def connection(self, source: Address, source_port: int) -> bool:
-        """Whether any TCP segment got in from this address and port so far."""
+        """Whether any TCP segment but a probe got in from this address and port so far."""
         with self._changed:
-            return any(
-                (arrival.protocol, arrival.source, arrival.source_port)
-                == (Number.TCP, source, source_port)
-                for arrival in self._arrivals.values()
-            )
+            return _Segment(source, source_port) in self._segments
 
     def forget(self) -> None:
         """Start over, as if nothing had come."""
         with self._changed:
-            self._arrivals.clear()
+            self._blocks.clear()
+            self._segments.clear()
 
     def _read(self) -> None:
         while True:
@@ -137,24 +137,30 @@ class Observer:
 
         So a packet is known no later than any that was delivered after it, on whatever socket.
         """
-        batch: list[Arrival] = []
-        while found := list(self._round()):
-            batch += found
+        batch: list[int | _Segment] = []
+        while more := list(self._round()):
+            batch += more
         with self._changed:
-            for arrival in batch:
-                self._arrivals.setdefault(arrival.token, arrival)
+            for found in batch:
+                if isinstance(found, int):
+                    self._blocks.setdefault(found // BLOCK, set()).add(found)
+                else:
+                    self._segments.add(found)
             self._changed.notify_all()
 
-    def _round(self) -> Iterator[Arrival]:
+    def _holds(self, token: int) -> bool:
+        return token in self._blocks.get(token // BLOCK, ())
+
+    def _round(self) -> Iterator[int | _Segment]:
         for key in self._selector.get_map().values():
             if key.data == "stop":
                 continue
             raw = key.fileobj
             assert isinstance(raw, socket.socket)  # noqa: S101 - only sockets are registered
             for data, address in _queued(raw):
-                arrival = _parse(raw, data, address)
-                if arrival:
-                    yield arrival
+                found = _parse(raw, data, address)
+                if found is not None:
+                    yield found
 
 
 def _raw_socket(host: Host, family: int, protocol: int) -> socket.socket:
@@ -176,23 +182,19 @@ def _queued(raw: socket.socket) -> Iterator[tuple[bytes, str]]:
         yield data, address[0]
 
 
-def _parse(raw: socket.socket, data: bytes, address: str) -> Arrival | None:
-    """None for what is no probe: neighbour discovery, answers of the host's own."""
-    source: Address = IPv4Address(address) if raw.family == socket.AF_INET else _ipv6(address)
+def _parse(raw: socket.socket, data: bytes, address: str) -> int | _Segment | None:
+    """A probe's token: its sequence number in TCP, the end of any other payload.
+
+    None for neighbour discovery, answers to the host itself, and whatever else is no probe.
+    """
     header = (data[0] & 0xF) * 4 if raw.family == socket.AF_INET else 0
     body = data[header:]
-    if raw.proto == Number.TCP:
-        source_port, sequence = struct.unpack_from("!H2xI", body)
-        return Arrival(sequence, raw.proto, source, source_port, b"")
-    token = _token(body)
-    if token is None:
-        return None
-    source_port = struct.unpack_from("!H", body)[0] if raw.proto == Number.UDP else 0
-    return Arrival(token, raw.proto, source, source_port, body[8:])
-
-
-def _ipv6(address: str) -> IPv6Address:
-    return IPv6Address(address.partition("%")[0])
+    if raw.proto != Number.TCP:
+        return _token(body)
+    source_port, sequence, mark = struct.unpack_from("!H2xI10xH", body)
+    if mark == TCP_MARK:
+        return int(sequence)
+    return _Segment(ip_address(address.partition("%")[0]), source_port)
 
 
 def _token(body: bytes) -> int | None:

@@ -14,6 +14,8 @@ from ipaddress import IPv4Address, IPv6Address
 Address = IPv4Address | IPv6Address
 
 _TTL = 64
+TCP_MARK = 0x6766
+"""Urgent pointer of the lab's segments: elsewhere 0, and without the flag URG it means nothing."""
 _FRAGMENT_UNIT = 8
 """Octets that the offset of a fragment counts in, both families."""
 
@@ -89,11 +91,11 @@ def udp(path: Path, source_port: int, port: int, payload: bytes) -> Segment:
 
 
 def tcp(path: Path, source_port: int, port: int, sequence: int, flags: Tcp = Tcp.SYN) -> Segment:
-    """A TCP segment without data."""
+    """A TCP segment without data, marked as the lab's."""
     acknowledged = 1 if flags & Tcp.ACK else 0
     offset_and_flags = 5 << 12 | flags
     header = struct.pack(
-        "!HHIIHHHH", source_port, port, sequence, acknowledged, offset_and_flags, 65535, 0, 0
+        "!HHIIHHHH", source_port, port, sequence, acknowledged, offset_and_flags, 65535, 0, TCP_MARK
     )
     return _sealed(path, Number.TCP, header, 16)
 

@@ -18,9 +18,6 @@ from geofence.lab.host import Host
 from geofence.lab.observer import Observer
 from geofence.lab.probes import Probe
 
-TOKENS_PER_STREAM = 1 << 24
-"""Room for four hours of packets every millisecond; the first such block is for single probes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Flow:
@@ -28,7 +25,7 @@ class Flow:
 
     probe: Probe
     first_token: int
-    """The n-th packet, counted from 0, bears this plus n."""
+    """The n-th packet, counted from 0, bears this plus n; the first of a block of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ class Stream:
 
     def arrived(self, name: str) -> int:
         """How many packets of a flow got in so far."""
-        return len(self._seen(self._flows[name]))
+        return self._observer.count(self._flows[name].first_token)
 
     def finish(self) -> dict[str, Report]:
         """Stop sending, wait until all has arrived or been dropped, and report on each flow.
@@ -88,13 +85,11 @@ class Stream:
         self._tell("stop")
         rounds = self._hear()
         self._observer.await_token(self._marker.first_token)
-        return {
-            name: Report(rounds, frozenset(token - flow.first_token for token in self._seen(flow)))
-            for name, flow in self._flows.items()
-        }
+        return {name: self._report(flow, rounds) for name, flow in self._flows.items()}
 
-    def _seen(self, flow: Flow) -> list[int]:
-        return self._observer.tokens(flow.first_token, flow.first_token + TOKENS_PER_STREAM)
+    def _report(self, flow: Flow, sent: int) -> Report:
+        tokens = self._observer.block(flow.first_token)
+        return Report(sent, frozenset(token - flow.first_token for token in tokens))
 
     def _tell(self, what: object) -> None:
         assert self._process.stdin is not None  # noqa: S101 - started with pipes
@@ -132,6 +127,7 @@ def _as_json(flow: Flow) -> dict[str, object]:
         "destination": str(probe.destination),
         "transport": probe.transport,
         "port": probe.port,
+        "source_port": probe.source_port,
         "payload": probe.payload.__name__,
         "link": probe.link,
         "first_token": flow.first_token,

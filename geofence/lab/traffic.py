@@ -20,7 +20,7 @@ from geofence.lab.sender import Sender, on_one_cpu
 from geofence.lab.stream import Flow
 
 _FIRST_PORT, _PORTS = 20_001, 40_000
-"""Source ports are used in turn, so that the fence meets ever new flows."""
+"""Source ports are used in turn where a probe names none: the fence meets ever new flows."""
 
 
 def _flow(said: dict[str, Any]) -> Flow:
@@ -29,6 +29,7 @@ def _flow(said: dict[str, Any]) -> Flow:
         ip_address(said["destination"]),
         Transport(said["transport"]),
         said["port"],
+        said["source_port"],
         payload=getattr(payloads, said["payload"]),
         link=said["link"],
     )
@@ -48,7 +49,7 @@ def _rounds(sender: Sender, flows: list[Flow], every: float) -> int:
         turn += 1
         if turn == 1:
             _say(turn)
-        due += every
+        due = max(due + every, time.monotonic())  # what was missed is not made up for in a burst
         if select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))[0]:
             return turn
 
