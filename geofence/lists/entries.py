@@ -19,10 +19,12 @@ Range = tuple[int, int]
 """A half-open range of addresses: first, past."""
 
 _SIZES = {
-    family: {f"/{length}": 1 << (family.bits - length) for length in range(family.bits + 1)}
+    family: {f"{length}\n": 1 << (family.bits - length) for length in range(family.bits + 1)}
     for family in Family
 }
-"""Number of addresses by the text of a length: any other text is no key."""
+"""Number of addresses by the text of a length and a line end: any other text is no key."""
+
+_BETWEEN = "\n/"
 
 _HOST_BITS = {
     family: {length: size - 1 for length, size in sizes.items()} for family, sizes in _SIZES.items()
@@ -45,20 +47,36 @@ def bulk_prefixes(family: Family, texts: list[str], *, canonical: bool = False) 
     """
     if not texts:
         return Ranges(family, [], [], [])
-    # With a space on both sides of an address, one split gives addresses and lengths in turn.
-    # A text that itself holds a space, or two slashes, breaks the turns or the count.
     try:
-        tokens = " ".join(texts).replace("/", " /").split(" ")
+        joined = _BETWEEN.join(texts)
     except TypeError:
         return None
-    if len(tokens) != 2 * len(texts):
+    ranges = _bulk(family, joined, canonical=canonical)
+    # As many ranges as texts: so every line end is one of those put in here, and no text held two.
+    return ranges if ranges is not None and len(ranges.sizes) == len(texts) else None
+
+
+def bulk_lines(family: Family, lines: str) -> Ranges | None:
+    """All lines of a text, if each is a prefix of the family and nothing else; else None."""
+    return _bulk(family, lines.removesuffix("\n").replace("\n", _BETWEEN), canonical=False)
+
+
+def _bulk(family: Family, joined: str, *, canonical: bool) -> Ranges | None:
+    """Prefixes with a line end and a slash between them.
+
+    One split at the slashes then gives addresses and lengths in turn, each length with the line
+    end that closes it; so a line with no slash, or with two, gets out of turn and is found out.
+    """
+    tokens = f"{joined}\n".split("/")
+    addresses, lengths = tokens[0::2], tokens[1::2]
+    if len(addresses) != len(lengths):
         return None
     try:
-        firsts = _addresses(family, tokens[0::2], canonical=canonical)
-        sizes = list(map(_SIZES[family].__getitem__, tokens[1::2]))
+        firsts = _addresses(family, addresses, canonical=canonical)
+        sizes = list(map(_SIZES[family].__getitem__, lengths))
     except (OSError, ValueError, KeyError):
         return None
-    if any(map(and_, firsts, map(_HOST_BITS[family].__getitem__, tokens[1::2]))):
+    if any(map(and_, firsts, map(_HOST_BITS[family].__getitem__, lengths))):
         return None
     return Ranges(family, firsts, list(map(add, firsts, sizes)), sizes)
 
@@ -89,7 +107,7 @@ def careful_prefix(family: Family, text: str, *, canonical: bool = False) -> Ran
     first = _careful_address(family, address)
     if not slash:
         raise ValueError("has no prefix length")
-    size = _SIZES[family].get(slash + length)
+    size = _SIZES[family].get(f"{length}\n")
     if size is None:
         raise ValueError(f"has no prefix length between 0 and {family.bits}")
     if first & (size - 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from geofence.errors import ListError
-from geofence.lists.entries import bulk_prefixes, careful_entry, shown
+from geofence.lists.entries import bulk_lines, bulk_prefixes, careful_entry, shown
 from geofence.lists.looks import refuse_json, refuse_markup
 from geofence.lists.parsed import ParsedList, Ranges, parsed_list
 from geofence.model.prefixes import Family
@@ -45,11 +45,13 @@ def parse_text(body: bytes, family: Family | None = None, code: str | None = Non
     head = _head_length(text)
     commented = "#" in text[head:] or ";" in text[head:]
     _check_header(text if commented else text[:head], family, code)
-    entries = _entries(text[head:], commented=commented)
-    if not entries:
-        raise ListError("The list holds no prefix at all.")
-    ipv4, ipv6 = _bulk(entries, family) or _careful(text, family)
-    return parsed_list(ipv4, ipv6)
+    found = None if commented else _plain(text[head:], family)
+    if found is None:
+        entries = _entries(text[head:], commented=commented)
+        if not entries:
+            raise ListError("The list holds no prefix at all.")
+        found = _bulk(entries, family) or _careful(text, family)
+    return parsed_list(*found)
 
 
 def _head_length(text: str) -> int:
@@ -70,6 +72,16 @@ def _check_header(header: str, family: Family | None, code: str | None) -> None:
             raise ListError(f"The list says it is {said.upper()}, not {code}.")
         if digit is not None and family is not None and digit != family.digit:
             raise ListError(f"The list says it is IPv{digit}, not IPv{family.digit}.")
+
+
+def _plain(lines: str, family: Family | None) -> tuple[Ranges, Ranges] | None:
+    """All lines, if each is a prefix of one and the same family and nothing else; else None."""
+    mine = family or (Family.IPV6 if ":" in lines else Family.IPV4)
+    ranges = bulk_lines(mine, lines)
+    if ranges is None:
+        return None
+    ipv4, ipv6 = (ranges if each is mine else Ranges(each, [], [], []) for each in Family)
+    return ipv4, ipv6
 
 
 def _entries(text: str, *, commented: bool) -> list[str]:

@@ -98,6 +98,9 @@ def test_ipv6_entries_are_held_to_the_same(entry: str, why: str) -> None:
         ["192.0.2.0/24 198.51.100.0", "/24"],
         ["192.0.2.0", "/24 198.51.100.0/24"],
         ["192.0.2.0 ", "24"],
+        ["192.0.2.0/24\n/198.51.100.0/24"],
+        ["192.0.2.0/24\n/198.51.100.0", "24"],
+        ["192.0.2.0", "24\n/198.51.100.0/24"],
     ],
 )
 def test_entries_that_only_make_sense_together_are_refused(entries: list[str]) -> None:

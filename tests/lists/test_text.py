@@ -66,6 +66,8 @@ def test_a_range_counts_as_the_broadest_prefix_in_it() -> None:
         (b"192.0.2.0/24-192.0.3.0/24", "^Line 1, "),
         (b"192.0.2.0/24 198.51.100.0/24", "^Line 1, "),
         (b"192.0.2.0\n/24", "^Line 2, '/24'"),
+        (b"192.0.2.0/24\n24\n", "^Line 2, '24'"),
+        (b"192.0.2.0/24/198.51.100.0\n24\n", "^Line 1, "),
         (b"\x1c", r"^Line 1, '\\x1c', is no IPv4 prefix"),
     ],
 )
