@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from geofence.backends.nftables import inventory, listing, rules, transaction
 from geofence.backends.nftables.look import Look, look
+from geofence.backends.nftables.near import near_sets
 from geofence.backends.nftables.netlink import Changed, Netlink, Request, batch_size
-from geofence.backends.nftables.objects import TABLE
+from geofence.backends.nftables.objects import TABLE, Key
 from geofence.errors import BackendError
 from geofence.model.plan import Observed, Plan
+from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import Ruleset, SetKey
 
 _ATTEMPTS = 20
@@ -34,7 +36,7 @@ class NftablesBackend:
 
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
         """All rules, chain by chain, nearly as nft prints them."""
-        compiled = rules.compile_rules(ruleset, lambda key: key.name)
+        compiled = rules.compile_rules(ruleset, near_sets(ruleset), lambda key: key.name)
         return listing.lines(transaction.wanted_chains(ruleset), compiled, {})
 
     def observe(self) -> Observed:
@@ -50,16 +52,17 @@ class NftablesBackend:
         intervals can be searched, and drops what they should have let in.
         """
         changed = frozenset(change.key for change in plan.set_changes)
-        staged: dict[SetKey, str] = {}
+        sets = transaction.wanted_sets(plan.desired)
+        staged: dict[Key, str] = {}
         with Netlink() as netlink:
             for held in _looks(netlink):
-                standing = _standing(plan.desired, held, changed, staged)
-                requests = transaction.replacement(plan.desired, held, standing)
+                standing = _standing(plan.desired, held, changed) | _present(staged, held)
+                requests = transaction.replacement(plan.desired, sets, held, standing)
                 if held.flags:
                     # Asleep it fences nothing, and the kernel binds no chain in waking it up.
                     _transacted(netlink, [transaction.no_table()], held)
                 elif plan.desired.sets.keys() - standing.keys():
-                    staged = _stage(netlink, plan.desired, held, standing)
+                    staged = _stage(netlink, sets, held, standing)
                 elif _transacted(netlink, requests, held):
                     break
             for held in _looks(netlink):
@@ -98,26 +101,26 @@ def _transacted(netlink: Netlink, requests: list[Request], held: Look) -> bool:
     return True
 
 
-def _standing(
-    desired: Ruleset, held: Look, changed: frozenset[SetKey], staged: dict[SetKey, str]
-) -> dict[SetKey, str]:
-    """The sets that are right as they are: not to be changed, or filled beforehand."""
+def _standing(desired: Ruleset, held: Look, changed: frozenset[SetKey]) -> dict[Key, str]:
+    """The sets that are right as they are; surroundings are always made anew, they are small."""
     in_use = inventory.sets_in_use(held)
+    return {key: in_use[key] for key in desired.sets if key in in_use and key not in changed}
+
+
+def _present(staged: Mapping[Key, str], held: Look) -> dict[Key, str]:
+    """Those sets filled beforehand that are still there."""
     present = {each.name for each in held.sets}
-    unchanged = {
-        key: name for key, name in in_use.items() if key in desired.sets and key not in changed
-    }
-    return unchanged | {key: name for key, name in staged.items() if name in present}
+    return {key: name for key, name in staged.items() if name in present}
 
 
 def _stage(
-    netlink: Netlink, desired: Ruleset, held: Look, standing: dict[SetKey, str]
-) -> dict[SetKey, str]:
+    netlink: Netlink, sets: Mapping[Key, PrefixSet], held: Look, standing: Mapping[Key, str]
+) -> dict[Key, str]:
     """Fill all sets that are to be made, under names that are free, in several transactions."""
-    names = {key: transaction.free_name(key, held) for key in desired.sets if key not in standing}
+    names = {key: transaction.free_name(key, held) for key in sets if key not in standing}
     batch = [transaction.new_table()]
     for key, name in names.items():
-        for request in transaction.new_set(key, name, desired.sets[key]):
+        for request in transaction.new_set(key, name, sets[key]):
             if not netlink.room_for(batch_size([*batch, request])):
                 netlink.transact(batch)
                 batch = []

@@ -57,13 +57,29 @@ def encode(prefixes: PrefixSet) -> list[bytes]:
     return [b"".join(encoded[at : at + each_piece]) for at in pieces]
 
 
+def encode_keys(family: Family, keys: Sequence[int]) -> list[bytes]:
+    """The elements of a set without intervals, in pieces that each fit one attribute."""
+    octets = family.bits // 8
+    head = _head(family, b"")
+    encoded = [head + key.to_bytes(octets, "big") for key in keys]
+    each_piece = (LONGEST - _LIST_HEADER) // (len(head) + octets)
+    return [b"".join(encoded[at : at + each_piece]) for at in range(0, len(encoded), each_piece)]
+
+
+def decode_keys(family: Family, pieces: Sequence[bytes]) -> list[int]:
+    """The keys of a set without intervals, in whatever order."""
+    data = b"".join(pieces)
+    return (_bulk(family, data) or _one_by_one(data))[0]
+
+
 def decode(family: Family, pieces: Sequence[bytes]) -> PrefixSet:
     """The set that elements make up, in whatever order and however they were written."""
     data = b"".join(pieces)
     starts, ends = _bulk(family, data) or _one_by_one(data)
     starts.sort()
     ends.sort()
-    return _as_usual(family, starts, ends) or _as_the_kernel_looks(family, starts, ends)
+    usual = _as_usual(family, starts, ends)
+    return _as_the_kernel_looks(family, starts, ends) if usual is None else usual
 
 
 def _head(family: Family, after: bytes) -> bytes:
@@ -145,7 +161,7 @@ def _as_the_kernel_looks(family: Family, starts: list[int], ends: list[int]) -> 
 
 def _spans(marks: Sequence[tuple[int, bool]], top: int) -> Iterator[tuple[int, int]]:
     """From each start to the next element, whatever that is."""
-    following = [key for key, _ in marks[1:]] + [top]
+    following = [*(key for key, _ in marks), top][1:]
     for (key, starts), past in zip(marks, following, strict=True):
         if starts:
             yield key, past

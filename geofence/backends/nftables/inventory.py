@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from geofence.backends.nftables import elements, kernel, listing
+from geofence.backends.nftables import elements, kernel, listing, near
 from geofence.backends.nftables.kernel import ChainFlag, SetFlag, TableFlag
 from geofence.backends.nftables.look import Look
+from geofence.backends.nftables.near import NearKey
 from geofence.backends.nftables.objects import (
     BASE,
+    Key,
+    chain_name,
     counted_service,
     is_chain_name,
     key_of,
 )
 from geofence.model.plan import Observed
+from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import SetKey
 
 
@@ -22,10 +26,13 @@ def observed(held: Look) -> Observed:
     if not held.exists:
         return Observed()
     in_use = sets_in_use(held)
+    sets = {
+        key: elements.decode(key.family, held.elements[name])
+        for key, name in in_use.items()
+        if isinstance(key, SetKey)
+    }
     return Observed(
-        sets={
-            key: elements.decode(key.family, held.elements[name]) for key, name in in_use.items()
-        },
+        sets=sets,
         rules=(
             *_table_lines(held),
             *listing.lines(held.chains, held.rules, _shown_as(held, in_use)),
@@ -35,17 +42,17 @@ def observed(held: Look) -> Observed:
             for counter in held.objects
             if (service := counted_service(counter)) is not None
         },
-        debris=tuple(_debris(held, in_use)),
+        debris=(*_debris(held, in_use), *_outdated(held, in_use, sets)),
     )
 
 
-def sets_in_use(held: Look) -> dict[SetKey, str]:
+def sets_in_use(held: Look) -> dict[Key, str]:
     """The set that stands for each key, by its name in the kernel.
 
     Of several it is the one that rules look into: others are what a killed run was filling.
     """
     looked_into = frozenset(listing.sets_looked_into(held.rules))
-    names: dict[SetKey, str] = {}
+    names: dict[Key, str] = {}
     for candidate in sorted(held.sets, key=lambda each: (each.name not in looked_into, each.name)):
         key = key_of(candidate)
         if key is not None:
@@ -53,19 +60,38 @@ def sets_in_use(held: Look) -> dict[SetKey, str]:
     return names
 
 
+def _outdated(
+    held: Look, in_use: Mapping[Key, str], sets: Mapping[SetKey, PrefixSet]
+) -> Iterator[str]:
+    """Surroundings that are not those of the sets that the same chain looks into."""
+    keys = {name: key for key, name in in_use.items()}
+    for key, name in in_use.items():
+        if isinstance(key, NearKey):
+            chain = chain_name(key.service)
+            beside = [keys.get(each) for each in _looked_into_by(held, chain)]
+            parts = [sets[each] for each in sets if each in beside and each.family is key.family]
+            networks = elements.decode_keys(key.family, held.elements[name])
+            if sorted(networks) != near.networks(near.surroundings(key.family, parts)):
+                yield f"set {name} (not what is around the other sets)"
+
+
+def _looked_into_by(held: Look, chain: str) -> Iterator[str]:
+    return listing.sets_looked_into(rule for rule in held.rules if rule.chain == chain)
+
+
 def _table_lines(held: Look) -> tuple[str, ...]:
     """A table that is put to sleep, or that a program has made its own, fences otherwise."""
     return (f"table: flags {TableFlag(held.flags)!r}",) if held.flags else ()
 
 
-def _shown_as(held: Look, in_use: Mapping[SetKey, str]) -> dict[str, str]:
+def _shown_as(held: Look, in_use: Mapping[Key, str]) -> dict[str, str]:
     """What sets are called in rules: the one in use by its usual name, no other by the same."""
     shown = {name: key.name for key, name in in_use.items()}
     others = (each.name for each in held.sets if each.name not in shown)
     return {name: f"{name} (not the one in use)" for name in others} | shown
 
 
-def _debris(held: Look, in_use: Mapping[SetKey, str]) -> Iterator[str]:
+def _debris(held: Look, in_use: Mapping[Key, str]) -> Iterator[str]:
     """What geofence does not make, or no longer refers to; made with a rule, it goes with it."""
     for each in held.sets:
         if each.name not in in_use.values() and not each.flags & SetFlag.ANONYMOUS:

@@ -114,6 +114,7 @@ class Set(IntEnum):
     FLAGS = 3
     KEY_TYPE = 4
     KEY_LEN = 5
+    DESC = 9
     ID = 10
     USERDATA = 13
 
@@ -125,6 +126,10 @@ class SetFlag(IntFlag):
     """Made with the rule that looks into it, and gone with it."""
     CONSTANT = 0x2
     INTERVAL = 0x4
+
+
+SET_DESC_SIZE = 1
+"""``NFTA_SET_DESC_SIZE``: the most elements it will hold."""
 
 
 class ElementList(IntEnum):
@@ -228,6 +233,7 @@ class Meta(IntEnum):
 class MetaKey(IntEnum):
     """``enum nft_meta_keys``."""
 
+    IIF = 4
     IIFNAME = 6
     NFPROTO = 15
     L4PROTO = 16
@@ -294,6 +300,10 @@ class Fib(IntEnum):
     FLAGS = 3
 
 
+LOOKUP_INVERTED = 1
+"""``NFT_LOOKUP_F_INV``."""
+LOOPBACK_INDEX = 1
+"""``LOOPBACK_IFINDEX``, ``net/net_namespace.h``."""
 FIB_ADDRTYPE = 3
 """``NFT_FIB_RESULT_ADDRTYPE``."""
 FIB_DADDR = 2

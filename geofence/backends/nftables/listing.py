@@ -33,7 +33,7 @@ from geofence.backends.nftables.kernel import (
     Verdict,
 )
 from geofence.backends.nftables.objects import BASE, KernelChain, KernelRule
-from geofence.backends.nftables.rules import DESTINATION_PORT, NFPROTO, SOURCE
+from geofence.backends.nftables.rules import DESTINATION_PORT, LOOPBACK, NFPROTO, SOURCE
 from geofence.model.policy import Protocol
 from geofence.model.prefixes import Family, address_text
 
@@ -199,11 +199,13 @@ class _Line:
     def bitwise(self, attributes: Attributes) -> str | None:
         field = self._field(attributes.get(Bitwise.SREG))
         mask, flip = (_value(attributes.get(part, b"")) for part in (Bitwise.MASK, Bitwise.XOR))
-        if field is not _CT_FIELD or any(flip) or as_number(attributes.get(Bitwise.OP)):
+        if any(flip) or as_number(attributes.get(Bitwise.OP)):
             return None
-        if int.from_bytes(mask, sys.byteorder) != CtState.ESTABLISHED | CtState.RELATED:
-            return None
-        return self._load(attributes.get(Bitwise.DREG), _KNOWN_FLOW_BITS)
+        masked = _Field(f"{field.text} & {field.show(mask)}", field.show)
+        known_flow = int.from_bytes(mask, sys.byteorder) == CtState.ESTABLISHED | CtState.RELATED
+        if field is _CT_FIELD and known_flow:
+            masked = _KNOWN_FLOW_BITS
+        return self._load(attributes.get(Bitwise.DREG), masked)
 
     def conntrack(self, attributes: Attributes) -> str | None:
         if attributes.keys() != {Ct.DREG, Ct.KEY} or as_number(attributes[Ct.KEY]):
@@ -276,6 +278,7 @@ def _port(value: bytes) -> str:
 
 
 _META = {
+    MetaKey.IIF: _Field("iif", _host_order({kernel.LOOPBACK_INDEX: f'"{LOOPBACK}"'})),
     MetaKey.IIFNAME: _Field("iifname", _interface),
     MetaKey.NFPROTO: _Field("meta nfproto", _named({v: str(k) for k, v in NFPROTO.items()})),
     MetaKey.L4PROTO: _Field("meta l4proto", _named({p.number: str(p) for p in Protocol})),

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from geofence.backends.nftables import kernel
+from geofence.backends.nftables.near import NearKey
 from geofence.model.plan import Count
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import SetKey
 
+Key = SetKey | NearKey
+"""What a set is for."""
 _NOTHING = Count(0, 0)
 
 TABLE = "geofence"
@@ -102,19 +105,21 @@ def counted_service(held: KernelObject) -> str | None:
     return held.name.removeprefix(_COUNTER) if own else None
 
 
-def set_of(key: SetKey, name: str) -> KernelSet:
+def set_of(key: Key, name: str) -> KernelSet:
     """The set of a key under one of its names."""
     octets = key.family.bits // 8
-    return KernelSet(name, kernel.SetFlag.INTERVAL, _KEY_TYPES[key.family], octets)
+    flags = kernel.SetFlag.INTERVAL if isinstance(key, SetKey) else kernel.SetFlag(0)
+    return KernelSet(name, flags, _KEY_TYPES[key.family], octets)
 
 
-def set_names(key: SetKey) -> tuple[str, ...]:
+def set_names(key: Key) -> tuple[str, ...]:
     """A set's names: its own, and those it can have while another of it is in use."""
     return (key.name, *(f"{key.name}{_NUMBERED}{number}" for number in range(2, 10)))
 
 
-def key_of(held: KernelSet) -> SetKey | None:
+def key_of(held: KernelSet) -> Key | None:
     """What a set is for; None for one that geofence does not make, in name or in shape."""
-    key = SetKey.parse(held.name.partition(_NUMBERED)[0])
+    name = held.name.partition(_NUMBERED)[0]
+    key = SetKey.parse(name) or NearKey.parse(name)
     own = key is not None and held == set_of(key, held.name)
     return key if own else None

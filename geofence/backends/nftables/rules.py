@@ -7,7 +7,7 @@ would have typed them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from geofence.backends.nftables import kernel
 from geofence.backends.nftables.attributes import attribute, nested, number, string
@@ -29,6 +29,7 @@ from geofence.backends.nftables.kernel import (
     PayloadBase,
     Range,
 )
+from geofence.backends.nftables.near import LENGTH, NearKey, arranged
 from geofence.backends.nftables.objects import BASE, KernelRule, chain_name, counter_of
 from geofence.backends.nftables.userdata import comment
 from geofence.model.policy import Ports
@@ -41,43 +42,65 @@ from geofence.model.ruleset import (
     Match,
     NotForThisHost,
     OfKnownFlow,
+    Rule,
     Ruleset,
     SetKey,
     SourceIn,
 )
 
 _IFNAMSIZ = 16
+_FAR = "in no network near an allowed address"
 NFPROTO = {Family.IPV4: 2, Family.IPV6: 10}
 SOURCE = {Family.IPV4: (12, 4), Family.IPV6: (8, 16)}
 """Offset and length in bytes of the source address in the network header (RFC 791, RFC 8200)."""
 DESTINATION_PORT = (2, 2)
 """Offset and length in bytes in the transport header, UDP and TCP alike (RFC 768, RFC 9293)."""
 
-NameOf = Callable[[SetKey], str]
+LOOPBACK = "lo"
+
+NameOf = Callable[[SetKey | NearKey], str]
 """What a set is called in the kernel."""
 
 
-def compile_rules(ruleset: Ruleset, name_of: NameOf) -> Iterator[KernelRule]:
+def compile_rules(
+    ruleset: Ruleset, near: Collection[NearKey], name_of: NameOf
+) -> Iterator[KernelRule]:
     """All rules: to each service's chain by its ports, and in it those that decide.
 
     A packet to no fenced port costs comparing its port, and nothing else.
+
+    Args:
+        ruleset: what the kernel should hold.
+        near: the sets of surroundings that there are.
+        name_of: what sets are called.
     """
     for service in ruleset.services:
         for ports in service.ports:
             destined = _destined_for(ports)
             yield KernelRule(BASE.name, destined + _verdict(Code.GOTO, chain_name(service.name)))
     for service in ruleset.services:
-        yield from _service_rules(ruleset, service, name_of)
+        yield from _service_rules(ruleset, service, near, name_of)
 
 
 def _service_rules(
-    ruleset: Ruleset, service: FencedService, name_of: NameOf
+    ruleset: Ruleset, service: FencedService, near: Collection[NearKey], name_of: NameOf
 ) -> Iterator[KernelRule]:
-    chain = chain_name(service.name)
-    for rule in ruleset.rules(service):
-        for matching in _matching(rule.match, name_of):
-            done = matching + _action(rule.action, service)
-            yield KernelRule(chain, done, comment(rule.comment))
+    chain = arranged(ruleset.rules(service))
+    for rule in chain.before:
+        yield from _rule(rule, service, name_of)
+    for family in Family:
+        if (key := NearKey(service.name, family)) in near:
+            far = _source_far_from(name_of(key), family) + _action(Action.DROP, service)
+            yield KernelRule(chain_name(service.name), far, comment(_FAR))
+    for rule in (*chain.sources, *chain.last):
+        yield from _rule(rule, service, name_of)
+
+
+def _rule(rule: Rule, service: FencedService, name_of: NameOf) -> Iterator[KernelRule]:
+    """A rule of the ruleset takes several in the kernel where families differ."""
+    for matching in _matching(rule.match, name_of):
+        done = matching + _action(rule.action, service)
+        yield KernelRule(chain_name(service.name), done, comment(rule.comment))
 
 
 def _action(action: Action, service: FencedService) -> bytes:
@@ -112,9 +135,15 @@ def _destined_for(ports: Ports) -> bytes:
 
 
 def _arrived_by(interface: str) -> bytes:
-    """``*`` at the end compares only what comes before it; alone, it is any interface."""
+    """``*`` at the end compares only what comes before it; alone, it is any interface.
+
+    The loopback has the same index everywhere, and an index is faster to compare than a name.
+    """
     if interface == "*":
         return b""
+    if interface == LOOPBACK:
+        index = kernel.LOOPBACK_INDEX.to_bytes(4, sys.byteorder)
+        return _meta(MetaKey.IIF) + _compare(CmpOp.EQ, index)
     stem = interface.removesuffix("*").encode()
     name = stem if interface.endswith("*") else stem.ljust(_IFNAMSIZ, b"\0")
     return _meta(MetaKey.IIFNAME) + _compare(CmpOp.EQ, name)
@@ -132,26 +161,35 @@ def _not_for_this_host() -> bytes:
 
 
 def _source_in(name_of: NameOf, key: SetKey) -> bytes:
-    family = _meta(MetaKey.NFPROTO) + _compare(CmpOp.EQ, bytes((NFPROTO[key.family],)))
-    source = _payload(PayloadBase.NETWORK, *SOURCE[key.family])
     found = _expression(
         "lookup", string(Lookup.SET, name_of(key)), number(Lookup.SREG, kernel.REGISTER)
     )
-    return family + source + found
+    return _source(key.family) + found
+
+
+def _source_far_from(name: str, family: Family) -> bytes:
+    """The network of the source address is not in the set."""
+    octets = family.bits // 8
+    mask = (~0 << (family.bits - LENGTH) & ((1 << family.bits) - 1)).to_bytes(octets, "big")
+    not_found = _expression(
+        "lookup",
+        string(Lookup.SET, name),
+        number(Lookup.SREG, kernel.REGISTER),
+        number(Lookup.FLAGS, kernel.LOOKUP_INVERTED),
+    )
+    return _source(family) + _masked(mask) + not_found
+
+
+def _source(family: Family) -> bytes:
+    """The packet is of the family; its source address."""
+    protocol = _meta(MetaKey.NFPROTO) + _compare(CmpOp.EQ, bytes((NFPROTO[family],)))
+    return protocol + _payload(PayloadBase.NETWORK, *SOURCE[family])
 
 
 def _of_known_flow() -> bytes:
     wanted = (CtState.ESTABLISHED | CtState.RELATED).to_bytes(4, sys.byteorder)
     state = _expression("ct", number(Ct.DREG, kernel.REGISTER), number(Ct.KEY, kernel.CT_STATE))
-    masked = _expression(
-        "bitwise",
-        number(Bitwise.SREG, kernel.REGISTER),
-        number(Bitwise.DREG, kernel.REGISTER),
-        number(Bitwise.LEN, 4),
-        _data(Bitwise.MASK, wanted),
-        _data(Bitwise.XOR, bytes(4)),
-    )
-    return state + masked + _compare(CmpOp.NEQ, bytes(4))
+    return state + _masked(wanted) + _compare(CmpOp.NEQ, bytes(4))
 
 
 def _expression(name: str, *attributes: bytes) -> bytes:
@@ -180,6 +218,17 @@ def _payload(base: PayloadBase, offset: int, length: int) -> bytes:
 def _compare(op: CmpOp, value: bytes) -> bytes:
     register = number(Cmp.SREG, kernel.REGISTER)
     return _expression("cmp", register, number(Cmp.OP, op), _data(Cmp.DATA, value))
+
+
+def _masked(mask: bytes) -> bytes:
+    return _expression(
+        "bitwise",
+        number(Bitwise.SREG, kernel.REGISTER),
+        number(Bitwise.DREG, kernel.REGISTER),
+        number(Bitwise.LEN, len(mask)),
+        _data(Bitwise.MASK, mask),
+        _data(Bitwise.XOR, bytes(len(mask))),
+    )
 
 
 def _between(first: bytes, last: bytes) -> bytes:

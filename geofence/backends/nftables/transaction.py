@@ -14,6 +14,7 @@ from geofence.backends.nftables import elements, kernel, listing, rules, userdat
 from geofence.backends.nftables.attributes import attribute, nested, number, string
 from geofence.backends.nftables.kernel import ChainFlag, Message, SetFlag
 from geofence.backends.nftables.look import Look
+from geofence.backends.nftables.near import NearKey, near_sets, networks
 from geofence.backends.nftables.netlink import APPEND, CREATE, Request
 from geofence.backends.nftables.objects import (
     BASE,
@@ -22,6 +23,7 @@ from geofence.backends.nftables.objects import (
     KernelObject,
     KernelRule,
     KernelSet,
+    Key,
     chain_name,
     counter_of,
     set_names,
@@ -36,6 +38,8 @@ _SET_COMMENTS = {
     Role.EXCEPTION: "exceptions and local networks, always let in",
 }
 
+_NEAR_COMMENT = "networks around all that is let in; whoever is in none is dropped at once"
+
 
 def wanted_chains(ruleset: Ruleset) -> tuple[KernelChain, ...]:
     """The chains of a ruleset."""
@@ -48,28 +52,38 @@ def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
     return tuple(counter_of(service.name) for service in ruleset.services)
 
 
-def replacement(ruleset: Ruleset, held: Look, standing: Mapping[SetKey, str]) -> list[Request]:
+def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
+    """All sets: the ruleset's, and those of the surroundings of what they let in."""
+    own: dict[Key, PrefixSet] = {key: ruleset.sets[key] for key in ruleset.sets}
+    return own | dict(near_sets(ruleset).items())
+
+
+def replacement(
+    ruleset: Ruleset, sets: Mapping[Key, PrefixSet], held: Look, standing: Mapping[Key, str]
+) -> list[Request]:
     """All that is to be done, in one transaction, but for taking former sets away.
 
     Args:
         ruleset: what the kernel should hold.
-        held: what it holds.
+        sets: the sets that it takes.
+        held: what the kernel holds.
         standing: the sets that are right as they are, by their names in the kernel; all others
             are made.
     """
-    names = {key: standing.get(key, key.name) for key in ruleset.sets}
+    names = {key: standing.get(key, key.name) for key in sets}
     requests = [new_table()]
     if held.exists:
         requests += _clearing(ruleset, held)
     requests += _chains_and_counters(ruleset, held)
-    for key, prefixes in ruleset.sets.items():
+    for key, prefixes in sets.items():
         if key not in standing:
             requests += new_set(key, names[key], prefixes)
-    requests += (_new_rule(rule) for rule in rules.compile_rules(ruleset, names.__getitem__))
+    near = [key for key in sets if isinstance(key, NearKey)]
+    requests += (_new_rule(rule) for rule in rules.compile_rules(ruleset, near, names.__getitem__))
     return requests
 
 
-def free_name(key: SetKey, held: Look) -> str:
+def free_name(key: Key, held: Look) -> str:
     """A name for another set of a key beside the one that is in use."""
     taken = {each.name for each in held.sets}
     return next(name for name in set_names(key) if name not in taken)
@@ -88,12 +102,16 @@ def no_table() -> Request:
     return Request(Message.DELTABLE, 0, body, f"removal of table inet {TABLE}")
 
 
-def new_set(key: SetKey, name: str, prefixes: PrefixSet) -> list[Request]:
+def new_set(key: Key, name: str, prefixes: PrefixSet) -> list[Request]:
     """Make a set and fill it."""
     table = string(kernel.ElementList.TABLE, TABLE) + string(kernel.ElementList.SET, name)
-    pieces = elements.encode(prefixes)
+    if isinstance(key, SetKey):
+        size, pieces = 0, elements.encode(prefixes)
+    else:
+        keys = networks(prefixes)
+        size, pieces = len(keys), elements.encode_keys(key.family, keys)
     return [
-        _new_set_head(key, set_of(key, name)),
+        _new_set_head(key, set_of(key, name), size),
         *(
             Request(
                 Message.NEWSETELEM,
@@ -181,9 +199,11 @@ def _new_counter(counter: KernelObject) -> Request:
     return Request(Message.NEWOBJ, CREATE, body, f"counter {counter.name}")
 
 
-def _new_set_head(key: SetKey, made: KernelSet) -> Request:
+def _new_set_head(key: Key, made: KernelSet, size: int) -> Request:
+    """A set that never grows beyond a known size is given a faster hash by the kernel."""
     order = userdata.field(userdata.SET_KEY_BYTE_ORDER, userdata.flag(userdata.BIG_ENDIAN))
-    comment = userdata.comment(_SET_COMMENTS[key.role], userdata.SET_COMMENT)
+    told = _SET_COMMENTS[key.role] if isinstance(key, SetKey) else _NEAR_COMMENT
+    comment = userdata.comment(told, userdata.SET_COMMENT)
     body = (
         string(kernel.Set.TABLE, TABLE)
         + string(kernel.Set.NAME, made.name)
@@ -193,6 +213,8 @@ def _new_set_head(key: SetKey, made: KernelSet) -> Request:
         + number(kernel.Set.ID, 1)  # has to be there; rules name their sets instead
         + attribute(kernel.Set.USERDATA, order + comment)
     )
+    if size:
+        body += nested(kernel.Set.DESC, number(kernel.SET_DESC_SIZE, size))
     return Request(Message.NEWSET, CREATE, body, f"set {made.name}")
 
 
