@@ -10,6 +10,7 @@ from geofence.merge import closed
 from geofence.model.plan import Observed, Plan
 from geofence.model.policy import WithoutRuleset
 from geofence.model.ruleset import Ruleset
+from geofence.operations.live import let_in_again
 from geofence.operations.probation import settle
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -32,6 +33,8 @@ def restore(site: Site) -> RunReport:
             return _without_ruleset(site, notes)
         chosen = site.choose_again(generation)
         applied = apply_ruleset(chosen.backend, generation.ruleset)
+        if not applied.plan.is_empty:
+            notes = (*notes, *let_in_again(generation.ruleset))
         return RunReport(
             applied.plan, chosen.why, generation.number, notes=notes, degraded=bool(damaged)
         )
@@ -56,7 +59,14 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
 def remove(site: Site) -> tuple[str, ...]:
     """Take all of geofence out of the kernel, whichever backend put it there; their names."""
     if not site.state_directory.is_dir():
-        return remove_all()
+        return _removed()
     with exclusive(site.state_directory, site.lock_seconds):
         site.journal.end_probation()
-        return remove_all()
+        return _removed()
+
+
+def _removed() -> tuple[str, ...]:
+    names = remove_all()
+    if names:
+        let_in_again(None)
+    return names

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from geofence.errors import GeofenceError, UsageError
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import Guard
+from geofence.merge import exception_space
 from geofence.model.lists import ListKind
 from geofence.model.policy import NamedException
-from geofence.operations.gather import Watch, fetched, unwatched
+from geofence.model.prefixes import AddressSpace
+from geofence.operations.gather import Watch, at_hand, fetched, unwatched
 from geofence.operations.report import RunReport
 from geofence.operations.run import Wish, apply_rules, holding, with_notes
 from geofence.operations.site import Site
@@ -35,12 +39,14 @@ def switch(
         StateError: the file could not be written; nothing was changed.
     """
     verb = "allow" if enabled else "revoke"
-    # Whoever revokes by name means those who now talk, so what they have established ends.
-    accept = () if enabled else (str(Guard.LIVE_SOURCES),)
-    wish = Wish(f"{verb} {' '.join(names)}", accept, ssh, cut=not enabled)
     with holding(site):
         before = _owned_text(site)
         chosen = _chosen(site, names)
+        wish = Wish(f"{verb} {' '.join(names)}", ssh=ssh)
+        if not enabled:
+            # Who revokes by name means those who now talk: they are no reason to refuse.
+            accept = (str(Guard.LIVE_SOURCES),)
+            wish = replace(wish, accept=accept, revoked=_space(site, chosen))
         _write_owned(site, with_enabled(before, [each.name for each in chosen], enabled))
         try:
             _require(site, chosen, enabled=enabled)
@@ -56,6 +62,12 @@ def _apply(site: Site, wish: Wish, watch: Watch) -> RunReport:
     gathered = fetched(site, site.policy(), (ListKind.HOST,), watch=watch)
     gathered.store(site)
     return with_notes(apply_rules(site, wish, gathered.reports), gathered.notes)
+
+
+def _space(site: Site, chosen: tuple[NamedException, ...]) -> AddressSpace:
+    """All that the exceptions stand for, as far as it is known."""
+    lists = at_hand(site)
+    return AddressSpace.union(exception_space(each, lists) | each.prefixes for each in chosen)
 
 
 def _chosen(site: Site, names: tuple[str, ...]) -> tuple[NamedException, ...]:

@@ -14,9 +14,10 @@ from geofence.guards.lockout import SshSession
 from geofence.merge import merge
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import ListKind
+from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.gather import Watch, fetched, spaces, stale, stored, unwatched
-from geofence.operations.live import look_at
+from geofence.operations.live import let_in_again, look_at
 from geofence.operations.probation import begin, settle
 from geofence.operations.report import ListReport, RunReport
 from geofence.operations.site import Site
@@ -36,6 +37,8 @@ class Wish:
     """Where the operator sits, if not at this host."""
     cut: bool = False
     """Whether to end live flows that the new ruleset would not let begin."""
+    revoked: AddressSpace | None = None
+    """End live flows from there, unless the new ruleset would let them begin all the same."""
     probation_seconds: int = 0
     """How long to wait for ``confirm``; 0: what is applied stays."""
 
@@ -105,14 +108,17 @@ def commit(
 ) -> RunReport:
     """Guard, apply, verify and record one ruleset; the caller holds the lock."""
     newest, _ = site.generations.newest()
-    change = look_at(newest.ruleset if newest else None, desired)
+    revoking = wish.revoked is not None
+    change = look_at(newest.ruleset if newest else None, desired, always=revoking)
     change.refuse(wish.accept, wish.ssh)
     if wish.probation_seconds:
         begin(site, wish.probation_seconds)
     applied = apply_ruleset(chosen.backend, desired)
     number, notes = _record(site, wish, chosen.backend.name, desired, reports)
-    if wish.cut:
-        notes = (*notes, *change.cut())
+    if not applied.plan.is_empty:
+        notes = (*notes, *let_in_again(desired))
+    if wish.cut or revoking:
+        notes = (*notes, *change.cut(wish.revoked))
     replaced = (f"The fence of the backend {name} was taken away." for name in applied.replaced)
     problems = tuple(report.problem for report in reports if report.problem)
     return RunReport(
