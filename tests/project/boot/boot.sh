@@ -1,0 +1,54 @@
+#!/bin/sh
+# Boots a real systemd as process 1 of its own namespaces, on a copy-on-write view of this system:
+# whatever it does is gone with it. As root: unshare --mount boot.sh SCRATCH SECONDS
+# SCRATCH/seed is laid over the view; SCRATCH/exchange is /exchange in it.
+set -eu
+scratch=$1
+root=$scratch/root
+
+if [ "$2" != inside ]; then
+    # A control group of its own, which becomes the root of what systemd sees.
+    mount --make-rprivate /
+    mkdir "$scratch/groups"
+    mount -t cgroup2 cgroup2 "$scratch/groups"
+    group=$(mktemp -d "$scratch/groups/geofence-test-XXXXXX")
+    # shellcheck disable=SC2016 # the inner shell expands it
+    timeout --signal=KILL "$2" sh -c 'echo 0 >"$1/cgroup.procs" && shift && exec "$@"' sh "$group" \
+        unshare --mount --pid --fork --kill-child --net --uts --ipc --cgroup sh "$0" "$scratch" inside ||
+        true # process 1 of a namespace that powers off ends by a signal
+    find "$group" -depth -type d -exec rmdir {} +
+    exit
+fi
+
+mkdir -p "$scratch/layers" "$root"
+mount -t tmpfs tmpfs "$scratch/layers"
+mkdir "$scratch/layers/upper" "$scratch/layers/work"
+mount -t overlay overlay "$root" \
+    -o "lowerdir=/,upperdir=$scratch/layers/upper,workdir=$scratch/layers/work"
+
+# Only what this test puts there is enabled; the machine's own units and state stay out of it.
+mount -t tmpfs tmpfs "$root/etc/systemd/system"
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/var/log"
+cp -r "$scratch/seed/." "$root"
+mkdir -p "$root/exchange" "$root/old"
+mount --bind "$scratch/exchange" "$root/exchange"
+systemctl --root="$root" --quiet enable geofence-restore nftables netfilter-persistent
+
+mount -t proc proc "$root/proc"
+mount -t sysfs sysfs "$root/sys"
+mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+for node in null:3 zero:5 full:7 random:8 urandom:9; do
+    mknod -m 666 "$root/dev/${node%:*}" c 1 "${node#*:}"
+done
+mkdir "$root/dev/pts" "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
+ln -s /proc/self/fd "$root/dev/fd"
+
+cd "$root"
+pivot_root . old
+umount -l /old
+exec env -i container=lxc PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    /lib/systemd/systemd --unit=check.target --log-target=console --show-status=no </dev/null
