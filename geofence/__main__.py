@@ -1,6 +1,83 @@
-"""``python -m geofence`` and the ``geofence`` command."""
+"""``python -m geofence`` and the ``geofence`` command.
 
-from geofence.cli.app import main
+What the system refuses to any program, memory or a place for its output, ends here in one sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+_NO_MEMORY = (
+    "there is not enough memory; the fence stands as it was, or as it was meant. "
+    "Free some, or raise the limit, and run it again"
+)
+_NO_OUTPUT = (
+    "what there is to say could not be written ({why}); the fence stands as it was, or as it was "
+    "meant. Free some space where the output goes; 'geofence status' tells how the fence is"
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    _fill_closed_streams()
+    try:
+        from geofence.cli.app import main as run
+
+        try:
+            run()
+        finally:
+            sys.stdout.flush()
+    except MemoryError:
+        _end(_NO_MEMORY)
+    except ImportError as error:
+        if not _is_want_of_memory(error):
+            raise
+        _end(_NO_MEMORY)
+    except BrokenPipeError:
+        _end("")
+    except OSError as error:
+        if not _output_is_broken():
+            raise
+        _end(_NO_OUTPUT.format(why=error.strerror))
+
+
+def _fill_closed_streams() -> None:
+    """Let nothing that is opened later be taken for standard output, as after ``>&-``."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
+    # Python has None for a stream that was closed, whatever its type says.
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+def _is_want_of_memory(error: ImportError) -> bool:
+    """A library that cannot be mapped: glibc says it in words only (``ld.so``, dl-load.c)."""
+    return "failed to map segment" in str(error) or "cannot allocate memory" in str(error).lower()
+
+
+def _output_is_broken() -> bool:
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _end(why: str) -> None:
+    """Say why if that can be said, and end with code 1; without a reason, with 0."""
+    with suppress(OSError):
+        sys.stderr.write(f"geofence: {why}.\n" if why else "")
+        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):  # what is still buffered has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(1 if why else 0)
+
 
 if __name__ == "__main__":
     main()

@@ -12,6 +12,7 @@ from typing import Any
 import netaddr
 
 from geofence.errors import ListError
+from geofence.fetch.threads import start
 from geofence.model.prefixes import Family
 
 Lookup = Callable[[str, int], list[tuple[Any, ...]]]
@@ -59,9 +60,11 @@ def resolve(host: str, seconds: float, lookup: Lookup = system_lookup) -> Resolu
             exception may well be a host of the operator's own network.
     """
     answers: SimpleQueue[Resolution | ListError] = SimpleQueue()
-    threading.Thread(
-        target=lambda: answers.put(_asked(host, lookup)), name=f"dns {host}", daemon=True
-    ).start()
+
+    def ask() -> None:
+        answers.put(_asked(host, lookup))
+
+    start(threading.Thread(target=ask, name=f"dns {host}", daemon=True))
     try:
         answer = answers.get(timeout=seconds)
     except Empty:

@@ -24,6 +24,7 @@ from geofence.fetch.report import (
     Retrying,
     Started,
 )
+from geofence.fetch.threads import start
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import Policy
 
@@ -106,7 +107,13 @@ def _start(run: _Run, lists: int) -> None:
     """
     for number in range(min(run.limits.workers, lists)):
         name = f"fetch {number}"
-        threading.Thread(target=_Worker(run).work, name=name, daemon=True).start()
+        worker = threading.Thread(target=_Worker(run).work, name=name, daemon=True)
+        try:
+            start(worker)
+        except ListError as error:
+            if number == 0:
+                raise ListError(f"No list could be asked for: {error}") from error
+            return  # those that run do the others' work
 
 
 def _collect(run: _Run, lists: int, on_event: Callable[[Event], None]) -> dict[ListId, Outcome]:

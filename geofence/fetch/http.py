@@ -31,6 +31,7 @@ from geofence.errors import ListError
 from geofence.fetch.limits import Limits
 from geofence.fetch.reasons import Reason, reason
 from geofence.fetch.sockets import Grip, GripAdapter
+from geofence.fetch.threads import start
 from geofence.fetch.urls import Target, public, redirected, target
 
 _CHUNK = 16 << 10
@@ -139,7 +140,7 @@ class Client:
         self._grip.open()
         watchdog = threading.Timer(self._limits.body, self._grip.shut)
         watchdog.daemon = True
-        watchdog.start()
+        start(watchdog)
         try:
             return self._persist(first, etag)
         finally:
