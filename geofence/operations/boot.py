@@ -25,6 +25,7 @@ def restore(site: Site) -> RunReport:
     if not site.state_directory.is_dir():
         return _without_ruleset(site, ())
     with exclusive(site.state_directory, site.lock_seconds):
+        site.tidy()
         with suppress(BusyError):  # what waits to be confirmed is meant to be in force for now
             settle(site)
         generation, damaged = site.generations.newest()

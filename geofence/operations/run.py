@@ -21,7 +21,7 @@ from geofence.operations.live import let_in_again, look_at
 from geofence.operations.probation import begin, settle
 from geofence.operations.report import ListReport, RunReport
 from geofence.operations.site import Site
-from geofence.state.files import clean_debris, ensure_private_directory
+from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
 
 
@@ -53,7 +53,7 @@ def holding(site: Site) -> Iterator[None]:
     """
     ensure_private_directory(site.state_directory)
     with exclusive(site.state_directory, site.lock_seconds):
-        clean_debris(site.state_directory)
+        site.tidy()
         settle(site)
         yield
 

@@ -13,6 +13,7 @@ from geofence.model.generation import Generation
 from geofence.model.policy import BackendChoice, Policy
 from geofence.policy import load_policy
 from geofence.policy.owned import OWNED_FILE
+from geofence.state.files import clean_debris
 from geofence.state.generations import GenerationStore
 from geofence.state.journal import Journal
 from geofence.state.lists import ListStore
@@ -66,6 +67,11 @@ class Site:
     def journal(self) -> Journal:
         """The last outcome, and a probation."""
         return Journal(self.state_directory)
+
+    def tidy(self) -> None:
+        """Clear away what killed runs left half-written; the caller holds the lock."""
+        for directory in (self.state_directory, self.rules_directory):
+            clean_debris(directory)
 
     def policy(self) -> Policy:
         """The rules.
