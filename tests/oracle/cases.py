@@ -41,6 +41,14 @@ EXTENSIONS = (
     (Number.DESTINATION_OPTIONS, Number.DESTINATION_OPTIONS),
 )
 
+_STATES = {
+    Transport.UDP: FlowState.ESTABLISHED,
+    Transport.TCP: FlowState.ESTABLISHED,
+    Transport.UNREACHABLE: FlowState.RELATED,
+}
+"""What conntrack says of answers, by what they are."""
+_ANSWERS = tuple(_STATES)
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -68,10 +76,10 @@ class Chance:
                 yield Case(probe, described(probe))
 
     def flows(self, ruleset: Ruleset, count: int) -> Iterator[Case]:
-        """So many answers to what the PBX sent; the caller has to let it send (``question``)."""
+        """So many answers to what the PBX sends, errors about it too; see ``question``."""
         for case in self.cases(ruleset, count):
             family = case.packet.family
-            transport = self._dice.choice((Transport.UDP, Transport.TCP))
+            transport = self._dice.choice(_ANSWERS)
             answer = replace(
                 case.probe,
                 destination=PBX[family],
@@ -81,7 +89,7 @@ class Chance:
                 link="wan",
             )
             if self._fresh(answer):
-                yield Case(answer, described(answer, FlowState.ESTABLISHED))
+                yield Case(answer, described(answer, _STATES[transport]))
 
     def _fresh(self, probe: Probe) -> bool:
         flow = (
@@ -148,17 +156,22 @@ class Chance:
 
 
 def question(answer: Probe) -> Probe:
-    """What the PBX sends to begin the flow that the answer belongs to.
+    """What the PBX sends to begin, or to answer, the flow of a packet to it.
 
     The sequence number of its SYN is 0, which is what the lab's segments acknowledge.
     """
     return Probe(
         source=answer.destination,
         destination=answer.source,
-        transport=answer.transport,
+        transport=Transport.TCP if answer.transport is Transport.TCP else Transport.UDP,
         port=answer.source_port or 0,
         source_port=answer.port,
     )
+
+
+def continued(case: Case) -> Case:
+    """More of a flow that the PBX has answered."""
+    return Case(case.probe, replace(case.packet, state=FlowState.ESTABLISHED))
 
 
 def described(probe: Probe, state: FlowState = FlowState.NEW) -> Packet:

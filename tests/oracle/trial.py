@@ -13,13 +13,13 @@ from geofence.lab.probes import Transport
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Action, Ruleset
 from geofence.verdict import decide
-from tests.oracle.cases import Case, Chance, question
+from tests.oracle.cases import Case, Chance, continued, question
 from tests.oracle.policies import random_ruleset
 
 ROUNDS_PER_LAB = 5
 """Rulesets that follow one another in one kernel: the first onto no fence, the others onto one."""
 FLOWS = 30
-"""Flows that the PBX begins in each round."""
+"""Flows that the PBX begins in each round, and such as it answers."""
 
 PACKETS_PER_ROUND = 500
 
@@ -85,6 +85,7 @@ class Rounds:
         cases = self._cases(ruleset, count)
         self._dice.shuffle(cases)
         landed = self._lab.fire(case.probe for case in cases)
+        self._go_on(cases, landed)
         self._lab.forget()
         return _compare(ruleset, cases, landed)
 
@@ -93,8 +94,18 @@ class Rounds:
         for answer in answers:
             self._lab.send_from_pbx(question(answer.probe))
         known = [*answers, *self._going_on][:count]
-        self._going_on = [case for case in answers if case.probe.transport is Transport.UDP]
         return [*self._chance.cases(ruleset, count - len(known)), *known]
+
+    def _go_on(self, cases: list[Case], landed: list[str | None]) -> None:
+        """Let some of what got in become calls in progress, which no change of lists may cut."""
+        calls = [
+            case
+            for case, where in zip(cases, landed, strict=True)
+            if where == "pbx" and case.probe.transport is Transport.UDP and case.packet.to_this_host
+        ]
+        for case in calls[:FLOWS]:
+            self._lab.send_from_pbx(question(case.probe))
+        self._going_on = [continued(case) for case in calls[:FLOWS]]
 
     def _publish(self, ruleset: Ruleset) -> None:
         """Redirect a few ports to the container, fenced ones and others, as Docker does."""
