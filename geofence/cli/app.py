@@ -59,11 +59,16 @@ def site_options(
     *,
     rules_dir: Annotated[
         Path | None,
-        typer.Option(envvar="GEOFENCE_RULES_DIR", help="Your rules [/etc/geofence/rules.d]."),
+        typer.Option(
+            envvar="GEOFENCE_RULES_DIR", help="Your rules; /etc/geofence/rules.d unless given."
+        ),
     ] = None,
     state_dir: Annotated[
         Path | None,
-        typer.Option(envvar="GEOFENCE_STATE_DIR", help="Lists, generations [/var/lib/geofence]."),
+        typer.Option(
+            envvar="GEOFENCE_STATE_DIR",
+            help="Lists and generations; /var/lib/geofence unless given.",
+        ),
     ] = None,
     backend: Annotated[
         str | None,
@@ -215,7 +220,7 @@ def history(context: typer.Context, *, as_json: Json = False) -> None:
 def rollback(
     context: typer.Context,
     number: Annotated[
-        int | None, typer.Argument(metavar="[N]", help="A generation; else the one before.")
+        int | None, typer.Argument(metavar="N", help="A generation; else the one before.")
     ] = None,
     *,
     accept: Accept = None,

@@ -40,20 +40,20 @@ def switch(
     """
     verb = "allow" if enabled else "revoke"
     with holding(site):
-        before = _owned_text(site)
+        before = read_if_there(site.owned_file)
         chosen = _chosen(site, names)
         wish = Wish(f"{verb} {' '.join(names)}", ssh=ssh)
         if not enabled:
             # Who revokes by name means those who now talk: they are no reason to refuse.
             accept = (str(Guard.LIVE_SOURCES),)
             wish = replace(wish, accept=accept, revoked=_space(site, chosen))
-        _write_owned(site, with_enabled(before, [each.name for each in chosen], enabled))
+        _write_owned(site, with_enabled(_text(before), [each.name for each in chosen], enabled))
         try:
             _require(site, chosen, enabled=enabled)
             return _apply(site, wish, watch)
         except GeofenceError:
             # Rules that cannot be applied are not left for the next run to trip over.
-            _write_owned(site, before)
+            _put_back(site, before)
             raise
 
 
@@ -88,15 +88,25 @@ def _require(site: Site, chosen: tuple[NamedException, ...], *, enabled: bool) -
             )
 
 
-def _owned_text(site: Site) -> str:
-    return (read_if_there(site.owned_file) or b"").decode(errors="replace")
+def _text(content: bytes | None) -> str:
+    return (content or b"").decode(errors="replace")
 
 
 def _write_owned(site: Site, text: str) -> None:
-    if text == _owned_text(site):
+    if text == _text(read_if_there(site.owned_file)):
         return
     try:
         site.rules_directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise state_error("made", site.rules_directory, error) from error
     write_atomically(site.owned_file, text.encode(), _READABLE)
+
+
+def _put_back(site: Site, before: bytes | None) -> None:
+    if before is not None:
+        write_atomically(site.owned_file, before, _READABLE)
+        return
+    try:
+        site.owned_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise state_error("removed", site.owned_file, error) from error
