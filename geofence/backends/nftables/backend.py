@@ -47,42 +47,33 @@ class NftablesBackend:
     def commit(self, plan: Plan) -> None:
         """Bring the table to what the plan desires: one transaction changes what packets meet.
 
-        New sets are filled beforehand, when no rule looks into them yet, and former ones go
-        afterwards: Linux 6.18 begins to use a transaction's rules milliseconds before its sets of
-        intervals can be searched, and drops what they should have let in.
+        New sets are filled beforehand, when no rule looks into them yet, in as many transactions
+        as the socket's buffer takes; former ones go afterwards.
         """
-        changed = frozenset(change.key for change in plan.set_changes)
-        sets = transaction.wanted_sets(plan.desired)
-        staged: dict[Key, str] = {}
         with Netlink() as netlink:
+            names = _switch(netlink, plan)
             for held in _looks(netlink):
-                standing = _standing(plan.desired, held, changed) | _present(staged, held)
-                requests = transaction.replacement(plan.desired, sets, held, standing)
-                if held.flags:
-                    # Asleep it fences nothing, and the kernel binds no chain in waking it up.
-                    _transacted(netlink, [transaction.no_table()], held)
-                elif plan.desired.sets.keys() - standing.keys():
-                    staged = _stage(netlink, sets, held, standing)
-                elif _transacted(netlink, requests, held):
-                    break
-            for held in _looks(netlink):
-                requests = transaction.former_sets(held)
-                if not requests or _transacted(netlink, requests, held):
+                former = transaction.former_sets(held, names)
+                if not former or _transacted(netlink, former, held):
                     return
 
     def remove(self) -> bool:
-        """Take the table away."""
+        """Take the table away, in one transaction."""
         with Netlink() as netlink:
-            for held in _looks(netlink):
-                if not held.exists:
-                    return False
-                if _transacted(netlink, [transaction.no_table()], held):
-                    return True
-        return False
+            held = next(
+                held
+                for held in _looks(netlink)
+                if not held.exists or _transacted(netlink, [transaction.no_table()], held)
+            )
+        return held.exists
 
 
 def _looks(netlink: Netlink) -> Iterator[Look]:
-    """Fresh looks without elements, until whoever asks has done what it wanted."""
+    """Fresh looks without elements, until whoever asks has done what it wanted.
+
+    Raises:
+        BackendError: it never could, since others changed nftables between look and transaction.
+    """
     for attempt in range(_ATTEMPTS):
         time.sleep(attempt * _PAUSE)
         yield look(netlink, elements=False)
@@ -99,6 +90,23 @@ def _transacted(netlink: Netlink, requests: list[Request], held: Look) -> bool:
     except Changed:
         return False
     return True
+
+
+def _switch(netlink: Netlink, plan: Plan) -> dict[Key, str]:
+    """Fill the sets that are wanted, then let the rules look into them; their names."""
+    sets = transaction.wanted_sets(plan.desired)
+    changed = frozenset(change.key for change in plan.set_changes)
+    staged: dict[Key, str] = {}
+    for held in _looks(netlink):
+        names = _standing(plan.desired, held, changed) | _present(staged, held)
+        if held.flags:
+            # Asleep it fences nothing, and the kernel binds no chain in waking it up.
+            _transacted(netlink, [transaction.no_table()], held)
+        elif sets.keys() - names.keys():
+            staged |= _stage(netlink, sets, held, names)
+        elif _transacted(netlink, transaction.replacement(plan.desired, held, names), held):
+            return names
+    return {}
 
 
 def _standing(desired: Ruleset, held: Look, changed: frozenset[SetKey]) -> dict[Key, str]:

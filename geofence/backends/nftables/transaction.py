@@ -1,16 +1,20 @@
 """The messages that bring the table from what a look found to what a ruleset wants.
 
-Every transaction makes all rules anew and leaves alone what rules refer to: sets that did not
-change, and counters, which is why those have names of their own. A changed set is never edited but
-replaced by another together with the rules that look into it: a set of intervals that holds
-elements of two generations may miss addresses that are in both (Linux up to 6.18).
+A changed set is not edited: a new one is filled beside it, then one transaction makes all rules
+anew, looking into the new one, and then the former goes. A packet meets the old fence or the new
+one. Counters have names of their own and outlive the rules that count on them.
+
+Neither of the shorter ways is safe in Linux. Elements taken out and put in by one transaction are
+for some time in the same tree, and a look-up may miss addresses that are in both; that was so until
+2026. Kernels since then search an array, and make a new set's array only when the rules of the same
+transaction are already in force.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from geofence.backends.nftables import elements, kernel, listing, rules, userdata
+from geofence.backends.nftables import elements, kernel, rules, userdata
 from geofence.backends.nftables.attributes import attribute, nested, number, string
 from geofence.backends.nftables.kernel import ChainFlag, Message, SetFlag
 from geofence.backends.nftables.look import Look
@@ -26,6 +30,7 @@ from geofence.backends.nftables.objects import (
     Key,
     chain_name,
     counter_of,
+    key_of,
     set_names,
     set_of,
 )
@@ -58,29 +63,22 @@ def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
     return own | dict(near_sets(ruleset).items())
 
 
-def replacement(
-    ruleset: Ruleset, sets: Mapping[Key, PrefixSet], held: Look, standing: Mapping[Key, str]
-) -> list[Request]:
-    """All that is to be done, in one transaction, but for taking former sets away.
+def replacement(ruleset: Ruleset, held: Look, names: Mapping[Key, str]) -> list[Request]:
+    """What makes the fence the ruleset's.
 
     Args:
         ruleset: what the kernel should hold.
-        sets: the sets that it takes.
-        held: what the kernel holds.
-        standing: the sets that are right as they are, by their names in the kernel; all others
-            are made.
+        held: what it holds.
+        names: all wanted sets, filled, by their names in the kernel.
     """
-    names = {key: standing.get(key, key.name) for key in sets}
-    requests = [new_table()]
-    if held.exists:
-        requests += _clearing(ruleset, held)
-    requests += _chains_and_counters(ruleset, held)
-    for key, prefixes in sets.items():
-        if key not in standing:
-            requests += new_set(key, names[key], prefixes)
-    near = [key for key in sets if isinstance(key, NearKey)]
-    requests += (_new_rule(rule) for rule in rules.compile_rules(ruleset, near, names.__getitem__))
-    return requests
+    near = [key for key in names if isinstance(key, NearKey)]
+    compiled = rules.compile_rules(ruleset, near, names.__getitem__)
+    return [
+        new_table(),
+        *(_clearing(ruleset, held) if held.exists else ()),
+        *_chains_and_counters(ruleset, held),
+        *map(_new_rule, compiled),
+    ]
 
 
 def free_name(key: Key, held: Look) -> str:
@@ -124,17 +122,20 @@ def new_set(key: Key, name: str, prefixes: PrefixSet) -> list[Request]:
     ]
 
 
-def former_sets(held: Look) -> list[Request]:
+def former_sets(held: Look, names: Mapping[Key, str]) -> list[Request]:
     """Take away the sets that no rule looks into any more.
 
     Not together with those rules: a packet that is on its way through them would find the sets
     empty.
+
+    Args:
+        held: what the kernel holds.
+        names: all wanted sets by their names in the kernel.
     """
-    looked_into = frozenset(listing.sets_looked_into(held.rules))
     return [
         _removal(Message.DELSET, kernel.Set.NAME, "set", gone.name)
         for gone in held.sets
-        if gone.name not in looked_into and not gone.flags & SetFlag.ANONYMOUS
+        if gone.name not in names.values() and not gone.flags & SetFlag.ANONYMOUS
     ]
 
 
@@ -142,6 +143,9 @@ def _clearing(ruleset: Ruleset, held: Look) -> Iterator[Request]:
     """Take away all rules, then whatever is not to stay, users before what they use."""
     table = string(1, TABLE)
     yield Request(Message.DELRULE, 0, table, "removal of former rules")
+    for foreign in held.sets:
+        if key_of(foreign) is None and not foreign.flags & SetFlag.ANONYMOUS:
+            yield _removal(Message.DELSET, kernel.Set.NAME, "set", foreign.name)
     for chain in held.chains:
         if chain not in wanted_chains(ruleset) and not chain.flags & ChainFlag.BINDING:
             yield _removal(Message.DELCHAIN, kernel.Chain.NAME, "chain", chain.name)
