@@ -11,7 +11,7 @@ from geofence.cli.figures import age, size
 from geofence.model.prefixes import Family
 from geofence.operations.report import ListOutcome, ListReport
 
-_HEADINGS = ("list", "state", ">IPv4 addresses", ">IPv6", ">checked", "from")
+_HEADINGS = ("list", "state", ">IPv4 addresses", ">IPv6", ">change", ">checked", "from")
 _STYLES = {ListOutcome.KEPT: "yellow", ListOutcome.MISSING: "red"}
 
 
@@ -28,6 +28,9 @@ def list_json(report: ListReport) -> dict[str, object]:
         "list": str(report.id),
         "state": str(report.outcome),
         "addresses": {str(family): report.space[family].size for family in Family},
+        "former_addresses": {str(family): report.former[family].size for family in Family}
+        if report.former
+        else None,
         "checked_at": report.checked_at.isoformat() if report.checked_at else None,
         "problem": report.problem or None,
         "parts": [
@@ -51,6 +54,23 @@ def _row(report: ListReport, now: datetime) -> tuple[str | Text, ...]:
         Text(str(report.outcome), style=_STYLES.get(report.outcome, "")),
         size(report.space.ipv4),
         size(report.space.ipv6),
+        _change(report),
         age(checked, now) if checked else "never",
         ", ".join(part.url for part in report.provenance),
     )
+
+
+def _change(report: ListReport) -> str:
+    """What a renewed list gained and lost since its last accepted version."""
+    if report.former is None:
+        return ""
+    parts = [
+        f"{sign}{size(gone)}"
+        for family in Family
+        for sign, gone in (
+            ("+", report.space[family] - report.former[family]),
+            ("-", report.former[family] - report.space[family]),
+        )
+        if gone
+    ]
+    return " ".join(parts)

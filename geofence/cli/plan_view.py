@@ -16,7 +16,7 @@ from geofence.model.prefixes import PrefixSet
 from geofence.operations.report import PlanReport
 
 _SHOWN = 5
-"""Prefixes shown of each set and sign unless all are asked for."""
+"""Prefixes shown of each set and sign, the broadest first, unless all are asked for."""
 
 
 def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
@@ -108,7 +108,7 @@ def _prefix_lines(change: SetChange, *, full: bool) -> Iterator[tuple[str, str]]
     signs = ((change.removed, "-", "red"), (change.added, "+", "green"))
     for content, sign, style in signs:
         prefixes = content.prefixes()
-        shown = prefixes if full else prefixes[:_SHOWN]
+        shown = prefixes if full else sorted(prefixes, key=lambda each: each.length)[:_SHOWN]
         for prefix in shown:
             yield f"  {change.key.name} {sign} {prefix}", style
         if len(shown) < len(prefixes):

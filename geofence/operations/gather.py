@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from geofence.errors import GuardRefusal, MissingListError
 from geofence.fetch.report import Event, Failed, Outcome, Renewed, Unchanged
@@ -17,6 +17,9 @@ from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.operations.report import ListOutcome, ListReport
 from geofence.operations.site import Site
+
+_CLOCKS_DIFFER = timedelta(hours=1)
+"""A step of the clock that is none of setting it right."""
 
 Watch = Callable[[Event], None]
 """Told what goes on while lists are fetched."""
@@ -88,13 +91,24 @@ def stored(
 
 
 def stale(policy: Policy, reports: Iterable[ListReport], now: datetime) -> tuple[str, ...]:
-    """A sentence for each list that its source did not confirm for longer than the rules allow."""
-    return tuple(
-        f"The list {report.id} was last confirmed by its source on {report.checked_at:%Y-%m-%d}, "
+    """A sentence for each list that its source did not confirm for longer than the rules allow.
+
+    A list from the future, too, is of unknown age: the clock was wrong then or is now.
+    """
+    known = [(report.id, report.checked_at) for report in reports if report.checked_at is not None]
+    old = (
+        f"The list {name} was last confirmed by its source on {checked_at:%Y-%m-%d}, "
         f"more than {policy.max_age.days} days ago ([lists] max_age)."
-        for report in reports
-        if report.checked_at is not None and now - report.checked_at > policy.max_age
+        for name, checked_at in known
+        if now - checked_at > policy.max_age
     )
+    future = (
+        f"The list {name} was last confirmed by its source on {checked_at:%Y-%m-%d}, which is yet "
+        "to come: is the clock of this host right (timedatectl)?"
+        for name, checked_at in known
+        if checked_at - now > _CLOCKS_DIFFER
+    )
+    return (*old, *future)
 
 
 def at_hand(site: Site) -> Mapping[ListId, AddressSpace]:
@@ -168,7 +182,8 @@ def _fetched(
     wanted: ListId, outcome: Outcome, fallback: AcceptedList | None, refused: str
 ) -> ListReport:
     if isinstance(outcome, Renewed) and not refused:
-        return _report(ListOutcome.RENEWED, outcome.candidate.accepted)
+        renewed = _report(ListOutcome.RENEWED, outcome.candidate.accepted)
+        return replace(renewed, former=fallback.space if fallback else None)
     if isinstance(outcome, Unchanged):
         return _report(ListOutcome.UNCHANGED, outcome.accepted)
     problem = outcome.why if isinstance(outcome, Failed) else refused
@@ -179,4 +194,4 @@ def _fetched(
 
 
 def _report(outcome: ListOutcome, accepted: AcceptedList, problem: str = "") -> ListReport:
-    return ListReport(accepted.id, outcome, accepted.space, accepted.provenance, problem)
+    return ListReport(accepted.id, outcome, accepted.space, accepted.provenance, problem=problem)

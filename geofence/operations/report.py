@@ -41,6 +41,8 @@ class ListReport:
     outcome: ListOutcome
     space: AddressSpace
     provenance: tuple[Provenance, ...] = ()
+    former: AddressSpace | None = None
+    """What a renewed list held before; None if it is new or not renewed."""
     problem: str = ""
     """Why it was not renewed: every source that was tried, and what it answered."""
 
