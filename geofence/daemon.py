@@ -66,7 +66,8 @@ def _heal(site: Site) -> RunReport:
 
 def _missed_a_day(site: Site) -> bool:
     last = last_refresh(site)
-    return last is None or datetime.now(UTC) - last > timedelta(days=1)
+    # A moment yet to come says that the clock was set back, and nothing of what was missed.
+    return last is None or not timedelta() <= datetime.now(UTC) - last <= timedelta(days=1)
 
 
 def _logged(name: str, operation: Callable[[], RunReport]) -> Callable[[], None]:

@@ -240,7 +240,11 @@ def rollback(
 
 
 @app.command(hidden=True)
-def watch_probation(context: typer.Context, token: str, seconds: int) -> None:
+def watch_probation(
+    context: typer.Context,
+    token: str,
+    seconds: Annotated[int, typer.Argument(min=0, max=86_400)],
+) -> None:
     """Wait, then return to the former state unless it was confirmed; 'apply' starts this."""
     from geofence.operations.probation import watch
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from dataclasses import replace
 
 from geofence.apply import apply_ruleset, remove_all
-from geofence.errors import BusyError
+from geofence.errors import StateError
 from geofence.merge import closed
+from geofence.model.generation import Generation
 from geofence.model.plan import Observed, Plan
 from geofence.model.policy import WithoutRuleset
 from geofence.model.ruleset import Ruleset
 from geofence.operations.live import let_in_again
-from geofence.operations.probation import settle
+from geofence.operations.probation import forget, lapsed
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
+from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
 
 
@@ -26,19 +28,46 @@ def restore(site: Site) -> RunReport:
         return _without_ruleset(site, ())
     with exclusive(site.state_directory, site.lock_seconds):
         site.tidy()
-        with suppress(BusyError):  # what waits to be confirmed is meant to be in force for now
-            settle(site)
-        generation, damaged = site.generations.newest()
-        notes = tuple(str(found) for found in damaged)
+        over = lapsed(site)  # what still waits to be confirmed is meant to be in force for now
+        generation, notes = _last_good(site, over)
         if generation is None:
-            return _without_ruleset(site, notes)
-        chosen = site.choose_again(generation)
-        applied = apply_ruleset(chosen.backend, generation.ruleset)
-        if not applied.plan.is_empty:
-            notes = (*notes, *let_in_again(generation.ruleset))
-        return RunReport(
-            applied.plan, chosen.why, generation.number, notes=notes, degraded=bool(damaged)
-        )
+            report = _without_ruleset(site, notes)
+        else:
+            report = _restored(site, generation, notes)
+        return report if over is None else _forgetting(site, over, report)
+
+
+def _last_good(site: Site, over: Probation | None) -> tuple[Generation | None, tuple[str, ...]]:
+    """The newest generation that counts and can be read; what was passed over for it."""
+    at_most = None if over is None else over.former or 0
+    try:
+        generation, damaged = site.generations.newest(at_most)
+    except StateError as error:
+        return None, (str(error),)
+    return generation, tuple(str(found) for found in damaged)
+
+
+def _restored(site: Site, generation: Generation, notes: tuple[str, ...]) -> RunReport:
+    chosen = site.choose_again(generation)
+    applied = apply_ruleset(chosen.backend, generation.ruleset)
+    again = () if applied.plan.is_empty else let_in_again(generation.ruleset)
+    return RunReport(
+        applied.plan,
+        chosen.why,
+        generation.number,
+        notes=(*notes, *again),
+        degraded=bool(notes),
+    )
+
+
+def _forgetting(site: Site, over: Probation, report: RunReport) -> RunReport:
+    """The former state is back; a disk that cannot be written to does not undo that."""
+    try:
+        forget(site, over)
+    except StateError as error:
+        return replace(report, notes=(*report.notes, str(error)), degraded=True)
+    said = "What was applied last was not confirmed in time; the former state is back."
+    return replace(report, notes=(*report.notes, said))
 
 
 def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:

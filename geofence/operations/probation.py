@@ -16,11 +16,12 @@ from pathlib import Path
 
 from geofence.apply import apply_ruleset, remove_all
 from geofence.errors import BusyError, StateError, UsageError
-from geofence.model.generation import Generation
 from geofence.operations.site import Site
 from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
 
+_PATIENCE = 3_600.0
+"""Seconds that the watchman waits for another run to end; nobody is there to try again."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -34,7 +35,8 @@ def begin(site: Site, seconds: int) -> None:
     token = secrets.token_hex(8)
     deadline = datetime.now(UTC) + timedelta(seconds=seconds)
     former = newest.number if newest else None
-    site.journal.begin_probation(Probation(token, former, deadline, _boot()))
+    until = _since_boot() + seconds
+    site.journal.begin_probation(Probation(token, former, deadline, until, _boot()))
     _start_watchman(site, token, seconds)
 
 
@@ -52,6 +54,12 @@ def confirm(site: Site) -> None:
             _return(site, probation)
             raise UsageError("The time to confirm is over; the former state is back.")
         site.journal.end_probation()
+
+
+def lapsed(site: Site) -> Probation | None:
+    """The probation that is over and not yet undone, if there is one."""
+    probation = site.journal.probation()
+    return probation if probation is not None and _is_over(probation) else None
 
 
 def settle(site: Site) -> None:
@@ -74,7 +82,7 @@ def settle(site: Site) -> None:
 def watch(site: Site, token: str, seconds: float) -> bool:
     """Wait, then return to the former state unless confirmed; whether that was needed."""
     time.sleep(seconds)
-    with exclusive(site.state_directory, site.lock_seconds):
+    with exclusive(site.state_directory, _PATIENCE):
         probation = site.journal.probation()
         if probation is None or probation.token != token:
             return False
@@ -83,18 +91,42 @@ def watch(site: Site, token: str, seconds: float) -> bool:
 
 
 def _is_over(probation: Probation) -> bool:
-    return probation.boot != _boot() or datetime.now(UTC) >= probation.deadline
+    return probation.boot != _boot() or _since_boot() >= probation.until
+
+
+def _since_boot() -> float:
+    """Seconds since the host was started, those it slept included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _return(site: Site, probation: Probation) -> None:
-    """Bring the former state back, kernel first, so that a killed return is simply done again."""
+    """Bring the former state back, kernel first, so that a killed return is simply done again.
+
+    Raises:
+        StateError: the former generation and all before it are damaged; what was applied last
+            stays, for what else there is would be no better.
+    """
     if probation.former is None:
         remove_all()
     else:
-        former = site.generations.read(probation.former)
-        if not isinstance(former, Generation):
-            raise StateError(f"The former state cannot be brought back: {former}")
+        former, damaged = site.generations.newest(probation.former)
+        if former is None:
+            site.journal.end_probation()
+            why = " ".join(map(str, damaged))
+            raise StateError(
+                "What was applied last was not confirmed, but the former state cannot be brought "
+                f"back: {why or 'it is not there.'} What was applied last stays in force."
+            )
         apply_ruleset(site.choose_again(former).backend, former.ruleset)
+    forget(site, probation)
+
+
+def forget(site: Site, probation: Probation) -> None:
+    """Let go of what was on probation, once the former state is back.
+
+    Raises:
+        StateError: it could not be written down.
+    """
     site.generations.discard_after(probation.former or 0)
     site.journal.end_probation()
 

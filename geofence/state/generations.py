@@ -191,10 +191,17 @@ class GenerationStore:
         except StateError as error:
             return Damaged(path, f"cannot be used ({error})")
 
-    def newest(self) -> tuple[Generation | None, tuple[Damaged, ...]]:
-        """The newest generation that can be read, and the damaged ones passed over for it."""
+    def newest(self, at_most: int | None = None) -> tuple[Generation | None, tuple[Damaged, ...]]:
+        """The newest generation that can be read, and the damaged ones passed over for it.
+
+        Args:
+            at_most: passes by, unread, all generations with a greater number.
+        """
         damaged: list[Damaged] = []
-        for found in self.walk():
+        for number in self.numbers():
+            if at_most is not None and number > at_most:
+                continue
+            found = self.read(number)
             if isinstance(found, Generation):
                 return found, tuple(damaged)
             damaged.append(found)

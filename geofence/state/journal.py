@@ -7,8 +7,9 @@ takes for the safer case.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ class Probation:
     former: int | None
     """Number of the generation to return to; None: there was no fence."""
     deadline: datetime
-    """UTC."""
+    """UTC, for people."""
+    until: float
+    """The same in seconds since that boot, which nobody who sets the clock can move."""
     boot: str
     """Which boot of the host it began in; after another, it is over."""
 
@@ -68,13 +71,13 @@ class Journal:
         facts = _read(self._outcome)
         try:
             return Outcome(
-                command=str(facts["command"]),
+                command=_text(facts["command"]),
                 ending=Ending(facts["ending"]),
-                at=datetime.fromisoformat(facts["at"]),
-                message=str(facts["message"]),
-                notify_command=tuple(map(str, facts["notify_command"])),
-                healed=int(facts["healed"]),
-                healed_at=_moment(facts["healed_at"]),
+                at=_moment(facts["at"]),
+                message=_text(facts["message"]),
+                notify_command=_command(facts["notify_command"]),
+                healed=_count(facts["healed"]),
+                healed_at=None if facts["healed_at"] is None else _moment(facts["healed_at"]),
             )
         except (KeyError, TypeError, ValueError):
             return None
@@ -92,10 +95,11 @@ class Journal:
         facts = _read(self._probation)
         try:
             return Probation(
-                token=str(facts["token"]),
-                former=None if facts["former"] is None else int(facts["former"]),
-                deadline=datetime.fromisoformat(facts["deadline"]),
-                boot=str(facts["boot"]),
+                token=_text(facts["token"]),
+                former=None if facts["former"] is None else _count(facts["former"]),
+                deadline=_moment(facts["deadline"]),
+                until=_seconds(facts["until"]),
+                boot=_text(facts["boot"]),
             )
         except (KeyError, TypeError, ValueError):
             return None
@@ -132,5 +136,38 @@ def _write(path: Path, facts: dict[str, Any]) -> None:
     write_atomically(path, json.dumps(facts, default=str, indent=1).encode())
 
 
-def _moment(text: object) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(str(text))
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("A text was expected.")
+    return value
+
+
+def _command(value: object) -> tuple[str, ...]:
+    """A program and its arguments; empty for none."""
+    if not isinstance(value, list):
+        raise TypeError("A list was expected.")
+    command = tuple(map(_text, value))
+    if command and not command[0].startswith("/"):
+        raise ValueError("A program is named by its absolute path.")
+    if any("\0" in part for part in command):
+        raise ValueError("No argument can hold a null.")
+    return command
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("A whole number was expected.")
+    return value
+
+
+def _seconds(value: object) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
+        raise ValueError("A number was expected.")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _moment(value: object) -> datetime:
+    moment = datetime.fromisoformat(_text(value))
+    if moment.tzinfo is None:
+        raise ValueError("A time must say its zone.")
+    return moment.astimezone(UTC)
