@@ -30,6 +30,8 @@ def machine(tmp_path: Path) -> Path:
 
 
 def place(machine: Path, name: str, body: str) -> None:
+    # Never through a link into this machine's own programs.
+    (machine / "bin" / name).unlink(missing_ok=True)
     (machine / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
     (machine / "bin" / name).chmod(0o755)
 
