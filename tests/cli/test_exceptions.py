@@ -1,0 +1,133 @@
+"""Allow and revoke: persisted in the command line's own file, and applied at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.machine import Gate, Machine, ended
+from tests.cli.world import COME, japan_later
+from tests.support.list_server import content
+
+OFFICE = ("45.9.1.1", "2a00:1450::7")
+LAB = "45.77.0.1"
+PUSH = ("35.185.177.49", "102.133.161.81", "216.93.246.120")
+
+
+def switches(path: Path) -> list[str]:
+    """The file without its comments."""
+    text = path.read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_one_exception_is_let_in_and_out_again(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    assert fresh.gets_in(*OFFICE) == [False, False]
+
+    allowed = fresh.ok("allow", "office", "--json").json
+    assert (allowed["changed"], allowed["generation"]) == (True, 2)
+    assert fresh.gets_in(*OFFICE) == [True, True]
+    assert fresh.gets_in(*OFFICE, service="rtp") == [False, False]
+    assert switches(fresh.owned) == ["[exception.office]", "enabled = true"]
+    assert fresh.ok("allow", "office").out.startswith("Nothing to change: ")
+
+    fresh.ok("revoke", "office")
+    assert fresh.gets_in(*OFFICE) == [False, False]
+    assert switches(fresh.owned) == ["[exception.office]", "enabled = false"]
+
+
+def test_a_group_goes_as_one_and_single_ones_go_out_of_it(one: Machine) -> None:
+    one.ok("refresh")
+    one.ok("allow", "offices")
+    assert one.gets_in(*OFFICE, LAB) == [True, True, True]
+    one.ok("revoke", "lab")
+    assert one.gets_in(*OFFICE, LAB) == [True, True, False]
+    assert switches(one.owned) == [
+        "[exception.lab]",
+        "enabled = false",
+        "[exception.office]",
+        "enabled = true",
+    ]
+
+
+def test_an_exception_of_the_rules_can_be_revoked(one: Machine) -> None:
+    one.ok("refresh")
+    assert one.gets_in("45.88.0.7") == [True]
+    one.ok("revoke", "home")
+    assert one.gets_in("45.88.0.7") == [False]
+
+
+def test_where_dns_fails_the_last_known_address_is_let_in(one: Machine) -> None:
+    one.ok("refresh")
+    done = one.run("allow", "bria")
+    assert done.code == 5
+    assert "The list host push-as.softphone.com could not be renewed: " in done.err
+    assert one.gets_in(*PUSH) == [True, True, True]
+    assert one.run("revoke", "bria").code == 0
+    assert one.gets_in(*PUSH) == [False, False, False]
+
+
+def test_unknown_names_change_nothing(one: Machine) -> None:
+    one.ok("refresh")
+    before = one.files(), one.fence()
+    for name, meant in (("ofice", "office"), ("push_as", "push-as"), ("BRIA", "bria")):
+        done = one.run("allow", "home", name)
+        assert (done.code, done.out) == (2, "")
+        assert f'No exception or group is called "{name}"; did you mean {meant}?' in done.err
+    assert not one.owned.exists()
+    assert (one.files(), one.fence()) == before
+
+
+def test_what_a_later_file_overrides_is_refused_and_not_written(one: Machine) -> None:
+    one.ok("refresh")
+    one.ok("allow", "lab")
+    later = one.rule("99-z.toml", "\n[exception.office]\nenabled = false\n")
+    before, fence = one.owned.read_bytes(), one.fence()
+
+    done = one.run("allow", "office")
+
+    assert (done.code, done.out) == (2, "")
+    assert f"{later}:2 sets 'enabled' of office after 99-command-line.toml" in done.err
+    assert (one.owned.read_bytes(), one.fence()) == (before, fence)
+
+
+def test_rules_that_do_not_load_keep_the_file_as_it_was(one: Machine) -> None:
+    one.ok("refresh")
+    one.ok("allow", "lab")
+    before, fence = one.owned.read_bytes(), one.fence()
+    one.rule("60-wrong.toml", "[allow]\ncountries = 7\n")
+    assert one.run("allow", "office").code == 2
+    assert (one.owned.read_bytes(), one.fence()) == (before, fence)
+
+
+def test_what_is_in_the_file_by_hand_is_not_lost(one: Machine) -> None:
+    one.ok("refresh")
+    by_hand = one.rule(one.owned.name, '[allow]\ncountries = ["JP"]\n')
+    done = one.run("allow", "office")
+    assert done.code == 2
+    assert f"{one.owned.name}:2: " in done.err
+    assert by_hand.read_text() == '[allow]\ncountries = ["JP"]\n'
+
+
+@pytest.mark.parametrize("verb", ["allow", "revoke"])
+def test_the_first_one_makes_no_fence_without_lists(one: Machine, verb: str) -> None:
+    done = one.run(verb, "office")
+    assert done.code == 1
+    assert "country JP" in done.err
+    assert not one.owned.exists()
+
+
+def test_allow_during_a_refresh_held_up_by_a_slow_server_is_not_lost(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    gate = Gate(content(japan_later()))
+    fresh.serve("JP", gate)
+    refresh = fresh.start("refresh")
+    gate.wait_until_asked()
+
+    fresh.ok("allow", "office")
+    assert fresh.gets_in(*OFFICE, COME) == [True, True, False]
+    gate.opened.set()
+
+    assert ended(refresh).code == 0
+    assert fresh.gets_in(*OFFICE, COME) == [True, True, True]

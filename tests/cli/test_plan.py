@@ -1,0 +1,114 @@
+"""What plan shows, and that it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cli.machine import Machine, machine
+from tests.cli.world import japan_later
+
+UNPRIVILEGED = ("setpriv", "--bounding-set=-net_admin,-net_raw", "--inh-caps=-net_admin,-net_raw")
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with a fence whose list has changed since."""
+    with machine(tmp_path_factory.mktemp("changed")) as made:
+        made.ok("refresh")
+        made.serve("JP", japan_later())
+        yield made
+
+
+def test_a_person_reads_what_would_change(changed: Machine) -> None:
+    lines = changed.ok("plan").out.splitlines()
+    assert lines[0].startswith("Backend: nftables")
+    assert ["allow4", "18", "26", "+65,536", "-65,536"] in [line.split() for line in lines]
+    assert "  allow4 - 61.255.0.0/16" in lines
+    assert "  allow4 + 203.180.0.0/16" in lines
+    [entry] = [line for line in lines if line.startswith("country JP")]
+    assert "renewed" in entry
+    assert changed.server.url("/jp.json") in entry
+    assert lines[-1] == (
+        "1 set would change, 0 rules would be added, 0 removed. Nothing has been changed."
+    )
+
+
+def test_a_machine_reads_the_same(changed: Machine) -> None:
+    told = changed.ok("plan", "--json").json
+    assert told["changes"] is True
+    [change] = told["sets"]
+    assert change == {
+        "set": "allow4",
+        "family": "ipv4",
+        "prefixes_before": 18,
+        "prefixes_after": 26,
+        "addresses_added": 65_536,
+        "addresses_removed": 65_536,
+        "added": ["203.180.0.0/16"],
+        "removed": ["61.255.0.0/16"],
+    }
+    assert told["rules"] == {"added": [], "removed": []}
+    assert told["debris"] == []
+    assert [each["list"] for each in told["lists"]] == ["country JP"]
+    assert told["summary"].startswith("1 set would change")
+
+
+def test_the_exit_code_tells_only_if_asked(changed: Machine) -> None:
+    assert changed.run("plan", "--exit-code").code == 6
+    assert changed.run("plan", "--exit-code", "--offline").code == 0
+
+
+def test_offline_asks_nobody(changed: Machine) -> None:
+    asked = len(changed.server.requests)
+    told = changed.ok("plan", "--offline")
+    assert len(changed.server.requests) == asked
+    assert told.out.splitlines()[-1] == (
+        "Nothing would change: the kernel holds what the rules and lists mean."
+    )
+
+
+@pytest.mark.parametrize("arguments", [(), ("--full",), ("--json",), ("--offline",)])
+def test_nothing_changes_on_disk_or_in_the_kernel(
+    changed: Machine, arguments: tuple[str, ...]
+) -> None:
+    before = changed.files(), changed.fence()
+    changed.ok("plan", *arguments)
+    assert (changed.files(), changed.fence()) == before
+
+
+def test_the_first_plan_makes_no_state_either(fresh: Machine) -> None:
+    before = fresh.fence()
+    told = fresh.ok("plan")
+    assert not fresh.state.exists()
+    assert fresh.fence() == before
+    assert ["allow4", "none", "18", "+184,483,840", "-0"] in [
+        line.split() for line in told.out.splitlines()
+    ]
+    assert "133.67.0.0/16" not in told.out
+    assert "  allow4 + 133.67.0.0/16" in fresh.ok("plan", "--full").out.splitlines()
+    assert told.out.splitlines()[-1].startswith("6 sets would change, ")
+
+
+def _without_privilege(where: Machine, *arguments: str) -> Any:  # noqa: ANN401 - a Done or JSON
+    where.wrapper = UNPRIVILEGED
+    try:
+        return where.ok("plan", "--json", *arguments).json
+    finally:
+        where.wrapper = ()
+
+
+def test_without_privilege_it_plans_against_the_last_generation(changed: Machine) -> None:
+    told = _without_privilege(changed)
+    assert [change["set"] for change in told["sets"]] == ["allow4"]
+    [note] = told["notes"]
+    assert "The kernel was not read; the plan is against generation 1" in note
+    assert "root" in note
+
+
+def test_without_privilege_and_generation_it_plans_from_nothing(fresh: Machine) -> None:
+    told = _without_privilege(fresh)
+    assert len(told["sets"]) == 6
+    assert "The kernel was not read; the plan is for a host without a fence." in told["notes"][0]

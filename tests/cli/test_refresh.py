@@ -1,0 +1,174 @@
+"""Refresh, apply, status and remove, as an operator meets them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from tests.cli.machine import Machine
+from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LOCAL, japan, japan_later
+from tests.support.list_server import status, tagged
+
+DAMAGE: dict[str, list[tuple[str, ...]]] = {
+    "ipset": [
+        ("ipset", "flush", "geofence-allow4"),
+        ("ip6tables", "-t", "mangle", "-F", "GEOFENCE-sip"),
+    ],
+    "nftables": [
+        ("nft", "flush", "set", "inet", "geofence", "allow4"),
+        ("nft", "flush", "chain", "inet", "geofence", "fence-sip"),
+    ],
+}
+"""What others do to a fence."""
+
+
+def test_from_nothing_to_a_fence_and_on_to_a_changed_list(fresh: Machine) -> None:
+    nothing = fresh.run("status")
+    assert (nothing.code, nothing.out.splitlines()[0]) == (
+        1,
+        "There is NO FENCE. 'geofence refresh' makes one.",
+    )
+
+    first = fresh.ok("refresh")
+    assert "allow4: +184,483,840 -0 addresses, now 18 prefixes" in first.out.splitlines()
+    assert re.fullmatch(
+        rf"The fence is now that of generation 1, verified in the kernel \({fresh.backend}, .*\)\.",
+        first.out.splitlines()[-1],
+    )
+    assert fresh.gets_in(*JAPANESE, *FOREIGN, *LOCAL) == [True, True, False, False, True, True]
+
+    fence, generations = fresh.fence(), fresh.generations()
+    again = fresh.ok("refresh")
+    assert again.out.startswith("Nothing to change: the fence is that of generation 1 ")
+    assert (fresh.fence(), fresh.generations()) == (fence, generations)
+
+    assert fresh.gets_in(GONE, COME) == [True, False]
+    fresh.serve("JP", japan_later())
+    changed = fresh.ok("refresh", "--json").json
+    assert (changed["changed"], changed["generation"]) == (True, 2)
+    assert changed["sets"] == [
+        {"set": "allow4", "addresses_added": 65_536, "addresses_removed": 65_536}
+    ]
+    assert changed["rules"] == {"added": [], "removed": []}
+    assert [(each["list"], each["state"]) for each in changed["lists"]] == [
+        ("country JP", "renewed")
+    ]
+    assert fresh.gets_in(GONE, COME) == [False, True]
+
+
+def test_what_the_source_confirms_is_not_sent_again(one: Machine) -> None:
+    one.serve("JP", tagged(japan(), '"one"'))
+    one.ok("refresh")
+    [entry] = one.ok("refresh", "--json").json["lists"]
+    assert entry["state"] == "unchanged"
+    assert entry["parts"][0]["etag"] == '"one"'
+    assert one.server.requests[-1].headers["if-none-match"] == '"one"'
+
+
+def test_apply_takes_the_lists_at_hand(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    fresh.ok("remove")
+    asked = len(fresh.server.requests)
+
+    fresh.ok("apply")
+
+    assert len(fresh.server.requests) == asked
+    assert fresh.ok("status").out.startswith("The fence stands as it was applied.\n")
+
+
+def test_apply_without_any_list_says_what_to_do(one: Machine) -> None:
+    done = one.run("apply")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        "geofence: No version of these lists was ever accepted: country JP. "
+        "Run geofence refresh where their sources can be reached. The fence stays as it was.\n"
+    )
+
+
+def test_a_first_refresh_that_fails_makes_no_fence_and_says_why(fresh: Machine) -> None:
+    fresh.serve("JP", status(403))
+    nothing = fresh.fence()
+
+    done = fresh.run("refresh")
+
+    assert (done.code, done.out) == (1, "")
+    assert "country JP" in done.err
+    assert "403 (Forbidden)" in done.err
+    assert fresh.fence() == nothing
+    assert fresh.run("status").code == 1
+
+
+def test_status_names_drift_and_apply_heals_it(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    whole = fresh.observe()
+    for damage in DAMAGE[fresh.backend]:
+        fresh.tool(*damage)
+
+    seen = fresh.run("status")
+    assert seen.code == 6
+    assert seen.out.startswith("The fence is not what was applied; 'geofence apply' heals it:\n")
+    assert "the set allow4 lacks 18 prefixes and holds 0 that it should not" in seen.out
+    assert "a rule is missing: " in seen.out
+
+    assert "allow4: +184,483,840 -0 addresses, now 18 prefixes" in fresh.ok("apply").out
+    assert fresh.observe().sets == whole.sets
+    assert fresh.run("status").code == 0
+
+
+def test_status_tells_machines_what_there_is(settled: Machine) -> None:
+    told = settled.ok("status", "--json").json
+    assert told["fenced"] is True
+    assert (told["generation"], told["reason"]) == (1, "refresh")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", told["applied_at"])
+    assert [(each["service"], each["ports"]) for each in told["services"]] == [
+        ("sip", ["5060/udp", "5060-5061/tcp"]),
+        ("rtp", ["10000-20000/udp"]),
+    ]
+    assert told["sets"]["allow4"] == 18
+    assert told["exceptions"] == ["home"]
+    [entry] = told["lists"]
+    assert entry["list"] == "country JP"
+    assert entry["addresses"] == {"ipv4": 11 << 24, "ipv6": 1 << 109}
+    assert entry["parts"][0]["url"] == settled.server.url("/jp.json")
+    assert told["stale"] == told["notes"] == []
+
+
+def test_remove_takes_all_of_it_and_nothing_else(fresh: Machine) -> None:
+    fresh.tool("ipset", "create", "others", "hash:net")
+    for program in ("iptables", "ip6tables"):
+        fresh.tool(program, "-t", "mangle", "-A", "PREROUTING", "-p", "udp", "-j", "ACCEPT")
+    fresh.tool("nft", "add", "table", "inet", "others")
+    before = fresh.fence()
+    fresh.ok("refresh")
+    assert fresh.fence() != before
+    files = fresh.files()
+
+    removed = fresh.ok("remove")
+
+    assert removed.out == f"The fence ({fresh.backend}) is gone: there is NO FENCE now.\n"
+    assert fresh.fence() == before
+    assert fresh.files() == files
+    assert fresh.ok("remove").out == "There was no fence.\n"
+
+
+def test_another_backend_takes_over_and_leaves_nothing(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    [other] = {"ipset", "nftables"} - {fresh.backend}
+
+    switched = fresh.ok("--backend", other, "apply")
+
+    assert f"The fence of the backend {fresh.backend} was taken away." in switched.err
+    assert not fresh.observe().rules
+    gone = fresh.run("status", "--json")
+    assert (gone.code, gone.json["fenced"]) == (1, False)
+
+
+def test_a_list_that_no_source_confirmed_for_long_is_named(one: Machine) -> None:
+    one.ok("refresh")
+    one.age_lists(timedelta(days=8))
+
+    told = one.ok("status")
+    assert "The list country JP was last confirmed by its source on " in told.err
+    assert "more than 7 days ago ([lists] max_age)" in told.err
+    [entry] = [line for line in told.out.splitlines() if line.startswith("country JP")]
+    assert "8 d ago" in entry

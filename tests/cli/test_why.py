@@ -1,0 +1,137 @@
+"""Why tells what becomes of each kind of source, and what decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.machine import ROOT, Machine, machine
+from tests.cli.world import JAPANESE, small
+
+LOCAL_RULE = f"it is a local network ({ROOT}/rules.d/30-local.toml:8)"
+ALLOW_RULE = f"the list country JP holds it, which is allowed ({ROOT}/rules.d/20-countries.toml:8)"
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with a fence; the list of a country that is no longer allowed is at hand too."""
+    with machine(tmp_path_factory.mktemp("asked")) as made:
+        made.serve("AD", small("AD"))
+        path = made.rule("60-countries.toml", '[allow]\ncountries = ["JP", "AD"]\n')
+        made.ok("refresh")
+        path.unlink()
+        made.ok("apply")
+        yield made
+
+
+def told(where: Machine, address: str, *ports: str) -> list[tuple[str, str, str | None]]:
+    """Verdict, reason and hint for each port, and nothing about a difference from the kernel."""
+    options = [part for port in ports for part in ("--port", port)]
+    answer = where.ok("why", address, *options, "--json").json
+    assert answer["notes"] == []
+    return [(each["verdict"], each["because"], each["hint"]) for each in answer["verdicts"]]
+
+
+@pytest.mark.parametrize(
+    ("address", "verdict", "because", "hint"),
+    [
+        (JAPANESE[0], "pass", ALLOW_RULE, None),
+        (JAPANESE[1], "pass", ALLOW_RULE, None),
+        ("::ffff:133.1.2.3", "pass", ALLOW_RULE, None),
+        ("8.8.8.8", "drop", "no list of an allowed country (JP) holds it", None),
+        ("2001:4860::8", "drop", "no list of an allowed country (JP) holds it", None),
+        (
+            "45.9.1.1",
+            "drop",
+            "no list of an allowed country (JP) holds it",
+            "'geofence allow office' lets it in",
+        ),
+        (
+            "2a00:1450::7",
+            "drop",
+            "no list of an allowed country (JP) holds it",
+            "'geofence allow office' lets it in",
+        ),
+        (
+            "35.185.177.49",
+            "drop",
+            "no list of an allowed country (JP) holds it",
+            "'geofence allow push-as' lets it in",
+        ),
+        ("45.88.0.7", "pass", "the exception home ({rules}:16) lets it in", None),
+        ("192.168.7.7", "pass", LOCAL_RULE, None),
+        ("fd00:99::7", "pass", LOCAL_RULE, None),
+        ("133.66.6.6", "drop", "the blocklist rude ({rules}:19) holds it", None),
+        ("2400:4066::6", "drop", "the blocklist rude ({rules}:19) holds it", None),
+    ],
+)
+def test_each_kind_of_source(
+    asked: Machine, address: str, verdict: str, because: str, hint: str | None
+) -> None:
+    reason = because.format(rules=asked.rules / "50-test.toml")
+    assert told(asked, address, "5060/udp") == [(verdict, reason, hint)]
+
+
+def test_a_person_reads_all_services(asked: Machine) -> None:
+    lines = [line.split("  ") for line in asked.ok("why", "45.9.1.1").out.splitlines()]
+    assert lines[0] == ["45.9.1.1: in no country list at hand (AD, JP)"]
+    rows = [[cell.strip() for cell in line if cell.strip()] for line in lines[2:5]]
+    denied = ["is dropped", "no list of an allowed country (JP) holds it"]
+    assert rows == [
+        ["sip", "5060/udp", *denied],
+        ["sip", "5060-5061/tcp", *denied],
+        ["rtp", "10000-20000/udp", *denied],
+    ]
+    assert lines[5:] == [["'geofence allow office' lets it in"]]
+
+
+def test_several_ports_some_of_them_not_fenced(asked: Machine) -> None:
+    done = asked.ok("why", "8.8.8.8", "--port", "5061/tcp", "--port", "22/tcp")
+    rows = [" ".join(line.split()) for line in done.out.splitlines()[2:]]
+    assert rows == [
+        "sip 5061/tcp is dropped no list of an allowed country (JP) holds it",
+        "- 22/tcp not fenced no fenced service has this port",
+    ]
+
+
+def test_a_country_that_is_not_allowed_is_named_where_its_list_is_at_hand(asked: Machine) -> None:
+    done = asked.ok("why", "85.94.161.1", "--port", "5060/udp")
+    assert done.out.startswith("85.94.161.1: Andorra (AD)\n")
+    assert "is dropped" in done.out
+
+
+def test_machines_are_told_the_whole(asked: Machine) -> None:
+    assert asked.ok("why", "::ffff:133.1.2.3", "--port", "22/tcp", "--json").json == {
+        "address": "133.1.2.3",
+        "countries": ["JP"],
+        "countries_at_hand": ["AD", "JP"],
+        "verdicts": [
+            {
+                "service": None,
+                "ports": "22/tcp",
+                "fenced": False,
+                "verdict": "pass",
+                "because": "no fenced service has this port",
+                "hint": None,
+            }
+        ],
+        "notes": [],
+    }
+
+
+def test_what_is_not_applied_yet_is_said_to_be_so(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    fresh.rule("60-block.toml", '[blocklist.more]\nprefixes = ["133.1.0.0/16"]\n')
+    done = fresh.ok("why", "133.1.2.3", "--port", "5060/udp")
+    assert "is dropped" in done.out
+    assert "blocklist more" in done.out
+    assert done.err == (
+        "The kernel does not hold this fence yet; 'geofence plan --offline' tells the difference.\n"
+    )
+
+
+def test_without_lists_it_says_what_to_do(one: Machine) -> None:
+    done = one.run("why", "133.1.2.3")
+    assert done.code == 1
+    assert "Run geofence refresh" in done.err
