@@ -1,0 +1,106 @@
+"""What docs/json.md says is what ``--json`` prints, key by key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from geofence.cli.history_view import history_json
+from geofence.cli.plan_view import plan_json
+from geofence.cli.run_view import run_json
+from geofence.cli.status_view import status_json
+from geofence.cli.why_view import why_json
+from geofence.explain import Explanation
+from geofence.flows.flow import Flow
+from geofence.flows.impact import Impact, Touched
+from geofence.merge import merge
+from geofence.model.generation import Generation, ListNote
+from geofence.model.lists import Provenance
+from geofence.model.plan import Count, Observed
+from geofence.model.policy import Ports, Protocol
+from geofence.model.prefixes import Family
+from geofence.model.ruleset import Action
+from geofence.operations.report import (
+    HistoryEntry,
+    ListOutcome,
+    ListReport,
+    PlanReport,
+    RunReport,
+    ServiceStatus,
+    StatusReport,
+    WhyReport,
+)
+from geofence.plan import make_plan
+from geofence.state.generations import Damaged
+from geofence.state.journal import Ending, Outcome
+from geofence.verdict import FlowState
+from tests.support.values import JAPAN, country, policy
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+RULESET = merge(policy(), JAPAN)
+PLAN = make_plan(RULESET, Observed(debris=("allow4+",)), ("a rule",))
+SPACE = JAPAN[country("JP")]
+LISTS = (
+    ListReport(
+        country("JP"),
+        ListOutcome.RENEWED,
+        SPACE,
+        (Provenance("https://lists.example/", "e", "0" * 64, NOW, NOW),),
+        former=SPACE,
+    ),
+)
+TOUCHED = Touched(Flow(Family.IPV4, "udp", 1, 2, 3, 5060, True, FlowState.ESTABLISHED), "sip")
+IMPACT = Impact((TOUCHED,), (TOUCHED,), 1)
+BY_NAME = {"allow4", "allow6", "sip", "rtp", "ipv4", "ipv6"}
+"""Keys that are names of sets, services and families."""
+
+
+def documents() -> Iterator[object]:
+    """One of each, with nothing left out."""
+    generation = Generation(1, NOW, "refresh", "ipset", RULESET, (ListNote("x", NOW, "0"),))
+    changes = PLAN.set_changes
+    yield plan_json(PlanReport(PLAN, "ipset", LISTS, IMPACT, ("a note",)))
+    yield run_json(RunReport(PLAN, "ipset", 1, LISTS, ("a note",), IMPACT))
+    yield status_json(
+        StatusReport(
+            backend="ipset",
+            fenced=True,
+            drift=("a difference",),
+            generation=1,
+            applied_at=NOW,
+            reason="refresh",
+            services=(ServiceStatus("sip", ("5060/udp",), Count(1, 2)),),
+            sets={"allow4": 1},
+            lists=LISTS,
+            last=Outcome("refresh", Ending.DONE, NOW),
+        )
+    )
+    explanation = Explanation(Ports(Protocol.UDP, 5060, 5060), "sip", Action.PASS, "so")
+    yield why_json((Family.IPV4, 1), WhyReport(("JP",), ("JP",), (explanation,)))
+    damaged = Damaged(Path("x.generation"), "is damaged")
+    yield history_json((HistoryEntry(generation, changes, services_changed=True), damaged))
+    yield {"removed": ["ipset"]}
+
+
+def keys(value: object) -> Iterator[str]:
+    """All keys of a document, however deep."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from keys(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from keys(each)
+
+
+def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
+    words = set(re.findall(r"`([a-z0-9_]+)`", DOCUMENT.read_text(encoding="utf-8")))
+    printed = {key for document in documents() for key in keys(document)} - BY_NAME
+    assert printed <= words
+    commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
+    commands |= {"status", "why", "history"}
+    states = {*ListOutcome, *Ending, *Action, "null", "unknown"}
+    assert words - commands - states == printed - commands - states
