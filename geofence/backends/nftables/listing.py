@@ -186,6 +186,11 @@ class _Line:
             self._implied[f"{field.text} {field.show(value)}"] = len(self._words)
         if field is _KNOWN_FLOW_BITS and op == CmpOp.NEQ and not any(value):
             return field.text
+        lowest = f"{field.text} {_OPERATORS[CmpOp.GTE]}"
+        if op == CmpOp.LTE and self._words and self._words[-1].startswith(lowest):
+            # Some versions of nft write a range like this.
+            first = self._words.pop().removeprefix(lowest)
+            return f"{field.text} {first}-{field.show(value)}"
         return f"{field.text} {_OPERATORS[CmpOp(op)]}{field.show(value)}"
 
     def between(self, attributes: Attributes) -> str | None:

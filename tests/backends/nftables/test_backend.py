@@ -1,0 +1,471 @@
+"""The nftables backend on a real kernel, in a network namespace of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from geofence.apply.transaction import plan_for
+from geofence.backends.nftables import backend, kernel, transaction
+from geofence.backends.nftables.attributes import nested, number, string
+from geofence.backends.nftables.backend import NftablesBackend
+from geofence.backends.nftables.netlink import CREATE, Netlink, Request
+from geofence.errors import BackendError, BackendUnavailable
+from geofence.lab.host import Host
+from geofence.merge import merge
+from geofence.model.plan import Observed
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.model.ruleset import Role, Ruleset, SetKey
+from geofence.plan.drift import differences
+from tests.support.values import JAPAN, RTP, SIP, country, policy, space
+
+BACKEND = NftablesBackend()
+RULESET = merge(policy(), JAPAN)
+OTHER = merge(policy(), {country("JP"): space("203.0.113.0/24", "192.0.2.0/25", "2001:db8:2::/48")})
+SMALL = merge(policy(services=(SIP,), local=space("10.0.0.0/15", "fe80::/16")), JAPAN)
+LISTED = Path(__file__).with_name("listed.nft").read_text(encoding="utf-8")
+
+OTHERS = """
+table inet filter {
+	set blocked {
+		type ipv4_addr
+		flags interval
+		elements = { 192.0.2.128/25 }
+	}
+
+	chain input {
+		type filter hook input priority filter; policy accept;
+		ip saddr @blocked counter packets 0 bytes 0 drop
+	}
+}
+table ip nat {
+	chain prerouting {
+		type nat hook prerouting priority dstnat; policy accept;
+		udp dport 5060 dnat to 10.1.2.3
+	}
+}
+table ip geofence {
+	chain prerouting {
+		type filter hook prerouting priority mangle; policy accept;
+	}
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_a_namespace(host: Host) -> None:
+    """Every test here is in one."""
+
+
+def commit(desired: Ruleset) -> None:
+    BACKEND.commit(plan_for(BACKEND, desired))
+
+
+def listed(host: Host) -> str:
+    return host.run("nft", "list", "ruleset")
+
+
+def nft(host: Host, command: str) -> None:
+    host.run("nft", "-f", "-", stdin=command)
+
+
+def ground(numbers: int, family: Family = Family.IPV4) -> AddressSpace:
+    """Prefixes of which no two touch."""
+    step = (1 << family.bits) // numbers
+    firsts = [step * number for number in range(numbers)]
+    content = PrefixSet.of_ranges(family, firsts, [first + step // 2 for first in firsts])
+    return replace(AddressSpace(), **{family.value: content})
+
+
+def test_the_package_gives_the_backend() -> None:
+    assert isinstance(backend(), NftablesBackend)
+
+
+def test_where_nothing_is_nothing_is_seen() -> None:
+    assert BACKEND.observe() == Observed()
+    assert not BACKEND.remove()
+
+
+def test_from_nothing_to_the_whole_fence_and_back(host: Host) -> None:
+    nft(host, OTHERS)
+    before = listed(host)
+    commit(RULESET)
+    seen = BACKEND.observe()
+    assert seen.sets == RULESET.sets
+    assert seen.rules == BACKEND.rules(RULESET)
+    assert seen.dropped == {"sip": (0, 0), "rtp": (0, 0)}
+    assert seen.debris == ()
+    assert plan_for(BACKEND, RULESET).is_empty
+    assert listed(host).startswith(before)
+    assert BACKEND.remove()
+    assert listed(host) == before
+    assert not BACKEND.remove()
+
+
+def test_what_nft_prints_is_commented_and_clean(host: Host) -> None:
+    commit(SMALL)
+    assert listed(host) == LISTED
+
+
+def test_what_nft_prints_can_be_loaded_by_nft(host: Host) -> None:
+    commit(RULESET)
+    commit(OTHER)
+    text = listed(host)
+    assert "set allow4/2 {" in text
+    with Host("other") as other, other.entered():
+        nft(other, text)
+        assert listed(other) == text
+        assert plan_for(BACKEND, OTHER).is_empty
+
+
+def test_committing_again_changes_nothing(host: Host) -> None:
+    commit(RULESET)
+    before = BACKEND.observe()
+    text = listed(host)
+    commit(RULESET)
+    assert BACKEND.observe() == before
+    commit(RULESET)
+    assert listed(host) == text
+
+
+def test_changed_sets_are_replaced_and_others_are_not(host: Host) -> None:
+    commit(RULESET)
+    handle = host.run("nft", "--handle", "list", "set", "inet", "geofence", "except4-sip")
+    for desired in (OTHER, RULESET, OTHER):
+        commit(desired)
+        assert plan_for(BACKEND, desired).is_empty
+    again = host.run("nft", "--handle", "list", "set", "inet", "geofence", "except4-sip")
+    assert again == handle
+
+
+def test_counters_survive_changed_sets_and_rules(host: Host) -> None:
+    commit(RULESET)
+    BACKEND.remove()
+    nft(
+        host,
+        "add table inet geofence\nadd counter inet geofence dropped-sip { packets 7 bytes 700; }\n",
+    )
+    for desired in (RULESET, OTHER, merge(policy(interfaces=("lo", "eth7")), JAPAN)):
+        commit(desired)
+        seen = BACKEND.observe()
+        assert seen.dropped == {"sip": (7, 700), "rtp": (0, 0)}
+
+
+def test_a_service_that_goes_takes_its_chain_and_sets_along(host: Host) -> None:
+    commit(RULESET)
+    smaller = merge(policy(services=(SIP,)), JAPAN)
+    commit(smaller)
+    assert plan_for(BACKEND, smaller).is_empty
+    assert "rtp" not in listed(host)
+
+
+def test_services_may_be_called_anything() -> None:
+    """Also words of nft's language, and what geofence calls its own objects."""
+    names = ("tcp", "drop", "prerouting", "near4", "3cx", "dropped-sip", "x" * 100)
+    services = tuple(
+        replace(RTP, name=name, ports=(replace(RTP.ports[0], first=port, last=port),))
+        for port, name in enumerate(names, start=1)
+    )
+    desired = merge(policy(services=services), JAPAN)
+    commit(desired)
+    assert plan_for(BACKEND, desired).is_empty
+
+
+def test_nothing_can_be_let_in_and_everything() -> None:
+    full = AddressSpace(AddressSpace().ipv4.complement(), AddressSpace().ipv6.complement())
+    for content in (
+        AddressSpace(),
+        full,
+        replace(full, ipv6=PrefixSet(Family.IPV6)),
+        space("::/0"),
+    ):
+        desired = merge(policy(), {country("JP"): content})
+        commit(desired)
+        assert plan_for(BACKEND, desired).is_empty
+
+
+def test_no_service_is_a_table_without_rules() -> None:
+    for before in (RULESET, Ruleset()):
+        commit(before)
+        commit(Ruleset())
+        assert plan_for(BACKEND, Ruleset()).is_empty
+
+
+NO_BASE_CHAIN = "flush chain inet geofence prerouting\ndelete chain inet geofence prerouting\n"
+NO_RULES = "flush chain inet geofence fence-sip\nflush chain inet geofence fence-rtp\n"
+ASLEEP = "add table inet geofence { flags dormant; }"
+DRIFT = {
+    "table deleted": ("rules", "delete table inet geofence"),
+    "table flushed": ("rules", "flush table inet geofence"),
+    "table asleep": ("rules", ASLEEP),
+    "chain flushed": ("rules", "flush chain inet geofence fence-sip"),
+    "base chain flushed": ("rules", "flush chain inet geofence prerouting"),
+    "base chain deleted": ("rules", NO_BASE_CHAIN),
+    "base chain unbound": ("rules", NO_BASE_CHAIN + "add chain inet geofence prerouting"),
+    "base chain bound elsewhere": (
+        "rules",
+        NO_BASE_CHAIN
+        + "add chain inet geofence prerouting { type filter hook prerouting priority 0; }",
+    ),
+    "policy changed": ("rules", "add chain inet geofence prerouting { policy drop; }"),
+    "rule put in front": ("rules", "insert rule inet geofence fence-sip accept"),
+    "rule put behind": ("rules", "add rule inet geofence prerouting udp dport 5060 accept"),
+    "chain of a hook": (
+        "rules",
+        "add chain inet geofence mine { type filter hook input priority 0; }",
+    ),
+    "set flushed": ("sets", "flush set inet geofence allow4"),
+    "element added": ("sets", "add element inet geofence allow4 { 203.0.113.0/24 }"),
+    "IPv6 element added": ("sets", "add element inet geofence except6-sip { 2001:db8:bad::/48 }"),
+    "element deleted": ("sets", "delete element inet geofence allow4 { 192.0.2.0/24 }"),
+    "set deleted": ("sets", NO_RULES + "delete set inet geofence allow4"),
+    "set of another kind": (
+        "sets",
+        NO_RULES
+        + "delete set inet geofence allow4\n"
+        + "add set inet geofence allow4 { type ipv4_addr; flags interval, timeout; }\n"
+        + "add rule inet geofence fence-sip ip saddr @allow4 return",
+    ),
+    "surroundings flushed": ("debris", "flush set inet geofence near4-sip"),
+    "surroundings of IPv6 flushed": ("debris", "flush set inet geofence near6-rtp"),
+    "surroundings moved": (
+        "debris",
+        "delete element inet geofence near4-sip { 192.0.0.0 }\n"
+        + "add element inet geofence near4-sip { 203.0.0.0 }",
+    ),
+    "half a set": ("debris", "add set inet geofence allow4/2 { type ipv4_addr; flags interval; }"),
+    "foreign set": ("debris", "add set inet geofence mine { type ipv4_addr; }"),
+    "foreign chain": ("debris", "add chain inet geofence mine"),
+    "empty chain": ("debris", "add chain inet geofence fence-old"),
+    "counter deleted": ("rules", NO_RULES + "delete counter inet geofence dropped-sip"),
+    "foreign counter": ("debris", "add counter inet geofence mine"),
+    "unused counter": ("debris", "add counter inet geofence dropped-old"),
+    "foreign object": ("debris", "add quota inet geofence mine { 1 mbytes; }"),
+    "foreign ruleset": (
+        "debris",
+        """
+add chain inet geofence mine
+add map inet geofence verdicts { type ipv4_addr : verdict; }
+add element inet geofence verdicts { 192.0.2.1 : jump mine }
+add rule inet geofence fence-sip ip saddr vmap @verdicts
+add counter inet geofence mine
+add rule inet geofence mine counter name mine ip saddr { 192.0.2.1, 192.0.2.9 } accept
+add rule inet geofence fence-sip jump { accept; }
+""",
+    ),
+}
+"""What others do to the table, and which part of the plan has to say so."""
+
+
+@pytest.mark.parametrize("case", DRIFT)
+def test_drift_is_seen_and_healed(host: Host, case: str) -> None:
+    where, done = DRIFT[case]
+    nft(host, OTHERS)
+    commit(RULESET)
+    whole = listed(host)
+    nft(host, done)
+    heal(RULESET, where)
+    BACKEND.remove()
+    commit(RULESET)
+    assert listed(host) == whole
+
+
+def heal(desired: Ruleset, where: str) -> None:
+    broken = plan_for(BACKEND, desired)
+    told = {
+        "sets": broken.set_changes,
+        "rules": broken.rules_differ,
+        "debris": broken.observed.debris,
+    }
+    assert told[where]
+    assert differences(broken)
+    BACKEND.commit(broken)
+    assert plan_for(BACKEND, desired).is_empty
+
+
+def test_a_table_asleep_without_its_base_chain_is_healed(host: Host) -> None:
+    commit(RULESET)
+    nft(host, NO_BASE_CHAIN)
+    nft(host, ASLEEP)
+    heal(RULESET, "rules")
+
+
+def test_an_element_for_everything_else_is_seen_and_healed() -> None:
+    """nft 1.0.6 crashes on it, newer ones write it: ``add element … { * }``."""
+    commit(RULESET)
+    catchall = nested(kernel.LIST_ELEM, number(kernel.Element.FLAGS, kernel.ElementFlag.CATCHALL))
+    body = string(kernel.ElementList.TABLE, "geofence") + string(kernel.ElementList.SET, "allow4")
+    body += nested(kernel.ElementList.ELEMENTS, catchall)
+    with Netlink() as netlink:
+        netlink.transact([Request(kernel.Message.NEWSETELEM, CREATE, body, "everything else")])
+    heal(RULESET, "sets")
+
+
+def test_rules_in_another_order_are_seen_and_healed(host: Host) -> None:
+    commit(SMALL)
+    rules = host.run("nft", "--handle", "list", "chain", "inet", "geofence", "fence-sip")
+    known = next(line for line in rules.splitlines() if "ct state" in line)
+    rule, _, handle = known.strip().partition(" # handle ")
+    nft(host, f"delete rule inet geofence fence-sip handle {handle}")
+    nft(host, f"add rule inet geofence fence-sip {rule}")
+    broken = plan_for(BACKEND, SMALL)
+    assert broken.rules_differ
+    assert not broken.rules_added
+    commit(SMALL)
+    assert plan_for(BACKEND, SMALL).is_empty
+
+
+def test_what_changes_after_the_plan_was_made_is_healed_too(host: Host) -> None:
+    commit(RULESET)
+    made = plan_for(BACKEND, OTHER)
+    nft(host, "delete table inet geofence")
+    BACKEND.commit(made)
+    assert plan_for(BACKEND, OTHER).is_empty
+
+
+class Killed(BaseException):
+    """Stands for a signal that cannot be caught."""
+
+
+@pytest.fixture
+def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket that sends little at once, as in a user namespace with large sets."""
+    monkeypatch.setattr(Netlink, "room_for", lambda _, octets: octets <= 70_000)
+
+
+@pytest.mark.usefixtures("_narrow")
+def test_large_sets_go_through_a_narrow_socket() -> None:
+    for desired in (ground(9_000), ground(5_000), ground(8_000, Family.IPV6)):
+        ruleset = merge(policy(), {country("JP"): desired})
+        commit(ruleset)
+        assert plan_for(BACKEND, ruleset).is_empty
+
+
+@pytest.mark.usefixtures("_narrow")
+def test_killed_after_any_transaction_the_fence_is_the_old_or_the_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old, new = (merge(policy(), {country("JP"): ground(count)}) for count in (6_000, 5_000))
+    transact = Netlink.transact
+    outcomes: list[bool] = []
+    for survived in range(1, 20):
+        commit(old)
+        left = iter(range(survived))
+
+        def until_killed(*args: object, left: Iterator[int] = left, **more: object) -> None:
+            if next(left, None) is None:
+                raise Killed
+            transact(*args, **more)  # type: ignore[arg-type]  # passed on as they come
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Netlink, "transact", until_killed)
+            try:
+                commit(new)
+            except Killed:
+                outcomes.append(_fence_is(old, new))
+            else:
+                break
+        assert plan_for(BACKEND, new).is_empty == (not BACKEND.observe().debris and outcomes[-1])
+        commit(new)
+        assert plan_for(BACKEND, new).is_empty
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {False, True}
+
+
+def _fence_is(old: Ruleset, new: Ruleset) -> bool:
+    """Whether it is the new one; the old one otherwise, and nothing else ever."""
+    seen = BACKEND.observe()
+    assert seen.rules in (BACKEND.rules(old), BACKEND.rules(new))
+    assert seen.sets in (old.sets, new.sets)
+    assert not [left for left in seen.debris if not left.startswith(("set allow", "set near"))]
+    return seen.sets == new.sets
+
+
+def test_root_of_a_user_namespace_fills_sets_beyond_its_send_buffer() -> None:
+    """There a socket sends no more at once than ``net.core.wmem_max`` allows."""
+    limit = 2 * int(Path("/proc/sys/net/core/wmem_max").read_text(encoding="ascii"))
+    numbers = limit // 64 // 3 + 1_000
+    program = f"""
+from geofence.backends.nftables import transaction
+from geofence.backends.nftables.netlink import Netlink
+from tests.backends.nftables.test_backend import BACKEND, commit, ground
+from tests.support.values import country, policy
+from geofence.merge import merge
+from geofence.model.prefixes import Family
+whole = ground({numbers}, Family.IPV6)
+with Netlink() as netlink:
+    assert not netlink.room_for(3 * 64 * {numbers})
+desired = merge(policy(local=whole), {{country("JP"): whole}})
+commit(desired)
+print(BACKEND.observe().sets == desired.sets)
+"""
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--net", sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "True\n"
+
+
+def test_others_may_change_nftables_all_the_time(host: Host) -> None:
+    program = "while :; do nft add table ip busy; nft delete table ip busy; sleep 0.005; done"
+    busy = host.start(["sh", "-c", program])
+    try:
+        for desired in (RULESET, OTHER, RULESET):
+            commit(desired)
+            assert plan_for(BACKEND, desired).is_empty
+    finally:
+        busy.kill()
+        busy.communicate()
+
+
+def test_what_the_kernel_refuses_changes_nothing_and_is_named(host: Host) -> None:
+    commit(RULESET)
+    before = listed(host)
+    with Netlink() as netlink:
+        wrong = transaction.new_set(
+            SetKey(Role.ALLOW, "", Family.IPV6), "allow4", space("2001:db8::/32").ipv6
+        )
+        with pytest.raises(BackendError, match=r"refused set allow4: .*; the kernel is as it was"):
+            netlink.transact([transaction.new_table(), *wrong])
+    assert listed(host) == before
+
+
+def test_without_privilege_the_remedy_is_named() -> None:
+    program = (
+        "from geofence.backends.nftables import backend\n"
+        "from geofence.errors import BackendUnavailable\n"
+        "print(backend().obstacle())\n"
+        "for call in (backend().observe, backend().remove):\n"
+        "    try: call()\n"
+        "    except BackendUnavailable as error: print(error)\n"
+    )
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-net_admin", "--", sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = done.stdout.splitlines()
+    assert len(told) == 3
+    assert all("run geofence as root" in line for line in told)
+
+
+def test_with_privilege_there_is_no_obstacle() -> None:
+    assert BACKEND.obstacle() is None
+
+
+def test_without_nf_tables_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geofence.backends.nftables.netlink.NETLINK_NETFILTER", 31)
+    assert "modprobe nf_tables" in str(BACKEND.obstacle())
+    with pytest.raises(BackendUnavailable, match="modprobe nf_tables"):
+        BACKEND.observe()
+    monkeypatch.undo()
+    monkeypatch.setattr("geofence.backends.nftables.kernel.SUBSYSTEM", 13)
+    assert "modprobe nf_tables" in str(BACKEND.obstacle())
