@@ -1,10 +1,11 @@
-"""The fence in nf_tables: one table of its own, changed in one transaction.
+"""The fence in nf_tables: one table of its own, over which one transaction decides.
 
 ::
 
     backend      observe, commit, remove: the only module that puts the others together
     ├── transaction   ruleset and look → messages
     │   ├── rules     rules → expressions
+    │   ├── near      rules and sets → one look-up that most packets are dropped by
     │   └── elements  prefixes ↔ elements
     ├── inventory     look → what is geofence's, what is in the way
     │   └── listing   expressions → lines

@@ -235,8 +235,10 @@ DRIFT = {
     "surroundings of IPv6 flushed": ("debris", "flush set inet geofence near6-rtp"),
     "surroundings moved": (
         "debris",
-        "delete element inet geofence near4-sip { 192.0.0.0 }\n"
-        + "add element inet geofence near4-sip { 203.0.0.0 }",
+        """
+delete element inet geofence near4-sip { 192.0.0.0 }
+add element inet geofence near4-sip { 203.0.0.0 }
+""",
     ),
     "half a set": ("debris", "add set inet geofence allow4/2 { type ipv4_addr; flags interval; }"),
     "foreign set": ("debris", "add set inet geofence mine { type ipv4_addr; }"),
