@@ -75,8 +75,14 @@ def site_options(
         typer.Option(envvar="GEOFENCE_BACKEND", help="auto, ipset or nftables; else as ruled."),
     ] = None,
     lock_wait: Annotated[
-        float, typer.Option(envvar="GEOFENCE_LOCK_WAIT", min=0, help="Seconds to wait for a run.")
+        float, typer.Option(envvar="GEOFENCE_LOCK_WAIT", help="Seconds to wait for a run.")
     ] = 30.0,
+    patience: Annotated[
+        float,
+        typer.Option(
+            envvar="GEOFENCE_PATIENCE", help="Seconds for one source of a list, retries and all."
+        ),
+    ] = 120.0,
     _version: Annotated[
         bool,
         typer.Option(
@@ -85,14 +91,15 @@ def site_options(
     ] = False,
 ) -> None:
     """Options of all verbs."""
-    from geofence.cli.choices import backend_choice
+    from geofence.cli.choices import backend_choice, parse_wait
     from geofence.operations.site import RULES_DIRECTORY, STATE_DIRECTORY, Site
 
     context.obj = Site(
         rules_directory=rules_dir or RULES_DIRECTORY,
         state_directory=state_dir or STATE_DIRECTORY,
         backend=backend_choice(backend),
-        lock_seconds=lock_wait,
+        lock_seconds=parse_wait(lock_wait, "--lock-wait"),
+        patience=parse_wait(patience, "--patience"),
     )
 
 

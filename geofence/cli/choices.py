@@ -56,3 +56,14 @@ def parse_ports(texts: Iterable[str]) -> tuple[Ports, ...]:
         return tuple(ports(text) for text in texts)
     except ValueError as error:
         raise UsageError(f"--port: {error}") from error
+
+
+_LONGEST_WAIT = 86_400
+"""Seconds: a day."""
+
+
+def parse_wait(seconds: float, option: str) -> float:
+    """A span of time to wait, in seconds; neither endless nor no number at all."""
+    if not 0 <= seconds <= _LONGEST_WAIT:
+        raise UsageError(f"{option} takes seconds from 0 to {_LONGEST_WAIT}, not {seconds:g}.")
+    return seconds

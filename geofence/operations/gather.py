@@ -134,10 +134,12 @@ def fetched(
         watch: told what goes on.
     """
     from geofence.fetch.fetcher import fetch_lists  # requests takes long to import
+    from geofence.fetch.limits import Limits
 
     wanted = [name for name in needed_lists(policy) if name.kind in only]
     accepted, notes = site.lists.load_all(wanted)
-    report = fetch_lists(wanted, policy, accepted, lambda: datetime.now(UTC), watch)
+    limits = Limits(body=site.patience)
+    report = fetch_lists(wanted, policy, accepted, lambda: datetime.now(UTC), watch, limits=limits)
     refused = {
         candidate.accepted.id: _objection(candidate, accepted, policy, accept)
         for candidate in report.candidates

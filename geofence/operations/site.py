@@ -22,6 +22,8 @@ RULES_DIRECTORY = Path("/etc/geofence/rules.d")
 STATE_DIRECTORY = Path("/var/lib/geofence")
 LOCK_SECONDS = 30.0
 """How long a run waits for another to end."""
+PATIENCE = 120.0
+"""Seconds for one source of a list: its redirects, retries and waits together."""
 
 
 def shipped_rules() -> Path:
@@ -40,6 +42,7 @@ class Site:
     backend: BackendChoice | None = None
     """Overrides the rules' ``backend``."""
     lock_seconds: float = LOCK_SECONDS
+    patience: float = PATIENCE
     shipped: Path | None = None
     """Overrides the directory of the rules that ship."""
 
