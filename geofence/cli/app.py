@@ -54,7 +54,7 @@ def _print_version(*, wanted: bool) -> None:
 
 
 @app.callback()
-def site_options(
+def site_options(  # noqa: PLR0913 - an option each
     context: typer.Context,
     *,
     rules_dir: Annotated[
