@@ -137,6 +137,12 @@ class Machine:
         answers = [content(reply) if isinstance(reply, bytes) else reply for reply in replies]
         self.server.on(f"/{code.lower()}.json", *answers)
 
+    @contextmanager
+    def another_server(self) -> Iterator[ListServer]:
+        """A second server, for the length of the block."""
+        with _served(self.host) as server:
+            yield server
+
     def command(self, *arguments: str) -> list[str]:
         """The command line of a geofence run here."""
         return [*self.wrapper, sys.executable, "-m", "geofence", *arguments]
@@ -253,6 +259,7 @@ def _proper(done: Done) -> Done:
 def machine(directory: Path, backend: str = "nftables") -> Iterator[Machine]:
     """A machine on which nothing was done yet; its server has Japan's list."""
     with Host("machine") as host, _served(host) as server:
+        host.run("ip", "link", "set", "lo", "up")
         made = Machine(host, server, directory, backend)
         made.serve("JP", japan())
         yield made
@@ -261,7 +268,6 @@ def machine(directory: Path, backend: str = "nftables") -> Iterator[Machine]:
 @contextmanager
 def _served(host: Host) -> Iterator[ListServer]:
     """A list server on the host's loopback."""
-    host.run("ip", "link", "set", "lo", "up")
     server = ListServer()
     with host.entered():
         server.__enter__()
