@@ -11,7 +11,8 @@ from geofence.apply import apply_ruleset
 from geofence.backends.choose import Chosen
 from geofence.errors import StateError
 from geofence.guards.lockout import SshSession
-from geofence.merge import merge
+from geofence.guards.objection import accepted
+from geofence.merge import merge, needed_lists
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import ListKind
 from geofence.model.prefixes import AddressSpace
@@ -62,9 +63,14 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     """Fetch the lists, then apply: what runs daily.
 
     The network is asked before the lock is taken, so that nobody waits for a slow server.
+
+    Raises:
+        UsageError: an override names no guard, or no list that the rules need.
     """
     ensure_private_directory(site.state_directory)
-    gathered = fetched(site, site.policy(), tuple(ListKind), wish.accept, watch)
+    policy = site.policy()
+    accepted((), wish.accept, names=[each.name for each in needed_lists(policy)])
+    gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
     with holding(site):
         gathered.store(site)
         return with_notes(apply_rules(site, wish, gathered.reports), gathered.notes)
