@@ -1,0 +1,211 @@
+"""Mistakes in rules and on the command line: said in a sentence, and nothing is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.machine import Done, Machine, machine
+
+VERBS = (("refresh",), ("plan",), ("apply",), ("status",), ("why", "1.2.3.4"), ("allow", "office"))
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with a fence."""
+    with machine(tmp_path_factory.mktemp("standing")) as made:
+        made.ok("refresh")
+        yield made
+
+
+def untouched(where: Machine, *arguments: str) -> Done:
+    """What a command says that must change nothing but the note on the last run."""
+    before, fence = where.files(), where.fence()
+    done = where.run(*arguments)
+    after = where.files()
+    for files in (before, after):
+        files.pop("outcome.json", None)
+    assert after == before
+    assert where.fence() == fence
+    return done
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_verb_that_needs_rules_refuses_wrong_ones(
+    standing: Machine, verb: tuple[str, ...]
+) -> None:
+    wrong = standing.rule("60-wrong.toml", '[allow]\n\ncountries = ["JP", "XY"]\n')
+    try:
+        done = untouched(standing, *verb)
+    finally:
+        wrong.unlink()
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"geofence: {wrong}:3: allow.countries: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("[allow\n", 1, ""),
+        ('[alow]\ncountries = ["JP"]\n', 1, "did you mean allow?"),
+        ('[allow]\ncountry = ["JP"]\n', 2, "did you mean countries?"),
+        ('[allow]\ncountries = "JP"\n', 2, 'did you mean ["JP"]?'),
+        ("[exception.office]\nenabled = 1\n", 2, "true or false"),
+        ('[exception.x]\nprefixes = [\n  "192.0.2.0/24",\n  "192.0.2.1/24",\n]\n', 4, "host bits"),
+        ('[exception.x]\nprefixes = ["192.0.2.0/33"]\n', 2, "is no prefix"),
+        ('[exception.x]\nhosts = ["a b"]\n', 2, "host"),
+        ('[exception.x]\nhosts = ["a.example"]\nservices = ["sipp"]\n', 3, "did you mean sip?"),
+        ("[exception.nobody]\nenabled = true\n", 1, "no rule says what it is"),
+        ('[service.sip]\nports = ["5060/sctp"]\n', 2, "ports"),
+        ('[service.sip]\nports = ["70000/udp"]\n', 2, "out of range"),
+        ('[service.web]\nports = ["5060/udp"]\n', 2, "overlaps"),
+        ('[blocklist.x]\nurl = "http://example.org/x"\n', 2, "plain http"),
+        ('[source.country]\nurls = ["https://example.org/x"]\n', 2, "{cc}"),
+        ('backend = "pf"\n', 1, "auto, ipset or nftables"),
+        ('[boot]\nwithout_ruleset = "ajar"\n', 2, "closed or open"),
+        ('[lists]\nmax_age = "7 days"\n', 2, 'did you mean "7d"?'),
+        ('[notify]\ncommand = ["tell"]\n', 2, "absolute path"),
+        ('# \N{SNOWMAN}\n[allow]\ncountries = ["\x1b[31mJP"]\n', 3, ""),
+    ],
+)
+def test_each_kind_of_mistake_names_file_and_line(
+    standing: Machine, text: str, line: int, said: str
+) -> None:
+    wrong = standing.rule("60-wrong.toml", text)
+    try:
+        done = untouched(standing, "apply")
+    finally:
+        wrong.unlink()
+    assert (done.code, done.out) == (2, "")
+    assert f"{wrong}:{line}: " in done.err
+    assert said in done.err
+
+
+def test_all_mistakes_are_told_at_once(standing: Machine) -> None:
+    first = standing.rule("60-wrong.toml", "[alow]\n[boot]\nx = 1\n")
+    second = standing.rule("61-wrong.toml", "[allow]\ncountries = 7\n")
+    try:
+        done = untouched(standing, "refresh")
+    finally:
+        first.unlink()
+        second.unlink()
+    assert [line.removeprefix("geofence: ").split(": ")[0] for line in done.err.splitlines()] == [
+        f"{first}:1",
+        f"{first}:3",
+        f"{second}:2",
+    ]
+
+
+def test_rules_that_others_can_write_are_not_believed(standing: Machine) -> None:
+    theirs = standing.rule("60-theirs.toml", '[allow]\ncountries = ["JP"]\n')
+    theirs.chmod(0o666)
+    try:
+        done = untouched(standing, "apply")
+    finally:
+        theirs.unlink()
+    assert done.code == 2
+    assert f"{theirs}: can be written by everyone" in done.err
+    assert "chmod go-w" in done.err
+
+
+def test_on_a_fresh_machine_wrong_rules_apply_nothing(one: Machine) -> None:
+    one.rule("60-wrong.toml", "[allow]\ncountries = 7\n")
+    before = one.fence()
+    done = one.run("refresh")
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    assert one.fence() == before
+    assert one.generations() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bogus"], "No such command 'bogus'"),
+        (["plan", "--bogus"], "No such option"),
+        (["plan", "extra"], "unexpected extra argument"),
+        (["why"], "Missing argument 'ADDRESS'"),
+        (["why", ""], "'' is no address"),
+        (["why", "nonsense"], "'nonsense' is no address; give one such as 203.0.113.7"),
+        (["why", "192.0.2.0/24"], "is no address"),
+        (["why", "1.2.3"], "is no address"),
+        (["why", "fe80::1%eth0"], "is no address"),
+        (["why", "1.2.3.4", "--port", "5060"], 'did you mean "5060/udp" or "5060/tcp"?'),
+        (["why", "1.2.3.4", "--port", "0/udp"], "out of range"),
+        (["why", "1.2.3.4", "--port", ""], "names no ports"),
+        (["allow"], "Missing argument 'NAME"),
+        (["allow", ""], 'No exception or group is called ""'),
+        (["revoke", "../../etc/passwd"], "No exception or group is called"),
+        (["--backend", "pf", "status"], "the choices are auto, ipset, nftables"),
+        (["--lock-wait", "-1", "status"], "--lock-wait takes seconds from 0 to 86400, not -1"),
+        (["--lock-wait", "nan", "status"], "--lock-wait takes seconds"),
+        (["--lock-wait", "long", "status"], "Invalid value for '--lock-wait'"),
+        (["--patience", "inf", "refresh"], "--patience takes seconds"),
+        (["apply", "--confirm-within", "soon"], "--confirm-within: "),
+        (["apply", "--confirm-within", "-5s"], "--confirm-within: "),
+        (["confirm"], "Nothing waits to be confirmed"),
+        (["rollback", "first"], "Invalid value for '[N]'"),
+        (["rollback", "77"], "77"),
+        (["rollback", "0"], "0"),
+        (["rollback", "--", "-1"], "-1"),
+        (["refresh", "--accept", "everything"], "--accept everything names no override"),
+        (["refresh", "--accept", "shrink=XX"], "--accept shrink=XX names no list that there is"),
+    ],
+    ids=" ".join,
+)
+def test_bad_usage_is_said_and_changes_nothing(
+    standing: Machine, arguments: list[str], said: str
+) -> None:
+    done = untouched(standing, *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert said in " ".join(done.err.replace("\u2502", " ").split())
+
+
+@pytest.mark.parametrize("arguments", [["why", "\udcff"], ["allow", "\udce4\udcf6"]], ids=str)
+def test_octets_that_are_no_text_are_bad_usage_too(standing: Machine, arguments: list[str]) -> None:
+    assert untouched(standing, *arguments).code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GEOFENCE_BACKEND", "pf"),
+        ("GEOFENCE_LOCK_WAIT", "long"),
+        ("GEOFENCE_PATIENCE", "-1"),
+    ],
+)
+def test_the_environment_is_checked_like_options(standing: Machine, name: str, value: str) -> None:
+    standing.environment[name] = value
+    try:
+        done = untouched(standing, "status")
+    finally:
+        del standing.environment[name]
+    assert (done.code, done.out) == (2, "")
+
+
+def test_an_option_counts_more_than_the_environment(standing: Machine) -> None:
+    standing.environment["GEOFENCE_STATE_DIR"] = "/nonexistent"
+    try:
+        assert standing.run("--state-dir", str(standing.state), "status").code == 0
+    finally:
+        del standing.environment["GEOFENCE_STATE_DIR"]
+
+
+@pytest.mark.parametrize("verb", ["refresh", "apply", "status", "restore", "plan"])
+def test_a_state_directory_that_is_a_file_is_said_to_be_one(standing: Machine, verb: str) -> None:
+    file = standing.directory / "file"
+    file.touch()
+    fence = standing.fence()
+    done = standing.run("--state-dir", str(file), verb)
+    assert standing.fence() == fence or verb == "restore"
+    assert str(file) in done.err
+    assert done.code != 0
+
+
+def test_state_that_others_can_write_is_not_obeyed(one: Machine) -> None:
+    one.ok("refresh")
+    one.state.chmod(0o777)
+    done = untouched(one, "refresh")
+    assert done.code == 1
+    assert f"chmod go-w {one.state}" in done.err
