@@ -1,12 +1,14 @@
 """What a table is made of, and what geofence's objects are called and look like in the kernel.
 
-A set that is replaced keeps its name if old and new fit one transaction. If they do not, the new
-one is filled beforehand under a numbered name, ``allow4/2``, and the rules then go over to that.
+A set that replaces another is filled beside it under a numbered name, ``allow4/2``, which it keeps
+until it is replaced itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 from geofence.backends.nftables import kernel
 from geofence.backends.nftables.near import NearKey
@@ -112,9 +114,10 @@ def set_of(key: Key, name: str) -> KernelSet:
     return KernelSet(name, flags, _KEY_TYPES[key.family], octets)
 
 
-def set_names(key: Key) -> tuple[str, ...]:
-    """A set's names: its own, and those it can have while another of it is in use."""
-    return (key.name, *(f"{key.name}{_NUMBERED}{number}" for number in range(2, 10)))
+def set_names(key: Key) -> Iterator[str]:
+    """A set's names: its own, and without end those it can have while others of it are there."""
+    yield key.name
+    yield from (f"{key.name}{_NUMBERED}{number}" for number in count(2))
 
 
 def key_of(held: KernelSet) -> Key | None:

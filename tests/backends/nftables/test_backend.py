@@ -379,6 +379,15 @@ def test_killed_after_any_transaction_the_fence_is_the_old_or_the_new(
     assert set(outcomes) == {False, True}
 
 
+def test_what_any_number_of_killed_runs_left_behind_is_cleared_away(host: Host) -> None:
+    commit(RULESET)
+    for index in range(2, 30):
+        nft(host, f"add set inet geofence allow4/{index} {{ type ipv4_addr; flags interval; }}")
+    assert len(BACKEND.observe().debris) == 28
+    commit(OTHER)
+    assert plan_for(BACKEND, OTHER).is_empty
+
+
 def _fence_is(old: Ruleset, new: Ruleset) -> bool:
     """Whether it is the new one; the old one otherwise, and nothing else ever."""
     seen = BACKEND.observe()
