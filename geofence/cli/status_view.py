@@ -30,6 +30,8 @@ def show_status(screen: Screen, report: StatusReport) -> None:
                 f"{age(report.last.healed_at, now)}"
             )
     screen.say(f"Exceptions in force: {', '.join(report.exceptions) or 'none'}")
+    if report.exceptions_off:
+        screen.say(f"Exceptions that are off: {', '.join(report.exceptions_off)}")
     for line in report.drift:
         screen.say(f"  {line}", "red")
     screen.say("")
@@ -68,6 +70,7 @@ def status_json(report: StatusReport) -> dict[str, object]:
         ],
         "sets": dict(report.sets),
         "exceptions": list(report.exceptions),
+        "exceptions_off": list(report.exceptions_off),
         "last_run": _last_json(report.last),
         "lists": [list_json(entry) for entry in report.lists],
         "stale": list(report.stale),

@@ -103,7 +103,8 @@ def status(site: Site) -> StatusReport:
         lists=reports,
         stale=stale(policy, reports, datetime.now(UTC)),
         last=site.journal.outcome(),
-        exceptions=tuple(exception.name for exception in policy.enabled_exceptions()),
+        exceptions=tuple(each.name for each in policy.exceptions if each.enabled),
+        exceptions_off=tuple(each.name for each in policy.exceptions if not each.enabled),
         notes=(*(str(found) for found in damaged), *(r.problem for r in reports if r.problem)),
     )
 

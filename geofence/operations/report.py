@@ -113,6 +113,8 @@ class StatusReport:
     """A sentence for each list that no source has confirmed for longer than the rules allow."""
     exceptions: tuple[str, ...] = ()
     """Names of the exceptions in force."""
+    exceptions_off: tuple[str, ...] = ()
+    """Names of those that ``allow`` would switch on."""
     last: Outcome | None = None
     """How the last run ended that was to keep the fence up to date; None if none is known."""
     notes: tuple[str, ...] = ()
