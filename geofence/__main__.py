@@ -1,13 +1,16 @@
 """``python -m geofence`` and the ``geofence`` command.
 
-What the system refuses to any program, memory or a place for its output, ends here in one sentence.
+What the system refuses to any program, memory or a place for its output, ends here in one sentence,
+and so does an interrupt from the keyboard.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import suppress
+from types import FrameType
 
 _NO_MEMORY = (
     "there is not enough memory; the fence stands as it was, or as it was meant. "
@@ -17,12 +20,20 @@ _NO_OUTPUT = (
     "what there is to say could not be written ({why}); the fence stands as it was, or as it was "
     "meant. Free some space where the output goes; 'geofence status' tells how the fence is"
 )
+_INTERRUPTED = "interrupted; the fence stands as it was, or as it was meant"
+_EXIT_INTERRUPTED = 128 + signal.SIGINT
+"""As a shell tells it."""
+
+
+class _Interrupted(BaseException):
+    """Somebody pressed Ctrl-C; not a KeyboardInterrupt, which libraries would take for theirs."""
 
 
 def main() -> None:
     """Run the command line."""
     _fill_closed_streams()
     try:
+        _hear_interrupts()
         from geofence.cli.app import main as run
 
         try:
@@ -35,12 +46,24 @@ def main() -> None:
         if not _is_want_of_memory(error):
             raise
         _end(_NO_MEMORY)
+    except _Interrupted:
+        _end(_INTERRUPTED, _EXIT_INTERRUPTED)
     except BrokenPipeError:
         _end("")
     except OSError as error:
         if not _output_is_broken():
             raise
         _end(_NO_OUTPUT.format(why=error.strerror))
+
+
+def _hear_interrupts() -> None:
+    """Take Ctrl-C, unless whoever started us wants it ignored, as nohup does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise _Interrupted
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def _fill_closed_streams() -> None:
@@ -69,14 +92,14 @@ def _output_is_broken() -> bool:
     return False
 
 
-def _end(why: str) -> None:
-    """Say why if that can be said, and end with code 1; without a reason, with 0."""
+def _end(why: str, code: int = 1) -> None:
+    """Say why if that can be said, and end with that code; without a reason, with 0."""
     with suppress(OSError):
         sys.stderr.write(f"geofence: {why}.\n" if why else "")
         sys.stderr.flush()
     for stream in (sys.stdout, sys.stderr):  # what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    sys.exit(1 if why else 0)
+    sys.exit(code if why else 0)
 
 
 if __name__ == "__main__":

@@ -42,9 +42,6 @@ def main() -> None:
         # Whoever read our output has gone, as 'head' does; nothing is left to say.
         sys.stderr.close()
         sys.exit(ExitCode.DONE)
-    except KeyboardInterrupt:
-        sys.stderr.write("geofence: interrupted; the fence stands as it was or as it was meant.\n")
-        sys.exit(130)
 
 
 def _print_version(*, wanted: bool) -> None:
@@ -125,7 +122,10 @@ def plan(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a refresh would change, and change nothing."""
+    """Show what a refresh would change, and change nothing.
+
+    Example: geofence plan --offline, to see what rules that you have edited would do.
+    """
     from geofence.cli.plan_view import plan_json, show_plan
     from geofence.cli.progress import watching
     from geofence.cli.screen import Screen, print_json
@@ -150,6 +150,8 @@ def refresh(
     """Fetch the lists, merge, and apply: what runs daily.
 
     Calls in progress are left to finish, unless --cut is given.
+
+    Example: geofence refresh --accept shrink=JP, if what the guard of that name saw is right.
     """
     from geofence.cli.progress import watching
     from geofence.cli.run_view import finish
@@ -201,7 +203,10 @@ def apply(
 
 @app.command(rich_help_panel=_DAILY)
 def confirm(context: typer.Context) -> None:
-    """Keep what 'apply --confirm-within' applied."""
+    """Keep what 'apply --confirm-within' applied.
+
+    Example: geofence confirm, from a new connection, which shows that you are not locked out.
+    """
     from geofence.cli.screen import Screen
     from geofence.operations.probation import confirm as run
 
@@ -211,7 +216,10 @@ def confirm(context: typer.Context) -> None:
 
 @app.command(rich_help_panel=_ASK)
 def history(context: typer.Context, *, as_json: Json = False) -> None:
-    """List what was in force when, why, and how it differed from what was before."""
+    """List what was in force when, why, and how it differed from what was before.
+
+    Example: geofence history, to find the generation that a rollback is to bring back.
+    """
     from geofence.cli.history_view import history_json, show_history
     from geofence.cli.screen import Screen, print_json
     from geofence.operations.history import history as look
@@ -234,7 +242,10 @@ def rollback(
     cut: Cut = False,
     as_json: Json = False,
 ) -> None:
-    """Go back to an earlier generation; the next refresh applies the rules again."""
+    """Go back to an earlier generation; the next refresh applies the rules again.
+
+    Example: geofence rollback, to what was before; geofence rollback 7, to generation 7.
+    """
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
     from geofence.operations.history import rollback as run
@@ -263,6 +274,8 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
     """Show the fence: whether it stands, what it turned away, how old its lists are.
 
     Exits with 1 if there is no fence and with 6 if the kernel differs from what was applied.
+
+    Example: geofence status --json, for monitoring.
     """
     from geofence.cli.screen import Screen, print_json
     from geofence.cli.status_view import show_status, status_json
@@ -289,7 +302,10 @@ def why(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell whether an address would get in, and which rule and list decide it."""
+    """Tell whether an address would get in, and which rule and list decide it.
+
+    Example: geofence why 203.0.113.7 --port 5060/udp --port 5061/tcp
+    """
     from geofence.cli.choices import parse_address, parse_ports
     from geofence.cli.screen import Screen, print_json
     from geofence.cli.why_view import show_why, why_json
@@ -310,13 +326,21 @@ Names = Annotated[
 
 @app.command(rich_help_panel=_DAILY)
 def allow(context: typer.Context, names: Names, *, as_json: Json = False) -> None:
-    """Let an exception in, from now on."""
+    """Let an exception in, from now on.
+
+    It is written down in 99-command-line.toml beside your rules, and applied at once.
+
+    Example: geofence allow push-as, or geofence allow bria for all of that group.
+    """
     _switch(context, names, enabled=True, as_json=as_json)
 
 
 @app.command(rich_help_panel=_DAILY)
 def revoke(context: typer.Context, names: Names, *, as_json: Json = False) -> None:
-    """Let an exception in no longer; what it has established is cut."""
+    """Let an exception in no longer; what it has established is cut.
+
+    Example: geofence revoke push-as
+    """
     _switch(context, names, enabled=False, as_json=as_json)
 
 
@@ -335,7 +359,10 @@ def _switch(context: typer.Context, names: list[str], *, enabled: bool, as_json:
 
 @app.command(rich_help_panel=_MACHINERY)
 def restore(context: typer.Context, *, as_json: Json = False) -> None:
-    """Bring back the last good fence without network: what runs at boot."""
+    """Bring back the last good fence without network: what runs at boot.
+
+    Example: geofence restore, after somebody has flushed the firewall.
+    """
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
     from geofence.operations.boot import restore as run
@@ -347,7 +374,10 @@ def restore(context: typer.Context, *, as_json: Json = False) -> None:
 
 @app.command(rich_help_panel=_MACHINERY)
 def remove(context: typer.Context, *, as_json: Json = False) -> None:
-    """Take all of geofence out of the kernel; rules and lists on disk stay."""
+    """Take all of geofence out of the kernel; rules and lists on disk stay.
+
+    Example: geofence remove, and geofence apply to have the fence again.
+    """
     from geofence.cli.screen import Screen, print_json
     from geofence.operations.boot import remove as run
 
@@ -362,7 +392,10 @@ def remove(context: typer.Context, *, as_json: Json = False) -> None:
 
 @app.command(rich_help_panel=_MACHINERY)
 def daemon(context: typer.Context) -> None:
-    """Stay, refresh daily and watch over the fence; an alternative to cron and systemd timers."""
+    """Stay, refresh daily and watch over the fence; an alternative to cron and systemd timers.
+
+    Example: geofence daemon, which systemd starts by geofence-daemon.service.
+    """
     from geofence.daemon import run
 
     run(context.obj)
@@ -373,6 +406,8 @@ def demo(context: typer.Context) -> None:
     """See it all work on real packets, in a network of its own; this host is not touched.
 
     Needs root, or a host that lets users make user namespaces; not the Internet.
+
+    Example: geofence demo
     """
     from geofence.demo import run_demo
 
