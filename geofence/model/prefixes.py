@@ -15,8 +15,6 @@ import socket
 from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import compress
-from operator import lt
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -85,11 +83,12 @@ class PrefixSet:
             return cls(family)
         firsts.sort()
         pasts.sort()
-        later = firsts[1:]
-        apart = list(map(lt, pasts, later))
-        bounds = [0] * (2 * apart.count(True) + 2)
-        bounds[0::2] = [firsts[0], *compress(later, apart)]
-        bounds[1::2] = [*compress(pasts, apart), pasts[-1]]
+        later_firsts = iter(firsts)
+        bounds = [next(later_firsts)]
+        for past, first in zip(pasts, later_firsts, strict=False):
+            if past < first:
+                bounds += (past, first)
+        bounds.append(pasts[-1])
         return cls(family, tuple(bounds))
 
     @classmethod
