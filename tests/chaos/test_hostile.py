@@ -1,0 +1,306 @@
+"""A host that gives geofence no room, no network, no memory or the wrong time.
+
+Each time: the fence stands, the exit code is a documented one, and what is said names what to do.
+``Machine.run`` sees to it that no traceback is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from geofence.errors import ExitCode
+from geofence.state.generations import encode
+from geofence.state.journal import Ending
+from tests.chaos.ground import Ground, medium_list
+from tests.chaos.killing import JAPAN
+from tests.chaos.places import Place, place, small_disk
+from tests.support.list_server import hang_up
+
+FREE_SPACE = "No space left on device; free some space there; nothing was changed."
+MAKE_WRITABLE = "Read-only file system; make the file system writable"
+
+
+@pytest.fixture(params=["size=1m", "nr_inodes=40"])
+def full(request: pytest.FixtureRequest, fresh: Ground) -> Iterator[Place]:
+    """The state directory is a disk that becomes full once the fence stands."""
+    machine = fresh.machine
+    with small_disk(machine.state, request.param) as made:
+        assert made.run('chmod 0700 "$1"', machine.state)
+        machine.wrapper = made.wrapper
+        machine.ok("refresh")
+        if "inodes" in request.param:
+            made.fill_inodes(machine.state)
+        else:
+            made.fill(machine.state)
+        yield made
+
+
+def test_on_a_full_disk_a_refresh_leaves_the_fence_as_it_was(fresh: Ground, full: Place) -> None:
+    machine = fresh.machine
+    before = machine.fence()
+    machine.serve("JP", medium_list(8))
+
+    done = machine.run("refresh")
+
+    assert done.code == ExitCode.FAILED
+    assert FREE_SPACE in done.err
+    assert machine.fence() == before
+    fresh.assert_fenced()
+    full.free(machine.state)
+    machine.ok("refresh")
+    machine.ok("status")
+
+
+def test_on_a_full_disk_an_exception_is_let_in_and_the_operator_told(
+    fresh: Ground, full: Place
+) -> None:
+    machine = fresh.machine
+
+    done = machine.run("allow", "lab")
+
+    assert done.code == ExitCode.DEGRADED
+    assert "applied but not recorded: a reboot brings back the one before" in done.err
+    assert "free some space there" in done.err
+    assert machine.gets_in("45.77.0.1", "45.9.1.1") == [True, False]
+    fresh.assert_fenced()
+    full.free(machine.state)
+    machine.ok("apply")
+    machine.ok("status")
+
+
+def test_on_a_full_disk_restore_works(fresh: Ground, full: Place) -> None:
+    machine = fresh.machine
+    before = fresh.fence()
+    fresh.lab.pbx.run("nft", "flush", "ruleset")
+
+    assert machine.run("restore").code == ExitCode.DONE
+
+    assert fresh.fence() == before
+    full.free(machine.state)
+
+
+def test_where_the_rules_are_full_nothing_is_allowed(standing: Ground) -> None:
+    machine = standing.machine
+    before, rules = machine.fence(), (machine.rules / "50-test.toml").read_text(encoding="utf-8")
+    with small_disk(machine.rules, "size=64k") as made:
+        written = 'printf %s "$2" > "$1/50-test.toml"'
+        assert made.run(written, machine.rules, rules)
+        made.fill(machine.rules)
+        machine.wrapper = made.wrapper
+
+        done = machine.run("allow", "lab")
+
+        assert done.code == ExitCode.FAILED
+        assert FREE_SPACE in done.err
+        assert machine.fence() == before
+        made.free(machine.rules)
+        machine.ok("allow", "lab")
+    standing.assert_fenced()
+
+
+@pytest.fixture
+def read_only(standing: Ground) -> Iterator[Ground]:
+    """The state directory cannot be written to once the fence stands."""
+    state = standing.machine.state
+    with place('mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"', state) as made:
+        standing.machine.wrapper = made.wrapper
+        yield standing
+
+
+def test_a_read_only_state_lets_nothing_be_refreshed(read_only: Ground) -> None:
+    machine = read_only.machine
+    before, files = machine.fence(), machine.files()
+    machine.serve("JP", medium_list(8))
+
+    done = machine.run("refresh")
+
+    assert done.code == ExitCode.FAILED
+    assert MAKE_WRITABLE in done.err
+    assert machine.fence() == before
+    assert machine.files() == files
+    read_only.assert_fenced()
+
+
+def test_a_read_only_state_is_restored_from(read_only: Ground) -> None:
+    machine = read_only.machine
+    before = read_only.fence()
+    read_only.lab.pbx.run("nft", "flush", "ruleset")
+
+    assert machine.run("restore").code == ExitCode.DONE
+
+    assert read_only.fence() == before
+    read_only.assert_fenced()
+
+
+def test_an_exception_allowed_on_a_read_only_state_is_in_force_and_the_operator_told(
+    read_only: Ground,
+) -> None:
+    done = read_only.machine.run("allow", "lab")
+
+    assert done.code == ExitCode.DEGRADED
+    assert "applied but not recorded" in done.err
+    assert MAKE_WRITABLE in done.err
+    assert read_only.machine.gets_in("45.77.0.1") == [True]
+    read_only.assert_fenced()
+
+
+ELSEWHERE = """\
+[source.country]
+urls = ["{url}"]
+"""
+
+
+def test_without_dns_the_last_lists_and_addresses_stand_in(standing: Ground) -> None:
+    machine = standing.machine
+    machine.rule("60.toml", ELSEWHERE.format(url="https://lists.example.com/{cc}.json"))
+    before = machine.fence()
+    nobody = 'echo "nameserver 127.0.0.1" > "$1" && mount --bind "$1" /etc/resolv.conf'
+    with place(nobody, machine.directory / "resolv.conf") as made:
+        machine.wrapper = made.wrapper
+        refreshed = machine.run("refresh")
+        assert machine.fence() == before
+        allowed = machine.run("allow", "push-as")
+
+    assert refreshed.code == ExitCode.DEGRADED
+    assert "The list country JP could not be renewed" in refreshed.err
+    assert "cannot be found by DNS" in refreshed.err
+    assert allowed.code == ExitCode.DEGRADED
+    assert "DNS could not tell the addresses of push-as.softphone.com" in allowed.err
+    assert machine.gets_in("35.185.177.49", "45.9.1.1") == [True, False]
+    standing.assert_fenced()
+
+
+def test_without_network_the_last_lists_stand_in(standing: Ground) -> None:
+    machine = standing.machine
+    machine.rule("60.toml", ELSEWHERE.format(url="https://192.0.2.1/{cc}.json"))
+    machine.tool("ip", "route", "del", "default")
+    before = machine.fence()
+
+    done = machine.run("refresh")
+
+    assert done.code == ExitCode.DEGRADED
+    assert "192.0.2.1/jp.json cannot be reached (Network is unreachable)" in done.err
+    assert machine.fence() == before
+    assert machine.ok("status", "--json").json["lists"][0]["state"] == "stored"
+
+
+def test_without_network_on_the_first_run_no_half_of_a_fence_is_made(fresh: Ground) -> None:
+    fresh.machine.serve("JP", hang_up())
+    before = fresh.machine.fence()
+
+    done = fresh.machine.run("refresh")
+
+    assert done.code == ExitCode.FAILED
+    assert "No version of these lists was ever accepted: country JP." in done.err
+    assert "closes the connection without an answer" in done.err
+    assert fresh.machine.fence() == before
+
+
+def a_year_ahead(made: Ground) -> None:
+    """Let all that the state says have been written a year from now.
+
+    That is what geofence meets when somebody sets the clock back a year. Linux has no clock of the
+    day for a namespace alone, and the host's is not a test's to set.
+    """
+    year, site = timedelta(days=365), made.site
+    accepted = site.lists.load(JAPAN).accepted
+    assert accepted is not None
+    provenance = tuple(
+        replace(part, fetched_at=part.fetched_at + year, checked_at=part.checked_at + year)
+        for part in accepted.provenance
+    )
+    site.lists.renew(replace(accepted, provenance=provenance))
+    newest = made.newest()
+    later = replace(newest, created_at=newest.created_at + year)
+    made.machine.generations()[-1].write_bytes(encode(later))
+    outcome = site.journal.outcome()
+    assert outcome is not None
+    site.journal.write_outcome(replace(outcome, at=outcome.at + year))
+
+
+def test_with_the_clock_set_back_a_year_all_goes_on_and_the_operator_is_told(
+    standing: Ground,
+) -> None:
+    machine = standing.machine
+    before = machine.fence()
+    a_year_ahead(standing)
+
+    status = machine.ok("status")
+    assert "which is yet to come: is the clock of this host right" in status.said
+    machine.ok("restore")
+    machine.ok("history")
+    assert machine.fence() == before
+    machine.serve("JP", medium_list(8))
+    machine.ok("refresh")
+
+    assert machine.fence() != before
+    assert "yet to come" not in machine.ok("status").said
+    assert len(machine.generations()) == 2
+    outcome = standing.site.journal.outcome()
+    assert outcome is not None
+    assert outcome.ending is Ending.DONE
+    standing.assert_fenced()
+
+
+MEBI = 1 << 20
+
+
+def test_sixty_four_megabytes_are_enough(standing: Ground) -> None:
+    """Of memory that it writes to; programs and libraries on disk are mapped, not copied."""
+    machine = standing.machine
+    machine.wrapper = ("prlimit", f"--data={64 * MEBI}")
+    machine.serve("JP", medium_list(8))
+
+    for verb in (("refresh",), ("apply",), ("restore",), ("allow", "lab")):
+        machine.ok(*verb)
+        standing.assert_whole()
+    standing.assert_fenced()
+
+
+@pytest.mark.parametrize("limit", [f"--data={24 * MEBI}", f"--as={64 * MEBI}"])
+def test_with_less_memory_it_ends_in_a_sentence_or_does_its_work(
+    standing: Ground, limit: str
+) -> None:
+    """With 64 MB of addresses, shared libraries included, even Python's modules may not load."""
+    machine = standing.machine
+    machine.serve("JP", medium_list(8))
+    machine.wrapper = ("prlimit", limit)
+
+    for verb in (("refresh",), ("restore",), ("allow", "lab")):
+        done = machine.run(*verb)
+        assert done.code in (ExitCode.DONE, ExitCode.FAILED, ExitCode.DEGRADED)
+        assert done.code == ExitCode.DONE or "memory" in done.err
+        standing.assert_fenced()
+    machine.wrapper = ()
+    machine.ok("refresh")
+    standing.assert_whole()
+
+
+@pytest.mark.parametrize("output", [">/dev/full", ">/dev/full 2>&1"])
+def test_where_the_output_has_no_room_the_work_is_done_all_the_same(
+    standing: Ground, output: str
+) -> None:
+    machine = standing.machine
+    machine.serve("JP", medium_list(8))
+    machine.wrapper = ("sh", "-c", f'exec "$@" {output}', "sh")
+
+    done = machine.run("refresh")
+
+    assert done.code == ExitCode.FAILED
+    assert ("Free some space where the output goes" in done.err) is (output == ">/dev/full")
+    assert len(machine.generations()) == 2
+    standing.assert_whole()
+
+
+def test_closed_streams_are_no_obstacle(standing: Ground) -> None:
+    machine = standing.machine
+    machine.serve("JP", medium_list(8))
+    machine.wrapper = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
+
+    machine.ok("refresh")
+
+    standing.assert_whole()
