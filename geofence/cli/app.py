@@ -38,10 +38,6 @@ def main() -> None:
         for line in (f"geofence: {error}", *getattr(error, "__notes__", ())):
             sys.stderr.write(f"{line}\n")
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has gone, as 'head' does; nothing is left to say.
-        sys.stderr.close()
-        sys.exit(ExitCode.DONE)
 
 
 def _print_version(*, wanted: bool) -> None:

@@ -14,6 +14,12 @@ _PIPED_WIDTH = 1_000
 """Columns where no terminal sets a width, so that logs are not folded."""
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to ``__main__``: that nobody reads on, as after 'head', is no failure."""
+        raise BrokenPipeError
+
+
 class Screen:
     """Standard output for results, standard error for what goes on beside."""
 
@@ -63,4 +69,4 @@ def print_json(value: object) -> None:
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _PIPED_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+    return _Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)

@@ -109,6 +109,10 @@ class Machine:
 
     def __post_init__(self) -> None:
         """Write the first rules."""
+        self.write_rules()
+
+    def write_rules(self) -> None:
+        """Make the directory of rules, with the first of them."""
         self.rules.mkdir(mode=0o755)
         self.rule("50-test.toml", _RULES.format(port=self.server.port))
 
@@ -222,6 +226,12 @@ class Machine:
         """Whether the kernel's sets let each source in; nobody does where there is no fence."""
         sets = self.observe().sets
         return [_holds(sets, ip_address(address), service) for address in addresses]
+
+    def clear(self) -> None:
+        """What a boot does to the kernel."""
+        with self.host.entered():
+            for name in BACKENDS:
+                registry.load(name).remove()
 
     def age_lists(self, span: timedelta) -> None:
         """Make it so long since a source confirmed the lists."""

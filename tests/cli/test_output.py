@@ -1,0 +1,149 @@
+"""What the command line says about itself, and where what it says goes."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+
+import pytest
+
+from geofence import __version__
+from geofence.cli.app import app
+from tests.cli.machine import Machine, ended
+
+COMMANDS = sorted(
+    command.name or command.callback.__name__
+    for command in app.registered_commands
+    if command.callback is not None and not command.hidden
+)
+DIRECTORIES = ("GEOFENCE_RULES_DIR", "GEOFENCE_STATE_DIR", "GEOFENCE_BACKEND")
+
+
+def test_the_version(settled: Machine) -> None:
+    done = ended(settled.start("--version"))
+    assert (done.code, done.out, done.err) == (0, f"geofence {__version__}\n", "")
+
+
+def test_help_names_every_command_and_variable(settled: Machine) -> None:
+    done = ended(settled.start("--help"))
+    assert done.code == 0
+    said = " ".join(done.out.split())
+    for command in COMMANDS:
+        assert re.search(rf" {command} +[A-Z]", said), command
+    for variable in (*DIRECTORIES, "GEOFENCE_LOCK_WAIT", "GEOFENCE_PATIENCE"):
+        assert variable in said
+    assert "/etc/geofence/rules.d" in said
+    assert "watch-probation" not in said
+
+
+def test_alone_it_shows_its_help(settled: Machine) -> None:
+    done = settled.run()
+    assert done.code in (0, 2)  # older and newer releases of typer
+    assert "Usage: geofence " in done.said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(settled: Machine, command: str) -> None:
+    done = settled.ok(command, "--help")
+    [usage, summary] = [line.strip() for line in done.out.splitlines() if line.strip()][:2]
+    assert usage.startswith(f"Usage: geofence {command} ")
+    assert re.fullmatch(r"[A-Z].{20,}", summary)
+    assert re.findall(r"Example: geofence ([a-z-]+)", done.out) == [command]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("status",), ("why", "133.1.2.3"), ("plan", "--full"), ("status", "--json")],
+    ids=" ".join,
+)
+def test_whoever_stops_reading_early_sees_no_complaint(
+    settled: Machine, arguments: tuple[str, ...]
+) -> None:
+    with settled.host.entered():
+        geofence = subprocess.Popen(
+            settled.command(*arguments),
+            env=settled.variables(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    assert geofence.stdout is not None
+    assert geofence.stderr is not None
+    geofence.stdout.close()
+    said = geofence.stderr.read()
+    geofence.stderr.close()
+    assert geofence.wait() == 0
+    assert said == b""
+
+
+def at_a_terminal(where: Machine, *arguments: str, **environment: str) -> str:
+    """What geofence says to a terminal."""
+    master, slave = pty.openpty()
+    with where.host.entered():
+        process = subprocess.Popen(
+            where.command(*arguments),
+            env={**where.variables(), "TERM": "xterm-256color", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=slave,
+            stderr=slave,
+        )
+    os.close(slave)
+    said = b""
+    while part := _read(master):
+        said += part
+    os.close(master)
+    assert process.wait() in (0, 6)
+    return said.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # EIO: nobody has the other end any more
+        return b""
+
+
+def test_a_terminal_gets_colours_and_a_pipe_does_not(settled: Machine) -> None:
+    assert "\x1b[1;32mThe fence stands as it was applied." in at_a_terminal(settled, "status")
+    assert "\x1b" not in settled.ok("status").said
+
+
+def test_no_color_is_heeded(settled: Machine) -> None:
+    said = at_a_terminal(settled, "status", NO_COLOR="1")
+    assert "The fence stands as it was applied." in said
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", said)
+
+
+def test_a_dumb_terminal_gets_plain_text(settled: Machine) -> None:
+    assert "\x1b" not in at_a_terminal(settled, "plan", TERM="dumb")
+
+
+def test_progress_is_shown_at_a_terminal_only(settled: Machine) -> None:
+    assert "Fetching" in at_a_terminal(settled, "plan")
+    assert "Fetching" not in settled.ok("plan").said
+
+
+def test_json_is_json_at_a_terminal_too(settled: Machine) -> None:
+    said = at_a_terminal(settled, "status", "--json")
+    assert said.startswith("{\r\n")
+    assert "\x1b" not in said
+
+
+def test_closed_streams_are_no_trouble(settled: Machine) -> None:
+    settled.wrapper = ("sh", "-c", 'exec "$0" "$@" >&- 2>&-')
+    try:
+        done = settled.run("status")
+    finally:
+        settled.wrapper = ()
+    assert (done.code, done.said) == (0, "")
+
+
+def test_output_that_cannot_be_written_is_said(settled: Machine) -> None:
+    settled.wrapper = ("sh", "-c", 'exec "$0" "$@" >/dev/full')
+    try:
+        done = settled.run("status", "--json")
+    finally:
+        settled.wrapper = ()
+    assert done.code == 1
+    assert "No space left on device" in done.err

@@ -1,0 +1,169 @@
+"""Restore brings the last good fence back, whatever of the rest is there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.machine import BACKENDS, Machine, machine
+from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LOCAL, japan_later
+
+HOME = "45.88.0.7"
+READ_ONLY = (
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"',
+)
+WITHOUT_IPTABLES = (
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    'mount --bind /dev/null "$(readlink -f /usr/sbin/iptables)" && exec "$0" "$@"',
+)
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def recorded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machine]:
+    """A machine that has recorded two generations."""
+    with machine(tmp_path_factory.mktemp("recorded"), request.param) as made:
+        made.ok("refresh")
+        made.serve("JP", japan_later())
+        made.ok("refresh")
+        assert len(made.generations()) == 2
+        yield made
+
+
+@pytest.fixture
+def booted(recorded: Machine, tmp_path: Path) -> Iterator[Machine]:
+    """The same after a boot: no fence, no network, and a state directory to spoil."""
+    recorded.clear()
+    recorded.tool("ip", "link", "set", "lo", "down")
+    whole = tmp_path / "whole"
+    shutil.copytree(recorded.state, whole)
+    yield recorded
+    for state in (recorded.state, recorded.directory / "rules"):
+        shutil.rmtree(state, ignore_errors=True)
+    shutil.copytree(whole, recorded.state)
+    recorded.write_rules()
+    recorded.tool("ip", "link", "set", "lo", "up")
+
+
+def spoil(*paths: Path) -> None:
+    """Change one octet in the middle of each."""
+    for path in paths:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 0x10
+        path.write_bytes(content)
+
+
+def test_the_fence_comes_back_without_network_lists_or_rules(booted: Machine) -> None:
+    shutil.rmtree(booted.state / "lists")
+    booted.rule("60-wrong.toml", "[alow\n")
+    asked = len(booted.server.requests)
+
+    done = booted.ok("restore")
+
+    assert done.out.splitlines()[-1].startswith("The fence is now that of generation 2, verified")
+    assert booted.gets_in(GONE, COME, *JAPANESE, *FOREIGN, HOME) == [
+        *(False, True, True, True),
+        *(False, False, True),
+    ]
+    assert len(booted.server.requests) == asked
+    assert booted.ok("restore").out.startswith("Nothing to change: ")
+
+
+def test_a_damaged_generation_is_named_and_the_one_before_it_restored(booted: Machine) -> None:
+    first, second = booted.generations()
+    spoil(second)
+
+    done = booted.run("restore")
+
+    assert done.code == 5
+    assert f"The generation {second} " in done.err
+    assert "it was passed over" in done.err
+    assert "The fence is now that of generation 1, verified" in done.out
+    assert booted.gets_in(GONE, COME) == [True, False]
+    assert first.exists()
+
+
+@pytest.mark.parametrize("lost", ["damaged", "gone", "state gone"])
+def test_with_none_usable_the_fence_is_closed_and_says_so(booted: Machine, lost: str) -> None:
+    if lost == "damaged":
+        spoil(*booted.generations())
+    elif lost == "gone":
+        shutil.rmtree(booted.state / "generations")
+    else:
+        shutil.rmtree(booted.state)
+
+    done = booted.run("restore", "--json")
+
+    assert (done.code, done.json["generation"]) == (5, None)
+    assert done.err.count("it was passed over") == (2 if lost == "damaged" else 0)
+    assert 'without_ruleset = "closed": only exceptions and local networks reach' in done.err
+    assert booted.gets_in(*JAPANESE, *FOREIGN, *LOCAL, HOME) == [
+        *(False, False),
+        *(False, False),
+        *(True, True, True),
+    ]
+    assert booted.observe().rules
+
+
+def test_with_none_usable_there_is_no_fence_where_the_rules_say_open(booted: Machine) -> None:
+    spoil(*booted.generations())
+    booted.rule("60-open.toml", '[boot]\nwithout_ruleset = "open"\n')
+
+    done = booted.run("restore")
+
+    assert done.code == 5
+    assert "without_ruleset = \"open\": there is NO FENCE. Run 'geofence refresh' now." in done.err
+    assert not booted.observe().rules
+    assert not booted.observe().sets
+
+
+def test_a_disk_that_cannot_be_written_to_is_no_obstacle(booted: Machine) -> None:
+    before = booted.files()
+    booted.wrapper = (*READ_ONLY, str(booted.state))
+    try:
+        done = booted.run("restore")
+    finally:
+        booted.wrapper = ()
+    assert done.code == 0
+    assert "The fence is now that of generation 2, verified" in done.out
+    assert booted.gets_in(COME) == [True]
+    assert booted.files() == before
+
+
+def test_a_refresh_on_a_disk_that_cannot_be_written_to_leaves_the_fence(booted: Machine) -> None:
+    booted.ok("restore")
+    fence = booted.fence()
+    booted.tool("ip", "link", "set", "lo", "up")
+    booted.wrapper = (*READ_ONLY, str(booted.state))
+    try:
+        done = booted.run("refresh")
+    finally:
+        booted.wrapper = ()
+    assert done.code == 1
+    assert "Read-only file system; make the file system writable" in done.err
+    assert booted.fence() == fence
+
+
+def test_where_its_backend_no_longer_works_another_one_takes_the_fence(tmp_path: Path) -> None:
+    with machine(tmp_path, "ipset") as made:
+        made.ok("refresh")
+        made.clear()
+        made.environment["GEOFENCE_BACKEND"] = "auto"
+        made.wrapper = WITHOUT_IPTABLES
+
+        done = made.ok("restore", "--json")
+
+        assert done.json["backend"].startswith("nftables, chosen automatically (")
+        assert "iptables" in done.json["backend"]
+        assert "table inet geofence\n" in made.tool("nft", "list", "tables")
