@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryFile
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +30,23 @@ class Cost:
 
     seconds: list[float] = field(default_factory=list)
     """Wall clock, start of the process to its end."""
+    busy: list[float] = field(default_factory=list)
+    """Processor time, user and kernel, of the process and those it ran; hardly disturbed by others
+    on the machine."""
     inside: list[float] = field(default_factory=list)
     """Seconds that the process printed as its own account; empty if it printed none."""
     megabytes: list[float] = field(default_factory=list)
-    """Peak resident memory; no less than the harness's own, which the kernel counts in."""
+    """Peak resident memory; no less than some 10, which is what starts it (see ``runner``)."""
 
     @property
     def typical(self) -> float:
         """Median of the seconds."""
         return median(self.seconds)
+
+    @property
+    def work(self) -> float:
+        """Median of the processor time, in seconds."""
+        return median(self.busy)
 
     @property
     def inner(self) -> float:
@@ -49,34 +59,52 @@ class Cost:
         return max(self.megabytes)
 
 
+class Runner:
+    """The small process that starts what is measured; see ``runner``."""
+
+    def __enter__(self) -> Self:
+        script = Path(__file__).with_name("runner.py")
+        self._process = subprocess.Popen(
+            [sys.executable, "-S", str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._process.communicate()
+
+    def run(self, subject: Subject, cost: Cost) -> None:
+        """Run a subject once and add what it took."""
+        assert self._process.stdin  # noqa: S101 - for the type checker; it is a pipe
+        assert self._process.stdout  # noqa: S101 - for the type checker; it is a pipe
+        request = [list(subject.command), str(subject.given or os.devnull)]
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        code, seconds, busy, kilobytes, said = json.loads(self._process.stdout.readline())
+        if code:
+            raise SystemExit(f"{subject.name}: exit code {code}")
+        cost.seconds.append(seconds)
+        cost.busy.append(busy)
+        cost.megabytes.append(kilobytes / 1024)
+        if said.strip().replace(".", "", 1).isdecimal():
+            cost.inside.append(float(said))
+
+
 def in_turns(
     subjects: Sequence[Subject], rounds: int, clear: Callable[[], None]
 ) -> dict[str, Cost]:
     """Run each subject once a round, in an order that rotates, from a cleared kernel each time."""
     costs = {subject.name: Cost() for subject in subjects}
-    for turn in range(rounds):
-        shift = turn % len(subjects)
-        for subject in (*subjects[shift:], *subjects[:shift]):
-            clear()
-            _run(subject, costs[subject.name])
+    with Runner() as runner:
+        for turn in range(rounds):
+            shift = turn % len(subjects)
+            for subject in (*subjects[shift:], *subjects[:shift]):
+                clear()
+                runner.run(subject, costs[subject.name])
     clear()
     return costs
-
-
-def _run(subject: Subject, cost: Cost) -> None:
-    with (subject.given or Path(os.devnull)).open("rb") as source, TemporaryFile("w+") as sink:
-        begun = time.perf_counter()
-        process = subprocess.Popen(subject.command, stdin=source, stdout=sink)
-        _, status, usage = os.wait4(process.pid, 0)
-        cost.seconds.append(time.perf_counter() - begun)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{subject.name}: exit code {process.returncode}")
-        cost.megabytes.append(usage.ru_maxrss / 1024)
-        sink.seek(0)
-        said = sink.read().strip()
-    if said.replace(".", "", 1).isdecimal():
-        cost.inside.append(float(said))
 
 
 def settled() -> None:

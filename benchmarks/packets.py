@@ -21,7 +21,8 @@ from geofence.apply.transaction import plan_for
 from geofence.backends import registry
 from geofence.merge import merge
 from geofence.model.lists import ListId, ListKind
-from geofence.model.prefixes import AddressSpace
+from geofence.model.policy import Policy
+from geofence.model.prefixes import AddressSpace, PrefixSet
 from geofence.operations.site import shipped_rules
 from geofence.policy import load_policy
 
@@ -59,9 +60,14 @@ def dropping(lists: Path, scratch: Path, rounds: int) -> None:
         f"{PACKETS:,} packets a round, JP allowed; processor time above that of frames that are "
         "discarded at the device.",
     )
-    fences = _fences(lists, scratch)
+    policy = load_policy((shipped_rules(),))
+    world.write_list(scratch / "jp", "JP", world.listed(lists, "JP"))
+    japan = merged(scratch / "jp")
+    fences = _fences(policy, japan, scratch)
+    sources = scratch / "sources"
+    sources.write_text("\n".join(world.outsiders(_SOURCES, japan | policy.local.ipv4)))
     costs: dict[str, list[float]] = {name: [] for name in fences}
-    with _sender(_sources(lists, scratch)) as sender:
+    with _sender(sources) as sender:
         sender.send(_ELSEWHERE)
         for _ in range(rounds):
             for name, build in fences.items():
@@ -105,12 +111,8 @@ def _received() -> tuple[int, int]:
     return int(counted["InReceives"]), int(counted["InDelivers"])
 
 
-def _fences(lists: Path, scratch: Path) -> dict[str, Callable[[], None]]:
-    listed = world.listed(lists, "JP")
-    world.write_list(scratch / "jp", "JP", listed)
-    japan = merged(scratch / "jp")
-    entries = world.ipset_input(scratch / "jp.ipset", listed)
-    policy = load_policy((shipped_rules(),))
+def _fences(policy: Policy, japan: PrefixSet, scratch: Path) -> dict[str, Callable[[], None]]:
+    entries = world.ipset_input(scratch / "jp.ipset", world.listed(scratch / "jp"))
     ruleset = merge(policy, {ListId(ListKind.COUNTRY, "JP"): AddressSpace(ipv4=japan)})
 
     def geofence(backend: str) -> Callable[[], None]:
@@ -145,13 +147,6 @@ def _hestia(entries: Path) -> None:
         "",
     )
     subprocess.run(["iptables-restore"], input="\n".join(rules), text=True, check=True)
-
-
-def _sources(lists: Path, scratch: Path) -> Path:
-    japan = {int(p.split(".")[0]) << 8 | int(p.split(".")[1]) for p in world.listed(lists, "JP")}
-    path = scratch / "sources"
-    path.write_text("\n".join(world.outsiders(_SOURCES, japan)))
-    return path
 
 
 @contextmanager

@@ -31,15 +31,15 @@ def costs(measured: dict[str, Cost], reference: str) -> None:
     """Processes side by side, as ratios of one of them."""
     base = measured[reference]
     table(
-        ("process", "median", "fastest", "peak memory", "time ratio", "memory ratio"),
+        ("process", "time", "ratio", "processor time", "ratio", "peak memory"),
         (
             (
                 name,
-                f"{cost.typical * 1000:.1f} ms",
-                f"{min(cost.seconds) * 1000:.1f} ms",
-                f"{cost.peak:.0f} MB",
+                f"{cost.typical * 1000:.0f} ms",
                 f"{cost.typical / base.typical:.2f}",
-                f"{cost.peak / base.peak:.2f}",
+                f"{cost.work * 1000:.0f} ms",
+                f"{cost.work / base.work:.2f}",
+                f"{cost.peak:.0f} MB",
             )
             for name, cost in measured.items()
         ),

@@ -9,7 +9,7 @@ from itertools import islice, product
 from pathlib import Path
 from string import ascii_uppercase
 
-from geofence.model.prefixes import Family, Prefix, address_text
+from geofence.model.prefixes import Family, Prefix, PrefixSet, address_text
 
 FAMILY = Family.IPV4
 """What is loaded; the figures that geofence is held to are about IPv4."""
@@ -103,8 +103,8 @@ def nft_input(path: Path, prefixes: list[str]) -> Path:
     return path
 
 
-def outsiders(count: int, inside: set[int]) -> Iterator[str]:
-    """Addresses of the public Internet, none of them in the /16 networks given."""
+def outsiders(count: int, inside: PrefixSet) -> Iterator[str]:
+    """Unicast addresses that are not in the set, evenly from all over the world."""
     chance = random.Random(count)  # noqa: S311 - the same addresses every time, nothing secret
-    drawn = (chance.randrange(_FIRST, 100 << 24) for _ in iter(int, 1))
-    return islice((address_text(FAMILY, a) for a in drawn if a >> 16 not in inside), count)
+    drawn = (chance.randrange(_FIRST, 224 << 24) for _ in iter(int, 1))
+    return islice((address_text(FAMILY, a) for a in drawn if a not in inside), count)
