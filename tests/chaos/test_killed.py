@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.chaos.ground import Ground
 from tests.chaos.killing import Killer
 
-KILLS = 10
+KILLS = 8
 FROM_BOOT = 3
 
 
