@@ -1,61 +1,129 @@
 """The daemon: a refresh each day, a missed one made up for, and an eye on the fence.
 
-APScheduler keeps the times; each job is the same operation as the command of its name. Every
-outcome is a line of the log, and no failure ends the daemon.
+APScheduler keeps the times of the refreshes, by the clock on the wall; the watch over the fence
+goes by the time that has passed, so that no change of the clock can put it to sleep. Each is the
+same operation as the command of its name. Every outcome is a line of the log, and no failure ends
+the daemon.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from queue import Empty, SimpleQueue
 from types import FrameType
+from typing import NoReturn
 
-from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
-from geofence.errors import BusyError, GeofenceError
+from geofence.cli.figures import plural
+from geofence.errors import BusyError, ExitCode, GeofenceError, StateError
+from geofence.model.policy import Policy
 from geofence.operations.boot import restore
 from geofence.operations.look import last_refresh
 from geofence.operations.notify import told, told_healing
 from geofence.operations.report import RunReport
 from geofence.operations.run import Wish, refresh, with_notes
 from geofence.operations.site import Site
+from geofence.state.lock import exclusive
 
-WATCH_SECONDS = 30
+WATCH_SECONDS = 30.0
 """How often the kernel is compared with what was applied."""
+_LEAVE_SECONDS = 10.0
+"""How long a change that is under way may take to end when the daemon is told to."""
+_DAILY = "daily"
 
 _log = logging.getLogger("geofence")
 
+_Signals = SimpleQueue[int]
+"""Signals to stop; unlike an event, a handler may put into it at any moment."""
 
-def run(site: Site) -> None:
-    """Serve until SIGTERM or SIGINT.
+
+def run(site: Site, watch_seconds: float = WATCH_SECONDS) -> NoReturn:
+    """Serve until SIGTERM or SIGINT, then end the process.
+
+    Args:
+        site: the installation.
+        watch_seconds: how often to compare the kernel with what was applied.
 
     Raises:
         RulesError: the rules do not load; a running daemon outlives later mistakes in them.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    _Job("restore", lambda: restore(site))()
     policy = site.policy()
-    daily = CronTrigger(
+    signals = _hear_signals()
+    scheduler = _scheduler(site, policy)
+    watch = _Job("watch", lambda: _heal(site))
+    _log.info("Refreshing daily at %s, watching every %g s.", policy.daemon_at, watch_seconds)
+    while _none_within(watch_seconds, signals):
+        watch()
+        mind_the_clock(scheduler, policy)
+    scheduler.shutdown(wait=False)
+    _leave(site)
+
+
+def _scheduler(site: Site, policy: Policy) -> BackgroundScheduler:
+    """Refreshes each day, and at once if one was missed."""
+    scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
+    renew = _Job("refresh", lambda: told(site, "refresh", lambda: refresh(site, Wish("daemon"))))
+    scheduler.add_job(renew, _daily(policy), id=_DAILY)
+    if _missed_a_day(site):
+        scheduler.add_job(renew, id="missed")
+    scheduler.start()
+    return scheduler
+
+
+def _daily(policy: Policy) -> CronTrigger:
+    return CronTrigger(
         hour=policy.daemon_at.hour,
         minute=policy.daemon_at.minute,
         jitter=int(policy.daemon_jitter.total_seconds()) or None,
     )
-    scheduler = BlockingScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
-    renew = _logged("refresh", lambda: told(site, "refresh", lambda: refresh(site, Wish("daemon"))))
-    scheduler.add_job(renew, daily, id="daily")
-    watch = IntervalTrigger(seconds=WATCH_SECONDS)
-    scheduler.add_job(_logged("watch", lambda: _heal(site)), watch, id="watch")
-    if _missed_a_day(site):
-        scheduler.add_job(renew, id="missed")
-    _stop_on_signals(scheduler)
-    _log.info("Refreshing daily at %s, watching every %d s.", policy.daemon_at, WATCH_SECONDS)
-    _logged("restore", lambda: restore(site))()
-    scheduler.start()
+
+
+def mind_the_clock(scheduler: BackgroundScheduler, policy: Policy) -> None:
+    """Have the next refresh within two days, also after the clock was set, back or forth."""
+    daily = scheduler.get_job(_DAILY)
+    if daily.next_run_time - datetime.now(UTC) > timedelta(days=2):
+        scheduler.reschedule_job(_DAILY, trigger=_daily(policy))
+    scheduler.wakeup()
+
+
+def _hear_signals() -> _Signals:
+    heard: _Signals = SimpleQueue()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        heard.put(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return heard
+
+
+def _none_within(seconds: float, signals: _Signals) -> bool:
+    try:
+        signals.get(timeout=seconds)
+    except Empty:
+        return True
+    return False
+
+
+def _leave(site: Site) -> NoReturn:
+    """End at once; only a change of kernel or state that is under way is waited for.
+
+    Whoever still fetches holds no lock and is not waited for, as it could take minutes.
+    """
+    with suppress(BusyError, StateError), exclusive(site.state_directory, _LEAVE_SECONDS):
+        os._exit(ExitCode.DONE)
+    os._exit(ExitCode.DONE)
 
 
 def _heal(site: Site) -> RunReport:
@@ -70,35 +138,43 @@ def _missed_a_day(site: Site) -> bool:
     return last is None or not timedelta() <= datetime.now(UTC) - last <= timedelta(days=1)
 
 
-def _logged(name: str, operation: Callable[[], RunReport]) -> Callable[[], None]:
-    """The operation as a job: what it did, or why it could not, is logged."""
+class _Job:
+    """An operation as a job: what it did, or why it could not, is logged once, not each time."""
 
-    def job() -> None:
+    def __init__(self, name: str, operation: Callable[[], RunReport]) -> None:
+        """Make a job.
+
+        Args:
+            name: begins its lines of the log.
+            operation: what to do.
+        """
+        self._name = name
+        self._operation = operation
+        self._said: tuple[str, ...] = ()
+
+    def __call__(self) -> None:
+        """Do it."""
         try:
-            report = operation()
+            report = self._operation()
         except BusyError as error:
-            _log.info("%s: %s", name, error)
+            _log.info("%s: %s", self._name, error)
         except GeofenceError as error:
-            _log.error("%s: %s", name, error)
+            self._warn(logging.ERROR, (str(error), *getattr(error, "__notes__", ())))
         else:
-            _log_report(name, report)
+            self._warn(logging.WARNING, report.notes)
+            self._tell(report)
 
-    return job
+    def _warn(self, level: int, notes: tuple[str, ...]) -> None:
+        """Log what was not said the last time, too."""
+        for note in notes:
+            if note not in self._said:
+                _log.log(level, "%s: %s", self._name, note)
+        self._said = notes
 
-
-def _log_report(name: str, report: RunReport) -> None:
-    for note in report.notes:
-        _log.warning("%s: %s", name, note)
-    if not report.plan.is_empty:
-        sets, rules = len(report.plan.set_changes), len(report.plan.rules_added)
-        _log.info("%s: %d sets and %d rules put right; verified.", name, sets, rules)
-    elif name == "refresh":
-        _log.info("refresh: nothing to change.")
-
-
-def _stop_on_signals(scheduler: BlockingScheduler) -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        scheduler.shutdown(wait=False)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    def _tell(self, report: RunReport) -> None:
+        if not report.plan.is_empty:
+            sets = plural(len(report.plan.set_changes), "set")
+            rules = plural(len(report.plan.rules_added), "rule")
+            _log.info("%s: %s and %s put right; verified.", self._name, sets, rules)
+        elif self._name == "refresh":
+            _log.info("refresh: nothing to change.")

@@ -387,14 +387,22 @@ def remove(context: typer.Context, *, as_json: Json = False) -> None:
 
 
 @app.command(rich_help_panel=_MACHINERY)
-def daemon(context: typer.Context) -> None:
+def daemon(
+    context: typer.Context,
+    *,
+    watch: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0.1, help="Time between two looks at the fence."),
+    ] = 30.0,
+) -> None:
     """Stay, refresh daily and watch over the fence; an alternative to cron and systemd timers.
 
     Example: geofence daemon, which systemd starts by geofence-daemon.service.
     """
+    from geofence.cli.choices import parse_wait
     from geofence.daemon import run
 
-    run(context.obj)
+    run(context.obj, parse_wait(watch, "--watch"))
 
 
 @app.command(rich_help_panel=_ASK)

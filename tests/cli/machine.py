@@ -233,6 +233,17 @@ class Machine:
             for name in BACKENDS:
                 registry.load(name).remove()
 
+    def break_set(self) -> None:
+        """Empty the set of allowed countries, as somebody else might."""
+        if self.backend == "ipset":
+            self.tool("ipset", "flush", "geofence-allow4")
+        else:
+            tables = self.tool("nft", "list", "table", "inet", "geofence")
+            name = next(
+                line.split()[1] for line in tables.splitlines() if line.startswith("\tset allow4")
+            )
+            self.tool("nft", "flush", "set", "inet", "geofence", name)
+
     def age_lists(self, span: timedelta) -> None:
         """Make it so long since a source confirmed the lists."""
         store = ListStore(self.state)

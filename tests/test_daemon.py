@@ -1,0 +1,221 @@
+"""The daemon: it restores, refreshes what is old, heals what others change, and ends when told."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from geofence.daemon import mind_the_clock
+from geofence.model.policy import Policy
+from tests.cli.machine import BACKENDS, Done, Gate, Machine, machine
+from tests.cli.world import COME, GONE, JAPANESE, LOCAL, japan_later
+from tests.support.list_server import content, status
+
+_LONGEST_WAIT = 60.0
+HEALED = "watch: 1 set and 0 rules put right; verified."
+
+
+class Daemon:
+    """A daemon at work, and what it logs."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        """Listen to it."""
+        self.process = process
+        self.log: list[str] = []
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        self._listener = threading.Thread(target=self._listen)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._lines.put(line.rstrip("\n"))
+
+    def until(self, part: str) -> str:
+        """Wait for a line with this in it that was not waited for yet."""
+        while True:
+            try:
+                line = self._lines.get(timeout=_LONGEST_WAIT)
+            except Empty:
+                pytest.fail(f"The daemon did not say {part!r}, but {self.log}")
+            self.log.append(line)
+            if part in line:
+                return line
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> Done:
+        """Tell it to end; sooner than a server that does not answer would let it."""
+        self.process.send_signal(number)
+        code = self.process.wait(15)
+        self._listener.join()
+        assert self.process.stdout is not None
+        while not self._lines.empty():
+            self.log.append(self._lines.get())
+        assert "Traceback" not in "\n".join(self.log)
+        return Done(code, self.process.stdout.read(), "\n".join(self.log))
+
+
+@contextmanager
+def daemon(where: Machine, *arguments: str) -> Iterator[Daemon]:
+    """A daemon that looks at the fence often."""
+    process = where.start("daemon", "--watch", "0.2", *arguments)
+    started = Daemon(process)
+    try:
+        yield started
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(params=BACKENDS)
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
+    """A machine without a fence, for every backend in turn."""
+    with machine(tmp_path, request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Machine]:
+    """A machine without a fence, where the backend does not matter."""
+    with machine(tmp_path) as made:
+        yield made
+
+
+def test_on_a_fresh_machine_it_fences_at_once_and_then_refreshes(fresh: Machine) -> None:
+    gate = Gate(content(japan_later()))
+    fresh.serve("JP", gate)
+    with daemon(fresh) as running:
+        running.until("only exceptions and local networks reach the fenced services")
+        gate.wait_until_asked()
+        assert fresh.gets_in(*JAPANESE, *LOCAL) == [False, False, True, True]
+        gate.opened.set()
+        running.until("refresh: 2 sets and 0 rules put right; verified.")
+        assert fresh.gets_in(*JAPANESE, *LOCAL) == [True, True, True, True]
+        assert running.end().code == 0
+    assert fresh.ok("status", "--json").json["reason"] == "daemon"
+
+
+def test_it_restores_and_asks_nobody_for_lists_of_today(one: Machine) -> None:
+    one.ok("refresh")
+    one.clear()
+    asked = len(one.server.requests)
+    with daemon(one) as running:
+        running.until("restore: 6 sets and ")
+        running.until("Refreshing daily at 03:30:00, watching every 0.2 s.")
+        one.break_set()
+        running.until(HEALED)
+        assert running.end().code == 0
+    assert len(one.server.requests) == asked
+
+
+@pytest.mark.parametrize("span", [timedelta(days=2), timedelta(days=-365)], ids=str)
+def test_it_makes_up_for_a_missed_day_and_for_a_clock_that_was_set_back(
+    one: Machine, span: timedelta
+) -> None:
+    one.ok("refresh")
+    one.age_lists(span)
+    one.serve("JP", japan_later())
+    with daemon(one) as running:
+        running.until("refresh: 1 set and 0 rules put right; verified.")
+        assert one.gets_in(GONE, COME) == [False, True]
+        assert running.end().code == 0
+
+
+def test_it_heals_what_others_change_and_counts_how_often(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    with daemon(fresh) as running:
+        running.until("watching every")
+        for _ in range(2):
+            fresh.break_set()
+            running.until(HEALED)
+            assert fresh.gets_in(*JAPANESE) == [True, True]
+        fresh.clear()
+        running.until("watch: 6 sets and ")
+        assert running.end().code == 0
+    told = fresh.ok("status", "--json").json
+    assert told["drift"] == []
+    assert told["last_run"]["healed"] == 3
+
+
+def test_mistakes_made_in_the_rules_later_do_not_end_it(one: Machine) -> None:
+    one.ok("refresh")
+    one.age_lists(timedelta(days=2))
+    gate = Gate(content(japan_later()))
+    one.serve("JP", gate)
+    with daemon(one) as running:
+        gate.wait_until_asked()
+        one.rule("60-wrong.toml", "[alow]\n")
+        gate.opened.set()
+        running.until("60-wrong.toml:1: alow: unknown key")
+        one.break_set()
+        running.until(HEALED)
+        assert running.end().code == 0
+
+
+def test_with_wrong_rules_it_restores_and_ends(one: Machine) -> None:
+    one.ok("refresh")
+    one.clear()
+    one.rule("60-wrong.toml", "[alow]\n")
+    done = one.run("daemon")
+    assert done.code == 2
+    assert "60-wrong.toml:1: alow: unknown key" in done.err
+    assert one.gets_in(*JAPANESE) == [True, True]
+
+
+def test_what_stays_the_same_is_said_once(one: Machine) -> None:
+    one.serve("JP", status(403))
+    with daemon(one) as running:
+        running.until("refresh: No version of these lists was ever accepted: country JP.")
+        for _ in range(3):
+            one.clear()
+            running.until("watch: 6 sets and ")
+        assert running.end().code == 0
+    said = [line for line in running.log if line.startswith("watch: No usable generation is in")]
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_at_once_though_a_server_never_answers(
+    one: Machine, number: signal.Signals
+) -> None:
+    one.ok("refresh")
+    one.age_lists(timedelta(days=2))
+    fence = one.fence()
+    gate = Gate(content(japan_later()))
+    one.serve("JP", gate)
+    with daemon(one) as running:
+        gate.wait_until_asked()
+        assert running.end(number).code == 0
+    assert one.fence() == fence
+    gate.opened.set()
+
+
+def _scheduled(moment: datetime) -> datetime:
+    """When the daily refresh is due after a look at the clock."""
+    scheduler = BackgroundScheduler()
+    scheduler.add_job(lambda: None, "date", run_date=moment, id="daily")
+    scheduler.start(paused=True)
+    try:
+        mind_the_clock(scheduler, Policy())
+        due: datetime = scheduler.get_job("daily").next_run_time
+        return due
+    finally:
+        scheduler.shutdown()
+
+
+def test_a_clock_that_was_set_back_does_not_put_off_the_refresh() -> None:
+    now = datetime.now(UTC)
+    assert _scheduled(now + timedelta(days=365)) < now + timedelta(days=2)
+
+
+def test_a_refresh_that_is_due_tomorrow_stays_due_tomorrow() -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert _scheduled(tomorrow) == tomorrow
