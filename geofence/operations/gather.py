@@ -37,7 +37,7 @@ class Gathered:
     renewed: tuple[Candidate, ...] = ()
     confirmed: tuple[AcceptedList, ...] = ()
     notes: tuple[str, ...] = ()
-    """What on disk was damaged and passed over."""
+    """What on disk was damaged and passed over, and oddities of what came."""
 
     def store(self, site: Site) -> None:
         """Make new versions the accepted ones; the caller holds the lock.
@@ -149,7 +149,13 @@ def fetched(
         for name, outcome in report.outcomes.items()
     }
     renewed = tuple(each for each in report.candidates if not refused[each.accepted.id])
-    return Gathered(stored(site, policy, fresh), renewed, report.unchanged, notes)
+    repeating = (
+        f"The list {candidate.accepted.id} lists some addresses more than once, which is harmless."
+        for candidate in report.candidates
+        if any(candidate.parsed[family].repeated for family in Family)
+    )
+    reports = stored(site, policy, fresh)
+    return Gathered(reports, renewed, report.unchanged, (*notes, *repeating))
 
 
 def _objection(

@@ -19,6 +19,7 @@ from geofence.model.policy import Policy, Ports
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Ruleset
 from geofence.operations.gather import (
+    Gathered,
     Watch,
     at_hand,
     fetched,
@@ -48,12 +49,16 @@ def plan(
     nothing, and says so.
     """
     policy = site.policy()
-    kinds = () if offline else tuple(ListKind)
-    gathered = fetched(site, policy, kinds, watch=watch) if kinds else None
-    reports = gathered.reports if gathered else stored(site, policy)
+    gathered = (
+        Gathered(stored(site, policy))
+        if offline
+        else fetched(site, policy, tuple(ListKind), watch=watch)
+    )
+    reports = gathered.reports
     desired = merge(policy, spaces(reports))
     overlapping = overlaps({report.id: report.space for report in reports})
     notes = (
+        *gathered.notes,
         *(report.problem for report in reports if report.problem),
         *(f"{each}." for each in overlapping),
     )
