@@ -145,7 +145,7 @@ def test_on_a_fresh_machine_wrong_rules_apply_nothing(one: Machine) -> None:
         (["apply", "--confirm-within", "soon"], "--confirm-within: "),
         (["apply", "--confirm-within", "-5s"], "--confirm-within: "),
         (["confirm"], "Nothing waits to be confirmed"),
-        (["rollback", "first"], "Invalid value for '[N]'"),
+        (["rollback", "first"], "Invalid value for 'N'"),
         (["rollback", "77"], "77"),
         (["rollback", "0"], "0"),
         (["rollback", "--", "-1"], "-1"),
