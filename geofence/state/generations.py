@@ -99,18 +99,36 @@ def _generation(facts: Mapping[str, Any], packed: bytes) -> Generation:
         past = at + count * 2 * (key.family.bits // 8)
         sets[key] = _unpack(key.family, packed[at:past])
         at = past
+    if at != len(packed):
+        raise ValueError("There is more than the sets that were stated.")
     services = tuple(
-        FencedService(name, tuple(Ports(Protocol(p), a, b) for p, a, b in ports), group)
-        for name, ports, group in facts["services"]
+        FencedService(_text(name), tuple(_ports(*ports) for ports in ranges), _text(group))
+        for name, ranges, group in facts["services"]
     )
+    interfaces = facts["interfaces"]
+    if not isinstance(interfaces, list):
+        raise TypeError("A list was expected.")
     return Generation(
         number=index(facts["number"]),
         created_at=_time(facts["created_at"]),
-        reason=str(facts["reason"]),
-        backend=str(facts["backend"]),
-        ruleset=Ruleset(services, tuple(facts["interfaces"]), sets),
-        lists=tuple(ListNote(n, _time(t), h) for n, t, h in facts["lists"]),
+        reason=_text(facts["reason"]),
+        backend=_text(facts["backend"]),
+        ruleset=Ruleset(services, tuple(map(_text, interfaces)), sets),
+        lists=tuple(ListNote(_text(n), _time(t), _text(h)) for n, t, h in facts["lists"]),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("A text was expected.")
+    value.encode()  # a lone surrogate, which JSON can hold, is none
+    return value
+
+
+def _ports(protocol: str, first: object, last: object) -> Ports:
+    if type(first) is not int or type(last) is not int or not 0 < first <= last < 1 << 16:
+        raise ValueError("Ports were expected.")
+    return Ports(Protocol(protocol), first, last)
 
 
 def _time(text: str) -> datetime:
@@ -155,6 +173,23 @@ class Damaged:
         return f"The generation {self.path} {self.why}; it was passed over."
 
 
+def _inconsistency(found: Generation, number: int) -> str:
+    """Why a generation cannot be what was recorded under a number; empty if it can."""
+    if found.number != number:
+        return f"says it is number {found.number}"
+    ruleset = found.ruleset
+    for service in ruleset.services:
+        for family in Family:
+            for role, group in (
+                (Role.EXCEPTION, service.name),
+                (Role.ALLOW, service.allow_group),
+            ):
+                key = SetKey(role, group, family)
+                if key not in ruleset.sets:
+                    return f"lacks the set {key.name}"
+    return ""
+
+
 class GenerationStore:
     """The generations of one state directory, newest first."""
 
@@ -185,11 +220,13 @@ class GenerationStore:
         """One generation."""
         path = self._path(number)
         try:
-            return decode(read_trusted(path))
+            found = decode(read_trusted(path))
         except ValueError as error:
             return Damaged(path, str(error))
         except StateError as error:
             return Damaged(path, f"cannot be used ({error})")
+        why = _inconsistency(found, number)
+        return Damaged(path, why) if why else found
 
     def newest(self, at_most: int | None = None) -> tuple[Generation | None, tuple[Damaged, ...]]:
         """The newest generation that can be read, and the damaged ones passed over for it.

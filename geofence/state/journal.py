@@ -17,6 +17,9 @@ from typing import Any
 from geofence.errors import StateError
 from geofence.state.files import read_if_there, state_error, write_atomically
 
+_WRONG = (LookupError, TypeError, ValueError, ArithmeticError)
+"""What reading facts raises that are not what they should be."""
+
 
 class Ending(StrEnum):
     """How a run ended."""
@@ -79,7 +82,7 @@ class Journal:
                 healed=_count(facts["healed"]),
                 healed_at=None if facts["healed_at"] is None else _moment(facts["healed_at"]),
             )
-        except (KeyError, TypeError, ValueError):
+        except _WRONG:
             return None
 
     def write_outcome(self, outcome: Outcome) -> None:
@@ -101,7 +104,7 @@ class Journal:
                 until=_seconds(facts["until"]),
                 boot=_text(facts["boot"]),
             )
-        except (KeyError, TypeError, ValueError):
+        except _WRONG:
             return None
 
     def begin_probation(self, probation: Probation) -> None:

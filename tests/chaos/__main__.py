@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from geofence.lab import privilege
 from geofence.lab.network import Lab
+from tests.chaos.fuzzing import TARGETS, fuzz
 from tests.chaos.ground import ground
 from tests.chaos.killing import Attempt, Killer
 from tests.cli.machine import BACKENDS
@@ -29,6 +30,10 @@ def _arguments() -> argparse.Namespace:
     kill.add_argument("--kills", type=int, default=250, help="how many, per backend")
     kill.add_argument("--backend", choices=BACKENDS, default=BACKENDS[0])
     kill.add_argument("--seed", type=int, default=1, help="of the first batch of ten")
+    fuzz = forms.add_parser("fuzz", help="run what fuzzes with many more inputs")
+    fuzz.add_argument("--inputs", type=int, default=100_000, help="how many at least")
+    fuzz.add_argument("--target", choices=sorted(TARGETS), required=True)
+    fuzz.add_argument("--seed", type=int, default=1, help="of hypothesis")
     return parser.parse_args()
 
 
@@ -36,7 +41,19 @@ def main() -> int:
     """Run the form that was asked for; 1 if anything was wrong."""
     asked = _arguments()
     privilege.ensure()
+    if asked.form == "fuzz":
+        return _fuzz(asked.target, asked.inputs, asked.seed)
     return _kill(asked.backend, asked.kills, asked.seed)
+
+
+def _fuzz(target: str, inputs: int, seed: int) -> int:
+    began = time.monotonic()
+    counts, failed = fuzz(target, inputs, seed)
+    took = time.monotonic() - began
+    _say(*(f"{name}: {count}\n" for name, count in counts.items()))
+    _say(*(f"\n{failure}\n" for failure in failed))
+    _say(f"{target}, seed {seed}: {counts.total()} inputs, {took:.0f} s, {len(failed)} failures\n")
+    return 1 if failed else 0
 
 
 def _kill(backend: str, kills: int, seed: int) -> int:
