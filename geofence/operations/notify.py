@@ -18,14 +18,9 @@ from geofence.operations.report import RunReport
 from geofence.operations.run import with_notes
 from geofence.operations.site import Site
 from geofence.state.journal import Ending, Outcome
+from geofence.state.lock import exclusive
 
 _HOOK_SECONDS = 30
-_EXIT_CODES = {
-    Ending.DONE: ExitCode.DONE,
-    Ending.DEGRADED: ExitCode.DEGRADED,
-    Ending.REFUSED: ExitCode.REFUSED,
-    Ending.FAILED: ExitCode.FAILED,
-}
 
 
 def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunReport:
@@ -40,11 +35,13 @@ def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunRep
         raise  # says nothing of the fence
     except GeofenceError as error:
         ending = Ending.REFUSED if isinstance(error, GuardRefusal) else Ending.FAILED
-        for note in _close(site, command, ending, str(error)):
+        for note in _close(site, command, ending, str(error), error.exit_code):
             error.add_note(note)
         raise
-    ending = Ending.DEGRADED if report.degraded else Ending.DONE
-    return with_notes(report, _close(site, command, ending, " ".join(report.notes)))
+    ending, code = Ending.DONE, ExitCode.DONE
+    if report.degraded:
+        ending, code = Ending.DEGRADED, ExitCode.DEGRADED
+    return with_notes(report, _close(site, command, ending, " ".join(report.notes), code))
 
 
 def told_healing(site: Site) -> tuple[str, ...]:
@@ -53,10 +50,12 @@ def told_healing(site: Site) -> tuple[str, ...]:
     before = site.journal.outcome() or Outcome("watch", Ending.DONE, now)
     after = replace(before, healed=before.healed + 1, healed_at=now)
     message = f"The fence was not what was applied; healed, {after.healed} times so far."
-    return (*_write(site, after), *_tell(site, after.notify_command, "healed", after, message))
+    return (*_write(site, after), *_tell(site, after.notify_command, after, "healed", message))
 
 
-def _close(site: Site, command: str, ending: Ending, message: str) -> tuple[str, ...]:
+def _close(
+    site: Site, command: str, ending: Ending, message: str, code: ExitCode
+) -> tuple[str, ...]:
     """Write the ending down and tell of it; what went wrong with either, a sentence each."""
     before = site.journal.outcome()
     hook = _hook(site, before)
@@ -70,9 +69,9 @@ def _close(site: Site, command: str, ending: Ending, message: str) -> tuple[str,
     )
     written = _write(site, after)
     if ending is not Ending.DONE:
-        return (*written, *_tell(site, hook, str(ending), after, message))
+        return (*written, *_tell(site, hook, after, str(ending), message, code=code))
     if before is not None and before.ending is not Ending.DONE:
-        return (*written, *_tell(site, hook, "recovered", after, f"After: {before.message}"))
+        return (*written, *_tell(site, hook, after, "recovered", f"After: {before.message}"))
     return written
 
 
@@ -86,21 +85,29 @@ def _hook(site: Site, before: Outcome | None) -> tuple[str, ...]:
 
 def _write(site: Site, outcome: Outcome) -> tuple[str, ...]:
     try:
-        site.journal.write_outcome(outcome)
-    except StateError as error:
+        # Another run, tidying up, takes a file that is being written for what a killed one left.
+        with exclusive(site.state_directory, site.lock_seconds):
+            site.journal.write_outcome(outcome)
+    except (BusyError, StateError) as error:
         return (str(error),)
     return ()
 
 
-def _tell(
-    site: Site, hook: tuple[str, ...], event: str, outcome: Outcome, message: str
+def _tell(  # noqa: PLR0913 - each is one of the facts
+    site: Site,
+    hook: tuple[str, ...],
+    outcome: Outcome,
+    event: str,
+    message: str,
+    *,
+    code: ExitCode = ExitCode.DONE,
 ) -> tuple[str, ...]:
     if not hook:
         return ()
     facts = {
         "event": event,
         "command": outcome.command,
-        "exit_code": int(_EXIT_CODES[outcome.ending]),
+        "exit_code": int(code),
         "message": message,
         "healed": outcome.healed,
         "at": datetime.now(UTC).isoformat(),
@@ -112,6 +119,7 @@ def _tell(
             hook,
             input=json.dumps(facts),
             text=True,
+            errors="replace",
             timeout=_HOOK_SECONDS,
             check=False,
             capture_output=True,

@@ -152,7 +152,7 @@ def test_on_a_fresh_machine_wrong_rules_apply_nothing(one: Machine) -> None:
         (["refresh", "--accept", "everything"], "--accept everything names no override"),
         (["refresh", "--accept", "shrink=XX"], "--accept shrink=XX names no list that there is"),
     ],
-    ids=" ".join,
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
 def test_bad_usage_is_said_and_changes_nothing(
     standing: Machine, arguments: list[str], said: str

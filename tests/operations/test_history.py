@@ -1,0 +1,123 @@
+"""History and the way back; and the guards that stand before every change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.machine import BACKENDS, Machine, machine
+from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, japan_later
+
+OFFICE = "45.9.1.1"
+
+
+@pytest.fixture
+def fenced(tmp_path: Path) -> Iterator[Machine]:
+    """A machine with a fence."""
+    with machine(tmp_path) as made:
+        made.ok("refresh")
+        yield made
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_there_and_back(tmp_path: Path, backend: str) -> None:
+    with machine(tmp_path, backend) as made:
+        assert made.ok("history").out == "Nothing was applied yet.\n"
+        assert made.run("rollback").code == 2
+        made.ok("refresh")
+        assert "There is no earlier generation" in made.run("rollback").err
+        made.serve("JP", japan_later())
+        made.ok("refresh")
+        made.ok("allow", "office")
+
+        rows = [line.split() for line in made.ok("history").out.splitlines()]
+        assert [row[0] for row in rows] == ["generation", "3", "2", "1"]
+        assert rows[1][4:7] == ["allow", "office", made.backend]
+        assert rows[2][-3:] == ["allow4", "+65,536", "-65,536"]
+
+        made.ok("rollback")
+        assert made.gets_in(GONE, COME, OFFICE) == [False, True, False]
+        made.ok("rollback", "1")
+        assert made.gets_in(GONE, COME, OFFICE) == [True, False, False]
+        told = made.ok("history", "--json").json
+        assert [(each["generation"], each["reason"]) for each in told] == [
+            (5, "rollback 1"),
+            (4, "rollback"),
+            (3, "allow office"),
+            (2, "refresh"),
+            (1, "refresh"),
+        ]
+        assert told[0]["sets"] == [
+            {"set": "allow4", "addresses_added": 65_536, "addresses_removed": 65_536}
+        ]
+        assert made.ok("restore").out.startswith("Nothing to change: ")
+
+        made.ok("apply")
+        assert made.gets_in(GONE, COME, OFFICE) == [False, True, True]
+
+
+def test_a_damaged_generation_is_shown_and_not_gone_back_to(fenced: Machine) -> None:
+    fenced.serve("JP", japan_later())
+    fenced.ok("refresh")
+    first, _ = fenced.generations()
+    first.write_bytes(first.read_bytes()[:-1])
+    fence = fenced.fence()
+
+    history, rollback = fenced.ok("history"), fenced.run("rollback", "1")
+
+    assert f"The generation {first} does not have the checksum it states" in history.err
+    assert rollback.code == 2
+    assert str(first) in rollback.err
+    assert "There is no generation 9; there are 2, 1." in fenced.run("rollback", "9").err
+    assert fenced.fence() == fence
+
+
+def test_who_is_connected_by_ssh_is_not_shut_out_unasked(fenced: Machine) -> None:
+    fenced.rule("60-ssh.toml", '[service.ssh]\nports = ["22/tcp"]\n')
+    fenced.environment["SSH_CONNECTION"] = f"{FOREIGN[0]} 50000 192.0.2.1 22"
+    fence = fenced.fence()
+
+    planned, refused = fenced.ok("plan", "--offline"), fenced.run("apply")
+
+    said = f"The plan would deny {FOREIGN[0]}, from where this SSH session comes, on port 22/tcp"
+    assert said in planned.err
+    assert (refused.code, refused.out) == (3, "")
+    assert said in refused.err
+    assert "--accept ssh" in refused.err
+    assert fenced.fence() == fence
+    assert len(fenced.generations()) == 1
+
+    fenced.environment["SSH_CONNECTION"] = f"{JAPANESE[0]} 50000 192.0.2.1 22"
+    fenced.ok("apply")
+    fenced.environment["SSH_CONNECTION"] = f"{FOREIGN[0]} 50000 192.0.2.1 22"
+    fenced.ok("apply")  # it is shut out already, so nothing would change for it
+
+
+def test_an_override_lets_that_one_guard_s_objection_pass(fenced: Machine) -> None:
+    fenced.rule("60-ssh.toml", '[service.ssh]\nports = ["22/tcp"]\n')
+    fenced.environment["SSH_CONNECTION"] = f"{FOREIGN[0]} 50000 192.0.2.1 22"
+    assert fenced.run("apply", "--accept", "live-sources").code == 3
+    fenced.ok("apply", "--accept", "ssh")
+
+
+def test_most_of_those_who_talk_are_not_shut_out_unasked(fenced: Machine) -> None:
+    callers = [GONE, "61.255.2.2", "61.255.3.3", JAPANESE[0]]
+    for caller in callers:
+        fenced.tool(
+            *("conntrack", "-I", "-p", "udp", "-s", caller, "-d", "127.0.0.1"),
+            *("--sport", "5060", "--dport", "5060", "-t", "300", "-u", "SEEN_REPLY,ASSURED"),
+        )
+    fenced.serve("JP", japan_later())
+    fence = fenced.fence()
+
+    planned, refused = fenced.ok("plan", "--json").json, fenced.run("refresh")
+
+    assert [each["address"] for each in planned["live"]["denied"]] == callers[:3]
+    assert refused.code == 3
+    assert "The plan would deny 3 of the 4 sources that now talk to the fenced ports" in refused.err
+    assert fenced.fence() == fence
+    fenced.ok("refresh", "--accept", "live-sources")
+    assert fenced.gets_in(GONE, COME) == [False, True]
+    assert GONE in fenced.tool("conntrack", "-L")
