@@ -19,21 +19,30 @@ class Chosen(NamedTuple):
 
 
 def choose(choice: BackendChoice) -> Chosen:
-    """The backend that the rules ask for; ``auto`` takes the first that can work here.
+    """The backend that the rules ask for.
+
+    ``auto`` takes the first that can work here and has no rival; where all have one, the first that
+    can work.
 
     Raises:
         BackendUnavailable: it cannot work here; the message names what is missing.
     """
     if choice is not BackendChoice.AUTO:
         return _named(choice)
-    obstacles: list[str] = []
+    able: list[Backend] = []
+    against: list[str] = []
     for name in registry.MODULES:
         backend = registry.load(name)
         obstacle = backend.obstacle()
         if obstacle is None:
-            return Chosen(backend, f"{name}, chosen automatically{_because(obstacles)}")
-        obstacles.append(obstacle)
-    raise BackendUnavailable(" ".join(dict.fromkeys(obstacles)))
+            able.append(backend)
+        reason = obstacle or backend.rival()
+        if reason is None:
+            return _chosen(backend, against)
+        against.append(reason)
+    if not able:
+        raise BackendUnavailable(" ".join(dict.fromkeys(against)))
+    return _chosen(able[0], against)
 
 
 def others(backend: Backend) -> Iterator[Backend]:
@@ -46,8 +55,10 @@ def _named(choice: BackendChoice) -> Chosen:
     obstacle = backend.obstacle()
     if obstacle is not None:
         raise BackendUnavailable(obstacle)
-    return Chosen(backend, f"{choice.value}, as the rules say")
+    rival = backend.rival()
+    return Chosen(backend, f"{choice.value}, as the rules say{f' ({rival})' if rival else ''}")
 
 
-def _because(obstacles: list[str]) -> str:
-    return f" ({' '.join(obstacles)})" if obstacles else ""
+def _chosen(backend: Backend, against: list[str]) -> Chosen:
+    because = f" ({' '.join(against)})" if against else ""
+    return Chosen(backend, f"{backend.name}, chosen automatically{because}")

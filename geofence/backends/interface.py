@@ -25,6 +25,13 @@ class Backend(Protocol):
         """
         ...
 
+    def rival(self) -> str | None:
+        """Who on this host keeps taking away what this backend makes, in one sentence, or None.
+
+        The backend works all the same, until then; but another one is better.
+        """
+        ...
+
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
         """The ruleset's rules in the backend's own language, exactly as ``observe`` gives them."""
         ...

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from geofence.backends import registry
+from geofence.backends.ipset.rivals import FIREWALLD
 from geofence.lab.network import Lab
 from tests.behaviour.fence import Fence
 from tests.behaviour.scene import RULESET
@@ -87,6 +88,10 @@ def test_the_fence_stands_beside_firewalld(fence: Fence, firewalld: Machine) -> 
     added = {"a port added": lambda: firewalld.do("firewall-cmd --zone=public --add-port=4000/tcp")}
     flushing = deeds(firewalld) if fence.backend.name == "nftables" else {}
     live_beside(fence, without, added | flushing)
+
+
+def test_debian_enables_firewalld_where_the_choice_of_backend_looks(machine: Machine) -> None:
+    machine.do(f"test -L {FIREWALLD}")
 
 
 def test_firewalld_flushes_what_is_in_iptables_and_applying_heals(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from geofence.backends.ipset import iptables
+from geofence.backends.ipset import iptables, rivals
 from geofence.backends.ipset.iptables import Table, Tool
 from geofence.backends.ipset.sets import KernelSets, SetHeader
 from geofence.errors import BackendError, GeofenceError
@@ -32,6 +32,10 @@ class IpsetBackend:
         except GeofenceError as error:
             return str(error)
         return None
+
+    def rival(self) -> str | None:
+        """Who empties the tables of iptables here, or None."""
+        return rivals.rival()
 
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
         """The rules of both families as ``iptables -S`` prints them."""

@@ -34,6 +34,10 @@ class NftablesBackend:
             return str(error)
         return None
 
+    def rival(self) -> str | None:
+        """None: nobody but those who flush all tables touches one that is geofence's own."""
+        return None
+
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
         """All rules, chain by chain, nearly as nft prints them."""
         compiled = rules.compile_rules(ruleset, near_sets(ruleset), lambda key: key.name)

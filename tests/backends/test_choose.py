@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from geofence.backends.choose import Chosen, choose
+from geofence.backends.ipset import rivals
+from geofence.backends.nftables.backend import NftablesBackend
+from geofence.lab.network import Lab
+from geofence.model.policy import BackendChoice
+
+
+@pytest.fixture
+def firewalld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What systemctl makes, elsewhere, when firewalld is enabled."""
+    link = tmp_path / "dbus-org.fedoraproject.FirewallD1.service"
+    monkeypatch.setattr(rivals, "FIREWALLD", link)
+    return link
+
+
+def chosen(lab: Lab, choice: BackendChoice) -> Chosen:
+    with lab.pbx.entered():
+        return choose(choice)
+
+
+def test_ipset_comes_first_where_nobody_flushes_it(lab: Lab, firewalld: Path) -> None:
+    assert not firewalld.is_symlink()
+    found = chosen(lab, BackendChoice.AUTO)
+    assert (found.backend.name, found.why) == ("ipset", "ipset, chosen automatically")
+
+
+def test_beside_firewalld_nftables_comes_first(lab: Lab, firewalld: Path) -> None:
+    firewalld.symlink_to("/lib/systemd/system/firewalld.service")
+    found = chosen(lab, BackendChoice.AUTO)
+    assert found.backend.name == "nftables"
+    assert found.why.startswith("nftables, chosen automatically (firewalld is enabled here")
+
+
+def test_what_the_rules_say_is_done_and_the_danger_told(lab: Lab, firewalld: Path) -> None:
+    firewalld.symlink_to("/lib/systemd/system/firewalld.service")
+    found = chosen(lab, BackendChoice.IPSET)
+    assert found.backend.name == "ipset"
+    assert found.why.startswith("ipset, as the rules say (firewalld is enabled here")
+
+
+def test_where_nftables_cannot_work_a_rival_is_put_up_with(
+    lab: Lab, firewalld: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firewalld.symlink_to("/lib/systemd/system/firewalld.service")
+    monkeypatch.setattr(NftablesBackend, "obstacle", lambda _: "It cannot.")
+    found = chosen(lab, BackendChoice.AUTO)
+    assert found.backend.name == "ipset"
+    assert found.why.endswith("reloaded. It cannot.)")
