@@ -89,6 +89,7 @@ class Machine:
     def __init__(self, host: Host, keeper: subprocess.Popen[str], root: Path) -> None:
         self.host = host
         self._keeper = keeper
+        self._root = root
         namespaces = f"/proc/{keeper.pid}/ns"
         self._enter = (
             *("nsenter", f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid_for_children"),
@@ -110,6 +111,10 @@ class Machine:
     def write(self, path: str, text: str) -> None:
         """Write a file, and the directories that it is in."""
         self.run("install", "-D", "-m", "644", "/dev/stdin", path, stdin=text)
+
+    def outside(self, path: str) -> Path:
+        """How this process calls a file of the machine's."""
+        return Path(f"/proc/{self._keeper.pid}/root{self._root}{path}")
 
     def start(self, name: str, command: str) -> None:
         """Start a daemon by a name of its own."""
