@@ -112,10 +112,11 @@ def _denied_by(question: _Question, service: Service) -> tuple[str, str]:
     policy = question.policy
     allowed = policy.service_countries(service)
     codes = countries_of(question.lists, question.family, question.address)
+    hint = _opening(question, service)
     if set(codes) & set(allowed):
-        return f"the {_blocking(question)} holds it", ""
+        return f"the {_blocking(question)} holds it", hint
     named = ", ".join(allowed) or "none"
-    return f"no list of an allowed country ({named}) holds it", _opening(question, service)
+    return f"no list of an allowed country ({named}) holds it", hint
 
 
 def _blocking(question: _Question) -> str:

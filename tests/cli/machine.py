@@ -51,6 +51,10 @@ prefixes = ["45.88.0.7/32"]
 
 [blocklist.rude]
 prefixes = ["133.66.0.0/16", "2400:4066::/32"]
+
+[exception.forgiven]
+prefixes = ["133.66.9.9/32"]
+enabled = false
 """
 """Beside what ships, by which Japan may come in."""
 

@@ -64,6 +64,12 @@ def told(where: Machine, address: str, *ports: str) -> list[tuple[str, str, str 
         ("fd00:99::7", "pass", LOCAL_RULE, None),
         ("133.66.6.6", "drop", "the blocklist rude ({rules}:19) holds it", None),
         ("2400:4066::6", "drop", "the blocklist rude ({rules}:19) holds it", None),
+        (
+            "133.66.9.9",
+            "drop",
+            "the blocklist rude ({rules}:19) holds it",
+            "'geofence allow forgiven' lets it in",
+        ),
     ],
 )
 def test_each_kind_of_source(
