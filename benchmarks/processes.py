@@ -12,6 +12,7 @@ from benchmarks import report, world
 from benchmarks.measure import Cost, Subject, empty_namespace, in_turns, settled
 from benchmarks.subject import fence
 from benchmarks.subject import world as merged
+from geofence.backends import registry
 from geofence.model.generation import Generation
 from geofence.state.files import ensure_private_directory
 from geofence.state.generations import GenerationStore
@@ -57,7 +58,7 @@ def loading(lists: Path, scratch: Path, rounds: int) -> None:
     ]
     ours = [
         Subject(f"geofence, {backend}, {what}", loader(depth, backend, lists))
-        for backend in ("ipset", "nftables")
+        for backend in registry.MODULES
         for depth, what in (("set", "set only"), ("fence", "whole fence, verified"))
     ]
     costs = in_turns([*peers, *ours], rounds, empty_namespace)
@@ -100,7 +101,7 @@ def restoring(lists: Path, scratch: Path, rounds: int) -> None:
         ),
         *(
             Subject(f"geofence restore, {name}", restore_command(name, scratch, lists))
-            for name in ("ipset", "nftables")
+            for name in registry.MODULES
         ),
     ]
     report.costs(in_turns(subjects, rounds, empty_namespace), _IPSET)
@@ -124,13 +125,13 @@ def linearity(scratch: Path, rounds: int) -> None:
         "From opening the first list file to a set in the kernel, without starting Python; "
         "made-up lists, no two prefixes of which merge.",
     )
-    head = ("prefixes", "ipset", "µs a prefix", "nftables", "µs a prefix")
+    head = ("prefixes", *(cell for name in registry.MODULES for cell in (name, "µs a prefix")))
     report.table(head, (_linear_row(size, scratch, rounds) for size in SIZES))
 
 
 def _linear_row(size: int, scratch: Path, rounds: int) -> tuple[str, ...]:
     lists = world.write_made_up(scratch / f"lists-{size}", size)
-    subjects = [Subject(name, loader("set", name, lists)) for name in ("ipset", "nftables")]
+    subjects = [Subject(name, loader("set", name, lists)) for name in registry.MODULES]
     costs = in_turns(subjects, rounds, empty_namespace)
     return (f"{size:,}", *(cell for cost in costs.values() for cell in _per_prefix(cost, size)))
 

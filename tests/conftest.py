@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from geofence.lab import privilege
 from geofence.lab.network import Lab
 
 
 def pytest_configure() -> None:
-    """Become root of a user namespace where needed; possible only before the first thread."""
+    """Become root of a user namespace where needed; possible only before the first thread.
+
+    How long an example takes says more of the machine's load than of the code.
+    """
     privilege.ensure()
+    settings.register_profile("geofence", deadline=None)
+    settings.load_profile("geofence")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The one place that names the backends; a new one adds its folder and a line here."""
+"""Where the backends are: a new one adds its folder and a line to ``BackendChoice``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from importlib import import_module
 from typing import cast
 
 from geofence.backends.interface import Backend
+from geofence.model.policy import BackendChoice
 
 MODULES = {
-    "ipset": "geofence.backends.ipset",
-    "nftables": "geofence.backends.nftables",
+    choice.value: f"geofence.backends.{choice}"
+    for choice in BackendChoice
+    if choice is not BackendChoice.AUTO
 }
 """Package of each backend, in the order ``auto`` prefers them; each has ``backend()``."""
 

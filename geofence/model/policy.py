@@ -104,7 +104,11 @@ class Origin:
 
 
 class BackendChoice(StrEnum):
-    """The ``backend`` key: which kernel interface holds the fence."""
+    """The ``backend`` key: which kernel interface holds the fence.
+
+    This is the one list of the backends, in the order that ``auto`` prefers them; each is a package
+    of ``geofence.backends`` by that name.
+    """
 
     AUTO = "auto"
     IPSET = "ipset"

@@ -5,21 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from tests.cli.machine import Machine
+from tests.backends.damage import damage
+from tests.cli.machine import BACKENDS, Machine
 from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LOCAL, japan, japan_later
 from tests.support.list_server import status, tagged
-
-DAMAGE: dict[str, list[tuple[str, ...]]] = {
-    "ipset": [
-        ("ipset", "flush", "geofence-allow4"),
-        ("ip6tables", "-t", "mangle", "-F", "GEOFENCE-sip"),
-    ],
-    "nftables": [
-        ("nft", "flush", "set", "inet", "geofence", "allow4"),
-        ("nft", "flush", "chain", "inet", "geofence", "fence-sip"),
-    ],
-}
-"""What others do to a fence."""
 
 
 def test_from_nothing_to_a_fence_and_on_to_a_changed_list(fresh: Machine) -> None:
@@ -101,8 +90,8 @@ def test_a_first_refresh_that_fails_makes_no_fence_and_says_why(fresh: Machine) 
 def test_status_names_drift_and_apply_heals_it(fresh: Machine) -> None:
     fresh.ok("refresh")
     whole = fresh.observe()
-    for damage in DAMAGE[fresh.backend]:
-        fresh.tool(*damage)
+    for what in ("a set emptied", "a chain emptied"):
+        fresh.tool(*damage(fresh.backend)[what].split())
 
     seen = fresh.run("status")
     assert seen.code == 6
@@ -153,7 +142,7 @@ def test_remove_takes_all_of_it_and_nothing_else(fresh: Machine) -> None:
 
 def test_another_backend_takes_over_and_leaves_nothing(fresh: Machine) -> None:
     fresh.ok("refresh")
-    [other] = {"ipset", "nftables"} - {fresh.backend}
+    other = next(name for name in BACKENDS if name != fresh.backend)
 
     switched = fresh.ok("--backend", other, "apply")
 

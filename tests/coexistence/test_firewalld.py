@@ -86,7 +86,7 @@ def test_the_fence_stands_beside_firewalld(fence: Fence, firewalld: Machine) -> 
     assert everybody(without, None) == CLOSED_SIP + CLOSED_UNFENCED
 
     added = {"a port added": lambda: firewalld.do("firewall-cmd --zone=public --add-port=4000/tcp")}
-    flushing = deeds(firewalld) if fence.backend.name == "nftables" else {}
+    flushing = {} if fence.backend.name == "ipset" else deeds(firewalld)
     live_beside(fence, without, added | flushing)
 
 
