@@ -9,9 +9,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from geofence.closing import Closing
 from geofence.demo import world
 from geofence.lab.network import Lab
 from geofence.model.policy import BackendChoice
@@ -33,7 +33,7 @@ class _ListServer(SimpleHTTPRequestHandler):
         """Say nothing: standard error is the demo's."""
 
 
-class Stage:
+class Stage(Closing):
     """Everything the demo acts on; all of it is gone when the stage is closed."""
 
     def __init__(self, backend: BackendChoice | None = None) -> None:
@@ -62,17 +62,6 @@ class Stage:
     def close(self) -> None:
         """Take everything down."""
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _serve(self, closing: ExitStack) -> int:
         """Start the list server on the PBX's loopback; its port."""

@@ -19,14 +19,13 @@ from http import HTTPStatus
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from itertools import count
-from types import TracebackType
-from typing import Self
 
 import requests
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
 from geofence import __version__
+from geofence.closing import Closing
 from geofence.errors import ListError
 from geofence.fetch.limits import Limits
 from geofence.fetch.reasons import Reason, reason
@@ -86,7 +85,7 @@ def _ignore_retry(_why: str, _seconds: float) -> None:
     """Nobody wants to know."""
 
 
-class Client:
+class Client(Closing):
     """One worker's HTTP client; not to be shared between threads."""
 
     def __init__(
@@ -113,15 +112,8 @@ class Client:
         self._session = _session(self._grip)
         self._deadline = 0.0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close every connection."""
         self._session.close()
         self._grip.let_go(everything=True)
 

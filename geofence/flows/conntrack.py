@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.flows import wire
@@ -14,6 +14,16 @@ from geofence.flows.flow import Flow
 from geofence.flows.impact import to_mend
 from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.model.ruleset import Ruleset
+from geofence.netlink.messages import (
+    NETLINK_NETFILTER,
+    NETLINK_ROUTE,
+    SOL_NETLINK,
+    Message,
+    dumped,
+    error_number,
+    raise_for,
+    unpack,
+)
 
 _DATAGRAM = 1 << 18
 """Octets that are read at once; the kernel fills no more than 32 KiB of a dump."""
@@ -24,7 +34,7 @@ _AT_ONCE = 64
 _TRIES = 5
 """How often a flow is severed anew that this host, sending all the while, reopens in between."""
 
-_STRICT_CHECK = (270, 12)
+_STRICT_CHECK = (SOL_NETLINK, 12)
 """``SOL_NETLINK``, ``NETLINK_GET_STRICT_CHK``: the kernel itself leaves out other routing tables,
 which may hold all of the Internet."""
 
@@ -37,11 +47,11 @@ def read_flows() -> tuple[Flow, ...]:
         BackendError: the kernel's answer could not be had or understood.
     """
     local = _local_addresses()
-    with _netlink(wire.NETLINK_NETFILTER, "read the live flows") as channel:
+    with _netlink(NETLINK_NETFILTER, "read the live flows") as channel:
         flows = (
-            wire.parse_flow(data, at, end, local)
+            wire.parse_flow(body, local)
             for family in Family
-            for data, _, at, end in _dump(channel, wire.flows_request(family))
+            for _, _, _, body in _dump(channel, wire.flows_request(family))
         )
         return tuple(flow for flow in flows if flow is not None)
 
@@ -66,7 +76,7 @@ def cut(flows: Iterable[Flow]) -> int:
         BackendError: the kernel refused; flows before the refused one are cut.
     """
     known = tuple(flows)
-    with _netlink(wire.NETLINK_NETFILTER, "cut live flows") as channel:
+    with _netlink(NETLINK_NETFILTER, "cut live flows") as channel:
         return sum(_cut(channel, part) for part in _parts(known))
 
 
@@ -83,16 +93,16 @@ def mend(ruleset: Ruleset | None) -> int:
         BackendUnavailable: privilege or kernel support is missing.
         BackendError: the kernel's answer could not be had or understood, or it refused.
     """
-    with _netlink(wire.NETLINK_NETFILTER, "mend flows that were cut") as channel:
+    with _netlink(NETLINK_NETFILTER, "mend flows that were cut") as channel:
         parts = _parts(to_mend(ruleset, tuple(_severed(channel))))
         return sum(_change(channel, wire.delete_request, part).count(0) for part in parts)
 
 
 def _severed(channel: socket.socket) -> Iterator[Flow]:
     for family in Family:
-        for data, _, at, end in _dump(channel, wire.flows_request(family)):
-            if wire.is_severed(data, at, end, family):
-                flow = wire.parse_flow(data, at, end, AddressSpace())
+        for _, _, _, body in _dump(channel, wire.flows_request(family)):
+            if wire.is_severed(body, family):
+                flow = wire.parse_flow(body, AddressSpace())
                 if flow is not None:
                     yield flow
 
@@ -100,30 +110,23 @@ def _severed(channel: socket.socket) -> Iterator[Flow]:
 def _local_addresses() -> AddressSpace:
     """The addresses of this host, as ``addrtype LOCAL`` has them: the local routing table."""
     prefixes: list[Prefix] = []
-    with _netlink(wire.NETLINK_ROUTE, "read this host's addresses") as channel:
+    with _netlink(NETLINK_ROUTE, "read this host's addresses") as channel:
         with suppress(
             OSError
         ):  # kernels before 4.20 send every table; the others are left out here
             channel.setsockopt(*_STRICT_CHECK, 1)
         for family in Family:
-            for data, kind, at, end in _dump(channel, wire.local_request(family)):
-                prefix = wire.local_prefix(data, kind, at, end)
+            for kind, _, _, body in _dump(channel, wire.local_request(family)):
+                prefix = wire.local_prefix(kind, body)
                 prefixes += [prefix] if prefix else []
     return AddressSpace.of(prefixes)
 
 
-def _dump(channel: socket.socket, request: bytes) -> Iterator[tuple[bytes, int, int, int]]:
-    """The messages that answer one request: datagram, type, where the body begins and ends."""
+def _dump(channel: socket.socket, request: bytes) -> Iterator[Message]:
+    """The messages that answer one request."""
     channel.send(request)
-    while True:
-        data = channel.recv(_DATAGRAM)
-        for kind, _, at, end in wire.messages(data):
-            if kind in (wire.NLMSG_ERROR, wire.NLMSG_DONE):
-                code = wire.error_code(data, at)
-                # A host without any address has no local routing table.
-                _raise_for(0 if code == errno.ENOENT else code)
-                return
-            yield data, kind, at, end
+    with suppress(FileNotFoundError):  # a host without any address has no local routing table
+        yield from dumped(partial(channel.recv, _DATAGRAM), 0)
 
 
 def _parts(flows: Sequence[Flow]) -> Iterator[Sequence[Flow]]:
@@ -153,17 +156,11 @@ def _change(
     channel.send(b"".join(request(flow, number) for number, flow in enumerate(flows)))
     codes: dict[int, int] = {}
     while len(codes) < len(flows):
-        data = channel.recv(_DATAGRAM)
-        for _, number, at, _ in wire.messages(data):
-            codes[number] = wire.error_code(data, at)
+        answers = unpack(channel.recv(_DATAGRAM))
+        codes |= {number: error_number(kind, body) for kind, _, number, body in answers}
     for code in codes.values():
-        _raise_for(0 if code in (errno.ENOENT, errno.EEXIST) else code)
+        raise_for(0 if code in (errno.ENOENT, errno.EEXIST) else code)
     return [codes[number] for number in range(len(flows))]
-
-
-def _raise_for(code: int) -> None:
-    if code:
-        raise OSError(code, os.strerror(code))
 
 
 @contextmanager

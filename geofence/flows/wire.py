@@ -1,46 +1,29 @@
-"""Connection tracking's and routing's netlink messages as bytes: pure functions.
+"""What connection tracking and routing mean by netlink messages: pure functions.
 
 pyroute2 decodes one flow in about 100 µs, so a table of 100,000 took 11 s to read; here it is a
 tenth of that. Only what geofence asks is taken from a message.
 
-Layouts: ``linux/netlink.h``, ``linux/netfilter/nfnetlink.h``, ``nfnetlink_conntrack.h`` and
-``nf_conntrack_common.h``, ``linux/rtnetlink.h``.
+Layouts: ``linux/netfilter/nfnetlink_conntrack.h`` and ``nf_conntrack_common.h``,
+``linux/rtnetlink.h``.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
 from geofence.flows.flow import Flow
 from geofence.model.prefixes import AddressSpace, Family, Prefix
+from geofence.netlink.attributes import Span, as_number, attribute, nested, spans, values
+from geofence.netlink.messages import ACK, CREATE, DUMP, EXCL, NETFILTER, REQUEST, pack
 from geofence.verdict import FlowState
 
-NETLINK_ROUTE = 0
-NETLINK_NETFILTER = 12
-
-NLMSG_ERROR = 2
-NLMSG_DONE = 3
-
-_REQUEST = 0x001
-_ACK = 0x004
-_EXCL = 0x200
-_CREATE = 0x400
-_DUMP = 0x300
-
-_HEADER = struct.Struct("=IHHII")
-"""Length, type, flags, sequence number, port; the length counts these 16 octets too."""
-_ATTRIBUTE = struct.Struct("=HH")
 _PORT = struct.Struct("!H")
 _WORD = struct.Struct("!I")
-_ATTRIBUTE_TYPE = 0x3FFF
-_NESTED = 0x8000
 
 _CONNTRACK = 1 << 8
 _CT_NEW = 0
 _CT_GET = 1
 _CT_DELETE = 2
-_NFGEN = struct.Struct("=BBH")
 
 _CTA_TUPLE_ORIG = 1
 _CTA_TUPLE_REPLY = 2
@@ -86,129 +69,80 @@ _RT_TABLE_LOCAL = 255
 _RTN_LOCAL = 2
 _RTA_DST = 1
 
-_Span = tuple[int, int]
 _End = tuple[int, int]
 """Address and port."""
 
 
-def _message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
-    return _HEADER.pack(_HEADER.size + len(body), kind, flags, sequence, 0) + body
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    return _ATTRIBUTE.pack(4 + len(value), kind) + value + bytes(-len(value) % 4)
-
-
 _NOWHERE = {
-    family: _attribute(kinds[1], bytes(family.bits // 8))
+    family: attribute(kinds[1], bytes(family.bits // 8))
     for family, kinds in _SOURCE_AND_DESTINATION.items()
 }
 """The destination of a severed flow."""
 
 
-def messages(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """The messages of one datagram: type, sequence number, first octet of the body, end.
-
-    Raises:
-        ValueError: one is cut short.
-    """
-    at = 0
-    while at < len(data):
-        if len(data) - at < _HEADER.size:
-            raise ValueError("a netlink message is cut short")
-        length, kind, _, sequence, _ = _HEADER.unpack_from(data, at)
-        if not _HEADER.size <= length <= len(data) - at:
-            raise ValueError("a netlink message is cut short")
-        yield kind, sequence, at + _HEADER.size, at + length
-        at += (length + 3) & ~3
-
-
-def _attributes(data: bytes, at: int, end: int) -> dict[int, _Span]:
-    """Where the value of each attribute lies.
-
-    Raises:
-        ValueError: one is cut short.
-    """
-    found: dict[int, _Span] = {}
-    while end - at >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(data, at)
-        if not _ATTRIBUTE.size <= length <= end - at:
-            raise ValueError("a netlink attribute is cut short")
-        found[kind & _ATTRIBUTE_TYPE] = (at + 4, at + length)
-        at += (length + 3) & ~3
-    return found
-
-
-def error_code(data: bytes, at: int) -> int:
-    """``errno`` of an error message or of the end of a dump; 0 for an acknowledgement."""
-    return -int(struct.unpack_from("=i", data, at)[0]) if len(data) - at >= 4 else 0  # noqa: PLR2004 - an int's octets
-
-
 def flows_request(family: Family) -> bytes:
     """Ask for every flow of a family."""
-    body = _NFGEN.pack(family.socket_family, 0, 0)
-    return _message(_CONNTRACK | _CT_GET, _REQUEST | _DUMP, 0, body)
+    body = NETFILTER.pack(family.socket_family, 0, 0)
+    return pack(_CONNTRACK | _CT_GET, REQUEST | DUMP, 0, body)
 
 
-def is_severed(data: bytes, at: int, end: int, family: Family) -> bool:
+def is_severed(body: bytes, family: Family) -> bool:
     """Whether a flow of the answer is a severed one, at a hundredth of the cost of parsing it.
 
     The kernel itself could leave the others out (``CTA_FILTER``), but of IPv6 flows it then sends
     those that do not match.
     """
-    return data.find(_NOWHERE[family], at, end) >= 0
+    return _NOWHERE[family] in body
 
 
 def local_request(family: Family) -> bytes:
     """Ask for the table of the addresses that are this host's."""
     body = _RTMSG.pack(family.socket_family, 0, 0, 0, _RT_TABLE_LOCAL, 0, 0, 0, 0)
-    return _message(_RTM_GETROUTE, _REQUEST | _DUMP, 0, body)
+    return pack(_RTM_GETROUTE, REQUEST | DUMP, 0, body)
 
 
-def local_prefix(data: bytes, kind: int, at: int, end: int) -> Prefix | None:
+def local_prefix(kind: int, body: bytes) -> Prefix | None:
     """The addresses that one route of the answer makes this host's, ``addrtype LOCAL``.
 
     Raises:
         ValueError: the message is cut short.
     """
-    if kind != _RTM_NEWROUTE or end - at < _RTMSG.size:
+    if kind != _RTM_NEWROUTE or len(body) < _RTMSG.size:
         return None
-    number, length, _, _, table, _, _, route_type, _ = _RTMSG.unpack_from(data, at)
+    number, length, _, _, table, _, _, route_type, _ = _RTMSG.unpack_from(body)
     family = _FAMILIES.get(number)
-    destination = _attributes(data, at + _RTMSG.size, end).get(_RTA_DST)
+    destination = values(body[_RTMSG.size :]).get(_RTA_DST)
     if route_type != _RTN_LOCAL or table != _RT_TABLE_LOCAL or not family or not destination:
         return None
-    return Prefix(family, int.from_bytes(data[slice(*destination)]), length)
+    return Prefix(family, as_number(destination), length)
 
 
-def parse_flow(data: bytes, at: int, end: int, local: AddressSpace) -> Flow | None:
+def parse_flow(body: bytes, local: AddressSpace) -> Flow | None:
     """One flow of the answer; None for another protocol, and for a flow that is going away.
 
     Args:
-        data: the datagram.
-        at: where the message's body begins.
-        end: where it ends.
+        body: the message's.
         local: the addresses of this host.
 
     Raises:
         ValueError: the message is cut short or lacks what every flow has.
     """
     try:
-        return _flow(data, at, end, local)
+        return _flow(body, local)
     except (KeyError, IndexError, struct.error) as error:
         raise ValueError("a flow without addresses, ports or state") from error
 
 
-def _flow(data: bytes, at: int, end: int, local: AddressSpace) -> Flow | None:
-    family = _FAMILIES[data[at]]
-    attributes = _attributes(data, at + _NFGEN.size, end)
-    tuples = _attributes(data, *attributes[_CTA_TUPLE_ORIG])
-    transport = _attributes(data, *tuples[_CTA_TUPLE_PROTO])
+def _flow(data: bytes, local: AddressSpace) -> Flow | None:
+    family = _FAMILIES[data[0]]
+    attributes = spans(data, NETFILTER.size, len(data))
+    tuples = spans(data, *attributes[_CTA_TUPLE_ORIG])
+    transport = spans(data, *tuples[_CTA_TUPLE_PROTO])
     protocol = _PROTOCOLS.get(data[transport[_CTA_PROTO_NUM][0]])
     (status,) = _WORD.unpack_from(data, attributes[_CTA_STATUS][0])
     if protocol is None or status & _IPS_DYING:
         return None
-    addresses = _attributes(data, *tuples[_CTA_TUPLE_IP])
+    addresses = spans(data, *tuples[_CTA_TUPLE_IP])
     source, destination = (
         int.from_bytes(data[slice(*addresses[kind])]) for kind in _SOURCE_AND_DESTINATION[family]
     )
@@ -240,25 +174,25 @@ def _state(status: int) -> FlowState:
     return FlowState.RELATED if status & _IPS_EXPECTED else FlowState.NEW
 
 
-def _tcp_state(data: bytes, attributes: dict[int, _Span]) -> int:
+def _tcp_state(data: bytes, attributes: dict[int, Span]) -> int:
     if _CTA_PROTOINFO not in attributes:
         return 0
-    tcp = _attributes(data, *attributes[_CTA_PROTOINFO])[_CTA_PROTOINFO_TCP]
-    return data[_attributes(data, *tcp)[_CTA_PROTOINFO_TCP_STATE][0]]
+    tcp = spans(data, *attributes[_CTA_PROTOINFO])[_CTA_PROTOINFO_TCP]
+    return data[spans(data, *tcp)[_CTA_PROTOINFO_TCP_STATE][0]]
 
 
 def delete_request(flow: Flow, sequence: int) -> bytes:
     """Ask to forget one flow, and no later one of the same addresses and ports."""
-    wanted = _attribute(_CTA_TUPLE_ORIG | _NESTED, _original_tuple(flow))
+    wanted = nested(_CTA_TUPLE_ORIG, _original_tuple(flow))
     if flow.ident:
-        wanted += _attribute(_CTA_ID, flow.ident)
-    return _change(_CT_DELETE, _REQUEST | _ACK, flow, sequence, wanted)
+        wanted += attribute(_CTA_ID, flow.ident)
+    return _change(_CT_DELETE, REQUEST | ACK, flow, sequence, wanted)
 
 
 def delete_reopened_request(flow: Flow, sequence: int) -> bytes:
     """Ask to forget the flow that this host made when it sent on in a flow that had been cut."""
-    wanted = _attribute(_CTA_TUPLE_ORIG | _NESTED, _reply_tuple(flow))
-    return _change(_CT_DELETE, _REQUEST | _ACK, flow, sequence, wanted)
+    wanted = nested(_CTA_TUPLE_ORIG, _reply_tuple(flow))
+    return _change(_CT_DELETE, REQUEST | ACK, flow, sequence, wanted)
 
 
 def sever_request(flow: Flow, sequence: int) -> bytes:
@@ -270,26 +204,26 @@ def sever_request(flow: Flow, sequence: int) -> bytes:
     """
     nowhere = flow._replace(destination=0)
     status = _IPS_SEEN_REPLY | _IPS_ASSURED | _IPS_CONFIRMED
-    body = _attribute(_CTA_TUPLE_ORIG | _NESTED, _original_tuple(nowhere))
-    body += _attribute(_CTA_TUPLE_REPLY | _NESTED, _reply_tuple(flow))
-    body += _attribute(_CTA_STATUS, _WORD.pack(status))
-    body += _attribute(_CTA_TIMEOUT, _WORD.pack(_SEVERED_FOR[flow.protocol]))
+    body = nested(_CTA_TUPLE_ORIG, _original_tuple(nowhere))
+    body += nested(_CTA_TUPLE_REPLY, _reply_tuple(flow))
+    body += attribute(_CTA_STATUS, _WORD.pack(status))
+    body += attribute(_CTA_TIMEOUT, _WORD.pack(_SEVERED_FOR[flow.protocol]))
     if flow.protocol == "tcp":
-        body += _attribute(_CTA_PROTOINFO | _NESTED, _established())
-    return _change(_CT_NEW, _REQUEST | _ACK | _CREATE | _EXCL, flow, sequence, body)
+        body += nested(_CTA_PROTOINFO, _established())
+    return _change(_CT_NEW, REQUEST | ACK | CREATE | EXCL, flow, sequence, body)
 
 
 def _established() -> bytes:
-    state = _attribute(_CTA_PROTOINFO_TCP_STATE, bytes((_TCP_ESTABLISHED,)))
-    state += b"".join(_attribute(kind, _TCP_BE_LIBERAL) for kind in _CTA_PROTOINFO_TCP_FLAGS)
-    return _attribute(_CTA_PROTOINFO_TCP | _NESTED, state)
+    state = attribute(_CTA_PROTOINFO_TCP_STATE, bytes((_TCP_ESTABLISHED,)))
+    state += b"".join(attribute(kind, _TCP_BE_LIBERAL) for kind in _CTA_PROTOINFO_TCP_FLAGS)
+    return nested(_CTA_PROTOINFO_TCP, state)
 
 
 def _change(command: int, flags: int, flow: Flow, sequence: int, attributes: bytes) -> bytes:
-    body = _NFGEN.pack(flow.family.socket_family, 0, 0) + attributes
+    body = NETFILTER.pack(flow.family.socket_family, 0, 0) + attributes
     if flow.zone:
-        body += _attribute(_CTA_ZONE, _PORT.pack(flow.zone))
-    return _message(_CONNTRACK | command, flags, sequence, body)
+        body += attribute(_CTA_ZONE, _PORT.pack(flow.zone))
+    return pack(_CONNTRACK | command, flags, sequence, body)
 
 
 def _original_tuple(flow: Flow) -> bytes:
@@ -306,12 +240,10 @@ def _tuple(family: Family, protocol: str, source: _End, destination: _End) -> by
     octets = family.bits // 8
     kinds = _SOURCE_AND_DESTINATION[family]
     ends = zip(kinds, (source, destination), strict=True)
-    addresses = b"".join(_attribute(kind, address.to_bytes(octets)) for kind, (address, _) in ends)
+    addresses = b"".join(attribute(kind, address.to_bytes(octets)) for kind, (address, _) in ends)
     transport = (
-        _attribute(_CTA_PROTO_NUM, bytes((_NUMBERS[protocol],)))
-        + _attribute(_CTA_PROTO_SRC_PORT, _PORT.pack(source[1]))
-        + _attribute(_CTA_PROTO_DST_PORT, _PORT.pack(destination[1]))
+        attribute(_CTA_PROTO_NUM, bytes((_NUMBERS[protocol],)))
+        + attribute(_CTA_PROTO_SRC_PORT, _PORT.pack(source[1]))
+        + attribute(_CTA_PROTO_DST_PORT, _PORT.pack(destination[1]))
     )
-    return _attribute(_CTA_TUPLE_IP | _NESTED, addresses) + _attribute(
-        _CTA_TUPLE_PROTO | _NESTED, transport
-    )
+    return nested(_CTA_TUPLE_IP, addresses) + nested(_CTA_TUPLE_PROTO, transport)

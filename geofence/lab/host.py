@@ -8,9 +8,8 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from geofence.closing import Closing
 from geofence.errors import LabError, LabUnavailable
 from geofence.lab.privilege import CLONE_NEWNET, call
 
@@ -18,7 +17,7 @@ _HERE = "/proc/thread-self/ns/net"
 """The network namespace of the calling thread; namespaces(7)."""
 
 
-class Host:
+class Host(Closing):
     """A machine of the lab: interfaces, routes and netfilter of its own.
 
     No process and no name in the file system keeps the namespace alive, so a killed run leaves
@@ -90,17 +89,6 @@ class Host:
     def close(self) -> None:
         """Let go of the namespace; the kernel takes it down when its last socket is closed."""
         os.close(self.fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _new_namespace() -> int:

@@ -14,9 +14,8 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from ipaddress import ip_address
-from types import TracebackType
-from typing import Self
 
+from geofence.closing import Closing
 from geofence.lab import privilege
 from geofence.lab.host import Host
 from geofence.lab.observer import BLOCK, Observer
@@ -55,7 +54,7 @@ GATEWAY: Mapping[Family, Address] = {
 """The Internet's end of the cable."""
 
 
-class Lab:
+class Lab(Closing):
     """Hosts, cables, a sender on the Internet and an observer on each host behind the fence.
 
     Made when created, gone when closed. The Internet can send from any address; it owns, and so can
@@ -95,17 +94,6 @@ class Lab:
     def close(self) -> None:
         """Take everything down."""
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _wire_up(self) -> None:
         for host in (self.internet, self.pbx, self.container):

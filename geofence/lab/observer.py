@@ -14,9 +14,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from types import TracebackType
-from typing import Self
 
+from geofence.closing import Closing
 from geofence.errors import LabError
 from geofence.lab.host import Host
 from geofence.lab.packets import TCP_MARK, Address, Number
@@ -47,7 +46,7 @@ class _Segment:
     source_port: int
 
 
-class Observer:
+class Observer(Closing):
     """Sees whatever is delivered to one host, from its making until it is closed.
 
     A thread reads all the time, so that traffic at full speed is not lost for want of buffer.
@@ -77,17 +76,6 @@ class Observer:
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
         self._selector.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def await_token(self, token: int) -> None:
         """Wait until the packet with this token got in; all that came before it is then known.

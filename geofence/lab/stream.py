@@ -10,9 +10,8 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
+from geofence.closing import Closing
 from geofence.errors import LabError
 from geofence.lab.host import Host
 from geofence.lab.observer import Observer
@@ -42,7 +41,7 @@ class Report:
         return self.sent - len(self.arrived)
 
 
-class Stream:
+class Stream(Closing):
     """A process that sends flows from a host, and what an observer saw of them."""
 
     def __init__(
@@ -107,17 +106,6 @@ class Stream:
         """End the process, whatever it is doing."""
         self._process.kill()
         self._process.communicate()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _as_json(flow: Flow) -> dict[str, object]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from pyroute2.ipset import IPSet
 from pyroute2.netlink import NLA_F_NESTED, NLM_F_ACK, NLM_F_EXCL, NLM_F_REQUEST
@@ -29,6 +28,7 @@ from pyroute2.netlink.nfnetlink.ipset import (
 )
 
 from geofence.backends.ipset.wire import pack_entries, unpack_entries
+from geofence.closing import Closing
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.prefixes import Family, PrefixSet
 
@@ -73,7 +73,7 @@ class _RawEntriesMessage(nfgen_msg):  # type: ignore[misc]  # pyroute2 ships no 
     cadt_data = ipset_msg.cadt_data
 
 
-class KernelSets:
+class KernelSets(Closing):
     """A netlink socket to the IP sets of the current network namespace.
 
     All methods raise BackendUnavailable for missing privilege or kernel support and BackendError
@@ -85,15 +85,8 @@ class KernelSets:
             self._socket: Any = IPSet()
         self._socket.register_policy({IPSET_CMD_LIST | _SUBSYSTEM: _RawEntriesMessage})
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close it."""
         self._socket.close()
 
     def require_type(self) -> None:

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 from sys import byteorder
 
 from geofence.model.prefixes import Family, PrefixSet
-
-_NESTED = 1 << 15
-_NET_BYTEORDER = 1 << 14
-_ATTRIBUTE_TYPE = _NET_BYTEORDER - 1
+from geofence.netlink.attributes import NET_BYTEORDER, as_number, attribute, each, nested, values
 
 # linux/netfilter/ipset/ip_set.h: enum IPSET_ATTR_*
 _DATA = 7
@@ -43,18 +40,14 @@ class _Layout:
     @classmethod
     def of(cls, family: Family) -> _Layout:
         address_type = 1 if family is Family.IPV4 else 2
-        sent = cls._entry(family, address_type | _NET_BYTEORDER)
+        sent = cls._entry(family, address_type | NET_BYTEORDER)
         answer = cls._entry(family, address_type)
         return cls(sent, answer, 12, family.bits // 8, len(sent) - 4)
 
     @staticmethod
     def _entry(family: Family, address_type: int) -> bytes:
-        octets = family.bits // 8
-        address = struct.pack("=HH", 4 + octets, address_type) + bytes(octets)
-        nest = struct.pack("=HH", 4 + len(address), _IP | _NESTED) + address
-        cidr = struct.pack("=HH4x", 5, _CIDR)
-        body = nest + cidr
-        return struct.pack("=HH", 4 + len(body), _DATA | _NESTED) + body
+        address = attribute(address_type, bytes(family.bits // 8))
+        return nested(_DATA, nested(_IP, address), attribute(_CIDR, b"\0"))
 
 
 _LAYOUTS = {family: _Layout.of(family) for family in Family}
@@ -122,34 +115,17 @@ def _as_set(family: Family, networks: list[int], lengths: list[int]) -> PrefixSe
     return PrefixSet.of_ranges(family, networks, pasts)
 
 
-def _attributes(packed: bytes) -> dict[int, bytes]:
-    """Type to value of a run of netlink attributes; of a type that recurs, the last."""
-    return dict(_attribute_run(packed))
-
-
-def _attribute_run(packed: bytes) -> list[tuple[int, bytes]]:
-    found: list[tuple[int, bytes]] = []
-    at = 0
-    while at + 4 <= len(packed):
-        length, kind = struct.unpack_from("=HH", packed, at)
-        if length < 4:  # noqa: PLR2004 - a netlink attribute's header has four octets
-            raise ValueError("a netlink attribute is shorter than its header")
-        found.append((kind & _ATTRIBUTE_TYPE, packed[at + 4 : at + length]))
-        at += (length + 3) & ~3
-    return found
-
-
 def _unpack_one_by_one(family: Family, packed: bytes) -> PrefixSet:
     """Entries that somebody else added may carry time-outs, counters or ``nomatch``."""
     parts: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
-    for _, entry in _attribute_run(packed):
-        attributes = _attributes(entry)
-        address = [value for _, value in _attribute_run(attributes.get(_IP, b""))]
-        if not address or _CIDR not in attributes:
+    for _, entry in each(packed):
+        attributes = values(entry)
+        address = [value for _, value in each(attributes.get(_IP, b""))]
+        length = attributes.get(_CIDR)
+        if not address or not length:
             raise ValueError("an entry without address or prefix length")
-        flags = int.from_bytes(attributes.get(_CADT_FLAGS, b"\0"), "big")
-        pair = (int.from_bytes(address[0], "big"), attributes[_CIDR][0])
-        parts[bool(flags & _FLAG_NOMATCH)].append(pair)
+        flags = as_number(attributes.get(_CADT_FLAGS))
+        parts[bool(flags & _FLAG_NOMATCH)].append((as_number(address[0]), length[0]))
     matching, excluded = (
         _as_set(family, [network for network, _ in pairs], [length for _, length in pairs])
         for pairs in (parts[False], parts[True])

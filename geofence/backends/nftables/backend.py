@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from geofence.backends.nftables import inventory, listing, rules, transaction
 from geofence.backends.nftables.look import Look, look
 from geofence.backends.nftables.near import near_sets
-from geofence.backends.nftables.netlink import Changed, Netlink, Request, batch_size
+from geofence.backends.nftables.netlink import Changed, Netlink, Request, batch_size, connected
 from geofence.backends.nftables.objects import TABLE, Key
 from geofence.errors import BackendError
 from geofence.model.plan import Observed, Plan
@@ -28,7 +28,7 @@ class NftablesBackend:
     def obstacle(self) -> str | None:
         """Why nf_tables cannot be used here, or None."""
         try:
-            with Netlink() as netlink:
+            with connected() as netlink:
                 netlink.generation()
         except BackendError as error:
             return str(error)
@@ -45,7 +45,7 @@ class NftablesBackend:
 
     def observe(self) -> Observed:
         """Read the table with everything in it."""
-        with Netlink() as netlink:
+        with connected() as netlink:
             return inventory.observed(look(netlink, elements=True))
 
     def commit(self, plan: Plan) -> None:
@@ -54,7 +54,7 @@ class NftablesBackend:
         New sets are filled beforehand, when no rule looks into them yet, in as many transactions
         as the socket's buffer takes; former ones go afterwards.
         """
-        with Netlink() as netlink:
+        with connected() as netlink:
             names = _switch(netlink, plan)
             for held in _looks(netlink):
                 former = transaction.former_sets(held, names)
@@ -63,7 +63,7 @@ class NftablesBackend:
 
     def remove(self) -> bool:
         """Take the table away, in one transaction."""
-        with Netlink() as netlink:
+        with connected() as netlink:
             held = next(
                 held
                 for held in _looks(netlink)

@@ -14,16 +14,17 @@ from collections.abc import Iterator, Sequence
 from operator import lt
 
 from geofence.backends.nftables import kernel, userdata
-from geofence.backends.nftables.attributes import (
+from geofence.backends.nftables.kernel import Element, ElementFlag
+from geofence.model.prefixes import Family, PrefixSet
+from geofence.netlink.attributes import (
     LONGEST,
     as_number,
     attribute,
     each,
     nested,
     number,
+    values,
 )
-from geofence.backends.nftables.kernel import Element, ElementFlag
-from geofence.model.prefixes import Family, PrefixSet
 
 _LIST_HEADER = 4
 _END = number(Element.FLAGS, ElementFlag.INTERVAL_END)
@@ -129,9 +130,9 @@ def _one_by_one(data: bytes) -> tuple[list[int], list[int]]:
     starts: list[int] = []
     ends: list[int] = []
     for _, element in each(data):
-        attributes = dict(each(element))
+        attributes = values(element)
         flags = as_number(attributes.get(Element.FLAGS))
-        key = as_number(dict(each(attributes.get(Element.KEY, b""))).get(kernel.DATA_VALUE))
+        key = as_number(values(attributes.get(Element.KEY, b"")).get(kernel.DATA_VALUE))
         if flags & ElementFlag.CATCHALL:
             # Stands for every address that no interval holds: all are in the set.
             return [0], []

@@ -11,6 +11,8 @@ SUBSYSTEM = 10
 """``NFNL_SUBSYS_NFTABLES``."""
 BATCH_BEGIN = 16
 BATCH_END = 17
+GEN_ID = 1
+"""``NFTA_GEN_ID``."""
 BATCH_GENID = 1
 """Attribute of ``BATCH_BEGIN``: the generation that the transaction is made for."""
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from geofence.backends.nftables import kernel, userdata
-from geofence.backends.nftables.attributes import as_number, as_string, each
 from geofence.backends.nftables.kernel import (
     Bitwise,
     Cmp,
@@ -36,6 +35,7 @@ from geofence.backends.nftables.objects import BASE, KernelChain, KernelRule
 from geofence.backends.nftables.rules import DESTINATION_PORT, LOOPBACK, NFPROTO, SOURCE
 from geofence.model.policy import Protocol
 from geofence.model.prefixes import Family, address_text
+from geofence.netlink.attributes import as_number, as_string, each, values
 
 Attributes = Mapping[int, bytes]
 
@@ -112,9 +112,9 @@ def _head(chain: KernelChain) -> list[str]:
 
 def _expressions(rule: KernelRule) -> Iterator[tuple[str, Attributes]]:
     for _, data in each(rule.expressions):
-        parts = dict(each(data))
+        parts = values(data)
         name = as_string(parts.get(Expression.NAME))
-        yield name, dict(each(parts.get(Expression.DATA, b"")))
+        yield name, values(parts.get(Expression.DATA, b""))
 
 
 def _described(rule: KernelRule, names: Mapping[str, str]) -> str:
@@ -242,17 +242,17 @@ class _Line:
         return "counter"
 
     def immediate(self, attributes: Attributes) -> str | None:
-        verdict = dict(each(attributes.get(Immediate.DATA, b""))).get(kernel.DATA_VERDICT)
+        verdict = values(attributes.get(Immediate.DATA, b"")).get(kernel.DATA_VERDICT)
         if as_number(attributes.get(Immediate.DREG)) or verdict is None:
             return None
-        parts = dict(each(verdict))
+        parts = values(verdict)
         code = int.from_bytes(parts.get(Verdict.CODE, b""), "big", signed=True)
         target = as_string(parts.get(Verdict.CHAIN))
         return f"{_VERDICTS.get(code, f'verdict {code}')} {target}".rstrip()
 
 
 def _value(data: bytes) -> bytes:
-    return dict(each(data)).get(kernel.DATA_VALUE, b"")
+    return values(data).get(kernel.DATA_VALUE, b"")
 
 
 def _raw(name: str, attributes: Attributes) -> str:

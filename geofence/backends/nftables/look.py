@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from geofence.backends.nftables import kernel
-from geofence.backends.nftables.attributes import as_number, as_string, each, string
 from geofence.backends.nftables.kernel import Message
 from geofence.backends.nftables.netlink import Changed, Netlink, Refused
 from geofence.backends.nftables.objects import (
@@ -19,6 +18,7 @@ from geofence.backends.nftables.objects import (
 )
 from geofence.errors import BackendError
 from geofence.model.plan import Count
+from geofence.netlink.attributes import as_number, as_string, string, values
 
 _ATTEMPTS = 40
 _PAUSE = 0.002
@@ -72,7 +72,7 @@ def look(netlink: Netlink, *, elements: bool) -> Look:
 
 def _read(netlink: Netlink, generation: int, *, elements: bool) -> Look:
     try:
-        table = _attributes(netlink.get(Message.GETTABLE, string(kernel.Table.NAME, TABLE)))
+        table = values(netlink.get(Message.GETTABLE, string(kernel.Table.NAME, TABLE)))
     except Refused:
         return Look(generation)
     sets = tuple(map(_set, _list(netlink, Message.GETSET, kernel.Set.TABLE)))
@@ -94,14 +94,10 @@ def _read(netlink: Netlink, generation: int, *, elements: bool) -> Look:
     return replace(found, elements={held.name: _elements(netlink, held.name) for held in sets})
 
 
-def _attributes(data: bytes) -> dict[int, bytes]:
-    return dict(each(data))
-
-
 def _list(netlink: Netlink, kind: Message, of_table: int) -> Iterator[dict[int, bytes]]:
     """The table's objects of one kind; kernels that do not filter list those of all tables."""
     for data in netlink.dump(kind, string(of_table, TABLE)):
-        found = _attributes(data)
+        found = values(data)
         if as_string(found.get(of_table)) == TABLE:
             yield found
 
@@ -111,7 +107,7 @@ def _chain(found: Mapping[int, bytes]) -> KernelChain:
     flags = as_number(found.get(kernel.Chain.FLAGS))
     if kernel.Chain.HOOK not in found:
         return KernelChain(name, flags)
-    hook = _attributes(found[kernel.Chain.HOOK])
+    hook = values(found[kernel.Chain.HOOK])
     return KernelChain(
         name,
         flags,
@@ -141,7 +137,7 @@ def _set(found: Mapping[int, bytes]) -> KernelSet:
 
 def _object(found: Mapping[int, bytes]) -> KernelObject:
     kind = as_number(found.get(kernel.Object.TYPE))
-    data = _attributes(found.get(kernel.Object.DATA, b"")) if kind == kernel.COUNTER else {}
+    data = values(found.get(kernel.Object.DATA, b"")) if kind == kernel.COUNTER else {}
     packets, octets = (
         as_number(data.get(part)) for part in (kernel.Counter.PACKETS, kernel.Counter.BYTES)
     )
@@ -150,5 +146,5 @@ def _object(found: Mapping[int, bytes]) -> KernelObject:
 
 def _elements(netlink: Netlink, name: str) -> list[bytes]:
     asked = string(kernel.ElementList.TABLE, TABLE) + string(kernel.ElementList.SET, name)
-    found = map(_attributes, netlink.dump(Message.GETSETELEM, asked))
+    found = map(values, netlink.dump(Message.GETSETELEM, asked))
     return [part.get(kernel.ElementList.ELEMENTS, b"") for part in found]

@@ -5,8 +5,7 @@ is none, an element's INTERVAL_END is lost, and it builds an object per attribut
 set is most of the time. Importing the core takes longer than all that is done here, and of it one
 socket would be needed.
 
-Sources: ``linux/netlink.h``, ``linux/netfilter/nfnetlink.h``, netlink(7); what the kernel does
-with a batch is ``nfnetlink_rcv_batch`` in ``net/netfilter/nfnetlink.c``.
+What the kernel does with a batch is ``nfnetlink_rcv_batch`` in ``net/netfilter/nfnetlink.c``.
 """
 
 from __future__ import annotations
@@ -15,35 +14,35 @@ import errno
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from struct import Struct
-from types import TracebackType
-from typing import NamedTuple, Self
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
 
 from geofence.backends.nftables import kernel
-from geofence.backends.nftables.attributes import number, padded
+from geofence.closing import Closing
 from geofence.errors import BackendError, BackendUnavailable
+from geofence.netlink.attributes import MalformedError, as_number, number, padded, values
+from geofence.netlink.messages import (
+    ACK,
+    DUMP,
+    ERROR,
+    HEADER,
+    NETFILTER,
+    NETLINK_NETFILTER,
+    REQUEST,
+    SOL_NETLINK,
+    Message,
+    dumped,
+    error_number,
+    pack,
+    unpack,
+)
 
-NETLINK_NETFILTER = 12
-_SOL_NETLINK = 270
 _CAP_ACK = 10
 """``NETLINK_CAP_ACK``: an error repeats the header of the message it is about, not all of it."""
 _SO_SNDBUFFORCE = 32
 
-_REQUEST = 0x1
-_ACK = 0x4
-_DUMP_INTERRUPTED = 0x10
-_DUMP = 0x300
-CREATE = 0x400
-APPEND = 0x800
-
-_ERROR = 2
-_DONE = 3
-
-_HEADER = Struct("=IHHII")
-"""``struct nlmsghdr``: length, type, flags, sequence number, port; in host order."""
-_GENMSG = Struct(">BBH")
-"""``struct nfgenmsg``: family, version, resource."""
-_ERRNO = Struct("=i")
+_HEADERS = HEADER.size + NETFILTER.size
 _RECEIVE = 1 << 16
 """Bytes; the kernel never sends more than 32 KiB of a dump at once."""
 _OVERHEAD = 64
@@ -73,16 +72,7 @@ class Request(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes in the batch."""
-        return _HEADER.size + _GENMSG.size + padded(len(self.body))
-
-
-class Reply(NamedTuple):
-    """One message of an answer."""
-
-    kind: int
-    flags: int
-    sequence: int
-    body: bytes
+        return _HEADERS + padded(len(self.body))
 
 
 class Changed(Exception):  # noqa: N818 - what is the case, caught and tried again
@@ -97,7 +87,7 @@ class Refused(Exception):  # noqa: N818 - what is the case, translated by the ca
         super().__init__(os.strerror(number))
 
 
-class Netlink:
+class Netlink(Closing):
     """A socket to nf_tables of the current network namespace."""
 
     def __init__(self) -> None:
@@ -110,18 +100,11 @@ class Netlink:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
         except OSError as error:
             raise BackendUnavailable(NO_SUPPORT) from error
-        self._socket.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+        self._socket.setsockopt(SOL_NETLINK, _CAP_ACK, 1)
         self._sequence = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close it."""
         self._socket.close()
 
     def generation(self) -> int:
@@ -131,13 +114,12 @@ class Netlink:
             BackendUnavailable: no privilege, or no nf_tables in the kernel.
         """
         try:
-            attributes = self.get(kernel.Message.GETGEN, b"")
+            found = values(self.get(kernel.Message.GETGEN, b""))
         except Refused as error:
             if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
                 raise BackendUnavailable(NO_SUPPORT) from error
             raise BackendError(f"nf_tables does not tell its generation: {error}.") from error
-        # The reply holds the generation as its first attribute, NFTA_GEN_ID, of four bytes.
-        return int.from_bytes(attributes[4:8], "big")
+        return as_number(found.get(kernel.GEN_ID))
 
     def get(self, kind: int, body: bytes) -> bytes:
         """Ask for one object; its attributes.
@@ -147,11 +129,10 @@ class Netlink:
             BackendUnavailable: no privilege.
         """
         self._send(self._pack(kind, 0, body))
-        for reply in self._replies():
-            if reply.kind == _ERROR:
-                raise _refused(reply)
-            return reply.body[_GENMSG.size :]
-        raise BackendError("nf_tables did not answer.")
+        answered, _, _, answer = next(self._answers())
+        if answered == ERROR:
+            raise _refused(error_number(answered, answer))
+        return answer[NETFILTER.size :]
 
     def dump(self, kind: int, body: bytes) -> list[bytes]:
         """Ask for all objects of a kind; the attributes of each.
@@ -161,19 +142,14 @@ class Netlink:
             Refused: the kernel does not know the question, or what it is about is gone.
             BackendUnavailable: no privilege.
         """
-        self._send(self._pack(kind, _DUMP, body))
-        found: list[bytes] = []
-        interrupted = False
-        for reply in self._replies():
-            interrupted |= bool(reply.flags & _DUMP_INTERRUPTED)
-            if reply.kind == _ERROR or (reply.kind == _DONE and _error_number(reply)):
-                raise _refused(reply)
-            if reply.kind == _DONE:
-                break
-            found.append(reply.body[_GENMSG.size :])
-        if interrupted:
-            raise Changed
-        return found
+        self._send(self._pack(kind, DUMP, body))
+        try:
+            answers = list(dumped(partial(self._receive, 0), self._sequence))
+        except InterruptedError as error:
+            raise Changed from error
+        except OSError as error:
+            raise _refused(error.errno or 0) from error
+        return [answer[NETFILTER.size :] for _, _, _, answer in answers]
 
     def room_for(self, octets: int) -> bool:
         """Make room to send that much at once; whether there is.
@@ -210,11 +186,16 @@ class Netlink:
         first = self._sequence + 2
         self._send(self._batch(messages, generation))
         # The kernel works on a batch while it is being sent: all answers are there by now.
-        errors = [reply for reply in self._pending() if reply.kind == _ERROR]
-        refusals = [reply for reply in errors if _error_number(reply)]
-        if refusals:
-            raise _refusal(refusals[0], messages, first)
-        if not errors:
+        # Each is in the name of the message it is about; if of all, in that of the batch's begin.
+        codes = [
+            (sequence - first, error_number(kind, body))
+            for kind, _, sequence, body in self._pending()
+            if kind == ERROR
+        ]
+        for about, code in codes:
+            if code:
+                raise _refusal(code, about, messages)
+        if not codes:
             raise BackendError("nf_tables did not confirm the transaction; run it again.")
 
     def _batch(self, messages: Sequence[Request], generation: int | None) -> bytes:
@@ -223,7 +204,7 @@ class Netlink:
         parts += [self._pack(kind, flags, body) for kind, flags, body, _ in messages[:-1]]
         # Asked of the last message: older kernels confirm neither end of a batch.
         last = messages[-1]
-        parts.append(self._pack(last.kind, last.flags | _ACK, last.body))
+        parts.append(self._pack(last.kind, last.flags | ACK, last.body))
         parts.append(self._pack_batch_edge(kernel.BATCH_END, b""))
         return b"".join(parts)
 
@@ -235,9 +216,7 @@ class Netlink:
 
     def _pack_as(self, kind: int, flags: int, genmsg: tuple[int, int, int], body: bytes) -> bytes:
         self._sequence += 1
-        size = _HEADER.size + _GENMSG.size + len(body)
-        header = _HEADER.pack(size, kind, flags | _REQUEST, self._sequence, 0)
-        return header + _GENMSG.pack(*genmsg) + body
+        return pack(kind, flags | REQUEST, self._sequence, NETFILTER.pack(*genmsg) + body)
 
     def _send(self, data: bytes) -> None:
         try:
@@ -245,66 +224,58 @@ class Netlink:
         except OSError as error:
             raise BackendError(f"nf_tables cannot be reached: {error.strerror}.") from error
 
-    def _replies(self) -> Iterator[Reply]:
+    def _answers(self) -> Iterator[Message]:
         """Answers to the last request, as they come, without end."""
         while True:
-            for reply in self._receive(0):
-                if reply.sequence == self._sequence:
-                    yield reply
+            for message in unpack(self._receive(0)):
+                if message[2] == self._sequence:
+                    yield message
 
-    def _pending(self) -> Iterator[Reply]:
+    def _pending(self) -> Iterator[Message]:
         """Answers that are there already."""
-        while replies := self._receive(socket.MSG_DONTWAIT):
-            yield from replies
+        while data := self._receive(socket.MSG_DONTWAIT):
+            yield from unpack(data)
 
-    def _receive(self, flags: int) -> list[Reply]:
+    def _receive(self, flags: int) -> bytes:
+        """One datagram; none if there is to be no waiting, and none is there."""
         try:
-            data = self._socket.recv(_RECEIVE, flags)
+            return self._socket.recv(_RECEIVE, flags)
         except BlockingIOError:
-            return []
+            return b""
         except OSError as error:
             raise BackendError(
                 f"The answer of nf_tables was lost: {error.strerror}; run it again."
             ) from error
-        return list(_split(data))
+
+
+@contextmanager
+def connected() -> Iterator[Netlink]:
+    """A socket to nf_tables, for as long as its answers are being read.
+
+    Raises:
+        BackendUnavailable: the kernel has no nfnetlink.
+        BackendError: what the kernel answered is cut short.
+    """
+    try:
+        with Netlink() as netlink:
+            yield netlink
+    except MalformedError as error:
+        raise BackendError(f"The answer of nf_tables makes no sense: {error}.") from error
 
 
 def batch_size(messages: Sequence[Request]) -> int:
     """Bytes of a transaction with its begin and end."""
-    edges = 2 * (_HEADER.size + _GENMSG.size) + 8
-    return edges + sum(message.size for message in messages)
+    return 2 * _HEADERS + 8 + sum(message.size for message in messages)
 
 
-def _split(data: bytes) -> Iterator[Reply]:
-    at = 0
-    while at + _HEADER.size <= len(data):
-        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
-        yield Reply(kind, flags, sequence, data[at + _HEADER.size : at + length])
-        at += max(padded(length), _HEADER.size)
-
-
-def _error_number(reply: Reply) -> int:
-    """``errno`` of an error or of a dump's end; 0 for none."""
-    if len(reply.body) < _ERRNO.size:
-        return 0
-    return -int(_ERRNO.unpack_from(reply.body)[0])
-
-
-def _refused(reply: Reply) -> Refused | BackendUnavailable:
-    code = _error_number(reply)
+def _refused(code: int) -> Refused | BackendUnavailable:
     return BackendUnavailable(NO_PRIVILEGE) if code == errno.EPERM else Refused(code)
 
 
-def _refusal(reply: Reply, messages: Sequence[Request], first: int) -> Exception:
-    """What a refused transaction means.
-
-    An error repeats the header of the message it is about; a batch refused as a whole is answered
-    in the name of its begin.
-    """
-    code = _error_number(reply)
+def _refusal(code: int, about: int, messages: Sequence[Request]) -> Exception:
+    """What a refused transaction means; ``about`` is not among the messages if all of it was."""
     if code == errno.ERESTART:
         return Changed()
-    about = _HEADER.unpack_from(reply.body, _ERRNO.size)[3] - first
     what = messages[about].about if 0 <= about < len(messages) else "the transaction"
     if code == errno.EPERM and not 0 <= about < len(messages):
         return BackendUnavailable(NO_PRIVILEGE)

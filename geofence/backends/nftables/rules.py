@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 
 from geofence.backends.nftables import kernel
-from geofence.backends.nftables.attributes import attribute, nested, number, string
 from geofence.backends.nftables.kernel import (
     Bitwise,
     Cmp,
@@ -47,6 +46,7 @@ from geofence.model.ruleset import (
     SetKey,
     SourceIn,
 )
+from geofence.netlink.attributes import attribute, nested, number, string
 
 _IFNAMSIZ = 16
 _FAR = "in no network near an allowed address"

@@ -15,11 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from geofence.backends.nftables import elements, kernel, rules, userdata
-from geofence.backends.nftables.attributes import attribute, nested, number, string
 from geofence.backends.nftables.kernel import ChainFlag, Message, SetFlag
 from geofence.backends.nftables.look import Look
 from geofence.backends.nftables.near import NearKey, near_sets, networks
-from geofence.backends.nftables.netlink import APPEND, CREATE, Request
+from geofence.backends.nftables.netlink import Request
 from geofence.backends.nftables.objects import (
     BASE,
     TABLE,
@@ -36,6 +35,8 @@ from geofence.backends.nftables.objects import (
 )
 from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import Role, Ruleset, SetKey
+from geofence.netlink.attributes import attribute, nested, number, string
+from geofence.netlink.messages import APPEND, CREATE
 
 TABLE_COMMENT = "made by geofence, which sets right whatever is changed here by hand"
 _SET_COMMENTS = {

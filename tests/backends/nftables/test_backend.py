@@ -12,15 +12,16 @@ import pytest
 
 from geofence.apply.transaction import plan_for
 from geofence.backends.nftables import backend, kernel, transaction
-from geofence.backends.nftables.attributes import nested, number, string
 from geofence.backends.nftables.backend import NftablesBackend
-from geofence.backends.nftables.netlink import CREATE, Netlink, Request
+from geofence.backends.nftables.netlink import Netlink, Request
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.lab.host import Host
 from geofence.merge import merge
 from geofence.model.plan import Observed
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import Role, Ruleset, SetKey
+from geofence.netlink.attributes import nested, number, string
+from geofence.netlink.messages import CREATE
 from geofence.plan.drift import differences
 from tests.support.values import JAPAN, RTP, SIP, country, policy, space
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geofence.backends.nftables import elements, kernel
-from geofence.backends.nftables.attributes import LONGEST, attribute, nested, number
 from geofence.backends.nftables.backend import NftablesBackend
 from geofence.backends.nftables.kernel import Element, ElementFlag
 from geofence.backends.nftables.look import look
@@ -18,6 +17,7 @@ from geofence.backends.nftables.transaction import new_set, new_table, no_table
 from geofence.lab.host import Host
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey
+from geofence.netlink.attributes import LONGEST, attribute, nested, number
 from tests.support.values import families, prefix_sets, space
 
 any_set = families.flatmap(prefix_sets)
