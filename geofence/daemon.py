@@ -29,7 +29,7 @@ from geofence.operations.boot import restore
 from geofence.operations.look import last_refresh
 from geofence.operations.notify import told, told_healing
 from geofence.operations.report import RunReport
-from geofence.operations.run import Wish, refresh, with_notes
+from geofence.operations.run import Wish, refresh
 from geofence.operations.site import Site
 from geofence.state.lock import exclusive
 
@@ -129,7 +129,7 @@ def _leave(site: Site) -> NoReturn:
 def _heal(site: Site) -> RunReport:
     """Compare the kernel with what was applied; put right, and count, what others changed."""
     report = restore(site)
-    return report if report.plan.is_empty else with_notes(report, told_healing(site))
+    return report if report.plan.is_empty else report.with_notes(told_healing(site))
 
 
 def _missed_a_day(site: Site) -> bool:

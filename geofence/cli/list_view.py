@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from rich.text import Text
-
 from geofence.cli.figures import age, size
+from geofence.cli.screen import Styled
 from geofence.model.prefixes import Family
 from geofence.operations.report import ListOutcome, ListReport
 
@@ -17,7 +16,7 @@ _STYLES = {ListOutcome.KEPT: "yellow", ListOutcome.MISSING: "red"}
 
 def list_rows(
     lists: Iterable[ListReport], now: datetime
-) -> tuple[tuple[str, ...], list[tuple[str | Text, ...]]]:
+) -> tuple[tuple[str, ...], list[tuple[Styled, ...]]]:
     """Headings and rows of the table of lists."""
     return _HEADINGS, [_row(report, now) for report in lists]
 
@@ -47,11 +46,11 @@ def list_json(report: ListReport) -> dict[str, object]:
     }
 
 
-def _row(report: ListReport, now: datetime) -> tuple[str | Text, ...]:
+def _row(report: ListReport, now: datetime) -> tuple[Styled, ...]:
     checked = report.checked_at
     return (
         str(report.id),
-        Text(str(report.outcome), style=_STYLES.get(report.outcome, "")),
+        (str(report.outcome), _STYLES.get(report.outcome, "")),
         size(report.space.ipv4),
         size(report.space.ipv6),
         _change(report),

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from rich.text import Text
-
 from geofence.cli.figures import addresses, plural
 from geofence.cli.impact_view import impact_json, show_impact
 from geofence.cli.list_view import list_json, list_rows
-from geofence.cli.screen import Screen
+from geofence.cli.screen import Screen, Styled
 from geofence.model.plan import Plan, SetChange
 from geofence.model.prefixes import PrefixSet
 from geofence.operations.report import PlanReport
@@ -88,17 +86,17 @@ def _show_rules(screen: Screen, plan: Plan) -> None:
 
 
 def _count(content: PrefixSet | None) -> str:
-    return "none" if content is None else f"{len(content.split()[0]):,}"
+    return "none" if content is None else f"{content.prefix_count:,}"
 
 
-def _set_row(change: SetChange) -> tuple[str | Text, ...]:
+def _set_row(change: SetChange) -> tuple[Styled, ...]:
     family = change.key.family
     return (
         change.key.name,
         _count(change.before),
         _count(change.after),
-        Text(f"+{addresses(family, change.added.size)}", style="green"),
-        Text(f"-{addresses(family, change.removed.size)}", style="red"),
+        (f"+{addresses(family, change.added.size)}", "green"),
+        (f"-{addresses(family, change.removed.size)}", "red"),
     )
 
 
@@ -118,7 +116,7 @@ def _prefix_lines(change: SetChange, *, full: bool) -> Iterator[tuple[str, str]]
 
 def _set_json(change: SetChange) -> dict[str, object]:
     def count(content: PrefixSet | None) -> int | None:
-        return None if content is None else len(content.split()[0])
+        return None if content is None else content.prefix_count
 
     return {
         "set": change.key.name,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from geofence.cli.screen import Screen
+from geofence.cli.screen import Screen, console
 from geofence.fetch.report import Event, Finished, Received, Retrying, Started
 from geofence.operations.gather import Watch
 
@@ -16,7 +16,7 @@ from geofence.operations.gather import Watch
 def watching(screen: Screen) -> Iterator[Watch]:
     """Something to tell events to for the length of the block."""
     if screen.interactive:
-        with _progress(screen) as bar:
+        with _progress() as bar:
             yield _Bar(bar).tell
     else:
         yield lambda event: _tell_trouble(screen, event)
@@ -27,13 +27,13 @@ def _tell_trouble(screen: Screen, event: Event) -> None:
         screen.note(f"{event.id}: {event.why}; next attempt in {event.seconds:.1f} s")
 
 
-def _progress(screen: Screen) -> Progress:
+def _progress() -> Progress:
     return Progress(
         TextColumn("Fetching"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("lists, {task.fields[kib]:,} KiB {task.fields[doing]}"),
-        console=screen.err,
+        console=console(stderr=True),
         transient=True,
     )
 

@@ -65,7 +65,7 @@ def _set_change(change: SetChange) -> str:
     if change.after is None:
         return "removed"
     added, removed = (addresses(family, part.size) for part in (change.added, change.removed))
-    held = plural(len(change.after.split()[0]), "prefix", "prefixes")
+    held = plural(change.after.prefix_count, "prefix", "prefixes")
     return f"+{added} -{removed} addresses, now {held}"
 
 

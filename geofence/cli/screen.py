@@ -1,52 +1,50 @@
-"""Where text for people goes: colours and tables at a terminal, plain lines elsewhere."""
+"""Where text for people goes: colours and tables at a terminal, plain lines elsewhere.
+
+rich is imported for tables and progress bars alone: a line needs none of it, and ``restore`` at
+boot prints nothing else.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _PIPED_WIDTH = 1_000
 """Columns where no terminal sets a width, so that logs are not folded."""
 
-
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave it to ``__main__``: that nobody reads on, as after 'head', is no failure."""
-        raise BrokenPipeError
+Styled = str | tuple[str, str]
+"""Text, or text with a style: a colour, ``bold``, or both."""
 
 
 class Screen:
     """Standard output for results, standard error for what goes on beside."""
 
-    def __init__(self) -> None:
-        self._out = _console(stderr=False)
-        self._err = _console(stderr=True)
-
     @property
     def interactive(self) -> bool:
         """Whether somebody looks at standard error."""
-        return self._err.is_terminal
-
-    @property
-    def err(self) -> Console:
-        """For a progress bar."""
-        return self._err
+        return sys.stderr.isatty()
 
     def say(self, text: str, style: str = "") -> None:
         """A line of the result."""
-        self._out.print(Text(text, style=style), soft_wrap=True)
+        _line(text, style, err=False)
 
     def note(self, text: str, style: str = "") -> None:
         """A line beside the result: a warning, progress."""
-        self._err.print(Text(text, style=style), soft_wrap=True)
+        _line(text, style, err=True)
 
-    def table(self, headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    def table(self, headings: Sequence[str], rows: Iterable[Sequence[Styled]]) -> None:
         """A table; headings that begin with ``>`` stand over figures."""
+        from rich.table import Table
+        from rich.text import Text
+
         grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for heading in headings:
             right = heading.startswith(">")
@@ -57,8 +55,22 @@ class Screen:
                 overflow="fold",
             )
         for row in rows:
-            grid.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-        self._out.print(grid)
+            grid.add_row(*(Text(*((cell,) if isinstance(cell, str) else cell)) for cell in row))
+        console(stderr=False).print(grid)
+
+
+def console(*, stderr: bool) -> Console:
+    """What rich prints to."""
+    from rich.console import Console
+
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to ``__main__``: that nobody reads on, as after 'head', is no failure."""
+            raise BrokenPipeError
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _PIPED_WIDTH
+    return Ours(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: object) -> None:
@@ -66,7 +78,8 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _PIPED_WIDTH
-    return _Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+def _line(text: str, style: str, *, err: bool) -> None:
+    words = style.split()
+    colour = next((word for word in words if word != "bold"), None)
+    plain = False if "NO_COLOR" in os.environ else None  # https://no-color.org
+    typer.secho(text, fg=colour, bold="bold" in words or None, err=err, color=plain)

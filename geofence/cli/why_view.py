@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
 from geofence.cli.screen import Screen
 from geofence.model.prefixes import Family, address_text
 from geofence.model.ruleset import Action
@@ -11,10 +9,10 @@ from geofence.operations.report import WhyReport
 from geofence.policy.countries import country_name
 
 _VERDICTS = {
-    Action.PASS: Text("gets in", style="green"),
-    Action.DROP: Text("is dropped", style="red"),
+    Action.PASS: ("gets in", "green"),
+    Action.DROP: ("is dropped", "red"),
 }
-_UNFENCED = Text("not fenced", style="cyan")
+_UNFENCED = ("not fenced", "cyan")
 
 
 def show_why(screen: Screen, source: tuple[Family, int], report: WhyReport) -> None:

@@ -6,10 +6,8 @@ import textwrap
 import time
 from collections.abc import Iterable
 
-from rich.text import Text
-
 from geofence.cli.figures import addresses
-from geofence.cli.screen import Screen
+from geofence.cli.screen import Screen, Styled
 from geofence.demo.stage import Stage
 from geofence.demo.world import ABROAD, JAPAN, PEOPLE, RTP, SIP, TARGETS, Person, Target
 from geofence.errors import ExitCode
@@ -181,20 +179,20 @@ class _Demo:
             self._say(f"{sum(seen.values())} of the same {len(seen)} packets get in.")
         self._before = seen
 
-    def _rows(self, seen: Seen) -> Iterable[tuple[str | Text, ...]]:
+    def _rows(self, seen: Seen) -> Iterable[tuple[Styled, ...]]:
         for person in PEOPLE:
             for family in Family:
                 name = person.name if family is Family.IPV4 else ""
                 marks = (self._mark(seen, (person, family, target)) for target in TARGETS)
                 yield (name, str(person.address(family)), *marks)
 
-    def _mark(self, seen: Seen, cell: Cell) -> Text:
+    def _mark(self, seen: Seen, cell: Cell) -> Styled:
         """In or dropped; with a star if that is not as last time."""
         star = "*" if self._before.get(cell, seen[cell]) != seen[cell] else ""
         weight = "bold " if star else ""
         if seen[cell]:
-            return Text(f"in{star}", style=f"{weight}green")
-        return Text(f"dropped{star}", style=f"{weight}red")
+            return f"in{star}", f"{weight}green"
+        return f"dropped{star}", f"{weight}red"
 
 
 def _sizes(space: AddressSpace) -> str:

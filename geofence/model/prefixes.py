@@ -15,6 +15,7 @@ import socket
 from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -159,9 +160,27 @@ class PrefixSet:
                 at += 1 << width
         return networks, lengths
 
+    @property
+    def prefix_count(self) -> int:
+        """How many prefixes ``split`` gives, without making them.
+
+        Between its ends, an interval is widest at the address with most trailing zeros; on either
+        side of that, each one bit of the distance is one prefix.
+        """
+        return sum(starmap(_prefixes_between, self.intervals()))
+
     def prefixes(self) -> list[Prefix]:
         """The fewest prefixes that make up the set, ascending."""
         return [Prefix(self.family, *pair) for pair in zip(*self.split(), strict=True)]
+
+
+def _prefixes_between(first: int, past: int) -> int:
+    size = past - first
+    if not size & (size - 1) and not first & (size - 1):
+        return 1
+    width = (first ^ (past - 1)).bit_length() - 1
+    middle = (past - 1) >> width << width
+    return (middle - first).bit_count() + (past - middle).bit_count()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from geofence.model.generation import Generation
 from geofence.model.plan import Observed, Plan
 from geofence.model.policy import WithoutRuleset
 from geofence.model.ruleset import Ruleset
-from geofence.operations.live import let_in_again
 from geofence.operations.probation import forget, lapsed
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -33,7 +32,8 @@ def restore(site: Site) -> RunReport:
         if generation is None:
             report = _without_ruleset(site, notes)
         else:
-            report = _restored(site, generation, notes)
+            another = bool(notes) or over is not None
+            report = _restored(site, generation, notes, another=another)
         return report if over is None else _forgetting(site, over, report)
 
 
@@ -47,10 +47,13 @@ def _last_good(site: Site, over: Probation | None) -> tuple[Generation | None, t
     return generation, tuple(str(found) for found in damaged)
 
 
-def _restored(site: Site, generation: Generation, notes: tuple[str, ...]) -> RunReport:
+def _restored(
+    site: Site, generation: Generation, notes: tuple[str, ...], *, another: bool
+) -> RunReport:
+    """Apply a generation; ``another``: it is not what was applied last."""
     chosen = site.choose_again(generation)
     applied = apply_ruleset(chosen.backend, generation.ruleset)
-    again = () if applied.plan.is_empty else let_in_again(generation.ruleset)
+    again = _let_in_again(generation.ruleset) if another and not applied.plan.is_empty else ()
     return RunReport(
         applied.plan,
         chosen.why,
@@ -98,5 +101,12 @@ def remove(site: Site) -> tuple[str, ...]:
 def _removed() -> tuple[str, ...]:
     names = remove_all()
     if names:
-        let_in_again(None)
+        _let_in_again(None)
     return names
+
+
+def _let_in_again(ruleset: Ruleset | None) -> tuple[str, ...]:
+    # Not at the top: restore at boot needs nothing of live flows, and should not wait for it.
+    from geofence.operations.live import let_in_again
+
+    return let_in_again(ruleset)

@@ -13,7 +13,7 @@ from geofence.model.policy import NamedException
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.gather import Watch, at_hand, fetched, unwatched
 from geofence.operations.report import RunReport
-from geofence.operations.run import Wish, apply_rules, holding, with_notes
+from geofence.operations.run import Wish, apply_rules, holding
 from geofence.operations.site import Site
 from geofence.policy import exceptions_named
 from geofence.policy.owned import OWNED_FILE, with_enabled
@@ -61,7 +61,7 @@ def _apply(site: Site, wish: Wish, watch: Watch) -> RunReport:
     """Look up the host names that are meant now, then apply."""
     gathered = fetched(site, site.policy(), (ListKind.HOST,), watch=watch)
     gathered.store(site)
-    return with_notes(apply_rules(site, wish, gathered.reports), gathered.notes)
+    return apply_rules(site, wish, gathered.reports).with_notes(gathered.notes)
 
 
 def _space(site: Site, chosen: tuple[NamedException, ...]) -> AddressSpace:

@@ -104,7 +104,7 @@ def status(site: Site) -> StatusReport:
         applied_at=generation.created_at if generation else None,
         reason=generation.reason if generation else "",
         services=_services(policy, generation, observed),
-        sets={key.name: len(held.split()[0]) for key, held in sorted(observed.sets.items())},
+        sets={key.name: held.prefix_count for key, held in sorted(observed.sets.items())},
         lists=reports,
         stale=stale(policy, reports, datetime.now(UTC)),
         last=site.journal.outcome(),

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 
 from geofence.errors import BusyError, ExitCode, GeofenceError, GuardRefusal, StateError, UsageError
 from geofence.operations.report import RunReport
-from geofence.operations.run import with_notes
 from geofence.operations.site import Site
 from geofence.state.journal import Ending, Outcome
 from geofence.state.lock import exclusive
@@ -41,7 +40,7 @@ def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunRep
     ending, code = Ending.DONE, ExitCode.DONE
     if report.degraded:
         ending, code = Ending.DEGRADED, ExitCode.DEGRADED
-    return with_notes(report, _close(site, command, ending, " ".join(report.notes), code))
+    return report.with_notes(_close(site, command, ending, " ".join(report.notes), code))
 
 
 def told_healing(site: Site) -> tuple[str, ...]:
@@ -58,7 +57,9 @@ def _close(
 ) -> tuple[str, ...]:
     """Write the ending down and tell of it; what went wrong with either, a sentence each."""
     before = site.journal.outcome()
-    hook = _hook(site, before)
+    recovered = before is not None and before.ending is not Ending.DONE
+    quiet = command == "restore" and ending is Ending.DONE and not recovered
+    hook = before.notify_command if before is not None and quiet else _hook(site, before)
     after = replace(
         before or Outcome(command, ending, datetime.now(UTC)),
         command=command,
@@ -70,7 +71,7 @@ def _close(
     written = _write(site, after)
     if ending is not Ending.DONE:
         return (*written, *_tell(site, hook, after, str(ending), message, code=code))
-    if before is not None and before.ending is not Ending.DONE:
+    if before is not None and recovered:
         return (*written, *_tell(site, hook, after, "recovered", f"After: {before.message}"))
     return written
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -82,6 +82,10 @@ class RunReport:
     """Live flows that the change touches; None if they were not or could not be read."""
     degraded: bool = False
     """Done, but with at least one list that could not be renewed, or less than was asked for."""
+
+    def with_notes(self, notes: tuple[str, ...]) -> RunReport:
+        """The report with more to tell, before what it tells already."""
+        return replace(self, notes=(*notes, *self.notes))
 
 
 @dataclass(frozen=True, slots=True)

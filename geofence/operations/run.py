@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from geofence.apply import apply_ruleset
@@ -73,7 +73,7 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
     with holding(site):
         gathered.store(site)
-        return with_notes(apply_rules(site, wish, gathered.reports), gathered.notes)
+        return apply_rules(site, wish, gathered.reports).with_notes(gathered.notes)
 
 
 def apply(site: Site, wish: Wish) -> RunReport:
@@ -97,12 +97,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     desired = merge(policy, spaces(reports))
     chosen = site.choose_backend(policy.backend)
     report = commit(site, wish, chosen, desired, reports)
-    return with_notes(report, stale(policy, reports, datetime.now(UTC)))
-
-
-def with_notes(report: RunReport, notes: tuple[str, ...]) -> RunReport:
-    """The report with more to tell."""
-    return replace(report, notes=(*notes, *report.notes))
+    return report.with_notes(stale(policy, reports, datetime.now(UTC)))
 
 
 def commit(

@@ -1,4 +1,7 @@
-"""Where one installation keeps its things."""
+"""Where one installation keeps its things.
+
+What reads rules and lists is imported where it is asked for: ``restore`` at boot needs neither.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from geofence.backends.choose import Chosen, choose
 from geofence.errors import BackendUnavailable
 from geofence.model.generation import Generation
 from geofence.model.policy import BackendChoice, Policy
-from geofence.policy import load_policy
-from geofence.policy.owned import OWNED_FILE
 from geofence.state.files import clean_debris
 from geofence.state.generations import GenerationStore
 from geofence.state.journal import Journal
-from geofence.state.lists import ListStore
+
+if TYPE_CHECKING:
+    from geofence.state.lists import ListStore
 
 RULES_DIRECTORY = Path("/etc/geofence/rules.d")
 STATE_DIRECTORY = Path("/var/lib/geofence")
@@ -54,11 +58,15 @@ class Site:
     @property
     def owned_file(self) -> Path:
         """The rules file that the command line owns."""
+        from geofence.policy.owned import OWNED_FILE
+
         return self.rules_directory / OWNED_FILE
 
     @property
     def lists(self) -> ListStore:
         """Accepted lists."""
+        from geofence.state.lists import ListStore
+
         return ListStore(self.state_directory)
 
     @property
@@ -82,6 +90,8 @@ class Site:
         Raises:
             RulesError: they do not load.
         """
+        from geofence.policy import load_policy
+
         return load_policy(self.rules_directories)
 
     def choose_backend(self, wanted: BackendChoice) -> Chosen:

@@ -22,7 +22,7 @@ def _set_difference(change: SetChange) -> str:
         return f"the set {name} is missing"
     if change.after is None:
         return f"the set {name} should not be there"
-    lacking, foreign = (len(part.split()[0]) for part in (change.added, change.removed))
+    lacking, foreign = (part.prefix_count for part in (change.added, change.removed))
     return f"the set {name} lacks {lacking:,} prefixes and holds {foreign:,} that it should not"
 
 

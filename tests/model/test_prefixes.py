@@ -69,6 +69,11 @@ def test_prefixes_make_up_the_set_again(content: PrefixSet, shortest: int) -> No
     assert PrefixSet.of(content.family, again) == content
 
 
+@given(some_sets | some_sets.map(PrefixSet.complement))
+def test_prefixes_are_counted_without_being_made(content: PrefixSet) -> None:
+    assert content.prefix_count == len(content.split()[0])
+
+
 @given(st.lists(prefixes(Family.IPV4), max_size=10))
 def test_union_of_many_is_the_union_of_all(found: list[Prefix]) -> None:
     singles = [PrefixSet.of(Family.IPV4, [each]) for each in found]

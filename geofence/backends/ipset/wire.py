@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import add
 from sys import byteorder
 
 from geofence.model.prefixes import Family, PrefixSet
@@ -53,6 +55,10 @@ class _Layout:
 _LAYOUTS = {family: _Layout.of(family) for family in Family}
 
 
+_SIZES = {family: [1 << at for at in range(family.bits, -1, -1)] for family in Family}
+"""Number of addresses of a prefix by its length."""
+
+
 def pack_entries(family: Family, networks: list[int], lengths: list[int]) -> list[bytes]:
     """Prefixes as the contents of ``IPSET_ATTR_ADT`` attributes, one for each message to send."""
     layout = _LAYOUTS[family]
@@ -80,7 +86,7 @@ def unpack_entries(family: Family, packed: bytes) -> PrefixSet:
     octets = bytearray(count * width)
     for octet in range(width):
         octets[octet::width] = packed[layout.address_at + octet :: size]
-    return _as_set(family, _addresses(family, bytes(octets)), list(packed[layout.cidr_at :: size]))
+    return _as_set(family, _addresses(family, bytes(octets)), packed[layout.cidr_at :: size])
 
 
 def _follows_template(layout: _Layout, packed: bytes, count: int) -> bool:
@@ -106,12 +112,18 @@ def _address_octets(family: Family, addresses: list[int]) -> bytes:
 def _addresses(family: Family, octets: bytes) -> list[int]:
     if family is Family.IPV6:
         return [high << 64 | low for high, low in struct.iter_unpack(">QQ", octets)]
-    return [address for (address,) in struct.iter_unpack(">I", octets)]
+    words = array("I", octets)
+    if byteorder == "little":
+        words.byteswap()
+    return words.tolist()
 
 
-def _as_set(family: Family, networks: list[int], lengths: list[int]) -> PrefixSet:
-    bits = family.bits
-    pasts = [n + (1 << (bits - length)) for n, length in zip(networks, lengths, strict=True)]
+def _as_set(family: Family, networks: list[int], lengths: Iterable[int]) -> PrefixSet:
+    try:
+        sizes = map(_SIZES[family].__getitem__, lengths)
+        pasts = list(map(add, networks, sizes))
+    except IndexError as error:
+        raise ValueError("an entry with a prefix longer than an address") from error
     return PrefixSet.of_ranges(family, networks, pasts)
 
 
