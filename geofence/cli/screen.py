@@ -82,4 +82,8 @@ def _line(text: str, style: str, *, err: bool) -> None:
     words = style.split()
     colour = next((word for word in words if word != "bold"), None)
     plain = False if "NO_COLOR" in os.environ else None  # https://no-color.org
-    typer.secho(text, fg=colour, bold="bold" in words or None, err=err, color=plain)
+    try:
+        typer.secho(text, fg=colour, bold="bold" in words or None, err=err, color=plain)
+    except BrokenPipeError as error:
+        # Without its number, or typer would end with 1; ``__main__`` knows that it is no failure.
+        raise BrokenPipeError from error
