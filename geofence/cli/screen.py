@@ -79,11 +79,16 @@ def print_json(value: object) -> None:
 
 
 def _line(text: str, style: str, *, err: bool) -> None:
-    words = style.split()
+    words = style.split() if _takes_styles() else []
     colour = next((word for word in words if word != "bold"), None)
-    plain = False if "NO_COLOR" in os.environ else None  # https://no-color.org
+    styled = typer.style(text, fg=colour, bold="bold" in words or None) if words else text
     try:
-        typer.secho(text, fg=colour, bold="bold" in words or None, err=err, color=plain)
+        typer.echo(styled, err=err)
     except BrokenPipeError as error:
         # Without its number, or typer would end with 1; ``__main__`` knows that it is no failure.
         raise BrokenPipeError from error
+
+
+def _takes_styles() -> bool:
+    """What typer does not ask itself (https://no-color.org); pipes it knows."""
+    return "NO_COLOR" not in os.environ and os.environ.get("TERM") not in ("dumb", "unknown")

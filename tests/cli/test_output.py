@@ -105,7 +105,7 @@ def _read(terminal: int) -> bytes:
 
 
 def test_a_terminal_gets_colours_and_a_pipe_does_not(settled: Machine) -> None:
-    assert "\x1b[1;32mThe fence stands as it was applied." in at_a_terminal(settled, "status")
+    assert "\x1b[32m\x1b[1mThe fence stands as it was applied." in at_a_terminal(settled, "status")
     assert "\x1b" not in settled.ok("status").said
 
 
