@@ -474,7 +474,7 @@ def test_with_privilege_there_is_no_obstacle() -> None:
 
 
 def test_an_answer_that_is_cut_short_is_named() -> None:
-    with pytest.raises(BackendError, match="nf_tables makes no sense: .* cut short"), connected():
+    with pytest.raises(BackendError, match=r"nf_tables makes no sense: .* cut short"), connected():
         values(string(1, "geofence")[:-4])
 
 
