@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.netlink.attributes import MalformedError
-from geofence.netlink.messages import ERROR, Message, dumped, error_number, pack, unpack
+from geofence.netlink.messages import ERROR, Message, answered, dumped, error_number, pack, unpack
 
 DONE = 3
 INTERRUPTED = 0x10
@@ -97,3 +97,16 @@ def test_an_interrupted_dump_is_read_to_its_end_and_not_believed(flags: tuple[in
     with pytest.raises(InterruptedError):
         list(dumped(lambda: left.pop(0), SEQUENCE))
     assert left == []
+
+
+def test_the_first_answer_to_the_request_is_taken() -> None:
+    earlier, mine = (20, 0, SEQUENCE - 1, b"old."), (20, 0, SEQUENCE, b"new.")
+    received = iter([datagram(earlier), datagram(earlier, mine, earlier)])
+    assert answered(received.__next__, SEQUENCE) == mine
+
+
+def test_a_request_is_confirmed_or_refused() -> None:
+    done, refused = (ERROR, 0, SEQUENCE, code(0)), (ERROR, 0, SEQUENCE, code(errno.EPERM))
+    assert answered(lambda: datagram(done), SEQUENCE) == done
+    with pytest.raises(PermissionError):
+        answered(lambda: datagram(refused), SEQUENCE)
