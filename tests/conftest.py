@@ -10,6 +10,10 @@ from hypothesis import settings
 from geofence.lab import privilege
 from geofence.lab.network import Lab
 
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+settings.register_profile("geofence", deadline=None)
+settings.load_profile("geofence")
+
 
 def pytest_configure() -> None:
     """Become root of a user namespace where needed; possible only before the first thread.

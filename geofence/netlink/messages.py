@@ -79,6 +79,26 @@ def error_number(kind: int, body: bytes) -> int:
     return 0
 
 
+def answered(receive: Callable[[], bytes], sequence: int) -> Message:
+    """The first message that answers a request.
+
+    Args:
+        receive: waits for one datagram.
+        sequence: the request's number; answers to others are passed over.
+
+    Raises:
+        OSError: the kernel refused.
+        MalformedError: a message is cut short.
+    """
+    while True:
+        for message in unpack(receive()):
+            kind, _, number, body = message
+            if number == sequence:
+                if kind == ERROR:
+                    raise_for(error_number(kind, body))
+                return message
+
+
 def dumped(receive: Callable[[], bytes], sequence: int) -> Iterator[Message]:
     """What answers the request for a dump, up to its end.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from geofence.model.policy import Origin
 from geofence.policy.problems import Mistake, Problems, printable
-from geofence.policy.trust import distrust
+from geofence.trust import distrust
 
 MOST_OCTETS = 1_000_000
 """A rules file larger than this is none."""
@@ -108,7 +108,7 @@ def _opened(path: Path, flags: int = 0) -> Iterator[int]:
 
 def _believe(path: Path, handle: int) -> None:
     """Raise a Mistake about what others could have written."""
-    doubt = distrust(os.fstat(handle))
+    doubt = distrust(os.fstat(handle), by_hand=True)
     if doubt:
         raise Mistake(
             doubt.reason,

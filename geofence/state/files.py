@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.trust import distrust
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -25,7 +26,6 @@ LARGEST_FILE = 512 << 20
 
 _TEMPORARY = ".geofence-"
 _TEMPORARY_END = ".tmp"
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS = 0o077
 
 _FULL = "free some space there; nothing was changed"
@@ -206,13 +206,9 @@ def _require_trust(path: Path, facts: os.stat_result) -> None:
     Raises:
         StateError: somebody else does; names the remedy.
     """
-    if facts.st_uid not in (0, os.geteuid()):
+    doubt = distrust(facts, by_hand=False)
+    if doubt:
         raise StateError(
-            f"{path} belongs to user {facts.st_uid}, who could have put anything there; "
-            f"look at it, then 'chown root {path}'."
-        )
-    if facts.st_mode & _OTHERS_WRITE:
-        raise StateError(
-            f"{path} can be written by others, who could have put anything there; "
-            f"look at it, then 'chmod go-w {path}'."
+            f"{path} {doubt.reason}, who could have put anything there; "
+            f"look at it, then '{doubt.remedy} {path}'."
         )

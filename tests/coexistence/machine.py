@@ -12,9 +12,8 @@ import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from geofence.closing import Closing
 from geofence.lab.host import Host
 
 _HERE = Path(__file__).parent
@@ -83,7 +82,7 @@ class Debian:
         self._keeper.communicate()
 
 
-class Machine:
+class Machine(Closing):
     """One machine; its network is a lab's host."""
 
     def __init__(self, host: Host, keeper: subprocess.Popen[str], root: Path) -> None:
@@ -142,17 +141,6 @@ class Machine:
     def close(self) -> None:
         """Kill its processes and let go of its files."""
         self._keeper.communicate()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _keep(process: subprocess.Popen[str]) -> subprocess.Popen[str]:

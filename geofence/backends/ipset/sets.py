@@ -14,10 +14,10 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from geofence.backends.ipset.wire import pack_entries, unpack_entries
+from geofence.closing import Closing
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.netlink import messages
@@ -103,7 +103,7 @@ class SetHeader(NamedTuple):
     entries: int
 
 
-class KernelSets:
+class KernelSets(Closing):
     """A netlink socket to the IP sets of the current network namespace.
 
     All methods raise BackendUnavailable for missing privilege or kernel support and BackendError
@@ -119,15 +119,8 @@ class KernelSets:
             )
         self._sequence = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close it."""
         self._socket.close()
 
     def require_type(self) -> None:
@@ -205,22 +198,19 @@ class KernelSets:
         wanted = string(_ATTR_TYPENAME, _TYPE) + number(_ATTR_FAMILY, family.socket_family, 1)
         with _translated(f"find the type {_TYPE}"):
             self._send(_CMD_TYPE, messages.REQUEST, wanted)
-            kind, _, _, body = next(self._answers())
-            if kind == messages.ERROR:
-                messages.raise_for(messages.error_number(kind, body))
+            _, _, _, body = messages.answered(self._receive, self._sequence)
             return as_number(_attributes(body).get(_ATTR_REVISION))
 
     def _request(self, command: int, *attributes: bytes) -> None:
         """Have something done; the kernel's refusal as OSError."""
         flags = messages.REQUEST | messages.ACK | messages.EXCL
         self._send(command, flags, b"".join(attributes))
-        kind, _, _, body = next(self._answers())
-        messages.raise_for(messages.error_number(kind, body))
+        messages.answered(self._receive, self._sequence)
 
     def _list(self, what: bytes) -> list[dict[int, bytes]]:
         """The attributes of each message that answers a listing."""
         self._send(_CMD_LIST, messages.REQUEST | messages.DUMP, what)
-        answers = messages.dumped(lambda: self._socket.recv(_DATAGRAM), self._sequence)
+        answers = messages.dumped(self._receive, self._sequence)
         return [_attributes(body) for _, _, _, body in answers]
 
     def _send(self, command: int, flags: int, attributes: bytes) -> None:
@@ -229,12 +219,8 @@ class KernelSets:
         body = about + attributes
         self._socket.send(messages.pack(_SUBSYSTEM | command, flags, self._sequence, body))
 
-    def _answers(self) -> Iterator[messages.Message]:
-        """What the kernel says to the last request, without end."""
-        while True:
-            for message in messages.unpack(self._socket.recv(_DATAGRAM)):
-                if message[2] == self._sequence:
-                    yield message
+    def _receive(self) -> bytes:
+        return self._socket.recv(_DATAGRAM)
 
 
 def _attributes(body: bytes) -> dict[int, bytes]:

@@ -32,6 +32,7 @@ from geofence.netlink.messages import (
     REQUEST,
     SOL_NETLINK,
     Message,
+    answered,
     dumped,
     error_number,
     pack,
@@ -129,9 +130,10 @@ class Netlink(Closing):
             BackendUnavailable: no privilege.
         """
         self._send(self._pack(kind, 0, body))
-        answered, _, _, answer = next(self._answers())
-        if answered == ERROR:
-            raise _refused(error_number(answered, answer))
+        try:
+            _, _, _, answer = answered(partial(self._receive, 0), self._sequence)
+        except OSError as error:
+            raise _refused(error.errno or 0) from error
         return answer[NETFILTER.size :]
 
     def dump(self, kind: int, body: bytes) -> list[bytes]:
@@ -223,13 +225,6 @@ class Netlink(Closing):
             self._socket.send(data)
         except OSError as error:
             raise BackendError(f"nf_tables cannot be reached: {error.strerror}.") from error
-
-    def _answers(self) -> Iterator[Message]:
-        """Answers to the last request, as they come, without end."""
-        while True:
-            for message in unpack(self._receive(0)):
-                if message[2] == self._sequence:
-                    yield message
 
     def _pending(self) -> Iterator[Message]:
         """Answers that are there already."""

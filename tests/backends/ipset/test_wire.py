@@ -54,3 +54,16 @@ def test_anything_else_is_refused(packed: bytes) -> None:
 def test_an_entry_without_an_address_is_refused() -> None:
     with pytest.raises(ValueError, match="without address"):
         unpack_entries(Family.IPV4, struct.pack("=HH", 4, 7 | 1 << 15))
+
+
+def test_an_entry_without_a_length_is_refused() -> None:
+    (whole,) = pack_entries(Family.IPV4, [0xC0000200], [24])
+    bare = whole[:16] + struct.pack("=HH", 4, 3)
+    with pytest.raises(ValueError, match="without address or prefix length"):
+        unpack_entries(Family.IPV4, struct.pack("=H", len(bare)) + bare[2:])
+
+
+def test_entries_cut_short_are_refused() -> None:
+    (whole,) = pack_entries(Family.IPV4, [0xC0000200, 0xC0000300], [24, 24])
+    with pytest.raises(ValueError, match="cut short"):
+        unpack_entries(Family.IPV4, whole[:-4])

@@ -13,14 +13,14 @@ import pytest
 from geofence.apply.transaction import plan_for
 from geofence.backends.nftables import backend, kernel, transaction
 from geofence.backends.nftables.backend import NftablesBackend
-from geofence.backends.nftables.netlink import Netlink, Request
+from geofence.backends.nftables.netlink import Netlink, Request, connected
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.lab.host import Host
 from geofence.merge import merge
 from geofence.model.plan import Observed
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import Role, Ruleset, SetKey
-from geofence.netlink.attributes import nested, number, string
+from geofence.netlink.attributes import nested, number, string, values
 from geofence.netlink.messages import CREATE
 from geofence.plan.drift import differences
 from tests.support.values import JAPAN, RTP, SIP, country, policy, space
@@ -471,6 +471,11 @@ def test_without_privilege_the_remedy_is_named() -> None:
 
 def test_with_privilege_there_is_no_obstacle() -> None:
     assert BACKEND.obstacle() is None
+
+
+def test_an_answer_that_is_cut_short_is_named() -> None:
+    with pytest.raises(BackendError, match=r"nf_tables makes no sense: .* cut short"), connected():
+        values(string(1, "geofence")[:-4])
 
 
 def test_without_nf_tables_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,27 +22,33 @@ class Distrust(NamedTuple):
     """The command that takes the reason away; the path follows."""
 
 
-def distrust(status: os.stat_result) -> Distrust | None:
+def distrust(status: os.stat_result, *, by_hand: bool) -> Distrust | None:
     """Why others than root and the one who runs geofence could have written a file or directory.
 
-    Whoever owns the program itself is believed too: they could change that as well. A group may
-    write where it is the owner's private one (as ``useradd`` makes them), since nobody else is in
-    it.
+    What people write, and install, is seen with more indulgence than what geofence alone does.
+    Whoever owns the program itself is believed there too: they could change that as well. And a
+    group may write where it is the owner's private one (as ``useradd`` makes them), since nobody
+    else is in it.
 
     Args:
         status: of the file itself (``fstat``), symbolic links followed.
+        by_hand: whether people write it, as rules; geofence alone writes its state.
 
     Returns:
         What is wrong with it and what helps, or None if nothing is.
     """
-    if status.st_uid not in {0, os.geteuid(), Path(__file__).stat().st_uid}:
-        return Distrust(f"belongs to {_user_name(status.st_uid)}", "chown root")
+    owner, group = status.st_uid, status.st_gid
+    if owner not in {0, os.geteuid()} and not (by_hand and owner == _owner_of_program()):
+        return Distrust(f"belongs to {_user_name(owner)}", "chown root")
     if status.st_mode & stat.S_IWOTH:
         return Distrust("can be written by everyone", "chmod go-w")
-    if status.st_mode & stat.S_IWGRP and not _is_private_group(status.st_gid, status.st_uid):
-        group = _group_name(status.st_gid)
-        return Distrust(f"can be written by the group {group}", "chmod go-w")
+    if status.st_mode & stat.S_IWGRP and not (by_hand and _is_private_group(group, owner)):
+        return Distrust(f"can be written by the group {_group_name(group)}", "chmod go-w")
     return None
+
+
+def _owner_of_program() -> int:
+    return Path(__file__).stat().st_uid
 
 
 def _user_name(uid: int) -> str:
