@@ -24,10 +24,12 @@ chmod +x "$top/root/usr/sbin/policy-rc.d"
 # Where one is installed already, it may have been set up; here it is as Debian ships it.
 rm -rf "$top/root/etc/fail2ban" "$top/root/etc/firewalld" "$top/root/etc/ufw" \
     "$top/root/etc/default/ufw" "$top/root/etc/docker"
+# First all are unpacked, in whatever order, then configured in that of their dependencies.
 chroot "$top/root" env -i DEBIAN_FRONTEND=noninteractive LC_ALL=C UCF_FORCE_CONFFMISS=1 \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    sh -c 'exec dpkg --install --no-triggers --force-confmiss --force-unsafe-io \
-        --path-exclude="/usr/share/doc/*" --path-exclude="/usr/share/man/*" /run/packages/*.deb' \
+    sh -c 'dpkg --unpack --force-depends --force-confmiss --force-unsafe-io --no-triggers \
+        --path-exclude="/usr/share/doc/*" --path-exclude="/usr/share/man/*" /run/packages/*.deb &&
+        dpkg --configure --pending --force-confmiss --force-unsafe-io --no-triggers' \
     >"$top/log" 2>&1 || {
     cat "$top/log" >&2
     exit 1

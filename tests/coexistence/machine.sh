@@ -16,7 +16,7 @@ mount -t tmpfs tmp "$own/root/tmp"
 mount -t proc proc "$own/root/proc"
 mount -t sysfs sys "$own/root/sys"
 mount --rbind /dev "$own/root/dev"
-mount --rbind /sys/fs/cgroup "$own/root/sys/fs/cgroup"
+[ ! -d /sys/fs/cgroup ] || mount --rbind /sys/fs/cgroup "$own/root/sys/fs/cgroup"
 # Nobody answers a question for a name there, and programs would wait for that.
 sed -i 's/^hosts:.*/hosts: files/' "$own/root/etc/nsswitch.conf"
 
