@@ -60,8 +60,12 @@ def encode(generation: Generation) -> bytes:
         "lists": [[n.name, n.checked_at.isoformat(), n.sha256] for n in generation.lists],
     }
     body = json.dumps(facts, separators=(",", ":")).encode() + b"\n" + packed
-    head = {"format": FORMAT, "sha256": hashlib.sha256(body).hexdigest()}
-    return json.dumps(head).encode() + b"\n" + body
+    return _head_of(body) + b"\n" + body
+
+
+def _head_of(body: bytes) -> bytes:
+    """The first line, which says what the rest is."""
+    return json.dumps({"format": FORMAT, "sha256": hashlib.sha256(body).hexdigest()}).encode()
 
 
 def decode(content: bytes) -> Generation:
@@ -76,6 +80,8 @@ def decode(content: bytes) -> Generation:
         raise ValueError(f"has format {stated_format!r}, not {FORMAT}")
     if checksum != hashlib.sha256(body).hexdigest():
         raise ValueError("does not have the checksum it states")
+    if head != _head_of(body):  # the same in other words is not what was written
+        raise ValueError("is damaged")
     facts, _, packed = body.partition(b"\n")
     try:
         return _generation(json.loads(facts), packed)

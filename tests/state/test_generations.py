@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geofence.errors import StateError
@@ -81,6 +81,7 @@ def test_whole_families_and_single_addresses_at_the_ends_survive() -> None:
 
 
 @given(st.integers(0, len(ENCODED) - 1), st.integers(1, 255))
+@example(ENCODED.index(b" "), ord(" ") ^ ord("\t"))
 def test_no_damaged_octet_is_obeyed(at: int, flipped: int) -> None:
     damaged = bytearray(ENCODED)
     damaged[at] ^= flipped
