@@ -14,34 +14,8 @@ from pathlib import Path
 
 from geofence.lab.privilege import CLONE_NEWNET, call
 
-_MODULES = (
-    "geofence.__main__",
-    "geofence.apply",
-    "geofence.backends.ipset.backend",
-    "geofence.backends.nftables.backend",
-    "geofence.cli.app",
-    "geofence.cli.choices",
-    "geofence.cli.history_view",
-    "geofence.cli.plan_view",
-    "geofence.cli.progress",
-    "geofence.cli.run_view",
-    "geofence.cli.status_view",
-    "geofence.cli.why_view",
-    "geofence.fetch.fetcher",
-    "geofence.operations.boot",
-    "geofence.operations.exceptions",
-    "geofence.operations.history",
-    "geofence.operations.look",
-    "geofence.operations.notify",
-    "geofence.operations.run",
-    "netaddr",
-    "requests",
-    "rich.progress",
-    "tests.cli.forked",
-)
-
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(list(_MODULES))
+_server.set_forkserver_preload(["tests.cli.warm"])
 
 
 def run(network: int, arguments: tuple[str, ...], environment: Mapping[str, str], out: Path) -> int:
