@@ -382,6 +382,7 @@ def remove(context: typer.Context, *, as_json: Json = False) -> None:
         print_json({"removed": list(removed)})
     elif removed:
         Screen().say(f"The fence ({', '.join(removed)}) is gone: there is NO FENCE now.")
+        Screen().note("A running daemon puts it back: systemctl stop geofence-daemon, if so.")
     else:
         Screen().say("There was no fence.")
 

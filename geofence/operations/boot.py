@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from geofence.apply import apply_ruleset, remove_all
-from geofence.errors import StateError
+from geofence.errors import RulesError, StateError
 from geofence.merge import closed
 from geofence.model.generation import Generation
 from geofence.model.plan import Observed, Plan
-from geofence.model.policy import WithoutRuleset
+from geofence.model.policy import Policy, WithoutRuleset
 from geofence.model.ruleset import Ruleset
 from geofence.operations.probation import forget, lapsed
 from geofence.operations.report import RunReport
@@ -74,19 +74,33 @@ def _forgetting(site: Site, over: Probation, report: RunReport) -> RunReport:
 
 
 def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
-    policy = site.policy()
+    """What ``[boot] without_ruleset`` says; a fence that stands all the same is left alone."""
+    policy, wrong = _policy_or_shipped(site)
     chosen = site.choose_backend(policy.backend)
-    found = f"No usable generation is in {site.state_directory}; [boot] without_ruleset = "
+    found = f"No usable generation is in {site.state_directory}; "
+    nothing = Plan(Ruleset(), Observed())
+    if chosen.backend.observe().rules:
+        said = f"{found}the fence that stands was left as it is. Run 'geofence refresh' now."
+        return RunReport(nothing, chosen.why, notes=(*notes, *wrong, said), degraded=True)
+    found += "[boot] without_ruleset = "
     if policy.without_ruleset is WithoutRuleset.OPEN:
         said = f"{found}\"open\": there is NO FENCE. Run 'geofence refresh' now."
-        nothing = Plan(Ruleset(), Observed())
-        return RunReport(nothing, chosen.why, notes=(*notes, said), degraded=True)
+        return RunReport(nothing, chosen.why, notes=(*notes, *wrong, said), degraded=True)
     said = (
         f'{found}"closed": only exceptions and local networks reach the fenced services. '
         "Run 'geofence refresh' now."
     )
     applied = apply_ruleset(chosen.backend, closed(policy))
-    return RunReport(applied.plan, chosen.why, notes=(*notes, said), degraded=True)
+    return RunReport(applied.plan, chosen.why, notes=(*notes, *wrong, said), degraded=True)
+
+
+def _policy_or_shipped(site: Site) -> tuple[Policy, tuple[str, ...]]:
+    """The rules; where they do not load, those that ship, so that a slip leaves nothing open."""
+    try:
+        return site.policy(), ()
+    except RulesError as error:
+        said = f"The rules do not load, so those that ship were taken: {error}"
+        return site.shipped_policy(), (said,)
 
 
 def remove(site: Site) -> tuple[str, ...]:

@@ -94,6 +94,16 @@ class Site:
 
         return load_policy(self.rules_directories)
 
+    def shipped_policy(self) -> Policy:
+        """The rules that ship alone.
+
+        Raises:
+            RulesError: they do not load.
+        """
+        from geofence.policy import load_policy
+
+        return load_policy(self.rules_directories[:1])
+
     def choose_backend(self, wanted: BackendChoice) -> Chosen:
         """The backend to use, given what the rules or a generation want.
 

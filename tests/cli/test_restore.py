@@ -128,6 +128,31 @@ def test_with_none_usable_there_is_no_fence_where_the_rules_say_open(booted: Mac
     assert not booted.observe().sets
 
 
+def test_with_none_usable_a_fence_that_stands_is_left_alone(booted: Machine) -> None:
+    """As when the state directory is lost under a running daemon, which restores all the time."""
+    booted.ok("restore")
+    before = booted.fence()
+    shutil.rmtree(booted.state / "generations")
+
+    done = booted.run("restore")
+
+    assert done.code == 5
+    assert "the fence that stands was left as it is" in done.err
+    assert booted.fence() == before
+
+
+def test_with_none_usable_and_wrong_rules_those_that_ship_close_the_fence(booted: Machine) -> None:
+    shutil.rmtree(booted.state / "generations")
+    booted.rule("60-wrong.toml", "[alow]\n")
+
+    done = booted.run("restore")
+
+    assert done.code == 5
+    assert "those that ship were taken" in done.err
+    assert "60-wrong.toml:1" in done.err
+    assert booted.gets_in(*JAPANESE, LOCAL[0]) == [*[False] * len(JAPANESE), True]
+
+
 def test_a_disk_that_cannot_be_written_to_is_no_obstacle(booted: Machine) -> None:
     before = booted.files()
     booted.wrapper = (*READ_ONLY, str(booted.state))
