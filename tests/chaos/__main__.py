@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from geofence.lab import privilege
 from geofence.lab.network import Lab
+from tests.chaos.aims import Aim
 from tests.chaos.fuzzing import TARGETS, fuzz
 from tests.chaos.ground import ground
 from tests.chaos.killing import Attempt, Killer
@@ -30,6 +31,14 @@ def _arguments() -> argparse.Namespace:
     kill.add_argument("--kills", type=int, default=250, help="how many, per backend")
     kill.add_argument("--backend", choices=BACKENDS, default=BACKENDS[0])
     kill.add_argument("--seed", type=int, default=1, help="of the first batch of ten")
+    kill.add_argument(
+        "--aim",
+        choices=list(Aim),
+        nargs="+",
+        default=[Aim.START, Aim.LOCK],
+        type=Aim,
+        help="at what",
+    )
     fuzz = forms.add_parser("fuzz", help="run what fuzzes with many more inputs")
     fuzz.add_argument("--inputs", type=int, default=100_000, help="how many at least")
     fuzz.add_argument("--target", choices=sorted(TARGETS), required=True)
@@ -43,7 +52,7 @@ def main() -> int:
     privilege.ensure()
     if asked.form == "fuzz":
         return _fuzz(asked.target, asked.inputs, asked.seed)
-    return _kill(asked.backend, asked.kills, asked.seed)
+    return _kill(asked.backend, asked.kills, asked.seed, tuple(asked.aim))
 
 
 def _fuzz(target: str, inputs: int, seed: int) -> int:
@@ -56,11 +65,11 @@ def _fuzz(target: str, inputs: int, seed: int) -> int:
     return 1 if failed else 0
 
 
-def _kill(backend: str, kills: int, seed: int) -> int:
+def _kill(backend: str, kills: int, seed: int, aims: tuple[Aim, ...]) -> int:
     began, attempts, packets, wrong = time.monotonic(), list[Attempt](), 0, 0
     for batch in range(-(-kills // _BATCH)):
         boot = batch % _BOOT_EVERY == _BOOT_EVERY - 1
-        made, sent, problems = _batch(backend, seed + batch, boot=boot)
+        made, sent, problems = _batch(backend, seed + batch, aims, boot=boot)
         attempts += made
         packets += sent
         for problem in problems:
@@ -73,10 +82,12 @@ def _kill(backend: str, kills: int, seed: int) -> int:
     return 1 if wrong else 0
 
 
-def _batch(backend: str, seed: int, *, boot: bool) -> tuple[list[Attempt], int, list[str]]:
+def _batch(
+    backend: str, seed: int, aims: tuple[Aim, ...], *, boot: bool
+) -> tuple[list[Attempt], int, list[str]]:
     """Kill a few runs; the attempts, packets sent, and what was wrong."""
     with TemporaryDirectory() as name, Lab() as lab, ground(Path(name), backend, lab) as made:
-        killer = Killer(made, seed)
+        killer = Killer(made, seed, aims=aims)
         attempts, sent, lost, leaked = killer.traffic(lambda: list(killer.kills(_BATCH, boot=boot)))
     problems = [str(attempt) for attempt in attempts if attempt.problems]
     if lost:

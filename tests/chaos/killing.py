@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
 
 from geofence.apply import apply_ruleset, remove_all
 from geofence.lists.country_json import parse_country_json
@@ -21,8 +15,8 @@ from geofence.model.plan import Observed
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset, SetKey
 from geofence.policy.owned import OWNED_FILE, with_enabled
+from tests.chaos.aims import Aim, Blow, Extent, choose, measure, strike
 from tests.chaos.ground import Ground, callers, leaked, lost, medium_list
-from tests.cli.machine import ended
 
 JAPAN = ListId(ListKind.COUNTRY, "JP")
 VERBS = ("refresh", "apply", "allow", "restore", "rollback")
@@ -38,9 +32,6 @@ ports = ["6000-6010/udp"]
 prefixes = ["45.99.0.0/24", "2a00:99::/32"]
 services = ["sip"]
 """
-_BEYOND = 1.05
-"""Kills come up to this many times the measured duration after its beginning."""
-_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +40,7 @@ class Attempt:
 
     number: int
     command: tuple[str, ...]
-    delay: float
-    """Seconds to the kill, from the start of the process or from when it held the lock."""
-    locked: bool
-    """Which of them: all that changes anything is done while the lock is held."""
-    group: bool
-    """Whether the programs that it runs were killed with it."""
+    blow: Blow
     boot: bool
     """Whether there was no fence before."""
     alive: bool
@@ -75,10 +61,8 @@ class Attempt:
 
     def __str__(self) -> str:
         what = " ".join(self.command)
-        how = f"{'group' if self.group else 'process'} after {self.delay:.3f} s"
-        since = "lock" if self.locked else "start"
         problems = "; ".join(self.problems)
-        return f"#{self.number} {what} ({how} from its {since}, then {self.healer}): {problems}"
+        return f"#{self.number} {what} ({self.blow}; then {self.healer}): {problems}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +77,6 @@ class Transition:
     """What the newest generation says before."""
 
 
-class Duration(NamedTuple):
-    """Of a command, in seconds."""
-
-    whole: float
-    locked: float
-    """From when it held the lock to its end."""
-
-
 @dataclass
 class Killer:
     """A series of kills on one ground; the same seed makes the same choices."""
@@ -108,8 +84,9 @@ class Killer:
     ground: Ground
     seed: int
     dice: random.Random = field(init=False)
-    durations: dict[str, Duration] = field(default_factory=dict)
-    """What each verb took, unharmed, on this machine and under this load."""
+    aims: tuple[Aim, ...] = (Aim.START, Aim.LOCK)
+    extents: dict[str, Extent] = field(default_factory=dict)
+    """How long each verb takes, unharmed, on this machine and under this load."""
     hole: int = 7
     """Which version of the list the server has."""
     extra: bool = False
@@ -120,7 +97,10 @@ class Killer:
         self.dice = random.Random(self.seed)  # noqa: S311 - a fixed sequence, no secret
         self.ground.machine.ok("refresh")
         for verb in VERBS:
-            self.durations[verb] = self._measured(self._prepare(verb).command)
+            self.extents[verb] = {
+                aim: measure(self.ground.machine, self._prepare(verb).command, aim)
+                for aim in self.aims
+            }
 
     def kills(self, count: int, *, boot: bool = False) -> Iterator[Attempt]:
         """Kill that many runs under traffic.
@@ -147,9 +127,8 @@ class Killer:
             with self.ground.lab.pbx.entered():
                 remove_all()
             wanted = Transition(wanted.command, None, wanted.new, wanted.recorded)
-        group, locked = self.dice.random() < 0.5, self.dice.random() < 0.5
-        delay = self.dice.uniform(0, self.durations[verb][locked] * _BEYOND)
-        alive = self._strike(wanted.command, delay, group=group, locked=locked)
+        blow = choose(self.dice, self.aims, self.extents[verb])
+        alive = strike(self.ground.machine, wanted.command, blow)
         observed = self.ground.observe()
         record = self._recorded()
         problems = [*self._judge_kernel(wanted, observed), *self._judge_record(wanted, record)]
@@ -159,9 +138,7 @@ class Killer:
         return Attempt(
             number,
             wanted.command,
-            delay,
-            locked=locked,
-            group=group,
+            blow,
             boot=boot,
             alive=alive,
             kernel=self._which(wanted, observed),
@@ -239,29 +216,6 @@ class Killer:
         assert loaded.warnings == ()
         assert loaded.accepted is not None
         return {JAPAN: loaded.accepted.space}
-
-    def _measured(self, command: tuple[str, ...]) -> Duration:
-        """Run a command unharmed."""
-        began = time.monotonic()
-        process = self.ground.machine.start(*command)
-        _await_lock(process)
-        locked = time.monotonic()
-        done = ended(process)
-        assert done.code == 0, done
-        now = time.monotonic()
-        return Duration(now - began, now - locked)
-
-    def _strike(self, command: tuple[str, ...], delay: float, *, group: bool, locked: bool) -> bool:
-        """Start a command, kill it, wait until all that it started is over; whether it lived."""
-        process = self.ground.machine.start(*command)
-        if locked:
-            _await_lock(process)
-        time.sleep(delay)
-        alive = process.poll() is None
-        if alive:
-            (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
-        _await_end(process)
-        return alive
 
     def _judge_kernel(self, wanted: Transition, observed: Observed) -> Iterator[str]:
         """Every family has all of the old rules or all of the new, and what they look into."""
@@ -349,33 +303,3 @@ def _judge_sets(
         if held is None or held not in allowed:
             found = "missing" if held is None else f"of {held.size} addresses"
             yield f"the set {key.name} is {found}, neither old nor new"
-
-
-def _await_lock(process: subprocess.Popen[str]) -> None:
-    """Wait until a process holds the lock of the state directory, or is over (proc(5))."""
-    while process.poll() is None:
-        locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
-        if any(line.split()[1:5:3] == ["FLOCK", str(process.pid)] for line in locks):
-            return
-        time.sleep(0.0005)
-
-
-def _await_end(process: subprocess.Popen[str]) -> None:
-    """Wait for a killed process and for the programs it ran, which may live a little longer."""
-    ended(process, _PATIENCE)
-    deadline = time.monotonic() + _PATIENCE
-    while _group_lives(process.pid):
-        assert time.monotonic() < deadline, "A program that geofence ran did not end."
-        time.sleep(0.002)
-
-
-def _group_lives(group: int) -> bool:
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:  # it has just ended
-            continue
-        state, process_group = fields[0], int(fields[2])
-        if process_group == group and state != "Z":
-            return True
-    return False

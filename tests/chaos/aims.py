@@ -1,0 +1,149 @@
+"""When to kill a run: at random moments, or at the system calls by which it changes anything."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from tests.cli.machine import Machine, ended
+
+_BEYOND = 1.05
+"""Kills come up to this many times the measured extent after its beginning."""
+_PATIENCE = 60.0
+_CALLS = (
+    "write,fsync,rename,unlink,mkdir,chmod,fchmod,flock,socket,sendto,sendmsg,recvfrom,recvmsg,"
+    "vfork,clone,wait4"
+)
+"""By what a run changes something, and what is between two changes."""
+
+
+class Aim(StrEnum):
+    """What the moment of a kill is counted from."""
+
+    START = "start"
+    """Seconds from the start of the process."""
+    LOCK = "lock"
+    """Seconds from when it held the lock: all that changes anything is done while it does."""
+    CALL = "call"
+    """The how-manieth of its main thread's system calls; needs strace(1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """One kill."""
+
+    aim: Aim
+    at: float
+    """Seconds, or the number of the system call, which is not carried out any more."""
+    group: bool
+    """Whether the programs that it runs are killed with it."""
+
+    def __str__(self) -> str:
+        who = "group" if self.group else "process"
+        if self.aim is Aim.CALL:
+            return f"process at call {self.at:.0f}"
+        return f"{who} {self.at:.3f} s after its {self.aim}"
+
+
+Extent = Mapping[Aim, float]
+"""How long a command takes, unharmed: by each aim."""
+
+
+def measure(machine: Machine, command: tuple[str, ...], aim: Aim) -> float:
+    """Run a command unharmed, and see how far a kill can be from what it is counted from."""
+    if aim is Aim.CALL:
+        return _count_calls(machine, command)
+    began = time.monotonic()
+    process = machine.start(*command)
+    if aim is Aim.LOCK:
+        _await_lock(process)
+        began = time.monotonic()
+    done = ended(process)
+    assert done.code == 0, done
+    return time.monotonic() - began
+
+
+def choose(dice: random.Random, aims: tuple[Aim, ...], extent: Extent) -> Blow:
+    """A blow anywhere within the extent, and a little beyond."""
+    aim = dice.choice(aims)
+    at = dice.uniform(0, extent[aim] * _BEYOND)
+    group = dice.random() < 0.5
+    if aim is Aim.CALL:
+        return Blow(aim, int(at) + 1, group=False)
+    return Blow(aim, at, group=group)
+
+
+def strike(machine: Machine, command: tuple[str, ...], blow: Blow) -> bool:
+    """Start a command, kill it, wait until all that it started is over; whether it lived."""
+    if blow.aim is Aim.CALL:
+        inject = f"inject={_CALLS}:signal=SIGKILL:when={blow.at:.0f}"
+        process = _traced(machine, os.devnull, inject).start(*command)
+        _await_end(process)
+        return process.returncode == -signal.SIGKILL
+    process = machine.start(*command)
+    if blow.aim is Aim.LOCK:
+        _await_lock(process)
+    time.sleep(blow.at)
+    alive = process.poll() is None
+    if alive:
+        (os.killpg if blow.group else os.kill)(process.pid, signal.SIGKILL)
+    _await_end(process)
+    return alive
+
+
+def _count_calls(machine: Machine, command: tuple[str, ...]) -> int:
+    written = machine.directory / "calls"
+    done = ended(_traced(machine, str(written)).start(*command))
+    assert done.code == 0, done
+    return len(written.read_text(encoding="utf-8", errors="replace").splitlines())
+
+
+def _traced(machine: Machine, written: str, *more: str) -> Machine:
+    """The same machine, on which commands are traced."""
+    options = [f"trace={_CALLS}", *more]
+    wrapper = ["strace", "-qq", "-o", written, *(w for o in options for w in ("-e", o))]
+    return _like(machine, tuple(wrapper))
+
+
+def _like(machine: Machine, wrapper: tuple[str, ...]) -> Machine:
+    """A view of a machine: its rules are there already."""
+    view = object.__new__(Machine)
+    view.__dict__.update(machine.__dict__, wrapper=(*machine.wrapper, *wrapper))
+    return view
+
+
+def _await_lock(process: subprocess.Popen[str]) -> None:
+    """Wait until a process holds the lock of the state directory, or is over (proc(5))."""
+    while process.poll() is None:
+        locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        if any(line.split()[1:5:3] == ["FLOCK", str(process.pid)] for line in locks):
+            return
+        time.sleep(0.0005)
+
+
+def _await_end(process: subprocess.Popen[str]) -> None:
+    """Wait for a killed process and for the programs it ran, which may live a little longer."""
+    ended(process, _PATIENCE)
+    deadline = time.monotonic() + _PATIENCE
+    while _group_lives(process.pid):
+        assert time.monotonic() < deadline, "A program that geofence ran did not end."
+        time.sleep(0.002)
+
+
+def _group_lives(group: int) -> bool:
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        state, process_group = fields[0], int(fields[2])
+        if process_group == group and state != "Z":
+            return True
+    return False
