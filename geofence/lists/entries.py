@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 from functools import partial
-from operator import add, and_
+from operator import add, mod
 
 from geofence.lists.parsed import Ranges
 from geofence.model.prefixes import Family, address_text
@@ -25,11 +25,6 @@ _SIZES = {
 """Number of addresses by the text of a length and a line end: any other text is no key."""
 
 _BETWEEN = "\n/"
-
-_HOST_BITS = {
-    family: {length: size - 1 for length, size in sizes.items()} for family, sizes in _SIZES.items()
-}
-"""The bits that must be zero in a prefix's address, by the text of its length."""
 
 _SHOWN = 60
 """Characters of an offending entry that a message shows."""
@@ -76,7 +71,7 @@ def _bulk(family: Family, joined: str, *, canonical: bool) -> Ranges | None:
         sizes = list(map(_SIZES[family].__getitem__, lengths))
     except (OSError, ValueError, KeyError):
         return None
-    if any(map(and_, firsts, map(_HOST_BITS[family].__getitem__, lengths))):
+    if any(map(mod, firsts, sizes)):  # host bits: an address that no multiple of the size is
         return None
     return Ranges(family, firsts, list(map(add, firsts, sizes)), sizes)
 
