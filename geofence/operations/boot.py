@@ -30,6 +30,8 @@ def restore(site: Site) -> RunReport:
         over = lapsed(site)  # what still waits to be confirmed is meant to be in force for now
         generation, notes = _last_good(site, over)
         if generation is None:
+            if over is not None and over.former is None:
+                _removed()  # there was no fence before, so what stands is what was not confirmed
             report = _without_ruleset(site, notes)
         else:
             another = bool(notes) or over is not None
@@ -69,7 +71,8 @@ def _forgetting(site: Site, over: Probation, report: RunReport) -> RunReport:
         forget(site, over)
     except StateError as error:
         return replace(report, notes=(*report.notes, str(error)), degraded=True)
-    said = "What was applied last was not confirmed in time; the former state is back."
+    back = "; the former state is back" if report.generation is not None else ""
+    said = f"What was applied last was not confirmed in time{back}."
     return replace(report, notes=(*report.notes, said))
 
 
@@ -108,6 +111,7 @@ def remove(site: Site) -> tuple[str, ...]:
     if not site.state_directory.is_dir():
         return _removed()
     with exclusive(site.state_directory, site.lock_seconds):
+        site.tidy()
         site.journal.end_probation()
         return _removed()
 

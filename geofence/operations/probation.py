@@ -47,6 +47,7 @@ def confirm(site: Site) -> None:
         UsageError: nothing is, or no longer.
     """
     with exclusive(site.state_directory, site.lock_seconds):
+        site.tidy()
         probation = site.journal.probation()
         if probation is None:
             raise UsageError("Nothing waits to be confirmed; if it did, the former state is back.")
@@ -83,6 +84,7 @@ def watch(site: Site, token: str, seconds: float) -> bool:
     """Wait, then return to the former state unless confirmed; whether that was needed."""
     time.sleep(seconds)
     with exclusive(site.state_directory, _PATIENCE):
+        site.tidy()
         probation = site.journal.probation()
         if probation is None or probation.token != token:
             return False

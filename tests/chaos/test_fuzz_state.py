@@ -139,6 +139,7 @@ def test_whatever_is_restored_is_a_fence(
         for name, written in (("probation.json", probation), ("outcome.json", outcome)):
             if written is not None:
                 (state / name).write_bytes(written)
+        installed.clear()
         site = Site(installed.rules, state, backend=BackendChoice.NFTABLES)
         with installed.host.entered():
             report = restore(site)

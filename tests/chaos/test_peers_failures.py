@@ -305,6 +305,18 @@ def test_many_runs_at_once_do_their_work_one_after_the_other(standing: Ground) -
     assert gets_in(standing, LAB[0], "59.0.8.1") == [True, False]
 
 
+def test_who_only_looks_is_not_disturbed_by_who_changes(standing: Ground) -> None:
+    """Sets come and go between two looks at them; that is no error of anybody's."""
+    machine = standing.machine
+    for turn in range(4):
+        extra = '[service.extra]\nports = ["6000/udp"]\n' if turn % 2 == 0 else ""
+        machine.rule("60.toml", extra)
+        changing = machine.start("apply")
+        while changing.poll() is None:
+            assert standing.observe().rules
+        assert ended(changing).code == 0
+
+
 def test_an_exception_allowed_while_lists_are_fetched_is_not_lost(standing: Ground) -> None:
     """The refresh reads the rules after the lists have come."""
     machine = standing.machine

@@ -55,7 +55,9 @@ class IpsetBackend:
                     debris.append(header.name)
                 else:
                     _check_kind(header, key)
-                    held[key] = sets.entries(header.name, key.family)
+                    entries = sets.entries(header.name, key.family)
+                    if entries is not None:  # else another run has just taken it away
+                        held[key] = entries
         tables = [(tool, tool.save()) for tool in (*iptables.TOOLS, *iptables.other_tools())]
         rules = tuple(
             line

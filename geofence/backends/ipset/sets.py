@@ -134,10 +134,13 @@ class KernelSets(Closing):
         with _translated("list"):
             return [_header(found) for found in self._list(only_headers)]
 
-    def entries(self, name: str, family: Family) -> PrefixSet:
-        """The addresses in a ``hash:net`` set."""
+    def entries(self, name: str, family: Family) -> PrefixSet | None:
+        """The addresses in a ``hash:net`` set; None if there is none of that name."""
         with _translated(f"list '{name}'"):
-            found = self._list(string(_ATTR_SETNAME, name))
+            try:
+                found = self._list(string(_ATTR_SETNAME, name))
+            except FileNotFoundError:
+                return None
         try:
             return unpack_entries(family, b"".join(each.get(_ATTR_ADT, b"") for each in found))
         except ValueError as error:
