@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,7 +33,7 @@ class Aim(StrEnum):
     LOCK = "lock"
     """Seconds from when it held the lock: all that changes anything is done while it does."""
     CALL = "call"
-    """The how-manieth of its main thread's system calls; needs strace(1)."""
+    """The how-manieth system call of a kind that its main thread makes; needs strace(1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +43,24 @@ class Blow:
     aim: Aim
     at: float
     """Seconds, or the number of the system call, which is not carried out any more."""
-    group: bool
+    group: bool = False
     """Whether the programs that it runs are killed with it."""
+    call: str = ""
+    """The kind of system call."""
 
     def __str__(self) -> str:
         who = "group" if self.group else "process"
         if self.aim is Aim.CALL:
-            return f"process at call {self.at:.0f}"
+            return f"process at {self.call} {self.at:.0f}"
         return f"{who} {self.at:.3f} s after its {self.aim}"
 
 
-Extent = Mapping[Aim, float]
-"""How long a command takes, unharmed: by each aim."""
+Extent = Mapping[str, float]
+"""How far a kill can be from what it is counted from: seconds, or calls of a kind."""
 
 
-def measure(machine: Machine, command: tuple[str, ...], aim: Aim) -> float:
-    """Run a command unharmed, and see how far a kill can be from what it is counted from."""
+def measure(machine: Machine, command: tuple[str, ...], aim: Aim) -> Extent:
+    """Run a command unharmed."""
     if aim is Aim.CALL:
         return _count_calls(machine, command)
     began = time.monotonic()
@@ -67,23 +70,25 @@ def measure(machine: Machine, command: tuple[str, ...], aim: Aim) -> float:
         began = time.monotonic()
     done = ended(process)
     assert done.code == 0, done
-    return time.monotonic() - began
+    return {aim: time.monotonic() - began}
 
 
-def choose(dice: random.Random, aims: tuple[Aim, ...], extent: Extent) -> Blow:
-    """A blow anywhere within the extent, and a little beyond."""
-    aim = dice.choice(aims)
-    at = dice.uniform(0, extent[aim] * _BEYOND)
-    group = dice.random() < 0.5
+def choose(dice: random.Random, aim: Aim, extent: Extent) -> Blow:
+    """A blow anywhere within the extent, and a little beyond.
+
+    The kinds of system calls are equally likely: a file is written by a few of each, and most are
+    questions to the kernel.
+    """
     if aim is Aim.CALL:
-        return Blow(aim, int(at) + 1, group=False)
-    return Blow(aim, at, group=group)
+        call = dice.choice(sorted(extent))
+        return Blow(aim, dice.randint(1, int(extent[call])), call=call)
+    return Blow(aim, dice.uniform(0, extent[aim] * _BEYOND), group=dice.random() < 0.5)
 
 
 def strike(machine: Machine, command: tuple[str, ...], blow: Blow) -> bool:
     """Start a command, kill it, wait until all that it started is over; whether it lived."""
     if blow.aim is Aim.CALL:
-        inject = f"inject={_CALLS}:signal=SIGKILL:when={blow.at:.0f}"
+        inject = f"inject={blow.call}:signal=SIGKILL:when={blow.at:.0f}"
         process = _traced(machine, os.devnull, inject).start(*command)
         _await_end(process)
         return process.returncode == -signal.SIGKILL
@@ -98,11 +103,13 @@ def strike(machine: Machine, command: tuple[str, ...], blow: Blow) -> bool:
     return alive
 
 
-def _count_calls(machine: Machine, command: tuple[str, ...]) -> int:
+def _count_calls(machine: Machine, command: tuple[str, ...]) -> Extent:
     written = machine.directory / "calls"
     done = ended(_traced(machine, str(written)).start(*command))
     assert done.code == 0, done
-    return len(written.read_text(encoding="utf-8", errors="replace").splitlines())
+    lines = written.read_text(encoding="utf-8", errors="replace").splitlines()
+    calls = Counter(line.partition("(")[0] for line in lines)
+    return {call: count for call, count in calls.items() if call in _CALLS.split(",")}
 
 
 def _traced(machine: Machine, written: str, *more: str) -> Machine:

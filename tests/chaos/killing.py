@@ -85,7 +85,7 @@ class Killer:
     seed: int
     dice: random.Random = field(init=False)
     aims: tuple[Aim, ...] = (Aim.START, Aim.LOCK)
-    extents: dict[str, Extent] = field(default_factory=dict)
+    extents: dict[tuple[str, Aim], Extent] = field(default_factory=dict)
     """How long each verb takes, unharmed, on this machine and under this load."""
     hole: int = 7
     """Which version of the list the server has."""
@@ -97,10 +97,9 @@ class Killer:
         self.dice = random.Random(self.seed)  # noqa: S311 - a fixed sequence, no secret
         self.ground.machine.ok("refresh")
         for verb in VERBS:
-            self.extents[verb] = {
-                aim: measure(self.ground.machine, self._prepare(verb).command, aim)
-                for aim in self.aims
-            }
+            for aim in self.aims:
+                command = self._prepare(verb).command
+                self.extents[verb, aim] = measure(self.ground.machine, command, aim)
 
     def kills(self, count: int, *, boot: bool = False) -> Iterator[Attempt]:
         """Kill that many runs under traffic.
@@ -127,7 +126,8 @@ class Killer:
             with self.ground.lab.pbx.entered():
                 remove_all()
             wanted = Transition(wanted.command, None, wanted.new, wanted.recorded)
-        blow = choose(self.dice, self.aims, self.extents[verb])
+        aim = self.dice.choice(self.aims)
+        blow = choose(self.dice, aim, self.extents[verb, aim])
         alive = strike(self.ground.machine, wanted.command, blow)
         observed = self.ground.observe()
         record = self._recorded()
