@@ -88,12 +88,20 @@ def _removed_unless_renamed(temporary: Path) -> Iterator[None]:
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(path, flags, PRIVATE_FILE), "wb") as file:  # noqa: PTH123 - a descriptor
+    with open(path, "xb", opener=_open_private) as file:
         os.fchmod(file.fileno(), mode)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, PRIVATE_FILE)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open what should be a regular file; neither follow a link nor wait at a pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _flush_directory(directory: Path) -> None:
@@ -112,8 +120,7 @@ def read_trusted(path: Path) -> bytes:
             geofence's, or others could have written it.
     """
     try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a descriptor
+        with open(path, "rb", opener=_open_regular) as file:
             facts = os.fstat(file.fileno())
             _require_file(path, facts)
             _require_trust(path, facts)

@@ -26,7 +26,7 @@ _ENVIRONMENT = (
     "HOME=/root",
 )
 _SECONDS = 20
-"""Until a daemon counts as not coming up."""
+"""Until a daemon counts as not coming up, and a machine as not going away."""
 
 
 def is_real_root() -> bool:
@@ -79,7 +79,7 @@ class Debian:
 
     def close(self) -> None:
         """Let go of the layer."""
-        self._keeper.communicate()
+        self._keeper.communicate(timeout=_SECONDS)
 
 
 class Machine(Closing):
@@ -140,7 +140,7 @@ class Machine(Closing):
 
     def close(self) -> None:
         """Kill its processes and let go of its files."""
-        self._keeper.communicate()
+        self._keeper.communicate(timeout=_SECONDS)
 
 
 def _keep(process: subprocess.Popen[str]) -> subprocess.Popen[str]:

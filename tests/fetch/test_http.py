@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import socket
 import sys
 import threading
@@ -334,10 +333,15 @@ def _descriptors_of_clients(server: ListServer) -> int:
     found = 0
     for entry in Path("/proc/self/fd").iterdir():
         try:
-            with socket.socket(fileno=os.dup(int(entry.name))) as held:
-                found += held.getpeername()[1] == server.port
+            held = socket.socket(fileno=int(entry.name))
+        except OSError:
+            continue  # no socket
+        try:
+            found += held.getpeername()[1] == server.port
         except (OSError, IndexError, TypeError):
-            continue
+            continue  # one of another kind, or not connected
+        finally:
+            held.detach()  # it is somebody else's
     return found
 
 

@@ -209,6 +209,15 @@ def test_neither_links_nor_pipes_nor_directories_are_read(tmp_path: Path) -> Non
             read_trusted(tmp_path / name)
 
 
+def test_what_is_refused_is_closed_again(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    before = set(Path("/proc/self/fd").iterdir())
+    for name in ("directory", "missing"):
+        with pytest.raises(StateError):
+            read_trusted(tmp_path / name)
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
 def test_a_private_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     path = tmp_path / "var" / "geofence"
     ensure_private_directory(path)
