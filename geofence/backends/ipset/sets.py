@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from geofence.backends.ipset.lengths import in_few_lengths
 from geofence.backends.ipset.wire import pack_entries, unpack_entries
 from geofence.closing import Closing
 from geofence.errors import BackendError, BackendUnavailable
@@ -151,7 +152,7 @@ class KernelSets(Closing):
 
         The number of entries is read back: the kernel must hold exactly what was sent.
         """
-        networks, lengths = content.split(shortest=1)
+        networks, lengths = in_few_lengths(content)
         self._create(name, content.family, len(networks))
         setname = string(_ATTR_SETNAME, name)
         for entries in pack_entries(content.family, networks, lengths):
