@@ -90,7 +90,7 @@ def _ranges(entries: object, family: Family, key: str) -> Ranges:
 
 
 def _careful(entries: list[object], family: Family, where: str) -> Ranges:
-    ranges = Ranges(family, [], [], [])
+    ranges = Ranges(family)
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, str):
             raise ListError(f"Entry {number} of '{where}' is not a text: {shown(entry)}.")

@@ -8,12 +8,11 @@ and says no more than that something is wrong; the careful path then finds which
 from __future__ import annotations
 
 import socket
-import struct
-from functools import partial
+from itertools import repeat
 from operator import add, mod
 
 from geofence.lists.parsed import Ranges
-from geofence.model.prefixes import Family, address_text
+from geofence.model.prefixes import Family, address_text, unpack_addresses
 
 Range = tuple[int, int]
 """A half-open range of addresses: first, past."""
@@ -25,6 +24,12 @@ _SIZES = {
 """Number of addresses by the text of a length and a line end: any other text is no key."""
 
 _BETWEEN = "\n/"
+
+_CHUNK = 1 << 16
+"""Characters taken apart at a time: so few that what comes of it stays in the processor's cache,
+and that its memory serves the next as well."""
+_PREFIXES = _CHUNK >> 4
+"""As many, in prefixes."""
 
 _SHOWN = 60
 """Characters of an offending entry that a message shows."""
@@ -40,40 +45,55 @@ def bulk_prefixes(family: Family, texts: list[str], *, canonical: bool = False) 
         canonical: whether IPv6 must be written as RFC 5952 says. (``inet_pton`` takes only one
             spelling of an IPv4 address.)
     """
-    if not texts:
-        return Ranges(family, [], [], [])
-    try:
-        joined = _BETWEEN.join(texts)
-    except TypeError:
-        return None
-    ranges = _bulk(family, joined, canonical=canonical)
-    # As many ranges as texts: so every line end is one of those put in here, and no text held two.
-    return ranges if ranges is not None and len(ranges.sizes) == len(texts) else None
+    ranges = Ranges(family)
+    for at in range(0, len(texts), _PREFIXES):
+        some = texts[at : at + _PREFIXES]
+        try:
+            joined = _BETWEEN.join(some)
+        except TypeError:
+            return None
+        # As many ranges as texts: so every line end is one of those put in here, and no text held
+        # two.
+        if not _add(ranges, joined, canonical=canonical) or len(ranges.sizes) != at + len(some):
+            return None
+    return ranges
 
 
 def bulk_lines(family: Family, lines: str) -> Ranges | None:
     """All lines of a text, if each is a prefix of the family and nothing else; else None."""
-    return _bulk(family, lines.removesuffix("\n").replace("\n", _BETWEEN), canonical=False)
+    ranges = Ranges(family)
+    at, end = 0, len(lines.removesuffix("\n"))
+    while at <= end:
+        to = lines.find("\n", at + _CHUNK, end)
+        to = end if to < 0 else to
+        if not _add(ranges, lines[at:to].replace("\n", _BETWEEN), canonical=False):
+            return None
+        at = to + 1
+    return ranges
 
 
-def _bulk(family: Family, joined: str, *, canonical: bool) -> Ranges | None:
-    """Prefixes with a line end and a slash between them.
+def _add(ranges: Ranges, joined: str, *, canonical: bool) -> bool:
+    """Add prefixes with a line end and a slash between them; whether that is what they are.
 
-    One split at the slashes then gives addresses and lengths in turn, each length with the line
-    end that closes it; so a line with no slash, or with two, gets out of turn and is found out.
+    One split at the slashes gives addresses and lengths in turn, each length with the line end that
+    closes it; so a line with no slash, or with two, gets out of turn and is found out.
     """
+    family = ranges.family
     tokens = f"{joined}\n".split("/")
     addresses, lengths = tokens[0::2], tokens[1::2]
     if len(addresses) != len(lengths):
-        return None
+        return False
     try:
         firsts = _addresses(family, addresses, canonical=canonical)
         sizes = list(map(_SIZES[family].__getitem__, lengths))
     except (OSError, ValueError, KeyError):
-        return None
+        return False
     if any(map(mod, firsts, sizes)):  # host bits: an address that no multiple of the size is
-        return None
-    return Ranges(family, firsts, list(map(add, firsts, sizes)), sizes)
+        return False
+    ranges.firsts.extend(firsts)
+    ranges.pasts.extend(map(add, firsts, sizes))
+    ranges.sizes.extend(sizes)
+    return True
 
 
 def _addresses(family: Family, texts: list[str], *, canonical: bool) -> list[int]:
@@ -83,13 +103,12 @@ def _addresses(family: Family, texts: list[str], *, canonical: bool) -> list[int
         OSError: one is not an address.
         ValueError: one is not canonical, or holds what no address can.
     """
-    packed = list(map(partial(socket.inet_pton, family.socket_family), texts))
-    if family is Family.IPV4:
-        return list(struct.unpack(f">{len(packed)}I", b"".join(packed)))
-    if canonical and list(map(partial(socket.inet_ntop, socket.AF_INET6), packed)) != texts:
-        raise ValueError("An address is not canonical.")
-    from_bytes = int.from_bytes
-    return [from_bytes(address) for address in packed]
+    packed = list(map(socket.inet_pton, repeat(family.socket_family), texts))
+    if canonical and family is Family.IPV6:
+        usual = map(socket.inet_ntop, repeat(socket.AF_INET6), packed)
+        if list(usual) != texts:
+            raise ValueError("An address is not canonical.")
+    return unpack_addresses(family, b"".join(packed))
 
 
 def careful_prefix(family: Family, text: str, *, canonical: bool = False) -> Range:

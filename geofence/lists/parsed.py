@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 
@@ -39,9 +39,9 @@ class Ranges:
     """Half-open ranges of one family in the order in which a body gives them."""
 
     family: Family
-    firsts: list[int]
-    pasts: list[int]
-    sizes: list[int]
+    firsts: list[int] = field(default_factory=list)
+    pasts: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     """Number of addresses of each range."""
 
     def append(self, first: int, past: int) -> None:

@@ -41,7 +41,9 @@ def parse_text(body: bytes, family: Family | None = None, code: str | None = Non
     """
     refuse_markup(body)
     refuse_json(body)
-    text = body.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
+    text = body.decode("utf-8-sig", errors="replace")
+    if "\r" in text:  # to look for one character is much faster than for two
+        text = text.replace("\r\n", "\n")
     head = _head_length(text)
     commented = "#" in text[head:] or ";" in text[head:]
     _check_header(text if commented else text[:head], family, code)
@@ -80,7 +82,7 @@ def _plain(lines: str, family: Family | None) -> tuple[Ranges, Ranges] | None:
     ranges = bulk_lines(mine, lines)
     if ranges is None:
         return None
-    ipv4, ipv6 = (ranges if each is mine else Ranges(each, [], [], []) for each in Family)
+    ipv4, ipv6 = (ranges if each is mine else Ranges(each) for each in Family)
     return ipv4, ipv6
 
 
@@ -117,7 +119,7 @@ def _careful(text: str, family: Family | None) -> tuple[Ranges, Ranges]:
     Raises:
         ListError: names the first line that is wrong.
     """
-    found = {each: Ranges(each, [], [], []) for each in Family}
+    found = {each: Ranges(each) for each in Family}
     for number, line in enumerate(text.split("\n"), start=1):
         entry = _COMMENT.sub("", line).strip(_BLANKS)
         if not entry:

@@ -12,10 +12,13 @@ prefix and takes seconds for the world's lists (see ``benchmarks/``).
 from __future__ import annotations
 
 import socket
+from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import starmap
+from struct import iter_unpack
+from sys import byteorder
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -49,6 +52,26 @@ def address_text(family: Family, address: int) -> str:
     return socket.inet_ntop(family.socket_family, address.to_bytes(family.bits // 8, "big"))
 
 
+def pack_addresses(family: Family, addresses: list[int]) -> bytes:
+    """Addresses in network order, one after the other."""
+    if family is Family.IPV6:
+        return b"".join([address.to_bytes(16, "big") for address in addresses])
+    words = array("I", addresses)
+    if byteorder == "little":
+        words.byteswap()
+    return words.tobytes()
+
+
+def unpack_addresses(family: Family, octets: bytes) -> list[int]:
+    """The inverse of ``pack_addresses``."""
+    if family is Family.IPV6:
+        return [high << 64 | low for high, low in iter_unpack(">QQ", octets)]
+    words = array("I", octets)
+    if byteorder == "little":
+        words.byteswap()
+    return words.tolist()
+
+
 class Prefix(NamedTuple):
     """One prefix: all addresses that share their first ``length`` bits with ``network``."""
 
@@ -63,6 +86,10 @@ class Prefix(NamedTuple):
 
     def __str__(self) -> str:
         return f"{address_text(self.family, self.network)}/{self.length}"
+
+
+_ROOM = 1 << 15
+"""Intervals that may wait to be united with those that are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +127,21 @@ class PrefixSet:
 
     @classmethod
     def union(cls, family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
-        """The union of any number of sets of one family, in one sort."""
+        """The union of any number of sets of one family.
+
+        Where the parts come one by one, their union is never far behind, so that the world's lists
+        need no more memory than half of them.
+        """
         firsts: list[int] = []
         pasts: list[int] = []
+        room = _ROOM
         for part in parts:
             firsts += part.bounds[0::2]
             pasts += part.bounds[1::2]
+            if len(firsts) > room:
+                bounds = cls.of_ranges(family, firsts, pasts).bounds
+                firsts, pasts = list(bounds[0::2]), list(bounds[1::2])
+                room = 2 * len(firsts) + _ROOM
         return cls.of_ranges(family, firsts, pasts)
 
     def complement(self) -> PrefixSet:
@@ -147,17 +183,18 @@ class PrefixSet:
             shortest: no prefix is broader than this length; 1 for kernel sets that take no ``/0``.
         """
         bits = self.family.bits
-        widest = bits - shortest
+        most = 1 << (bits - shortest)
         networks: list[int] = []
         lengths: list[int] = []
         for first, past in self.intervals():
             at = first
             while at < past:
-                aligned = (at & -at).bit_length() - 1 if at else bits
-                width = min(aligned, (past - at).bit_length() - 1, widest)
+                size = at & -at or most
+                if size > past - at or size > most:
+                    size = min(most, 1 << ((past - at).bit_length() - 1))
                 networks.append(at)
-                lengths.append(bits - width)
-                at += 1 << width
+                lengths.append(bits + 1 - size.bit_length())
+                at += size
         return networks, lengths
 
     @property

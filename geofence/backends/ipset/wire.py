@@ -8,14 +8,11 @@ put in, or taken out, by strided slices: a few operations a message instead of s
 
 from __future__ import annotations
 
-import struct
-from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import add
-from sys import byteorder
 
-from geofence.model.prefixes import Family, PrefixSet
+from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, as_number, attribute, each, nested, values
 
 # linux/netfilter/ipset/ip_set.h: enum IPSET_ATTR_*
@@ -62,7 +59,7 @@ _SIZES = {family: [1 << at for at in range(family.bits, -1, -1)] for family in F
 def pack_entries(family: Family, networks: list[int], lengths: list[int]) -> list[bytes]:
     """Prefixes as the contents of ``IPSET_ATTR_ADT`` attributes, one for each message to send."""
     layout = _LAYOUTS[family]
-    addresses = _address_octets(family, networks)
+    addresses = pack_addresses(family, networks)
     size, width = len(layout.template), layout.address_length
     packed = bytearray(layout.template * len(networks))
     for octet in range(width):
@@ -86,7 +83,7 @@ def unpack_entries(family: Family, packed: bytes) -> PrefixSet:
     octets = bytearray(count * width)
     for octet in range(width):
         octets[octet::width] = packed[layout.address_at + octet :: size]
-    return _as_set(family, _addresses(family, bytes(octets)), packed[layout.cidr_at :: size])
+    return _as_set(family, unpack_addresses(family, bytes(octets)), packed[layout.cidr_at :: size])
 
 
 def _follows_template(layout: _Layout, packed: bytes, count: int) -> bool:
@@ -98,24 +95,6 @@ def _follows_template(layout: _Layout, packed: bytes, count: int) -> bool:
         for at in range(size)
         if at not in values
     )
-
-
-def _address_octets(family: Family, addresses: list[int]) -> bytes:
-    if family is Family.IPV6:
-        return b"".join([address.to_bytes(16, "big") for address in addresses])
-    words = array("I", addresses)
-    if byteorder == "little":
-        words.byteswap()
-    return words.tobytes()
-
-
-def _addresses(family: Family, octets: bytes) -> list[int]:
-    if family is Family.IPV6:
-        return [high << 64 | low for high, low in struct.iter_unpack(">QQ", octets)]
-    words = array("I", octets)
-    if byteorder == "little":
-        words.byteswap()
-    return words.tolist()
 
 
 def _as_set(family: Family, networks: list[int], lengths: Iterable[int]) -> PrefixSet:

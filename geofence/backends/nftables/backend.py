@@ -79,7 +79,8 @@ def _looks(netlink: Netlink) -> Iterator[Look]:
         BackendError: it never could, since others changed nftables between look and transaction.
     """
     for attempt in range(_ATTEMPTS):
-        time.sleep(attempt * _PAUSE)
+        if attempt:
+            time.sleep(attempt * _PAUSE)
         yield look(netlink, elements=False)
     raise BackendError(
         f"Other programs changed nftables all the time while table inet {TABLE} was being written "

@@ -56,7 +56,8 @@ def look(netlink: Netlink, *, elements: bool) -> Look:
         BackendError: other programs never left time for a whole look.
     """
     for attempt in range(_ATTEMPTS):
-        time.sleep(attempt * _PAUSE)
+        if attempt:
+            time.sleep(attempt * _PAUSE)
         generation = netlink.generation()
         try:
             found = _read(netlink, generation, elements=elements)
