@@ -65,7 +65,7 @@ def dropping(lists: Path, scratch: Path, rounds: int) -> None:
     )
     policy = load_policy((shipped_rules(),))
     world.write_list(scratch / "jp", "JP", world.listed(lists, "JP"))
-    japan = merged(scratch / "jp")
+    japan = merged(world.list_files(scratch / "jp"))
     fences = _fences(policy, japan, scratch)
     sources = scratch / "sources"
     sources.write_text("\n".join(world.outsiders(_SOURCES, japan | policy.local.ipv4)))

@@ -36,7 +36,7 @@ def loader(depth: str, backend: str, lists: Path) -> list[str]:
 def loading(lists: Path, scratch: Path, rounds: int) -> None:
     """The world's lists from their files into the kernel, whole processes."""
     listed = world.listed(lists)
-    entries = [str(prefix) for prefix in merged(lists).prefixes()]
+    entries = [str(prefix) for prefix in merged(world.list_files(lists)).prefixes()]
     report.heading(
         "Loading the world's IPv4 lists",
         f"{len(listed):,} prefixes in the list files; {len(entries):,} when merged. The peers read "
@@ -85,7 +85,7 @@ def _without_start(costs: dict[str, Cost], names: Sequence[str]) -> None:
 
 def restoring(lists: Path, scratch: Path, rounds: int) -> None:
     """``geofence restore`` from a cold start beside ``ipset restore`` of the same entries."""
-    allowed = merged(lists)
+    allowed = merged(world.list_files(lists))
     entries = [str(prefix) for prefix in allowed.prefixes()]
     listed = world.listed(lists)
     report.heading(
@@ -111,7 +111,9 @@ def restore_command(backend: str, scratch: Path, lists: Path) -> list[str]:
     """``geofence restore`` of a state directory that holds a generation made from the lists."""
     state = scratch / f"state-{backend}"
     ensure_private_directory(state)
-    generation = Generation(1, datetime.now(UTC), "benchmark", backend, fence(merged(lists)))
+    generation = Generation(
+        1, datetime.now(UTC), "benchmark", backend, fence(merged(world.list_files(lists)))
+    )
     GenerationStore(state).record(generation)
     rules = scratch / "rules.d"
     rules.mkdir(exist_ok=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.world import FAMILY, list_files
@@ -37,9 +38,9 @@ def sets_of(allowed: PrefixSet, service: str) -> dict[SetKey, PrefixSet]:
     return empty | {SetKey(Role.ALLOW, "", allowed.family): allowed}
 
 
-def world(directory: Path) -> PrefixSet:
+def world(files: Sequence[Path]) -> PrefixSet:
     """All lists, parsed, checked and merged."""
-    parsed = (parse_text(file.read_bytes(), FAMILY) for file in list_files(directory))
+    parsed = (parse_text(file.read_bytes(), FAMILY) for file in files)
     return PrefixSet.union(FAMILY, (part.space[FAMILY] for part in parsed))
 
 
@@ -58,8 +59,9 @@ def main(depth: str, backend_name: str, directory: str) -> None:
         directory: where the lists are.
     """
     backend = registry.load(backend_name)
+    files = list_files(Path(directory))
     begun = time.perf_counter()
-    allowed = world(Path(directory))
+    allowed = world(files)
     if depth == "set":
         load_set(backend, allowed)
     else:

@@ -18,12 +18,13 @@ Range = tuple[int, int]
 """A half-open range of addresses: first, past."""
 
 _SIZES = {
-    family: {f"{length}\n": 1 << (family.bits - length) for length in range(family.bits + 1)}
+    family: {str(length): 1 << (family.bits - length) for length in range(family.bits + 1)}
     for family in Family
 }
-"""Number of addresses by the text of a length and a line end: any other text is no key."""
+"""Number of addresses by the text of a prefix length: any other text is no key."""
 
-_BETWEEN = "\n/"
+_IN_ADDRESSES = b"0123456789abcdefABCDEF.:"
+"""What an address and a prefix length are made of, in either family."""
 
 _CHUNK = 1 << 16
 """Characters taken apart at a time: so few that what comes of it stays in the processor's cache,
@@ -49,12 +50,11 @@ def bulk_prefixes(family: Family, texts: list[str], *, canonical: bool = False) 
     for at in range(0, len(texts), _PREFIXES):
         some = texts[at : at + _PREFIXES]
         try:
-            joined = _BETWEEN.join(some)
+            lines = "\n".join(some)
         except TypeError:
             return None
-        # As many ranges as texts: so every line end is one of those put in here, and no text held
-        # two.
-        if not _add(ranges, joined, canonical=canonical) or len(ranges.sizes) != at + len(some):
+        # As many ranges as texts: so every line end is one of those put in here.
+        if not _add(ranges, lines, canonical=canonical) or len(ranges.sizes) != at + len(some):
             return None
     return ranges
 
@@ -66,23 +66,23 @@ def bulk_lines(family: Family, lines: str) -> Ranges | None:
     while at <= end:
         to = lines.find("\n", at + _CHUNK, end)
         to = end if to < 0 else to
-        if not _add(ranges, lines[at:to].replace("\n", _BETWEEN), canonical=False):
+        if not _add(ranges, lines[at:to], canonical=False):
             return None
         at = to + 1
     return ranges
 
 
-def _add(ranges: Ranges, joined: str, *, canonical: bool) -> bool:
-    """Add prefixes with a line end and a slash between them; whether that is what they are.
+def _add(ranges: Ranges, lines: str, *, canonical: bool) -> bool:
+    """Add the prefix in each line; whether there is just one in each.
 
-    One split at the slashes gives addresses and lengths in turn, each length with the line end that
-    closes it; so a line with no slash, or with two, gets out of turn and is found out.
+    Without what addresses and lengths are made of, a slash and a line end must be left of each
+    line. Then one split gives addresses and lengths in turn.
     """
     family = ranges.family
-    tokens = f"{joined}\n".split("/")
-    addresses, lengths = tokens[0::2], tokens[1::2]
-    if len(addresses) != len(lengths):
+    if not _have_one_slash_each(lines):
         return False
+    tokens = lines.replace("/", "\n").split("\n")
+    addresses, lengths = tokens[0::2], tokens[1::2]
     try:
         firsts = _addresses(family, addresses, canonical=canonical)
         sizes = list(map(_SIZES[family].__getitem__, lengths))
@@ -94,6 +94,11 @@ def _add(ranges: Ranges, joined: str, *, canonical: bool) -> bool:
     ranges.pasts.extend(map(add, firsts, sizes))
     ranges.sizes.extend(sizes)
     return True
+
+
+def _have_one_slash_each(lines: str) -> bool:
+    left = lines.encode(errors="replace").translate(None, _IN_ADDRESSES)
+    return left == (b"/\n" * (len(left) // 2 + 1))[:-1]
 
 
 def _addresses(family: Family, texts: list[str], *, canonical: bool) -> list[int]:
@@ -121,7 +126,7 @@ def careful_prefix(family: Family, text: str, *, canonical: bool = False) -> Ran
     first = _careful_address(family, address)
     if not slash:
         raise ValueError("has no prefix length")
-    size = _SIZES[family].get(f"{length}\n")
+    size = _SIZES[family].get(length)
     if size is None:
         raise ValueError(f"has no prefix length between 0 and {family.bits}")
     if first & (size - 1):

@@ -17,9 +17,8 @@ class FamilyFacts:
     broadest: int | None = None
     """Length of the shortest prefix written (a range counts as the broadest prefix that would fit
     into it); None without entries."""
-    repeated: int = 0
-    """By how many addresses the entries together exceed their union: 0 means that no entry
-    duplicates or overlaps another."""
+    addresses: int = 0
+    """How many addresses the entries hold, each counted as often as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,13 @@ class ParsedList:
 
     def __getitem__(self, family: Family) -> FamilyFacts:
         return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+    def repeated(self, family: Family) -> int:
+        """By how many addresses the entries together exceed their union.
+
+        0 means that no entry duplicates or overlaps another.
+        """
+        return self[family].addresses - self.space[family].size
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class Ranges:
             return PrefixSet(self.family), FamilyFacts()
         union = PrefixSet.of_ranges(self.family, self.firsts, self.pasts)
         broadest = self.family.bits + 1 - max(self.sizes).bit_length()
-        return union, FamilyFacts(len(self.sizes), broadest, sum(self.sizes) - union.size)
+        return union, FamilyFacts(len(self.sizes), broadest, sum(self.sizes))
 
 
 def parsed_list(ipv4: Ranges, ipv6: Ranges) -> ParsedList:
@@ -70,17 +76,14 @@ def joined(parts: Iterable[ParsedList]) -> ParsedList:
     """One list from its parts, as a text list has one for each family."""
     known = tuple(parts)
     space = AddressSpace.union(part.space for part in known)
-    ipv4, ipv6 = (_joined_facts(known, space, family) for family in Family)
+    ipv4, ipv6 = (_joined_facts(part[family] for part in known) for family in Family)
     return ParsedList(space, ipv4, ipv6)
 
 
-def _joined_facts(
-    parts: tuple[ParsedList, ...], space: AddressSpace, family: Family
-) -> FamilyFacts:
-    facts = [part[family] for part in parts]
-    shared = sum(part.space[family].size for part in parts) - space[family].size
+def _joined_facts(parts: Iterable[FamilyFacts]) -> FamilyFacts:
+    facts = tuple(parts)
     return FamilyFacts(
         sum(fact.entries for fact in facts),
         min((fact.broadest for fact in facts if fact.broadest is not None), default=None),
-        sum(fact.repeated for fact in facts) + shared,
+        sum(fact.addresses for fact in facts),
     )

@@ -22,7 +22,7 @@ from sys import byteorder
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 class Family(StrEnum):
@@ -52,7 +52,7 @@ def address_text(family: Family, address: int) -> str:
     return socket.inet_ntop(family.socket_family, address.to_bytes(family.bits // 8, "big"))
 
 
-def pack_addresses(family: Family, addresses: list[int]) -> bytes:
+def pack_addresses(family: Family, addresses: Sequence[int]) -> bytes:
     """Addresses in network order, one after the other."""
     if family is Family.IPV6:
         return b"".join([address.to_bytes(16, "big") for address in addresses])

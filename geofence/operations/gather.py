@@ -152,7 +152,7 @@ def fetched(
     repeating = (
         f"The list {candidate.accepted.id} lists some addresses more than once, which is harmless."
         for candidate in report.candidates
-        if any(candidate.parsed[family].repeated for family in Family)
+        if any(candidate.parsed.repeated(family) for family in Family)
     )
     reports = stored(site, policy, fresh)
     return Gathered(reports, renewed, report.unchanged, (*notes, *repeating))

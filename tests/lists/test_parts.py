@@ -25,7 +25,8 @@ def test_parts_that_repeat_each_other_are_counted_once() -> None:
     part = (Family.IPV4, b"192.0.2.0/24")
     parsed = parse_parts(JP, [part, part])
     assert parsed.space.ipv4.size == 256
-    assert parsed.ipv4 == FamilyFacts(2, 24, 256)
+    assert parsed.ipv4 == FamilyFacts(2, 24, 512)
+    assert parsed.repeated(Family.IPV4) == 256
 
 
 def test_a_country_text_is_held_to_its_header() -> None:

@@ -21,7 +21,7 @@ def test_a_country_list_with_its_header() -> None:
     body = country_text("JP", Family.IPV4, ["192.0.2.0/24", "198.51.100.0/24"])
     parsed = parse_text(body, Family.IPV4, "JP")
     assert texts(parsed.space) == ["192.0.2.0/24", "198.51.100.0/24"]
-    assert parsed.ipv4 == FamilyFacts(2, 24, 0)
+    assert parsed.ipv4 == FamilyFacts(2, 24, 512)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_what_publishers_write(body: bytes, expected: list[str]) -> None:
 
 
 def test_a_range_counts_as_the_broadest_prefix_in_it() -> None:
-    assert parse_text(b"192.0.2.1-192.0.3.0").ipv4 == FamilyFacts(1, 24, 0)
-    assert parse_text(b"192.0.2.1-192.0.2.254").ipv4 == FamilyFacts(1, 25, 0)
+    assert parse_text(b"192.0.2.1-192.0.3.0").ipv4 == FamilyFacts(1, 24, 256)
+    assert parse_text(b"192.0.2.1-192.0.2.254").ipv4 == FamilyFacts(1, 25, 254)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_netaddr_reads_ranges_alike(ranges: list[list[int]]) -> None:
     for each in known:
         union.update(each)
     assert texts(parsed.space) == [str(network) for network in union.iter_cidrs()]
-    assert parsed.ipv4.repeated == sum(map(len, known)) - union.size
+    assert parsed.repeated(Family.IPV4) == sum(map(len, known)) - union.size
 
 
 @given(st.binary() | st.text(alphabet="0129.:/-#; \r\naf\0<{").map(str.encode))

@@ -3,7 +3,7 @@
 All entries of one family have the same layout and length (``linux/netfilter/ipset/ip_set.h``): a
 nested ``IPSET_ATTR_DATA`` of an ``IPSET_ATTR_IP`` nest with the address in network order and an
 ``IPSET_ATTR_CIDR`` byte. So a whole message is a template repeated, and addresses and lengths are
-put in, or taken out, by strided slices: a few operations a message instead of several an entry.
+two columns of it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from operator import add
 
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, as_number, attribute, each, nested, values
+from geofence.netlink.columns import put, take
 
 # linux/netfilter/ipset/ip_set.h: enum IPSET_ATTR_*
 _DATA = 7
@@ -59,12 +60,11 @@ _SIZES = {family: [1 << at for at in range(family.bits, -1, -1)] for family in F
 def pack_entries(family: Family, networks: list[int], lengths: list[int]) -> list[bytes]:
     """Prefixes as the contents of ``IPSET_ATTR_ADT`` attributes, one for each message to send."""
     layout = _LAYOUTS[family]
-    addresses = pack_addresses(family, networks)
-    size, width = len(layout.template), layout.address_length
+    size = len(layout.template)
     packed = bytearray(layout.template * len(networks))
-    for octet in range(width):
-        packed[layout.address_at + octet :: size] = addresses[octet::width]
-    packed[layout.cidr_at :: size] = bytes(lengths)
+    addresses = pack_addresses(family, networks)
+    put(packed, size, layout.address_at, layout.address_length, addresses)
+    put(packed, size, layout.cidr_at, 1, bytes(lengths))
     step = _MESSAGE_LIMIT // size * size
     return [bytes(packed[at : at + step]) for at in range(0, len(packed), step)]
 
@@ -76,14 +76,13 @@ def unpack_entries(family: Family, packed: bytes) -> PrefixSet:
         ValueError: an entry is not one of a ``hash:net`` set of that family.
     """
     layout = _LAYOUTS[family]
-    size, width = len(layout.template), layout.address_length
+    size = len(layout.template)
     count, rest = divmod(len(packed), size)
     if rest or not _follows_template(layout, packed, count):
         return _unpack_one_by_one(family, packed)
-    octets = bytearray(count * width)
-    for octet in range(width):
-        octets[octet::width] = packed[layout.address_at + octet :: size]
-    return _as_set(family, unpack_addresses(family, bytes(octets)), packed[layout.cidr_at :: size])
+    addresses = take(packed, size, layout.address_at, layout.address_length)
+    lengths = take(packed, size, layout.cidr_at, 1)
+    return _as_set(family, unpack_addresses(family, addresses), lengths)
 
 
 def _follows_template(layout: _Layout, packed: bytes, count: int) -> bool:

@@ -15,7 +15,7 @@ from operator import lt
 
 from geofence.backends.nftables import kernel, userdata
 from geofence.backends.nftables.kernel import Element, ElementFlag
-from geofence.model.prefixes import Family, PrefixSet
+from geofence.model.prefixes import Family, PrefixSet, pack_addresses
 from geofence.netlink.attributes import (
     LONGEST,
     as_number,
@@ -25,6 +25,7 @@ from geofence.netlink.attributes import (
     number,
     values,
 )
+from geofence.netlink.columns import put
 
 _LIST_HEADER = 4
 _END = number(Element.FLAGS, ElementFlag.INTERVAL_END)
@@ -47,24 +48,30 @@ def encode(prefixes: PrefixSet) -> list[bytes]:
     is_open = bounds[-1:] == (1 << family.bits,)
     closed = bounds[:-2] if is_open else bounds
     start, end = _head(family, b""), _head(family, _END)
-    encoded = [
-        start + first.to_bytes(octets, "big") + end + past.to_bytes(octets, "big") + _END
-        for first, past in zip(closed[0::2], closed[1::2], strict=True)
-    ]
+    template = start + bytes(octets) + end + bytes(octets) + _END
+    size, end_at = len(template), len(start) + octets + len(end)
+    encoded = bytearray(template * (len(closed) // 2))
+    put(encoded, size, len(start), octets, pack_addresses(family, closed[0::2]))
+    put(encoded, size, end_at, octets, pack_addresses(family, closed[1::2]))
     if is_open:
-        encoded.append(_head(family, _OPEN) + bounds[-2].to_bytes(octets, "big") + _OPEN)
-    each_piece = (LONGEST - _LIST_HEADER) // (len(start) + len(end) + 2 * octets + len(_END))
-    pieces = range(0, len(encoded), each_piece)
-    return [b"".join(encoded[at : at + each_piece]) for at in pieces]
+        encoded += _head(family, _OPEN) + bounds[-2].to_bytes(octets, "big") + _OPEN
+    return _pieces(encoded, size)
 
 
 def encode_keys(family: Family, keys: Sequence[int]) -> list[bytes]:
     """The elements of a set without intervals, in pieces that each fit one attribute."""
     octets = family.bits // 8
     head = _head(family, b"")
-    encoded = [head + key.to_bytes(octets, "big") for key in keys]
-    each_piece = (LONGEST - _LIST_HEADER) // (len(head) + octets)
-    return [b"".join(encoded[at : at + each_piece]) for at in range(0, len(encoded), each_piece)]
+    size = len(head) + octets
+    encoded = bytearray((head + bytes(octets)) * len(keys))
+    put(encoded, size, len(head), octets, pack_addresses(family, keys))
+    return _pieces(encoded, size)
+
+
+def _pieces(encoded: bytearray, size: int) -> list[bytes]:
+    """Elements of one size, the last of which may be smaller, as many in a piece as it takes."""
+    step = (LONGEST - _LIST_HEADER) // size * size
+    return [bytes(encoded[at : at + step]) for at in range(0, len(encoded), step)]
 
 
 def decode_keys(family: Family, pieces: Sequence[bytes]) -> list[int]:
