@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from geofence.cli.figures import addresses, plural
-from geofence.cli.impact_view import impact_json, show_impact
 from geofence.cli.list_view import list_json
 from geofence.cli.screen import Screen, print_json
 from geofence.errors import ExitCode
@@ -33,12 +32,17 @@ def show_run(screen: Screen, report: RunReport) -> None:
         added, removed = len(report.plan.rules_added), len(report.plan.rules_removed)
         screen.say(f"rules: {added:,} added, {removed:,} removed")
     if report.impact is not None:
+        # Not at the top: restore at boot looks at no live flows, and should not wait for it.
+        from geofence.cli.impact_view import show_impact
+
         show_impact(screen, report.impact)
     screen.say(_closing_line(report), "yellow" if report.degraded else "green")
 
 
 def run_json(report: RunReport) -> dict[str, object]:
     """The run for machines."""
+    from geofence.cli.impact_view import impact_json
+
     plan = report.plan
     return {
         "changed": not plan.is_empty,

@@ -7,7 +7,7 @@ returns to the former state. Should that process die too, any later run does it,
 
 from __future__ import annotations
 
-import secrets
+import os
 import subprocess
 import sys
 import time
@@ -32,7 +32,7 @@ def begin(site: Site, seconds: int) -> None:
         StateError: it could not be written down; nothing was changed.
     """
     newest, _ = site.generations.newest()
-    token = secrets.token_hex(8)
+    token = os.urandom(8).hex()
     deadline = datetime.now(UTC) + timedelta(seconds=seconds)
     former = newest.number if newest else None
     until = _since_boot() + seconds

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from geofence.explain import Explanation
-from geofence.flows.impact import Impact
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, Provenance
 from geofence.model.plan import Count, Plan, SetChange
 from geofence.model.prefixes import AddressSpace
 from geofence.state.journal import Outcome
+
+if TYPE_CHECKING:  # restore at boot reports neither, and should not wait for them
+    from geofence.explain import Explanation
+    from geofence.flows.impact import Impact
 
 
 class ListOutcome(StrEnum):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -69,7 +68,7 @@ def write_atomically(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
     Raises:
         StateError: the content could not be written and flushed; the old file still stands.
     """
-    temporary = path.parent / f"{_TEMPORARY}{secrets.token_hex(8)}{_TEMPORARY_END}"
+    temporary = path.parent / f"{_TEMPORARY}{os.urandom(8).hex()}{_TEMPORARY_END}"
     try:
         with _removed_unless_renamed(temporary):
             _write_new(temporary, data, mode)

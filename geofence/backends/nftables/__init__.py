@@ -2,7 +2,8 @@
 
 ::
 
-    backend      observe, commit, remove: the only module that puts the others together
+    backend      observe, commit, remove
+    ├── switch        from the table that is there to the one that is wanted
     ├── transaction   ruleset and look → messages
     │   ├── rules     rules → expressions
     │   ├── near      rules and sets → one look-up that most packets are dropped by

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from geofence.backends.nftables import kernel
 from geofence.backends.nftables.kernel import Message
-from geofence.backends.nftables.netlink import Changed, Netlink, Refused
+from geofence.backends.nftables.netlink import TABLE, Changed, Netlink, Refused
 from geofence.backends.nftables.objects import (
-    TABLE,
     KernelChain,
     KernelObject,
     KernelRule,

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from geofence.backends.nftables import kernel
 from geofence.closing import Closing
 from geofence.errors import BackendError, BackendUnavailable
-from geofence.netlink.attributes import MalformedError, as_number, number, padded, values
+from geofence.netlink.attributes import MalformedError, as_number, number, padded, string, values
 from geofence.netlink.messages import (
     ACK,
     DUMP,
@@ -38,6 +38,9 @@ from geofence.netlink.messages import (
     pack,
     unpack,
 )
+
+TABLE = "geofence"
+"""The one table that is geofence's, of family ``inet``."""
 
 _CAP_ACK = 10
 """``NETLINK_CAP_ACK``: an error repeats the header of the message it is about, not all of it."""
@@ -152,6 +155,19 @@ class Netlink(Closing):
         except OSError as error:
             raise _refused(error.errno or 0) from error
         return [answer[NETFILTER.size :] for _, _, _, answer in answers]
+
+    def has_table(self) -> bool:
+        """Whether there is geofence's table.
+
+        Raises:
+            BackendUnavailable: no privilege, or no nf_tables in the kernel.
+        """
+        self.generation()  # tells what is missing where it is not just the table
+        try:
+            self.get(kernel.Message.GETTABLE, string(kernel.Table.NAME, TABLE))
+        except Refused:
+            return False
+        return True
 
     def room_for(self, octets: int) -> bool:
         """Make room to send that much at once; whether there is.

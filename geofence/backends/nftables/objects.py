@@ -20,9 +20,6 @@ Key = SetKey | NearKey
 """What a set is for."""
 _NOTHING = Count(0, 0)
 
-TABLE = "geofence"
-"""The one table that is geofence's, of family ``inet``."""
-
 
 @dataclass(frozen=True, slots=True)
 class KernelChain:

@@ -18,10 +18,9 @@ from geofence.backends.nftables import elements, kernel, rules, userdata
 from geofence.backends.nftables.kernel import ChainFlag, Message, SetFlag
 from geofence.backends.nftables.look import Look
 from geofence.backends.nftables.near import NearKey, near_sets, networks
-from geofence.backends.nftables.netlink import Request
+from geofence.backends.nftables.netlink import TABLE, Request
 from geofence.backends.nftables.objects import (
     BASE,
-    TABLE,
     KernelChain,
     KernelObject,
     KernelRule,
