@@ -18,17 +18,21 @@ class Chosen(NamedTuple):
     why: str
 
 
-def choose(choice: BackendChoice) -> Chosen:
-    """The backend that the rules ask for.
+def choose(choice: BackendChoice, because: str = "as the rules say") -> Chosen:
+    """The backend that is asked for.
 
     ``auto`` takes the first that can work here and has no rival; where all have one, the first that
     can work.
+
+    Args:
+        choice: what is asked for.
+        because: who asks, to follow the name of the backend.
 
     Raises:
         BackendUnavailable: it cannot work here; the message names what is missing.
     """
     if choice is not BackendChoice.AUTO:
-        return _named(choice)
+        return _named(choice, because)
     able: list[Backend] = []
     against: list[str] = []
     for name in registry.MODULES:
@@ -50,13 +54,13 @@ def others(backend: Backend) -> Iterator[Backend]:
     return (registry.load(name) for name in registry.MODULES if name != backend.name)
 
 
-def _named(choice: BackendChoice) -> Chosen:
+def _named(choice: BackendChoice, because: str) -> Chosen:
     backend = registry.load(choice.value)
     obstacle = backend.obstacle()
     if obstacle is not None:
         raise BackendUnavailable(obstacle)
     rival = backend.rival()
-    return Chosen(backend, f"{choice.value}, as the rules say{f' ({rival})' if rival else ''}")
+    return Chosen(backend, f"{choice.value}, {because}{f' ({rival})' if rival else ''}")
 
 
 def _chosen(backend: Backend, against: list[str]) -> Chosen:

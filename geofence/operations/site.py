@@ -110,7 +110,7 @@ class Site:
         Raises:
             BackendUnavailable: it cannot work here.
         """
-        return choose(self.backend or wanted)
+        return self._choose(wanted, "as the rules say")
 
     def choose_again(self, generation: Generation) -> Chosen:
         """The backend that held a generation, or any that works if that one no longer can.
@@ -119,6 +119,12 @@ class Site:
             BackendUnavailable: none can.
         """
         try:
-            return self.choose_backend(BackendChoice(generation.backend))
+            before = BackendChoice(generation.backend)
+            return self._choose(before, f"as generation {generation.number} was")
         except (BackendUnavailable, ValueError):
             return self.choose_backend(BackendChoice.AUTO)
+
+    def _choose(self, wanted: BackendChoice, because: str) -> Chosen:
+        if self.backend is not None:
+            return choose(self.backend, "as --backend says")
+        return choose(wanted, because)

@@ -80,6 +80,18 @@ def test_the_fence_comes_back_without_network_lists_or_rules(booted: Machine) ->
     assert booted.ok("restore").out.startswith("Nothing to change: ")
 
 
+def test_it_is_told_who_chose_the_backend(booted: Machine) -> None:
+    named = booted.backend
+    booted.environment["GEOFENCE_BACKEND"] = ""
+    try:
+        recorded = booted.ok("restore", "--json").json["backend"]
+        asked = booted.ok("--backend", named, "restore", "--json").json["backend"]
+    finally:
+        del booted.environment["GEOFENCE_BACKEND"]
+    assert recorded == f"{named}, as generation 2 was"
+    assert asked == f"{named}, as --backend says"
+
+
 def test_a_damaged_generation_is_named_and_the_one_before_it_restored(booted: Machine) -> None:
     first, second = booted.generations()
     spoil(second)
