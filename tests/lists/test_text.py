@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.errors import ListError
-from geofence.lists.entries import bulk_prefixes, careful_entry
+from geofence.lists.country_json import parse_country_json
+from geofence.lists.entries import bulk_lines, bulk_prefixes, careful_entry
 from geofence.lists.parsed import FamilyFacts
 from geofence.lists.text import parse_text
 from geofence.model.prefixes import AddressSpace, Family, Prefix
-from tests.lists.bodies import country_text, prefixes
+from tests.lists.bodies import country_json, country_text, prefixes
+from tests.support.values import prefix
 
 
 def texts(space: AddressSpace) -> list[str]:
@@ -105,6 +107,29 @@ def test_what_is_written_is_read(written: list[Prefix]) -> None:
     parsed = parse_text("\n".join(map(str, written)).encode())
     assert parsed.space == AddressSpace.of(written)
     assert parsed.ipv4.entries + parsed.ipv6.entries == len(written)
+
+
+LONG = [f"{10 + at // 65536}.{at // 256 % 256}.{at % 256}.0/24" for at in range(0, 200_000, 10)]
+"""As many entries as a large country has: more than are taken apart at a time."""
+
+
+def test_long_lists_are_read_whole() -> None:
+    body = "\n".join(LONG)
+    for text in (body, body + "\n"):
+        parsed = parse_text(text.encode())
+        assert parsed.ipv4 == FamilyFacts(len(LONG), 24, len(LONG) * 256)
+        assert parsed.space == AddressSpace.of(map(prefix, LONG))
+    assert parse_country_json(country_json("JP", LONG), "JP").space == parsed.space
+
+
+@pytest.mark.parametrize(
+    "wrong", ["10.0.0.0", "10.0.0.0/8/8", "10.0.0.0 10.0.1.0/24", "10.0.0.1/24"]
+)
+def test_a_wrong_entry_is_found_wherever_it_is(wrong: str) -> None:
+    for at in range(0, len(LONG) + 1, 617):
+        entries = [*LONG[:at], wrong, *LONG[at:]]
+        assert bulk_prefixes(Family.IPV4, entries) is None
+        assert bulk_lines(Family.IPV4, "\n".join(entries)) is None
 
 
 @given(st.lists(prefixes(Family.IPV4), min_size=1), st.randoms(use_true_random=False))

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPNetwork, IPSet
 
-from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet, address_text
+from geofence.model.prefixes import (
+    AddressSpace,
+    Family,
+    Prefix,
+    PrefixSet,
+    address_text,
+    pack_addresses,
+    unpack_addresses,
+)
 from tests.support.values import families, prefix, prefix_sets, prefixes, space
 
 pairs = families.flatmap(lambda family: st.tuples(prefix_sets(family), prefix_sets(family)))
@@ -18,6 +26,28 @@ def edges(*sets: PrefixSet) -> list[int]:
     top = (1 << sets[0].family.bits) - 1
     near = {bound + step for each in sets for bound in each.bounds for step in (-1, 0, 1)}
     return [address for address in near | {0, top} if 0 <= address <= top]
+
+
+@given(families, st.data())
+def test_addresses_are_packed_in_network_order(family: Family, data: st.DataObject) -> None:
+    octets = family.bits // 8
+    some = data.draw(st.lists(st.integers(0, (1 << family.bits) - 1)))
+    packed = pack_addresses(family, some)
+    assert packed == b"".join(address.to_bytes(octets, "big") for address in some)
+    assert unpack_addresses(family, packed) == some
+
+
+def test_the_union_of_many_is_that_of_all_at_once() -> None:
+    # More intervals than wait to be united, in parts that fill each other's holes.
+    whole = range(0, 1 << 18, 2)
+    parts = [
+        PrefixSet(Family.IPV4, tuple(bound for at in whole[start::7] for bound in (at, at + 1)))
+        for start in range(7)
+    ]
+    filling = PrefixSet(Family.IPV4, tuple(b for at in whole for b in (at + 1, at + 2)))
+    union = PrefixSet.union(Family.IPV4, parts)
+    assert union.bounds == tuple(bound for at in whole for bound in (at, at + 1))
+    assert (union | filling).bounds == (0, 1 << 18)
 
 
 def is_canonical(content: PrefixSet) -> bool:
