@@ -28,7 +28,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} [all]")
-    parser.add_argument("--rounds", type=int, default=9, help="times each subject runs [9]")
+    parser.add_argument("--rounds", type=_several, default=9, help="times each subject runs [9]")
     parser.add_argument(
         "--lists",
         type=Path,
@@ -43,6 +43,13 @@ def _options() -> argparse.Namespace:
     return options
 
 
+def _several(text: str) -> int:
+    rounds = int(text)
+    if rounds < 2:
+        raise argparse.ArgumentTypeError("needs 2 rounds or more")
+    return rounds
+
+
 def _inside(arguments: list[str]) -> int:
     """Run this again in a network namespace of its own, as root of a user namespace if need be."""
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
@@ -54,7 +61,9 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
     lists = options.lists or world.write_made_up(scratch / "lists")
     kind = f"those in {options.lists}" if options.lists else "made up"
     print(f"# Measured on {datetime.now(UTC):%Y-%m-%d}\n")
-    print(f"Machine: {report.machine()}.\nLists: {kind}. Medians of {options.rounds} rounds.")
+    print(
+        f"Machine: {report.machine()}.\nLists: {kind}. Lower quartiles of {options.rounds} rounds."
+    )
     wanted = options.parts or PARTS
     if "loading" in wanted:
         processes.loading(lists, scratch, options.rounds)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import quantiles
 from typing import Self
 
 
@@ -40,23 +40,28 @@ class Cost:
 
     @property
     def typical(self) -> float:
-        """Median of the seconds."""
-        return median(self.seconds)
+        """The usual number of seconds."""
+        return usual(self.seconds)
 
     @property
     def work(self) -> float:
-        """Median of the processor time, in seconds."""
-        return median(self.busy)
+        """The usual processor time, in seconds."""
+        return usual(self.busy)
 
     @property
     def inner(self) -> float:
-        """Median of what the process itself accounted for, in seconds."""
-        return median(self.inside)
+        """What the process itself usually accounted for, in seconds."""
+        return usual(self.inside)
 
     @property
     def peak(self) -> float:
         """The most memory that any round took, in megabytes."""
         return max(self.megabytes)
+
+
+def usual(measured: Sequence[float]) -> float:
+    """The lower quartile: what disturbs a measurement on a shared machine only ever adds to it."""
+    return quantiles(measured, method="inclusive")[0]
 
 
 class Runner:

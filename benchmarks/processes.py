@@ -70,7 +70,7 @@ def _without_start(costs: dict[str, Cost], names: Sequence[str]) -> None:
     """The same, from opening the first list to the end, as the processes themselves say."""
     print("\nWithout starting Python and importing:\n")
     report.table(
-        ("process", "median", f"of {_IPSET}", f"of {_NFT}"),
+        ("process", "time", f"of {_IPSET}", f"of {_NFT}"),
         (
             (
                 name,
@@ -156,4 +156,4 @@ def starting(rounds: int) -> None:
         subprocess.run(subject.command, check=True, capture_output=True)
     turns = rounds * 5
     report.costs(in_turns(subjects, turns, settled), reference)
-    print(f"\nMedians of {turns} rounds.")
+    print(f"\nLower quartiles of {turns} rounds.")

@@ -8,7 +8,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 from benchmarks.world import FAMILY, list_files
 from geofence.apply.transaction import apply_ruleset
@@ -50,6 +52,13 @@ def load_set(backend: Backend, allowed: PrefixSet) -> None:
     backend.commit(make_plan(ruleset, Observed(), ()))
 
 
+def _import_all_of(backend: Backend) -> None:
+    """Import what the backend would import when it is first used."""
+    package = import_module(registry.MODULES[backend.name])
+    for module in iter_modules(package.__path__, f"{package.__name__}."):
+        import_module(module.name)
+
+
 def main(depth: str, backend_name: str, directory: str) -> None:
     """Load once.
 
@@ -59,6 +68,7 @@ def main(depth: str, backend_name: str, directory: str) -> None:
         directory: where the lists are.
     """
     backend = registry.load(backend_name)
+    _import_all_of(backend)
     files = list_files(Path(directory))
     begun = time.perf_counter()
     allowed = world(files)

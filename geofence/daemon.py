@@ -27,7 +27,7 @@ from geofence.errors import BusyError, ExitCode, GeofenceError, StateError
 from geofence.model.policy import Policy
 from geofence.operations.boot import restore
 from geofence.operations.look import last_refresh
-from geofence.operations.notify import told, told_healing
+from geofence.operations.notify import told, told_failing, told_healing
 from geofence.operations.report import RunReport
 from geofence.operations.run import Wish, refresh
 from geofence.operations.site import Site
@@ -128,7 +128,15 @@ def _leave(site: Site) -> NoReturn:
 
 def _heal(site: Site) -> RunReport:
     """Compare the kernel with what was applied; put right, and count, what others changed."""
-    report = restore(site)
+    try:
+        report = restore(site)
+    except BusyError:
+        raise  # says nothing of the fence
+    except GeofenceError as error:
+        for note in told_failing(site, str(error)):
+            error.add_note(note)
+        raise
+    report = report.with_notes(told_failing(site, ""))
     return report if report.plan.is_empty else report.with_notes(told_healing(site))
 
 

@@ -16,6 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from geofence.daemon import mind_the_clock
 from geofence.model.policy import Policy
+from geofence.state.journal import Journal
 from tests.cli.machine import BACKENDS, Done, Gate, Machine, machine
 from tests.cli.world import COME, GONE, JAPANESE, LOCAL, japan_later
 from tests.support.list_server import content, status
@@ -143,6 +144,23 @@ def test_it_heals_what_others_change_and_counts_how_often(fresh: Machine) -> Non
     told = fresh.ok("status", "--json").json
     assert told["drift"] == []
     assert told["last_run"]["healed"] == 3
+
+
+def test_what_it_cannot_heal_is_known_until_it_can(tmp_path: Path) -> None:
+    with machine(tmp_path, "ipset") as made:
+        made.ok("refresh")
+        with daemon(made) as running:
+            running.until("watching every")
+            made.tool("ipset", "create", "geofence-allow4-x", "hash:ip")
+            running.until("watch: The kernel's set 'geofence-allow4-x' is a hash:ip")
+            failing = Journal(made.state).outcome()
+            made.tool("ipset", "destroy", "geofence-allow4-x")
+            made.break_set()
+            running.until(HEALED)
+            assert made.ok("status", "--json").json["last_run"]["failing"] == ""
+            assert running.end().code == 0
+    assert failing is not None
+    assert failing.failing.startswith("The kernel's set 'geofence-allow4-x'")
 
 
 def test_mistakes_made_in_the_rules_later_do_not_end_it(one: Machine) -> None:

@@ -29,6 +29,8 @@ def show_status(screen: Screen, report: StatusReport) -> None:
                 f"Changes by others put right by the daemon: {report.last.healed}, the last "
                 f"{age(report.last.healed_at, now)}"
             )
+        if report.last.failing:
+            screen.say(f"The daemon cannot put the fence right: {report.last.failing}", "bold red")
     screen.say(f"Exceptions in force: {', '.join(report.exceptions) or 'none'}")
     if report.exceptions_off:
         screen.say(f"Exceptions that are off: {', '.join(report.exceptions_off)}")
@@ -88,6 +90,7 @@ def _last_json(last: Outcome | None) -> dict[str, object] | None:
         "message": last.message,
         "healed": last.healed,
         "healed_at": last.healed_at.isoformat() if last.healed_at else None,
+        "failing": last.failing,
     }
 
 

@@ -45,6 +45,8 @@ class Outcome:
     """How often somebody else's change to the fence was put right."""
     healed_at: datetime | None = None
     """When last, UTC."""
+    failing: str = ""
+    """Why the daemon cannot put such a change right; empty while it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Journal:
                 notify_command=_command(facts["notify_command"]),
                 healed=_count(facts["healed"]),
                 healed_at=None if facts["healed_at"] is None else _moment(facts["healed_at"]),
+                failing=_text(facts.get("failing", "")),
             )
         except _WRONG:
             return None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from geofence.operations.notify import told_healing
+from geofence.operations.notify import told_failing, told_healing
 from geofence.operations.site import Site
 from geofence.state.lock import exclusive
 from tests.cli.machine import Machine, machine
@@ -92,6 +92,17 @@ def test_that_the_daemon_healed_is_told(fenced: Machine) -> None:
     assert [(each["event"], each["healed"]) for each in heard(fenced)] == [
         ("healed", 1),
         ("healed", 2),
+    ]
+
+
+def test_that_the_daemon_cannot_heal_is_told_once_and_that_it_can_again(fenced: Machine) -> None:
+    site = Site(rules_directory=fenced.rules, state_directory=fenced.state)
+    for why in ("", "One thing.", "Another thing.", "", ""):
+        assert told_failing(site, why) == ()
+    assert events(fenced) == [("failed", "watch", 1), ("recovered", "watch", 0)]
+    assert [each["message"] for each in heard(fenced)] == [
+        "The fence cannot be put right: One thing.",
+        "After: One thing.",
     ]
 
 

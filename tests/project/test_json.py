@@ -12,6 +12,7 @@ from geofence.cli.plan_view import plan_json
 from geofence.cli.run_view import run_json
 from geofence.cli.status_view import status_json
 from geofence.cli.why_view import why_json
+from geofence.errors import ExitCode
 from geofence.explain import Explanation
 from geofence.flows.flow import Flow
 from geofence.flows.impact import Impact, Touched
@@ -22,6 +23,7 @@ from geofence.model.plan import Count, Observed
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Action
+from geofence.operations.notify import hook_facts
 from geofence.operations.report import (
     HistoryEntry,
     ListOutcome,
@@ -32,6 +34,7 @@ from geofence.operations.report import (
     StatusReport,
     WhyReport,
 )
+from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.state.generations import Damaged
 from geofence.state.journal import Ending, Outcome
@@ -83,6 +86,8 @@ def documents() -> Iterator[object]:
     damaged = Damaged(Path("x.generation"), "is damaged")
     yield history_json((HistoryEntry(generation, changes, services_changed=True), damaged))
     yield {"removed": ["ipset"]}
+    last = Outcome("refresh", Ending.DONE, NOW)
+    yield hook_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
 
 
 def keys(value: object) -> Iterator[str]:
@@ -102,5 +107,5 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     assert printed <= words
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
     commands |= {"status", "why", "history"}
-    states = {*ListOutcome, *Ending, *Action, "null", "unknown"}
+    states = {*ListOutcome, *Ending, *Action, "null", "unknown", "recovered", "watch"}
     assert words - commands - states == printed - commands - states

@@ -16,7 +16,7 @@ from geofence.model.ruleset import Ruleset, SetKey
 
 _ATTEMPTS = 20
 _PAUSE = 0.002
-"""Seconds before the second attempt; each further one waits that much longer."""
+"""Seconds by which each further attempt waits longer."""
 
 
 def switch(netlink: Netlink, plan: Plan) -> None:
@@ -49,7 +49,7 @@ def _looks(netlink: Netlink) -> Iterator[Look]:
         BackendError: it never could, since others changed nftables between look and transaction.
     """
     for attempt in range(_ATTEMPTS):
-        if attempt:
+        if attempt > 1:  # the second look follows upon the filling of sets
             time.sleep(attempt * _PAUSE)
         yield look(netlink, elements=False)
     raise BackendError(
