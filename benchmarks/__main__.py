@@ -34,7 +34,7 @@ def _options() -> argparse.Namespace:
         type=Path,
         metavar="DIRECTORY",
         help="real lists: a directory that holds jp/ipv4-aggregated.txt and so on; "
-        "without, made-up lists of the same number, no two prefixes of which merge",
+        "without, made-up lists of the same shape",
     )
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -125,14 +125,14 @@ def linearity(scratch: Path, rounds: int) -> None:
     report.heading(
         "Linear in the number of prefixes",
         "From opening the first list file to a set in the kernel, without starting Python; "
-        "made-up lists, no two prefixes of which merge.",
+        "scattered prefixes, no two of which merge.",
     )
     head = ("prefixes", *(cell for name in registry.MODULES for cell in (name, "µs a prefix")))
     report.table(head, (_linear_row(size, scratch, rounds) for size in SIZES))
 
 
 def _linear_row(size: int, scratch: Path, rounds: int) -> tuple[str, ...]:
-    lists = world.write_made_up(scratch / f"lists-{size}", size)
+    lists = world.write_scattered(scratch / f"lists-{size}", size)
     subjects = [Subject(name, loader("set", name, lists)) for name in registry.MODULES]
     costs = in_turns(subjects, rounds, empty_namespace)
     return (f"{size:,}", *(cell for cost in costs.values() for cell in _per_prefix(cost, size)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
-from itertools import islice, product
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
+from itertools import accumulate, groupby, islice, product
 from pathlib import Path
 from string import ascii_uppercase
 
+from geofence.guards.special import special_space
 from geofence.model.prefixes import Family, Prefix, PrefixSet, address_text
 
 FAMILY = Family.IPV4
@@ -22,15 +24,79 @@ COUNTRIES.insert(8, "JP")
 """Codes of made-up countries in the order of their lists' sizes: as many as have lists, and JP
 where it gets about the 3,162 prefixes that it has."""
 
+_BROAD = (15, 16, 64, 168, 404, 714, 1_458, 2_589, 6_942)
+_NARROW = (3_350, 5_370, 9_977, 11_796, 16_949, 50_974, 24_445, 39_762)
+_REGISTERED = dict(enumerate((*_BROAD, *_NARROW), start=8))
+"""How many prefixes of each length there were in all lists of that day."""
+_NEIGHBOURS = 0.7
+"""How often a prefix within a /16 belongs to the country that most of its neighbours belong to."""
+_PATCHY = 0.12
+"""How many of the /16 have prefixes that belong to nobody,"""
+_VACANT = 0.4
+"""and how many of theirs do."""
+
 _LENGTHS = (24, 23, 22, 21, 20, 19, 18)
 _WEIGHTS = (50, 15, 20, 6, 5, 3, 1)
 _FIRST = 11 << 24
-"""Made-up prefixes begin at 11.0.0.0 and end far below the next special-purpose range."""
+"""Scattered prefixes begin at 11.0.0.0 and end far below the next special-purpose range."""
 
 
-def made_up_prefixes(count: int) -> Iterator[Prefix]:
-    """Disjoint prefixes, no two of which merge: the kernel gets as many entries as were listed."""
+def write_made_up(directory: Path) -> Path:
+    """Lists of all countries, made up as the real ones are: together they leave few holes."""
+    chance = random.Random(WORLD)  # noqa: S311 - the same lists every time, nothing secret
+    weights = list(accumulate(1 / (rank + 1) for rank in range(len(COUNTRIES))))
+    lists: dict[str, list[str]] = {code: [] for code in COUNTRIES}
+    for _, neighbours in groupby(_registered(chance), lambda prefix: prefix.network >> 16):
+        (favoured,) = chance.choices(COUNTRIES, cum_weights=weights)
+        vacant = _VACANT if chance.random() < _PATCHY else 0
+        for prefix in neighbours:
+            (other,) = chance.choices(COUNTRIES, cum_weights=weights)
+            owner = favoured if chance.random() < _NEIGHBOURS else other
+            if chance.random() >= vacant:
+                lists[owner].append(str(prefix))
+    return _write_lists(directory, lists)
+
+
+def _registered(chance: random.Random) -> Iterator[Prefix]:
+    """All prefixes, ascending: each block is registered whole, or in two halves."""
+    whole = _registered_whole()
+    special = special_space()[FAMILY].bounds
+    blocks = [Prefix(FAMILY, first << 24, 8) for first in range(223, 0, -1)]
+    while blocks:
+        block = blocks.pop()
+        before, after = bisect_right(special, block.network), bisect_left(special, block.past)
+        if before == after and before & 1:
+            continue  # all of it is special
+        if before == after and chance.random() < whole.get(block.length, 1):
+            yield block
+        else:
+            half, length = (block.past - block.network) // 2, block.length + 1
+            blocks.append(Prefix(FAMILY, block.network + half, length))
+            blocks.append(Prefix(FAMILY, block.network, length))
+
+
+def _registered_whole() -> dict[int, float]:
+    """How likely a block of each length is registered as one prefix."""
+    blocks = sum(count / (1 << length) for length, count in _REGISTERED.items()) * 256
+    found: dict[int, float] = {}
+    for length, count in _REGISTERED.items():
+        found[length] = count / blocks
+        blocks = 2 * (blocks - count)
+    return found
+
+
+def write_scattered(directory: Path, count: int) -> Path:
+    """Lists with so many prefixes, no two of which merge: the kernel gets as many entries."""
     chance = random.Random(count)  # noqa: S311 - the same lists every time, nothing secret
+    weights = [1 / (rank + 1) for rank in range(len(COUNTRIES))]
+    owners = chance.choices(COUNTRIES, weights, k=count)
+    lists: dict[str, list[str]] = {code: [] for code in COUNTRIES}
+    for owner, prefix in zip(owners, _scattered(chance, count), strict=True):
+        lists[owner].append(str(prefix))
+    return _write_lists(directory, lists)
+
+
+def _scattered(chance: random.Random, count: int) -> Iterator[Prefix]:
     at = _FIRST
     for length in chance.choices(_LENGTHS, _WEIGHTS, k=count):
         size = 1 << (FAMILY.bits - length)
@@ -39,14 +105,7 @@ def made_up_prefixes(count: int) -> Iterator[Prefix]:
         at += size
 
 
-def write_made_up(directory: Path, count: int = WORLD) -> Path:
-    """Made-up lists of all countries in the layout of ipverse; a few hold most of it."""
-    chance = random.Random(count)  # noqa: S311 - the same lists every time, nothing secret
-    weights = [1 / (rank + 1) for rank in range(len(COUNTRIES))]
-    owners = chance.choices(COUNTRIES, weights, k=count)
-    lists: dict[str, list[str]] = {code: [] for code in COUNTRIES}
-    for owner, prefix in zip(owners, made_up_prefixes(count), strict=True):
-        lists[owner].append(str(prefix))
+def _write_lists(directory: Path, lists: Mapping[str, list[str]]) -> Path:
     for code, prefixes in lists.items():
         if prefixes:
             write_list(directory, code, prefixes)
