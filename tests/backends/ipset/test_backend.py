@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from geofence.backends.ipset.backend import IpsetBackend
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.lab.host import Host
 from geofence.merge import merge
-from geofence.model.prefixes import AddressSpace, Family, PrefixSet
-from geofence.model.ruleset import Ruleset
+from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet, address_text
+from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.plan.drift import differences
 from tests.support.values import JAPAN, SIP, country, policy, space
 
@@ -46,6 +47,10 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
+def run_for(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def test_from_nothing_to_the_whole_fence_and_back() -> None:
     commit(RULESET)
     assert plan_for(BACKEND, RULESET).is_empty
@@ -69,6 +74,30 @@ def test_sets_of_every_size_are_held_exactly() -> None:
         desired = merge(policy(), {country("JP"): AddressSpace(ipv4=content)})
         commit(desired)
         assert plan_for(BACKEND, desired).is_empty
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_country_is_held_in_fewer_lengths_and_lets_in_the_same(family: Family) -> None:
+    bits = family.bits
+    # Lengths from 18 to 25, some prefixes touching, some broad, as a country has them.
+    prefixes = [
+        Prefix(family, (32 << (bits - 8)) + (at << (bits - 18)), 18 + at % 8) for at in range(400)
+    ]
+    content = PrefixSet.of(family, prefixes)
+    space = AddressSpace.of(prefixes)
+
+    commit(merge(policy(), {country("JP"): space}))
+
+    assert BACKEND.observe().sets[SetKey(Role.ALLOW, "", family)] == content
+    name = f"geofence-allow{family.digit}"
+    listed = run_for("ipset", "save", name)
+    lengths = set(re.findall(r"/(\d+)$", listed, re.MULTILINE))
+    assert 1 < len(lengths) < len(set(content.split()[1])) - 2
+    edges = {bound + step for bound in content.bounds[::23] for step in (-1, 0)}
+    for address in edges:
+        tried = ["ipset", "--quiet", "test", name, address_text(family, address)]
+        let_in = subprocess.run(tried, check=False).returncode == 0
+        assert let_in == (address in content), address_text(family, address)
 
 
 def test_the_whole_of_both_families_can_be_let_in() -> None:
