@@ -110,7 +110,7 @@ def _network(word: str) -> tuple[str, ...]:
         word = f"{octets[1]}/{8 * (octets[1].count('.') + 1)}"
     try:
         return (str(IPNetwork(cidr_abbrev_to_verbose(word)).cidr),)
-    except (AddrFormatError, ValueError):
+    except (AddrFormatError, ValueError, IndexError):  # the last for a first octet such as 300
         return ()
 
 
