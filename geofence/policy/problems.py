@@ -25,7 +25,8 @@ class Mistake(ValueError):  # noqa: N818 - a mistake in the rules, not an error 
 
     def __init__(self, wrong: str, expected: str, *guesses: str) -> None:
         guess = f"; did you mean {' or '.join(guesses)}?" if guesses else ""
-        super().__init__(f"{wrong}; expected {expected}{guess}")
+        # Names that rules define are told as they stand there, be they names or not.
+        super().__init__(printable(f"{wrong}; expected {expected}{guess}"))
         self.expected = expected
         self.guesses = guesses
 

@@ -35,6 +35,17 @@ def test_a_long_value_is_cut_short_in_the_message() -> None:
     assert prefixes.startswith(f'1.toml:3: local.prefixes: "{"1" * 60}…" is no prefix; expected')
 
 
+def test_what_a_terminal_would_obey_is_not_printed() -> None:
+    told = complaints(
+        r"""
+        service = {"\u001b[2J" = []}
+        exception.push.services = ["0"]
+        """
+    )
+    assert all(line.isprintable() for line in told)
+    assert any(r'there is no service "0"; expected \x1b[2J' in line for line in told)
+
+
 def test_names_as_long_as_they_may_be() -> None:
     service, exception = "s" * 12, "e" * 40
     rules = policy(
