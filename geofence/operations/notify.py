@@ -90,6 +90,7 @@ def _close(
             ending=ending,
             at=datetime.now(UTC),
             message=message,
+            failing="" if ending is Ending.DONE or before is None else before.failing,
             notify_command=before.notify_command if before and quiet else _hook(site, before),
         )
 
@@ -97,12 +98,13 @@ def _close(
     if ending is not Ending.DONE:
         return (*notes, *_tell(site, command, after, str(ending), message, code=code))
     if before is not None and _is_bad(before):
-        return (*notes, *_tell(site, command, after, "recovered", f"After: {before.message}"))
+        was = before.failing or before.message
+        return (*notes, *_tell(site, command, after, "recovered", f"After: {was}"))
     return notes
 
 
 def _is_bad(outcome: Outcome | None) -> bool:
-    return outcome is not None and outcome.ending is not Ending.DONE
+    return outcome is not None and (outcome.ending is not Ending.DONE or bool(outcome.failing))
 
 
 def _hook(site: Site, before: Outcome | None) -> tuple[str, ...]:

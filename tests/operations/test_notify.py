@@ -106,6 +106,18 @@ def test_that_the_daemon_cannot_heal_is_told_once_and_that_it_can_again(fenced: 
     ]
 
 
+def test_who_puts_right_what_the_daemon_could_not_ends_its_failing(fenced: Machine) -> None:
+    site = Site(rules_directory=fenced.rules, state_directory=fenced.state)
+    assert told_failing(site, "One thing.") == ()
+    fenced.ok("apply")
+    last = site.journal.outcome()
+    assert last is not None
+    assert last.failing == ""
+    assert told_failing(site, "") == ()
+    assert events(fenced) == [("failed", "watch", 1), ("recovered", "apply", 0)]
+    assert heard(fenced)[-1]["message"] == "After: One thing."
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

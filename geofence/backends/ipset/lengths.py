@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from operator import itemgetter
 
@@ -22,6 +22,9 @@ _READABLE = 256
 """A set of no more entries stays as it is, for people to read: ``10.0.0.0/8``, not parts of it."""
 _MOST = 65_536
 """Entries beyond which no set grows: each costs a microsecond or two, and memory."""
+
+_Kept = tuple[int, tuple[int, ...]]
+"""A number of entries, and the lengths in which they are written."""
 
 
 def in_few_lengths(content: PrefixSet) -> tuple[list[int], list[int]]:
@@ -79,27 +82,18 @@ def fewest_lengths(family: Family, counts: Mapping[int, int], most: int) -> tupl
         return tuple(present)
     addresses = list(accumulate(counts[each] << (family.bits - each) for each in present))
 
-    def entries(after: int, at: int) -> int:
-        """Of the prefixes longer than ``present[after]``, up to ``present[at]``, all at that."""
-        return (addresses[at] - addresses[after]) >> (family.bits - present[at])
-
     # By the longest length kept: entries for all prefixes up to it, and the lengths kept.
-    best: list[tuple[int, tuple[int, ...]]] = [
+    best: list[_Kept] = [
         (covered >> (family.bits - each), (each,))
         for each, covered in zip(present, addresses, strict=True)
     ]
+
+    def with_one_more(at: int) -> Iterator[_Kept]:
+        """``present[at]`` after what is best up to any shorter length."""
+        length = present[at]
+        for (entries, kept), covered in zip(best[:at], addresses, strict=False):
+            yield entries + ((addresses[at] - covered) >> (family.bits - length)), (*kept, length)
+
     while best[-1][0] > most:
-        best = [
-            min(
-                (
-                    kept,
-                    *(
-                        (best[before][0] + entries(before, at), (*best[before][1], present[at]))
-                        for before in range(at)
-                    ),
-                ),
-                key=itemgetter(0),
-            )
-            for at, kept in enumerate(best)
-        ]
+        best = [min([best[at], *with_one_more(at)], key=itemgetter(0)) for at in range(len(best))]
     return best[-1][1]
