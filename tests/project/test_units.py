@@ -9,7 +9,8 @@ import pytest
 
 CRON = Path(__file__).parents[2] / "cron"
 SERVICES = sorted(CRON.glob("geofence-*.service"))
-UNITS = sorted(path.name for path in CRON.glob("geofence-*"))
+UNITS = sorted(path.name for path in CRON.glob("geofence-*") if path.is_file())
+FOR_IPSET = "geofence-.service.d/ipset.conf"
 SYSTEM_UNITS = Path("/usr/lib/systemd/system")
 
 # Units of others with what orders them, as Debian 12 ships them.
@@ -32,9 +33,7 @@ def root(tmp_path: Path) -> Path:
     """A system's directories with geofence's units, those of others, and a geofence to start."""
     units = tmp_path / "etc/systemd/system"
     shutil.copytree(SYSTEM_UNITS, tmp_path / "usr/lib/systemd/system", symlinks=True)
-    units.mkdir(parents=True)
-    for name in UNITS:
-        shutil.copy(CRON / name, units)
+    shutil.copytree(CRON, units)
     for name, ordering in OTHERS.items():
         text = f"[Unit]\n{ordering}\n[Service]\nType=oneshot\nExecStart=/usr/local/bin/geofence\n"
         (units / f"{name}.service").write_text(text)
@@ -73,8 +72,9 @@ def test_systemd_has_nothing_to_object_to(root: Path) -> None:
     assert verify(root, *UNITS) == ""
 
 
-def test_systemd_would_object(root: Path) -> None:
-    with (root / "etc/systemd/system/geofence-restore.service").open("a") as unit:
+@pytest.mark.parametrize("name", ["geofence-restore.service", FOR_IPSET])
+def test_systemd_would_object(root: Path, name: str) -> None:
+    with (root / "etc/systemd/system" / name).open("a") as unit:
         unit.write("Foo=bar\n")
     assert "Unknown key" in verify(root, "geofence-restore.service")
 
@@ -133,7 +133,13 @@ def test_all_services_are_hardened_alike() -> None:
     assert all(each == hardening[0] for each in hardening)
     assert hardening[0]["ProtectSystem"] == "strict"
     assert hardening[0]["PrivateTmp"] == "yes"
-    assert set(hardening[0]["CapabilityBoundingSet"].split()) == {"CAP_NET_ADMIN", "CAP_NET_RAW"}
+    assert hardening[0]["CapabilityBoundingSet"] == "CAP_NET_ADMIN"
+
+
+def test_ipset_takes_one_capability_more() -> None:
+    added = settings(CRON / FOR_IPSET)
+    assert added.sections() == ["Service"]
+    assert dict(added["Service"]) == {"CapabilityBoundingSet": "CAP_NET_RAW"}
 
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)

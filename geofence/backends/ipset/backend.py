@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from geofence.backends.ipset import iptables, rivals
 from geofence.backends.ipset.iptables import Table, Tool
 from geofence.backends.ipset.sets import KernelSets, SetHeader
-from geofence.errors import BackendError, GeofenceError
+from geofence.errors import BackendError, BackendUnavailable, GeofenceError
 from geofence.model.plan import Count, Observed, Plan, SetChange
 from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import Ruleset, SetKey
@@ -27,6 +27,7 @@ class IpsetBackend:
         try:
             for tool in iptables.TOOLS:
                 tool.save()
+            iptables.require_raw_socket()
             with KernelSets() as sets:
                 sets.require_type()
         except GeofenceError as error:
@@ -81,20 +82,32 @@ class IpsetBackend:
 
     def remove(self) -> bool:
         """Take rules, then sets, out of the kernel."""
-        tools = (*iptables.TOOLS, *iptables.other_tools())
-        cleared = [_clear(tool) for tool in tools]
-        found = any(cleared)
         with KernelSets() as sets:
-            for header, _ in _own(sets):
-                found = True
+            try:
+                cleared = [_clear(tool) for tool in (*iptables.TOOLS, *iptables.other_tools())]
+            except BackendUnavailable as error:
+                _require_no_sets(sets, error)
+                raise
+            own = _own(sets)
+            for header, _ in own:
                 sets.destroy(header.name)
-        return found
+        return any(cleared) or bool(own)
 
 
 def _own(sets: KernelSets) -> list[tuple[SetHeader, SetKey]]:
     """Headers of geofence's sets, second ones too, each with what it is a set of."""
     keyed = ((header, iptables.set_key(header.name.rstrip(_SECOND))) for header in sets.headers())
     return [(header, key) for header, key in keyed if key is not None]
+
+
+def _require_no_sets(sets: KernelSets, obstacle: BackendUnavailable) -> None:
+    """Raise BackendError if rules that cannot be reached may be fencing all the same."""
+    names = [header.name for header, _ in _own(sets)]
+    if names:
+        raise BackendError(
+            f"A fence made with ipset is in the kernel (sets {', '.join(names)}), and its rules "
+            f"cannot be taken away. {obstacle}"
+        ) from obstacle
 
 
 def _check_kind(header: SetHeader, key: SetKey) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -46,6 +47,12 @@ _LEGACY_TABLES = {
 _TARGETS = {Action.PASS: "RETURN", Action.DROP: "DROP"}
 _COUNTED_RULE = re.compile(r"\[(\d+):(\d+)\] (-A .*)")
 _PERMISSION = re.compile(r"permission denied|operation not permitted|must be root", re.IGNORECASE)
+_NO_RAW_SOCKET = "open socket to ipset"
+_NEEDS_RAW_SOCKET = (
+    "A rule with '-m set' is loaded and listed with CAP_NET_RAW, since iptables asks ipset for its "
+    "version through a raw socket; run geofence as root, or give its units back the file "
+    "/etc/systemd/system/geofence-.service.d/ipset.conf."
+)
 
 
 def set_name(key: SetKey) -> str:
@@ -56,6 +63,18 @@ def set_name(key: SetKey) -> str:
 def set_key(name: str) -> SetKey | None:
     """The inverse of ``set_name``; None for a set that is not geofence's."""
     return SetKey.parse(name.removeprefix(_SET_PREFIX)) if name.startswith(_SET_PREFIX) else None
+
+
+def require_raw_socket() -> None:
+    """See whether iptables could open the socket that its set match needs.
+
+    Raises:
+        BackendUnavailable: CAP_NET_RAW is missing.
+    """
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW).close()
+    except OSError as error:
+        raise BackendUnavailable(_NEEDS_RAW_SOCKET) from error
 
 
 def rule_lines(ruleset: Ruleset, family: Family) -> tuple[str, ...]:
@@ -269,6 +288,8 @@ def _run(command: list[str], given: str) -> str:
 
 
 def _refusal(name: str, said: str) -> BackendError:
+    if _NO_RAW_SOCKET in said:
+        return BackendUnavailable(_NEEDS_RAW_SOCKET)
     if _PERMISSION.search(said):
         return BackendUnavailable(
             f"'{name}' needs CAP_NET_ADMIN; run geofence as root, for example with sudo."

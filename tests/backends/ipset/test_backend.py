@@ -165,16 +165,40 @@ def test_a_set_that_a_foreign_rule_uses_is_named() -> None:
         BACKEND.remove()
 
 
-def test_without_privilege_the_remedy_is_named() -> None:
-    program = "from geofence.backends.ipset import backend; print(backend().obstacle())"
-    python = (sys.executable, "-c", program)
+def without(capability: str, statement: str) -> str:
+    """What a Python statement about the backend prints in a process that lacks a capability."""
+    program = f"from geofence.backends.ipset import backend; {statement}"
     done = subprocess.run(
-        ["setpriv", "--bounding-set=-net_admin", "--", *python],
+        ["setpriv", f"--bounding-set=-{capability}", "--", sys.executable, "-c", program],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
-    assert "needs CAP_NET_ADMIN" in done.stdout
+    return done.stdout or done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("capability", ["net_admin", "net_raw"])
+def test_without_privilege_the_remedy_is_named(capability: str) -> None:
+    said = without(capability, "print(backend().obstacle())")
+    assert f"CAP_{capability.upper()}" in said
+    assert "run geofence as root" in said
+
+
+def test_rules_that_cannot_be_read_are_not_taken_for_none() -> None:
+    """As in a unit that may not use raw sockets, with the fence that root has made."""
+    commit(RULESET)
+    said = without("net_raw", "backend().remove()")
+    assert said.startswith("geofence.errors.BackendError: A fence made with ipset is in the kernel")
+    assert "CAP_NET_RAW" in said
+    assert plan_for(BACKEND, RULESET).is_empty
+
+
+def test_rules_of_others_that_cannot_be_read_are_none_of_ours() -> None:
+    run("ipset", "create", "theirs", "hash:ip")
+    in_mangle = ("iptables", "-t", "mangle", "-A", "INPUT")
+    run(*in_mangle, "-m", "set", "--match-set", "theirs", "src")
+    said = without("net_raw", "backend().remove()")
+    assert said.startswith("geofence.errors.BackendUnavailable: ")
 
 
 @pytest.mark.parametrize(("first", "then"), [("nft", "legacy"), ("legacy", "nft")])

@@ -22,6 +22,15 @@ entered() {
     systemctl show -P "$2" "$1"
 }
 
+# What the daemon may do, seen while it runs.
+daemon() {
+    systemctl start geofence-daemon
+    sleep 3
+    pid=$(systemctl show -P MainPID geofence-daemon)
+    echo "$1=$(systemctl is-active geofence-daemon) $(sed -n 's/^CapEff:\s*//p' "/proc/$pid/status")"
+    systemctl stop geofence-daemon
+}
+
 fact booted
 echo "order=$(for unit in geofence-restore netfilter-persistent nftables geofence-reassert; do
     echo "$(entered $unit.service ExecMainStartTimestampMonotonic) $unit"
@@ -37,12 +46,7 @@ for deed in 'restart nftables' 'reload nftables' 'restart netfilter-persistent' 
     fact "$deed"
 done
 
-systemctl start geofence-daemon
-sleep 3
-pid=$(systemctl show -P MainPID geofence-daemon)
-echo "capabilities=$(sed -n 's/^CapEff:\s*//p' "/proc/$pid/status")"
-echo "daemon=$(systemctl is-active geofence-daemon)"
-systemctl stop geofence-daemon
+daemon 'two capabilities'
 
 mount --bind /var/lib/geofence /var/lib/geofence
 mount -o remount,bind,ro /var/lib/geofence
@@ -50,6 +54,15 @@ nft flush ruleset
 systemctl restart geofence-reassert
 fact read-only
 umount /var/lib/geofence
+
+# As an operator does who wants no ipset.
+ln -sf /dev/null /etc/systemd/system/geofence-.service.d/ipset.conf
+systemctl daemon-reload
+geofence remove >/dev/null
+systemctl restart geofence-reassert
+fact 'without ipset'
+echo "nftables=$(nft list table inet geofence | grep -c saddr)"
+daemon 'one capability'
 
 geofence remove >/dev/null
 systemctl restart netfilter-persistent
