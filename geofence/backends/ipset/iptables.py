@@ -46,12 +46,13 @@ _LEGACY_TABLES = {
 }
 _TARGETS = {Action.PASS: "RETURN", Action.DROP: "DROP"}
 _COUNTED_RULE = re.compile(r"\[(\d+):(\d+)\] (-A .*)")
-_PERMISSION = re.compile(r"permission denied|operation not permitted|must be root", re.IGNORECASE)
-_NO_RAW_SOCKET = "open socket to ipset"
-_NEEDS_RAW_SOCKET = (
-    "A rule with '-m set' is loaded and listed with CAP_NET_RAW, since iptables asks ipset for its "
-    "version through a raw socket; run geofence as root, or give its units back the file "
-    "/etc/systemd/system/geofence-.service.d/ipset.conf."
+_PERMISSION = re.compile(
+    r"permission denied|operation not permitted|must be root|can't open socket to ipset",
+    re.IGNORECASE,
+)
+_PRIVILEGE = (
+    "needs CAP_NET_ADMIN and, for rules with '-m set', CAP_NET_RAW; run geofence as root, for "
+    "example with sudo. Its units have the second from geofence-.service.d/ipset.conf."
 )
 
 
@@ -66,7 +67,7 @@ def set_key(name: str) -> SetKey | None:
 
 
 def require_raw_socket() -> None:
-    """See whether iptables could open the socket that its set match needs.
+    """See whether iptables could open the socket by which its set match asks for ipset's version.
 
     Raises:
         BackendUnavailable: CAP_NET_RAW is missing.
@@ -74,7 +75,7 @@ def require_raw_socket() -> None:
     try:
         socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW).close()
     except OSError as error:
-        raise BackendUnavailable(_NEEDS_RAW_SOCKET) from error
+        raise BackendUnavailable(f"iptables {_PRIVILEGE}") from error
 
 
 def rule_lines(ruleset: Ruleset, family: Family) -> tuple[str, ...]:
@@ -288,10 +289,6 @@ def _run(command: list[str], given: str) -> str:
 
 
 def _refusal(name: str, said: str) -> BackendError:
-    if _NO_RAW_SOCKET in said:
-        return BackendUnavailable(_NEEDS_RAW_SOCKET)
     if _PERMISSION.search(said):
-        return BackendUnavailable(
-            f"'{name}' needs CAP_NET_ADMIN; run geofence as root, for example with sudo."
-        )
+        return BackendUnavailable(f"'{name}' {_PRIVILEGE}")
     return BackendError(f"'{name}' refused: {said or 'it gave no reason'}.")
