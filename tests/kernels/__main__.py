@@ -1,0 +1,60 @@
+"""``python -m tests.kernels``: the tests on another kernel, in an emulated machine.
+
+The machine's disk is this one's, as it is, with everything written to it kept in memory and thrown
+away. It is ten to twenty times slower, so name the tests that matter:
+
+    python -m tests.kernels --package linux-image-amd64 -- tests/behaviour tests/backends
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.kernels.kernel import Kernel, fetched
+from tests.kernels.machine import Machine, missing
+
+_NEEDED = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "busybox": "busybox-static",
+    "modprobe": "kmod",
+    "xz": "xz-utils",
+    "dpkg-deb": "dpkg",
+    "apt-get": "apt",
+}
+_SLOWER = ("-p", "no:cacheprovider", "-o", "faulthandler_timeout=3000")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.kernels",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--package",
+        default="linux-image-amd64",
+        help="Debian's package of the kernel (default: %(default)s, the distribution's own)",
+    )
+    parser.add_argument("pytest", nargs="*", help="arguments for pytest")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run pytest on that kernel; its exit code."""
+    asked = _arguments()
+    lacking = missing(_NEEDED)
+    if lacking:
+        sys.exit(f"Needs {', '.join(lacking)}: apt install {' '.join(lacking)}")
+    with tempfile.TemporaryDirectory(prefix="geofence-kernel-") as scratch:
+        kernel: Kernel = fetched(asked.package, Path(scratch))
+        sys.stdout.write(f"Linux {kernel.release}, {kernel.package}\n")
+        sys.stdout.flush()
+        machine = Machine(kernel, Path(scratch))
+        return machine.run([sys.executable, "-m", "pytest", *_SLOWER, *asked.pytest])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
