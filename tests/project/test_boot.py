@@ -139,7 +139,13 @@ def test_the_fence_is_whole_before_the_network(facts: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(
     "deed",
-    ["restart nftables", "reload nftables", "restart netfilter-persistent", "start nftables"],
+    [
+        "restart nftables",
+        "reload nftables",
+        "restart netfilter-persistent",
+        "start nftables",
+        "restart nftables often",
+    ],
 )
 def test_other_firewalls_are_followed(facts: dict[str, str], deed: str) -> None:
     assert facts[deed] == facts["booted"]

@@ -46,6 +46,9 @@ for deed in 'restart nftables' 'reload nftables' 'restart netfilter-persistent' 
     fact "$deed"
 done
 
+for _ in 1 2 3 4 5 6 7 8; do systemctl restart nftables; done
+fact 'restart nftables often'
+
 daemon 'two capabilities'
 
 mount --bind /var/lib/geofence /var/lib/geofence
