@@ -126,13 +126,3 @@ def test_changelog_begins_with_the_version_of_the_package() -> None:
     newest = re.search(r"^## (\S+)", text("CHANGELOG.md"), re.MULTILINE)
     assert newest
     assert newest[1] == project["version"]
-
-
-def test_what_ships_beside_the_package_is_all_of_it() -> None:
-    setup = tomllib.loads(text("pyproject.toml"))["tool"]["setuptools"]
-    shipped = {
-        Path(target).name: {path.name for glob in globs for path in TOP.glob(glob)}
-        for target, globs in setup["data-files"].items()
-    }
-    for directory in ("rules.d", "cron"):
-        assert shipped[directory] == {path.name for path in (TOP / directory).iterdir()}

@@ -11,9 +11,10 @@ FIREWALLD = Path("/etc/systemd/system/dbus-org.fedoraproject.FirewallD1.service"
 def rival() -> str | None:
     """Who on this host would take the fence's rules away again and again, or None.
 
-    firewalld, whichever of its own backends it uses, flushes all tables of iptables when it starts,
-    stops and reloads (``firewall.core.fw.Firewall.flush``), and tells nobody. What counts is that
-    it is enabled and not that it runs: at boot, the fence is there before it.
+    firewalld flushes all tables of iptables when it starts, stops and reloads
+    (``firewall.core.fw.Firewall.flush``), and tells nobody: its first version whichever of its own
+    backends it uses, its second where that is iptables. What counts is that it is enabled and not
+    that it runs: at boot, the fence is there before it.
     """
     if not FIREWALLD.is_symlink():
         return None
