@@ -130,7 +130,7 @@ def _blocking(question: _Question) -> str:
 
 def _opening(question: _Question, service: Service) -> str:
     for exception in question.policy.exceptions:
-        space = exception_space(exception, question.lists) | exception.prefixes
+        space = exception_space(exception, question.lists)
         if exception.opens(service.name) and not exception.enabled and question.held_by(space):
             return f"'geofence allow {exception.name}' lets it in"
     return ""

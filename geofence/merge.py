@@ -28,10 +28,14 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
 def exception_space(
     exception: NamedException, lists: Mapping[ListId, AddressSpace]
 ) -> AddressSpace:
-    """The addresses of an exception: what its host names stand for, else what the rule gives."""
-    hosts = (ListId(ListKind.HOST, host) for host in exception.hosts)
+    """The addresses of an exception: its prefixes, and what its host names stand for.
+
+    Those last known stand in for as long as one of the names was never resolved.
+    """
+    hosts = [ListId(ListKind.HOST, host) for host in exception.hosts]
     resolved = [lists[host] for host in hosts if host in lists]
-    return AddressSpace.union(resolved) if resolved else exception.prefixes
+    stand_in = exception.last_known if len(resolved) < len(hosts) else AddressSpace()
+    return AddressSpace.union((exception.prefixes, stand_in, *resolved))
 
 
 def merge(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> Ruleset:

@@ -72,14 +72,24 @@ def test_an_exception_opens_only_its_services_and_only_when_enabled() -> None:
     assert address not in off.sets[SIP4]
 
 
-def test_host_names_are_the_truth_and_addresses_the_fallback() -> None:
-    push = NamedException("push", hosts=("push.example",), prefixes=space("203.0.113.9/32"))
+def test_last_known_addresses_stand_in_until_all_host_names_are_resolved() -> None:
+    known = space("203.0.113.8/31")
+    push = NamedException("push", hosts=("a.example", "b.example"), last_known=known)
     rules = policy(exceptions=(push,), local=AddressSpace())
-    unresolved = merge(rules, JAPAN)
-    assert unresolved.sets[SIP4] == space("203.0.113.9/32").ipv4
-    host = ListId(ListKind.HOST, "push.example")
-    resolved = merge(rules, {**JAPAN, host: space("203.0.113.50/32")})
-    assert resolved.sets[SIP4] == space("203.0.113.50/32").ipv4
+    a, b = (ListId(ListKind.HOST, host) for host in push.hosts)
+    one, other = space("203.0.113.50/32"), space("203.0.113.60/32")
+    assert merge(rules, JAPAN).sets[SIP4] == known.ipv4
+    assert merge(rules, {**JAPAN, a: one}).sets[SIP4] == (known | one).ipv4
+    assert merge(rules, {**JAPAN, a: one, b: other}).sets[SIP4] == (one | other).ipv4
+
+
+def test_prefixes_of_an_exception_count_whatever_its_host_names_resolve_to() -> None:
+    trunk = NamedException("trunk", hosts=("sip.example",), prefixes=space("203.0.113.0/28"))
+    rules = policy(exceptions=(trunk,), local=AddressSpace())
+    proxy = space("198.51.100.7/32")
+    host = ListId(ListKind.HOST, "sip.example")
+    assert merge(rules, {**JAPAN, host: proxy}).sets[SIP4] == (proxy | trunk.prefixes).ipv4
+    assert merge(rules, JAPAN).sets[SIP4] == trunk.prefixes.ipv4
 
 
 def test_a_list_that_was_never_had_is_named() -> None:
@@ -105,7 +115,7 @@ def test_needed_lists_are_those_of_rules_in_force() -> None:
 
 
 def test_closed_lets_in_exceptions_and_local_networks_only() -> None:
-    push = NamedException("push", hosts=("push.example",), prefixes=space("203.0.113.9/32"))
+    push = NamedException("push", hosts=("push.example",), last_known=space("203.0.113.9/32"))
     rtp = replace(RTP, countries=("US",))
     ruleset = closed(policy(exceptions=(push,), services=(SIP, rtp)))
     assert not ruleset.sets[ALLOW4]

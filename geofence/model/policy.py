@@ -66,9 +66,11 @@ class NamedException:
     name: str
     description: str = ""
     hosts: tuple[str, ...] = ()
-    """Host names; where they resolve they are the truth."""
+    """Host names; what they resolve to is let in."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
-    """The addresses; with ``hosts``, only used for as long as no host name was ever resolved."""
+    """Addresses that are let in whatever the host names resolve to."""
+    last_known: AddressSpace = field(default_factory=AddressSpace)
+    """Stands in for host names that were never resolved."""
     services: tuple[str, ...] = ()
     """Names of the services it opens; none named means all."""
     group: str | None = None

@@ -67,7 +67,7 @@ def _apply(site: Site, wish: Wish, watch: Watch) -> RunReport:
 def _space(site: Site, chosen: tuple[NamedException, ...]) -> AddressSpace:
     """All that the exceptions stand for, as far as it is known."""
     lists = at_hand(site)
-    return AddressSpace.union(exception_space(each, lists) | each.prefixes for each in chosen)
+    return AddressSpace.union(exception_space(each, lists) | each.last_known for each in chosen)
 
 
 def _chosen(site: Site, names: tuple[str, ...]) -> tuple[NamedException, ...]:

@@ -79,8 +79,8 @@ def _origins(rules: Table) -> dict[str, Origin]:
     return found
 
 
-def _space(section: Section) -> AddressSpace:
-    return AddressSpace.of(section.values("prefixes", prefix) or ())
+def _space(section: Section, key: str = "prefixes") -> AddressSpace:
+    return AddressSpace.of(section.values(key, prefix) or ())
 
 
 def _services(sections: Mapping[str, Section]) -> tuple[Service, ...]:
@@ -150,6 +150,7 @@ def _exception(name: str, section: Section, services: Collection[str]) -> NamedE
         description=section.text("description"),
         hosts=section.values("hosts", host_name) or (),
         prefixes=_space(section),
+        last_known=_space(section, "last_known"),
         services=section.values("services", any_of(services, "service")) or (),
         group=section.value("group", rule_name, None),
         enabled=section.flag("enabled", default=True),

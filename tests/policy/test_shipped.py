@@ -85,8 +85,8 @@ def test_push_servers(shipped: Policy) -> None:
     assert exceptions_named(shipped, "bria") == shipped.exceptions
     for exception in shipped.exceptions:
         assert exception.hosts == (f"{exception.name}.softphone.com",)
-        assert exception.prefixes.ipv4.size == 1
-        assert holds(exception.prefixes, PUSH_SERVERS[exception.name])
+        assert exception.last_known.ipv4.size == 1
+        assert holds(exception.last_known, PUSH_SERVERS[exception.name])
         assert exception.services == ("sip",)
         assert exception.description.startswith("Bria push server, ")
 
