@@ -65,3 +65,8 @@ class Flow(NamedTuple):
 def from_sources(flows: Iterable[Flow], space: AddressSpace) -> tuple[Flow, ...]:
     """The flows whose source is in the address space."""
     return tuple(flow for flow in flows if flow.source in space[flow.family])
+
+
+def from_elsewhere(flows: Iterable[Flow], space: AddressSpace) -> tuple[Flow, ...]:
+    """The flows whose source is not in the address space."""
+    return tuple(flow for flow in flows if flow.source not in space[flow.family])

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from geofence.errors import GeofenceError, UsageError
 from geofence.guards.lockout import SshSession
-from geofence.guards.objection import Guard
 from geofence.merge import exception_space
 from geofence.model.lists import ListKind
 from geofence.model.policy import NamedException
@@ -44,9 +43,7 @@ def switch(
         chosen = _chosen(site, names)
         wish = Wish(f"{verb} {' '.join(names)}", ssh=ssh)
         if not enabled:
-            # Who revokes by name means those who now talk: they are no reason to refuse.
-            accept = (str(Guard.LIVE_SOURCES),)
-            wish = replace(wish, accept=accept, revoked=_space(site, chosen))
+            wish = replace(wish, revoked=_space(site, chosen))
         _write_owned(site, with_enabled(_text(before), [each.name for each in chosen], enabled))
         try:
             _require(site, chosen, enabled=enabled)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from geofence.errors import BackendError, GuardRefusal
 from geofence.flows.conntrack import cut, mend, read_flows
-from geofence.flows.flow import Flow, from_sources
+from geofence.flows.flow import Flow, from_elsewhere, from_sources
 from geofence.flows.impact import Impact, impact
 from geofence.guards.lockout import SshSession, check_lockout
 from geofence.guards.objection import Objection, accepted
@@ -27,13 +27,19 @@ class Change:
     after: Ruleset
     flows: tuple[Flow, ...] = ()
     impact: Impact | None = None
+    revoked: AddressSpace | None = None
+    """Whoever is there is meant to be shut out."""
     notes: tuple[str, ...] = ()
 
     def objections(self, ssh: SshSession | None) -> tuple[Objection, ...]:
-        """What the guards of live traffic have against the change."""
+        """What the guards of live traffic have against the change.
+
+        Who revokes by name means those who now talk from there: they are no reason to refuse.
+        """
         if self.after == self.before:
             return ()
-        return check_lockout(self.before, self.after, ssh, self.flows)
+        others = from_elsewhere(self.flows, self.revoked or AddressSpace())
+        return check_lockout(self.before, self.after, ssh, others)
 
     def refuse(self, accept: Collection[str], ssh: SshSession | None) -> None:
         """Stop here if a guard objects.
@@ -45,35 +51,35 @@ class Change:
         if left:
             raise GuardRefusal("\n".join(map(str, left)))
 
-    def cut(self, revoked: AddressSpace | None = None) -> tuple[str, ...]:
+    def cut(self) -> tuple[str, ...]:
         """End flows that the new ruleset would not let begin; a sentence on what was done.
 
-        Args:
-            revoked: cut what comes from there, also if the former ruleset would not have let it
-                begin either (as after a revoke that was killed); None: cut what the change denies.
+        With something revoked, those from there, also if the former ruleset would not have let them
+        begin either (as after a revoke that was killed); else those that the change denies.
         """
         found = self.impact
-        if revoked is not None:
-            found = impact(None, self.after, from_sources(self.flows, revoked))
+        if self.revoked is not None:
+            found = impact(None, self.after, from_sources(self.flows, self.revoked))
         denied = [touched.flow for touched in found.denied] if found else []
         return _attempted("cut", lambda: cut(denied)) if denied else ()
 
 
-def look_at(before: Ruleset | None, after: Ruleset, *, always: bool = False) -> Change:
+def look_at(before: Ruleset | None, after: Ruleset, revoked: AddressSpace | None = None) -> Change:
     """Read the live flows and see what the change means for them.
 
     Args:
         before: the ruleset that was last applied.
         after: the one that is wanted.
-        always: read the flows even if nothing changes.
+        revoked: whose flows are to end, even if the ruleset does not change; None for nobody's.
     """
-    if before == after and not always:
+    if before == after and revoked is None:
         return Change(before, after)
     try:
         flows = read_flows()
     except BackendError as error:
-        return Change(before, after, notes=(f"Live flows were not looked at: {error}",))
-    return Change(before, after, flows, impact(before, after, flows))
+        unseen = f"Live flows were not looked at: {error}"
+        return Change(before, after, revoked=revoked, notes=(unseen,))
+    return Change(before, after, flows, impact(before, after, flows), revoked)
 
 
 def let_in_again(ruleset: Ruleset | None) -> tuple[str, ...]:

@@ -109,8 +109,7 @@ def commit(
 ) -> RunReport:
     """Guard, apply, verify and record one ruleset; the caller holds the lock."""
     newest, _ = site.generations.newest()
-    revoking = wish.revoked is not None
-    change = look_at(newest.ruleset if newest else None, desired, always=revoking)
+    change = look_at(newest.ruleset if newest else None, desired, wish.revoked)
     change.refuse(wish.accept, wish.ssh)
     if wish.probation_seconds:
         begin(site, wish.probation_seconds)
@@ -118,8 +117,8 @@ def commit(
     number, notes = _record(site, wish, chosen.backend.name, desired, reports)
     if not applied.plan.is_empty:
         notes = (*notes, *let_in_again(desired))
-    if wish.cut or revoking:
-        notes = (*notes, *change.cut(wish.revoked))
+    if wish.cut or wish.revoked is not None:
+        notes = (*notes, *change.cut())
     replaced = (f"The fence of the backend {name} was taken away." for name in applied.replaced)
     problems = tuple(report.problem for report in reports if report.problem)
     return RunReport(
