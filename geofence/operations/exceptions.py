@@ -8,7 +8,7 @@ from geofence.errors import GeofenceError, UsageError
 from geofence.guards.lockout import SshSession
 from geofence.merge import exception_space
 from geofence.model.lists import ListKind
-from geofence.model.policy import NamedException
+from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.gather import Watch, at_hand, fetched, unwatched
 from geofence.operations.report import RunReport
@@ -40,11 +40,13 @@ def switch(
     verb = "allow" if enabled else "revoke"
     with holding(site):
         before = read_if_there(site.owned_file)
-        chosen = _chosen(site, names)
+        policy = site.policy()
+        chosen = _chosen(policy, names)
         wish = Wish(f"{verb} {' '.join(names)}", ssh=ssh)
         if not enabled:
             wish = replace(wish, revoked=_space(site, chosen))
-        _write_owned(site, with_enabled(_text(before), [each.name for each in chosen], enabled))
+        meant, known = ([each.name for each in some] for some in (chosen, policy.exceptions))
+        _write_owned(site, with_enabled(_text(before), meant, enabled, known))
         try:
             _require(site, chosen, enabled=enabled)
             return _apply(site, wish, watch)
@@ -67,8 +69,7 @@ def _space(site: Site, chosen: tuple[NamedException, ...]) -> AddressSpace:
     return AddressSpace.union(exception_space(each, lists) | each.last_known for each in chosen)
 
 
-def _chosen(site: Site, names: tuple[str, ...]) -> tuple[NamedException, ...]:
-    policy = site.policy()
+def _chosen(policy: Policy, names: tuple[str, ...]) -> tuple[NamedException, ...]:
     return tuple(each for name in names for each in exceptions_named(policy, name))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from geofence.model.policy import Origin, Policy
 from geofence.policy.files import RulesFile, read_rules
+from geofence.policy.owned import is_owned, without_stale
 from geofence.policy.problems import Problems
 from geofence.policy.schema import read_policy
 from geofence.policy.tree import Table, merged, parse
@@ -41,9 +42,17 @@ def policy_of(files: Iterable[RulesFile]) -> Policy:
 
 
 def _policy(files: Iterable[RulesFile], problems: Problems) -> Policy:
-    trees = [parse(file.text, file.name, problems) for file in files]
+    trees = [(file.name, parse(file.text, file.name, problems)) for file in files]
     problems.raise_any()
-    rules = reduce(merged, filter(None, trees), Table(Origin("", 1)))
+    read = [(name, tree) for name, tree in trees if tree]
+    others = _together(tree for name, tree in read if not is_owned(name))
+    rules = _together(
+        without_stale(tree, others) if is_owned(name) else tree for name, tree in read
+    )
     policy = read_policy(rules, problems)
     problems.raise_any()
     return policy
+
+
+def _together(trees: Iterable[Table]) -> Table:
+    return reduce(merged, trees, Table(Origin("", 1)))

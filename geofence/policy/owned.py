@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import PurePath
 
 from geofence.policy.problems import Mistake, Problems
 from geofence.policy.sections import rule_name
@@ -23,19 +24,50 @@ _ONLY_SWITCHES = Mistake(
 )
 
 
-def with_enabled(text: str, names: Iterable[str], enabled: bool) -> str:
+def is_owned(file: str) -> bool:
+    """Whether a rules file of that path is the one that the command line owns."""
+    return PurePath(file).name == OWNED_FILE
+
+
+def without_stale(owned: Table, others: Table) -> Table:
+    """The owned file without switches for exceptions that are gone.
+
+    Whoever takes an exception out of the rules need not know that it was once allowed or revoked,
+    and a release that no longer ships one cannot know. Such a switch means nothing any more; in any
+    other file it was typed, and is a slip.
+
+    Args:
+        owned: the tree of the owned file.
+        others: those of all other files, merged.
+    """
+    exceptions, known = owned.entries.get("exception"), others.entries.get("exception")
+    if not isinstance(exceptions, Table):
+        return owned
+    elsewhere = known.entries if isinstance(known, Table) else {}
+    kept = {
+        name: node
+        for name, node in exceptions.entries.items()
+        # Another switch elsewhere does not say what the exception is, either.
+        if not (_is_switch(name, node) and _is_switch(name, elsewhere.get(name, node)))
+    }
+    return Table(owned.origin, {**owned.entries, "exception": Table(exceptions.origin, kept)})
+
+
+def with_enabled(text: str, names: Iterable[str], enabled: bool, known: Collection[str]) -> str:
     """The new text of the owned file.
 
     Args:
         text: its present text; empty if there is no such file yet.
         names: of exceptions, not of groups.
         enabled: what they become; all others keep what they have.
+        known: the names of all exceptions that there are; switches for others are dropped.
 
     Raises:
         RulesError: the file holds what the command line does not write.
         Mistake: (a ValueError) something cannot be the name of an exception.
     """
-    switches = _switches(text) | {rule_name(name): enabled for name in names}
+    before = {name: value for name, value in _switches(text).items() if name in known}
+    switches = before | {rule_name(name): enabled for name in names}
     return _HEADER + "".join(_table(name, switches[name]) for name in sorted(switches))
 
 
@@ -65,6 +97,14 @@ def _leaves(path: tuple[str, ...], node: Node) -> Iterator[tuple[tuple[str, ...]
             yield from _leaves((*path, key), inner)
     else:
         yield path, node
+
+
+def _is_switch(name: str, node: Node) -> bool:
+    """Whether the command line could have written the table."""
+    match node:
+        case Table(entries={"enabled": Scalar(bool()), **others}):
+            return not others and _is_name(name)
+    return False
 
 
 def _is_name(text: str) -> bool:

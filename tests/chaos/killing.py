@@ -200,7 +200,8 @@ class Killer:
         owned = self.ground.machine.owned
         before = owned.read_text(encoding="utf-8") if owned.exists() else None
         if command[0] in ("allow", "revoke"):
-            text = with_enabled(before or "", list(command[1:]), command[0] == "allow")
+            known = [each.name for each in self.ground.site.policy().exceptions]
+            text = with_enabled(before or "", list(command[1:]), command[0] == "allow", known)
             self.ground.machine.rule(OWNED_FILE, text)
         policy = self.ground.site.policy()
         if before is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,30 @@ def test_what_is_in_the_file_by_hand_is_not_lost(one: Machine) -> None:
     assert done.code == 2
     assert f"{one.owned.name}:2: " in done.err
     assert by_hand.read_text() == '[allow]\ncountries = ["JP"]\n'
+
+
+def test_an_exception_that_is_taken_out_of_the_rules_leaves_no_trouble_behind(one: Machine) -> None:
+    one.ok("refresh")
+    one.ok("allow", "office", "lab")
+    rules = one.rules / "50-test.toml"
+    before, office, after = re.split(
+        r"(\[exception\.office\].*?\n\n)", rules.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    assert "45.9.0.0/16" in office
+    one.rule(rules.name, before + after)
+
+    one.ok("refresh")
+    assert one.gets_in(*OFFICE, LAB) == [False, False, True]
+    for verb in (("status",), ("plan", "--offline"), ("why", LAB)):
+        one.ok(*verb)
+    done = one.run("allow", "ofice")
+    assert (done.code, done.out) == (2, "")
+    assert 'No exception or group is called "ofice"; did you mean offices?' in done.err
+    assert one.run("allow", "office").code == 2
+    assert "[exception.office]" in switches(one.owned)
+
+    one.ok("revoke", "lab")
+    assert switches(one.owned) == ["[exception.lab]", "enabled = false"]
 
 
 @pytest.mark.parametrize("verb", ["allow", "revoke"])

@@ -5,10 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.errors import RulesError
-from geofence.policy import with_enabled
+from geofence.model.policy import Policy
+from geofence.policy import OWNED_FILE, with_enabled
+from geofence.policy.files import RulesFile
+from geofence.policy.load import policy_of
 from tests.policy.rules import policy
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,39}", fullmatch=True)
+
+KNOWN = {"a", "b", "push-as", "push-eu", "trunk"}
 
 TWO = """\
 # This file belongs to geofence's command line: "geofence allow" and "geofence revoke" write it
@@ -28,29 +33,75 @@ def switches(text: str, names: set[str]) -> dict[str, bool]:
     return {exception.name: exception.enabled for exception in policy(rules, text).exceptions}
 
 
+def with_owned(rules: str, owned: str, later: str = "") -> Policy:
+    """The policy of rules, of the command line's own file, and of one that is read after it."""
+    texts = {"/r/50-mine.toml": rules, f"/r/{OWNED_FILE}": owned, "/r/99-z.toml": later}
+    return policy_of(RulesFile(*file) for file in texts.items())
+
+
 def test_the_text() -> None:
-    assert with_enabled("", ["push-eu", "push-as"], enabled=True) == TWO
+    assert with_enabled("", ["push-eu", "push-as"], True, KNOWN) == TWO
 
 
 def test_others_keep_their_setting() -> None:
-    text = with_enabled(TWO, ["push-as", "trunk"], enabled=False)
+    text = with_enabled(TWO, ["push-as", "trunk"], False, KNOWN)
     names = {"push-as", "push-eu", "trunk"}
     assert switches(text, names) == {"push-as": False, "push-eu": True, "trunk": False}
+
+
+def test_a_switch_for_an_exception_that_is_gone_is_dropped_at_the_next_change() -> None:
+    text = with_enabled(TWO, ["trunk"], False, {"push-eu", "trunk"})
+    assert "push-as" not in text
+    assert switches(text, {"push-eu", "trunk"}) == {"push-eu": True, "trunk": False}
+
+
+@pytest.mark.parametrize("later", ["", 'exception.trunk.hosts = ["a.example"]'])
+def test_a_switch_for_an_exception_that_is_gone_means_nothing(later: str) -> None:
+    rules = 'exception.push-as = { hosts = ["a.example"], enabled = false }'
+    exceptions = with_owned(rules, TWO, later).exceptions
+    assert {each.name: each.enabled for each in exceptions} == {
+        "push-as": True,
+        **({"trunk": True} if later else {}),
+    }
+
+
+@pytest.mark.parametrize("file", ["50-mine.toml", "99-z.toml"])
+def test_anywhere_else_such_a_switch_is_a_slip(file: str) -> None:
+    switch = "\n[exception.push-as]\nenabled = true\n"
+    own, later = (switch, "") if file == "50-mine.toml" else ("", switch)
+    with pytest.raises(RulesError) as caught:
+        with_owned(own, TWO, later)
+    assert [line.split(" ")[0] for line in str(caught.value).splitlines()] == [f"/r/{file}:2:"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[exception.a]\nenabled = 1", 2),
+        ('[exception.a]\nenabled = true\nservices = ["sip"]', 3),
+        ("[exception.A]\nenabled = true", 1),
+        ("[exception.a]\n", 1),
+        ("[service.a]\nenabled = true", 1),
+    ],
+)
+def test_what_a_person_wrote_into_it_is_checked_like_any_rule(text: str, line: int) -> None:
+    with pytest.raises(RulesError, match=rf"/r/{OWNED_FILE}:{line}: "):
+        with_owned("", text)
 
 
 @given(st.lists(st.tuples(st.sets(NAMES, max_size=4), st.booleans()), max_size=5))
 def test_the_loader_reads_what_was_switched(steps: list[tuple[set[str], bool]]) -> None:
     text, expected = "", dict[str, bool]()
     for names, enabled in steps:
-        text = with_enabled(text, names, enabled=enabled)
         expected |= dict.fromkeys(names, enabled)
+        text = with_enabled(text, names, enabled, expected)
     assert switches(text, set(expected)) == expected
 
 
 @given(names=st.sets(NAMES, min_size=1), enabled=st.booleans())
 def test_doing_it_again_changes_nothing(names: set[str], *, enabled: bool) -> None:
-    once = with_enabled("", names, enabled=enabled)
-    assert with_enabled(once, sorted(names, reverse=True), enabled=enabled) == once
+    once = with_enabled("", names, enabled, names)
+    assert with_enabled(once, sorted(names, reverse=True), enabled, names) == once
 
 
 @pytest.mark.parametrize(
@@ -66,7 +117,7 @@ def test_doing_it_again_changes_nothing(names: set[str], *, enabled: bool) -> No
 )
 def test_what_a_person_wrote_into_it_is_not_thrown_away(text: str, line: int) -> None:
     with pytest.raises(RulesError) as caught:
-        with_enabled(text, ["b"], enabled=True)
+        with_enabled(text, ["b"], True, KNOWN)
     assert str(caught.value) == (
         f"99-command-line.toml:{line}: this is not from the command line, which would lose it; "
         "expected [exception.NAME] tables with enabled = true or false; "
@@ -76,18 +127,18 @@ def test_what_a_person_wrote_into_it_is_not_thrown_away(text: str, line: int) ->
 
 def test_no_toml() -> None:
     with pytest.raises(RulesError, match=r"^99-command-line\.toml:2: no valid TOML at column 1"):
-        with_enabled("\n]", ["a"], enabled=True)
+        with_enabled("\n]", ["a"], True, KNOWN)
 
 
 def test_a_name_that_is_none_is_never_written() -> None:
     with pytest.raises(ValueError, match="is no name"):
-        with_enabled("", ["a]\nbackend = 'ipset'"], enabled=True)
+        with_enabled("", ["a]\nbackend = 'ipset'"], True, KNOWN)
 
 
 @given(st.text() | st.text(alphabet='[]exception.a\n= "tru'))
 def test_any_text_is_switched_or_refused(text: str) -> None:
     try:
-        changed = with_enabled(text, ["a"], enabled=True)
+        changed = with_enabled(text, ["a"], True, KNOWN)
     except RulesError as error:
         assert str(error).startswith("99-command-line.toml:")  # noqa: PT017 - either is right
     else:
