@@ -25,7 +25,8 @@ No country of more than a million IPv4 addresses fell to 70 % of its size in the
 of more than 100,000 to 50 %, no smaller one to 25 %; none of the first grew to 170 %.
 
 *Growth.* Of 13,004 days on which an IPv4 list of more than a million addresses gained some, the
-largest gain was 28 %. Smaller lists, and IPv6 lists of any size, can grow many times over in a day.
+largest gain was 28 %. Smaller lists, and IPv6 lists of any size, can grow many times over in a day,
+twenty times at most; so only what no country ever had is refused of them.
 """
 
 from __future__ import annotations
@@ -66,6 +67,14 @@ MOST_GAINED = 30.0
 """Percent of its addresses that such a list may gain at once."""
 MOST_OF_KNOWN = 200.0
 """Percent of the country's known size that such a list may have on the first run."""
+
+MOST_TIMES_KNOWN = 100
+"""How many times the country's known size any other list may have, on any day."""
+ALWAYS_FEW = {Family.IPV4: 1_000_000, Family.IPV6: 1 << (128 - 20)}
+"""Addresses that any country's list may have, whatever is known of the country."""
+BLOCKLIST_MOST_GAINED = 1.0
+"""Percent of all public addresses that a blocklist may gain at once, its first version too. Lists of
+hijacked and abused networks hold a third of that; more may well be a whole country."""
 
 BROADEST = {Family.IPV4: 8, Family.IPV6: 16}
 """The shortest prefix that any registry delegated: IPv4's legacy blocks of IANA (``53.0.0.0/8``),

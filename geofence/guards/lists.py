@@ -10,16 +10,19 @@ from collections.abc import Iterator, Mapping
 
 from geofence.guards.country_sizes import TABLE_DATE, TABLE_SOURCE, known_size
 from geofence.guards.limits import (
+    ALWAYS_FEW,
+    BLOCKLIST_MOST_GAINED,
     BLOCKLIST_MOST_LOST,
     BROADEST,
     GROWTH_FROM,
     MOST_GAINED,
     MOST_OF_KNOWN,
+    MOST_TIMES_KNOWN,
     NEIGHBOURS_JOINED,
     size_class,
 )
 from geofence.guards.objection import Guard, Objection
-from geofence.guards.special import special_in, special_space
+from geofence.guards.special import public_addresses, special_in, special_space
 from geofence.guards.wording import addresses, percent
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
@@ -69,6 +72,8 @@ def _of_family(
     else:
         yield from _shrink(wanted, candidate, previous[family], policy.shrink_limit(wanted))
         yield from _growth(wanted, candidate, previous[family])
+    if wanted.kind is ListKind.BLOCKLIST:
+        yield from _blocked(wanted, candidate, previous)
     yield from _broad(wanted, candidate, broadest.get(family))
 
 
@@ -107,6 +112,7 @@ def _shrink_limit(
 def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
     before = previous.size
     if not _size_tells(wanted, previous.family, before):
+        yield from _beyond(Guard.GROWTH, wanted, candidate)
         return
     gained = 100 * (candidate - previous).size / before
     if gained > MOST_GAINED:
@@ -125,9 +131,49 @@ def _size_tells(wanted: ListId, family: Family, number: int) -> bool:
     return wanted.kind is ListKind.COUNTRY and family is Family.IPV4 and number >= GROWTH_FROM
 
 
+def _beyond(guard: Guard, wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
+    """Whether a list, of a size that tells little, is larger than the country could ever be."""
+    if wanted.kind is not ListKind.COUNTRY:
+        return
+    family = candidate.family
+    known = known_size(wanted.name, family) or 0
+    if candidate.size > max(MOST_TIMES_KNOWN * known, ALWAYS_FEW[family]):
+        yield _objection(
+            guard,
+            wanted,
+            f"The list {wanted} has {addresses(family, candidate.size)}, but the country "
+            f"has about {addresses(family, known)} ({TABLE_SOURCE}, {TABLE_DATE}).",
+            f"No list has more than {MOST_TIMES_KNOWN} times that.",
+        )
+
+
+def _blocked(
+    wanted: ListId, candidate: PrefixSet, previous: AddressSpace | None
+) -> Iterator[Objection]:
+    """Whether a blocklist takes so much more away that it may well be a country.
+
+    Special-purpose space does not count, as no country has any.
+    """
+    family = candidate.family
+    before = previous[family] if previous is not None else PrefixSet(family)
+    gained = (candidate - before - special_space()[family]).size
+    share = 100 * gained / public_addresses(family)
+    if share > BLOCKLIST_MOST_GAINED:
+        yield _objection(
+            Guard.FIRST_RUN if previous is None else Guard.GROWTH,
+            wanted,
+            f"The list {wanted} takes {addresses(family, gained)} more away from all countries, "
+            f"{percent(share)} of all there are.",
+            f"It may take {percent(BLOCKLIST_MOST_GAINED)} at once; "
+            "more may be whole countries, those that you allow among them.",
+        )
+
+
 def _first_run(wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
     family = candidate.family
     known = known_size(wanted.name, family) if wanted.kind is ListKind.COUNTRY else None
+    if not known or not _size_tells(wanted, family, known):
+        yield from _beyond(Guard.FIRST_RUN, wanted, candidate)
     if not known:
         return
     share = 100 * candidate.size / known

@@ -85,6 +85,12 @@ def special_space() -> AddressSpace:
     return AddressSpace.of(block.prefix for block in special_blocks())
 
 
+@cache
+def public_addresses(family: Family) -> int:
+    """How many addresses are in no such block."""
+    return (1 << family.bits) - special_space()[family].size
+
+
 def special_in(space: AddressSpace) -> tuple[SpecialPurpose, ...]:
     """The blocks that share an address with the space."""
     return tuple(

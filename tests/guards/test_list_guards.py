@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.guards.country_sizes import known_size
-from geofence.guards.limits import BROADEST, size_class
+from geofence.guards.limits import ALWAYS_FEW, BROADEST, size_class
 from geofence.guards.lists import check_list
-from geofence.guards.special import special_blocks, special_in, special_space
+from geofence.guards.special import (
+    public_addresses,
+    special_blocks,
+    special_in,
+    special_space,
+)
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
@@ -153,6 +158,19 @@ def test_small_lists_and_ipv6_lists_may_grow_many_times_over() -> None:
     assert tokens(JP, block(Family.IPV6, 1 << 109), block(Family.IPV6, 1 << 104)) == []
 
 
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    ("code", "family"), [("AD", Family.IPV4), ("JP", Family.IPV6), ("BV", Family.IPV6)]
+)
+def test_no_list_is_a_hundred_times_its_country(code: str, family: Family, *, first: bool) -> None:
+    wanted = ListId(ListKind.COUNTRY, code)
+    most = max(100 * (known_size(code, family) or 0), ALWAYS_FEW[family])
+    for size, refused in ((most, False), (most + 1, True)):
+        said = check_list(wanted, block(family, size), None if first else block(family, 9), POLICY)
+        vast = [one.accept for one in said if "No list has more than 100 times" in one.allows]
+        assert vast == ([f"first-run={code}" if first else f"growth={code}"] if refused else [])
+
+
 @pytest.mark.parametrize("code", ["JP", "BR", "AD", "NF", "KP", "ZW"])
 def test_a_first_list_of_the_countrys_size_passes(code: str) -> None:
     wanted = ListId(ListKind.COUNTRY, code)
@@ -265,6 +283,20 @@ def test_a_blocklist_may_lose_half_but_not_more() -> None:
     assert tokens(DROP, block(Family.IPV4, 5_000), before) == []
     assert tokens(DROP, block(Family.IPV4, 4_999), before) == ["shrink=drop"]
     assert tokens(DROP, block(Family.IPV4, 100), None) == []
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("family", Family)
+def test_a_blocklist_may_not_take_whole_countries_away_at_once(
+    family: Family, *, first: bool
+) -> None:
+    before = block(family, 10_000)
+    hundredth = public_addresses(family) // 100
+    held = 0 if first else 10_000
+    for size, refused in ((held + hundredth, False), (held + hundredth * 101 // 100, True)):
+        said = tokens(DROP, block(family, size), None if first else before)
+        taken = [token for token in said if not token.startswith("broad")]
+        assert taken == ([f"{'first-run' if first else 'growth'}=drop"] if refused else [])
 
 
 def test_what_the_operator_named_is_meant_as_it_is() -> None:
