@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from geofence.merge import exception_space
@@ -49,6 +49,20 @@ def countries_of(
     )
 
 
+def parts(asked: Iterable[Ports], services: Iterable[Service]) -> tuple[Ports, ...]:
+    """The ranges, cut where those of services begin and end: all of a part is decided alike."""
+    fenced = [ports for service in services for ports in service.ports]
+    return tuple(part for ports in asked for part in _cut(ports, fenced))
+
+
+def _cut(ports: Ports, fenced: Iterable[Ports]) -> Iterator[Ports]:
+    met = [other for other in fenced if other.overlaps(ports)]
+    edges = {edge for other in met for edge in (other.first, other.last + 1)}
+    firsts = sorted({ports.first, *(edge for edge in edges if ports.first < edge <= ports.last)})
+    lasts = [*(first - 1 for first in firsts[1:]), ports.last]
+    return (Ports(ports.protocol, *ends) for ends in zip(firsts, lasts, strict=True))
+
+
 def explain(
     policy: Policy,
     lists: Mapping[ListId, AddressSpace],
@@ -63,7 +77,7 @@ def explain(
         lists: every list at hand, those of countries that are not allowed too.
         ruleset: what the policy and the lists were merged into.
         source: family and address.
-        ports: the packet's destination port; of a range, its first.
+        ports: the packet's destination ports, which are decided alike (see ``parts``).
     """
     question = _Question(policy, lists, *source)
     packet = Packet(question.family, ports.protocol, question.address, ports.first)

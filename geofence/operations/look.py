@@ -8,7 +8,7 @@ from geofence.apply import plan_for
 from geofence.backends.choose import Chosen
 from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable, StateError
-from geofence.explain import countries_of, explain
+from geofence.explain import countries_of, explain, parts
 from geofence.guards.lockout import SshSession
 from geofence.guards.overlaps import overlaps
 from geofence.merge import merge
@@ -147,13 +147,14 @@ def why(site: Site, source: tuple[Family, int], ports: tuple[Ports, ...]) -> Why
     Args:
         site: the installation.
         source: family and address.
-        ports: destination ports to ask for; none means the first of every range of every service.
+        ports: destination ports to ask for; none means every range of every service.
     """
     policy = site.policy()
     reports = stored(site, policy)
     lists = {**at_hand(site), **spaces(reports)}
     ruleset = merge(policy, lists)
-    asked = ports or tuple(ports for service in policy.services for ports in service.ports)
+    everything = (ports for service in policy.services for ports in service.ports)
+    asked = parts(ports or everything, policy.services)
     return WhyReport(
         countries=countries_of(lists, *source),
         countries_at_hand=tuple(i.name for i in lists if i.kind is ListKind.COUNTRY),
