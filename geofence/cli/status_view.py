@@ -8,7 +8,7 @@ from geofence.cli.figures import age, moment
 from geofence.cli.list_view import list_json, list_rows
 from geofence.cli.screen import Screen
 from geofence.operations.report import StatusReport
-from geofence.state.journal import Outcome
+from geofence.state.journal import Ended, Outcome
 
 
 def show_status(screen: Screen, report: StatusReport) -> None:
@@ -22,15 +22,7 @@ def show_status(screen: Screen, report: StatusReport) -> None:
             f"({moment(report.applied_at)}) by {report.reason}"
         )
     if report.last:
-        ending = f"{report.last.ending} {age(report.last.at, now)}"
-        screen.say(f"Last run ({report.last.command}): {ending}. {report.last.message}".rstrip())
-        if report.last.healed_at:
-            screen.say(
-                f"Changes by others put right by the daemon: {report.last.healed}, the last "
-                f"{age(report.last.healed_at, now)}"
-            )
-        if report.last.failing:
-            screen.say(f"The daemon cannot put the fence right: {report.last.failing}", "bold red")
+        _show_runs(screen, report.last, now)
     screen.say(f"Exceptions in force: {', '.join(report.exceptions) or 'none'}")
     if report.exceptions_off:
         screen.say(f"Exceptions that are off: {', '.join(report.exceptions_off)}")
@@ -80,6 +72,28 @@ def status_json(report: StatusReport) -> dict[str, object]:
     }
 
 
+def _show_runs(screen: Screen, last: Outcome, now: datetime) -> None:
+    """How the last run ended, and what went wrong before it and is not over."""
+    _show_ended(screen, "Last run", last, now)
+    for bad in last.unresolved:
+        if (bad.command, bad.at) != (last.command, last.at):
+            _show_ended(screen, "Not over yet", bad, now, "yellow")
+    if last.healed_at:
+        screen.say(
+            f"Changes by others put right by the daemon: {last.healed}, the last "
+            f"{age(last.healed_at, now)}"
+        )
+    if last.failing:
+        screen.say(f"The daemon cannot put the fence right: {last.failing}", "bold red")
+
+
+def _show_ended(
+    screen: Screen, what: str, run: Ended | Outcome, now: datetime, style: str = ""
+) -> None:
+    line = f"{what} ({run.command}): {run.ending} {age(run.at, now)}. {run.message}"
+    screen.say(line.rstrip(), style)
+
+
 def _last_json(last: Outcome | None) -> dict[str, object] | None:
     if last is None:
         return None
@@ -91,6 +105,15 @@ def _last_json(last: Outcome | None) -> dict[str, object] | None:
         "healed": last.healed,
         "healed_at": last.healed_at.isoformat() if last.healed_at else None,
         "failing": last.failing,
+        "unresolved": [
+            {
+                "command": bad.command,
+                "ending": str(bad.ending),
+                "at": bad.at.isoformat(),
+                "message": bad.message,
+            }
+            for bad in last.unresolved
+        ],
     }
 
 

@@ -1,27 +1,35 @@
 """Whoever wants to know hears of failure, recovery and refusals: ``[notify] command``.
 
-The command gets the facts as JSON on its standard input; no shell is involved. Whether it was told
-before is written down, so that a recovery is told once, by whichever run brings it.
+The command gets the facts as JSON on its standard input; no shell is involved. What ended badly is
+written down until a run shows that it is over, so that a recovery is told once, by the run that
+brings it, and by none that proves nothing: what ``restore`` brings back at each boot is the fence,
+not the source that a refresh could not reach.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import FileIO
 
 from geofence.errors import BusyError, ExitCode, GeofenceError, GuardRefusal, StateError, UsageError
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
-from geofence.state.journal import Ending, Outcome
+from geofence.state.journal import Ended, Ending, Outcome
 from geofence.state.lock import exclusive
 
 _HOOK_SECONDS = 30
+_QUOTED_OCTETS = 1_000
+"""Of what the hook said on standard error, from its end."""
 _WATCH = "watch"
 """What the daemon does between refreshes, in the place of a command's name."""
+_RESTORE = "restore"
+_REFRESH = "refresh"
 
 
 def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunReport:
@@ -56,10 +64,12 @@ def told_failing(site: Site, why: str) -> tuple[str, ...]:
     if bool(why) == bool(known and known.failing):
         return ()
     before, after, notes = _update(site, lambda outcome: replace(_watched(outcome), failing=why))
-    event, code, message = "failed", ExitCode.FAILED, f"The fence cannot be put right: {why}"
-    if not why:
-        event, code, message = "recovered", ExitCode.DONE, f"After: {_watched(before).failing}"
-    return (*notes, *_tell(site, _WATCH, after, event, message, code=code))
+    if why:
+        message = f"The fence cannot be put right: {why}"
+        told_of = _tell(site, _WATCH, after, "failed", message, code=ExitCode.FAILED)
+    else:
+        told_of = _tell_recovered(site, _WATCH, before, after)
+    return (*notes, *told_of)
 
 
 def told_healing(site: Site) -> tuple[str, ...]:
@@ -81,30 +91,67 @@ def _close(
     site: Site, command: str, ending: Ending, message: str, code: ExitCode
 ) -> tuple[str, ...]:
     """Write the ending down and tell of it; what went wrong with either, a sentence each."""
+    run = Ended(command, ending, datetime.now(UTC), message)
 
     def closed(before: Outcome | None) -> Outcome:
-        quiet = command == "restore" and ending is Ending.DONE and not _is_bad(before)
-        return replace(
-            _watched(before),
-            command=command,
-            ending=ending,
-            at=datetime.now(UTC),
-            message=message,
-            failing="" if ending is Ending.DONE or before is None else before.failing,
-            notify_command=before.notify_command if before and quiet else _hook(site, before),
-        )
+        after = _after(before, run)
+        # At boot the rules are not read for a hook that is told nothing.
+        quiet = command == _RESTORE and ending is Ending.DONE and not _recovered(before, after)
+        return after if quiet else replace(after, notify_command=_hook(site, before))
 
     before, after, notes = _update(site, closed)
     if ending is not Ending.DONE:
         return (*notes, *_tell(site, command, after, str(ending), message, code=code))
-    if before is not None and _is_bad(before):
-        was = before.failing or before.message
-        return (*notes, *_tell(site, command, after, "recovered", f"After: {was}"))
-    return notes
+    return (*notes, *_tell_recovered(site, command, before, after))
 
 
-def _is_bad(outcome: Outcome | None) -> bool:
-    return outcome is not None and (outcome.ending is not Ending.DONE or bool(outcome.failing))
+def _after(before: Outcome | None, run: Ended) -> Outcome:
+    """What is known after a run, well or badly ended."""
+    known = _watched(before)
+    done = run.ending is Ending.DONE
+    left = tuple(bad for bad in known.unresolved if not (done and _shows_over(run.command, bad)))
+    if not done:
+        left = (*(bad for bad in left if bad.command != run.command), run)
+    return replace(
+        known,
+        command=run.command,
+        ending=run.ending,
+        at=run.at,
+        message=run.message,
+        failing="" if done else known.failing,
+        unresolved=left,
+    )
+
+
+def _shows_over(command: str, bad: Ended) -> bool:
+    """Whether a run of the command that is done shows that what ended badly is over."""
+    return _reach(command) >= _reach(bad.command)
+
+
+def _reach(command: str) -> int:
+    """How much takes part in a command: the kernel, with most the rules, in refresh the sources."""
+    return {_RESTORE: 0, _REFRESH: 2}.get(command, 1)
+
+
+def _troubles(outcome: Outcome | None) -> tuple[str, ...]:
+    """All that is wrong."""
+    if outcome is None:
+        return ()
+    bad = tuple(each.message or f"{each.command} {each.ending}" for each in outcome.unresolved)
+    return (*bad, outcome.failing) if outcome.failing else bad
+
+
+def _recovered(before: Outcome | None, after: Outcome) -> bool:
+    """Whether something was wrong, and nothing is any more."""
+    return bool(_troubles(before)) and not _troubles(after)
+
+
+def _tell_recovered(
+    site: Site, command: str, before: Outcome | None, after: Outcome
+) -> tuple[str, ...]:
+    if not _recovered(before, after):
+        return ()
+    return _tell(site, command, after, "recovered", f"After: {' '.join(_troubles(before))}")
 
 
 def _hook(site: Site, before: Outcome | None) -> tuple[str, ...]:
@@ -146,20 +193,47 @@ def _tell(  # noqa: PLR0913 - each is one of the facts
         return ()
     facts = hook_facts(site, command, outcome, event=event, message=message, code=code)
     try:
+        ended_with, said = _run_hook(hook, json.dumps(facts))
+    except subprocess.TimeoutExpired:
+        stopped = f"did not end within {_HOOK_SECONDS} seconds and was stopped"
+        return (f"[notify] command {hook[0]} {stopped}.",)
+    except OSError as error:
+        return (f"[notify] command could not be run: {error}.",)
+    if ended_with:
+        return (f"[notify] command {hook[0]} ended with {ended_with}: {said}",)
+    return ()
+
+
+def _run_hook(hook: tuple[str, ...], facts: str) -> tuple[int, str]:
+    """Run the hook to its end: its exit code, and the end of what it said on standard error.
+
+    No pipe leads to or from it: whatever it leaves in the background would hold that open, and this
+    run would wait for it. What it reads and writes instead is in memory, as no disk need be
+    writable.
+
+    Raises:
+        OSError: it cannot be started.
+        subprocess.TimeoutExpired: it took too long and was stopped.
+    """
+    with _in_memory("facts") as given, _in_memory("errors") as errors:
+        given.write(facts.encode())
+        given.seek(0)
         done = subprocess.run(  # noqa: S603 - the operator's own command, from rules only root writes
             hook,
-            input=json.dumps(facts),
-            text=True,
-            errors="replace",
+            stdin=given,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
             timeout=_HOOK_SECONDS,
             check=False,
-            capture_output=True,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return (f"[notify] command could not be run: {error}.",)
-    if done.returncode:
-        return (f"[notify] command {hook[0]} ended with {done.returncode}: {done.stderr.strip()}",)
-    return ()
+        length = errors.seek(0, os.SEEK_END)
+        errors.seek(max(0, length - _QUOTED_OCTETS))
+        return done.returncode, errors.read(_QUOTED_OCTETS).decode(errors="replace").strip()
+
+
+def _in_memory(name: str) -> FileIO:
+    """An empty file that is on no disk."""
+    return FileIO(os.memfd_create(f"geofence-{name}"), "r+")
 
 
 def hook_facts(  # noqa: PLR0913 - each is one of the facts

@@ -31,6 +31,17 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """How one run of a command ended."""
+
+    command: str
+    ending: Ending
+    at: datetime
+    """UTC."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The last run that was to keep the fence up to date, and what the daemon had to heal."""
 
@@ -47,6 +58,9 @@ class Outcome:
     """When last, UTC."""
     failing: str = ""
     """Why the daemon cannot put such a change right; empty while it can."""
+    unresolved: tuple[Ended, ...] = ()
+    """Runs that ended badly, each until another shows that this is over; of each command the last,
+    oldest first. The last run of all is among them if it ended badly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +98,7 @@ class Journal:
                 healed=_count(facts["healed"]),
                 healed_at=None if facts["healed_at"] is None else _moment(facts["healed_at"]),
                 failing=_text(facts.get("failing", "")),
+                unresolved=_unresolved(facts),
             )
         except _WRONG:
             return None
@@ -140,6 +155,23 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, facts: dict[str, Any]) -> None:
     write_atomically(path, json.dumps(facts, default=str, indent=1).encode())
+
+
+def _unresolved(facts: dict[str, Any]) -> tuple[Ended, ...]:
+    """What is unresolved; a file of a release that did not keep it tells it of its run alone."""
+    if "unresolved" in facts:
+        return tuple(map(_ended, facts["unresolved"]))
+    last = _ended(facts)
+    return () if last.ending is Ending.DONE else (last,)
+
+
+def _ended(facts: dict[str, Any]) -> Ended:
+    return Ended(
+        command=_text(facts["command"]),
+        ending=Ending(facts["ending"]),
+        at=_moment(facts["at"]),
+        message=_text(facts["message"]),
+    )
 
 
 def _text(value: object) -> str:

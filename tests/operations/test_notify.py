@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
+import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
-from geofence.operations.notify import told_failing, told_healing
+from geofence.model.plan import Observed, Plan
+from geofence.model.ruleset import Ruleset
+from geofence.operations import notify
+from geofence.operations.notify import told, told_failing, told_healing
+from geofence.operations.report import RunReport
 from geofence.operations.site import Site
+from geofence.state.journal import Ending
 from geofence.state.lock import exclusive
 from tests.cli.machine import Machine, machine
 from tests.cli.world import japan
 from tests.lists.bodies import country_json
 from tests.support.list_server import status
+
+NOTHING = RunReport(Plan(Ruleset(), Observed()), "nftables")
+"""A run that had nothing to do."""
 
 
 @pytest.fixture
@@ -30,6 +43,23 @@ def fenced(tmp_path: Path) -> Iterator[Machine]:
 
 def hook(where: Machine, *command: str) -> None:
     where.rule("60-notify.toml", f"[notify]\ncommand = {json.dumps(command)}\n")
+
+
+def listening(directory: Path, *command: str) -> Site:
+    """An installation where only what is told matters; by default it is kept in a file."""
+    keeping = ("/bin/sh", "-c", 'cat >> "$0"; echo >> "$0"', str(directory / "told"))
+    for name in ("rules", "state"):
+        (directory / name).mkdir(mode=0o700)
+    rule = f"[notify]\ncommand = {json.dumps(command or keeping)}\n"
+    (directory / "rules" / "60-notify.toml").write_text(rule)
+    site = Site(directory / "rules", directory / "state")
+    told(site, "refresh", lambda: NOTHING)
+    return site
+
+
+def told_so_far(directory: Path) -> list[str]:
+    """The events."""
+    return [json.loads(line)["event"] for line in (directory / "told").read_text().splitlines()]
 
 
 def heard(where: Machine) -> list[Any]:
@@ -86,6 +116,107 @@ def test_rules_that_no_longer_load_are_told_to_whom_the_last_ones_named(fenced: 
     assert str(wrong) in heard(fenced)[0]["message"]
 
 
+def test_a_restore_says_nothing_of_a_source_that_could_not_be_reached(fenced: Machine) -> None:
+    fenced.serve("JP", status(403))
+    assert fenced.run("refresh").code == 5
+    fenced.serve("JP", japan())
+    fenced.ok("restore")
+    fenced.ok("apply")
+
+    said = fenced.ok("status").out
+    assert "Last run (apply): done " in said
+    assert re.search(
+        r"^Not over yet \(refresh\): degraded .* ago\. .*403 \(Forbidden\)", said, re.MULTILINE
+    )
+    last = fenced.ok("status", "--json").json["last_run"]
+    assert (last["command"], last["ending"]) == ("apply", "done")
+    [bad] = last["unresolved"]
+    assert (bad["command"], bad["ending"]) == ("refresh", "degraded")
+    assert bad["at"] < last["at"]
+    assert events(fenced) == [("degraded", "refresh", 5)]
+
+    fenced.ok("refresh")
+    fenced.ok("refresh")
+    assert events(fenced) == [("degraded", "refresh", 5), ("recovered", "refresh", 0)]
+    assert "Not over yet" not in fenced.ok("status").out
+    assert fenced.ok("status", "--json").json["last_run"]["unresolved"] == []
+
+
+def test_a_restore_says_nothing_of_rules_that_do_not_load(fenced: Machine) -> None:
+    wrong = fenced.rule("70-wrong.toml", "[alow]\n")
+    assert fenced.run("apply").code == 2
+    fenced.ok("restore")
+    assert events(fenced) == [("failed", "apply", 2)]
+    wrong.unlink()
+    fenced.ok("apply")
+    assert events(fenced) == [("failed", "apply", 2), ("recovered", "apply", 0)]
+
+
+def test_the_last_run_is_told_of_once_if_it_is_the_one_that_ended_badly(fenced: Machine) -> None:
+    fenced.serve("JP", status(403))
+    assert fenced.run("refresh").code == 5
+    said = fenced.ok("status").out
+    assert "Last run (refresh): degraded " in said
+    assert "Not over yet" not in said
+
+
+@pytest.mark.parametrize(
+    ("bad", "done", "over"),
+    [
+        ("refresh", "restore", False),
+        ("refresh", "apply", False),
+        ("refresh", "rollback", False),
+        ("refresh", "refresh", True),
+        ("apply", "restore", False),
+        ("apply", "allow", True),
+        ("rollback", "apply", True),
+        ("apply", "refresh", True),
+        ("restore", "restore", True),
+        ("restore", "apply", True),
+        ("restore", "refresh", True),
+    ],
+)
+def test_what_ended_badly_is_over_with_a_run_that_shows_it(
+    tmp_path: Path, bad: str, done: str, over: bool
+) -> None:
+    site = listening(tmp_path)
+    told(site, bad, lambda: replace(NOTHING, degraded=True))
+    told(site, done, lambda: NOTHING)
+    assert told_so_far(tmp_path) == ["degraded", *(["recovered"] if over else [])]
+    last = site.journal.outcome()
+    assert last is not None
+    assert (last.command, last.ending) == (done, Ending.DONE)
+    assert [each.command for each in last.unresolved] == ([] if over else [bad])
+
+
+def test_recovered_is_told_once_all_is_over(tmp_path: Path) -> None:
+    site = listening(tmp_path)
+    for command in ("refresh", "apply", "apply", "restore"):
+        told(site, command, lambda: replace(NOTHING, degraded=True, notes=("So it is.",)))
+    assert told_failing(site, "One thing.") == ()
+    bad = [*["degraded"] * 4, "failed"]
+    known = site.journal.outcome()
+    assert known is not None
+    assert [each.command for each in known.unresolved] == ["refresh", "apply", "restore"]
+    for command in ("restore", "apply"):
+        told(site, command, lambda: NOTHING)
+    assert told_failing(site, "") == ()
+    assert told_so_far(tmp_path) == bad
+    for _ in range(2):
+        told(site, "refresh", lambda: NOTHING)
+    assert told_so_far(tmp_path) == [*bad, "recovered"]
+
+
+def test_that_the_daemon_can_again_is_no_all_clear_while_a_refresh_is_bad(tmp_path: Path) -> None:
+    site = listening(tmp_path)
+    told(site, "refresh", lambda: replace(NOTHING, degraded=True))
+    for why in ("One thing.", ""):
+        assert told_failing(site, why) == ()
+    assert told_so_far(tmp_path) == ["degraded", "failed"]
+    told(site, "refresh", lambda: NOTHING)
+    assert told_so_far(tmp_path) == ["degraded", "failed", "recovered"]
+
+
 def test_that_the_daemon_healed_is_told(fenced: Machine) -> None:
     site = Site(rules_directory=fenced.rules, state_directory=fenced.state)
     assert told_healing(site) == told_healing(site) == ()
@@ -116,6 +247,33 @@ def test_who_puts_right_what_the_daemon_could_not_ends_its_failing(fenced: Machi
     assert told_failing(site, "") == ()
     assert events(fenced) == [("failed", "watch", 1), ("recovered", "apply", 0)]
     assert heard(fenced)[-1]["message"] == "After: One thing."
+
+
+def test_what_the_program_leaves_in_the_background_holds_nothing_up(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    site = listening(tmp_path, "/bin/sh", "-c", 'sleep 100 & echo $! > "$0"', str(left))
+    began = monotonic()
+    try:
+        assert told_healing(site) == ()
+        assert monotonic() - began < 10
+    finally:
+        os.kill(int(left.read_text()), signal.SIGKILL)
+
+
+def test_a_program_that_does_not_end_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "_HOOK_SECONDS", 1)  # half a minute is long for a test
+    site = listening(tmp_path, "/bin/sleep", "100")
+    [said] = told_healing(site)
+    assert said == "[notify] command /bin/sleep did not end within 1 seconds and was stopped."
+
+
+def test_of_a_program_that_says_much_the_end_is_quoted(tmp_path: Path) -> None:
+    script = "seq 100000 >&2; echo what matters >&2; exit 7"
+    [said] = told_healing(listening(tmp_path, "/bin/sh", "-c", script))
+    assert said.endswith("what matters")
+    assert len(said) < 1_100
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from geofence.operations.report import (
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.state.generations import Damaged
-from geofence.state.journal import Ending, Outcome
+from geofence.state.journal import Ended, Ending, Outcome
 from geofence.verdict import FlowState
 from tests.support.values import JAPAN, country, policy
 
@@ -78,7 +78,12 @@ def documents() -> Iterator[object]:
             services=(ServiceStatus("sip", ("5060/udp",), Count(1, 2)),),
             sets={"allow4": 1},
             lists=LISTS,
-            last=Outcome("refresh", Ending.DONE, NOW),
+            last=Outcome(
+                "restore",
+                Ending.DONE,
+                NOW,
+                unresolved=(Ended("refresh", Ending.FAILED, NOW),),
+            ),
         )
     )
     explanation = Explanation(Ports(Protocol.UDP, 5060, 5060), "sip", Action.PASS, "so")
