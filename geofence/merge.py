@@ -43,17 +43,18 @@ def merge(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> Ruleset:
 
     Args:
         policy: the rules.
-        lists: accepted lists; a host name that was never resolved may be missing.
+        lists: accepted lists; a host name that was never resolved may be missing, and a blocklist
+            that was never accepted: it takes nothing away.
 
     Raises:
-        MissingListError: a country list or an enabled blocklist is not in ``lists``.
+        MissingListError: a country list is not in ``lists``.
     """
     blocked = _blocked(policy, lists)
     groups = _allow_groups(policy)
     sets: dict[SetKey, PrefixSet] = {}
     for countries, group in groups.items():
         allowed = AddressSpace.union(
-            _required(lists, ListId(ListKind.COUNTRY, code)) for code in countries
+            _country(lists, ListId(ListKind.COUNTRY, code)) for code in countries
         )
         _add(sets, Role.ALLOW, group, allowed - blocked)
     for service in policy.services:
@@ -92,7 +93,7 @@ def _allow_groups(policy: Policy) -> dict[tuple[str, ...], str]:
     return {countries: group for countries, group in groups.items() if countries in used}
 
 
-def _required(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpace:
+def _country(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpace:
     try:
         return lists[wanted]
     except KeyError:
@@ -103,12 +104,9 @@ def _required(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSp
 
 
 def _blocked(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    parts: list[AddressSpace] = []
-    for blocklist in policy.enabled_blocklists():
-        parts.append(blocklist.prefixes)
-        if blocklist.urls:
-            parts.append(_required(lists, ListId(ListKind.BLOCKLIST, blocklist.name)))
-    return AddressSpace.union(parts)
+    enabled = policy.enabled_blocklists()
+    fetched = (lists.get(ListId(ListKind.BLOCKLIST, each.name), AddressSpace()) for each in enabled)
+    return AddressSpace.union((*(each.prefixes for each in enabled), *fetched))
 
 
 def _let_in(policy: Policy, service: Service, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:

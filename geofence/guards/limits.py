@@ -73,8 +73,8 @@ MOST_TIMES_KNOWN = 100
 ALWAYS_FEW = {Family.IPV4: 1_000_000, Family.IPV6: 1 << (128 - 20)}
 """Addresses that any country's list may have, whatever is known of the country."""
 BLOCKLIST_MOST_GAINED = 1.0
-"""Percent of all public addresses that a blocklist may gain at once, its first version too. Lists of
-hijacked and abused networks hold a third of that; more may well be a whole country."""
+"""Percent of all public addresses that a blocklist may gain at once, its first version too. Lists
+of hijacked and abused networks hold a third of that; more may well be a whole country."""
 
 BROADEST = {Family.IPV4: 8, Family.IPV6: 16}
 """The shortest prefix that any registry delegated: IPv4's legacy blocks of IANA (``53.0.0.0/8``),

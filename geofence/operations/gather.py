@@ -21,6 +21,10 @@ from geofence.operations.site import Site
 _CLOCKS_DIFFER = timedelta(hours=1)
 """A step of the clock that is none of setting it right."""
 
+_ABSENT = (ListOutcome.MISSING, ListOutcome.REFUSED)
+"""How a list is that has no accepted version."""
+_TAKES_NOTHING = "Until a version of it is accepted, it takes nothing away."
+
 Watch = Callable[[Event], None]
 """Told what goes on while lists are fetched."""
 
@@ -55,16 +59,17 @@ def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:
     """The address space of each list.
 
     Raises:
-        GuardRefusal: a guard objects to a list of which no version was ever accepted.
-        MissingListError: a country list or blocklist was never accepted. (A host name that was
-            never resolved is no obstacle: its exception has addresses to fall back on.)
+        GuardRefusal: a guard objects to a country list of which no version was ever accepted.
+        MissingListError: a country list was never accepted. (Nothing else is worth standing still
+            for: a host name may have addresses to stand in, and others still get in; and a
+            blocklist takes nothing away, which is what was in force before it was written.)
     """
     known = tuple(reports)
-    refused = [report for report in known if report.outcome is ListOutcome.REFUSED]
+    absent = [report for report in known if report.outcome in _ABSENT]
+    needed = [report for report in absent if report.id.kind is ListKind.COUNTRY]
+    refused = [report for report in needed if report.outcome is ListOutcome.REFUSED]
     if refused:
         raise GuardRefusal("\n".join(report.problem for report in refused))
-    missing = [report for report in known if report.outcome is ListOutcome.MISSING]
-    needed = [report for report in missing if report.id.kind is not ListKind.HOST]
     if needed:
         why = " ".join(report.problem for report in needed if report.problem)
         names = ", ".join(str(report.id) for report in needed)
@@ -73,7 +78,7 @@ def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:
             f"{why or 'Run geofence refresh where their sources can be reached.'} "
             "The fence stays as it was."
         )
-    return {report.id: report.space for report in known if report not in missing}
+    return {report.id: report.space for report in known if report not in absent}
 
 
 def stored(
@@ -182,7 +187,8 @@ def _stored(site: Site, wanted: ListId) -> ListReport:
     loaded = site.lists.load(wanted)
     problem = " ".join(loaded.warnings)
     if loaded.accepted is None:
-        return ListReport(wanted, ListOutcome.MISSING, AddressSpace(), problem=problem)
+        never = f"The list {wanted} was never fetched; 'geofence refresh' does."
+        return _absent(wanted, ListOutcome.MISSING, problem, never)
     return _report(ListOutcome.STORED, loaded.accepted, problem)
 
 
@@ -197,8 +203,14 @@ def _fetched(
     problem = outcome.why if isinstance(outcome, Failed) else refused
     if fallback is not None:
         return _report(ListOutcome.KEPT, fallback, problem)
-    state = ListOutcome.REFUSED if refused else ListOutcome.MISSING
-    return ListReport(wanted, state, AddressSpace(), problem=problem)
+    return _absent(wanted, ListOutcome.REFUSED if refused else ListOutcome.MISSING, problem)
+
+
+def _absent(wanted: ListId, outcome: ListOutcome, problem: str, otherwise: str = "") -> ListReport:
+    """A list without any accepted version; of a blocklist it is always told that it is."""
+    if wanted.kind is ListKind.BLOCKLIST:
+        problem = f"{problem or otherwise} {_TAKES_NOTHING}"
+    return ListReport(wanted, outcome, AddressSpace(), problem=problem)
 
 
 def _report(outcome: ListOutcome, accepted: AcceptedList, problem: str = "") -> ListReport:

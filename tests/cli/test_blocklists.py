@@ -1,0 +1,57 @@
+"""A blocklist that was never to be had stops nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.machine import Machine
+from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, japan_later
+from tests.support.list_server import Reply, content, status
+
+HELD = JAPANESE[0]
+FEW = b"133.1.0.0/16\n"
+NOTHING = "Until a version of it is accepted, it takes nothing away."
+
+
+def serve(machine: Machine, reply: Reply) -> None:
+    address = machine.server.on("/bad.txt", reply)
+    machine.rule("60-bad.toml", f'[blocklist.bad]\nurl = "{address}"\n')
+
+
+def test_the_rest_is_renewed_and_applied_and_it_is_said(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    serve(fresh, status(404))
+    fresh.serve("JP", japan_later())
+
+    done = fresh.run("refresh")
+
+    assert done.code == 5
+    assert "The list blocklist bad could not be renewed: " in done.err
+    assert NOTHING in done.err
+    assert fresh.gets_in(GONE, COME) == [False, True]
+    assert fresh.run("allow", "office").code == 5
+    assert "was never fetched; 'geofence refresh' does. Until" in fresh.run("apply").err
+    assert FOREIGN[0] in fresh.ok("why", FOREIGN[0]).out
+
+    serve(fresh, content(FEW))
+    fresh.ok("refresh")
+    assert fresh.gets_in(HELD, COME) == [False, True]
+
+
+@pytest.mark.parametrize("first", ["first", "second"])
+def test_one_that_takes_countries_away_waits_for_its_override(fresh: Machine, first: str) -> None:
+    if first == "second":
+        serve(fresh, content(FEW))
+    fresh.ok("refresh")
+    serve(fresh, content(FEW + b"".join(b"%d.0.0.0/8\n" % octet for octet in range(100, 120))))
+
+    refused = fresh.run("refresh")
+
+    guard = "first-run=bad" if first == "first" else "growth=bad"
+    assert refused.code == 5
+    assert f"--accept {guard}" in refused.err
+    assert fresh.gets_in("101.1.1.1") == [True]
+    assert (NOTHING in refused.err) is (first == "first")
+
+    fresh.ok("refresh", "--accept", guard)
+    assert fresh.gets_in("101.1.1.1") == [False]
