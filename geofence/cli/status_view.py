@@ -23,9 +23,7 @@ def show_status(screen: Screen, report: StatusReport) -> None:
         )
     if report.last:
         _show_runs(screen, report.last, now)
-    screen.say(f"Exceptions in force: {', '.join(report.exceptions) or 'none'}")
-    if report.exceptions_off:
-        screen.say(f"Exceptions that are off: {', '.join(report.exceptions_off)}")
+    _show_exceptions(screen, report)
     for line in report.drift:
         screen.say(f"  {line}", "red")
     screen.say("")
@@ -63,7 +61,10 @@ def status_json(report: StatusReport) -> dict[str, object]:
             for service in report.services
         ],
         "sets": dict(report.sets),
-        "exceptions": list(report.exceptions),
+        "exceptions": list(report.exceptions.names),
+        "exceptions_waiting": [
+            {"exception": each.name, "why": each.why} for each in report.exceptions.waiting
+        ],
         "exceptions_off": list(report.exceptions_off),
         "last_run": _last_json(report.last),
         "lists": [list_json(entry) for entry in report.lists],
@@ -92,6 +93,19 @@ def _show_ended(
 ) -> None:
     line = f"{what} ({run.command}): {run.ending} {age(run.at, now)}. {run.message}"
     screen.say(line.rstrip(), style)
+
+
+def _show_exceptions(screen: Screen, report: StatusReport) -> None:
+    names, waiting = report.exceptions.names, report.exceptions.waiting
+    screen.say(f"Exceptions in force: {', '.join(names) or 'none'}")
+    for each in waiting:
+        screen.say(f"Exception {each.name}: allowed but not in force ({each.why})", "yellow")
+    if report.exceptions_off:
+        screen.say(f"Exceptions that are off: {', '.join(report.exceptions_off)}")
+    for name in names:
+        if name in report.exceptions_off:
+            why = "off in the rules but still in force; 'geofence apply' ends that"
+            screen.say(f"Exception {name}: {why}", "yellow")
 
 
 def _last_json(last: Outcome | None) -> dict[str, object] | None:
@@ -124,4 +138,6 @@ def _headline(report: StatusReport) -> tuple[str, str]:
         return "The fence is not what was applied; 'geofence apply' heals it:", "bold red"
     if report.generation is None:
         return "A fence stands that no generation on this disk records.", "bold yellow"
+    if not report.services:
+        return "The fence stands as it was applied, but it fences NO SERVICE.", "bold yellow"
     return "The fence stands as it was applied.", "bold green"

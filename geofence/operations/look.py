@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from geofence.apply import plan_for
@@ -11,13 +12,14 @@ from geofence.errors import BackendUnavailable, StateError
 from geofence.explain import countries_of, explain, parts
 from geofence.guards.lockout import SshSession
 from geofence.guards.overlaps import overlaps
+from geofence.in_force import in_force
 from geofence.merge import merge
 from geofence.model.generation import Generation
-from geofence.model.lists import ListKind
+from geofence.model.lists import ListId, ListKind
 from geofence.model.plan import Count, Observed, Plan
 from geofence.model.policy import Policy, Ports
-from geofence.model.prefixes import Family
-from geofence.model.ruleset import Ruleset
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.model.ruleset import Ruleset, SetKey
 from geofence.operations.gather import (
     Gathered,
     Watch,
@@ -96,6 +98,8 @@ def status(site: Site) -> StatusReport:
     chosen = _chosen(site, policy, generation)
     observed = chosen.backend.observe()
     reports = stored(site, policy)
+    services = _services(policy, generation, observed)
+    problems = (*map(str, damaged), *(report.problem for report in reports if report.problem))
     return StatusReport(
         backend=chosen.why,
         fenced=bool(observed.rules),
@@ -103,19 +107,19 @@ def status(site: Site) -> StatusReport:
         generation=generation.number if generation else None,
         applied_at=generation.created_at if generation else None,
         reason=generation.reason if generation else "",
-        services=_services(policy, generation, observed),
+        services=services,
         sets={key.name: held.prefix_count for key, held in sorted(observed.sets.items())},
         lists=reports,
         stale=stale(policy, reports, datetime.now(UTC)),
         last=site.journal.outcome(),
-        exceptions=tuple(each.name for each in policy.exceptions if each.enabled),
+        exceptions=in_force(policy, _hosts(site), _applied(generation, observed)),
         exceptions_off=tuple(each.name for each in policy.exceptions if not each.enabled),
-        notes=(*(str(found) for found in damaged), *(r.problem for r in reports if r.problem)),
+        notes=(*problems, *_unfenced(policy, services, observed)),
     )
 
 
 def _chosen(site: Site, policy: Policy, generation: Generation | None) -> Chosen:
-    """The backend that holds the generation: status looks where the fence is."""
+    """The backend that holds the generation: who asks about the fence looks where it is."""
     return site.choose_again(generation) if generation else site.choose_backend(policy.backend)
 
 
@@ -125,6 +129,37 @@ def _drift(backend: Backend, generation: Generation | None, observed: Observed) 
         return ()
     wanted = generation.ruleset
     return differences(make_plan(wanted, observed, backend.rules(wanted)))
+
+
+def _applied(
+    generation: Generation | None, observed: Observed
+) -> Mapping[SetKey, PrefixSet] | None:
+    """The sets of the fence that was applied; None if there is no fence.
+
+    Those of the kernel only where no generation is recorded: what others did to them since is told
+    as drift.
+    """
+    if not observed.rules:
+        return None
+    return generation.ruleset.sets if generation else observed.sets
+
+
+def _hosts(site: Site) -> Mapping[ListId, AddressSpace]:
+    """What the host names stand for that were ever resolved."""
+    hosts = (wanted for wanted in site.lists.ids() if wanted.kind is ListKind.HOST)
+    found, _ = site.lists.load_all(hosts)
+    return {name: accepted.space for name, accepted in found.items()}
+
+
+def _unfenced(
+    policy: Policy, services: tuple[ServiceStatus, ...], observed: Observed
+) -> tuple[str, ...]:
+    """That a fence which fences nothing does not look like one."""
+    if services or not observed.rules:
+        return ()
+    if policy.services:
+        return ("No service is fenced; 'geofence refresh' fences those that the rules name.",)
+    return ("No service is fenced: the rules name none that is enabled ([service.NAME]).",)
 
 
 def _services(
@@ -166,8 +201,9 @@ def why(site: Site, source: tuple[Family, int], ports: tuple[Ports, ...]) -> Why
 def _in_force(site: Site, policy: Policy, ruleset: Ruleset) -> tuple[str, ...]:
     """Whether the kernel holds what the answer is about; nothing where it cannot be read."""
     try:
-        made = plan_for(site.choose_backend(policy.backend).backend, ruleset)
-    except BackendUnavailable as error:
+        newest, _ = site.generations.newest()
+        made = plan_for(_chosen(site, policy, newest).backend, ruleset)
+    except (BackendUnavailable, StateError) as error:
         return (f"Whether the kernel holds this fence could not be read: {error}",)
     if made.is_empty:
         return ()

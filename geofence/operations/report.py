@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from geofence.in_force import InForce
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, Provenance
 from geofence.model.plan import Count, Plan, SetChange
@@ -118,8 +119,8 @@ class StatusReport:
     lists: tuple[ListReport, ...] = ()
     stale: tuple[str, ...] = ()
     """A sentence for each list that no source has confirmed for longer than the rules allow."""
-    exceptions: tuple[str, ...] = ()
-    """Names of the exceptions in force."""
+    exceptions: InForce = field(default_factory=InForce)
+    """Which are in force, and which are allowed and not."""
     exceptions_off: tuple[str, ...] = ()
     """Names of those that ``allow`` would switch on."""
     last: Outcome | None = None

@@ -141,3 +141,9 @@ def test_without_lists_it_says_what_to_do(one: Machine) -> None:
     done = one.run("why", "133.1.2.3")
     assert done.code == 1
     assert "Run geofence refresh" in done.err
+
+
+def test_it_looks_where_the_fence_is(fresh: Machine) -> None:
+    fresh.environment["GEOFENCE_BACKEND"] = ""
+    fresh.ok("--backend", fresh.backend, "refresh")
+    assert fresh.ok("why", "133.1.2.3").err == ""

@@ -52,7 +52,7 @@ def listening(directory: Path, *command: str) -> Site:
         (directory / name).mkdir(mode=0o700)
     rule = f"[notify]\ncommand = {json.dumps(command or keeping)}\n"
     (directory / "rules" / "60-notify.toml").write_text(rule)
-    site = Site(directory / "rules", directory / "state")
+    site = Site(rules_directory=directory / "rules", state_directory=directory / "state")
     told(site, "refresh", lambda: NOTHING)
     return site
 

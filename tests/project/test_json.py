@@ -16,6 +16,7 @@ from geofence.errors import ExitCode
 from geofence.explain import Explanation
 from geofence.flows.flow import Flow
 from geofence.flows.impact import Impact, Touched
+from geofence.in_force import InForce, Waiting
 from geofence.merge import merge
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import Provenance
@@ -78,6 +79,7 @@ def documents() -> Iterator[object]:
             services=(ServiceStatus("sip", ("5060/udp",), Count(1, 2)),),
             sets={"allow4": 1},
             lists=LISTS,
+            exceptions=InForce(waiting=(Waiting("office", "not applied yet"),)),
             last=Outcome(
                 "restore",
                 Ending.DONE,

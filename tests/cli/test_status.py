@@ -1,0 +1,94 @@
+"""Status tells what the fence is, not what the rules would have it be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.cli.machine import Machine
+
+NOT_APPLIED = "not applied yet; 'geofence apply' does it"
+UNRESOLVED = "its host name far.example was never resolved; 'geofence refresh' tries again"
+
+
+def exceptions(where: Machine) -> tuple[list[str], dict[str, str]]:
+    """Those in force, and those that are allowed and not, with the reason."""
+    told: Any = where.ok("status", "--json").json
+    return told["exceptions"], {
+        each["exception"]: each["why"] for each in told["exceptions_waiting"]
+    }
+
+
+def test_an_exception_is_in_force_when_the_fence_lets_it_in(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    fresh.ok("allow", "office")
+    assert exceptions(fresh) == (["office", "home"], {})
+    assert "Exceptions in force: office, home\n" in fresh.ok("status").out
+
+    fresh.ok("rollback")
+    assert exceptions(fresh) == (["home"], {"office": NOT_APPLIED})
+    said = fresh.ok("status").out
+    assert "Exceptions in force: home\n" in said
+    assert f"Exception office: allowed but not in force ({NOT_APPLIED})\n" in said
+
+    fresh.ok("apply")
+    assert exceptions(fresh) == (["office", "home"], {})
+
+
+def test_an_exception_that_is_off_is_in_force_for_as_long_as_the_fence_lets_it_in(
+    one: Machine,
+) -> None:
+    one.ok("refresh")
+    one.ok("allow", "office")
+    one.ok("revoke", "office")
+    assert exceptions(one) == (["home"], {})
+
+    one.ok("rollback")
+    told = one.ok("status", "--json").json
+    assert told["exceptions"] == ["office", "home"]
+    assert "office" in told["exceptions_off"]
+    said = "Exception office: off in the rules but still in force; 'geofence apply' ends that\n"
+    assert said in one.ok("status").out
+
+
+def test_an_exception_without_any_address_is_not_in_force(one: Machine) -> None:
+    one.ok("refresh")
+    one.rule("60-far.toml", '[exception.far]\nhosts = ["far.example"]\n')
+    one.ok("apply")
+    assert exceptions(one) == (["home"], {"far": UNRESOLVED})
+
+
+def test_no_exception_is_in_force_where_there_is_no_fence(one: Machine) -> None:
+    one.ok("refresh")
+    one.clear()
+    done = one.run("status", "--json")
+    assert done.code == 1
+    assert done.json["exceptions"] == []
+    assert done.json["exceptions_waiting"] == [{"exception": "home", "why": "there is no fence"}]
+
+
+def test_a_fence_that_no_generation_records_is_read_from_the_kernel(one: Machine) -> None:
+    one.ok("refresh")
+    for path in one.generations():
+        path.unlink()
+    assert exceptions(one) == (["home"], {})
+
+
+def test_that_no_service_is_fenced_is_said(fresh: Machine) -> None:
+    disabled = "[service.sip]\nenabled = false\n[service.rtp]\nenabled = false\n"
+    path = fresh.rule("60-none.toml", disabled)
+    fresh.ok("refresh")
+
+    done = fresh.ok("status")
+    assert done.out.startswith("The fence stands as it was applied, but it fences NO SERVICE.\n")
+    why = "No service is fenced: the rules name none that is enabled ([service.NAME])."
+    assert done.err == f"{why}\n"
+    told = fresh.ok("status", "--json").json
+    assert (told["fenced"], told["services"], told["notes"]) == (True, [], [why])
+    nowhere = {"home": "no service that it opens is fenced"}
+    assert exceptions(fresh) == ([], nowhere)
+
+    path.unlink()
+    said = "No service is fenced; 'geofence refresh' fences those that the rules name."
+    assert fresh.ok("status", "--json").json["notes"] == [said]
+    fresh.ok("refresh")
+    assert "NO SERVICE" not in fresh.ok("status").out
