@@ -7,6 +7,7 @@ from datetime import datetime
 
 from geofence.cli.figures import age, size
 from geofence.cli.screen import Styled
+from geofence.fetch.urls import public
 from geofence.model.prefixes import Family
 from geofence.operations.report import ListOutcome, ListReport
 
@@ -34,7 +35,7 @@ def list_json(report: ListReport) -> dict[str, object]:
         "problem": report.problem or None,
         "parts": [
             {
-                "url": part.url,
+                "url": public(part.url),
                 "etag": part.etag,
                 "sha256": part.sha256,
                 "fetched_at": part.fetched_at.isoformat(),
@@ -55,7 +56,7 @@ def _row(report: ListReport, now: datetime) -> tuple[Styled, ...]:
         size(report.space.ipv6),
         _change(report),
         age(checked, now) if checked else "never",
-        ", ".join(part.url for part in report.provenance),
+        ", ".join(public(part.url) for part in report.provenance),
     )
 
 

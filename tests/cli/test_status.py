@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.cli.machine import Machine
+from tests.cli.world import japan
+from tests.support.list_server import content
 
 NOT_APPLIED = "not applied yet; 'geofence apply' does it"
 UNRESOLVED = "its host name far.example was never resolved; 'geofence refresh' tries again"
@@ -92,3 +94,15 @@ def test_that_no_service_is_fenced_is_said(fresh: Machine) -> None:
     assert fresh.ok("status", "--json").json["notes"] == [said]
     fresh.ok("refresh")
     assert "NO SERVICE" not in fresh.ok("status").out
+
+
+def test_no_secret_of_a_url_is_shown(one: Machine) -> None:
+    where = f"127.0.0.1:{one.server.port}/{{cc}}.json?token=SECRET"
+    one.rule("60-token.toml", f'[source.country]\nurls = ["http://{where}"]\n')
+    one.server.on("/jp.json?token=SECRET", content(japan()))
+    commands = [("plan",), ("plan", "--json"), ("refresh",), ("refresh", "--json")]
+    commands += [("status",), ("status", "--json"), ("history", "--json")]
+    said = [one.ok(*command).said for command in commands]
+    assert not [each for each in said if "SECRET" in each]
+    shown = f"http://127.0.0.1:{one.server.port}/jp.json?…"
+    assert [shown in each for each in said] == [True, True, False, True, True, True, False]
