@@ -303,16 +303,18 @@ def why(
     Example: geofence why 203.0.113.7 --port 5060/udp --port 5061/tcp
     """
     from geofence.cli.choices import parse_address, parse_ports
+    from geofence.cli.progress import watching
     from geofence.cli.screen import Screen, print_json
     from geofence.cli.why_view import show_why, why_json
     from geofence.operations.look import why as look
 
-    source = parse_address(address)
-    report = look(context.obj, source, parse_ports(port or ()))
+    screen, source = Screen(), parse_address(address)
+    with watching(screen) as watch:
+        report = look(context.obj, source, parse_ports(port or ()), watch)
     if as_json:
         print_json(why_json(source, report))
     else:
-        show_why(Screen(), source, report)
+        show_why(screen, source, report)
 
 
 Names = Annotated[

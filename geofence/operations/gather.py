@@ -125,7 +125,7 @@ def at_hand(site: Site) -> Mapping[ListId, AddressSpace]:
 def fetched(
     site: Site,
     policy: Policy,
-    only: Collection[ListKind],
+    only: Collection[ListKind | ListId],
     accept: Collection[str] = (),
     watch: Watch = unwatched,
 ) -> Gathered:
@@ -134,14 +134,14 @@ def fetched(
     Args:
         site: the installation.
         policy: the rules.
-        only: kinds of lists to ask for; the others are taken as they are stored.
+        only: lists to ask for, or kinds of them; the others are taken as they are stored.
         accept: overrides of guards. A list that a guard objects to is not renewed.
         watch: told what goes on.
     """
     from geofence.fetch.fetcher import fetch_lists  # requests takes long to import
     from geofence.fetch.limits import Limits
 
-    wanted = [name for name in needed_lists(policy) if name.kind in only]
+    wanted = [name for name in needed_lists(policy) if name.kind in only or name in only]
     accepted, notes = site.lists.load_all(wanted)
     limits = Limits(body=site.patience)
     report = fetch_lists(wanted, policy, accepted, lambda: datetime.now(UTC), watch, limits=limits)

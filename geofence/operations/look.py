@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from geofence.apply import plan_for
@@ -32,6 +33,7 @@ from geofence.operations.gather import (
 )
 from geofence.operations.live import look_at
 from geofence.operations.report import (
+    ListOutcome,
     PlanReport,
     ServiceStatus,
     StatusReport,
@@ -176,17 +178,26 @@ def _services(
     )
 
 
-def why(site: Site, source: tuple[Family, int], ports: tuple[Ports, ...]) -> WhyReport:
+def why(
+    site: Site,
+    source: tuple[Family, int],
+    ports: tuple[Ports, ...],
+    watch: Watch = unwatched,
+) -> WhyReport:
     """What a new packet from an address meets, and why.
+
+    Where a country list was never accepted, so that there would be no answer, the sources of all
+    lists that never were are asked; nothing is stored.
 
     Args:
         site: the installation.
         source: family and address.
         ports: destination ports to ask for; none means every range of every service.
+        watch: told what goes on while lists are fetched.
     """
     policy = site.policy()
-    reports = stored(site, policy)
-    lists = {**at_hand(site), **spaces(reports)}
+    gathered = _answering(site, policy, watch)
+    lists = {**at_hand(site), **spaces(gathered.reports)}
     ruleset = merge(policy, lists)
     everything = (ports for service in policy.services for ports in service.ports)
     asked = parts(ports or everything, policy.services)
@@ -194,11 +205,24 @@ def why(site: Site, source: tuple[Family, int], ports: tuple[Ports, ...]) -> Why
         countries=countries_of(lists, *source),
         countries_at_hand=tuple(i.name for i in lists if i.kind is ListKind.COUNTRY),
         explanations=tuple(explain(policy, lists, ruleset, source, port) for port in asked),
-        notes=_in_force(site, policy, ruleset),
+        notes=(*gathered.notes, *_in_force(site, policy, ruleset, offline=not gathered.renewed)),
     )
 
 
-def _in_force(site: Site, policy: Policy, ruleset: Ruleset) -> tuple[str, ...]:
+def _answering(site: Site, policy: Policy, watch: Watch) -> Gathered:
+    """The lists at hand; where they give no answer, with those that were never accepted."""
+    reports = stored(site, policy)
+    absent = [report.id for report in reports if report.outcome is ListOutcome.MISSING]
+    if not any(name.kind is ListKind.COUNTRY for name in absent):
+        return Gathered(reports)
+    gathered = fetched(site, policy, absent, watch=watch)
+    had = ", ".join(str(candidate.accepted.id) for candidate in gathered.renewed)
+    told = f"Fetched for this answer and not stored, for no version was ever accepted: {had}."
+    problems = (report.problem for report in gathered.reports if report.problem)
+    return replace(gathered, notes=(*gathered.notes, *problems, *((told,) if had else ())))
+
+
+def _in_force(site: Site, policy: Policy, ruleset: Ruleset, *, offline: bool) -> tuple[str, ...]:
     """Whether the kernel holds what the answer is about; nothing where it cannot be read."""
     try:
         newest, _ = site.generations.newest()
@@ -207,9 +231,8 @@ def _in_force(site: Site, policy: Policy, ruleset: Ruleset) -> tuple[str, ...]:
         return (f"Whether the kernel holds this fence could not be read: {error}",)
     if made.is_empty:
         return ()
-    return (
-        "The kernel does not hold this fence yet; 'geofence plan --offline' tells the difference.",
-    )
+    plan = "geofence plan --offline" if offline else "geofence plan"
+    return (f"The kernel does not hold this fence yet; '{plan}' tells the difference.",)
 
 
 def last_refresh(site: Site) -> datetime | None:

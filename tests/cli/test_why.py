@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.machine import ROOT, Machine, machine
 from tests.cli.world import JAPANESE, small
+from tests.support.list_server import status
 
 LOCAL_RULE = f"it is a local network ({ROOT}/rules.d/30-local.toml:8)"
 ALLOW_RULE = f"the list country JP holds it, which is allowed ({ROOT}/rules.d/20-countries.toml:8)"
@@ -137,10 +138,52 @@ def test_what_is_not_applied_yet_is_said_to_be_so(fresh: Machine) -> None:
     )
 
 
-def test_without_lists_it_says_what_to_do(one: Machine) -> None:
+def test_before_any_refresh_the_lists_are_fetched_for_the_answer(one: Machine) -> None:
+    done = one.ok("why", "133.1.2.3", "--port", "5060/udp")
+    assert "gets in" in done.out
+    assert done.err == (
+        "Fetched for this answer and not stored, for no version was ever accepted: country JP.\n"
+        "The kernel does not hold this fence yet; 'geofence plan' tells the difference.\n"
+    )
+    assert not one.state.exists()
+
+
+def test_only_lists_that_were_never_accepted_are_fetched(one: Machine) -> None:
+    one.ok("refresh")
+    before = one.files()
+    one.serve("AD", small("AD"))
+    one.rule("60-countries.toml", '[allow]\ncountries = ["JP", "AD"]\n')
+    asked = one.server.asked("/jp.json")
+    done = one.ok("why", "85.94.161.1", "--port", "5060/udp")
+    assert done.out.startswith("85.94.161.1: Andorra (AD)\n")
+    assert "gets in" in done.out
+    assert "was ever accepted: country AD.\n" in done.err
+    assert one.server.asked("/jp.json") == asked
+    assert one.files() == before
+
+
+def test_with_all_country_lists_at_hand_no_source_is_asked(one: Machine) -> None:
+    one.ok("refresh")
+    one.rule("60-far.toml", '[exception.far]\nhosts = ["far.example"]\n')
+    asked = len(one.server.requests)
+    assert one.ok("why", "133.1.2.3").err == ""
+    assert len(one.server.requests) == asked
+
+
+def test_what_could_not_be_fetched_is_said(one: Machine) -> None:
+    one.rule("60-far.toml", '[exception.far]\nhosts = ["far.invalid"]\n')
+    done = one.ok("why", "133.1.2.3", "--port", "5060/udp")
+    assert "The list host far.invalid could not be renewed: " in done.err
+    assert "was ever accepted: country JP.\n" in done.err
+
+
+def test_without_lists_and_sources_it_says_what_to_do(one: Machine) -> None:
+    one.serve("JP", status(403))
     done = one.run("why", "133.1.2.3")
-    assert done.code == 1
-    assert "Run geofence refresh" in done.err
+    assert (done.code, done.out) == (1, "")
+    assert "No version of these lists was ever accepted: country JP. " in done.err
+    assert "403 (Forbidden)" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_it_looks_where_the_fence_is(fresh: Machine) -> None:
