@@ -6,6 +6,7 @@ and so does an interrupt from the keyboard.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ class _Interrupted(BaseException):
 def main() -> None:
     """Run the command line."""
     _fill_closed_streams()
+    _escape_what_cannot_be_encoded()
     try:
         _hear_interrupts()
         from geofence.cli.app import main as run
@@ -76,6 +78,13 @@ def _fill_closed_streams() -> None:
     # Python has None for a stream that was closed, whatever its type says.
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+def _escape_what_cannot_be_encoded() -> None:
+    """Let no character of a message stop it, where the locale or PYTHONIOENCODING has not all."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _is_want_of_memory(error: ImportError) -> bool:

@@ -6,6 +6,7 @@ boot prints nothing else.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import sys
@@ -74,8 +75,9 @@ def console(*, stderr: bool) -> Console:
 
 
 def print_json(value: object) -> None:
-    """The machine's form of a result."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """The machine's form of a result; JSON's own escapes where the encoding has not all."""
+    universal = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not universal) + "\n")
 
 
 def _line(text: str, style: str, *, err: bool) -> None:
@@ -83,7 +85,8 @@ def _line(text: str, style: str, *, err: bool) -> None:
     colour = next((word for word in words if word != "bold"), None)
     styled = typer.style(text, fg=colour, bold="bold" in words or None) if words else text
     try:
-        typer.echo(styled, err=err)
+        # Not err=err, which would take it upon itself to write UTF-8 where ASCII is asked for.
+        typer.echo(styled, file=sys.stderr if err else sys.stdout)
     except BrokenPipeError as error:
         # Without its number, or typer would end with 1; ``__main__`` knows that it is no failure.
         raise BrokenPipeError from error

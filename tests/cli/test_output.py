@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -128,6 +129,42 @@ def test_json_is_json_at_a_terminal_too(settled: Machine) -> None:
     said = at_a_terminal(settled, "status", "--json")
     assert said.startswith("{\r\n")
     assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=["latin-1", "ascii", "C"],
+)
+def test_an_encoding_that_lacks_a_character_is_no_trouble(
+    one: Machine, environment: dict[str, str]
+) -> None:
+    one.ok("refresh")
+    six = ", ".join(f'"133.0.{octet}.0/24"' for octet in range(0, 12, 2))
+    one.rule("60-six.toml", f"[blocklist.six]\nprefixes = [{six}]\n")
+    assert "… and 1 more" in one.ok("plan").out
+    one.environment.update(environment)
+    for arguments in (("plan",), ("allow", "--help")):
+        done = ended(one.start(*arguments))
+        assert done.code == 0
+        assert done.said.isascii()
+        assert "\\u2026" in done.out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_machines_are_told_the_same_in_every_encoding(settled: Machine, encoding: str) -> None:
+    rules = settled.directory / "rules é…"
+    shutil.copytree(settled.rules, rules, dirs_exist_ok=True)
+    settled.environment["PYTHONIOENCODING"] = encoding
+    try:
+        done = ended(settled.start("--rules-dir", str(rules), "why", "45.88.0.7", "--json"))
+    finally:
+        del settled.environment["PYTHONIOENCODING"]
+    assert str(rules) in done.json["verdicts"][0]["because"]
 
 
 def test_closed_streams_are_no_trouble(settled: Machine) -> None:
