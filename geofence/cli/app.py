@@ -7,6 +7,7 @@ needs.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -89,6 +90,8 @@ def site_options(  # noqa: PLR0913 - an option each
 
     context.obj = Site(
         rules_directory=rules_dir or RULES_DIRECTORY,
+        # A slip of the pen is not to shut out all whom the rules would let in.
+        rules_required=rules_dir not in (None, RULES_DIRECTORY),
         state_directory=state_dir or STATE_DIRECTORY,
         backend=backend_choice(backend),
         lock_seconds=parse_wait(lock_wait, "--lock-wait"),
@@ -350,8 +353,9 @@ def _switch(context: typer.Context, names: list[str], *, enabled: bool, as_json:
     from geofence.operations.terminal import ssh_session
 
     screen, ssh = Screen(), ssh_session()
+    site = replace(context.obj, rules_required=False)  # what is not there is made
     with watching(screen) as watch:
-        report = switch(context.obj, tuple(names), watch, enabled=enabled, ssh=ssh)
+        report = switch(site, tuple(names), watch, enabled=enabled, ssh=ssh)
     finish(screen, report, as_json=as_json)
 
 

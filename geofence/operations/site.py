@@ -49,6 +49,8 @@ class Site:
     patience: float = PATIENCE
     shipped: Path | None = None
     """Overrides the directory of the rules that ship."""
+    rules_required: bool = False
+    """Whether ``rules_directory`` must exist, as one that somebody named."""
 
     @property
     def rules_directories(self) -> Sequence[Path]:
@@ -92,7 +94,7 @@ class Site:
         """
         from geofence.policy import load_policy
 
-        return load_policy(self.rules_directories)
+        return load_policy(self.rules_directories, all_must_exist=self.rules_required)
 
     def shipped_policy(self) -> Policy:
         """The rules that ship alone.

@@ -26,17 +26,28 @@ class RulesFile(NamedTuple):
     text: str
 
 
-def read_rules(directories: Sequence[Path], problems: Problems) -> tuple[RulesFile, ...]:
+_SHIPPED = Mistake("does not exist", "the directory with the rules that ship with geofence")
+_GIVEN = Mistake(
+    "does not exist",
+    "the directory with your rules, for --rules-dir or GEOFENCE_RULES_DIR names it",
+)
+
+
+def read_rules(
+    directories: Sequence[Path], problems: Problems, *, all_must_exist: bool
+) -> tuple[RulesFile, ...]:
     """All drop-ins in the order in which they count.
 
     Args:
-        directories: the one with the shipped rules, which must exist, then others, which may.
+        directories: the one with the shipped rules, which must exist, then others.
         problems: told which files cannot be had or should not be believed; these are left out.
+        all_must_exist: whether the others must, too.
     """
+    absent = [_SHIPPED, *[_GIVEN if all_must_exist else None for _ in directories[1:]]]
     paths = [
         path
-        for index, directory in enumerate(directories)
-        for path in _drop_ins(directory, problems, must_exist=index == 0)
+        for directory, mistake in zip(directories, absent, strict=True)
+        for path in _drop_ins(directory, problems, mistake)
     ]
     texts = ((path, _read(path, problems)) for path in paths)
     return tuple(RulesFile(_name(path), text) for path, text in texts if text is not None)
@@ -46,8 +57,14 @@ def _name(path: Path) -> str:
     return printable(str(path))
 
 
-def _drop_ins(directory: Path, problems: Problems, *, must_exist: bool) -> list[Path]:
-    """The directory's ``*.toml`` in lexical order; editors' hidden files are none."""
+def _drop_ins(directory: Path, problems: Problems, absent: Mistake | None) -> list[Path]:
+    """The directory's ``*.toml`` in lexical order; editors' hidden files are none.
+
+    Args:
+        directory: where to look.
+        problems: told what is wrong with it.
+        absent: what is wrong if it does not exist; None for nothing.
+    """
     found: list[Path] = []
     try:
         with _opened(directory, os.O_DIRECTORY) as handle:
@@ -55,11 +72,8 @@ def _drop_ins(directory: Path, problems: Problems, *, must_exist: bool) -> list[
             names = sorted(os.listdir(handle))  # noqa: PTH208 - pathlib cannot list what was checked
             found = [directory / name for name in names if _is_drop_in(name)]
     except FileNotFoundError:
-        if must_exist:
-            problems.add(
-                _name(directory),
-                Mistake("does not exist", "the directory with the rules that ship with geofence"),
-            )
+        if absent:
+            problems.add(_name(directory), absent)
     except OSError as error:
         problems.add(_name(directory), _unreadable(error, "a directory of rules"))
     except Mistake as mistake:

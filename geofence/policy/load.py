@@ -14,21 +14,22 @@ from geofence.policy.schema import read_policy
 from geofence.policy.tree import Table, merged, parse
 
 
-def load_policy(directories: Sequence[Path]) -> Policy:
+def load_policy(directories: Sequence[Path], *, all_must_exist: bool = False) -> Policy:
     """The policy that the drop-ins in some directories make together.
 
     Every ``*.toml`` of the first directory in lexical order, then those of the next: a later file
     adds tables and keys or gives keys another value.
 
     Args:
-        directories: that of the shipped rules, then others, which need not exist.
+        directories: that of the shipped rules, which must exist, then others.
+        all_must_exist: whether the others must, too.
 
     Raises:
         RulesError: rules cannot be read, should not be believed, or are wrong; it has a line for
             each mistake. As long as files cannot be read, what they say is not judged.
     """
     problems = Problems()
-    files = read_rules(directories, problems)
+    files = read_rules(directories, problems, all_must_exist=all_must_exist)
     return _policy(files, problems)
 
 

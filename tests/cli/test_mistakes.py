@@ -192,6 +192,44 @@ def test_an_option_counts_more_than_the_environment(standing: Machine) -> None:
         del standing.environment["GEOFENCE_STATE_DIR"]
 
 
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb[0] != "allow"], ids=" ".join)
+@pytest.mark.parametrize("by_option", [True, False], ids=["option", "environment"])
+def test_a_directory_of_rules_that_is_named_must_exist(
+    standing: Machine, verb: tuple[str, ...], *, by_option: bool
+) -> None:
+    wrong = f"{standing.rules}-of-another-name"
+    option = ("--rules-dir", wrong) if by_option else ()
+    if not by_option:
+        standing.environment["GEOFENCE_RULES_DIR"] = wrong
+    try:
+        done = untouched(standing, *option, *verb)
+    finally:
+        standing.environment.pop("GEOFENCE_RULES_DIR", None)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"geofence: {wrong}: does not exist; ")
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_directory_of_rules_that_is_not_there_is_made_to_allow_or_revoke(one: Machine) -> None:
+    one.ok("refresh")
+    elsewhere = one.directory / "made" / "rules"
+    done = one.run("--rules-dir", str(elsewhere), "revoke", "push-as")
+    assert done.code == 0, done
+    assert [path.name for path in elsewhere.iterdir()] == [one.owned.name]
+
+
+def test_restore_needs_no_directory_of_rules(one: Machine) -> None:
+    done = one.run("--rules-dir", "/nonexistent", "restore")
+    assert done.code == 5
+    assert "The rules do not load, so those that ship were taken: /nonexistent: " in done.err
+    assert '"closed": only exceptions and local networks reach the fenced services' in done.err
+
+    one.ok("refresh")
+    one.clear()
+    done = one.ok("--rules-dir", "/nonexistent", "restore")
+    assert done.err == ""
+
+
 @pytest.mark.parametrize("verb", ["refresh", "apply", "status", "restore", "plan"])
 def test_a_state_directory_that_is_a_file_is_said_to_be_one(standing: Machine, verb: str) -> None:
     file = standing.directory / "file"
