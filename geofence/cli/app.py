@@ -195,9 +195,8 @@ def apply(
     site = context.obj
     wish = Wish("apply", accept or (), ssh_session(), cut=cut, probation_seconds=seconds)
     report = told(site, "apply", lambda: run(site, wish))
-    finish(Screen(), report, as_json=as_json)
-    if seconds:
-        Screen().note(f"Run 'geofence confirm' within {seconds} s, or the former state returns.")
+    reminder = f"Run 'geofence confirm' within {seconds} s, or the former state returns."
+    finish(Screen(), report, as_json=as_json, reminder=reminder if seconds else "")
 
 
 @app.command(rich_help_panel=_DAILY)

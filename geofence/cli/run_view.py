@@ -12,14 +12,16 @@ from geofence.model.plan import SetChange
 from geofence.operations.report import RunReport
 
 
-def finish(screen: Screen, report: RunReport, *, as_json: bool) -> None:
-    """Print what was done and end with the run's exit code."""
+def finish(screen: Screen, report: RunReport, *, as_json: bool, reminder: str = "") -> None:
+    """Print what was done, and what is left to do, and end with the run's exit code."""
     for note in report.notes:
         screen.note(note, "yellow")
     if as_json:
         print_json(run_json(report))
     else:
         show_run(screen, report)
+    if reminder:
+        screen.note(reminder)
     if report.degraded:
         raise typer.Exit(ExitCode.DEGRADED)
 
