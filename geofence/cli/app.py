@@ -373,6 +373,13 @@ def restore(context: typer.Context, *, as_json: Json = False) -> None:
     finish(Screen(), told(site, "restore", lambda: run(site)), as_json=as_json)
 
 
+_COMES_BACK = """\
+It comes back with the next boot, nightly refresh or look of the daemon, unless these are stopped:
+  systemctl disable --now geofence-restore.service geofence-reassert.service \
+geofence-refresh.timer geofence-daemon.service
+  rm /etc/cron.d/geofence    (if cron does it)"""
+
+
 @app.command(rich_help_panel=_MACHINERY)
 def remove(context: typer.Context, *, as_json: Json = False) -> None:
     """Take all of geofence out of the kernel; rules and lists on disk stay.
@@ -387,7 +394,7 @@ def remove(context: typer.Context, *, as_json: Json = False) -> None:
         print_json({"removed": list(removed)})
     elif removed:
         Screen().say(f"The fence ({', '.join(removed)}) is gone: there is NO FENCE now.")
-        Screen().note("A running daemon puts it back: systemctl stop geofence-daemon, if so.")
+        Screen().note(_COMES_BACK)
     else:
         Screen().say("There was no fence.")
 
