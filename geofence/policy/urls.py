@@ -59,23 +59,30 @@ def _meant(text: str) -> tuple[str, ...]:
 
 def _check(text: str, filled: str, expected: str) -> None:
     """Raise a Mistake about what is wrong with the URL; ``text`` is how the rule has it."""
+    shown = quoted(_public(text))
     if not re.fullmatch(r"[!-~]+", filled):
-        raise Mistake(f"{quoted(text)} has blanks or other than ASCII in it", expected)
+        raise Mistake(f"{shown} has blanks or other than ASCII in it", expected)
     try:
         parts = urlsplit(filled)
         host, _port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise Mistake(f"{quoted(text)} is no URL", expected) from error
+        raise Mistake(f"{shown} is no URL", expected) from error
     if "@" in parts.netloc:
         raise Mistake("a URL with a user name or password", f"{expected}; lists need no log-in")
     if parts.scheme not in ("http", "https") or not _is_host(host):
-        raise Mistake(f"{quoted(text)} is no https URL", expected)
+        raise Mistake(f"{shown} is no https URL", expected)
     if parts.scheme == "http" and not _is_loopback(host):
         raise Mistake(
-            f"{quoted(text)} is plain http, which only loopback may speak",
+            f"{shown} is plain http, which only loopback may speak",
             expected,
-            quoted(re.sub(r"^http:", "https:", text, flags=re.IGNORECASE)),
+            re.sub("http:", "https:", shown, count=1, flags=re.IGNORECASE),
         )
+
+
+def _public(text: str) -> str:
+    """A URL without its query, which may hold a token; what is said of rules is logged, too."""
+    path, mark, _query = text.partition("?")
+    return f"{path}{mark}{'…' if mark else ''}"
 
 
 def _is_loopback(host: str) -> bool:
