@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import os
 import shutil
+import site
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from geofence import __version__
+
 TOP = Path(__file__).parents[2]
+VERSION = f"geofence {__version__}"
 NEEDED = ("sh", "dirname", "sed", "id", "cksum", "cat", "rm", "mktemp")
 
 
@@ -95,6 +101,72 @@ def test_prepared_it_goes_straight_to_the_demo(machine: Path) -> None:
     (venv / "geofence-run.stamp").write_text(stamp)
     done = run(machine, "demo", "--backend", "nftables")
     assert (done.stdout, done.stderr) == ("geofence demo --backend nftables\n", "")
+
+
+SERVER = """
+set -e
+for place in /opt /etc/systemd/system; do mount -t tmpfs none "$place"; done
+cp -R /usr/local/bin programs  # Python itself may be there
+mount --bind programs /usr/local/bin
+"$PYTHON" -m venv --without-pip /opt/geofence
+{before}
+{install}
+ls /opt /opt/geofence/lib
+/opt/geofence/bin/geofence --version
+"""
+"""A server of its own for as long as the script runs: what 'install' writes to is out of sight."""
+UPGRADED = "mv /opt/geofence/lib/python3.* /opt/geofence/lib/python3.0"
+"""What a release upgrade of the distribution leaves: Python's link is good, its libraries are not
+where it looks."""
+WORKING = """
+rm /opt/geofence/bin/python*  # never through a link into this machine's own programs
+printf '#!/bin/sh\\necho "(3, 0)"\\n' >/opt/geofence/bin/python
+printf '#!/bin/sh\\necho the old one\\n' >/opt/geofence/bin/geofence
+chmod +x /opt/geofence/bin/*
+"""
+"""One of another Python, which still works."""
+
+
+def on_a_server(checkout: Path, before: str, install: str, **environment: str) -> str:
+    """What a server says that geofence is installed on, without the network."""
+    for name in ("geofence", "rules.d", "cron"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(TOP / name, checkout / name, ignore=ignored)
+    for name in ("bootstrap", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(TOP / name, checkout)
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", SERVER.format(before=before, install=install)],
+        cwd=checkout,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHON": os.path.realpath(sys.executable),
+            # What pip would fetch is that of the tests.
+            "PYTHONPATH": os.pathsep.join(site.getsitepackages()),
+            "PIP_NO_DEPS": "1",
+            "PIP_NO_BUILD_ISOLATION": "0",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_install_makes_an_environment_of_another_python_anew(tmp_path: Path) -> None:
+    said = on_a_server(tmp_path, UPGRADED, "./bootstrap install")
+    library = f"python3.{sys.version_info.minor}"
+    assert said.split() == ["/opt:", "geofence", "/opt/geofence/lib:", library, *VERSION.split()]
+
+
+def test_where_that_fails_the_one_before_stays(tmp_path: Path) -> None:
+    said = on_a_server(
+        tmp_path, WORKING, "! ./bootstrap install", PIP_NO_BUILD_ISOLATION="1", PIP_NO_INDEX="1"
+    )
+    assert said.split()[:2] == ["/opt:", "geofence"]
+    assert "geofence.before" not in said
+    assert said.endswith("the old one\n")
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
