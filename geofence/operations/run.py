@@ -15,6 +15,7 @@ from geofence.guards.objection import accepted
 from geofence.merge import merge, needed_lists
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import ListKind
+from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.gather import Watch, fetched, spaces, stale, stored, unwatched
@@ -69,7 +70,7 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     """
     ensure_private_directory(site.state_directory)
     policy = site.policy()
-    accepted((), wish.accept, names=[each.name for each in needed_lists(policy)])
+    _check_overrides(policy, wish)
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
     with holding(site):
         gathered.store(site)
@@ -77,9 +78,18 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
 
 
 def apply(site: Site, wish: Wish) -> RunReport:
-    """Apply the rules with the lists at hand, without the network."""
+    """Apply the rules with the lists at hand, without the network.
+
+    Raises:
+        UsageError: an override names no guard, or no list that the rules need.
+    """
+    _check_overrides(site.policy(), wish)
     with holding(site):
         return apply_rules(site, wish)
+
+
+def _check_overrides(policy: Policy, wish: Wish) -> None:
+    accepted((), wish.accept, names=[each.name for each in needed_lists(policy)])
 
 
 def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> RunReport:
