@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -50,6 +51,9 @@ After=geofence-reassert.service network-pre.target nftables.service
 Type=oneshot
 ExecStart=/bin/sh /exchange/check.sh
 """
+HOOK = """[notify]
+command = ["/bin/sh", "-c", "cat >/var/lib/geofence/told"]
+"""
 TARGET = """[Unit]
 Requires=multi-user.target
 Wants=check.service network-pre.target
@@ -87,6 +91,7 @@ def prepare(scratch: Path) -> None:
         exchange,
         units,
         seed / "etc/iptables",
+        seed / "etc/geofence/rules.d",
         seed / "usr/local/bin",
         library.parent,
     ):
@@ -97,6 +102,7 @@ def prepare(scratch: Path) -> None:
     (units / "check.service").write_text(CHECK)
     (units / "check.target").write_text(TARGET)
     (seed / "etc/iptables/rules.v4").write_text(SAVED)
+    (seed / "etc/geofence/rules.d/50-hook.toml").write_text(HOOK)
     install(seed, library)
     record(seed / "var/lib/geofence")
 
@@ -163,6 +169,12 @@ def test_the_daemon_may_configure_the_network_and_ask_ipset(facts: dict[str, str
     state, capabilities = facts["two capabilities"].split()
     assert state == "active"
     assert int(capabilities, 16) == 1 << 12 | 1 << 13  # CAP_NET_ADMIN, CAP_NET_RAW
+
+
+def test_the_hook_is_told_from_within_the_units_sandbox(facts: dict[str, str]) -> None:
+    """There is no network, so a refresh fails."""
+    told = json.loads(facts["told"])
+    assert (told["event"], told["command"]) == ("failed", "refresh")
 
 
 def test_without_ipset_cap_net_admin_is_enough(facts: dict[str, str]) -> None:

@@ -50,6 +50,8 @@ for _ in 1 2 3 4 5 6 7 8; do systemctl restart nftables; done
 fact 'restart nftables often'
 
 daemon 'two capabilities'
+systemctl start geofence-refresh
+echo "told=$(cat /var/lib/geofence/told)"
 
 mount --bind /var/lib/geofence /var/lib/geofence
 mount -o remount,bind,ro /var/lib/geofence
