@@ -46,7 +46,7 @@ class Packet:
     port: int | None = None
     """Destination port, where the protocol has one."""
     to_this_host: bool = True
-    """Whether the destination is an address of this host."""
+    """Whether it is delivered here: to an address of this host, or by broadcast or the like."""
     interface: str = ""
     """Where the packet came in; empty for one that no rule names."""
     state: FlowState = FlowState.NEW

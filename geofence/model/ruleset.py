@@ -58,7 +58,12 @@ class ArrivedBy:
 
 @dataclass(frozen=True, slots=True)
 class NotForThisHost:
-    """The destination is no address of this host."""
+    """The destination is another host's, to which this one forwards.
+
+    What comes to a broadcast, multicast or anycast address is delivered here as well as what comes
+    to an address of this host. Were it passed on, the PBX would answer from its own address, and
+    whoever asked would from then on belong to a flow that it knows.
+    """
 
 
 @dataclass(frozen=True, slots=True)

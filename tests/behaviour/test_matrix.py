@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import select
 import socket
+from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -30,6 +32,15 @@ UNFENCED = [
     (Transport.TCP, 22),
     (Transport.ICMP, 0),
 ]
+
+HEARD = [
+    (Family.IPV4, "198.51.100.255"),
+    (Family.IPV4, "255.255.255.255"),
+    (Family.IPV4, "224.0.0.1"),
+    (Family.IPV6, "ff02::1"),
+    (Family.IPV6, "fd00:17::"),
+]
+"""Destinations that are delivered here without being this host's: broadcast, multicast, anycast."""
 
 MAY_REACH = {
     Role.ALLOWED: SIP_PORTS + RTP_PORTS,
@@ -117,3 +128,15 @@ def _connects(fence: Fence, role: Role, family: Family, port: int) -> bool:
             return False
         answered = select.select([], [phone], [], 10)[1]
         return bool(answered) and phone.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+
+
+@pytest.mark.parametrize(("family", "destination"), HEARD)
+def test_no_stranger_is_heard_who_names_the_host_otherwise(
+    fence: Fence, family: Family, destination: str
+) -> None:
+    """The PBX would answer from its own address, and know the flow from then on."""
+    fence.apply(RULESET)
+    sent = [probe(role, family, *SIP_PORTS[0]) for role in (Role.FOREIGN, Role.ALLOWED)]
+    others = [replace(each, destination=ip_address(destination)) for each in sent]
+    unfenced = replace(others[0], port=UNFENCED[0][1])
+    assert fence.lab.fire([*others, unfenced]) == [None, "pbx", "pbx"]

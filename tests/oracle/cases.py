@@ -21,11 +21,12 @@ LOCAL = {
 }
 """The addresses of the PBX; a packet may come to any of them by any interface."""
 
-ELSEWHERE = {
-    Family.IPV4: (CONTAINER[Family.IPV4], ip_address("198.51.100.255"), ip_address("224.0.0.1")),
-    Family.IPV6: (CONTAINER[Family.IPV6], ip_address("ff02::1")),
+HEARD = {
+    Family.IPV4: tuple(map(ip_address, ("198.51.100.255", "224.0.0.1", "255.255.255.255"))),
+    Family.IPV6: tuple(map(ip_address, ("ff02::1", "fd00:17::"))),
 }
-"""Destinations that the PBX forwards to, or hears, without their being its own address."""
+"""Destinations that the PBX hears without their being its own: broadcast, multicast, and the
+anycast address of the routers of a network that it forwards to."""
 
 SOURCE_PORTS = (0, 1, 53, 123, 1023, 3478, 5060, 5061, 10_000, 65_535)
 FLAGS = (Tcp.SYN, Tcp.SYN, Tcp.ACK, Tcp.SYN | Tcp.ACK, Tcp.RST, Tcp.FIN | Tcp.ACK, Tcp.NONE)
@@ -103,10 +104,11 @@ class Chance:
         dice = self._dice
         family = dice.choice(list(Family))
         transport = dice.choices(list(Transport), (6, 4, 0.5, 0.5))[0]
-        everywhere = ELSEWHERE if dice.random() < 0.1 else LOCAL
+        forwarded = (CONTAINER[family],)
+        destinations = dice.choices((LOCAL[family], HEARD[family], forwarded), (18, 1, 1))[0]
         return Probe(
             source=self._source(family, edges[family]),
-            destination=dice.choice(everywhere[family]),
+            destination=dice.choice(destinations),
             transport=transport,
             port=self._port(transport, ruleset),
             source_port=(
@@ -183,7 +185,7 @@ def described(probe: Probe, state: FlowState = FlowState.NEW) -> Packet:
         protocol=probe.transport,
         source=int(probe.source),
         port=probe.port if has_ports else None,
-        to_this_host=probe.destination in LOCAL[family],
+        to_this_host=probe.destination != CONTAINER[family],
         interface=probe.link,
         state=state,
     )

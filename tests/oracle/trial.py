@@ -13,7 +13,7 @@ from geofence.lab.probes import Transport
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Action, Ruleset
 from geofence.verdict import decide
-from tests.oracle.cases import Case, Chance, continued, question
+from tests.oracle.cases import LOCAL, Case, Chance, continued, question
 from tests.oracle.policies import random_ruleset
 
 ROUNDS_PER_LAB = 5
@@ -101,7 +101,7 @@ class Rounds:
         calls = [
             case
             for case, where in zip(cases, landed, strict=True)
-            if where == "pbx" and case.probe.transport is Transport.UDP and case.packet.to_this_host
+            if where == "pbx" and case.probe.transport is Transport.UDP and _is_own(case.probe)
         ]
         for case in calls[:FLOWS]:
             self._lab.send_from_pbx(question(case.probe))
@@ -115,6 +115,11 @@ class Rounds:
         for family, program in _RESTORE.items():
             rules = [_redirection(family, *target) for target in targets]
             self._lab.pbx.run(program, stdin="\n".join(("*nat", *rules, "COMMIT", "")))
+
+
+def _is_own(probe: Probe) -> bool:
+    """Whether the PBX could answer it from where it was sent to."""
+    return any(probe.destination in own for own in LOCAL.values())
 
 
 def _redirection(family: Family, protocol: str, port: int) -> str:

@@ -45,6 +45,11 @@ _LEGACY_TABLES = {
     Family.IPV6: Path("/proc/net/ip6_tables_names"),
 }
 _TARGETS = {Action.PASS: "RETURN", Action.DROP: "DROP"}
+_NOT_FOR_THIS_HOST = {
+    Family.IPV4: "-m addrtype --dst-type UNICAST",
+    # There UNICAST would be what the address looks like, whosever it is (xt_addrtype.c).
+    Family.IPV6: "-m addrtype ! --dst-type LOCAL,ANYCAST -m addrtype ! --dst-type MULTICAST",
+}
 _COUNTED_RULE = re.compile(r"\[(\d+):(\d+)\] (-A .*)")
 _PERMISSION = re.compile(
     r"permission denied|operation not permitted|must be root|can't open socket to ipset",
@@ -121,7 +126,7 @@ def _match(match: Match, family: Family) -> tuple[str, ...]:
         case ArrivedBy(interface):
             return (f"-i {interface[:-1]}+" if interface.endswith("*") else f"-i {interface}",)
         case NotForThisHost():
-            return ("-m addrtype ! --dst-type LOCAL",)
+            return (_NOT_FOR_THIS_HOST[family],)
         case SourceIn(role, group):
             return (f"-m set --match-set {set_name(SetKey(role, group, family))} src",)
         case OfKnownFlow():

@@ -310,8 +310,9 @@ FIB_ADDRTYPE = 3
 """``NFT_FIB_RESULT_ADDRTYPE``."""
 FIB_DADDR = 2
 """``NFTA_FIB_F_DADDR``."""
-RTN_LOCAL = 2
-"""``linux/rtnetlink.h``: the address is this host's."""
+RTN_UNICAST = 1
+"""``linux/rtnetlink.h``: the address is another host's. Others that are none of this host's own,
+broadcast, anycast and multicast, have types of their own."""
 
 
 class Ct(IntEnum):

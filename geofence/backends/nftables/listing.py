@@ -299,7 +299,7 @@ _PAYLOAD = {
     )
     for protocol in Protocol
 }
-_FIB_FIELD = _Field("fib daddr type", _host_order({kernel.RTN_LOCAL: "local"}))
+_FIB_FIELD = _Field("fib daddr type", _host_order({kernel.RTN_UNICAST: "unicast"}))
 _CT_FIELD = _Field("ct state")
 _KNOWN_FLOW_BITS = _Field("ct state established,related")
 

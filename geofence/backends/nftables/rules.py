@@ -150,14 +150,14 @@ def _arrived_by(interface: str) -> bytes:
 
 
 def _not_for_this_host() -> bytes:
-    local = kernel.RTN_LOCAL.to_bytes(4, sys.byteorder)
+    elsewhere = kernel.RTN_UNICAST.to_bytes(4, sys.byteorder)
     kind = _expression(
         "fib",
         number(Fib.DREG, kernel.REGISTER),
         number(Fib.RESULT, kernel.FIB_ADDRTYPE),
         number(Fib.FLAGS, kernel.FIB_DADDR),
     )
-    return kind + _compare(CmpOp.NEQ, local)
+    return kind + _compare(CmpOp.EQ, elsewhere)
 
 
 def _source_in(name_of: NameOf, key: SetKey) -> bytes:
