@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from geofence.backends import registry
 from geofence.backends.choose import others
 from geofence.backends.interface import Backend
-from geofence.errors import BackendUnavailable, VerificationError
+from geofence.errors import BackendError, BackendUnavailable, VerificationError
 from geofence.model.plan import Plan
 from geofence.model.ruleset import Ruleset
 from geofence.plan import make_plan
@@ -53,12 +53,17 @@ def remove_all() -> tuple[str, ...]:
     """
     found: list[str] = []
     missing: list[BackendUnavailable] = []
+    refused: list[BackendError] = []
     for name in registry.MODULES:
         try:
             if registry.load(name).remove():
                 found.append(name)
         except BackendUnavailable as error:
             missing.append(error)
+        except BackendError as error:  # the others' fences are to go all the same
+            refused.append(error)
+    if refused:
+        raise refused[0]
     if len(missing) == len(registry.MODULES):
         raise missing[0]
     return tuple(found)

@@ -76,7 +76,7 @@ def console(*, stderr: bool) -> Console:
 
 def print_json(value: object) -> None:
     """The machine's form of a result; JSON's own escapes where the encoding has not all."""
-    universal = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+    universal = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not universal) + "\n")
 
 

@@ -65,7 +65,7 @@ class Stream(Closing):
             LabError: the process did not start.
         """
         self._observer, self._flows, self._marker = observer, flows, marker
-        self._process = host.start([sys.executable, "-m", "geofence.lab.traffic"])
+        self._process = host.start([sys.executable, "-P", "-m", "geofence.lab.traffic"])
         self._tell(
             {"every": every, "flows": [_as_json(flow) for flow in (*flows.values(), marker)]}
         )

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from geofence.apply import apply_ruleset, remove_all
 from geofence.errors import RulesError, StateError
-from geofence.merge import closed
+from geofence.merge import closed, merge, needed_lists
 from geofence.model.generation import Generation
 from geofence.model.plan import Observed, Plan
 from geofence.model.policy import Policy, WithoutRuleset
+from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.probation import forget, lapsed
 from geofence.operations.report import RunReport
@@ -82,9 +83,13 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
     chosen = site.choose_backend(policy.backend)
     found = f"No usable generation is in {site.state_directory}; "
     nothing = Plan(Ruleset(), Observed())
-    if chosen.backend.observe().rules:
-        said = f"{found}the fence that stands was left as it is. Run 'geofence refresh' now."
-        return RunReport(nothing, chosen.why, notes=(*notes, *wrong, said), degraded=True)
+    observed = chosen.backend.observe()
+    if observed.rules:
+        standing = _standing(policy, observed)
+        made = apply_ruleset(chosen.backend, standing).plan if standing else nothing
+        done = "was left as it is" if made.is_empty else "was made whole around the sets it has"
+        said = f"{found}the fence that stands {done}. Run 'geofence refresh' now."
+        return RunReport(made, chosen.why, notes=(*notes, *wrong, said), degraded=True)
     found += "[boot] without_ruleset = "
     if policy.without_ruleset is WithoutRuleset.OPEN:
         said = f"{found}\"open\": there is NO FENCE. Run 'geofence refresh' now."
@@ -95,6 +100,18 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
     )
     applied = apply_ruleset(chosen.backend, closed(policy))
     return RunReport(applied.plan, chosen.why, notes=(*notes, *wrong, said), degraded=True)
+
+
+def _standing(policy: Policy, observed: Observed) -> Ruleset | None:
+    """The ruleset of a fence that stands, whole or with rules missing, told by its sets.
+
+    None where they are not those of the policy: then what stands is more than the policy knows.
+    """
+    hollow = merge(policy, {wanted: AddressSpace() for wanted in needed_lists(policy)})
+    for shape in (hollow, closed(policy)):
+        if shape.sets.keys() == observed.sets.keys():
+            return replace(shape, sets=observed.sets)
+    return None
 
 
 def _policy_or_shipped(site: Site) -> tuple[Policy, tuple[str, ...]]:
@@ -112,8 +129,11 @@ def remove(site: Site) -> tuple[str, ...]:
         return _removed()
     with exclusive(site.state_directory, site.lock_seconds):
         site.tidy()
-        site.journal.end_probation()
-        return _removed()
+        probation = site.journal.probation()
+        names = _removed()
+        if probation is not None:  # what was not confirmed is not what the next restore brings back
+            forget(site, probation)
+        return names
 
 
 def _removed() -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from geofence.apply import apply_ruleset, remove_all
-from geofence.errors import BusyError, StateError, UsageError
+from geofence.backends import registry
+from geofence.errors import BackendUnavailable, BusyError, StateError, UsageError
 from geofence.operations.site import Site
 from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
@@ -29,9 +30,15 @@ def begin(site: Site, seconds: int) -> None:
     """Put what is about to be applied on probation; the caller holds the lock.
 
     Raises:
-        StateError: it could not be written down; nothing was changed.
+        StateError: it could not be written down, or there would be no way back; nothing was
+            changed.
     """
     newest, _ = site.generations.newest()
+    if newest is None and _fence_stands():
+        raise StateError(
+            "The fence that stands is recorded by no usable generation, so there would be no way "
+            "back to it; run 'geofence apply' without --confirm-within."
+        )
     token = os.urandom(8).hex()
     deadline = datetime.now(UTC) + timedelta(seconds=seconds)
     former = newest.number if newest else None
@@ -133,18 +140,36 @@ def forget(site: Site, probation: Probation) -> None:
     site.journal.end_probation()
 
 
+def _fence_stands() -> bool:
+    """Whether any backend holds one."""
+    for name in registry.MODULES:
+        try:
+            if registry.load(name).observe().rules:
+                return True
+        except BackendUnavailable:  # what cannot work here holds nothing here
+            continue
+    return False
+
+
 def _start_watchman(site: Site, token: str, seconds: int) -> None:
-    options = ["--rules-dir", str(site.rules_directory), "--state-dir", str(site.state_directory)]
+    places = (site.rules_directory.absolute(), site.state_directory.absolute())
+    options = ["--rules-dir", str(places[0]), "--state-dir", str(places[1])]
     if site.backend is not None:
         options += ["--backend", str(site.backend)]
-    command = [sys.executable, "-m", "geofence", *options, "watch-probation", token, str(seconds)]
-    subprocess.Popen(  # noqa: S603 - this very program, no shell
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    # Not the program that may lie in the directory this was called in.
+    program = [sys.executable, "-P", "-m", "geofence"]
+    try:
+        subprocess.Popen(  # noqa: S603 - this very program, no shell
+            [*program, *options, "watch-probation", token, str(seconds)],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        site.journal.end_probation()
+        raise StateError(f"Nobody could be set to wait for 'geofence confirm': {error}.") from error
 
 
 def _boot() -> str:

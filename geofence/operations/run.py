@@ -161,6 +161,9 @@ def _record(
             Generation(number, datetime.now(UTC), wish.reason, backend, desired, noted)
         )
     except StateError as error:
-        unrecorded = "The fence is applied but not recorded: a reboot brings back the one before."
+        unrecorded = (
+            "The fence is applied but not recorded: a reboot, or the daemon when it looks next, "
+            "brings back the one before."
+        )
         return None, (f"{unrecorded} {error}",)
     return number, notes

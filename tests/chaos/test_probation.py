@@ -277,3 +277,44 @@ def test_on_the_first_apply_the_former_state_is_no_fence(fresh: Ground) -> None:
     assert fresh.fence() == ({}, (), ())
     assert machine.generations() == []
     assert fresh.lab.fire(callers().values()) == ["pbx"] * 4
+
+
+def test_without_a_usable_generation_there_is_no_way_back_and_none_is_promised(
+    standing: Ground,
+) -> None:
+    for generation in standing.machine.generations():
+        generation.write_bytes(b"spoilt")
+    before = standing.machine.fence()
+
+    refused = standing.machine.run("apply", "--confirm-within", "5s")
+
+    assert refused.code == 1
+    assert "no way back to it; run 'geofence apply' without --confirm-within" in refused.err
+    assert standing.site.journal.probation() is None
+    assert standing.machine.fence() == before
+
+
+def test_what_was_not_confirmed_does_not_come_back_after_a_removal(changed: Ground) -> None:
+    changed.machine.ok("apply", "--confirm-within", "1h")
+    assert is_new(changed)
+    changed.machine.ok("remove")
+    kill_watchman(changed)
+    changed.machine.ok("restore")
+    assert not is_new(changed)
+    changed.assert_whole()
+
+
+def test_the_watchman_is_no_program_of_the_directory_it_is_called_in(
+    changed: Ground, tmp_path: Path
+) -> None:
+    lure = tmp_path / "geofence"
+    lure.mkdir()
+    (lure / "__init__.py").write_text("")
+    (lure / "__main__.py").write_text(f"open({str(tmp_path / 'taken')!r}, 'w')")
+    machine = changed.machine
+    command = ["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(tmp_path)]
+    python, *rest = machine.command("apply", "--confirm-within", "5s")
+    with machine.host.entered():
+        subprocess.run([*command, python, "-P", *rest], env=machine.variables(), check=True)
+    await_former(changed)
+    assert not (tmp_path / "taken").exists()

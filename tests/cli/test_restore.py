@@ -204,3 +204,23 @@ def test_where_its_backend_no_longer_works_another_one_takes_the_fence(tmp_path:
         assert done.json["backend"].startswith("nftables, chosen automatically (")
         assert "iptables" in done.json["backend"]
         assert "table inet geofence\n" in made.tool("nft", "list", "tables")
+
+
+def test_a_standing_fence_without_a_generation_is_made_whole_around_its_sets(
+    booted: Machine,
+) -> None:
+    booted.ok("restore")
+    whole = booted.observe()
+    spoil(*booted.generations())
+    if booted.backend == "ipset":
+        booted.tool("iptables", "-t", "mangle", "-F", "PREROUTING")
+    else:
+        booted.tool("nft", "flush", "chain", "inet", "geofence", "fence-sip")
+    assert booted.observe().rules != whole.rules
+
+    done = booted.run("restore")
+
+    assert done.code == 5
+    assert "the fence that stands was made whole around the sets it has" in done.err
+    assert (booted.observe().rules, booted.observe().sets) == (whole.rules, whole.sets)
+    assert "was left as it is" in booted.run("restore").err

@@ -9,7 +9,7 @@ from random import Random
 from geofence.apply import apply_ruleset
 from geofence.backends.interface import Backend
 from geofence.lab.network import CONTAINER, Lab
-from geofence.lab.probes import Transport
+from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Action, Ruleset
 from geofence.verdict import decide

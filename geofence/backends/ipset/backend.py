@@ -85,9 +85,10 @@ class IpsetBackend:
         with KernelSets() as sets:
             try:
                 cleared = [_clear(tool) for tool in (*iptables.TOOLS, *iptables.other_tools())]
-            except BackendUnavailable as error:
+            except BackendError as error:
+                # Others may have rules that iptables cannot read, and no fence is among them.
                 _require_no_sets(sets, error)
-                raise
+                raise BackendUnavailable(str(error)) from error
             own = _own(sets)
             for header, _ in own:
                 sets.destroy(header.name)
@@ -100,7 +101,7 @@ def _own(sets: KernelSets) -> list[tuple[SetHeader, SetKey]]:
     return [(header, key) for header, key in keyed if key is not None]
 
 
-def _require_no_sets(sets: KernelSets, obstacle: BackendUnavailable) -> None:
+def _require_no_sets(sets: KernelSets, obstacle: BackendError) -> None:
     """Raise BackendError if rules that cannot be reached may be fencing all the same."""
     names = [header.name for header, _ in _own(sets)]
     if names:

@@ -281,7 +281,9 @@ def _run(command: list[str], given: str) -> str:
             command,
             input=given,
             capture_output=True,
-            text=True,
+            # Others' comments need not be UTF-8, nor end where a character does.
+            encoding="utf-8",
+            errors="surrogateescape",
             timeout=60,
             check=False,
             env={"PATH": _SEARCH_PATH, "LC_ALL": "C"},

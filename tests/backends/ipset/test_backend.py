@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from geofence.apply.transaction import plan_for
+from geofence.apply.transaction import apply_ruleset, plan_for, remove_all
+from geofence.backends import registry
 from geofence.backends.ipset.backend import IpsetBackend
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.lab.host import Host
@@ -233,3 +234,40 @@ def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "apt install iptables" in str(BACKEND.obstacle())
     with pytest.raises(BackendUnavailable, match="iptables"):
         BACKEND.observe()
+
+
+def test_comments_of_others_need_not_be_utf8() -> None:
+    comment = "日本".encode("euc-jp")
+    rule = ["iptables", "-t", "mangle", "-A", "FORWARD", "-m", "comment", "--comment"]
+    subprocess.run([*map(str.encode, rule), comment], check=True)
+    commit(RULESET)
+    assert plan_for(BACKEND, RULESET).is_empty
+    assert BACKEND.remove()
+    kept = subprocess.run(["iptables-save", "-t", "mangle"], capture_output=True, check=True)
+    assert comment in kept.stdout
+
+
+@pytest.fixture
+def unreadable() -> None:
+    """A rule beside iptables' own that it cannot tell of, as policy routing has."""
+    run("iptables", "-t", "mangle", "-A", "PREROUTING", "-j", "ACCEPT")
+    run("nft", "add", "rule", "ip", "mangle", "PREROUTING", "meta", "mark", "set", "0x1")
+    assert subprocess.run(["iptables-save"], capture_output=True, check=False).returncode
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_a_rule_that_iptables_cannot_read_is_no_fence_of_ours() -> None:
+    other = registry.load("nftables")
+    apply_ruleset(other, RULESET)
+    assert apply_ruleset(other, RULESET).plan.is_empty
+    assert remove_all() == ("nftables",)
+
+
+def test_a_fence_behind_such_a_rule_is_told_and_the_others_go() -> None:
+    commit(RULESET)
+    run("nft", "add", "rule", "ip", "mangle", "PREROUTING", "meta", "mark", "set", "0x1")
+    other = registry.load("nftables")
+    other.commit(plan_for(other, RULESET))
+    with pytest.raises(BackendError, match="A fence made with ipset is in the kernel"):
+        remove_all()
+    assert not other.observe().rules
