@@ -68,14 +68,31 @@ class IpsetBackend:
         return Observed(held, rules, _total(table for _, table in tables), tuple(debris))
 
     def commit(self, plan: Plan) -> None:
-        """Fill second sets and swap them in, then rules, then drop what nothing refers to."""
+        """Fill second sets, swap them in, then rules, then drop what nothing refers to.
+
+        Where iptables refuses the rules, the former sets come back: to the rules that stand, a set
+        may mean something else than to those that were to come.
+        """
+        swapped = [
+            iptables.set_name(change.key)
+            for change in plan.set_changes
+            if change.before is not None and change.after is not None
+        ]
         with KernelSets() as sets:
             for name in plan.observed.debris:
                 sets.destroy(name)
             for change in plan.set_changes:
-                _put(sets, change)
-            if plan.rules_differ:
-                _commit_rules(plan.desired)
+                _fill(sets, change)
+            _swap(sets, swapped)
+            try:
+                if plan.rules_differ:
+                    _commit_rules(plan.desired)
+            except BackendError:
+                _swap(sets, swapped)
+                raise
+            finally:
+                for name in swapped:
+                    sets.destroy(name + _SECOND)
             for change in plan.set_changes:
                 if change.after is None:
                     sets.destroy(iptables.set_name(change.key))
@@ -119,17 +136,19 @@ def _check_kind(header: SetHeader, key: SetKey) -> None:
         )
 
 
-def _put(sets: KernelSets, change: SetChange) -> None:
+def _fill(sets: KernelSets, change: SetChange) -> None:
+    """Fill the second set, if there is to be one; where there is no first, it is that at once."""
     if change.after is None:
         return
     name = iptables.set_name(change.key)
-    second = name + _SECOND
-    sets.fill(second, change.after)
+    sets.fill(name + _SECOND, change.after)
     if change.before is None:
-        sets.rename(second, name)
-    else:
-        sets.swap(second, name)
-        sets.destroy(second)
+        sets.rename(name + _SECOND, name)
+
+
+def _swap(sets: KernelSets, names: Iterable[str]) -> None:
+    for name in names:
+        sets.swap(name + _SECOND, name)
 
 
 def _commit_rules(desired: Ruleset) -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -271,3 +272,11 @@ def test_a_fence_behind_such_a_rule_is_told_and_the_others_go() -> None:
     with pytest.raises(BackendError, match="A fence made with ipset is in the kernel"):
         remove_all()
     assert not other.observe().rules
+
+
+def test_rules_that_are_refused_bring_the_former_sets_back() -> None:
+    commit(RULESET)
+    wider = merge(policy(), {country("JP"): space("203.0.113.0/24")})
+    with pytest.raises(BackendError, match="iptables-restore' refused"):
+        commit(replace(wider, interfaces=("longer-than-any-interface",)))
+    assert plan_for(BACKEND, RULESET).is_empty
