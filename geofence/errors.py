@@ -37,7 +37,8 @@ class ExitCode(IntEnum):
     DEGRADED = 5
     """Done, but with at least one list that could not be renewed."""
     CHANGES = 6
-    """``plan --exit-code``: there is something to apply; ``status``: the fence has drifted."""
+    """``plan --exit-code``: there is something to apply; ``status``: the fence is not that of
+    a generation."""
 
 
 class GeofenceError(Exception):

@@ -286,7 +286,7 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
         show_status(Screen(), report)
     if not report.fenced:
         raise typer.Exit(ExitCode.FAILED)
-    if report.drift:
+    if report.drift or (report.fenced and report.generation is None):
         raise typer.Exit(ExitCode.CHANGES)
 
 

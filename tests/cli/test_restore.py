@@ -224,3 +224,8 @@ def test_a_standing_fence_without_a_generation_is_made_whole_around_its_sets(
     assert "the fence that stands was made whole around the sets it has" in done.err
     assert (booted.observe().rules, booted.observe().sets) == (whole.rules, whole.sets)
     assert "was left as it is" in booted.run("restore").err
+    status = booted.run("status")
+    assert (status.code, status.out.splitlines()[0]) == (
+        6,
+        "A fence stands that no generation on this disk records.",
+    )

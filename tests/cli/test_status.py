@@ -14,7 +14,7 @@ UNRESOLVED = "its host name far.example was never resolved; 'geofence refresh' t
 
 def exceptions(where: Machine) -> tuple[list[str], dict[str, str]]:
     """Those in force, and those that are allowed and not, with the reason."""
-    told: Any = where.ok("status", "--json").json
+    told: Any = where.run("status", "--json").json
     return told["exceptions"], {
         each["exception"]: each["why"] for each in told["exceptions_waiting"]
     }
