@@ -70,25 +70,30 @@ class IpsetBackend:
     def commit(self, plan: Plan) -> None:
         """Fill second sets, swap them in, then rules, then drop what nothing refers to.
 
-        Where iptables refuses the rules, the former sets come back: to the rules that stand, a set
-        may mean something else than to those that were to come.
+        A set may mean something else to the rules that are to come than to those that stand. So one
+        that a service leaves is swapped when its rule is gone; and where iptables refuses the
+        rules, the former sets come back.
         """
         swapped = [
             iptables.set_name(change.key)
             for change in plan.set_changes
             if change.before is not None and change.after is not None
         ]
+        gone = frozenset(plan.observed.rules) - frozenset(self.rules(plan.desired))
+        late = [name for name in swapped if any(f" {name} " in rule for rule in gone)]
+        early = [name for name in swapped if name not in late]
         with KernelSets() as sets:
             for name in plan.observed.debris:
                 sets.destroy(name)
             for change in plan.set_changes:
                 _fill(sets, change)
-            _swap(sets, swapped)
+            _swap(sets, early)
             try:
                 if plan.rules_differ:
                     _commit_rules(plan.desired)
+                _swap(sets, late)
             except BackendError:
-                _swap(sets, swapped)
+                _swap(sets, early)
                 raise
             finally:
                 for name in swapped:

@@ -14,13 +14,14 @@ import pytest
 from geofence.apply.transaction import apply_ruleset, plan_for, remove_all
 from geofence.backends import registry
 from geofence.backends.ipset.backend import IpsetBackend
+from geofence.backends.ipset.iptables import Tool
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.lab.host import Host
 from geofence.merge import merge
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet, address_text
 from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.plan.drift import differences
-from tests.support.values import JAPAN, SIP, country, policy, space
+from tests.support.values import JAPAN, RTP, SIP, country, policy, space
 
 BACKEND = IpsetBackend()
 RULESET = merge(policy(), JAPAN)
@@ -280,3 +281,32 @@ def test_rules_that_are_refused_bring_the_former_sets_back() -> None:
     with pytest.raises(BackendError, match="iptables-restore' refused"):
         commit(replace(wider, interfaces=("longer-than-any-interface",)))
     assert plan_for(BACKEND, RULESET).is_empty
+
+
+def test_a_service_that_leaves_a_set_never_meets_what_that_becomes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lists = {country("JP"): space("192.0.2.0/24"), country("RU"): space("95.24.0.0/16")}
+    alike = [replace(service, countries=("JP",)) for service in (SIP, RTP)]
+    commit(merge(policy(countries=(), services=tuple(alike)), lists))
+    wider = policy(countries=(), services=(alike[0], replace(RTP, countries=("JP", "RU"))))
+    during: list[list[str]] = []
+
+    def watched(tool: Tool, rules: str) -> None:
+        during.append(where_it_gets_in("95.24.0.1"))
+        restore(tool, rules)
+        during.append(where_it_gets_in("95.24.0.1"))
+
+    restore = Tool.restore
+    monkeypatch.setattr(Tool, "restore", watched)
+    commit(merge(wider, lists))
+    assert during == [[]] * 4
+    assert where_it_gets_in("95.24.0.1") == ["rtp"]
+
+
+def where_it_gets_in(address: str) -> list[str]:
+    """The services whose rules name a set of allowed countries that holds the address."""
+    found = re.findall(r"-A GEOFENCE-(\w+) .*--match-set (geofence-allow4\S*) src", saved())
+    tests = (["ipset", "-q", "test", name, address] for _, name in found)
+    codes = [subprocess.run(test, check=False).returncode for test in tests]
+    return [service for (service, _), code in zip(found, codes, strict=True) if code == 0]
