@@ -63,7 +63,7 @@ def test_on_a_full_disk_an_exception_is_let_in_and_the_operator_told(
     done = machine.run("allow", "lab")
 
     assert done.code == ExitCode.DEGRADED
-    assert "applied but not recorded: a reboot brings back the one before" in done.err
+    assert "applied but not recorded: a reboot, or the daemon" in done.err
     assert "free some space there" in done.err
     assert machine.gets_in("45.77.0.1", "45.9.1.1") == [True, False]
     fresh.assert_fenced()
