@@ -74,14 +74,7 @@ class IpsetBackend:
         that a service leaves is swapped when its rule is gone; and where iptables refuses the
         rules, the former sets come back.
         """
-        swapped = [
-            iptables.set_name(change.key)
-            for change in plan.set_changes
-            if change.before is not None and change.after is not None
-        ]
-        gone = frozenset(plan.observed.rules) - frozenset(self.rules(plan.desired))
-        late = [name for name in swapped if any(f" {name} " in rule for rule in gone)]
-        early = [name for name in swapped if name not in late]
+        early, late = _swaps(plan)
         with KernelSets() as sets:
             for name in plan.observed.debris:
                 sets.destroy(name)
@@ -90,13 +83,10 @@ class IpsetBackend:
             _swap(sets, early)
             try:
                 if plan.rules_differ:
-                    _commit_rules(plan.desired)
+                    _commit_rules_or_swap_back(sets, plan.desired, early)
                 _swap(sets, late)
-            except BackendError:
-                _swap(sets, early)
-                raise
             finally:
-                for name in swapped:
+                for name in (*early, *late):
                     sets.destroy(name + _SECOND)
             for change in plan.set_changes:
                 if change.after is None:
@@ -141,6 +131,21 @@ def _check_kind(header: SetHeader, key: SetKey) -> None:
         )
 
 
+def _swaps(plan: Plan) -> tuple[list[str], list[str]]:
+    """Names of the sets to swap before the rules are committed, and after.
+
+    After: those that a service leaves, told by the rules that go.
+    """
+    names = [
+        iptables.set_name(change.key)
+        for change in plan.set_changes
+        if change.before is not None and change.after is not None
+    ]
+    gone = plan.rules_removed
+    late = [name for name in names if any(f" {name} " in rule for rule in gone)]
+    return [name for name in names if name not in late], late
+
+
 def _fill(sets: KernelSets, change: SetChange) -> None:
     """Fill the second set, if there is to be one; where there is no first, it is that at once."""
     if change.after is None:
@@ -154,6 +159,14 @@ def _fill(sets: KernelSets, change: SetChange) -> None:
 def _swap(sets: KernelSets, names: Iterable[str]) -> None:
     for name in names:
         sets.swap(name + _SECOND, name)
+
+
+def _commit_rules_or_swap_back(sets: KernelSets, desired: Ruleset, swapped: list[str]) -> None:
+    try:
+        _commit_rules(desired)
+    except BackendError:
+        _swap(sets, swapped)
+        raise
 
 
 def _commit_rules(desired: Ruleset) -> None:

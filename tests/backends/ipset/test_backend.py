@@ -15,6 +15,7 @@ from geofence.apply.transaction import apply_ruleset, plan_for, remove_all
 from geofence.backends import registry
 from geofence.backends.ipset.backend import IpsetBackend
 from geofence.backends.ipset.iptables import Tool
+from geofence.backends.ipset.sets import KernelSets
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.lab.host import Host
 from geofence.merge import merge
@@ -25,6 +26,10 @@ from tests.support.values import JAPAN, RTP, SIP, country, policy, space
 
 BACKEND = IpsetBackend()
 RULESET = merge(policy(), JAPAN)
+TWO_LISTS = {country("JP"): space("192.0.2.0/24"), country("RU"): space("95.24.0.0/16")}
+ALIKE = (replace(SIP, countries=("JP",)), replace(RTP, countries=("JP",)))
+PARTED = (ALIKE[0], replace(RTP, countries=("JP", "RU")))
+"""The set that both services shared stays RTP's and becomes wider; SIP leaves it."""
 
 
 @pytest.fixture(autouse=True)
@@ -286,10 +291,7 @@ def test_rules_that_are_refused_bring_the_former_sets_back() -> None:
 def test_a_service_that_leaves_a_set_never_meets_what_that_becomes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lists = {country("JP"): space("192.0.2.0/24"), country("RU"): space("95.24.0.0/16")}
-    alike = [replace(service, countries=("JP",)) for service in (SIP, RTP)]
-    commit(merge(policy(countries=(), services=tuple(alike)), lists))
-    wider = policy(countries=(), services=(alike[0], replace(RTP, countries=("JP", "RU"))))
+    commit(merge(policy(countries=(), services=ALIKE), TWO_LISTS))
     during: list[list[str]] = []
 
     def watched(tool: Tool, rules: str) -> None:
@@ -299,9 +301,33 @@ def test_a_service_that_leaves_a_set_never_meets_what_that_becomes(
 
     restore = Tool.restore
     monkeypatch.setattr(Tool, "restore", watched)
-    commit(merge(wider, lists))
+    commit(merge(policy(countries=(), services=PARTED), TWO_LISTS))
     assert during == [[]] * 4
     assert where_it_gets_in("95.24.0.1") == ["rtp"]
+
+
+def test_a_swap_that_fails_under_the_new_rules_brings_no_former_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commit(merge(policy(countries=(), services=ALIKE), TWO_LISTS))
+    moved = policy(countries=(), services=PARTED, local=space("172.16.0.0/12", "fc00::/7"))
+    desired = merge(moved, TWO_LISTS)
+
+    def failing(sets: KernelSets, one: str, other: str) -> None:
+        if other == "geofence-allow4-rtp":
+            raise BackendError("It is gone.")
+        swap(sets, one, other)
+
+    swap = KernelSets.swap
+    monkeypatch.setattr(KernelSets, "swap", failing)
+    with pytest.raises(BackendError, match="It is gone"):
+        commit(desired)
+    monkeypatch.undo()
+    left = plan_for(BACKEND, desired)
+    assert [change.key.name for change in left.set_changes] == ["allow4-rtp"]
+    assert not left.rules_differ
+    BACKEND.commit(left)
+    assert plan_for(BACKEND, desired).is_empty
 
 
 def where_it_gets_in(address: str) -> list[str]:
