@@ -1,5 +1,11 @@
 """From a ruleset to a kernel that provably holds it."""
 
-from geofence.apply.transaction import Applied, apply_ruleset, plan_for, remove_all
+from geofence.apply.transaction import (
+    Applied,
+    apply_ruleset,
+    fence_stands,
+    plan_for,
+    remove_all,
+)
 
-__all__ = ["Applied", "apply_ruleset", "plan_for", "remove_all"]
+__all__ = ["Applied", "apply_ruleset", "fence_stands", "plan_for", "remove_all"]

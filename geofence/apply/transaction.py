@@ -69,6 +69,22 @@ def remove_all() -> tuple[str, ...]:
     return tuple(found)
 
 
+def fence_stands() -> bool:
+    """Whether a fence is in the kernel, whichever backend put it there.
+
+    Raises:
+        BackendError: one may be that cannot be read.
+    """
+    return any(_holds_one(registry.load(name)) for name in registry.MODULES)
+
+
+def _holds_one(backend: Backend) -> bool:
+    try:
+        return bool(backend.observe().rules)
+    except BackendUnavailable:  # what cannot work here holds nothing here
+        return False
+
+
 def _cleared(backend: Backend) -> bool:
     try:
         return backend.remove()

@@ -14,9 +14,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from geofence.apply import apply_ruleset, remove_all
-from geofence.backends import registry
-from geofence.errors import BackendUnavailable, BusyError, StateError, UsageError
+from geofence.apply import apply_ruleset, fence_stands, remove_all
+from geofence.errors import BusyError, StateError, UsageError
 from geofence.operations.site import Site
 from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
@@ -32,9 +31,10 @@ def begin(site: Site, seconds: int) -> None:
     Raises:
         StateError: it could not be written down, or there would be no way back; nothing was
             changed.
+        BackendError: whether there would be one cannot be told; nothing was changed.
     """
     newest, _ = site.generations.newest()
-    if newest is None and _fence_stands():
+    if newest is None and fence_stands():
         raise StateError(
             "The fence that stands is recorded by no usable generation, so there would be no way "
             "back to it; run 'geofence apply' without --confirm-within."
@@ -138,17 +138,6 @@ def forget(site: Site, probation: Probation) -> None:
     """
     site.generations.discard_after(probation.former or 0)
     site.journal.end_probation()
-
-
-def _fence_stands() -> bool:
-    """Whether any backend holds one."""
-    for name in registry.MODULES:
-        try:
-            if registry.load(name).observe().rules:
-                return True
-        except BackendUnavailable:  # what cannot work here holds nothing here
-            continue
-    return False
 
 
 def _start_watchman(site: Site, token: str, seconds: int) -> None:

@@ -32,6 +32,35 @@ def test_the_operator_is_told_to_confirm(
     one.ok("confirm")
 
 
+def forget_what_was_applied(where: Machine) -> None:
+    """And let there be a rule beside iptables' own that it cannot tell of."""
+    for generation in where.generations():
+        generation.unlink()
+    where.tool("iptables", "-t", "mangle", "-A", "PREROUTING", "-j", "ACCEPT")
+    where.tool("nft", "add", "rule", "ip", "mangle", "PREROUTING", "meta", "mark", "set", "0x1")
+
+
+def test_rules_of_others_that_cannot_be_read_are_no_fence_to_return_to(one: Machine) -> None:
+    one.ok("refresh")
+    one.ok("remove")
+    forget_what_was_applied(one)
+    one.ok("apply", "--confirm-within", "60s")
+    one.ok("confirm")
+
+
+def test_where_a_fence_cannot_be_read_nothing_is_put_on_probation(one: Machine) -> None:
+    one.environment["GEOFENCE_BACKEND"] = "ipset"
+    one.ok("refresh")
+    one.environment.clear()
+    forget_what_was_applied(one)
+    before = one.fence()
+    refused = one.run("apply", "--confirm-within", "60s")
+    assert refused.code == 1
+    assert "A fence made with ipset is in the kernel (sets geofence-" in refused.err
+    assert one.fence() == before
+    assert "Nothing waits to be confirmed" in one.run("confirm").err
+
+
 def test_without_it_there_is_nothing_to_confirm(one: Machine) -> None:
     one.ok("refresh")
     assert "confirm" not in one.ok("apply").said

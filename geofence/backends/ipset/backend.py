@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from geofence.backends.ipset import iptables, rivals
 from geofence.backends.ipset.iptables import Table, Tool
@@ -59,7 +60,8 @@ class IpsetBackend:
                     entries = sets.entries(header.name, key.family)
                     if entries is not None:  # else another run has just taken it away
                         held[key] = entries
-        tables = [(tool, tool.save()) for tool in (*iptables.TOOLS, *iptables.other_tools())]
+            with _rules_reached(sets):
+                tables = [(tool, tool.save()) for tool in _all_tools()]
         rules = tuple(
             line
             for tool, table in tables
@@ -95,12 +97,8 @@ class IpsetBackend:
     def remove(self) -> bool:
         """Take rules, then sets, out of the kernel."""
         with KernelSets() as sets:
-            try:
-                cleared = [_clear(tool) for tool in (*iptables.TOOLS, *iptables.other_tools())]
-            except BackendError as error:
-                # Others may have rules that iptables cannot read, and no fence is among them.
-                _require_no_sets(sets, error)
-                raise BackendUnavailable(str(error)) from error
+            with _rules_reached(sets):
+                cleared = [_clear(tool) for tool in _all_tools()]
             own = _own(sets)
             for header, _ in own:
                 sets.destroy(header.name)
@@ -113,14 +111,28 @@ def _own(sets: KernelSets) -> list[tuple[SetHeader, SetKey]]:
     return [(header, key) for header, key in keyed if key is not None]
 
 
-def _require_no_sets(sets: KernelSets, obstacle: BackendError) -> None:
-    """Raise BackendError if rules that cannot be reached may be fencing all the same."""
-    names = [header.name for header, _ in _own(sets)]
-    if names:
+def _all_tools() -> tuple[Tool, ...]:
+    return (*iptables.TOOLS, *iptables.other_tools())
+
+
+@contextmanager
+def _rules_reached(sets: KernelSets) -> Iterator[None]:
+    """Others may have rules that iptables cannot read; where there is no set, none is a fence.
+
+    Raises:
+        BackendUnavailable: the rules cannot be reached, and none are geofence's.
+        BackendError: they cannot, and may be fencing all the same.
+    """
+    try:
+        yield
+    except BackendError as error:
+        names = [header.name for header, _ in _own(sets)]
+        if not names:
+            raise BackendUnavailable(str(error)) from error
         raise BackendError(
             f"A fence made with ipset is in the kernel (sets {', '.join(names)}), and its rules "
-            f"cannot be taken away. {obstacle}"
-        ) from obstacle
+            f"cannot be reached. {error}"
+        ) from error
 
 
 def _check_kind(header: SetHeader, key: SetKey) -> None:

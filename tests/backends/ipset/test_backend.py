@@ -265,6 +265,8 @@ def unreadable() -> None:
 @pytest.mark.usefixtures("unreadable")
 def test_a_rule_that_iptables_cannot_read_is_no_fence_of_ours() -> None:
     other = registry.load("nftables")
+    with pytest.raises(BackendUnavailable, match="iptables-save' refused"):
+        BACKEND.observe()
     apply_ruleset(other, RULESET)
     assert apply_ruleset(other, RULESET).plan.is_empty
     assert remove_all() == ("nftables",)
@@ -275,8 +277,9 @@ def test_a_fence_behind_such_a_rule_is_told_and_the_others_go() -> None:
     run("nft", "add", "rule", "ip", "mangle", "PREROUTING", "meta", "mark", "set", "0x1")
     other = registry.load("nftables")
     other.commit(plan_for(other, RULESET))
-    with pytest.raises(BackendError, match="A fence made with ipset is in the kernel"):
-        remove_all()
+    for act in (BACKEND.observe, remove_all):
+        with pytest.raises(BackendError, match="A fence made with ipset is in the kernel"):
+            act()
     assert not other.observe().rules
 
 
