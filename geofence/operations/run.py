@@ -70,7 +70,7 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     """
     ensure_private_directory(site.state_directory)
     policy = site.policy()
-    _check_overrides(policy, wish)
+    _check_overrides(policy, wish)  # now, too: nothing is to be fetched and stored for a slip
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
     with holding(site):
         gathered.store(site)
@@ -83,7 +83,6 @@ def apply(site: Site, wish: Wish) -> RunReport:
     Raises:
         UsageError: an override names no guard, or no list that the rules need.
     """
-    _check_overrides(site.policy(), wish)
     with holding(site):
         return apply_rules(site, wish)
 
@@ -101,8 +100,12 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         site: the installation.
         wish: what for.
         fresh: lists that this run has dealt with already.
+
+    Raises:
+        UsageError: an override names no guard, or no list that the rules need.
     """
     policy = site.policy()
+    _check_overrides(policy, wish)
     reports = stored(site, policy, {report.id: report for report in fresh})
     desired = merge(policy, spaces(reports))
     chosen = site.choose_backend(policy.backend)

@@ -151,6 +151,7 @@ def test_on_a_fresh_machine_wrong_rules_apply_nothing(one: Machine) -> None:
         (["rollback", "--", "-1"], "-1"),
         (["refresh", "--accept", "everything"], "--accept everything names no override"),
         (["refresh", "--accept", "shrink=XX"], "--accept shrink=XX names no list that there is"),
+        (["apply", "--accept", "everything"], "--accept everything names no override"),
         (["apply", "--accept", "shrink=XX"], "--accept shrink=XX names no list that there is"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
