@@ -88,9 +88,7 @@ def _show_runs(screen: Screen, last: Outcome, now: datetime) -> None:
         screen.say(f"The daemon cannot put the fence right: {last.failing}", "bold red")
 
 
-def _show_ended(
-    screen: Screen, what: str, run: Ended | Outcome, now: datetime, style: str = ""
-) -> None:
+def _show_ended(screen: Screen, what: str, run: Ended, now: datetime, style: str = "") -> None:
     line = f"{what} ({run.command}): {run.ending} {age(run.at, now)}. {run.message}"
     screen.say(line.rstrip(), style)
 
@@ -112,22 +110,20 @@ def _last_json(last: Outcome | None) -> dict[str, object] | None:
     if last is None:
         return None
     return {
-        "command": last.command,
-        "ending": str(last.ending),
-        "at": last.at.isoformat(),
-        "message": last.message,
+        **_ended_json(last),
         "healed": last.healed,
         "healed_at": last.healed_at.isoformat() if last.healed_at else None,
         "failing": last.failing,
-        "unresolved": [
-            {
-                "command": bad.command,
-                "ending": str(bad.ending),
-                "at": bad.at.isoformat(),
-                "message": bad.message,
-            }
-            for bad in last.unresolved
-        ],
+        "unresolved": [_ended_json(bad) for bad in last.unresolved],
+    }
+
+
+def _ended_json(run: Ended) -> dict[str, object]:
+    return {
+        "command": run.command,
+        "ending": str(run.ending),
+        "at": run.at.isoformat(),
+        "message": run.message,
     }
 
 

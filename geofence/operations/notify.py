@@ -13,7 +13,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from io import FileIO
 
@@ -112,15 +112,8 @@ def _after(before: Outcome | None, run: Ended) -> Outcome:
     left = tuple(bad for bad in known.unresolved if not (done and _shows_over(run.command, bad)))
     if not done:
         left = (*(bad for bad in left if bad.command != run.command), run)
-    return replace(
-        known,
-        command=run.command,
-        ending=run.ending,
-        at=run.at,
-        message=run.message,
-        failing="" if done else known.failing,
-        unresolved=left,
-    )
+    failing = "" if done else known.failing
+    return replace(known, **asdict(run), failing=failing, unresolved=left)
 
 
 def _shows_over(command: str, bad: Ended) -> bool:

@@ -42,14 +42,9 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Ended):
     """The last run that was to keep the fence up to date, and what the daemon had to heal."""
 
-    command: str
-    ending: Ending
-    at: datetime
-    """UTC."""
-    message: str = ""
     notify_command: tuple[str, ...] = ()
     """The hook of the last rules that loaded, for the day when they no longer do."""
     healed: int = 0
@@ -89,16 +84,14 @@ class Journal:
         """The last outcome, if one is known."""
         facts = _read(self._outcome)
         try:
+            last = _ended(facts)
             return Outcome(
-                command=_text(facts["command"]),
-                ending=Ending(facts["ending"]),
-                at=_moment(facts["at"]),
-                message=_text(facts["message"]),
+                **asdict(last),
                 notify_command=_command(facts["notify_command"]),
                 healed=_count(facts["healed"]),
                 healed_at=None if facts["healed_at"] is None else _moment(facts["healed_at"]),
                 failing=_text(facts.get("failing", "")),
-                unresolved=_unresolved(facts),
+                unresolved=_unresolved(facts, last),
             )
         except _WRONG:
             return None
@@ -157,11 +150,10 @@ def _write(path: Path, facts: dict[str, Any]) -> None:
     write_atomically(path, json.dumps(facts, default=str, indent=1).encode())
 
 
-def _unresolved(facts: dict[str, Any]) -> tuple[Ended, ...]:
-    """What is unresolved; a file of a release that did not keep it tells it of its run alone."""
+def _unresolved(facts: dict[str, Any], last: Ended) -> tuple[Ended, ...]:
+    """What is unresolved; a file of a release that did not keep it tells it of the last run."""
     if "unresolved" in facts:
         return tuple(map(_ended, facts["unresolved"]))
-    last = _ended(facts)
     return () if last.ending is Ending.DONE else (last,)
 
 
