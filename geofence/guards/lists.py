@@ -141,8 +141,7 @@ def _beyond(guard: Guard, wanted: ListId, candidate: PrefixSet) -> Iterator[Obje
         yield _objection(
             guard,
             wanted,
-            f"The list {wanted} has {addresses(family, candidate.size)}, but the country "
-            f"has about {addresses(family, known)} ({TABLE_SOURCE}, {TABLE_DATE}).",
+            _against_known(f"The list {wanted}", candidate, known),
             f"No list has more than {MOST_TIMES_KNOWN} times that.",
         )
 
@@ -184,10 +183,14 @@ def _first_run(wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
         yield _objection(
             Guard.FIRST_RUN,
             wanted,
-            f"The first list {wanted} has {addresses(family, candidate.size)}, but the country "
-            f"has about {addresses(family, known)} ({TABLE_SOURCE}, {TABLE_DATE}).",
+            _against_known(f"The first list {wanted}", candidate, known),
             f"A first list must have at least {bounds}.",
         )
+
+
+def _against_known(subject: str, candidate: PrefixSet, known: int) -> str:
+    has, about = (addresses(candidate.family, size) for size in (candidate.size, known))
+    return f"{subject} has {has}, but the country has about {about} ({TABLE_SOURCE}, {TABLE_DATE})."
 
 
 def _broad(wanted: ListId, candidate: PrefixSet, written: int | None) -> Iterator[Objection]:
