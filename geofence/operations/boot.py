@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from geofence.apply import apply_ruleset, remove_all
+from geofence.backends.interface import Backend
 from geofence.errors import RulesError, StateError
 from geofence.merge import closed, merge, needed_lists
 from geofence.model.generation import Generation
@@ -17,6 +18,9 @@ from geofence.operations.report import RunReport
 from geofence.operations.site import Site
 from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
+
+_NOTHING = Plan(Ruleset(), Observed())
+"""What was done where nothing was."""
 
 
 def restore(site: Site) -> RunReport:
@@ -78,28 +82,31 @@ def _forgetting(site: Site, over: Probation, report: RunReport) -> RunReport:
 
 
 def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
-    """What ``[boot] without_ruleset`` says; a fence that stands all the same is left alone."""
+    """What ``[boot] without_ruleset`` says; a fence that stands all the same is kept."""
     policy, wrong = _policy_or_shipped(site)
     chosen = site.choose_backend(policy.backend)
-    found = f"No usable generation is in {site.state_directory}; "
-    nothing = Plan(Ruleset(), Observed())
     observed = chosen.backend.observe()
     if observed.rules:
-        standing = _standing(policy, observed)
-        made = apply_ruleset(chosen.backend, standing).plan if standing else nothing
-        done = "was left as it is" if made.is_empty else "was made whole around the sets it has"
-        said = f"{found}the fence that stands {done}. Run 'geofence refresh' now."
-        return RunReport(made, chosen.why, notes=(*notes, *wrong, said), degraded=True)
-    found += "[boot] without_ruleset = "
-    if policy.without_ruleset is WithoutRuleset.OPEN:
-        said = f"{found}\"open\": there is NO FENCE. Run 'geofence refresh' now."
-        return RunReport(nothing, chosen.why, notes=(*notes, *wrong, said), degraded=True)
-    said = (
-        f'{found}"closed": only exceptions and local networks reach the fenced services. '
-        "Run 'geofence refresh' now."
-    )
-    applied = apply_ruleset(chosen.backend, closed(policy))
-    return RunReport(applied.plan, chosen.why, notes=(*notes, *wrong, said), degraded=True)
+        made, said = _kept(chosen.backend, policy, observed)
+    elif policy.without_ruleset is WithoutRuleset.OPEN:
+        made, said = _NOTHING, '[boot] without_ruleset = "open": there is NO FENCE'
+    else:
+        made = apply_ruleset(chosen.backend, closed(policy)).plan
+        said = (
+            '[boot] without_ruleset = "closed": only exceptions and local networks reach the '
+            "fenced services"
+        )
+    found = f"No usable generation is in {site.state_directory}"
+    told = f"{found}; {said}. Run 'geofence refresh' now."
+    return RunReport(made, chosen.why, notes=(*notes, *wrong, told), degraded=True)
+
+
+def _kept(backend: Backend, policy: Policy, observed: Observed) -> tuple[Plan, str]:
+    """Make a fence that stands whole, as far as the policy knows it; a clause on what was done."""
+    standing = _standing(policy, observed)
+    made = apply_ruleset(backend, standing).plan if standing else _NOTHING
+    done = "was left as it is" if made.is_empty else "was made whole around the sets it has"
+    return made, f"the fence that stands {done}"
 
 
 def _standing(policy: Policy, observed: Observed) -> Ruleset | None:
