@@ -70,26 +70,27 @@ class IpsetBackend:
         return Observed(held, rules, _total(table for _, table in tables), tuple(debris))
 
     def commit(self, plan: Plan) -> None:
-        """Fill second sets, swap them in, then rules, then drop what nothing refers to.
-
-        A set may mean something else to the rules that are to come than to those that stand. So one
-        that a service leaves is swapped when its rule is gone; and where iptables refuses the
-        rules, the former sets come back.
-        """
-        early, late = _swaps(plan)
+        """Fill second sets, switch one family after the other, then drop what nothing refers to."""
+        switched = [
+            change.key
+            for change in plan.set_changes
+            if change.before is not None and change.after is not None
+        ]
         with KernelSets() as sets:
             for name in plan.observed.debris:
                 sets.destroy(name)
             for change in plan.set_changes:
                 _fill(sets, change)
-            _swap(sets, early)
             try:
-                if plan.rules_differ:
-                    _commit_rules_or_swap_back(sets, plan.desired, early)
-                _swap(sets, late)
+                for tool in iptables.TOOLS:
+                    own = [iptables.set_name(key) for key in switched if key.family is tool.family]
+                    _switch(sets, tool, own, plan)
             finally:
-                for name in (*early, *late):
-                    sets.destroy(name + _SECOND)
+                for key in switched:
+                    sets.destroy(iptables.set_name(key) + _SECOND)
+            if plan.rules_differ:
+                for tool in iptables.other_tools():
+                    _clear(tool)
             for change in plan.set_changes:
                 if change.after is None:
                     sets.destroy(iptables.set_name(change.key))
@@ -143,21 +144,6 @@ def _check_kind(header: SetHeader, key: SetKey) -> None:
         )
 
 
-def _swaps(plan: Plan) -> tuple[list[str], list[str]]:
-    """Names of the sets to swap before the rules are committed, and after.
-
-    After: those that a service leaves, told by the rules that go.
-    """
-    names = [
-        iptables.set_name(change.key)
-        for change in plan.set_changes
-        if change.before is not None and change.after is not None
-    ]
-    gone = plan.rules_removed
-    late = [name for name in names if any(f" {name} " in rule for rule in gone)]
-    return [name for name in names if name not in late], late
-
-
 def _fill(sets: KernelSets, change: SetChange) -> None:
     """Fill the second set, if there is to be one; where there is no first, it is that at once."""
     if change.after is None:
@@ -168,24 +154,28 @@ def _fill(sets: KernelSets, change: SetChange) -> None:
         sets.rename(name + _SECOND, name)
 
 
+def _switch(sets: KernelSets, tool: Tool, names: Iterable[str], plan: Plan) -> None:
+    """Swap a family's second sets in and commit its rules.
+
+    A set may mean something else to the rules that are to come than to those that stand. So one
+    that a service leaves, as the rules that go tell, is swapped when its rule is gone; and where
+    iptables refuses the rules, the former sets come back.
+    """
+    late = [name for name in names if any(f" {name} " in rule for rule in plan.rules_removed)]
+    early = [name for name in names if name not in late]
+    _swap(sets, early)
+    if plan.rules_differ:
+        try:
+            tool.restore(iptables.replacement(plan.desired, tool.family, tool.save()))
+        except BackendError:
+            _swap(sets, early)
+            raise
+    _swap(sets, late)
+
+
 def _swap(sets: KernelSets, names: Iterable[str]) -> None:
     for name in names:
         sets.swap(name + _SECOND, name)
-
-
-def _commit_rules_or_swap_back(sets: KernelSets, desired: Ruleset, swapped: list[str]) -> None:
-    try:
-        _commit_rules(desired)
-    except BackendError:
-        _swap(sets, swapped)
-        raise
-
-
-def _commit_rules(desired: Ruleset) -> None:
-    for tool in iptables.TOOLS:
-        tool.restore(iptables.replacement(desired, tool.family, tool.save()))
-    for tool in iptables.other_tools():
-        _clear(tool)
 
 
 def _clear(tool: Tool) -> bool:
