@@ -13,9 +13,22 @@ from geofence.lab import payloads
 from geofence.lab.network import Lab
 from geofence.lab.probes import Probe, Transport
 from geofence.lab.stream import Report, Stream
+from geofence.merge import merge
+from geofence.model.policy import Service
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 from tests.behaviour.fence import Fence
-from tests.behaviour.scene import JP, LISTS, RULESET, Role, probe, space, with_list
+from tests.behaviour.scene import (
+    JP,
+    LISTS,
+    POLICY,
+    RTP,
+    RULESET,
+    SIP,
+    Role,
+    probe,
+    space,
+    with_list,
+)
 
 ROUNDS = 100
 PREFIXES = 2_000
@@ -87,6 +100,29 @@ def test_a_hundred_refreshes_lose_nothing_and_let_nothing_in(fence: Fence) -> No
     assert min(report.sent for report in reports.values()) >= ROUNDS
     assert [report.lost for report in of(reports, Role.ALLOWED)] == [0] * 2
     assert [len(report.arrived) for report in of(reports, Role.FOREIGN)] == [0] * 2
+
+
+def test_services_may_be_cut_otherwise_under_traffic(fence: Fence) -> None:
+    """Ports come and go, services are renamed and exceptions move, all with a changed list."""
+    both = Service("telephone", (*SIP.ports, *RTP.ports))
+    policies = (
+        POLICY,
+        replace(POLICY, services=(both,), exceptions=()),
+        replace(POLICY, services=(replace(RTP, name="sip"), replace(SIP, name="rtp"))),
+    )
+    rulesets = [
+        merge(each, {JP: made_up_list(seed)}) for seed, each in enumerate(policies, start=1)
+    ]
+    fence.apply(rulesets[-1])
+
+    with fence.lab.stream(both_families(Role.ALLOWED, Role.FOREIGN)) as stream:
+        for ruleset in islice(cycle(rulesets), ROUNDS // 5):
+            fence.apply(ruleset)
+            run_on(stream, fence, 1)
+        reports = stream.finish()
+
+    assert [report.lost for report in of(reports, Role.ALLOWED)] == [0] * 6
+    assert [len(report.arrived) for report in of(reports, Role.FOREIGN)] == [0] * 6
 
 
 def test_the_first_apply_goes_from_no_fence_to_a_complete_one_at_once(fence: Fence) -> None:

@@ -33,10 +33,12 @@ class NftablesBackend:
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
         """All rules, chain by chain, nearly as nft prints them."""
         from geofence.backends.nftables import listing, rules, transaction
-        from geofence.backends.nftables.near import near_sets
+        from geofence.backends.nftables.look import Look
 
-        compiled = rules.compile_rules(ruleset, near_sets(ruleset), lambda key: key.name)
-        return listing.lines(transaction.wanted_chains(ruleset), compiled, {})
+        names = transaction.free_names(ruleset, Look(0), {})
+        chains = transaction.wanted_chains(ruleset, names)
+        compiled = (*rules.base_rules(ruleset, names), *rules.service_rules(ruleset, names))
+        return listing.lines(chains, compiled, listing.Shown({}, {}))
 
     def observe(self) -> Observed:
         """Read the table with everything in it."""
@@ -47,7 +49,7 @@ class NftablesBackend:
             return observed(look(netlink, elements=True))
 
     def commit(self, plan: Plan) -> None:
-        """Bring the table to what the plan desires: one transaction changes what packets meet."""
+        """Bring the table to what the plan desires: one transaction makes what is new."""
         from geofence.backends.nftables.switch import switch
 
         with connected() as netlink:

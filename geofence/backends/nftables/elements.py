@@ -36,6 +36,12 @@ _OPEN = attribute(
 """What nft writes beside an interval that reaches up to the last address, to print it as such."""
 
 
+EVERY_FAMILY = nested(
+    kernel.LIST_ELEM, nested(Element.KEY, attribute(kernel.DATA_VALUE, b"\0"))
+) + nested(kernel.LIST_ELEM, nested(Element.KEY, attribute(kernel.DATA_VALUE, b"\xff")) + _END)
+"""The elements of a set that every packet's family is in, ``NFPROTO_IPV4`` or ``NFPROTO_IPV6``."""
+
+
 def encode(prefixes: PrefixSet) -> list[bytes]:
     """The elements of a set, in pieces that each fit one attribute.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from geofence.backends.nftables import elements, kernel, listing, near
 from geofence.backends.nftables.kernel import ChainFlag, SetFlag, TableFlag
@@ -14,7 +14,9 @@ from geofence.backends.nftables.objects import (
     chain_name,
     counted_service,
     is_chain_name,
+    is_gate,
     key_of,
+    usual_name,
 )
 from geofence.model.plan import Observed
 from geofence.model.prefixes import PrefixSet
@@ -25,6 +27,7 @@ def observed(held: Look) -> Observed:
     """What a look with elements tells the planner."""
     if not held.exists:
         return Observed()
+    chains = chains_in_use(held)
     in_use = sets_in_use(held)
     sets = {
         key: elements.decode(key.family, held.elements[name])
@@ -35,15 +38,29 @@ def observed(held: Look) -> Observed:
         sets=sets,
         rules=(
             *_table_lines(held),
-            *listing.lines(held.chains, held.rules, _shown_as(held, in_use)),
+            *listing.lines(held.chains, held.rules, _shown(held, chains, in_use)),
         ),
         dropped={
             service: counter.count
             for counter in held.objects
             if (service := counted_service(counter)) is not None
         },
-        debris=(*_debris(held, in_use), *_outdated(held, in_use, sets)),
+        debris=(*_debris(held, chains, in_use), *_outdated(held, chains, in_use, sets)),
     )
+
+
+def chains_in_use(held: Look) -> dict[str, str]:
+    """The chain that stands for each service's, by their names in the kernel, its usual one first.
+
+    Of several it is the one to which packets are sent first: behind an open gate, the new one.
+    """
+    gone_to = listing.chains_gone_to(rule for rule in held.rules if rule.chain == BASE.name)
+    present = (chain.name for chain in held.chains)
+    names: dict[str, str] = {}
+    for name in (*gone_to, *sorted(present)):
+        if is_chain_name(name):
+            names.setdefault(usual_name(name), name)
+    return names
 
 
 def sets_in_use(held: Look) -> dict[Key, str]:
@@ -51,7 +68,9 @@ def sets_in_use(held: Look) -> dict[Key, str]:
 
     Of several it is the one that rules look into: others are what a killed run was filling.
     """
-    looked_into = frozenset(listing.sets_looked_into(held.rules))
+    chains = chains_in_use(held).values()
+    in_use = (rule for rule in held.rules if rule.chain in chains)
+    looked_into = frozenset(listing.sets_looked_into(in_use))
     names: dict[Key, str] = {}
     for candidate in sorted(held.sets, key=lambda each: (each.name not in looked_into, each.name)):
         key = key_of(candidate)
@@ -61,13 +80,16 @@ def sets_in_use(held: Look) -> dict[Key, str]:
 
 
 def _outdated(
-    held: Look, in_use: Mapping[Key, str], sets: Mapping[SetKey, PrefixSet]
+    held: Look,
+    chains: Mapping[str, str],
+    in_use: Mapping[Key, str],
+    sets: Mapping[SetKey, PrefixSet],
 ) -> Iterator[str]:
     """Surroundings that are not those of the sets that the same chain looks into."""
     keys = {name: key for key, name in in_use.items()}
     for key, name in in_use.items():
         if isinstance(key, NearKey):
-            chain = chain_name(key.service)
+            chain = chains.get(chain_name(key.service))
             beside = [keys.get(each) for each in _looked_into_by(held, chain)]
             parts = [sets[each] for each in sets if each in beside and each.family is key.family]
             networks = elements.decode_keys(key.family, held.elements[name])
@@ -75,7 +97,7 @@ def _outdated(
                 yield f"set {name} (not what is around the other sets)"
 
 
-def _looked_into_by(held: Look, chain: str) -> Iterator[str]:
+def _looked_into_by(held: Look, chain: str | None) -> Iterator[str]:
     return listing.sets_looked_into(rule for rule in held.rules if rule.chain == chain)
 
 
@@ -84,21 +106,31 @@ def _table_lines(held: Look) -> tuple[str, ...]:
     return (f"table: flags {TableFlag(held.flags)!r}",) if held.flags else ()
 
 
-def _shown_as(held: Look, in_use: Mapping[Key, str]) -> dict[str, str]:
-    """What sets are called in rules: the one in use by its usual name, no other by the same."""
-    shown = {name: key.name for key, name in in_use.items()}
-    others = (each.name for each in held.sets if each.name not in shown)
-    return {name: f"{name} (not the one in use)" for name in others} | shown
+def _shown(held: Look, chains: Mapping[str, str], in_use: Mapping[Key, str]) -> listing.Shown:
+    """What is in use by its usual name, and nothing else by the same."""
+    sets = {name: key.name for key, name in in_use.items()}
+    other_sets = (each.name for each in held.sets if each.name not in sets and not is_gate(each))
+    of_services = {name: usual for usual, name in chains.items()}
+    other_chains = (
+        each.name
+        for each in held.chains
+        if is_chain_name(each.name) and each.name not in of_services
+    )
+    return listing.Shown(_not_in_use(other_sets) | sets, _not_in_use(other_chains) | of_services)
 
 
-def _debris(held: Look, in_use: Mapping[Key, str]) -> Iterator[str]:
+def _not_in_use(names: Iterable[str]) -> dict[str, str]:
+    return {name: f"{name} (not the one in use)" for name in names}
+
+
+def _debris(held: Look, chains: Mapping[str, str], in_use: Mapping[Key, str]) -> Iterator[str]:
     """What geofence does not make, or no longer refers to; made with a rule, it goes with it."""
     for each in held.sets:
         if each.name not in in_use.values() and not each.flags & SetFlag.ANONYMOUS:
             yield f"set {each.name}"
     with_rules = {rule.chain for rule in held.rules}
     for chain in held.chains:
-        own = chain.name == BASE.name or (is_chain_name(chain.name) and chain.name in with_rules)
+        own = chain.name == BASE.name or chain.name in with_rules & set(chains.values())
         if not own and not chain.flags & ChainFlag.BINDING:
             yield f"chain {chain.name}"
     counted_on = set(listing.counters_counted_on(held.rules))

@@ -40,6 +40,13 @@ from geofence.netlink.attributes import as_number, as_string, each, values
 Attributes = Mapping[int, bytes]
 
 
+class Shown(NamedTuple):
+    """What sets and chains are to be called, by their names in the kernel."""
+
+    sets: Mapping[str, str]
+    chains: Mapping[str, str]
+
+
 class _Field(NamedTuple):
     """What a register was loaded with."""
 
@@ -69,20 +76,21 @@ _IFNAMSIZ = 16
 
 
 def lines(
-    chains: Iterable[KernelChain], rules: Iterable[KernelRule], names: Mapping[str, str]
+    chains: Iterable[KernelChain], rules: Iterable[KernelRule], shown: Shown
 ) -> tuple[str, ...]:
     """All rules, chain by chain: that where packets come in first, then by name.
 
     Args:
         chains: the table's chains.
         rules: their rules, in the order that decides within each chain.
-        names: what sets are to be called, by their names in the kernel.
+        shown: what sets and chains are to be called.
     """
-    known = sorted(chains, key=lambda chain: (chain.name != BASE.name, chain.name))
-    found = {chain.name: _head(chain) for chain in known}
+    found = {chain.name: _head(chain) for chain in chains}
     for rule in rules:
-        found[rule.chain].append(_described(rule, names))
-    return tuple(f"{chain}: {line}" for chain, told in found.items() for line in told)
+        found[rule.chain].append(_described(rule, shown))
+    told = {shown.chains.get(name, name): lines for name, lines in found.items()}
+    order = sorted(told, key=lambda name: (name != BASE.name, name))
+    return tuple(f"{name}: {line}" for name in order for line in told[name])
 
 
 def sets_looked_into(rules: Iterable[KernelRule]) -> Iterator[str]:
@@ -91,6 +99,15 @@ def sets_looked_into(rules: Iterable[KernelRule]) -> Iterator[str]:
         for name, attributes in _expressions(rule):
             if name == "lookup":
                 yield as_string(attributes.get(Lookup.SET))
+
+
+def chains_gone_to(rules: Iterable[KernelRule]) -> Iterator[str]:
+    """Names of the chains that rules send packets to, in their order."""
+    for rule in rules:
+        for name, attributes in _expressions(rule):
+            if name == "immediate":
+                target = _verdict(attributes).get(Verdict.CHAIN)
+                yield from () if target is None else (as_string(target),)
 
 
 def counters_counted_on(rules: Iterable[KernelRule]) -> Iterator[str]:
@@ -117,8 +134,8 @@ def _expressions(rule: KernelRule) -> Iterator[tuple[str, Attributes]]:
         yield name, values(parts.get(Expression.DATA, b""))
 
 
-def _described(rule: KernelRule, names: Mapping[str, str]) -> str:
-    line = _Line(names)
+def _described(rule: KernelRule, shown: Shown) -> str:
+    line = _Line(shown)
     for name, attributes in _expressions(rule):
         line.add(name, attributes)
     comments = (
@@ -132,8 +149,8 @@ def _described(rule: KernelRule, names: Mapping[str, str]) -> str:
 class _Line:
     """Follows what the registers hold from one expression to the next."""
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
         self._words: list[str] = []
         self._registers: dict[int, _Field] = {}
         self._implied: dict[str, int] = {}
@@ -229,7 +246,7 @@ class _Line:
         name = as_string(attributes[Lookup.SET])
         inverted = "!= " if as_number(attributes.get(Lookup.FLAGS)) else ""
         field = self._field(attributes[Lookup.SREG])
-        return f"{field.text} {inverted}@{self._names.get(name, name)}"
+        return f"{field.text} {inverted}@{self._shown.sets.get(name, name)}"
 
     def objref(self, attributes: Attributes) -> str | None:
         named = attributes.keys() == {Objref.TYPE, Objref.NAME}
@@ -242,13 +259,18 @@ class _Line:
         return "counter"
 
     def immediate(self, attributes: Attributes) -> str | None:
-        verdict = values(attributes.get(Immediate.DATA, b"")).get(kernel.DATA_VERDICT)
-        if as_number(attributes.get(Immediate.DREG)) or verdict is None:
+        parts = _verdict(attributes)
+        if as_number(attributes.get(Immediate.DREG)) or not parts:
             return None
-        parts = values(verdict)
         code = int.from_bytes(parts.get(Verdict.CODE, b""), "big", signed=True)
         target = as_string(parts.get(Verdict.CHAIN))
+        target = self._shown.chains.get(target, target)
         return f"{_VERDICTS.get(code, f'verdict {code}')} {target}".rstrip()
+
+
+def _verdict(immediate: Attributes) -> Attributes:
+    """The parts of an immediate's verdict; none if it loads something else."""
+    return values(values(immediate.get(Immediate.DATA, b"")).get(kernel.DATA_VERDICT, b""))
 
 
 def _value(data: bytes) -> bytes:

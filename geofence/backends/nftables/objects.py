@@ -1,12 +1,12 @@
 """What a table is made of, and what geofence's objects are called and look like in the kernel.
 
-A set that replaces another is filled beside it under a numbered name, ``allow4/2``, which it keeps
-until it is replaced itself.
+Sets and chains that replace others are made beside them under numbered names, ``allow4/2``, which
+they keep until they are replaced themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 
@@ -65,6 +65,15 @@ class KernelObject:
     """Zero for what is no counter."""
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a ruleset's sets and chains are called in the kernel."""
+
+    sets: Mapping[Key, str]
+    chains: Mapping[str, str]
+    """By service."""
+
+
 BASE = KernelChain(
     "prerouting",
     kernel.ChainFlag.BASE,
@@ -75,12 +84,16 @@ BASE = KernelChain(
 )
 """Where packets come in."""
 
+GATE = "gate"
+"""What is behind it comes into force when it opens."""
 _CHAIN = "fence-"
 _COUNTER = "dropped-"
 _NUMBERED = "/"
-"""Comes before the number of a set's further name; no service's name holds a slash."""
+"""Comes before the number of a further name; no service's name holds a slash."""
 _KEY_TYPES = {Family.IPV4: 7, Family.IPV6: 8}
 """nft's ``TYPE_IPADDR`` and ``TYPE_IP6ADDR``: how it prints keys; the kernel only keeps it."""
+_FAMILY_TYPE = 2
+"""nft's ``TYPE_NFPROTO``."""
 
 
 def chain_name(service: str) -> str:
@@ -89,8 +102,8 @@ def chain_name(service: str) -> str:
 
 
 def is_chain_name(name: str) -> bool:
-    """Whether geofence gives such a name to a chain."""
-    return name == BASE.name or name.startswith(_CHAIN)
+    """Whether geofence gives such a name to the chain of a service."""
+    return name.startswith(_CHAIN)
 
 
 def counter_of(service: str) -> KernelObject:
@@ -111,15 +124,30 @@ def set_of(key: Key, name: str) -> KernelSet:
     return KernelSet(name, flags, _KEY_TYPES[key.family], octets)
 
 
-def set_names(key: Key) -> Iterator[str]:
-    """A set's names: its own, and without end those it can have while others of it are there."""
-    yield key.name
-    yield from (f"{key.name}{_NUMBERED}{number}" for number in count(2))
+def names_for(usual: str) -> Iterator[str]:
+    """A set's or chain's usual name, and without end those it can have beside others of it."""
+    yield usual
+    yield from (f"{usual}{_NUMBERED}{number}" for number in count(2))
+
+
+def gate_of(name: str) -> KernelSet:
+    """The gate under one of its names: a set of families, one byte each."""
+    return KernelSet(name, kernel.SetFlag.INTERVAL, _FAMILY_TYPE, 1)
+
+
+def is_gate(held: KernelSet) -> bool:
+    """Whether geofence makes such a set as a gate."""
+    return usual_name(held.name) == GATE and held == gate_of(held.name)
+
+
+def usual_name(name: str) -> str:
+    """The inverse of ``names_for``."""
+    return name.partition(_NUMBERED)[0]
 
 
 def key_of(held: KernelSet) -> Key | None:
     """What a set is for; None for one that geofence does not make, in name or in shape."""
-    name = held.name.partition(_NUMBERED)[0]
+    name = usual_name(held.name)
     key = SetKey.parse(name) or NearKey.parse(name)
     own = key is not None and held == set_of(key, held.name)
     return key if own else None

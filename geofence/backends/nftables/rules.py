@@ -7,7 +7,8 @@ would have typed them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from geofence.backends.nftables import kernel
 from geofence.backends.nftables.kernel import (
@@ -29,7 +30,7 @@ from geofence.backends.nftables.kernel import (
     Range,
 )
 from geofence.backends.nftables.near import LENGTH, NearKey, arranged
-from geofence.backends.nftables.objects import BASE, KernelRule, chain_name, counter_of
+from geofence.backends.nftables.objects import BASE, KernelRule, Names, counter_of
 from geofence.backends.nftables.userdata import comment
 from geofence.model.policy import Ports
 from geofence.model.prefixes import Family
@@ -58,49 +59,46 @@ DESTINATION_PORT = (2, 2)
 
 LOOPBACK = "lo"
 
-NameOf = Callable[[SetKey | NearKey], str]
-"""What a set is called in the kernel."""
 
-
-def compile_rules(
-    ruleset: Ruleset, near: Collection[NearKey], name_of: NameOf
-) -> Iterator[KernelRule]:
-    """All rules: to each service's chain by its ports, and in it those that decide.
+def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
+    """Those that send a packet to the chain of the service that its port is of.
 
     A packet to no fenced port costs comparing its port, and nothing else.
-
-    Args:
-        ruleset: what the kernel should hold.
-        near: the sets of surroundings that there are.
-        name_of: what sets are called.
     """
     for service in ruleset.services:
         for ports in service.ports:
-            destined = _destined_for(ports)
-            yield KernelRule(BASE.name, destined + _verdict(Code.GOTO, chain_name(service.name)))
+            there = _verdict(Code.GOTO, names.chains[service.name])
+            yield KernelRule(BASE.name, _destined_for(ports) + there)
+
+
+def gated(rules: Iterable[KernelRule], gate: str) -> list[KernelRule]:
+    """The rules of a base chain, in force instead of all that follow once the gate is open."""
+    behind = _family() + _lookup(gate)
+    return [
+        *(replace(rule, expressions=behind + rule.expressions) for rule in rules),
+        KernelRule(BASE.name, behind + _verdict(Code.RETURN)),
+    ]
+
+
+def service_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
+    """Those that decide, each service's in its chain."""
     for service in ruleset.services:
-        yield from _service_rules(ruleset, service, near, name_of)
+        chain = arranged(ruleset.rules(service))
+        for rule in chain.before:
+            yield from _rule(rule, service, names)
+        for family in Family:
+            if (key := NearKey(service.name, family)) in names.sets:
+                far = _source_far_from(names.sets[key], family) + _action(Action.DROP, service)
+                yield KernelRule(names.chains[service.name], far, comment(_FAR))
+        for rule in (*chain.sources, *chain.last):
+            yield from _rule(rule, service, names)
 
 
-def _service_rules(
-    ruleset: Ruleset, service: FencedService, near: Collection[NearKey], name_of: NameOf
-) -> Iterator[KernelRule]:
-    chain = arranged(ruleset.rules(service))
-    for rule in chain.before:
-        yield from _rule(rule, service, name_of)
-    for family in Family:
-        if (key := NearKey(service.name, family)) in near:
-            far = _source_far_from(name_of(key), family) + _action(Action.DROP, service)
-            yield KernelRule(chain_name(service.name), far, comment(_FAR))
-    for rule in (*chain.sources, *chain.last):
-        yield from _rule(rule, service, name_of)
-
-
-def _rule(rule: Rule, service: FencedService, name_of: NameOf) -> Iterator[KernelRule]:
+def _rule(rule: Rule, service: FencedService, names: Names) -> Iterator[KernelRule]:
     """A rule of the ruleset takes several in the kernel where families differ."""
-    for matching in _matching(rule.match, name_of):
+    for matching in _matching(rule.match, names):
         done = matching + _action(rule.action, service)
-        yield KernelRule(chain_name(service.name), done, comment(rule.comment))
+        yield KernelRule(names.chains[service.name], done, comment(rule.comment))
 
 
 def _action(action: Action, service: FencedService) -> bytes:
@@ -112,7 +110,7 @@ def _action(action: Action, service: FencedService) -> bytes:
             return _count(counter_of(service.name).name) + _verdict(kernel.NF_DROP)
 
 
-def _matching(match: Match, name_of: NameOf) -> tuple[bytes, ...]:
+def _matching(match: Match, names: Names) -> tuple[bytes, ...]:
     """What has to be true; several for what takes a rule each."""
     match match:
         case ArrivedBy(interface):
@@ -120,7 +118,8 @@ def _matching(match: Match, name_of: NameOf) -> tuple[bytes, ...]:
         case NotForThisHost():
             return (_not_for_this_host(),)
         case SourceIn(role, group):
-            return tuple(_source_in(name_of, SetKey(role, group, family)) for family in Family)
+            keys = (SetKey(role, group, family) for family in Family)
+            return tuple(_source(key.family) + _lookup(names.sets[key]) for key in keys)
         case OfKnownFlow():
             return (_of_known_flow(),)
         case Anything():
@@ -160,29 +159,17 @@ def _not_for_this_host() -> bytes:
     return kind + _compare(CmpOp.EQ, elsewhere)
 
 
-def _source_in(name_of: NameOf, key: SetKey) -> bytes:
-    found = _expression(
-        "lookup", string(Lookup.SET, name_of(key)), number(Lookup.SREG, kernel.REGISTER)
-    )
-    return _source(key.family) + found
-
-
 def _source_far_from(name: str, family: Family) -> bytes:
     """The network of the source address is not in the set."""
     octets = family.bits // 8
     mask = (~0 << (family.bits - LENGTH) & ((1 << family.bits) - 1)).to_bytes(octets, "big")
-    not_found = _expression(
-        "lookup",
-        string(Lookup.SET, name),
-        number(Lookup.SREG, kernel.REGISTER),
-        number(Lookup.FLAGS, kernel.LOOKUP_INVERTED),
-    )
-    return _source(family) + _masked(mask) + not_found
+    inverted = number(Lookup.FLAGS, kernel.LOOKUP_INVERTED)
+    return _source(family) + _masked(mask) + _lookup(name, inverted)
 
 
 def _source(family: Family) -> bytes:
     """The packet is of the family; its source address."""
-    protocol = _meta(MetaKey.NFPROTO) + _compare(CmpOp.EQ, bytes((NFPROTO[family],)))
+    protocol = _family() + _compare(CmpOp.EQ, bytes((NFPROTO[family],)))
     return protocol + _payload(PayloadBase.NETWORK, *SOURCE[family])
 
 
@@ -203,6 +190,15 @@ def _data(kind: int, value: bytes) -> bytes:
 
 def _meta(key: MetaKey) -> bytes:
     return _expression("meta", number(Meta.DREG, kernel.REGISTER), number(Meta.KEY, key))
+
+
+def _family() -> bytes:
+    return _meta(MetaKey.NFPROTO)
+
+
+def _lookup(name: str, *more: bytes) -> bytes:
+    register = number(Lookup.SREG, kernel.REGISTER)
+    return _expression("lookup", string(Lookup.SET, name), register, *more)
 
 
 def _payload(base: PayloadBase, offset: int, length: int) -> bytes:

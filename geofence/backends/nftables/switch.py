@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from geofence.backends.nftables import inventory, transaction
+from geofence.backends.nftables import inventory, requests, transaction
 from geofence.backends.nftables.look import Look, look
 from geofence.backends.nftables.netlink import TABLE, Changed, Netlink, Request, batch_size
-from geofence.backends.nftables.objects import Key
+from geofence.backends.nftables.objects import Key, Names
 from geofence.errors import BackendError
 from geofence.model.plan import Plan
 from geofence.model.prefixes import PrefixSet
@@ -20,26 +20,25 @@ _PAUSE = 0.002
 
 
 def switch(netlink: Netlink, plan: Plan) -> None:
-    """Bring the table to what the plan desires.
-
-    New sets are filled beforehand, when no rule looks into them yet, in as many transactions as the
-    socket's buffer takes; former ones go afterwards.
-    """
-    names = _switched(netlink, plan)
-    for held in _looks(netlink):
-        former = transaction.former_sets(held, names)
-        if not former or _transacted(netlink, former, held):
-            return
+    """Bring the table to what the plan desires; see ``transaction`` for the steps."""
+    names = _added(netlink, plan)
+    _carry_out(netlink, lambda held: transaction.replacement(plan.desired, held, names))
+    _carry_out(netlink, lambda held: transaction.former_sets(held, names))
 
 
 def take_away(netlink: Netlink) -> bool:
     """Take the table away, in one transaction; whether there was one."""
-    held = next(
+    held = _carry_out(netlink, lambda held: [requests.no_table()] if held.exists else [])
+    return held.exists
+
+
+def _carry_out(netlink: Netlink, made_for: Callable[[Look], list[Request]]) -> Look:
+    """Carry out what is made for a fresh look, if anything is; that look."""
+    return next(
         held
         for held in _looks(netlink)
-        if not held.exists or _transacted(netlink, [transaction.no_table()], held)
+        if not (made := made_for(held)) or _transacted(netlink, made, held)
     )
-    return held.exists
 
 
 def _looks(netlink: Netlink) -> Iterator[Look]:
@@ -67,21 +66,27 @@ def _transacted(netlink: Netlink, requests: list[Request], held: Look) -> bool:
     return True
 
 
-def _switched(netlink: Netlink, plan: Plan) -> dict[Key, str]:
-    """Fill the sets that are wanted, then let the rules look into them; their names."""
+def _added(netlink: Netlink, plan: Plan) -> Names:
+    """Make all that is new, in one transaction if it can be sent at once; what it is called."""
     sets = transaction.wanted_sets(plan.desired)
     changed = frozenset(change.key for change in plan.set_changes)
     staged: dict[Key, str] = {}
     for held in _looks(netlink):
-        names = _standing(plan.desired, held, changed) | _present(staged, held)
+        standing = _standing(plan.desired, held, changed) | _present(staged, held)
+        missing = {key: sets[key] for key in sets if key not in standing}
+        names = transaction.free_names(plan.desired, held, standing)
         if held.flags:
             # Asleep it fences nothing, and the kernel binds no chain in waking it up.
-            _transacted(netlink, [transaction.no_table()], held)
-        elif sets.keys() - names.keys():
-            staged |= _stage(netlink, sets, held, names)
-        elif _transacted(netlink, transaction.replacement(plan.desired, held, names), held):
-            return names
-    return {}
+            _transacted(netlink, [requests.no_table()], held)
+        elif not missing:
+            break
+        else:
+            made = transaction.addition(plan.desired, held, names, missing)
+            if not netlink.room_for(batch_size(made)):
+                staged |= _stage(netlink, names, missing)
+            elif _transacted(netlink, made, held):
+                break
+    return names
 
 
 def _standing(desired: Ruleset, held: Look, changed: frozenset[SetKey]) -> dict[Key, str]:
@@ -96,17 +101,14 @@ def _present(staged: Mapping[Key, str], held: Look) -> dict[Key, str]:
     return {key: name for key, name in staged.items() if name in present}
 
 
-def _stage(
-    netlink: Netlink, sets: Mapping[Key, PrefixSet], held: Look, standing: Mapping[Key, str]
-) -> dict[Key, str]:
-    """Fill all sets that are to be made, under names that are free, in several transactions."""
-    names = {key: transaction.free_name(key, held) for key in sets if key not in standing}
-    batch = [transaction.new_table()]
-    for key, name in names.items():
-        for request in transaction.new_set(key, name, sets[key]):
+def _stage(netlink: Netlink, names: Names, missing: Mapping[Key, PrefixSet]) -> dict[Key, str]:
+    """Fill sets that no rule looks into yet, in as many transactions as the socket takes."""
+    batch = [requests.new_table()]
+    for key, prefixes in missing.items():
+        for request in requests.new_set(key, names.sets[key], prefixes):
             if not netlink.room_for(batch_size([*batch, request])):
                 netlink.transact(batch)
                 batch = []
             batch.append(request)
     netlink.transact(batch)
-    return names
+    return {key: names.sets[key] for key in missing}

@@ -1,54 +1,53 @@
-"""The messages that bring the table from what a look found to what a ruleset wants.
+"""What brings the table from what a look found to what a ruleset wants, transaction by transaction.
 
-A changed set is not edited: a new one is filled beside it, then one transaction makes all rules
-anew, looking into the new one, and then the former goes. A packet meets the old fence or the new
-one. Counters have names of their own and outlive the rules that count on them.
+A changed set is not edited: a new one comes beside it. With the new sets come new chains, whose
+rules look into them, and rules that send packets there, all in one transaction, which the kernel
+carries out whole or not at all. A second one takes away what is former, and a third the sets that
+it looked into. A packet meets the old fence or the new one. Counters have names of their own and
+outlive the rules that count on them.
 
-Neither of the shorter ways is safe in Linux. Elements taken out and put in by one transaction are
-for some time in the same tree, and a look-up may miss addresses that are in both; that was so until
-2026. Kernels since then search an array, and make a new set's array only when the rules of the same
-transaction are already in force.
+Linux lets new rules work before it has made the array in which the addresses of a new set of the
+same transaction are searched (``nf_tables_commit`` bumps ``gencursor`` first, and calls each set's
+``commit`` last); for as long as that takes, nothing would be found there. So the new rules are
+behind a gate: a set that holds every packet's family. Arrays are made in the order in which a
+transaction first adds to their sets, and the gate's comes last. While it is closed, packets go on
+to the former rules, or pass where there were none.
+
+Kernels without such arrays open the gate together with everything else. They are why a changed set
+is not edited: elements taken out and put in by one transaction are for some time in the same tree,
+and a look-up may miss addresses that are in both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from geofence.backends.nftables import elements, kernel, rules, userdata
-from geofence.backends.nftables.kernel import ChainFlag, Message, SetFlag
+from geofence.backends.nftables import requests, rules
+from geofence.backends.nftables.kernel import ChainFlag, SetFlag
 from geofence.backends.nftables.look import Look
-from geofence.backends.nftables.near import NearKey, near_sets, networks
-from geofence.backends.nftables.netlink import TABLE, Request
+from geofence.backends.nftables.near import near_sets
+from geofence.backends.nftables.netlink import Request
 from geofence.backends.nftables.objects import (
     BASE,
+    GATE,
     KernelChain,
     KernelObject,
     KernelRule,
-    KernelSet,
     Key,
+    Names,
     chain_name,
     counter_of,
+    is_gate,
     key_of,
-    set_names,
-    set_of,
+    names_for,
 )
 from geofence.model.prefixes import PrefixSet
-from geofence.model.ruleset import Role, Ruleset, SetKey
-from geofence.netlink.attributes import attribute, nested, number, string
-from geofence.netlink.messages import APPEND, CREATE
-
-TABLE_COMMENT = "made by geofence, which sets right whatever is changed here by hand"
-_SET_COMMENTS = {
-    Role.ALLOW: "addresses of allowed countries, less the blocklists",
-    Role.EXCEPTION: "exceptions and local networks, always let in",
-}
-
-_NEAR_COMMENT = "networks around all that is let in; whoever is in none is dropped at once"
+from geofence.model.ruleset import Ruleset
 
 
-def wanted_chains(ruleset: Ruleset) -> tuple[KernelChain, ...]:
+def wanted_chains(ruleset: Ruleset, names: Names) -> tuple[KernelChain, ...]:
     """The chains of a ruleset."""
-    services = (KernelChain(chain_name(service.name)) for service in ruleset.services)
+    services = (KernelChain(names.chains[service.name]) for service in ruleset.services)
     return (BASE, *services)
 
 
@@ -63,171 +62,120 @@ def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
     return own | dict(near_sets(ruleset).items())
 
 
-def replacement(ruleset: Ruleset, held: Look, names: Mapping[Key, str]) -> list[Request]:
-    """What makes the fence the ruleset's.
+def free_names(ruleset: Ruleset, held: Look, standing: Mapping[Key, str]) -> Names:
+    """Names for what is made beside what is there.
 
     Args:
         ruleset: what the kernel should hold.
         held: what it holds.
-        names: all wanted sets, filled, by their names in the kernel.
+        standing: the sets that are right as they are.
     """
-    near = [key for key in names if isinstance(key, NearKey)]
-    compiled = rules.compile_rules(ruleset, near, names.__getitem__)
+    sets = {each.name for each in held.sets}
+    chains = {each.name for each in held.chains}
+    new = (key for key in wanted_sets(ruleset) if key not in standing)
+    return Names(
+        {**standing, **{key: _free(key.name, sets) for key in new}},
+        {each.name: _free(chain_name(each.name), chains) for each in ruleset.services},
+    )
+
+
+def addition(
+    ruleset: Ruleset, held: Look, names: Names, missing: Mapping[Key, PrefixSet]
+) -> list[Request]:
+    """What makes the fence the ruleset's, and leaves what is former standing, out of use.
+
+    Args:
+        ruleset: what the kernel should hold.
+        held: what it holds.
+        names: free ones but for the sets that are right as they are.
+        missing: the sets to be made.
+    """
+    new_sets = [
+        part for key in missing for part in requests.new_set(key, names.sets[key], missing[key])
+    ]
+    base = next((chain for chain in held.chains if chain.name == BASE.name), None)
+    if base not in (None, BASE):
+        # No packets come in there as they should: there is no fence to keep until the new one is
+        # complete, and nobody is let in meanwhile who should not be.
+        return [requests.new_table(), *new_sets, *replacement(ruleset, held, names)]
+    gate = _free(GATE, {each.name for each in held.sets})
     return [
-        new_table(),
-        *(_clearing(ruleset, held) if held.exists else ()),
-        *_chains_and_counters(ruleset, held),
-        *map(_new_rule, compiled),
+        requests.new_table(),
+        *new_sets,
+        requests.new_gate(gate),
+        *_chains_and_counters(ruleset, held, names),
+        *map(requests.new_rule, rules.service_rules(ruleset, names)),
+        *_in_front(rules.gated(rules.base_rules(ruleset, names), gate)),
+        requests.opening(gate),
     ]
 
 
-def free_name(key: Key, held: Look) -> str:
-    """A name for another set of a key beside the one that is in use."""
-    taken = {each.name for each in held.sets}
-    return next(name for name in set_names(key) if name not in taken)
+def replacement(ruleset: Ruleset, held: Look, names: Names) -> list[Request]:
+    """What takes away all that is former, but for the sets, and makes all rules anew.
 
-
-def new_table() -> Request:
-    """Make the table if there is none."""
-    comment = attribute(kernel.Table.USERDATA, userdata.comment(TABLE_COMMENT))
-    body = string(kernel.Table.NAME, TABLE) + comment
-    return Request(Message.NEWTABLE, CREATE, body, f"table inet {TABLE}")
-
-
-def no_table() -> Request:
-    """Take the table away with all that is in it."""
-    body = string(kernel.Table.NAME, TABLE)
-    return Request(Message.DELTABLE, 0, body, f"removal of table inet {TABLE}")
-
-
-def new_set(key: Key, name: str, prefixes: PrefixSet) -> list[Request]:
-    """Make a set and fill it."""
-    table = string(kernel.ElementList.TABLE, TABLE) + string(kernel.ElementList.SET, name)
-    if isinstance(key, SetKey):
-        size, pieces = 0, elements.encode(prefixes)
-    else:
-        keys = networks(prefixes)
-        size, pieces = len(keys), elements.encode_keys(key.family, keys)
+    Args:
+        ruleset: what the kernel should hold.
+        held: what it holds.
+        names: all sets, which are filled, and all chains.
+    """
     return [
-        _new_set_head(key, set_of(key, name), size),
-        *(
-            Request(
-                Message.NEWSETELEM,
-                CREATE,
-                table + nested(kernel.ElementList.ELEMENTS, piece),
-                f"elements of set {name}",
-            )
-            for piece in pieces
-        ),
+        requests.new_table(),
+        *(_clearing(ruleset, held, names) if held.exists else ()),
+        *_chains_and_counters(ruleset, held, names),
+        *map(requests.new_rule, rules.base_rules(ruleset, names)),
+        *map(requests.new_rule, rules.service_rules(ruleset, names)),
     ]
 
 
-def former_sets(held: Look, names: Mapping[Key, str]) -> list[Request]:
+def former_sets(held: Look, names: Names) -> list[Request]:
     """Take away the sets that no rule looks into any more.
 
     Not together with those rules: a packet that is on its way through them would find the sets
     empty.
-
-    Args:
-        held: what the kernel holds.
-        names: all wanted sets by their names in the kernel.
     """
     return [
-        _removal(Message.DELSET, kernel.Set.NAME, "set", gone.name)
+        requests.no_set(gone.name)
         for gone in held.sets
-        if gone.name not in names.values() and not gone.flags & SetFlag.ANONYMOUS
+        if gone.name not in names.sets.values() and not gone.flags & SetFlag.ANONYMOUS
     ]
 
 
-def _clearing(ruleset: Ruleset, held: Look) -> Iterator[Request]:
+def _free(usual: str, taken: set[str]) -> str:
+    return next(name for name in names_for(usual) if name not in taken)
+
+
+def _in_front(new: list[KernelRule]) -> Iterator[Request]:
+    """In front of all rules that are there, in their order."""
+    for rule in reversed(new):
+        yield requests.new_rule(rule, in_front=True)
+
+
+def _clearing(ruleset: Ruleset, held: Look, names: Names) -> Iterator[Request]:
     """Take away all rules, then whatever is not to stay, users before what they use."""
-    table = string(1, TABLE)
-    yield Request(Message.DELRULE, 0, table, "removal of former rules")
+    yield requests.no_rules()
     for foreign in held.sets:
-        if key_of(foreign) is None and not foreign.flags & SetFlag.ANONYMOUS:
-            yield _removal(Message.DELSET, kernel.Set.NAME, "set", foreign.name)
+        own = key_of(foreign) is not None or is_gate(foreign)
+        if not own and not foreign.flags & SetFlag.ANONYMOUS:
+            yield requests.no_set(foreign.name)
     for chain in held.chains:
-        if chain not in wanted_chains(ruleset) and not chain.flags & ChainFlag.BINDING:
-            yield _removal(Message.DELCHAIN, kernel.Chain.NAME, "chain", chain.name)
+        if chain not in wanted_chains(ruleset, names) and not chain.flags & ChainFlag.BINDING:
+            yield requests.no_chain(chain.name)
     for former in held.objects:
         if not _is_wanted(former, ruleset):
-            kind = number(kernel.Object.TYPE, former.kind)
-            yield _removal(Message.DELOBJ, kernel.Object.NAME, "object", former.name, kind)
-    for name in held.flowtables:
-        yield _removal(Message.DELFLOWTABLE, kernel.Flowtable.NAME, "flowtable", name)
+            yield requests.no_object(former)
+    yield from map(requests.no_flowtable, held.flowtables)
 
 
-def _chains_and_counters(ruleset: Ruleset, held: Look) -> Iterator[Request]:
-    for chain in wanted_chains(ruleset):
+def _chains_and_counters(ruleset: Ruleset, held: Look, names: Names) -> Iterator[Request]:
+    for chain in wanted_chains(ruleset, names):
         if chain not in held.chains:
-            yield _new_chain(chain)
+            yield requests.new_chain(chain)
     present = {counter.name for counter in held.objects if _is_wanted(counter, ruleset)}
     for counter in wanted_counters(ruleset):
         if counter.name not in present:
-            yield _new_counter(counter)
+            yield requests.new_counter(counter)
 
 
 def _is_wanted(held: KernelObject, ruleset: Ruleset) -> bool:
     """Whether it is one of the ruleset's counters, whatever it has counted."""
     return KernelObject(held.name, held.kind) in wanted_counters(ruleset)
-
-
-def _removal(
-    kind: Message, name_attribute: int, what: str, name: str, more: bytes = b""
-) -> Request:
-    """The table's name is attribute 1 of every kind of object."""
-    body = string(1, TABLE) + string(name_attribute, name) + more
-    return Request(kind, 0, body, f"removal of {what} {name}")
-
-
-def _new_chain(chain: KernelChain) -> Request:
-    body = string(kernel.Chain.TABLE, TABLE) + string(kernel.Chain.NAME, chain.name)
-    if chain.hook is not None:
-        body += nested(
-            kernel.Chain.HOOK,
-            number(kernel.Hook.NUMBER, chain.hook),
-            number(kernel.Hook.PRIORITY, chain.priority),
-        )
-        body += number(kernel.Chain.POLICY, chain.policy) + string(kernel.Chain.TYPE, chain.kind)
-    return Request(Message.NEWCHAIN, CREATE, body, f"chain {chain.name}")
-
-
-def _new_counter(counter: KernelObject) -> Request:
-    zero = (number(part, 0, 8) for part in (kernel.Counter.BYTES, kernel.Counter.PACKETS))
-    body = (
-        string(kernel.Object.TABLE, TABLE)
-        + string(kernel.Object.NAME, counter.name)
-        + number(kernel.Object.TYPE, counter.kind)
-        + nested(kernel.Object.DATA, *zero)
-    )
-    return Request(Message.NEWOBJ, CREATE, body, f"counter {counter.name}")
-
-
-def _new_set_head(key: Key, made: KernelSet, size: int) -> Request:
-    """A set that never grows beyond a known size is given a faster hash by the kernel."""
-    order = userdata.field(userdata.SET_KEY_BYTE_ORDER, userdata.flag(userdata.BIG_ENDIAN))
-    told = _SET_COMMENTS[key.role] if isinstance(key, SetKey) else _NEAR_COMMENT
-    comment = userdata.comment(told, userdata.SET_COMMENT)
-    body = (
-        string(kernel.Set.TABLE, TABLE)
-        + string(kernel.Set.NAME, made.name)
-        + number(kernel.Set.FLAGS, made.flags)
-        + number(kernel.Set.KEY_TYPE, made.key_type)
-        + number(kernel.Set.KEY_LEN, made.key_length)
-        + number(kernel.Set.ID, 1)  # has to be there; rules name their sets instead
-        + attribute(kernel.Set.USERDATA, order + comment)
-    )
-    if size:
-        body += nested(kernel.Set.DESC, number(kernel.SET_DESC_SIZE, size))
-    return Request(Message.NEWSET, CREATE, body, f"set {made.name}")
-
-
-def _new_rule(rule: KernelRule) -> Request:
-    body = (
-        string(kernel.RuleAttribute.TABLE, TABLE)
-        + string(kernel.RuleAttribute.CHAIN, rule.chain)
-        + nested(kernel.RuleAttribute.EXPRESSIONS, rule.expressions)
-    )
-    if rule.userdata:
-        body += attribute(kernel.RuleAttribute.USERDATA, rule.userdata)
-    return Request(Message.NEWRULE, CREATE | APPEND, body, f"a rule of chain {rule.chain}")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from geofence.apply.transaction import plan_for
-from geofence.backends.nftables import backend, kernel, transaction
+from geofence.backends.nftables import backend, elements, kernel, requests
 from geofence.backends.nftables.backend import NftablesBackend
+from geofence.backends.nftables.kernel import Message
 from geofence.backends.nftables.netlink import Netlink, Request, connected
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.lab.host import Host
@@ -350,24 +351,31 @@ def test_large_sets_go_through_a_narrow_socket() -> None:
         assert plan_for(BACKEND, ruleset).is_empty
 
 
-@pytest.mark.usefixtures("_narrow")
-def test_killed_after_any_transaction_the_fence_is_the_old_or_the_new(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    old, new = (merge(policy(), {country("JP"): ground(count)}) for count in (6_000, 5_000))
+def kill_after(monkeypatch: pytest.MonkeyPatch, survived: int) -> None:
+    """Let so many transactions be carried out, and none after them."""
     transact = Netlink.transact
+    left = iter(range(survived))
+
+    def until_killed(*args: object, **more: object) -> None:
+        if next(left, None) is None:
+            raise Killed
+        transact(*args, **more)  # type: ignore[arg-type]  # passed on as they come
+
+    monkeypatch.setattr(Netlink, "transact", until_killed)
+
+
+@pytest.mark.parametrize("socket_is", ["wide", "narrow"])
+def test_killed_after_any_transaction_the_fence_is_the_old_or_the_new(
+    request: pytest.FixtureRequest, socket_is: str
+) -> None:
+    if socket_is == "narrow":
+        request.getfixturevalue("_narrow")
+    old, new = (merge(policy(), {country("JP"): ground(count)}) for count in (6_000, 5_000))
     outcomes: list[bool] = []
     for survived in range(1, 20):
         commit(old)
-        left = iter(range(survived))
-
-        def until_killed(*args: object, left: Iterator[int] = left, **more: object) -> None:
-            if next(left, None) is None:
-                raise Killed
-            transact(*args, **more)  # type: ignore[arg-type]  # passed on as they come
-
-        with monkeypatch.context() as patched:
-            patched.setattr(Netlink, "transact", until_killed)
+        with pytest.MonkeyPatch.context() as patched:
+            kill_after(patched, survived)
             try:
                 commit(new)
             except Killed:
@@ -378,7 +386,64 @@ def test_killed_after_any_transaction_the_fence_is_the_old_or_the_new(
         commit(new)
         assert plan_for(BACKEND, new).is_empty
     assert outcomes == sorted(outcomes)
-    assert set(outcomes) == {False, True}
+    assert set(outcomes) == ({True} if socket_is == "wide" else {False, True})
+
+
+@pytest.mark.parametrize("desired", [SMALL, RULESET, OTHER, Ruleset()])
+def test_a_run_killed_after_its_first_transaction_is_followed_by_any(
+    monkeypatch: pytest.MonkeyPatch, host: Host, desired: Ruleset
+) -> None:
+    commit(RULESET)
+    for _ in range(2):
+        with monkeypatch.context() as patched:
+            kill_after(patched, 1)
+            with pytest.raises(Killed):
+                commit(OTHER)
+    text = listed(host)
+    assert "set gate/2 {" in text
+    with Host("other") as other, other.entered():
+        nft(other, text)
+        assert listed(other) == text
+    commit(desired)
+    assert plan_for(BACKEND, desired).is_empty
+    assert "gate" not in listed(host)
+
+
+@pytest.mark.parametrize("before", [None, RULESET, SMALL])
+def test_all_that_is_new_comes_in_one_transaction(
+    monkeypatch: pytest.MonkeyPatch, before: Ruleset | None
+) -> None:
+    if before is not None:
+        commit(before)
+    carried_out: list[Sequence[Request]] = []
+    transact = Netlink.transact
+
+    def watched(self: Netlink, messages: Sequence[Request], generation: int | None = None) -> None:
+        transact(self, messages, generation)
+        carried_out.append(messages)
+
+    monkeypatch.setattr(Netlink, "transact", watched)
+    commit(OTHER)
+
+    assert carried_out[0][-1].about == "elements of set gate"
+    first, *others = ({message.kind for message in messages} for messages in carried_out)
+    new = {Message.NEWTABLE, Message.NEWSET, Message.NEWSETELEM, Message.NEWCHAIN, Message.NEWRULE}
+    assert new <= first <= new | {Message.NEWOBJ}
+    assert len(others) == 2
+    assert not {Message.NEWSET, Message.NEWSETELEM, Message.NEWCHAIN, Message.NEWOBJ} & others[0]
+    assert others[1] == {Message.DELSET}
+
+
+def test_what_is_refused_at_the_very_end_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, host: Host
+) -> None:
+    commit(RULESET)
+    before = listed(host)
+    (wrong,) = elements.encode(space("10.0.0.0/8").ipv4)
+    monkeypatch.setattr(elements, "EVERY_FAMILY", wrong)
+    with pytest.raises(BackendError, match=r"refused elements of set gate: .*; the kernel is as"):
+        commit(OTHER)
+    assert listed(host) == before
 
 
 def test_what_any_number_of_killed_runs_left_behind_is_cleared_away(host: Host) -> None:
@@ -393,10 +458,23 @@ def test_what_any_number_of_killed_runs_left_behind_is_cleared_away(host: Host) 
 def _fence_is(old: Ruleset, new: Ruleset) -> bool:
     """Whether it is the new one; the old one otherwise, and nothing else ever."""
     seen = BACKEND.observe()
-    assert seen.rules in (BACKEND.rules(old), BACKEND.rules(new))
+    behind_gate = _gated(BACKEND.rules(new))
+    in_use = tuple(rule for rule in seen.rules if "not the one in use" not in rule)
+    assert in_use in (BACKEND.rules(old), BACKEND.rules(new), behind_gate)
+    assert (in_use == seen.rules) == (in_use != behind_gate)
     assert seen.sets in (old.sets, new.sets)
-    assert not [left for left in seen.debris if not left.startswith(("set allow", "set near"))]
+    assert (seen.sets == new.sets) or in_use == BACKEND.rules(old)
+    former = ("set allow", "set near", "set gate", "chain fence-")
+    assert not [left for left in seen.debris if not left.startswith(former)]
     return seen.sets == new.sets
+
+
+def _gated(rules: tuple[str, ...]) -> tuple[str, ...]:
+    """The same rules, in force because the gate is open."""
+    bound, *rest = rules
+    base = [rule for rule in rest if rule.startswith("prerouting: ")]
+    behind = (rule.replace(": ", ": meta nfproto @gate ", 1) for rule in base)
+    return (bound, *behind, "prerouting: meta nfproto @gate return", *rest[len(base) :])
 
 
 def test_root_of_a_user_namespace_fills_sets_beyond_its_send_buffer() -> None:
@@ -444,11 +522,11 @@ def test_what_the_kernel_refuses_changes_nothing_and_is_named(host: Host) -> Non
     commit(RULESET)
     before = listed(host)
     with Netlink() as netlink:
-        wrong = transaction.new_set(
+        wrong = requests.new_set(
             SetKey(Role.ALLOW, "", Family.IPV6), "allow4", space("2001:db8::/32").ipv6
         )
         with pytest.raises(BackendError, match=r"refused set allow4: .*; the kernel is as it was"):
-            netlink.transact([transaction.new_table(), *wrong])
+            netlink.transact([requests.new_table(), *wrong])
     assert listed(host) == before
 
 

@@ -13,7 +13,7 @@ from geofence.backends.nftables.backend import NftablesBackend
 from geofence.backends.nftables.kernel import Element, ElementFlag
 from geofence.backends.nftables.look import look
 from geofence.backends.nftables.netlink import Netlink
-from geofence.backends.nftables.transaction import new_set, new_table, no_table
+from geofence.backends.nftables.requests import new_set, new_table, no_table
 from geofence.lab.host import Host
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey

@@ -1,0 +1,160 @@
+"""The messages that make or remove one object of the table each."""
+
+from __future__ import annotations
+
+from geofence.backends.nftables import elements, kernel, userdata
+from geofence.backends.nftables.kernel import Message
+from geofence.backends.nftables.near import networks
+from geofence.backends.nftables.netlink import TABLE, Request
+from geofence.backends.nftables.objects import (
+    KernelChain,
+    KernelObject,
+    KernelRule,
+    KernelSet,
+    Key,
+    gate_of,
+    set_of,
+)
+from geofence.model.prefixes import PrefixSet
+from geofence.model.ruleset import Role, SetKey
+from geofence.netlink.attributes import attribute, nested, number, string
+from geofence.netlink.messages import APPEND, CREATE
+
+TABLE_COMMENT = "made by geofence, which sets right whatever is changed here by hand"
+_SET_COMMENTS = {
+    Role.ALLOW: "addresses of allowed countries, less the blocklists",
+    Role.EXCEPTION: "exceptions and local networks, always let in",
+}
+_NEAR_COMMENT = "networks around all that is let in; whoever is in none is dropped at once"
+_GATE_COMMENT = "opens what was made together with it"
+
+
+def new_table() -> Request:
+    """Make the table if there is none."""
+    comment = attribute(kernel.Table.USERDATA, userdata.comment(TABLE_COMMENT))
+    body = string(kernel.Table.NAME, TABLE) + comment
+    return Request(Message.NEWTABLE, CREATE, body, f"table inet {TABLE}")
+
+
+def no_table() -> Request:
+    """Take the table away with all that is in it."""
+    body = string(kernel.Table.NAME, TABLE)
+    return Request(Message.DELTABLE, 0, body, f"removal of table inet {TABLE}")
+
+
+def new_set(key: Key, name: str, prefixes: PrefixSet) -> list[Request]:
+    """Make a set and fill it."""
+    if isinstance(key, SetKey):
+        size, pieces, told = 0, elements.encode(prefixes), _SET_COMMENTS[key.role]
+    else:
+        keys = networks(prefixes)
+        size, pieces, told = len(keys), elements.encode_keys(key.family, keys), _NEAR_COMMENT
+    return [_head(set_of(key, name), told, size), *(_filling(name, piece) for piece in pieces)]
+
+
+def new_gate(name: str) -> Request:
+    """Make a gate, which is closed."""
+    return _head(gate_of(name), _GATE_COMMENT)
+
+
+def opening(gate: str) -> Request:
+    """Let every packet through a gate."""
+    return _filling(gate, elements.EVERY_FAMILY)
+
+
+def new_chain(chain: KernelChain) -> Request:
+    """Make a chain."""
+    body = string(kernel.Chain.TABLE, TABLE) + string(kernel.Chain.NAME, chain.name)
+    if chain.hook is not None:
+        body += nested(
+            kernel.Chain.HOOK,
+            number(kernel.Hook.NUMBER, chain.hook),
+            number(kernel.Hook.PRIORITY, chain.priority),
+        )
+        body += number(kernel.Chain.POLICY, chain.policy) + string(kernel.Chain.TYPE, chain.kind)
+    return Request(Message.NEWCHAIN, CREATE, body, f"chain {chain.name}")
+
+
+def new_rule(rule: KernelRule, *, in_front: bool = False) -> Request:
+    """Put a rule at the end of its chain, or in front of all that are there."""
+    body = (
+        string(kernel.RuleAttribute.TABLE, TABLE)
+        + string(kernel.RuleAttribute.CHAIN, rule.chain)
+        + nested(kernel.RuleAttribute.EXPRESSIONS, rule.expressions)
+    )
+    if rule.userdata:
+        body += attribute(kernel.RuleAttribute.USERDATA, rule.userdata)
+    flags = CREATE if in_front else CREATE | APPEND
+    return Request(Message.NEWRULE, flags, body, f"a rule of chain {rule.chain}")
+
+
+def no_rules() -> Request:
+    """Take all rules of the table away."""
+    return Request(Message.DELRULE, 0, string(1, TABLE), "removal of former rules")
+
+
+def new_counter(counter: KernelObject) -> Request:
+    """Make a counter that has counted nothing yet."""
+    zero = (number(part, 0, 8) for part in (kernel.Counter.BYTES, kernel.Counter.PACKETS))
+    body = (
+        string(kernel.Object.TABLE, TABLE)
+        + string(kernel.Object.NAME, counter.name)
+        + number(kernel.Object.TYPE, counter.kind)
+        + nested(kernel.Object.DATA, *zero)
+    )
+    return Request(Message.NEWOBJ, CREATE, body, f"counter {counter.name}")
+
+
+def no_set(name: str) -> Request:
+    """Take a set away that no rule looks into."""
+    return _removal(Message.DELSET, kernel.Set.NAME, "set", name)
+
+
+def no_chain(name: str) -> Request:
+    """Take a chain away that has no rules and is the target of none."""
+    return _removal(Message.DELCHAIN, kernel.Chain.NAME, "chain", name)
+
+
+def no_object(held: KernelObject) -> Request:
+    """Take a counter or another stateful object away that no rule refers to."""
+    kind = number(kernel.Object.TYPE, held.kind)
+    return _removal(Message.DELOBJ, kernel.Object.NAME, "object", held.name, kind)
+
+
+def no_flowtable(name: str) -> Request:
+    """Take a flowtable away."""
+    return _removal(Message.DELFLOWTABLE, kernel.Flowtable.NAME, "flowtable", name)
+
+
+def _removal(
+    kind: Message, name_attribute: int, what: str, name: str, more: bytes = b""
+) -> Request:
+    """The table's name is attribute 1 of every kind of object."""
+    body = string(1, TABLE) + string(name_attribute, name) + more
+    return Request(kind, 0, body, f"removal of {what} {name}")
+
+
+def _head(made: KernelSet, told: str, size: int = 0) -> Request:
+    """A set that never grows beyond a known size is given a faster hash by the kernel."""
+    order = userdata.field(userdata.SET_KEY_BYTE_ORDER, userdata.flag(userdata.BIG_ENDIAN))
+    body = (
+        string(kernel.Set.TABLE, TABLE)
+        + string(kernel.Set.NAME, made.name)
+        + number(kernel.Set.FLAGS, made.flags)
+        + number(kernel.Set.KEY_TYPE, made.key_type)
+        + number(kernel.Set.KEY_LEN, made.key_length)
+        + number(kernel.Set.ID, 1)  # has to be there; rules name their sets instead
+        + attribute(kernel.Set.USERDATA, order + userdata.comment(told, userdata.SET_COMMENT))
+    )
+    if size:
+        body += nested(kernel.Set.DESC, number(kernel.SET_DESC_SIZE, size))
+    return Request(Message.NEWSET, CREATE, body, f"set {made.name}")
+
+
+def _filling(name: str, piece: bytes) -> Request:
+    body = (
+        string(kernel.ElementList.TABLE, TABLE)
+        + string(kernel.ElementList.SET, name)
+        + nested(kernel.ElementList.ELEMENTS, piece)
+    )
+    return Request(Message.NEWSETELEM, CREATE, body, f"elements of set {name}")
