@@ -14,6 +14,7 @@ from benchmarks.subject import fence
 from benchmarks.subject import world as merged
 from geofence.backends import registry
 from geofence.model.generation import Generation
+from geofence.model.prefixes import PrefixSet
 from geofence.state.files import ensure_private_directory
 from geofence.state.generations import GenerationStore
 
@@ -21,6 +22,9 @@ SIZES = (1_000, 5_000, 20_000, 50_000, 100_000, 200_000, 500_000)
 """Prefixes for which linearity is looked at."""
 
 _IPSET, _NFT = "ipset restore", "nft -f"
+
+_WITH_PYROUTE2 = "import pyroute2, runpy; runpy.run_module('geofence', run_name='__main__')"
+"""The command line if it spoke netlink through pyroute2: with what importing that costs."""
 
 
 def geofence(*arguments: str) -> list[str]:
@@ -92,6 +96,7 @@ def restoring(lists: Path, scratch: Path, rounds: int) -> None:
         "Restoring the last fence, as at boot",
         f"Whole processes; {len(listed):,} prefixes listed, {len(entries):,} entries when merged.",
     )
+    restores = {name: restore_arguments(name, scratch, allowed) for name in registry.MODULES}
     subjects = [
         Subject(_IPSET, ["ipset", "restore"], world.ipset_input(scratch / "all.ipset", listed)),
         Subject(
@@ -100,24 +105,29 @@ def restoring(lists: Path, scratch: Path, rounds: int) -> None:
             world.ipset_input(scratch / "merged.ipset", entries),
         ),
         *(
-            Subject(f"geofence restore, {name}", restore_command(name, scratch, lists))
-            for name in registry.MODULES
+            Subject(f"geofence restore, {name}", geofence(*arguments))
+            for name, arguments in restores.items()
+        ),
+        *(
+            Subject(
+                f"geofence restore, {name}, and importing pyroute2",
+                [sys.executable, "-c", _WITH_PYROUTE2, *arguments],
+            )
+            for name, arguments in restores.items()
         ),
     ]
     report.costs(in_turns(subjects, rounds, empty_namespace), _IPSET)
 
 
-def restore_command(backend: str, scratch: Path, lists: Path) -> list[str]:
-    """``geofence restore`` of a state directory that holds a generation made from the lists."""
+def restore_arguments(backend: str, scratch: Path, allowed: PrefixSet) -> tuple[str, ...]:
+    """``geofence restore`` of a state directory that holds a generation which lets these in."""
     state = scratch / f"state-{backend}"
     ensure_private_directory(state)
-    generation = Generation(
-        1, datetime.now(UTC), "benchmark", backend, fence(merged(world.list_files(lists)))
-    )
+    generation = Generation(1, datetime.now(UTC), "benchmark", backend, fence(allowed))
     GenerationStore(state).record(generation)
     rules = scratch / "rules.d"
     rules.mkdir(exist_ok=True)
-    return geofence("--rules-dir", str(rules), "--state-dir", str(state), "restore")
+    return ("--rules-dir", str(rules), "--state-dir", str(state), "restore")
 
 
 def linearity(scratch: Path, rounds: int) -> None:
