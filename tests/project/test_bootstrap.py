@@ -103,6 +103,7 @@ def test_prepared_it_goes_straight_to_the_demo(machine: Path) -> None:
     assert (done.stdout, done.stderr) == ("geofence demo --backend nftables\n", "")
 
 
+LIBRARY = f"/opt/geofence/lib/python3.{sys.version_info.minor}"
 SERVER = """
 set -e
 for place in /opt /etc/systemd/system; do mount -t tmpfs none "$place"; done
@@ -111,16 +112,25 @@ mount --bind programs /usr/local/bin
 "$PYTHON" -m venv --without-pip /opt/geofence
 {before}
 {install}
-ls /opt /opt/geofence/lib
+ls /opt
+find /opt/geofence/lib -mindepth 1 -maxdepth 1 -type d
 /opt/geofence/bin/geofence --version
 """
 """A server of its own for as long as the script runs: what 'install' writes to is out of sight."""
 UPGRADED = "mv /opt/geofence/lib/python3.* /opt/geofence/lib/python3.0"
 """What a release upgrade of the distribution leaves: Python's link is good, its libraries are not
 where it looks."""
+LATER = f"""
+find /opt/geofence/lib -maxdepth 1 -type l -printf '%f %l\\n'
+mv {LIBRARY} /opt/geofence/lib/python3.0
+ln -s python3.0 {LIBRARY}
+/opt/geofence/bin/geofence --version
+./bootstrap install
+"""
+"""What this Python finds if it came after the one that geofence was installed with."""
 WORKING = """
 rm /opt/geofence/bin/python*  # never through a link into this machine's own programs
-printf '#!/bin/sh\\necho "(3, 0)"\\n' >/opt/geofence/bin/python
+printf '#!/bin/sh\\necho 3.0\\n' >/opt/geofence/bin/python
 printf '#!/bin/sh\\necho the old one\\n' >/opt/geofence/bin/geofence
 chmod +x /opt/geofence/bin/*
 """
@@ -156,15 +166,23 @@ def on_a_server(checkout: Path, before: str, install: str, **environment: str) -
 
 def test_install_makes_an_environment_of_another_python_anew(tmp_path: Path) -> None:
     said = on_a_server(tmp_path, UPGRADED, "./bootstrap install")
-    library = f"python3.{sys.version_info.minor}"
-    assert said.split() == ["/opt:", "geofence", "/opt/geofence/lib:", library, *VERSION.split()]
+    assert said.split() == ["geofence", LIBRARY, *VERSION.split()]
+
+
+def test_the_python_of_a_release_upgrade_still_finds_it(tmp_path: Path) -> None:
+    said = on_a_server(tmp_path, "./bootstrap install", LATER)
+    *links, name, version, top, library, _, _ = said.split()
+    minor = sys.version_info.minor
+    later = {f"python3.{minor + further}": f"python3.{minor}" for further in range(1, 9)}
+    assert dict(zip(links[0::2], links[1::2], strict=True)) == later
+    assert (f"{name} {version}", top, library) == (VERSION, "geofence", LIBRARY)
 
 
 def test_where_that_fails_the_one_before_stays(tmp_path: Path) -> None:
     said = on_a_server(
         tmp_path, WORKING, "! ./bootstrap install", PIP_NO_BUILD_ISOLATION="1", PIP_NO_INDEX="1"
     )
-    assert said.split()[:2] == ["/opt:", "geofence"]
+    assert said.split()[0] == "geofence"
     assert "geofence.before" not in said
     assert said.endswith("the old one\n")
 
