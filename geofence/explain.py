@@ -130,7 +130,9 @@ def _denied_by(question: _Question, service: Service) -> tuple[str, str]:
     if set(codes) & set(allowed):
         return f"the {_blocking(question)} holds it", hint
     named = ", ".join(allowed) or "none"
-    return f"no list of an allowed country ({named}) holds it", hint
+    missing = [code for code in allowed if ListId(ListKind.COUNTRY, code) not in question.lists]
+    but = f", and there is none of {', '.join(missing)}" if missing else ""
+    return f"no list of an allowed country ({named}) holds it{but}", hint
 
 
 def _blocking(question: _Question) -> str:

@@ -21,8 +21,6 @@ from geofence.operations.site import Site
 _CLOCKS_DIFFER = timedelta(hours=1)
 """A step of the clock that is none of setting it right."""
 
-_ABSENT = (ListOutcome.MISSING, ListOutcome.REFUSED)
-"""How a list is that has no accepted version."""
 _TAKES_NOTHING = "Until a version of it is accepted, it takes nothing away."
 
 Watch = Callable[[Event], None]
@@ -65,8 +63,7 @@ def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:
             blocklist takes nothing away, which is what was in force before it was written.)
     """
     known = tuple(reports)
-    absent = [report for report in known if report.outcome in _ABSENT]
-    needed = [report for report in absent if report.id.kind is ListKind.COUNTRY]
+    needed = [report for report in known if report.is_absent and report.id.kind is ListKind.COUNTRY]
     refused = [report for report in needed if report.outcome is ListOutcome.REFUSED]
     if refused:
         raise GuardRefusal("\n".join(report.problem for report in refused))
@@ -78,7 +75,7 @@ def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:
             f"{why or 'Run geofence refresh where their sources can be reached.'} "
             "The fence stays as it was."
         )
-    return {report.id: report.space for report in known if report not in absent}
+    return {report.id: report.space for report in known if not report.is_absent}
 
 
 def stored(

@@ -187,7 +187,8 @@ def why(
     """What a new packet from an address meets, and why.
 
     Where a country list was never accepted, so that there would be no answer, the sources of all
-    lists that never were are asked; nothing is stored.
+    lists that never were are asked; nothing is stored. One that cannot be had holds nothing, as in
+    the fence that stands without it.
 
     Args:
         site: the installation.
@@ -197,15 +198,28 @@ def why(
     """
     policy = site.policy()
     gathered = _answering(site, policy, watch)
-    lists = {**at_hand(site), **spaces(gathered.reports)}
-    ruleset = merge(policy, lists)
+    lists = dict(at_hand(site))
+    missing: dict[ListId, AddressSpace] = {}
+    for report in gathered.reports:
+        if not report.is_absent:
+            lists[report.id] = report.space
+        elif report.id.kind is ListKind.COUNTRY:
+            missing[report.id] = report.space
+    ruleset = merge(policy, lists | missing)
     everything = (ports for service in policy.services for ports in service.ports)
     asked = parts(ports or everything, policy.services)
     return WhyReport(
         countries=countries_of(lists, *source),
         countries_at_hand=tuple(i.name for i in lists if i.kind is ListKind.COUNTRY),
         explanations=tuple(explain(policy, lists, ruleset, source, port) for port in asked),
-        notes=(*gathered.notes, *_in_force(site, policy, ruleset, offline=not gathered.renewed)),
+        notes=(
+            *gathered.notes,
+            *(
+                f"There is no version of the list {name}: here it holds nothing."
+                for name in missing
+            ),
+            *_in_force(site, policy, ruleset, offline=not gathered.renewed),
+        ),
     )
 
 

@@ -51,6 +51,11 @@ class ListReport:
     """Why it was not renewed: every source that was tried, and what it answered."""
 
     @property
+    def is_absent(self) -> bool:
+        """Whether there is no accepted version, so that its space is empty."""
+        return self.outcome in (ListOutcome.MISSING, ListOutcome.REFUSED)
+
+    @property
     def checked_at(self) -> datetime | None:
         """When the oldest part was last confirmed by its source, UTC."""
         return min((part.checked_at for part in self.provenance), default=None)

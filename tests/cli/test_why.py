@@ -177,13 +177,31 @@ def test_what_could_not_be_fetched_is_said(one: Machine) -> None:
     assert "was ever accepted: country JP.\n" in done.err
 
 
-def test_without_lists_and_sources_it_says_what_to_do(one: Machine) -> None:
+def test_without_lists_and_sources_it_tells_what_the_closed_fence_does(one: Machine) -> None:
     one.serve("JP", status(403))
-    done = one.run("why", "133.1.2.3")
-    assert (done.code, done.out) == (1, "")
-    assert "No version of these lists was ever accepted: country JP. " in done.err
-    assert "403 (Forbidden)" in done.err
-    assert "Traceback" not in done.err
+    one.run("restore")
+    done = one.ok("why", JAPANESE[0], "--port", "5060/udp")
+    assert done.out.startswith(f"{JAPANESE[0]}: no country list is at hand\n")
+    assert "is dropped" in done.out
+    assert "no list of an allowed country (JP) holds it, and there is none of JP\n" in done.out
+    told, sources = one.ok("why", "192.168.7.7", "--port", "5060/udp"), "403 (Forbidden)"
+    assert "gets in" in told.out
+    for line in (done.err, told.err):
+        assert sources in line
+        assert line.endswith(
+            "\nThere is no version of the list country JP: here it holds nothing.\n"
+        )
+    one.rule("60-off.toml", "[exception.home]\nenabled = false\n")
+    assert "The kernel does not hold this fence yet" in one.ok("why", JAPANESE[0]).err
+
+
+def test_one_list_that_is_missing_leaves_the_others_to_answer(one: Machine) -> None:
+    one.ok("refresh")
+    one.serve("AD", status(403))
+    one.rule("60-countries.toml", '[allow]\ncountries = ["JP", "AD"]\n')
+    assert "gets in" in one.ok("why", JAPANESE[0], "--port", "5060/udp").out
+    done = one.ok("why", "85.94.161.1", "--port", "5060/udp")
+    assert "no list of an allowed country (JP, AD) holds it, and there is none of AD\n" in done.out
 
 
 def test_it_looks_where_the_fence_is(fresh: Machine) -> None:
