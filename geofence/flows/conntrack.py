@@ -35,8 +35,8 @@ _TRIES = 5
 """How often a flow is severed anew that this host, sending all the while, reopens in between."""
 
 _STRICT_CHECK = (SOL_NETLINK, 12)
-"""``SOL_NETLINK``, ``NETLINK_GET_STRICT_CHK``: the kernel itself leaves out other routing tables,
-which may hold all of the Internet."""
+"""``SOL_NETLINK``, ``NETLINK_GET_STRICT_CHK``: the kernel itself leaves out the routes to others,
+which may be those of all the Internet."""
 
 
 def read_flows() -> tuple[Flow, ...]:
@@ -108,12 +108,10 @@ def _severed(channel: socket.socket) -> Iterator[Flow]:
 
 
 def _local_addresses() -> AddressSpace:
-    """The addresses of this host, as ``addrtype LOCAL`` has them: the local routing table."""
+    """The addresses of this host: what routes of any table say is local."""
     prefixes: list[Prefix] = []
     with _netlink(NETLINK_ROUTE, "read this host's addresses") as channel:
-        with suppress(
-            OSError
-        ):  # kernels before 4.20 send every table; the others are left out here
+        with suppress(OSError):  # kernels before 4.20 send every route; others are left out here
             channel.setsockopt(*_STRICT_CHECK, 1)
         for family in Family:
             for kind, _, _, body in _dump(channel, wire.local_request(family)):
@@ -125,7 +123,7 @@ def _local_addresses() -> AddressSpace:
 def _dump(channel: socket.socket, request: bytes) -> Iterator[Message]:
     """The messages that answer one request."""
     channel.send(request)
-    with suppress(FileNotFoundError):  # a host without any address has no local routing table
+    with suppress(FileNotFoundError):  # a host without any address has no routing table
         yield from dumped(partial(channel.recv, _DATAGRAM), 0)
 
 

@@ -65,7 +65,6 @@ _RTM_NEWROUTE = 24
 _RTM_GETROUTE = 26
 _RTMSG = struct.Struct("=BBBBBBBBI")
 """Family, destination length, source length, tos, table, protocol, scope, type, flags."""
-_RT_TABLE_LOCAL = 255
 _RTN_LOCAL = 2
 _RTA_DST = 1
 
@@ -96,23 +95,25 @@ def is_severed(body: bytes, family: Family) -> bool:
 
 
 def local_request(family: Family) -> bytes:
-    """Ask for the table of the addresses that are this host's."""
-    body = _RTMSG.pack(family.socket_family, 0, 0, 0, _RT_TABLE_LOCAL, 0, 0, 0, 0)
+    """Ask for the addresses that are this host's, also those of a VRF, in a table of its own."""
+    body = _RTMSG.pack(family.socket_family, 0, 0, 0, 0, 0, 0, _RTN_LOCAL, 0)
     return pack(_RTM_GETROUTE, REQUEST | DUMP, 0, body)
 
 
 def local_prefix(kind: int, body: bytes) -> Prefix | None:
-    """The addresses that one route of the answer makes this host's, ``addrtype LOCAL``.
+    """The addresses that one route of the answer makes this host's.
+
+    A route that makes every address local is a transparent proxy's, which only some packets take.
 
     Raises:
         ValueError: the message is cut short.
     """
     if kind != _RTM_NEWROUTE or len(body) < _RTMSG.size:
         return None
-    number, length, _, _, table, _, _, route_type, _ = _RTMSG.unpack_from(body)
+    number, length, _, _, _, _, _, route_type, _ = _RTMSG.unpack_from(body)
     family = _FAMILIES.get(number)
     destination = values(body[_RTMSG.size :]).get(_RTA_DST)
-    if route_type != _RTN_LOCAL or table != _RT_TABLE_LOCAL or not family or not destination:
+    if route_type != _RTN_LOCAL or not length or not family or not destination:
         return None
     return Prefix(family, as_number(destination), length)
 

@@ -105,6 +105,17 @@ def test_what_passes_through_to_others_is_not_inbound(lab: Lab, family: Family) 
     assert not passing.inbound
 
 
+@Family_
+def test_an_address_may_be_local_in_another_routing_table(lab: Lab, family: Family) -> None:
+    """As those of a VRF are; and as everything is to a transparent proxy, which does not count."""
+    fence(lab, OPEN)
+    route = ("ip", f"-{family.digit}", "route", "add", "local")
+    for destination, table, inbound in (("default", "78", False), (CONTAINER[family], "77", True)):
+        lab.pbx.run(*route, str(destination), "dev", "lo", "table", table)
+        lab.fire([call(CALLER[family], CONTAINER[family])])
+        assert flows_from(lab, CALLER[family])[0].inbound == inbound
+
+
 def test_nothing_is_read_where_nothing_flows() -> None:
     with Host("idle") as idle, idle.entered():
         assert read_flows() == ()

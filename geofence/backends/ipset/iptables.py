@@ -46,10 +46,19 @@ _LEGACY_TABLES = {
 }
 _TARGETS = {Action.PASS: "RETURN", Action.DROP: "DROP"}
 _NOT_FOR_THIS_HOST = {
-    Family.IPV4: "-m addrtype --dst-type UNICAST",
+    Family.IPV4: (
+        "-m addrtype --dst-type UNICAST",
+        "-m addrtype --dst-type UNICAST --limit-iface-in",
+    ),
     # There UNICAST would be what the address looks like, whosever it is (xt_addrtype.c).
-    Family.IPV6: "-m addrtype ! --dst-type LOCAL,ANYCAST -m addrtype ! --dst-type MULTICAST",
+    Family.IPV6: (
+        "-m addrtype ! --dst-type LOCAL,ANYCAST",
+        "-m addrtype ! --dst-type MULTICAST",
+        "-m addrtype ! --dst-type LOCAL,ANYCAST --limit-iface-in",
+    ),
 }
+"""By the main table, and by that of the VRF, if any, that the packet came in by: it holds the
+addresses of the VRF's interfaces, which the main one knows nothing of."""
 _COUNTED_RULE = re.compile(r"\[(\d+):(\d+)\] (-A .*)")
 _PERMISSION = re.compile(
     r"permission denied|operation not permitted|must be root|can't open socket to ipset",
@@ -126,7 +135,7 @@ def _match(match: Match, family: Family) -> tuple[str, ...]:
         case ArrivedBy(interface):
             return (f"-i {interface[:-1]}+" if interface.endswith("*") else f"-i {interface}",)
         case NotForThisHost():
-            return (_NOT_FOR_THIS_HOST[family],)
+            return _NOT_FOR_THIS_HOST[family]
         case SourceIn(role, group):
             return (f"-m set --match-set {set_name(SetKey(role, group, family))} src",)
         case OfKnownFlow():

@@ -310,9 +310,18 @@ FIB_ADDRTYPE = 3
 """``NFT_FIB_RESULT_ADDRTYPE``."""
 FIB_DADDR = 2
 """``NFTA_FIB_F_DADDR``."""
-RTN_UNICAST = 1
-"""``linux/rtnetlink.h``: the address is another host's. Others that are none of this host's own,
-broadcast, anycast and multicast, have types of their own."""
+FIB_IIF = 8
+"""``NFTA_FIB_F_IIF``: as seen from the interface that the packet came in by."""
+
+
+class AddressType(IntEnum):
+    """``RTN_…`` of ``linux/rtnetlink.h``."""
+
+    UNICAST = 1
+    """Another host's."""
+    LOCAL = 2
+    BROADCAST = 3
+    ANYCAST = 4
 
 
 class Ct(IntEnum):

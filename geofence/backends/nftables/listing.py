@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from geofence.backends.nftables import kernel, userdata
 from geofence.backends.nftables.kernel import (
+    AddressType,
     Bitwise,
     Cmp,
     CmpOp,
@@ -235,10 +236,10 @@ class _Line:
         return self._load(attributes[Ct.DREG], _CT_FIELD)
 
     def fib(self, attributes: Attributes) -> str | None:
-        asked = (as_number(attributes.get(Fib.RESULT)), as_number(attributes.get(Fib.FLAGS)))
-        if asked != (kernel.FIB_ADDRTYPE, kernel.FIB_DADDR):
+        field = _FIB.get(as_number(attributes.get(Fib.FLAGS)))
+        if as_number(attributes.get(Fib.RESULT)) != kernel.FIB_ADDRTYPE or field is None:
             return None
-        return self._load(attributes.get(Fib.DREG), _FIB_FIELD)
+        return self._load(attributes.get(Fib.DREG), field)
 
     def lookup(self, attributes: Attributes) -> str | None:
         if attributes.keys() - {Lookup.FLAGS} != {Lookup.SET, Lookup.SREG}:
@@ -321,7 +322,11 @@ _PAYLOAD = {
     )
     for protocol in Protocol
 }
-_FIB_FIELD = _Field("fib daddr type", _host_order({kernel.RTN_UNICAST: "unicast"}))
+_ADDRESS_TYPES = _host_order({kind: kind.name.lower() for kind in AddressType})
+_FIB = {
+    kernel.FIB_DADDR: _Field("fib daddr type", _ADDRESS_TYPES),
+    kernel.FIB_DADDR | kernel.FIB_IIF: _Field("fib daddr . iif type", _ADDRESS_TYPES),
+}
 _CT_FIELD = _Field("ct state")
 _KNOWN_FLOW_BITS = _Field("ct state established,related")
 

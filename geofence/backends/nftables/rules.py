@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from geofence.backends.nftables import kernel
 from geofence.backends.nftables.kernel import (
+    AddressType,
     Bitwise,
     Cmp,
     CmpOp,
@@ -141,22 +142,36 @@ def _arrived_by(interface: str) -> bytes:
     if interface == "*":
         return b""
     if interface == LOOPBACK:
-        index = kernel.LOOPBACK_INDEX.to_bytes(4, sys.byteorder)
-        return _meta(MetaKey.IIF) + _compare(CmpOp.EQ, index)
+        return _meta(MetaKey.IIF) + _compare(CmpOp.EQ, _host_order(kernel.LOOPBACK_INDEX))
     stem = interface.removesuffix("*").encode()
     name = stem if interface.endswith("*") else stem.ljust(_IFNAMSIZ, b"\0")
     return _meta(MetaKey.IIFNAME) + _compare(CmpOp.EQ, name)
 
 
 def _not_for_this_host() -> bytes:
-    elsewhere = kernel.RTN_UNICAST.to_bytes(4, sys.byteorder)
-    kind = _expression(
+    """By the main table, and by that of the VRF, if any, that the packet came in by.
+
+    That holds the addresses of the VRF's interfaces, which the main one knows nothing of. It tells
+    nothing of another host's: seen from one interface, a route by another is none.
+    """
+    elsewhere = _destination() + _compare(CmpOp.EQ, _host_order(AddressType.UNICAST))
+    ours = (AddressType.LOCAL, AddressType.BROADCAST, AddressType.ANYCAST)
+    not_ours = (_compare(CmpOp.NEQ, _host_order(kind)) for kind in ours)
+    return elsewhere + _destination(kernel.FIB_IIF) + b"".join(not_ours)
+
+
+def _destination(seen_from: int = 0) -> bytes:
+    """What kind of address the destination is."""
+    return _expression(
         "fib",
         number(Fib.DREG, kernel.REGISTER),
         number(Fib.RESULT, kernel.FIB_ADDRTYPE),
-        number(Fib.FLAGS, kernel.FIB_DADDR),
+        number(Fib.FLAGS, kernel.FIB_DADDR | seen_from),
     )
-    return kind + _compare(CmpOp.EQ, elsewhere)
+
+
+def _host_order(number: int) -> bytes:
+    return number.to_bytes(4, sys.byteorder)
 
 
 def _source_far_from(name: str, family: Family) -> bytes:
@@ -174,7 +189,7 @@ def _source(family: Family) -> bytes:
 
 
 def _of_known_flow() -> bytes:
-    wanted = (CtState.ESTABLISHED | CtState.RELATED).to_bytes(4, sys.byteorder)
+    wanted = _host_order(CtState.ESTABLISHED | CtState.RELATED)
     state = _expression("ct", number(Ct.DREG, kernel.REGISTER), number(Ct.KEY, kernel.CT_STATE))
     return state + _masked(wanted) + _compare(CmpOp.NEQ, bytes(4))
 

@@ -13,6 +13,10 @@ from tests.support.values import JAPAN, policy
 BACKEND = NftablesBackend()
 FAR = 'counter name "dropped-web" drop comment "in no network near an allowed address"'
 HEAD = "prerouting: type filter hook prerouting priority -150; policy accept;"
+ELSEWHERE = (
+    "fib daddr type unicast fib daddr . iif type != local "
+    "fib daddr . iif type != broadcast fib daddr . iif type != anycast"
+)
 TABLE = """
 add table inet geofence
 add chain inet geofence prerouting { type filter hook prerouting priority mangle; }
@@ -34,7 +38,7 @@ def test_a_ruleset_in_words() -> None:
         'fence-web: iifname "wg*" return comment "trusted interface"',
         'fence-web: iifname "eth1" return comment "trusted interface"',
         'fence-web: return comment "trusted interface"',
-        'fence-web: fib daddr type unicast return comment "not addressed to this host"',
+        f'fence-web: {ELSEWHERE} return comment "not addressed to this host"',
         f"fence-web: ip saddr & 255.255.0.0 != @near4-web {FAR}",
         f"fence-web: ip6 saddr & ffff:: != @near6-web {FAR}",
         'fence-web: ip saddr @except4-web return comment "exceptions and local networks"',
@@ -73,7 +77,8 @@ def test_a_ruleset_in_words() -> None:
         ("udp sport 5060 drop", "meta l4proto udp @th,0,16 13c4 drop"),
         ("ct state new drop", "ct state & 08000000 != 00000000 drop"),
         ("meta mark 5 drop", "[meta 2=00000003 1=00000001] @reg1 05000000 drop"),
-        ("fib daddr . iif type local drop", None),
+        ("fib daddr . iif type local drop", "fib daddr . iif type local drop"),
+        ("fib saddr type local drop", None),
         ("ct status assured drop", None),
         ("limit rate 5/second drop", None),
         ("log", None),

@@ -1,0 +1,49 @@
+"""Interfaces in a routing table of their own, whose addresses the main one knows nothing of.
+
+Not every kernel has VRF; Debian's do (``python -m tests.kernels``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from geofence.errors import LabError
+from geofence.lab.probes import Transport
+from geofence.merge import merge
+from geofence.model.prefixes import Family
+from tests.behaviour.fence import Fence
+from tests.behaviour.scene import LISTS, POLICY, Role, probe
+
+INSIDE = {Family.IPV4: ip_address("10.8.0.1"), Family.IPV6: ip_address("fd00:8::1")}
+"""The addresses of the PBX's second interface."""
+
+
+@pytest.fixture
+def fence_with_vrf(fence: Fence) -> Fence:
+    """The second interface is in a VRF."""
+    try:
+        fence.run("ip link add phones type vrf table 77")
+    except LabError as error:
+        pytest.skip(f"this kernel has no VRF: {error}")
+    for command in (
+        "link set phones up",
+        "link set tun0 master phones",
+        f"addr replace {INSIDE[Family.IPV6]}/64 dev tun0 nodad",
+    ):
+        fence.run(f"ip {command}")
+    return fence
+
+
+@pytest.mark.parametrize("family", Family)
+def test_what_is_for_an_address_of_a_vrf_is_fenced(fence_with_vrf: Fence, family: Family) -> None:
+    fence = fence_with_vrf
+    sent = [
+        replace(probe(role, family, Transport.UDP, 5060), destination=INSIDE[family], link="tun0")
+        for role in (Role.ALLOWED, Role.FOREIGN)
+    ]
+    assert fence.lab.fire(sent) == ["pbx", "pbx"]
+    fence.apply(merge(replace(POLICY, interfaces=("lo",)), LISTS))
+    assert fence.lab.fire(sent) == ["pbx", None]
