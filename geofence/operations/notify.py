@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Callable
@@ -211,17 +212,26 @@ def _run_hook(hook: tuple[str, ...], facts: str) -> tuple[int, str]:
     with _in_memory("facts") as given, _in_memory("errors") as errors:
         given.write(facts.encode())
         given.seek(0)
-        done = subprocess.run(  # noqa: S603 - the operator's own command, from rules only root writes
+        with subprocess.Popen(  # noqa: S603 - the operator's own command, from rules only root writes
             hook,
             stdin=given,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            timeout=_HOOK_SECONDS,
-            check=False,
-        )
+            start_new_session=True,
+        ) as process:
+            code = _await(process)
         length = errors.seek(0, os.SEEK_END)
         errors.seek(max(0, length - _QUOTED_OCTETS))
-        return done.returncode, errors.read(_QUOTED_OCTETS).decode(errors="replace").strip()
+        return code, errors.read(_QUOTED_OCTETS).decode(errors="replace").strip()
+
+
+def _await(process: subprocess.Popen[bytes]) -> int:
+    """Wait for its end; if it takes too long, stop it and all that it has started."""
+    try:
+        return process.wait(_HOOK_SECONDS)
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _in_memory(name: str) -> FileIO:

@@ -260,13 +260,25 @@ def test_what_the_program_leaves_in_the_background_holds_nothing_up(tmp_path: Pa
         os.kill(int(left.read_text()), signal.SIGKILL)
 
 
-def test_a_program_that_does_not_end_is_stopped(
+def test_a_program_that_does_not_end_is_stopped_with_what_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notify, "_HOOK_SECONDS", 1)  # half a minute is long for a test
-    site = listening(tmp_path, "/bin/sleep", "100")
+    left = tmp_path / "left"
+    site = listening(tmp_path, "/bin/sh", "-c", 'sleep 100 & echo $! > "$0"; wait', str(left))
     [said] = told_healing(site)
-    assert said == "[notify] command /bin/sleep did not end within 1 seconds and was stopped."
+    assert said == "[notify] command /bin/sh did not end within 1 seconds and was stopped."
+    until = monotonic() + 10
+    while _runs(int(left.read_text())):
+        assert monotonic() < until
+
+
+def _runs(process: int) -> bool:
+    """Whether it is there, and not just waiting for somebody to hear of its end."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_of_a_program_that_says_much_the_end_is_quoted(tmp_path: Path) -> None:

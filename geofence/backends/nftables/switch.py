@@ -57,10 +57,10 @@ def _looks(netlink: Netlink) -> Iterator[Look]:
     )
 
 
-def _transacted(netlink: Netlink, requests: list[Request], held: Look) -> bool:
+def _transacted(netlink: Netlink, made: list[Request], held: Look) -> bool:
     """Carry out what was made for a look; false, and nothing done, if it is no longer true."""
     try:
-        netlink.transact(requests, held.generation)
+        netlink.transact(made, held.generation)
     except Changed:
         return False
     return True
