@@ -42,6 +42,11 @@ EVERY_FAMILY = nested(
 """The elements of a set that every packet's family is in, ``NFPROTO_IPV4`` or ``NFPROTO_IPV6``."""
 
 
+def hold_every_family(pieces: Sequence[bytes]) -> bool:
+    """Whether these are just those elements, as the kernel lists them."""
+    return _one_by_one(b"".join(pieces)) == ([0x00], [0xFF])
+
+
 def encode(prefixes: PrefixSet) -> list[bytes]:
     """The elements of a set, in pieces that each fit one attribute.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import takewhile
 
 from geofence.backends.nftables import elements, kernel, listing, near
 from geofence.backends.nftables.kernel import ChainFlag, SetFlag, TableFlag
@@ -10,6 +12,7 @@ from geofence.backends.nftables.look import Look
 from geofence.backends.nftables.near import NearKey
 from geofence.backends.nftables.objects import (
     BASE,
+    KernelRule,
     Key,
     chain_name,
     counted_service,
@@ -27,6 +30,7 @@ def observed(held: Look) -> Observed:
     """What a look with elements tells the planner."""
     if not held.exists:
         return Observed()
+    held = replace(held, rules=tuple(_without_former(held)))
     chains = chains_in_use(held)
     in_use = sets_in_use(held)
     sets = {
@@ -47,6 +51,32 @@ def observed(held: Look) -> Observed:
         },
         debris=(*_debris(held, chains, in_use), *_outdated(held, chains, in_use, sets)),
     )
+
+
+def _without_former(held: Look) -> Iterator[KernelRule]:
+    """The rules without those that a killed run has left out of use, which are debris."""
+    base = [rule for rule in held.rules if rule.chain == BASE.name]
+    in_force = _behind_gate(base, held)
+    # Without an open gate, what no rule goes to is in use all the same: it lacks that rule.
+    in_use = chains_in_use(held).values() if in_force is base else listing.chains_gone_to(in_force)
+    of_services = (each for each in held.chains if is_chain_name(each.name) and each.hook is None)
+    former = {each.name for each in of_services} - set(in_use)
+    yield from in_force
+    yield from (rule for rule in held.rules if rule.chain not in {BASE.name, *former})
+
+
+def _behind_gate(rules: list[KernelRule], held: Look) -> list[KernelRule]:
+    """The rules of the base chain, as if there were no gate, and nothing after it, if one is open.
+
+    One that is closed, or that not all rules at the front are behind, is left for all to see.
+    """
+    for gate in filter(is_gate, held.sets):
+        if elements.hold_every_family(held.elements[gate.name]):
+            behind = list(takewhile(bool, (listing.behind(gate.name, rule) for rule in rules)))
+            *wanted, last = behind or [None]
+            if last is not None and listing.is_return(last):
+                return list(filter(None, wanted))
+    return rules
 
 
 def chains_in_use(held: Look) -> dict[str, str]:

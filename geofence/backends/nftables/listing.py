@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
 from geofence.backends.nftables import kernel, userdata
@@ -36,7 +38,7 @@ from geofence.backends.nftables.objects import BASE, KernelChain, KernelRule
 from geofence.backends.nftables.rules import DESTINATION_PORT, LOOPBACK, NFPROTO, SOURCE
 from geofence.model.policy import Protocol
 from geofence.model.prefixes import Family, address_text
-from geofence.netlink.attributes import as_number, as_string, each, values
+from geofence.netlink.attributes import as_number, as_string, each, nested, values
 
 Attributes = Mapping[int, bytes]
 
@@ -109,6 +111,24 @@ def chains_gone_to(rules: Iterable[KernelRule]) -> Iterator[str]:
             if name == "immediate":
                 target = _verdict(attributes).get(Verdict.CHAIN)
                 yield from () if target is None else (as_string(target),)
+
+
+def behind(gate: str, rule: KernelRule) -> KernelRule | None:
+    """The rule without asking whether a gate is open; None if it does not begin with that."""
+    asked = replace(rule, expressions=_some_of(rule, 0, 2), userdata=b"")
+    if _described(asked, Shown({}, {})) != f"{_META[MetaKey.NFPROTO].text} @{gate}":
+        return None
+    return replace(rule, expressions=_some_of(rule, 2, None))
+
+
+def _some_of(rule: KernelRule, first: int, past: int | None) -> bytes:
+    parts = islice(each(rule.expressions), first, past)
+    return b"".join(nested(kind, data) for kind, data in parts)
+
+
+def is_return(rule: KernelRule) -> bool:
+    """Whether it ends the chain for every packet."""
+    return _described(rule, Shown({}, {})) == _VERDICTS[Code.RETURN]
 
 
 def counters_counted_on(rules: Iterable[KernelRule]) -> Iterator[str]:

@@ -393,12 +393,13 @@ def test_killed_after_any_transaction_the_fence_is_the_old_or_the_new(
 def test_a_run_killed_after_its_first_transaction_is_followed_by_any(
     monkeypatch: pytest.MonkeyPatch, host: Host, desired: Ruleset
 ) -> None:
-    commit(RULESET)
-    for _ in range(2):
-        with monkeypatch.context() as patched:
-            kill_after(patched, 1)
-            with pytest.raises(Killed):
-                commit(OTHER)
+    killed_once(monkeypatch, RULESET, SMALL)  # which has a service less
+    assert BACKEND.observe().rules == BACKEND.rules(SMALL)
+    with monkeypatch.context() as patched:
+        kill_after(patched, 1)
+        with pytest.raises(Killed):
+            commit(OTHER)
+    assert BACKEND.observe().rules == BACKEND.rules(OTHER)
     text = listed(host)
     assert "set gate/2 {" in text
     with Host("other") as other, other.entered():
@@ -458,23 +459,47 @@ def test_what_any_number_of_killed_runs_left_behind_is_cleared_away(host: Host) 
 def _fence_is(old: Ruleset, new: Ruleset) -> bool:
     """Whether it is the new one; the old one otherwise, and nothing else ever."""
     seen = BACKEND.observe()
-    behind_gate = _gated(BACKEND.rules(new))
-    in_use = tuple(rule for rule in seen.rules if "not the one in use" not in rule)
-    assert in_use in (BACKEND.rules(old), BACKEND.rules(new), behind_gate)
-    assert (in_use == seen.rules) == (in_use != behind_gate)
-    assert seen.sets in (old.sets, new.sets)
-    assert (seen.sets == new.sets) or in_use == BACKEND.rules(old)
+    assert (seen.rules, seen.sets) in [(BACKEND.rules(each), each.sets) for each in (old, new)]
     former = ("set allow", "set near", "set gate", "chain fence-")
     assert not [left for left in seen.debris if not left.startswith(former)]
     return seen.sets == new.sets
 
 
-def _gated(rules: tuple[str, ...]) -> tuple[str, ...]:
-    """The same rules, in force because the gate is open."""
-    bound, *rest = rules
-    base = [rule for rule in rest if rule.startswith("prerouting: ")]
-    behind = (rule.replace(": ", ": meta nfproto @gate ", 1) for rule in base)
-    return (bound, *behind, "prerouting: meta nfproto @gate return", *rest[len(base) :])
+def killed_once(monkeypatch: pytest.MonkeyPatch, old: Ruleset, new: Ruleset) -> None:
+    """A run that was killed after what is new was made."""
+    commit(old)
+    with monkeypatch.context() as patched:
+        kill_after(patched, 1)
+        with pytest.raises(Killed):
+            commit(new)
+
+
+SHUT_GATE = "flush set inet geofence gate"
+IN_FRONT = "insert rule inet geofence prerouting udp dport 5060 accept"
+BEFORE_THE_END = "insert rule inet geofence prerouting position {end} udp dport 5060 accept"
+NO_END = "delete rule inet geofence prerouting handle {end}"
+TO_THE_OLD = "insert rule inet geofence fence-sip/2 goto fence-sip"
+ANOTHER_WAY_IN = """
+add chain inet geofence fence-x {{ type filter hook prerouting priority 0; }}
+add rule inet geofence fence-x goto fence-sip
+"""
+
+
+@pytest.mark.parametrize(
+    "done", [SHUT_GATE, IN_FRONT, BEFORE_THE_END, NO_END, TO_THE_OLD, ANOTHER_WAY_IN]
+)
+def test_what_others_do_at_an_open_gate_is_seen_and_healed(
+    monkeypatch: pytest.MonkeyPatch, host: Host, done: str
+) -> None:
+    killed_once(monkeypatch, RULESET, OTHER)
+    left = plan_for(BACKEND, OTHER)
+    assert left.observed.debris
+    assert not left.rules_differ
+    assert not left.set_changes
+    chain = host.run("nft", "--handle", "list", "chain", "inet", "geofence", "prerouting")
+    (end,) = (line for line in chain.splitlines() if "@gate return" in line)
+    nft(host, done.format(end=end.rpartition(" ")[2]))
+    heal(OTHER, "rules")
 
 
 def test_root_of_a_user_namespace_fills_sets_beyond_its_send_buffer() -> None:
