@@ -9,7 +9,8 @@
     │   └── MissingListError      1  a list is needed, and no version was ever accepted
     ├── StateError                1  the state directory cannot be read or written
     ├── BackendError              1  the kernel or a program of the backend said no
-    │   └── BackendUnavailable    1  privilege, program or kernel support is missing
+    │   ├── BackendUnavailable    1  privilege, program or kernel support is missing
+    │   └── UntidyError           1  what was wanted is in the kernel, and something former too
     ├── VerificationError         1  the kernel does not hold what was committed
     ├── LabError                  1  a step of the demo or of a test's network failed
     │   └── LabUnavailable        1  no throw-away network can be made here
@@ -77,6 +78,10 @@ class BackendError(GeofenceError):
 
 class BackendUnavailable(BackendError):  # noqa: N818 - says what is the case, not that it is an error
     """Privilege, a program or kernel support is missing; the message names the remedy."""
+
+
+class UntidyError(BackendError):
+    """The fence is the one that was wanted; what is former could not all be taken away."""
 
 
 class VerificationError(GeofenceError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from geofence.backends import registry
 from geofence.backends.choose import others
 from geofence.backends.interface import Backend
-from geofence.errors import BackendError, BackendUnavailable, VerificationError
+from geofence.errors import BackendError, BackendUnavailable, UntidyError, VerificationError
 from geofence.model.plan import Plan
 from geofence.model.ruleset import Ruleset
 from geofence.plan import make_plan
@@ -22,6 +22,8 @@ class Applied:
     """What was done; empty if the kernel held it already."""
     replaced: tuple[str, ...] = ()
     """Other backends whose fence was taken away once this one stood."""
+    untidy: str = ""
+    """Why some of what is former is still there, out of use; empty if none is."""
 
 
 def plan_for(backend: Backend, desired: Ruleset) -> Plan:
@@ -37,11 +39,34 @@ def apply_ruleset(backend: Backend, desired: Ruleset) -> Applied:
         VerificationError: the kernel took it and then did not hold it.
     """
     plan = plan_for(backend, desired)
-    if not plan.is_empty:
-        backend.commit(plan)
-        _verify(plan_for(backend, desired))
+    untidy = "" if plan.is_empty else _commit(backend, plan)
     replaced = tuple(other.name for other in others(backend) if _cleared(other))
-    return Applied(plan, replaced)
+    return Applied(plan, replaced, untidy)
+
+
+def _commit(backend: Backend, plan: Plan) -> str:
+    """Commit and verify; why some of what is former is left, if that is so."""
+    untidy = ""
+    try:
+        backend.commit(plan)
+    except UntidyError as error:
+        untidy = (
+            f"The fence is as it should be, and what was there before could not all be taken away: "
+            f"{error} The next run does it."
+        )
+    try:
+        left = plan_for(backend, plan.desired)
+    except BackendError as error:
+        raise VerificationError(
+            f"What was applied could not be read back, and was not recorded: {error} "
+            "'geofence status' tells how the fence is."
+        ) from error
+    if not (left.only_tidies if untidy else left.is_empty):
+        raise VerificationError(
+            f"The kernel does not hold what was committed: {'; '.join(differences(left))}. "
+            "Another program may have changed it meanwhile; run 'geofence apply' again."
+        )
+    return untidy
 
 
 def remove_all() -> tuple[str, ...]:
@@ -90,11 +115,3 @@ def _cleared(backend: Backend) -> bool:
         return backend.remove()
     except BackendUnavailable:  # what cannot work here holds nothing here
         return False
-
-
-def _verify(left: Plan) -> None:
-    if not left.is_empty:
-        raise VerificationError(
-            f"The kernel does not hold what was committed: {'; '.join(differences(left))}. "
-            "Another program may have changed it meanwhile; run 'geofence apply' again."
-        )

@@ -84,3 +84,8 @@ class Plan:
     def is_empty(self) -> bool:
         """Whether the kernel already holds what it should."""
         return not (self.set_changes or self.rules_differ or self.observed.debris)
+
+    @property
+    def only_tidies(self) -> bool:
+        """Whether packets meet what they should, and at most something out of use is to go."""
+        return not self.rules_differ and all(change.after is None for change in self.set_changes)

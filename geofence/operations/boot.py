@@ -61,12 +61,13 @@ def _restored(
     chosen = site.choose_again(generation)
     applied = apply_ruleset(chosen.backend, generation.ruleset)
     again = _let_in_again(generation.ruleset) if another and not applied.plan.is_empty else ()
+    wrong = (*notes, applied.untidy) if applied.untidy else notes
     return RunReport(
         applied.plan,
         chosen.why,
         generation.number,
-        notes=(*notes, *again),
-        degraded=bool(notes),
+        notes=(*wrong, *again),
+        degraded=bool(wrong),
     )
 
 

@@ -133,15 +133,16 @@ def commit(
     if wish.cut or wish.revoked is not None:
         notes = (*notes, *change.cut())
     replaced = (f"The fence of the backend {name} was taken away." for name in applied.replaced)
+    untidy = (applied.untidy,) if applied.untidy else ()
     problems = tuple(report.problem for report in reports if report.problem)
     return RunReport(
         plan=applied.plan,
         backend=chosen.why,
         generation=number,
         lists=reports,
-        notes=(*problems, *change.notes, *replaced, *notes),
+        notes=(*problems, *change.notes, *replaced, *untidy, *notes),
         impact=change.impact,
-        degraded=bool(problems) or number is None,
+        degraded=bool(problems or untidy) or number is None,
     )
 
 

@@ -35,7 +35,8 @@ class NftablesBackend:
         from geofence.backends.nftables import listing, rules, transaction
         from geofence.backends.nftables.look import Look
 
-        names = transaction.free_names(ruleset, Look(0), {})
+        sets = transaction.wanted_sets(ruleset)
+        names = transaction.free_names(ruleset, Look(0), {}, sets)
         chains = transaction.wanted_chains(ruleset, names)
         compiled = (*rules.base_rules(ruleset, names), *rules.service_rules(ruleset, names))
         return listing.lines(chains, compiled, listing.Shown({}, {}))

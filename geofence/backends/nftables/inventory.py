@@ -30,7 +30,7 @@ def observed(held: Look) -> Observed:
     """What a look with elements tells the planner."""
     if not held.exists:
         return Observed()
-    held = replace(held, rules=tuple(_without_former(held)))
+    held = in_force(held)
     chains = chains_in_use(held)
     in_use = sets_in_use(held)
     sets = {
@@ -53,8 +53,12 @@ def observed(held: Look) -> Observed:
     )
 
 
+def in_force(held: Look) -> Look:
+    """The look without the rules that a killed run has left out of use, which are debris."""
+    return replace(held, rules=tuple(_without_former(held)))
+
+
 def _without_former(held: Look) -> Iterator[KernelRule]:
-    """The rules without those that a killed run has left out of use, which are debris."""
     base = [rule for rule in held.rules if rule.chain == BASE.name]
     in_force = _behind_gate(base, held)
     # Without an open gate, what no rule goes to is in use all the same: it lacks that rule.

@@ -14,6 +14,7 @@ from geofence.backends.nftables.objects import (
     KernelObject,
     KernelRule,
     KernelSet,
+    is_gate,
 )
 from geofence.errors import BackendError
 from geofence.model.plan import Count
@@ -37,7 +38,7 @@ class Look:
     objects: tuple[KernelObject, ...] = ()
     flowtables: tuple[str, ...] = ()
     elements: Mapping[str, list[bytes]] = field(default_factory=dict)
-    """By the name of the set, if they were asked for."""
+    """By the name of the set; of gates alone, unless all were asked for."""
 
 
 def look(netlink: Netlink, *, elements: bool) -> Look:
@@ -48,7 +49,7 @@ def look(netlink: Netlink, *, elements: bool) -> Look:
 
     Args:
         netlink: the socket.
-        elements: whether to read what the sets hold too.
+        elements: whether to read what all sets hold too.
 
     Raises:
         BackendUnavailable: no privilege, or no nf_tables in the kernel.
@@ -89,9 +90,8 @@ def _read(netlink: Netlink, generation: int, *, elements: bool) -> Look:
             for flowtable in _list(netlink, Message.GETFLOWTABLE, kernel.Flowtable.TABLE)
         ),
     )
-    if not elements:
-        return found
-    return replace(found, elements={held.name: _elements(netlink, held.name) for held in sets})
+    read = [held.name for held in sets if elements or is_gate(held)]
+    return replace(found, elements={name: _elements(netlink, name) for name in read})
 
 
 def _list(netlink: Netlink, kind: Message, of_table: int) -> Iterator[dict[int, bytes]]:

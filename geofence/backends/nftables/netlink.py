@@ -240,6 +240,12 @@ class Netlink(Closing):
         try:
             self._socket.send(data)
         except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                raise BackendError(
+                    f"This user namespace lets a socket send {self.room():,} bytes at once, and a "
+                    f"transaction with nf_tables takes {len(data):,}; raise net.core.wmem_max, or "
+                    "run geofence as root of the host."
+                ) from error
             raise BackendError(f"nf_tables cannot be reached: {error.strerror}.") from error
 
     def _pending(self) -> Iterator[Message]:

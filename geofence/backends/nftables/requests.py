@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from geofence.backends.nftables import elements, kernel, userdata
 from geofence.backends.nftables.kernel import Message
 from geofence.backends.nftables.near import networks
@@ -42,14 +44,30 @@ def no_table() -> Request:
     return Request(Message.DELTABLE, 0, body, f"removal of table inet {TABLE}")
 
 
-def new_set(key: Key, name: str, prefixes: PrefixSet) -> list[Request]:
-    """Make a set and fill it."""
-    if isinstance(key, SetKey):
-        size, pieces, told = 0, elements.encode(prefixes), _SET_COMMENTS[key.role]
-    else:
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a set is to hold, in the kernel's language; encoding it takes most of a run's time."""
+
+    key: Key
+    pieces: list[bytes]
+    size: int = 0
+    """The most elements that it will ever hold; 0: not said."""
+
+    @classmethod
+    def of(cls, key: Key, prefixes: PrefixSet) -> Content:
+        """Encode it."""
+        if isinstance(key, SetKey):
+            return cls(key, elements.encode(prefixes))
         keys = networks(prefixes)
-        size, pieces, told = len(keys), elements.encode_keys(key.family, keys), _NEAR_COMMENT
-    return [_head(set_of(key, name), told, size), *(_filling(name, piece) for piece in pieces)]
+        return cls(key, elements.encode_keys(key.family, keys), len(keys))
+
+
+def new_set(name: str, content: Content) -> list[Request]:
+    """Make a set and fill it."""
+    key = content.key
+    told = _SET_COMMENTS[key.role] if isinstance(key, SetKey) else _NEAR_COMMENT
+    head = _head(set_of(key, name), told, content.size)
+    return [head, *(_filling(name, piece) for piece in content.pieces)]
 
 
 def new_gate(name: str) -> Request:
@@ -94,13 +112,16 @@ def no_rules() -> Request:
 
 
 def new_counter(counter: KernelObject) -> Request:
-    """Make a counter that has counted nothing yet."""
-    zero = (number(part, 0, 8) for part in (kernel.Counter.BYTES, kernel.Counter.PACKETS))
+    """Make a counter that begins with what it is given to have counted."""
+    begun = (
+        number(kernel.Counter.BYTES, counter.count.octets, 8),
+        number(kernel.Counter.PACKETS, counter.count.packets, 8),
+    )
     body = (
         string(kernel.Object.TABLE, TABLE)
         + string(kernel.Object.NAME, counter.name)
         + number(kernel.Object.TYPE, counter.kind)
-        + nested(kernel.Object.DATA, *zero)
+        + nested(kernel.Object.DATA, *begun)
     )
     return Request(Message.NEWOBJ, CREATE, body, f"counter {counter.name}")
 

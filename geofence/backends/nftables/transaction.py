@@ -20,7 +20,7 @@ and a look-up may miss addresses that are in both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from geofence.backends.nftables import requests, rules
 from geofence.backends.nftables.kernel import ChainFlag, SetFlag
@@ -41,6 +41,7 @@ from geofence.backends.nftables.objects import (
     key_of,
     names_for,
 )
+from geofence.backends.nftables.requests import Content
 from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import Ruleset
 
@@ -62,51 +63,75 @@ def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
     return own | dict(near_sets(ruleset).items())
 
 
-def free_names(ruleset: Ruleset, held: Look, standing: Mapping[Key, str]) -> Names:
+def free_names(
+    ruleset: Ruleset, held: Look, standing: Mapping[Key, str], missing: Iterable[Key]
+) -> Names:
     """Names for what is made beside what is there.
 
     Args:
         ruleset: what the kernel should hold.
         held: what it holds.
         standing: the sets that are right as they are.
+        missing: those to be made.
     """
     sets = {each.name for each in held.sets}
     chains = {each.name for each in held.chains}
-    new = (key for key in wanted_sets(ruleset) if key not in standing)
     return Names(
-        {**standing, **{key: _free(key.name, sets) for key in new}},
+        {**standing, **{key: _free(key.name, sets) for key in missing}},
         {each.name: _free(chain_name(each.name), chains) for each in ruleset.services},
     )
 
 
+def can_stay(held: Look) -> bool:
+    """Whether rules in front of those that are there would decide.
+
+    Not where the chain that packets come in by is bound elsewhere, or is no such chain.
+    """
+    return all(chain == BASE for chain in held.chains if chain.name == BASE.name)
+
+
 def addition(
-    ruleset: Ruleset, held: Look, names: Names, missing: Mapping[Key, PrefixSet]
+    ruleset: Ruleset, held: Look, names: Names, missing: Iterable[Content]
 ) -> list[Request]:
     """What makes the fence the ruleset's, and leaves what is former standing, out of use.
 
     Args:
         ruleset: what the kernel should hold.
-        held: what it holds.
+        held: what it holds, of which the rules can stay.
         names: free ones but for the sets that are right as they are.
         missing: the sets to be made.
     """
-    new_sets = [
-        part for key in missing for part in requests.new_set(key, names.sets[key], missing[key])
-    ]
-    base = next((chain for chain in held.chains if chain.name == BASE.name), None)
-    if base not in (None, BASE):
-        # No packets come in there as they should: there is no fence to keep until the new one is
-        # complete, and nobody is let in meanwhile who should not be.
-        return [requests.new_table(), *new_sets, *replacement(ruleset, held, names)]
     gate = _free(GATE, {each.name for each in held.sets})
     return [
         requests.new_table(),
-        *new_sets,
+        *(part for content in missing for part in _new_set(content, names)),
         requests.new_gate(gate),
         *_chains_and_counters(ruleset, held, names),
         *map(requests.new_rule, rules.service_rules(ruleset, names)),
         *_in_front(rules.gated(rules.base_rules(ruleset, names), gate)),
         requests.opening(gate),
+    ]
+
+
+def anew(ruleset: Ruleset, held: Look, names: Names, contents: Iterable[Content]) -> list[Request]:
+    """What puts a table in the place of one that cannot be made right: its flags cannot be changed.
+
+    Until the new sets can be searched, nobody is let in. Counters go on from what they had counted.
+
+    Args:
+        ruleset: what the kernel should hold.
+        held: what it holds.
+        names: any.
+        contents: those of all sets.
+    """
+    counters = {each.name: each for each in held.objects if _is_wanted(each, ruleset)}
+    return [
+        requests.no_table(),
+        requests.new_table(),
+        *(part for content in contents for part in _new_set(content, names)),
+        *map(requests.new_chain, wanted_chains(ruleset, names)),
+        *(requests.new_counter(counters.get(each.name, each)) for each in wanted_counters(ruleset)),
+        *_rules(ruleset, names),
     ]
 
 
@@ -122,8 +147,7 @@ def replacement(ruleset: Ruleset, held: Look, names: Names) -> list[Request]:
         requests.new_table(),
         *(_clearing(ruleset, held, names) if held.exists else ()),
         *_chains_and_counters(ruleset, held, names),
-        *map(requests.new_rule, rules.base_rules(ruleset, names)),
-        *map(requests.new_rule, rules.service_rules(ruleset, names)),
+        *_rules(ruleset, names),
     ]
 
 
@@ -142,6 +166,15 @@ def former_sets(held: Look, names: Names) -> list[Request]:
 
 def _free(usual: str, taken: set[str]) -> str:
     return next(name for name in names_for(usual) if name not in taken)
+
+
+def _new_set(content: Content, names: Names) -> list[Request]:
+    return requests.new_set(names.sets[content.key], content)
+
+
+def _rules(ruleset: Ruleset, names: Names) -> Iterator[Request]:
+    yield from map(requests.new_rule, rules.base_rules(ruleset, names))
+    yield from map(requests.new_rule, rules.service_rules(ruleset, names))
 
 
 def _in_front(new: list[KernelRule]) -> Iterator[Request]:

@@ -7,15 +7,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from geofence.apply.transaction import plan_for
+from geofence.apply.transaction import apply_ruleset, plan_for
 from geofence.backends.nftables import backend, elements, kernel, requests
 from geofence.backends.nftables.backend import NftablesBackend
 from geofence.backends.nftables.kernel import Message
 from geofence.backends.nftables.netlink import Netlink, Request, connected
+from geofence.backends.nftables.requests import Content
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.lab.host import Host
 from geofence.merge import merge
@@ -30,6 +32,8 @@ from tests.support.values import JAPAN, RTP, SIP, country, policy, space
 BACKEND = NftablesBackend()
 RULESET = merge(policy(), JAPAN)
 OTHER = merge(policy(), {country("JP"): space("203.0.113.0/24", "192.0.2.0/25", "2001:db8:2::/48")})
+ONE_LESS = merge(policy(services=(SIP,)), {country("JP"): space("203.0.113.0/24")})
+"""A service less, and another list."""
 SMALL = merge(policy(services=(SIP,), local=space("10.0.0.0/15", "fe80::/16")), JAPAN)
 LISTED = Path(__file__).with_name("listed.nft").read_text(encoding="utf-8")
 
@@ -389,12 +393,15 @@ def test_killed_after_any_transaction_the_fence_is_the_old_or_the_new(
     assert set(outcomes) == ({True} if socket_is == "wide" else {False, True})
 
 
-@pytest.mark.parametrize("desired", [SMALL, RULESET, OTHER, Ruleset()])
+@pytest.mark.parametrize("former", [SMALL, ONE_LESS])
+@pytest.mark.parametrize("desired", [SMALL, ONE_LESS, RULESET, OTHER, Ruleset()])
 def test_a_run_killed_after_its_first_transaction_is_followed_by_any(
-    monkeypatch: pytest.MonkeyPatch, host: Host, desired: Ruleset
+    monkeypatch: pytest.MonkeyPatch, host: Host, former: Ruleset, desired: Ruleset
 ) -> None:
-    killed_once(monkeypatch, RULESET, SMALL)  # which has a service less
-    assert BACKEND.observe().rules == BACKEND.rules(SMALL)
+    killed_once(monkeypatch, RULESET, former)
+    left = plan_for(BACKEND, former)
+    assert left.only_tidies
+    assert not left.is_empty
     with monkeypatch.context() as patched:
         kill_after(patched, 1)
         with pytest.raises(Killed):
@@ -408,6 +415,85 @@ def test_a_run_killed_after_its_first_transaction_is_followed_by_any(
     commit(desired)
     assert plan_for(BACKEND, desired).is_empty
     assert "gate" not in listed(host)
+
+
+def test_a_run_killed_after_its_first_transaction_is_ended_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    killed_once(monkeypatch, RULESET, ONE_LESS)
+    commit(ONE_LESS)
+    assert plan_for(BACKEND, ONE_LESS).is_empty
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_where_tidying_fails_the_fence_is_the_new_one_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    commit(RULESET)
+    transact = Netlink.transact
+    calls = count()
+
+    def failing(*args: object) -> None:
+        if next(calls) == number:
+            raise BackendError("No memory.")
+        transact(*args)  # type: ignore[arg-type]  # passed on as they come
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Netlink, "transact", failing)
+        applied = apply_ruleset(BACKEND, ONE_LESS)
+    assert "could not all be taken away: No memory. The next run" in applied.untidy
+    assert plan_for(BACKEND, ONE_LESS).only_tidies
+    assert apply_ruleset(BACKEND, ONE_LESS).untidy == ""
+    assert plan_for(BACKEND, ONE_LESS).is_empty
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("done", ["delete table inet geofence", "flush ruleset"])
+def test_what_others_flush_in_between_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, host: Host, done: str, number: int
+) -> None:
+    commit(RULESET)
+    transact = Netlink.transact
+    calls = count(1)
+
+    def disturbed(*args: object) -> None:
+        transact(*args)  # type: ignore[arg-type]  # passed on as they come
+        if next(calls) == number:
+            nft(host, done)
+
+    monkeypatch.setattr(Netlink, "transact", disturbed)
+    commit(OTHER)
+    assert plan_for(BACKEND, OTHER).is_empty
+
+
+def test_beside_a_base_chain_that_is_bound_otherwise_sets_are_filled_first(
+    monkeypatch: pytest.MonkeyPatch, host: Host
+) -> None:
+    """It may fence all the same, so nobody is to be shut out while they cannot be searched."""
+    commit(RULESET)
+    saved = listed(host).replace("priority mangle", "priority mangle + 1")
+    nft(host, f"flush ruleset\n{saved}")
+    made: list[set[int]] = []
+    transact = Netlink.transact
+
+    def watched(self: Netlink, messages: Sequence[Request], generation: int | None = None) -> None:
+        transact(self, messages, generation)
+        made.append({message.kind for message in messages})
+
+    monkeypatch.setattr(Netlink, "transact", watched)
+    commit(OTHER)
+    assert plan_for(BACKEND, OTHER).is_empty
+    assert made[0] == {Message.NEWTABLE, Message.NEWSET, Message.NEWSETELEM}
+    assert Message.NEWSETELEM not in made[1]
+
+
+def test_a_table_that_was_asleep_goes_on_counting(host: Host) -> None:
+    commit(RULESET)
+    saved = listed(host).replace("packets 0 bytes 0", "packets 7 bytes 700")
+    nft(host, f"flush ruleset\n{saved}")
+    nft(host, ASLEEP)
+    heal(RULESET, "rules")
+    assert set(BACKEND.observe().dropped.values()) == {(7, 700)}
 
 
 @pytest.mark.parametrize("before", [None, RULESET, SMALL])
@@ -535,7 +621,8 @@ def test_others_may_change_nftables_all_the_time(host: Host) -> None:
     program = "while :; do nft add table ip busy; nft delete table ip busy; sleep 0.005; done"
     busy = host.start(["sh", "-c", program])
     try:
-        for desired in (RULESET, OTHER, RULESET):
+        for numbers in (3_000, 2_000, 3_000):
+            desired = merge(policy(), {country("JP"): ground(numbers)})
             commit(desired)
             assert plan_for(BACKEND, desired).is_empty
     finally:
@@ -547,9 +634,8 @@ def test_what_the_kernel_refuses_changes_nothing_and_is_named(host: Host) -> Non
     commit(RULESET)
     before = listed(host)
     with Netlink() as netlink:
-        wrong = requests.new_set(
-            SetKey(Role.ALLOW, "", Family.IPV6), "allow4", space("2001:db8::/32").ipv6
-        )
+        key = SetKey(Role.ALLOW, "", Family.IPV6)
+        wrong = requests.new_set("allow4", Content.of(key, space("2001:db8::/32").ipv6))
         with pytest.raises(BackendError, match=r"refused set allow4: .*; the kernel is as it was"):
             netlink.transact([requests.new_table(), *wrong])
     assert listed(host) == before

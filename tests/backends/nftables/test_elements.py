@@ -13,7 +13,7 @@ from geofence.backends.nftables.backend import NftablesBackend
 from geofence.backends.nftables.kernel import Element, ElementFlag
 from geofence.backends.nftables.look import look
 from geofence.backends.nftables.netlink import Netlink
-from geofence.backends.nftables.requests import new_set, new_table, no_table
+from geofence.backends.nftables.requests import Content, new_set, new_table, no_table
 from geofence.lab.host import Host
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey
@@ -99,7 +99,7 @@ def test_every_piece_fits_an_attribute_and_holds_whole_intervals() -> None:
 def through_the_kernel(content: PrefixSet) -> PrefixSet:
     key = SetKey(Role.ALLOW, "", content.family)
     with Netlink() as netlink:
-        netlink.transact([new_table(), *new_set(key, key.name, content)])
+        netlink.transact([new_table(), *new_set(key.name, Content.of(key, content))])
         try:
             held = look(netlink, elements=True)
         finally:
@@ -151,7 +151,9 @@ def test_nothing_of_it_needs_a_backend_to_be_there(host: Host) -> None:
     del host
     key = SetKey(Role.ALLOW, "", Family.IPV4)
     with Netlink() as netlink:
-        netlink.transact([new_table(), *new_set(key, key.name, space("10.0.0.0/8").ipv4)])
+        netlink.transact(
+            [new_table(), *new_set(key.name, Content.of(key, space("10.0.0.0/8").ipv4))]
+        )
     seen = NftablesBackend().observe()
     assert seen.sets == {key: space("10.0.0.0/8").ipv4}
     assert seen.rules == ()
