@@ -325,26 +325,32 @@ Names = Annotated[
 
 
 @app.command(rich_help_panel=_DAILY)
-def allow(context: typer.Context, names: Names, *, as_json: Json = False) -> None:
+def allow(
+    context: typer.Context, names: Names, *, accept: Accept = None, as_json: Json = False
+) -> None:
     """Let an exception in, from now on.
 
     It is written down in 99-command-line.toml beside your rules, and applied at once.
 
     Example: geofence allow push-as, or geofence allow bria for all of that group.
     """
-    _switch(context, names, enabled=True, as_json=as_json)
+    _switch(context, names, accept, enabled=True, as_json=as_json)
 
 
 @app.command(rich_help_panel=_DAILY)
-def revoke(context: typer.Context, names: Names, *, as_json: Json = False) -> None:
+def revoke(
+    context: typer.Context, names: Names, *, accept: Accept = None, as_json: Json = False
+) -> None:
     """Let an exception in no longer; what it has established is cut.
 
     Example: geofence revoke push-as
     """
-    _switch(context, names, enabled=False, as_json=as_json)
+    _switch(context, names, accept, enabled=False, as_json=as_json)
 
 
-def _switch(context: typer.Context, names: list[str], *, enabled: bool, as_json: bool) -> None:
+def _switch(
+    context: typer.Context, names: list[str], accept: Accept, *, enabled: bool, as_json: bool
+) -> None:
     from geofence.cli.progress import watching
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
@@ -354,7 +360,7 @@ def _switch(context: typer.Context, names: list[str], *, enabled: bool, as_json:
     screen, ssh = Screen(), ssh_session()
     site = replace(context.obj, rules_required=False)  # what is not there is made
     with watching(screen) as watch:
-        report = switch(site, tuple(names), watch, enabled=enabled, ssh=ssh)
+        report = switch(site, tuple(names), watch, enabled=enabled, accept=accept or (), ssh=ssh)
     finish(screen, report, as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from geofence.errors import GeofenceError, UsageError
@@ -12,7 +13,7 @@ from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.gather import Watch, at_hand, fetched, unwatched
 from geofence.operations.report import RunReport
-from geofence.operations.run import Wish, apply_rules, holding
+from geofence.operations.run import Wish, apply_rules, check_overrides, holding
 from geofence.operations.site import Site
 from geofence.policy import exceptions_named
 from geofence.policy.owned import OWNED_FILE, with_enabled
@@ -22,18 +23,20 @@ _READABLE = 0o644
 """Rules are no secret, and 'geofence plan' needs no root."""
 
 
-def switch(
+def switch(  # noqa: PLR0913 - what the command line gives
     site: Site,
     names: tuple[str, ...],
     watch: Watch = unwatched,
     *,
     enabled: bool,
+    accept: Collection[str] = (),
     ssh: SshSession | None = None,
 ) -> RunReport:
     """Persist that exceptions (or groups of them) are on or off, and apply it.
 
     Raises:
-        UsageError: a name is no exception and no group, or a later file says otherwise.
+        UsageError: a name is no exception and no group, a later file says otherwise, or an
+            override names no guard, or no list that the rules need; nothing was changed.
         RulesError: the rules do not load; nothing was changed.
         StateError: the file could not be written; nothing was changed.
     """
@@ -42,7 +45,7 @@ def switch(
         before = read_if_there(site.owned_file)
         policy = site.policy()
         chosen = _chosen(policy, names)
-        wish = Wish(f"{verb} {' '.join(names)}", ssh=ssh)
+        wish = Wish(f"{verb} {' '.join(names)}", accept, ssh)
         if not enabled:
             wish = replace(wish, revoked=_space(site, chosen))
         meant, known = ([each.name for each in some] for some in (chosen, policy.exceptions))
@@ -58,7 +61,9 @@ def switch(
 
 def _apply(site: Site, wish: Wish, watch: Watch) -> RunReport:
     """Look up the host names that are meant now, then apply."""
-    gathered = fetched(site, site.policy(), (ListKind.HOST,), watch=watch)
+    policy = site.policy()
+    check_overrides(policy, wish)  # now, too: nothing is to be looked up and stored for a slip
+    gathered = fetched(site, policy, (ListKind.HOST,), watch=watch)
     gathered.store(site)
     return apply_rules(site, wish, gathered.reports).with_notes(gathered.notes)
 

@@ -70,7 +70,7 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     """
     ensure_private_directory(site.state_directory)
     policy = site.policy()
-    _check_overrides(policy, wish)  # now, too: nothing is to be fetched and stored for a slip
+    check_overrides(policy, wish)  # now, too: nothing is to be fetched and stored for a slip
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
     with holding(site):
         gathered.store(site)
@@ -87,7 +87,12 @@ def apply(site: Site, wish: Wish) -> RunReport:
         return apply_rules(site, wish)
 
 
-def _check_overrides(policy: Policy, wish: Wish) -> None:
+def check_overrides(policy: Policy, wish: Wish) -> None:
+    """See that what is to be accepted can be.
+
+    Raises:
+        UsageError: an override names no guard, or no list that the rules need.
+    """
     accepted((), wish.accept, names=[each.name for each in needed_lists(policy)])
 
 
@@ -105,7 +110,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         UsageError: an override names no guard, or no list that the rules need.
     """
     policy = site.policy()
-    _check_overrides(policy, wish)
+    check_overrides(policy, wish)
     reports = stored(site, policy, {report.id: report for report in fresh})
     desired = merge(policy, spaces(reports))
     chosen = site.choose_backend(policy.backend)

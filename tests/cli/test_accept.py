@@ -1,0 +1,37 @@
+"""What a guard says to pass works word for word, whichever verb it stopped."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.cli.machine import Machine
+from tests.cli.test_revoke import CALLERS, talking
+
+SHUT = "[allow]\ncountries = []\n"
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [["refresh"], ["apply"], ["allow", "office"], ["revoke", "home"], ["rollback"]],
+    ids=" ".join,
+)
+def test_what_a_guard_names_lets_the_verb_pass(one: Machine, verb: list[str]) -> None:
+    one.rule("60-ssh.toml", '[service.ssh]\nports = ["22/tcp"]\n')
+    shut = one.rule("70-shut.toml", SHUT)
+    one.ok("refresh")
+    shut.unlink()
+    one.ok("refresh")
+    talking(one, *CALLERS)
+    one.environment["SSH_CONNECTION"] = f"{CALLERS[0]} 50000 198.51.100.10 22"
+    if verb != ["rollback"]:
+        one.rule(shut.name, SHUT)
+
+    refused = one.run(*verb)
+    assert (refused.code, one.gets_in(*CALLERS)) == (3, [True, True, True])
+    passing = re.findall(r"pass (--accept [a-z-]+)\.", refused.err)
+    assert passing == ["--accept ssh", "--accept live-sources"]
+
+    one.ok(*verb, *" ".join(passing).split())
+    assert one.gets_in(*CALLERS) == [False, False, False]
