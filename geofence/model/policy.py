@@ -138,6 +138,8 @@ class Policy:
     interfaces: tuple[str, ...] = ()
     """Interfaces that are never fenced; ``*`` at the end stands for any rest."""
     exceptions: tuple[NamedException, ...] = ()
+    stale_switches: Mapping[str, bool] = field(default_factory=dict)
+    """By the name of what was an exception: whether the command line had switched it on."""
     blocklists: tuple[Blocklist, ...] = ()
     country_urls: tuple[str, ...] = ()
     """Templates of ``[source.country] urls`` in the order they are tried: with ``{cc}`` alone an

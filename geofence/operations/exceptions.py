@@ -44,7 +44,7 @@ def switch(  # noqa: PLR0913 - what the command line gives
     with holding(site):
         before = read_if_there(site.owned_file)
         policy = site.policy()
-        chosen = _chosen(policy, names)
+        chosen = _chosen(policy, names, enabled=enabled)
         wish = Wish(f"{verb} {' '.join(names)}", accept, ssh)
         if not enabled:
             wish = replace(wish, revoked=_space(site, chosen))
@@ -52,7 +52,7 @@ def switch(  # noqa: PLR0913 - what the command line gives
         _write_owned(site, with_enabled(_text(before), meant, enabled, known))
         try:
             _require(site, chosen, enabled=enabled)
-            return _apply(site, wish, watch)
+            return _apply(site, wish, watch).with_notes(_dropped(policy))
         except GeofenceError:
             # Rules that cannot be applied are not left for the next run to trip over.
             _put_back(site, before)
@@ -74,8 +74,19 @@ def _space(site: Site, chosen: tuple[NamedException, ...]) -> AddressSpace:
     return AddressSpace.union(exception_space(each, lists) | each.last_known for each in chosen)
 
 
-def _chosen(policy: Policy, names: tuple[str, ...]) -> tuple[NamedException, ...]:
-    return tuple(each for name in names for each in exceptions_named(policy, name))
+def _chosen(policy: Policy, names: tuple[str, ...], *, enabled: bool) -> tuple[NamedException, ...]:
+    """The exceptions; one that is gone is revoked by dropping its switch, as any change does."""
+    groups = {each.group for each in policy.exceptions}
+    gone = set() if enabled else policy.stale_switches.keys() - groups
+    meant = (name for name in names if name not in gone)
+    return tuple(each for name in meant for each in exceptions_named(policy, name))
+
+
+def _dropped(before: Policy) -> tuple[str, ...]:
+    return tuple(
+        f"{OWNED_FILE} had switched {name}, which no rule defines; it no longer does."
+        for name in before.stale_switches
+    )
 
 
 def _require(site: Site, chosen: tuple[NamedException, ...], *, enabled: bool) -> None:

@@ -17,6 +17,7 @@ from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.operations.report import ListOutcome, ListReport
 from geofence.operations.site import Site
+from geofence.policy import OWNED_FILE
 
 _CLOCKS_DIFFER = timedelta(hours=1)
 """A step of the clock that is none of setting it right."""
@@ -111,6 +112,16 @@ def stale(policy: Policy, reports: Iterable[ListReport], now: datetime) -> tuple
         if checked_at - now > _CLOCKS_DIFFER
     )
     return (*old, *future)
+
+
+def switched_for_nothing(policy: Policy) -> tuple[str, ...]:
+    """A sentence for each switch of the command line whose exception is gone, or has a new name."""
+    return tuple(
+        f"{OWNED_FILE} switches {name} {'on' if on else 'off'}, which no rule defines: if it has a "
+        f"new name, run 'geofence {'allow' if on else 'revoke'}' with that; if it is gone for "
+        f"good, run 'geofence revoke {name}'."
+        for name, on in policy.stale_switches.items()
+    )
 
 
 def at_hand(site: Site) -> Mapping[ListId, AddressSpace]:

@@ -29,6 +29,7 @@ from geofence.operations.gather import (
     spaces,
     stale,
     stored,
+    switched_for_nothing,
     unwatched,
 )
 from geofence.operations.live import look_at
@@ -65,6 +66,7 @@ def plan(
         *gathered.notes,
         *(report.problem for report in reports if report.problem),
         *(f"{each}." for each in overlapping),
+        *switched_for_nothing(policy),
     )
     try:
         chosen = site.choose_backend(policy.backend)
@@ -116,7 +118,11 @@ def status(site: Site) -> StatusReport:
         last=site.journal.outcome(),
         exceptions=in_force(policy, _hosts(site), _applied(generation, observed)),
         exceptions_off=tuple(each.name for each in policy.exceptions if not each.enabled),
-        notes=(*problems, *_unfenced(policy, services, observed)),
+        notes=(
+            *problems,
+            *switched_for_nothing(policy),
+            *_unfenced(policy, services, observed),
+        ),
     )
 
 

@@ -18,7 +18,15 @@ from geofence.model.lists import ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
-from geofence.operations.gather import Watch, fetched, spaces, stale, stored, unwatched
+from geofence.operations.gather import (
+    Watch,
+    fetched,
+    spaces,
+    stale,
+    stored,
+    switched_for_nothing,
+    unwatched,
+)
 from geofence.operations.live import let_in_again, look_at
 from geofence.operations.probation import begin, settle
 from geofence.operations.report import ListReport, RunReport
@@ -115,7 +123,8 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     desired = merge(policy, spaces(reports))
     chosen = site.choose_backend(policy.backend)
     report = commit(site, wish, chosen, desired, reports)
-    return report.with_notes(stale(policy, reports, datetime.now(UTC)))
+    notes = (*switched_for_nothing(policy), *stale(policy, reports, datetime.now(UTC)))
+    return report.with_notes(notes)
 
 
 def commit(

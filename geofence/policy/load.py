@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import reduce
+from operator import or_
 from pathlib import Path
 
 from geofence.model.policy import Origin, Policy
 from geofence.policy.files import RulesFile, read_rules
-from geofence.policy.owned import is_owned, without_stale
+from geofence.policy.owned import is_owned, stale_switches, without
 from geofence.policy.problems import Problems
 from geofence.policy.schema import read_policy
 from geofence.policy.tree import Table, merged, parse
@@ -47,12 +49,11 @@ def _policy(files: Iterable[RulesFile], problems: Problems) -> Policy:
     problems.raise_any()
     read = [(name, tree) for name, tree in trees if tree]
     others = _together(tree for name, tree in read if not is_owned(name))
-    rules = _together(
-        without_stale(tree, others) if is_owned(name) else tree for name, tree in read
-    )
+    gone = [stale_switches(tree, others) if is_owned(name) else {} for name, tree in read]
+    rules = _together(without(tree, stale) for (_, tree), stale in zip(read, gone, strict=True))
     policy = read_policy(rules, problems)
     problems.raise_any()
-    return policy
+    return replace(policy, stale_switches=reduce(or_, gone, {}))
 
 
 def _together(trees: Iterable[Table]) -> Table:

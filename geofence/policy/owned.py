@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePath
 
 from geofence.policy.problems import Mistake, Problems
@@ -29,8 +29,8 @@ def is_owned(file: str) -> bool:
     return PurePath(file).name == OWNED_FILE
 
 
-def without_stale(owned: Table, others: Table) -> Table:
-    """The owned file without switches for exceptions that are gone.
+def stale_switches(owned: Table, others: Table) -> dict[str, bool]:
+    """The switches of the owned file for exceptions that are gone: whether each is on.
 
     Whoever takes an exception out of the rules need not know that it was once allowed or revoked,
     and a release that no longer ships one cannot know. Such a switch means nothing any more; in any
@@ -40,17 +40,29 @@ def without_stale(owned: Table, others: Table) -> Table:
         owned: the tree of the owned file.
         others: those of all other files, merged.
     """
-    exceptions, known = owned.entries.get("exception"), others.entries.get("exception")
-    if not isinstance(exceptions, Table):
-        return owned
-    elsewhere = known.entries if isinstance(known, Table) else {}
-    kept = {
-        name: node
-        for name, node in exceptions.entries.items()
+    elsewhere = _exceptions(others)
+    found = {name: _switch(name, node) for name, node in _exceptions(owned).items()}
+    return {
+        name: switch
+        for name, switch in found.items()
         # Another switch elsewhere does not say what the exception is, either.
-        if not (_is_switch(name, node) and _is_switch(name, elsewhere.get(name, node)))
+        if switch is not None
+        and (name not in elsewhere or _switch(name, elsewhere[name]) is not None)
     }
-    return Table(owned.origin, {**owned.entries, "exception": Table(exceptions.origin, kept)})
+
+
+def without(rules: Table, stale: Collection[str]) -> Table:
+    """A file's tree without the switches of those names."""
+    exceptions = rules.entries.get("exception")
+    if not stale or not isinstance(exceptions, Table):
+        return rules
+    kept = {name: node for name, node in exceptions.entries.items() if name not in stale}
+    return Table(rules.origin, {**rules.entries, "exception": Table(exceptions.origin, kept)})
+
+
+def _exceptions(tree: Table) -> Mapping[str, Node]:
+    exceptions = tree.entries.get("exception")
+    return exceptions.entries if isinstance(exceptions, Table) else {}
 
 
 def with_enabled(text: str, names: Iterable[str], enabled: bool, known: Collection[str]) -> str:
@@ -99,12 +111,12 @@ def _leaves(path: tuple[str, ...], node: Node) -> Iterator[tuple[tuple[str, ...]
         yield path, node
 
 
-def _is_switch(name: str, node: Node) -> bool:
-    """Whether the command line could have written the table."""
+def _switch(name: str, node: Node) -> bool | None:
+    """What a table switches to that the command line could have written; None for any other."""
     match node:
-        case Table(entries={"enabled": Scalar(bool()), **others}):
-            return not others and _is_name(name)
-    return False
+        case Table(entries={"enabled": Scalar(bool(enabled)), **others}):
+            return enabled if not others and _is_name(name) else None
+    return None
 
 
 def _is_name(text: str) -> bool:

@@ -135,6 +135,59 @@ def test_an_exception_that_is_taken_out_of_the_rules_leaves_no_trouble_behind(on
     assert switches(one.owned) == ["[exception.lab]", "enabled = false"]
 
 
+def renamed(machine: Machine, old: str, new: str) -> None:
+    """Give an exception of the rules another name."""
+    rules = machine.rules / "50-test.toml"
+    text = rules.read_text(encoding="utf-8")
+    machine.rule(rules.name, text.replace(f"[exception.{old}]", f"[exception.{new}]"))
+
+
+LOST = [("allow", "office", "on", OFFICE[0]), ("revoke", "home", "off", "45.88.0.7")]
+
+
+@pytest.mark.parametrize(("verb", "name", "switched", "address"), LOST)
+def test_what_a_new_name_does_to_a_switch_is_told_until_it_is_switched_too(
+    one: Machine, verb: str, name: str, switched: str, address: str
+) -> None:
+    one.ok("refresh")
+    one.ok(verb, name)
+    meant = one.gets_in(address)
+    renamed(one, name, "bureau")
+    told = (
+        f"99-command-line.toml switches {name} {switched}, which no rule defines: if it has a new "
+        f"name, run 'geofence {verb}' with that; if it is gone for good, run "
+        f"'geofence revoke {name}'.\n"
+    )
+    verbs = (("plan", "--offline"), ("plan",), ("refresh",), ("apply",), ("status",))
+    for asked in verbs:
+        assert one.ok(*asked).err.count(told) == 1
+    assert one.gets_in(address) != meant
+    done = one.ok(verb, "bureau")
+    assert f"had switched {name}, which no rule defines; it no longer does." in done.err
+    assert one.gets_in(address) == meant
+    for asked in verbs:
+        assert name not in one.ok(*asked).err
+
+
+@pytest.mark.parametrize(("verb", "name", "switched", "address"), LOST)
+def test_a_switch_whose_exception_is_gone_for_good_can_be_revoked(
+    one: Machine, verb: str, name: str, switched: str, address: str
+) -> None:
+    one.ok("refresh")
+    one.ok(verb, name)
+    one.ok("allow", "lab")
+    renamed(one, name, "bureau")
+    one.ok("apply")
+    before = one.gets_in(address, LAB)
+    assert one.run("allow", name).code == 2
+    assert f"switches {name} {switched}" in one.ok("status").err
+
+    one.ok("revoke", name)
+    assert switches(one.owned) == ["[exception.lab]", "enabled = true"]
+    assert one.gets_in(address, LAB) == before
+    assert name not in one.ok("status").err
+
+
 @pytest.mark.parametrize("verb", ["allow", "revoke"])
 def test_the_first_one_makes_no_fence_without_lists(one: Machine, verb: str) -> None:
     done = one.run(verb, "office")

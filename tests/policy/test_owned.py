@@ -58,11 +58,19 @@ def test_a_switch_for_an_exception_that_is_gone_is_dropped_at_the_next_change() 
 @pytest.mark.parametrize("later", ["", 'exception.trunk.hosts = ["a.example"]'])
 def test_a_switch_for_an_exception_that_is_gone_means_nothing(later: str) -> None:
     rules = 'exception.push-as = { hosts = ["a.example"], enabled = false }'
-    exceptions = with_owned(rules, TWO, later).exceptions
-    assert {each.name: each.enabled for each in exceptions} == {
+    made = with_owned(rules, TWO, later)
+    assert {each.name: each.enabled for each in made.exceptions} == {
         "push-as": True,
         **({"trunk": True} if later else {}),
     }
+    assert made.stale_switches == {"push-eu": True}
+
+
+def test_a_switch_for_an_exception_that_is_gone_is_remembered_as_it_was() -> None:
+    owned = with_enabled(TWO, ["push-as"], False, KNOWN)
+    assert with_owned("", owned).stale_switches == {"push-as": False, "push-eu": True}
+    defined = '[exception.push-as]\nhosts = ["a.example"]\n'
+    assert with_owned(defined, owned).stale_switches == {"push-eu": True}
 
 
 @pytest.mark.parametrize("file", ["50-mine.toml", "99-z.toml"])
