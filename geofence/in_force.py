@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from geofence.merge import exception_space
-from geofence.model.lists import ListId
+from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey
@@ -59,6 +59,33 @@ def in_force(
             if obstacles[each.name]
         ),
     )
+
+
+def never_resolved(
+    exceptions: Iterable[NamedException], lists: Mapping[ListId, AddressSpace]
+) -> tuple[str, ...]:
+    """What exceptions do not let in, because a host name of theirs was never resolved.
+
+    Args:
+        exceptions: those that are meant to let in what they stand for.
+        lists: those of host names that are at hand.
+    """
+    unresolved = [
+        (each, [host for host in each.hosts if ListId(ListKind.HOST, host) not in lists])
+        for each in exceptions
+    ]
+    shut = tuple(
+        f"The exception {each.name} does not let in {', '.join(hosts)}, never resolved so far: run "
+        "'geofence refresh' where DNS answers, or write the addresses into last_known."
+        for each, hosts in unresolved
+        if hosts and not each.last_known
+    )
+    stood_in_for = ", ".join(each.name for each, hosts in unresolved if hosts and each.last_known)
+    stand_in = (
+        f"last_known stands in for host names that were never resolved ({stood_in_for}): run "
+        "'geofence refresh' where DNS answers."
+    )
+    return (*shut, stand_in) if stood_in_for else shut
 
 
 def _held(sets: Mapping[SetKey, PrefixSet]) -> Mapping[str, AddressSpace]:

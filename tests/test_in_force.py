@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from geofence.in_force import InForce, Waiting, in_force
+from geofence.in_force import InForce, Waiting, in_force, never_resolved
 from geofence.merge import merge
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import NamedException, Policy
@@ -92,3 +92,33 @@ def test_one_that_is_off_is_not_in_force_because_others_let_the_same_in() -> Non
     off = NamedException("off", prefixes=space("203.0.113.7/32"), enabled=False)
     rules = ruled(FIXED, off)
     assert found(rules, rules) == InForce(("fixed",))
+
+
+NEVER = (
+    "The exception {} does not let in {}, never resolved so far: run 'geofence refresh' where DNS "
+    "answers, or write the addresses into last_known."
+)
+
+
+def test_host_names_that_were_never_resolved_are_told_beside_what_is_let_in() -> None:
+    two = replace(FAR, name="two", hosts=(HOST.name, "a.example", "b.example"))
+    mixed = replace(FAR, name="mixed", prefixes=FIXED.prefixes)
+    assert never_resolved((FIXED, FAR, mixed, two), {}) == (
+        NEVER.format("far", "far.example"),
+        NEVER.format("mixed", "far.example"),
+        NEVER.format("two", "far.example, a.example, b.example"),
+    )
+    assert never_resolved((FIXED, FAR, mixed, two), FAR_AT) == (
+        NEVER.format("two", "a.example, b.example"),
+    )
+
+
+def test_all_for_which_last_known_stands_in_are_one_sentence() -> None:
+    known = replace(FAR, last_known=space("203.0.113.9/32"))
+    some = [replace(known, name=name) for name in ("one", "other")]
+    stand_in = (
+        "last_known stands in for host names that were never resolved (one, other): run "
+        "'geofence refresh' where DNS answers."
+    )
+    assert never_resolved((*some, FAR), {}) == (NEVER.format("far", "far.example"), stand_in)
+    assert never_resolved(some, FAR_AT) == ()

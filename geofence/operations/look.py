@@ -13,7 +13,7 @@ from geofence.errors import BackendUnavailable, StateError
 from geofence.explain import countries_of, explain, parts
 from geofence.guards.lockout import SshSession
 from geofence.guards.overlaps import overlaps
-from geofence.in_force import in_force
+from geofence.in_force import in_force, never_resolved
 from geofence.merge import merge
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, ListKind
@@ -60,13 +60,15 @@ def plan(
         else fetched(site, policy, tuple(ListKind), watch=watch)
     )
     reports = gathered.reports
-    desired = merge(policy, spaces(reports))
+    lists = spaces(reports)
+    desired = merge(policy, lists)
     overlapping = overlaps({report.id: report.space for report in reports})
     notes = (
         *gathered.notes,
         *(report.problem for report in reports if report.problem),
         *(f"{each}." for each in overlapping),
         *switched_for_nothing(policy),
+        *never_resolved(policy.enabled_exceptions(), lists),
     )
     try:
         chosen = site.choose_backend(policy.backend)
@@ -104,6 +106,9 @@ def status(site: Site) -> StatusReport:
     reports = stored(site, policy)
     services = _services(policy, generation, observed)
     problems = (*map(str, damaged), *(report.problem for report in reports if report.problem))
+    hosts = _hosts(site)
+    exceptions = in_force(policy, hosts, _applied(generation, observed))
+    let_in = (each for each in policy.enabled_exceptions() if each.name in exceptions.names)
     return StatusReport(
         backend=chosen.why,
         fenced=bool(observed.rules),
@@ -116,11 +121,12 @@ def status(site: Site) -> StatusReport:
         lists=reports,
         stale=stale(policy, reports, datetime.now(UTC)),
         last=site.journal.outcome(),
-        exceptions=in_force(policy, _hosts(site), _applied(generation, observed)),
+        exceptions=exceptions,
         exceptions_off=tuple(each.name for each in policy.exceptions if not each.enabled),
         notes=(
             *problems,
             *switched_for_nothing(policy),
+            *never_resolved(let_in, hosts),
             *_unfenced(policy, services, observed),
         ),
     )

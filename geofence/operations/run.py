@@ -12,6 +12,7 @@ from geofence.backends.choose import Chosen
 from geofence.errors import StateError
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import accepted
+from geofence.in_force import never_resolved
 from geofence.merge import merge, needed_lists
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import ListKind
@@ -120,10 +121,15 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     policy = site.policy()
     check_overrides(policy, wish)
     reports = stored(site, policy, {report.id: report for report in fresh})
-    desired = merge(policy, spaces(reports))
+    lists = spaces(reports)
+    desired = merge(policy, lists)
     chosen = site.choose_backend(policy.backend)
     report = commit(site, wish, chosen, desired, reports)
-    notes = (*switched_for_nothing(policy), *stale(policy, reports, datetime.now(UTC)))
+    notes = (
+        *switched_for_nothing(policy),
+        *never_resolved(policy.enabled_exceptions(), lists),
+        *stale(policy, reports, datetime.now(UTC)),
+    )
     return report.with_notes(notes)
 
 

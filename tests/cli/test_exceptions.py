@@ -69,6 +69,32 @@ def test_where_dns_fails_the_last_known_address_is_let_in(one: Machine) -> None:
     assert one.gets_in(*PUSH) == [False, False, False]
 
 
+def test_rules_whose_host_name_was_never_resolved_do_not_look_applied(one: Machine) -> None:
+    one.ok("refresh")
+    trunk = '[exception.trunk]\nhosts = ["sip.provider.example"]\n'
+    told = (
+        "The exception trunk does not let in sip.provider.example, never resolved so far: run "
+        "'geofence refresh' where DNS answers, or write the addresses into last_known.\n"
+    )
+    one.rule("60-trunk.toml", trunk)
+    for verb in (("plan", "--offline"), ("apply",), ("plan",), ("refresh",)):
+        assert one.run(*verb).err.count(told) == 1
+    status = one.ok("status")
+    assert "Exception trunk: allowed but not in force (its host name " in status.out
+    assert told not in status.err  # said once
+
+    one.rule("60-trunk.toml", trunk + 'prefixes = ["198.51.100.0/24"]\n')
+    assert one.ok("apply").err.count(told) == 1
+    assert one.gets_in("198.51.100.7") == [True]
+    assert told in one.ok("status").err
+
+    one.rule("60-trunk.toml", trunk + 'last_known = ["198.51.100.0/24"]\n')
+    for asked in ("apply", "status"):
+        said = one.ok(asked).err
+        assert "last_known stands in for host names that were never resolved (trunk): " in said
+        assert told not in said
+
+
 def test_unknown_names_change_nothing(one: Machine) -> None:
     one.ok("refresh")
     before = one.files(), one.fence()
