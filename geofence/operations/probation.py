@@ -53,6 +53,8 @@ def confirm(site: Site) -> None:
     Raises:
         UsageError: nothing is, or no longer.
     """
+    if not site.state_directory.is_dir():
+        raise UsageError("Nothing waits to be confirmed: nothing was ever applied here.")
     with exclusive(site.state_directory, site.lock_seconds):
         site.tidy()
         probation = site.journal.probation()

@@ -18,6 +18,13 @@ def damage_newest_list(where: Machine) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
+def test_where_nothing_was_ever_applied_nothing_waits(one: Machine) -> None:
+    done = one.run("confirm")
+    assert (done.code, done.out) == (2, "")
+    assert "Nothing waits to be confirmed" in done.err
+    assert not one.state.exists()
+
+
 @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
 @pytest.mark.parametrize("degraded", [False, True], ids=["done", "degraded"])
 def test_the_operator_is_told_to_confirm(
