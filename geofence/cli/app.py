@@ -111,11 +111,12 @@ Cut = Annotated[
 
 
 @app.command(rich_help_panel=_DAILY)
-def plan(
+def plan(  # noqa: PLR0913 - an option each
     context: typer.Context,
     *,
     full: Annotated[bool, typer.Option("--full", help="Show every prefix.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Use the lists at hand.")] = False,
+    accept: Accept = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 6 if something would change.")
     ] = False,
@@ -133,7 +134,9 @@ def plan(
 
     screen = Screen()
     with watching(screen) as watch:
-        report = make_plan(context.obj, offline=offline, ssh=ssh_session(), watch=watch)
+        report = make_plan(
+            context.obj, offline=offline, accept=accept or (), ssh=ssh_session(), watch=watch
+        )
     if as_json:
         print_json(plan_json(report))
     else:

@@ -62,7 +62,8 @@ def switch(  # noqa: PLR0913 - what the command line gives
 def _apply(site: Site, wish: Wish, watch: Watch) -> RunReport:
     """Look up the host names that are meant now, then apply."""
     policy = site.policy()
-    check_overrides(policy, wish)  # now, too: nothing is to be looked up and stored for a slip
+    # Now, too: nothing is to be looked up and stored for a slip.
+    check_overrides(policy, wish.accept)
     gathered = fetched(site, policy, (ListKind.HOST,), watch=watch)
     gathered.store(site)
     return apply_rules(site, wish, gathered.reports).with_notes(gathered.notes)

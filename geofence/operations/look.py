@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,6 +12,7 @@ from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable, StateError
 from geofence.explain import countries_of, explain, parts
 from geofence.guards.lockout import SshSession
+from geofence.guards.objection import accepted
 from geofence.guards.overlaps import overlaps
 from geofence.in_force import in_force, never_resolved
 from geofence.merge import merge
@@ -40,24 +41,34 @@ from geofence.operations.report import (
     StatusReport,
     WhyReport,
 )
+from geofence.operations.run import check_overrides
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.plan.drift import differences
 
 
 def plan(
-    site: Site, *, offline: bool, ssh: SshSession | None = None, watch: Watch = unwatched
+    site: Site,
+    *,
+    offline: bool,
+    accept: Collection[str] = (),
+    ssh: SshSession | None = None,
+    watch: Watch = unwatched,
 ) -> PlanReport:
     """What a refresh (offline: an apply) would change; nothing is changed or stored.
 
     Without the privilege to read the kernel, the plan is against the newest generation, or against
     nothing, and says so.
+
+    Raises:
+        UsageError: an override names no guard, or no list that the rules need.
     """
     policy = site.policy()
+    check_overrides(policy, accept)
     gathered = (
         Gathered(stored(site, policy))
         if offline
-        else fetched(site, policy, tuple(ListKind), watch=watch)
+        else fetched(site, policy, tuple(ListKind), accept, watch)
     )
     reports = gathered.reports
     lists = spaces(reports)
@@ -78,7 +89,7 @@ def plan(
         return PlanReport(made, "unknown", reports, notes=(*notes, f"{error} {note}"))
     newest, _ = site.generations.newest()
     change = look_at(newest.ruleset if newest else None, desired)
-    notes = (*notes, *change.notes, *map(str, change.objections(ssh)))
+    notes = (*notes, *change.notes, *map(str, accepted(change.objections(ssh), accept)))
     return PlanReport(made, chosen.why, reports, change.impact, notes)
 
 

@@ -79,7 +79,7 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     """
     ensure_private_directory(site.state_directory)
     policy = site.policy()
-    check_overrides(policy, wish)  # now, too: nothing is to be fetched and stored for a slip
+    check_overrides(policy, wish.accept)  # now, too: nothing is to be fetched and stored for a slip
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
     with holding(site):
         gathered.store(site)
@@ -96,13 +96,13 @@ def apply(site: Site, wish: Wish) -> RunReport:
         return apply_rules(site, wish)
 
 
-def check_overrides(policy: Policy, wish: Wish) -> None:
+def check_overrides(policy: Policy, accept: Collection[str]) -> None:
     """See that what is to be accepted can be.
 
     Raises:
         UsageError: an override names no guard, or no list that the rules need.
     """
-    accepted((), wish.accept, names=[each.name for each in needed_lists(policy)])
+    accepted((), accept, names=[each.name for each in needed_lists(policy)])
 
 
 def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> RunReport:
@@ -119,7 +119,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         UsageError: an override names no guard, or no list that the rules need.
     """
     policy = site.policy()
-    check_overrides(policy, wish)
+    check_overrides(policy, wish.accept)
     reports = stored(site, policy, {report.id: report for report in fresh})
     lists = spaces(reports)
     desired = merge(policy, lists)

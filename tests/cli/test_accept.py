@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.machine import Machine
 from tests.cli.test_revoke import CALLERS, talking
+from tests.lists.bodies import country_json
 
 SHUT = "[allow]\ncountries = []\n"
 
@@ -35,3 +36,20 @@ def test_what_a_guard_names_lets_the_verb_pass(one: Machine, verb: list[str]) ->
 
     one.ok(*verb, *" ".join(passing).split())
     assert one.gets_in(*CALLERS) == [False, False, False]
+
+
+def test_a_plan_goes_on_with_what_a_guard_names_as_the_refresh_will(one: Machine) -> None:
+    one.serve("JP", country_json("JP", ["133.0.0.0/8"], ["2400:4000::/19"]))
+    refused = one.run("plan")
+    assert (refused.code, refused.out) == (3, "")
+    passing = re.findall(r"pass (--accept [A-Za-z=-]+)\.", refused.err)
+    assert passing == ["--accept first-run=JP"]
+    words = passing[0].split()
+    assert one.ok("plan", *words, "--json").json["changes"]
+    assert one.generations() == []
+    one.ok("refresh", *words)
+
+    talking(one, *CALLERS)
+    one.rule("70-shut.toml", SHUT)
+    assert "or pass --accept live-sources." in one.ok("plan").err
+    assert "live-sources" not in one.ok("plan", "--accept", "live-sources").err

@@ -153,6 +153,8 @@ def test_on_a_fresh_machine_wrong_rules_apply_nothing(one: Machine) -> None:
         (["refresh", "--accept", "shrink=XX"], "--accept shrink=XX names no list that there is"),
         (["apply", "--accept", "everything"], "--accept everything names no override"),
         (["apply", "--accept", "shrink=XX"], "--accept shrink=XX names no list that there is"),
+        (["plan", "--accept", "everything"], "--accept everything names no override"),
+        (["plan", "--accept", "shrink=XX"], "--accept shrink=XX names no list that there is"),
         (["allow", "office", "--accept", "everything"], "--accept everything names no override"),
         (["revoke", "home", "--accept", "shrink=XX"], "--accept shrink=XX names no list that"),
     ],
