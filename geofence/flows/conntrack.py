@@ -1,17 +1,21 @@
-"""The edge: reads the flows of the current network namespace from the kernel, and cuts them."""
+"""The edge: reads the flows of the current network namespace from the kernel, and cuts them.
+
+By which interface a source is reached, routing says.
+"""
 
 from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from typing import TypeVar
 
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.flows import wire
 from geofence.flows.flow import Flow
-from geofence.flows.impact import to_mend
+from geofence.flows.impact import that_hang_on_interfaces, to_mend
 from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.model.ruleset import Ruleset
 from geofence.netlink.messages import (
@@ -24,6 +28,8 @@ from geofence.netlink.messages import (
     raise_for,
     unpack,
 )
+
+_T = TypeVar("_T")
 
 _DATAGRAM = 1 << 18
 """Octets that are read at once; the kernel fills no more than 32 KiB of a dump."""
@@ -54,6 +60,29 @@ def read_flows() -> tuple[Flow, ...]:
             for _, _, _, body in _dump(channel, wire.flows_request(family))
         )
         return tuple(flow for flow in flows if flow is not None)
+
+
+def with_interfaces(flows: Iterable[Flow], *rulesets: Ruleset | None) -> tuple[Flow, ...]:
+    """Say of each flow that may begin by some interfaces alone by which its source is reached.
+
+    Whoever is reached by a trusted interface is taken to come in by it: what is sent to this host
+    by another, in that source's name, gets no answer there. Who is reached by none, or in several
+    VRFs by several, counts as from an interface that no rule names.
+
+    Args:
+        flows: as ``read_flows`` gives them, or severed ones.
+        rulesets: whose trusted interfaces matter.
+
+    Raises:
+        BackendError: the kernel's answer could not be had or understood.
+    """
+    known = tuple(flows)
+    with _netlink(NETLINK_ROUTE, "ask how live flows are reached") as channel:
+        asked = {_ends(flow) for flow in that_hang_on_interfaces(known, rulesets)}
+        if not asked:
+            return known
+        by = _reached_by(channel, asked)
+        return tuple(flow._replace(interface=by.get(_ends(flow), "")) for flow in known)
 
 
 def cut(flows: Iterable[Flow]) -> int:
@@ -94,7 +123,8 @@ def mend(ruleset: Ruleset | None) -> int:
         BackendError: the kernel's answer could not be had or understood, or it refused.
     """
     with _netlink(NETLINK_NETFILTER, "mend flows that were cut") as channel:
-        parts = _parts(to_mend(ruleset, tuple(_severed(channel))))
+        severed = with_interfaces(_severed(channel), ruleset)
+        parts = _parts(to_mend(ruleset, severed))
         return sum(_change(channel, wire.delete_request, part).count(0) for part in parts)
 
 
@@ -109,15 +139,72 @@ def _severed(channel: socket.socket) -> Iterator[Flow]:
 
 def _local_addresses() -> AddressSpace:
     """The addresses of this host: what routes of any table say is local."""
-    prefixes: list[Prefix] = []
     with _netlink(NETLINK_ROUTE, "read this host's addresses") as channel:
-        with suppress(OSError):  # kernels before 4.20 send every route; others are left out here
-            channel.setsockopt(*_STRICT_CHECK, 1)
-        for family in Family:
-            for kind, _, _, body in _dump(channel, wire.local_request(family)):
-                prefix = wire.local_prefix(kind, body)
-                prefixes += [prefix] if prefix else []
-    return AddressSpace.of(prefixes)
+        return AddressSpace.of(prefix for prefix, _ in _local_routes(channel))
+
+
+def _local_routes(channel: socket.socket) -> Iterator[tuple[Prefix, int]]:
+    """What is local, and the routing table that says so."""
+    with suppress(OSError):  # kernels before 4.20 send every route; others are left out here
+        channel.setsockopt(*_STRICT_CHECK, 1)
+    for family in Family:
+        for kind, _, _, body in _dump(channel, wire.local_request(family)):
+            prefix = wire.local_prefix(kind, body)
+            if prefix:
+                yield prefix, wire.local_table(body)
+
+
+_Ends = tuple[Family, int, int]
+"""The source of a flow, and the address that answers it."""
+
+
+def _ends(flow: Flow) -> _Ends:
+    return flow.family, flow.source, wire.answers_from(flow)
+
+
+def _reached_by(channel: socket.socket, ends: Collection[_Ends]) -> dict[_Ends, str]:
+    """The one interface by which each source is reached; empty for none and for several."""
+    answers = _dump(channel, wire.links_request())
+    links = [link for kind, _, _, body in answers if (link := wire.parse_link(kind, body))]
+    vrfs = {link.table: link.number for link in links if link.table}
+    local = tuple(_local_routes(channel))
+    ways = {each: _ways(each, local, vrfs) for each in ends}
+    leading = _leading(channel, tuple({way for some in ways.values() for way in some}))
+    names = {link.number: link.name for link in links}
+    found = {each: {names.get(leading[way], "") for way in some} for each, some in ways.items()}
+    return {each: "".join(several) if len(several) == 1 else "" for each, several in found.items()}
+
+
+def _ways(
+    ends: _Ends, local: Iterable[tuple[Prefix, int]], vrfs: Mapping[int, int]
+) -> set[wire.Way]:
+    """A way for the main table, or for each VRF, that has the address which answers.
+
+    Behind NAT that address may be another host's. Then it is not named, since the kernel would
+    refuse to route for it.
+    """
+    family, source, answers = ends
+    tables = {
+        table
+        for prefix, table in local
+        if prefix.family is family and prefix.network <= answers < prefix.past
+    }
+    own = {wire.Way(family, source, answers, vrfs.get(table, 0)) for table in tables}
+    return own or {wire.Way(family, source, 0)}
+
+
+def _leading(channel: socket.socket, ways: Sequence[wire.Way]) -> dict[wire.Way, int]:
+    """The index of the interface that each way goes by; 0 where no route leads there."""
+    found: dict[wire.Way, int] = {}
+    for part in _parts(ways):
+        requests = (wire.way_request(way, number) for number, way in enumerate(part))
+        channel.send(b"".join(requests))
+        waiting = len(part)
+        while waiting:
+            for kind, _, number, body in unpack(channel.recv(_DATAGRAM)):
+                found[part[number]] = wire.way_out(kind, body)
+                waiting -= 1
+    return found
 
 
 def _dump(channel: socket.socket, request: bytes) -> Iterator[Message]:
@@ -127,8 +214,8 @@ def _dump(channel: socket.socket, request: bytes) -> Iterator[Message]:
         yield from dumped(partial(channel.recv, _DATAGRAM), 0)
 
 
-def _parts(flows: Sequence[Flow]) -> Iterator[Sequence[Flow]]:
-    return (flows[at : at + _AT_ONCE] for at in range(0, len(flows), _AT_ONCE))
+def _parts(all_: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    return (all_[at : at + _AT_ONCE] for at in range(0, len(all_), _AT_ONCE))
 
 
 def _cut(channel: socket.socket, flows: Sequence[Flow]) -> int:

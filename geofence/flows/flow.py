@@ -41,10 +41,13 @@ class Flow(NamedTuple):
     ident: bytes = b""
     """The entry's ``CTA_ID``, by which a later flow of the same addresses is told from this."""
     reply: bytes = b""
-    """The tuple of the replies as the kernel packs it, where NAT makes it another than the original
-    one turned round."""
+    """The tuple of the replies as the kernel packs it, where it is another than the original one
+    turned round: NAT makes it so, and ``cut``."""
     severed: bool = False
     """Not a flow but what ``cut`` left in its place, so that this host cannot reopen it."""
+    interface: str = ""
+    """Where this host sends what it answers, and so where the source is; empty where that was not
+    asked (see ``conntrack.with_interfaces``) or no route leads there."""
 
     @property
     def live(self) -> bool:
@@ -53,9 +56,10 @@ class Flow(NamedTuple):
 
     @property
     def opening(self) -> Packet:
-        """The packet that would open this flow anew, from an interface that no rule names."""
+        """The packet that would open this flow anew."""
         state = FlowState.RELATED if self.expected else FlowState.NEW
-        return Packet(self.family, self.protocol, self.source, self.port, state=state)
+        by = self.interface
+        return Packet(self.family, self.protocol, self.source, self.port, interface=by, state=state)
 
     def __str__(self) -> str:
         source = address_text(self.family, self.source)

@@ -3,14 +3,13 @@
 A flow that is established keeps passing, whatever the ruleset says (see ``Ruleset.rules``), until
 it ends or its entry is deleted. So a flow counts as denied if the fence would not let it begin.
 
-conntrack does not know the interface by which a flow came. One from a trusted interface counts like
-any other, unless its address is let in anyway, as private ones are; if it is cut, its next packet
-opens it again.
+conntrack does not know the interface by which a flow came, so the one by which its source is
+reached stands for it. Which flows that matters to is told here (``that_hang_on_interfaces``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -107,6 +106,21 @@ def impact(before: Ruleset | None, after: Ruleset, flows: Iterable[Flow]) -> Imp
     return Impact(tuple(denied), tuple(admitted), len(talking))
 
 
+def that_hang_on_interfaces(
+    flows: Iterable[Flow], rulesets: Iterable[Ruleset | None]
+) -> Iterator[Flow]:
+    """The flows, cut ones too, that a ruleset lets begin from a trusted interface alone.
+
+    What comes by ``lo`` is this host's own, so to trust that alone makes no difference.
+    """
+    verdicts = [
+        _verdicts(ruleset) for ruleset in rulesets if ruleset and {*ruleset.interfaces} - {"lo"}
+    ]
+    for flow in flows:
+        if (flow.inbound or flow.severed) and not all(verdict(flow)[1] for verdict in verdicts):
+            yield flow
+
+
 def to_mend(ruleset: Ruleset | None, flows: Iterable[Flow]) -> tuple[Flow, ...]:
     """Of the flows that were cut, those that a ruleset lets begin; None is no fence at all."""
     verdict = _verdicts(ruleset)
@@ -120,17 +134,17 @@ _UNFENCED: _Verdict = ("", True)
 
 
 def _verdicts(ruleset: Ruleset | None) -> Callable[[Flow], _Verdict]:
-    """The oracle, asked no more than once for each source of a service."""
+    """The oracle, asked no more than once for each source of a service and its interface."""
     if ruleset is None:
         return lambda _: _UNFENCED
     services = _services_by_port(ruleset)
-    known: dict[tuple[str, Family, int, bool], bool] = {}
+    known: dict[tuple[str, Family, int, bool, str], bool] = {}
 
     def verdict(flow: Flow) -> _Verdict:
         service = services.get((flow.protocol, flow.port))
         if service is None:
             return _UNFENCED
-        case = (service, flow.family, flow.source, flow.expected)
+        case = (service, flow.family, flow.source, flow.expected, flow.interface)
         if case not in known:
             known[case] = decide(ruleset, flow.opening).action is Action.PASS
         return service, known[case]

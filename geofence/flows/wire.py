@@ -10,10 +10,20 @@ Layouts: ``linux/netfilter/nfnetlink_conntrack.h`` and ``nf_conntrack_common.h``
 from __future__ import annotations
 
 import struct
+import sys
+from typing import NamedTuple
 
 from geofence.flows.flow import Flow
 from geofence.model.prefixes import AddressSpace, Family, Prefix
-from geofence.netlink.attributes import Span, as_number, attribute, nested, spans, values
+from geofence.netlink.attributes import (
+    Span,
+    as_number,
+    as_string,
+    attribute,
+    nested,
+    spans,
+    values,
+)
 from geofence.netlink.messages import ACK, CREATE, DUMP, EXCL, NETFILTER, REQUEST, pack
 from geofence.verdict import FlowState
 
@@ -65,8 +75,22 @@ _RTM_NEWROUTE = 24
 _RTM_GETROUTE = 26
 _RTMSG = struct.Struct("=BBBBBBBBI")
 """Family, destination length, source length, tos, table, protocol, scope, type, flags."""
+_RTN_UNICAST = 1
 _RTN_LOCAL = 2
 _RTA_DST = 1
+_RTA_SRC = 2
+_RTA_OIF = 4
+_RTA_TABLE = 15
+
+_RTM_NEWLINK = 16
+_RTM_GETLINK = 18
+_IFINFO = struct.Struct("=BxHiII")
+"""Family, type, index, flags, which flags change."""
+_IFLA_IFNAME = 3
+_IFLA_LINKINFO = 18
+_IFLA_INFO_KIND = 1
+_IFLA_INFO_DATA = 2
+_IFLA_VRF_TABLE = 1
 
 _End = tuple[int, int]
 """Address and port."""
@@ -118,6 +142,101 @@ def local_prefix(kind: int, body: bytes) -> Prefix | None:
     return Prefix(family, as_number(destination), length)
 
 
+def local_table(body: bytes) -> int:
+    """The routing table of a route that ``local_prefix`` reads."""
+    return _host_number(values(body[_RTMSG.size :]).get(_RTA_TABLE))
+
+
+class Link(NamedTuple):
+    """One interface."""
+
+    number: int
+    """Its index."""
+    name: str
+    table: int
+    """The routing table of the VRF that it is; 0 for any other."""
+
+
+def links_request() -> bytes:
+    """Ask for every interface."""
+    return pack(_RTM_GETLINK, REQUEST | DUMP, 0, _IFINFO.pack(0, 0, 0, 0, 0))
+
+
+def parse_link(kind: int, body: bytes) -> Link | None:
+    """One interface of the answer.
+
+    Raises:
+        ValueError: the message is cut short.
+    """
+    if kind != _RTM_NEWLINK or len(body) < _IFINFO.size:
+        return None
+    _, _, number, _, _ = _IFINFO.unpack_from(body)
+    facts = values(body[_IFINFO.size :])
+    more = values(facts.get(_IFLA_LINKINFO, b""))
+    vrf = values(more.get(_IFLA_INFO_DATA, b"")) if _kind(more) == "vrf" else {}
+    name = as_string(facts.get(_IFLA_IFNAME))
+    return Link(number, name, _host_number(vrf.get(_IFLA_VRF_TABLE)))
+
+
+def _kind(info: dict[int, bytes]) -> str:
+    return as_string(info.get(_IFLA_INFO_KIND))
+
+
+class Way(NamedTuple):
+    """From an address of this host to somebody."""
+
+    family: Family
+    to: int
+    by: int
+    """This host's address; 0 for whichever the kernel would take."""
+    vrf: int = 0
+    """Index of the VRF's interface, if the address is in one."""
+
+
+def way_request(way: Way, sequence: int) -> bytes:
+    """Ask which route leads there."""
+    octets, bits = way.family.bits // 8, way.family.bits
+    known = bits if way.by else 0
+    body = _RTMSG.pack(way.family.socket_family, bits, known, 0, 0, 0, 0, 0, 0)
+    body += attribute(_RTA_DST, way.to.to_bytes(octets))
+    if way.by:
+        body += attribute(_RTA_SRC, way.by.to_bytes(octets))
+    if way.vrf:
+        body += attribute(_RTA_OIF, way.vrf.to_bytes(4, sys.byteorder))
+    return pack(_RTM_GETROUTE, REQUEST, sequence, body)
+
+
+def way_out(kind: int, body: bytes) -> int:
+    """The index of the interface that the way goes by; 0 where no route leads there.
+
+    Raises:
+        ValueError: the message is cut short.
+    """
+    if kind != _RTM_NEWROUTE or len(body) < _RTMSG.size:
+        return 0
+    *_, route_type, _ = _RTMSG.unpack_from(body)
+    if route_type != _RTN_UNICAST:
+        return 0
+    return _host_number(values(body[_RTMSG.size :]).get(_RTA_OIF))
+
+
+def _host_number(value: bytes | None) -> int:
+    """What routing says in this host's order; zero for an attribute that is not there."""
+    return int.from_bytes(value or b"", sys.byteorder)
+
+
+def answers_from(flow: Flow) -> int:
+    """The address of this host (behind NAT, of another) that the answers in a flow come from.
+
+    Raises:
+        ValueError: what the kernel said of the replies is cut short.
+    """
+    if not flow.severed:
+        return flow.destination
+    addresses = values(values(flow.reply).get(_CTA_TUPLE_IP, b""))
+    return as_number(addresses.get(_SOURCE_AND_DESTINATION[flow.family][0]))
+
+
 def parse_flow(body: bytes, local: AddressSpace) -> Flow | None:
     """One flow of the answer; None for another protocol, and for a flow that is going away.
 
@@ -163,7 +282,9 @@ def _flow(data: bytes, local: AddressSpace) -> Flow | None:
         closing=protocol == "tcp" and _tcp_state(data, attributes) > _TCP_ESTABLISHED,
         zone=_PORT.unpack_from(data, zone[0])[0] if zone else 0,
         ident=data[slice(*attributes[_CTA_ID])] if _CTA_ID in attributes else b"",
-        reply=data[slice(*attributes[_CTA_TUPLE_REPLY])] if status & _IPS_NAT_MASK else b"",
+        reply=data[slice(*attributes[_CTA_TUPLE_REPLY])]
+        if status & _IPS_NAT_MASK or not destination
+        else b"",
         severed=not destination,
     )
 

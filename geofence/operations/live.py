@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from geofence.errors import BackendError, GuardRefusal
-from geofence.flows.conntrack import cut, mend, read_flows
+from geofence.flows.conntrack import cut, mend, read_flows, with_interfaces
 from geofence.flows.flow import Flow, from_elsewhere, from_sources
 from geofence.flows.impact import Impact, impact
 from geofence.guards.lockout import SshSession, check_lockout
@@ -75,7 +75,7 @@ def look_at(before: Ruleset | None, after: Ruleset, revoked: AddressSpace | None
     if before == after and revoked is None:
         return Change(before, after)
     try:
-        flows = read_flows()
+        flows = with_interfaces(read_flows(), before, after)
     except BackendError as error:
         unseen = f"Live flows were not looked at: {error}"
         return Change(before, after, revoked=revoked, notes=(unseen,))

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 import pytest
 
 from geofence.errors import LabError
+from geofence.flows.conntrack import read_flows, with_interfaces
 from geofence.lab.probes import Transport
 from geofence.merge import merge
 from geofence.model.prefixes import Family
@@ -47,3 +48,20 @@ def test_what_is_for_an_address_of_a_vrf_is_fenced(fence_with_vrf: Fence, family
     assert fence.lab.fire(sent) == ["pbx", "pbx"]
     fence.apply(merge(replace(POLICY, interfaces=("lo",)), LISTS))
     assert fence.lab.fire(sent) == ["pbx", None]
+
+
+@pytest.mark.parametrize("family", Family)
+def test_whom_an_address_of_a_vrf_answers_is_reached_by_the_vrfs_interfaces(
+    fence_with_vrf: Fence, family: Family
+) -> None:
+    fence = fence_with_vrf
+    fence.apply(merge(replace(POLICY, interfaces=("lo",)), LISTS))
+    fence.run(f"ip -{family.digit} route add default dev tun0 vrf phones")
+    allowed = probe(Role.ALLOWED, family, Transport.UDP, 5060)
+    inside = replace(allowed, destination=INSIDE[family], source_port=4444, link="tun0")
+    assert fence.lab.fire([inside, replace(allowed, source_port=4445)]) == ["pbx", "pbx"]
+    nobody = merge(replace(POLICY, interfaces=("lo", "tun*"), countries=()), {})
+    with fence.lab.pbx.entered():
+        flows = with_interfaces(read_flows(), nobody)
+    found = {flow.source_port: flow.interface for flow in flows if flow.inbound}
+    assert (found[4444], found[4445]) == ("tun0", "wan")

@@ -50,6 +50,7 @@ def flow(  # noqa: PLR0913 - each says one thing that a test varies
     inbound: bool = True,
     expected: bool = False,
     closing: bool = False,
+    interface: str = "",
 ) -> Flow:
     """A flow to this host; live unless said otherwise."""
     here = {Family.IPV4: "198.51.100.10", Family.IPV6: "2001:db8:100::10"}
@@ -66,4 +67,5 @@ def flow(  # noqa: PLR0913 - each says one thing that a test varies
         expected=expected,
         assured=assured,
         closing=closing,
+        interface=interface,
     )

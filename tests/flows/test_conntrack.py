@@ -6,13 +6,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 
 from geofence.apply.transaction import plan_for
 from geofence.backends.registry import load
-from geofence.flows.conntrack import cut, mend, read_flows
+from geofence.flows.conntrack import cut, mend, read_flows, with_interfaces
 from geofence.flows.flow import Flow
 from geofence.flows.impact import impact
 from geofence.lab.host import Host
@@ -28,6 +29,7 @@ CALLER = {Family.IPV4: ip_address("35.185.177.49"), Family.IPV6: ip_address("2a0
 OTHER = {Family.IPV4: ip_address("133.1.2.3"), Family.IPV6: ip_address("2400:1::5")}
 OPEN = ruleset(("133.0.0.0/8", "2400::/16"), tuple(map(str, CALLER.values())))
 SHUT = ruleset(("133.0.0.0/8", "2400::/16"))
+TRUSTING = replace(SHUT, interfaces=("lo", "tun*"))
 PHONE_PORT = 4444
 
 Family_ = pytest.mark.parametrize("family", list(Family))
@@ -214,6 +216,57 @@ def test_a_port_published_by_destination_nat_is_cut_by_its_public_address(lab: L
     fence(lab, OPEN)
     assert in_pbx(lab, lambda: mend(OPEN)) == 1
     assert lab.fire([probe]) == ["container"]
+
+
+def reached_by(lab: Lab, source: Address, wanted: Ruleset) -> str:
+    """The interface that is found for the one flow from there."""
+    with lab.pbx.entered():
+        (found,) = with_interfaces(flows_from(lab, source), None, wanted)
+    return found.interface
+
+
+@Family_
+def test_by_which_interface_a_source_is_reached_routing_says(lab: Lab, family: Family) -> None:
+    fence(lab, OPEN)
+    source, ip = CALLER[family], ("ip", f"-{family.digit}")
+    lab.fire([call(source, PBX[family])])
+    assert reached_by(lab, source, TRUSTING) == "wan"
+    assert reached_by(lab, source, SHUT) == "", "nobody asks"
+    lab.pbx.run(*ip, "route", "add", str(source), "dev", "tun0")
+    assert reached_by(lab, source, TRUSTING) == "tun0"
+    lab.pbx.run(*ip, "rule", "add", "from", str(PBX[family]), "lookup", "55")
+    lab.pbx.run(*ip, "route", "add", "default", "dev", "docker0", "table", "55")
+    assert reached_by(lab, source, TRUSTING) == "docker0"
+    lab.pbx.run(*ip, "route", "replace", "unreachable", "default", "table", "55")
+    assert reached_by(lab, source, TRUSTING) == ""
+
+
+@Family_
+def test_who_is_reached_by_a_trusted_interface_is_let_in_again(lab: Lab, family: Family) -> None:
+    fence(lab, OPEN)
+    probes = [call(source[family], PBX[family]) for source in (CALLER, OTHER)]
+    probes[0] = replace(probes[0], link="tun0")
+    assert lab.fire(probes) == ["pbx", "pbx"]
+    both = [flow for source in (CALLER, OTHER) for flow in flows_from(lab, source[family])]
+    fence(lab, nobody := replace(TRUSTING, sets=ruleset().sets))
+    assert in_pbx(lab, lambda: cut(both)) == 2
+    assert in_pbx(lab, lambda: mend(nobody)) == 0, "by now both are reached by the wan"
+    to = ("dev", "tun0", "src", str(PBX[family]))
+    lab.pbx.run("ip", f"-{family.digit}", "route", "add", str(CALLER[family]), *to)
+    assert in_pbx(lab, lambda: mend(nobody)) == 1
+    assert lab.fire(probes) == ["pbx", None]
+
+
+def test_many_ways_are_asked_for(lab: Lab) -> None:
+    fence(lab, OPEN)
+    nobody = replace(TRUSTING, sets=ruleset().sets)
+    sources = [ip_address((133 << 24) + number) for number in range(1, 1001)]
+    lab.pbx.run("ip", "route", "add", "133.0.0.0/23", "dev", "tun0")
+    lab.fire(call(source, PBX[Family.IPV4]) for source in sources)
+    with lab.pbx.entered():
+        found = {flow.source: flow.interface for flow in with_interfaces(read_flows(), nobody)}
+    assert {found[int(source)] for source in sources[:511]} == {"tun0"}
+    assert {found[int(source)] for source in sources[511:]} == {"wan"}
 
 
 def send_from_container(lab: Lab, probe: Probe) -> None:

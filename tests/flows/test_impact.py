@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.flows.flow import Flow, from_sources
-from geofence.flows.impact import by_source, impact
+from geofence.flows.impact import by_source, impact, that_hang_on_interfaces
 from geofence.model.ruleset import Action, Ruleset
 from geofence.verdict import FlowState, decide
 from tests.flows.made import RTP, SIP, flow, ruleset, space
@@ -22,6 +24,7 @@ FLOWS = st.lists(
         inbound=st.booleans(),
         expected=st.booleans(),
         closing=st.booleans(),
+        interface=st.sampled_from(("", "lo", "wan")),
     ),
     max_size=20,
 )
@@ -108,3 +111,19 @@ def test_sources_come_with_most_flows_first_and_say_to_what() -> None:
 def test_flows_are_picked_by_their_sources() -> None:
     flows = [flow("20.0.0.9"), flow("133.1.2.3"), flow("2a00::1")]
     assert from_sources(flows, space("20.0.0.0/24", "2a00::/16")) == (flows[0], flows[2])
+
+
+def test_by_a_trusted_interface_everybody_may_begin() -> None:
+    trusting = replace(ruleset(), interfaces=("lo", "tun*"))
+    flows = [flow("20.0.0.1", interface="wan"), flow("20.0.0.1", interface="tun0")]
+    assert [touched.flow for touched in impact(None, trusting, flows).denied] == flows[:1]
+
+
+def test_the_interface_matters_to_whom_nothing_else_lets_in() -> None:
+    shut = ruleset(("133.0.0.0/8",))
+    trusting = replace(shut, interfaces=("lo", "tun*"))
+    stranger, severed = flow("20.0.0.1"), flow("20.0.0.1", inbound=False)._replace(severed=True)
+    flows = [flow("133.1.2.3"), stranger, flow("20.0.0.1", 22), flow("::1", inbound=False), severed]
+    assert list(that_hang_on_interfaces(flows, [shut, trusting])) == [stranger, severed]
+    assert list(that_hang_on_interfaces(flows, [None, trusting])) == [stranger, severed]
+    assert list(that_hang_on_interfaces(flows, [None, shut])) == []

@@ -1,0 +1,95 @@
+"""``--cut``, and what is let in again after it, in packets between a PBX and its phones."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address
+
+import pytest
+
+from geofence.lab.host import Host
+from geofence.lab.wiring import connect, own, plug, route_default
+from tests.cli.machine import Machine
+
+PBX = "198.51.100.10"
+ON_THE_VPN = "100.64.1.1"
+_SECONDS = 0.3
+"""How long a packet of another namespace may take."""
+
+
+class Talk:
+    """A PBX on the machine, and phones that talk to it over a cable."""
+
+    def __init__(self, peer: Host, closing: ExitStack, pbx: socket.socket) -> None:
+        """Take what is at the ends of the cable."""
+        self._peer = peer
+        self._closing = closing
+        self._pbx = pbx
+        self._phones: dict[str, socket.socket] = {}
+
+    def reaches(self, *sources: str) -> list[bool]:
+        """Whether the PBX hears what each sends; it answers, and goes on sending, all the same."""
+        return [self._asks(source) for source in sources]
+
+    def _asks(self, source: str) -> bool:
+        self._phone(source).sendto(b"REGISTER", (PBX, 5060))
+        try:
+            heard: bool = self._pbx.recvfrom(100)[1] == (source, 5060)
+        except TimeoutError:
+            heard = False
+        self._pbx.sendto(b"OPTIONS", (source, 5060))
+        return heard
+
+    def _phone(self, source: str) -> socket.socket:
+        if source not in self._phones:
+            own(self._peer, "wan", (ip_address(source),))
+            self._phones[source] = self._closing.enter_context(bound(self._peer, source))
+        return self._phones[source]
+
+
+def bound(host: Host, address: str) -> socket.socket:
+    made = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind((address, 5060))
+    made.settimeout(_SECONDS)
+    return made
+
+
+@contextmanager
+def talking(machine: Machine) -> Iterator[Talk]:
+    """The cable; the machine tracks flows before it has a fence, as a host with a firewall does."""
+    with ExitStack() as closing:
+        peer = closing.enter_context(Host("peer"))
+        connect(
+            plug(machine.host, "wan", "02:00:00:00:00:01", f"{PBX}/24"),
+            plug(peer, "wan", "02:00:00:00:00:02", "198.51.100.1/24"),
+        )
+        route_default(machine.host, (ip_address("198.51.100.1"),))
+        machine.tool("nft", "add table inet host")
+        machine.tool("nft", "add chain inet host input { type filter hook input priority 0; }")
+        machine.tool("nft", "add rule inet host input ct state new accept")
+        yield Talk(peer, closing, closing.enter_context(bound(machine.host, PBX)))
+
+
+@pytest.fixture
+def talk(one: Machine) -> Iterator[Talk]:
+    with talking(one) as made:
+        yield made
+
+
+def test_a_cut_spares_whom_a_trusted_interface_reaches(one: Machine, talk: Talk) -> None:
+    one.rule("60.toml", '[local]\ninterfaces = ["lo", "wa*"]\n')
+    assert talk.reaches(ON_THE_VPN) == [True]
+    assert one.ok("plan", "--json").json["live"]["denied"] == []
+    assert "Live flows cut" not in one.ok("refresh", "--cut").err
+    assert talk.reaches(ON_THE_VPN, ON_THE_VPN) == [True, True]
+
+
+def test_who_was_cut_and_is_trusted_by_now_is_let_in_again(one: Machine, talk: Talk) -> None:
+    assert talk.reaches(ON_THE_VPN) == [True]
+    assert "Live flows cut: 1." in one.ok("refresh", "--cut").err
+    assert talk.reaches(ON_THE_VPN) == [False]
+    one.rule("60.toml", '[local]\ninterfaces = ["lo", "wa*"]\n')
+    assert "Live flows let in again: 1." in one.ok("apply").err
+    assert talk.reaches(ON_THE_VPN) == [True]
