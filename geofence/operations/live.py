@@ -54,25 +54,30 @@ class Change:
     def cut(self) -> tuple[str, ...]:
         """End flows that the new ruleset would not let begin; a sentence on what was done.
 
-        With something revoked, those from there, also if the former ruleset would not have let them
-        begin either (as after a revoke that was killed); else those that the change denies.
+        With something revoked, only those from there. Whether the former ruleset would have let
+        them begin does not matter: they may be left of a run that was killed or did not cut.
         """
-        found = self.impact
-        if self.revoked is not None:
-            found = impact(None, self.after, from_sources(self.flows, self.revoked))
-        denied = [touched.flow for touched in found.denied] if found else []
+        meant = self.flows if self.revoked is None else from_sources(self.flows, self.revoked)
+        denied = [touched.flow for touched in impact(None, self.after, meant).denied]
         return _attempted("cut", lambda: cut(denied)) if denied else ()
 
 
-def look_at(before: Ruleset | None, after: Ruleset, revoked: AddressSpace | None = None) -> Change:
+def look_at(
+    before: Ruleset | None,
+    after: Ruleset,
+    revoked: AddressSpace | None = None,
+    *,
+    cutting: bool = False,
+) -> Change:
     """Read the live flows and see what the change means for them.
 
     Args:
         before: the ruleset that was last applied.
         after: the one that is wanted.
         revoked: whose flows are to end, even if the ruleset does not change; None for nobody's.
+        cutting: flows are to end, even if the ruleset does not change.
     """
-    if before == after and revoked is None:
+    if before == after and revoked is None and not cutting:
         return Change(before, after)
     try:
         flows = with_interfaces(read_flows(), before, after)

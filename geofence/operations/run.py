@@ -142,7 +142,7 @@ def commit(
 ) -> RunReport:
     """Guard, apply, verify and record one ruleset; the caller holds the lock."""
     newest, _ = site.generations.newest()
-    change = look_at(newest.ruleset if newest else None, desired, wish.revoked)
+    change = look_at(newest.ruleset if newest else None, desired, wish.revoked, cutting=wish.cut)
     change.refuse(wish.accept, wish.ssh)
     if wish.probation_seconds:
         begin(site, wish.probation_seconds)

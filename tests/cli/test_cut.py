@@ -14,6 +14,8 @@ from geofence.lab.wiring import connect, own, plug, route_default
 from tests.cli.machine import Machine
 
 PBX = "198.51.100.10"
+PHONE = "133.1.2.3"
+STRANGERS = ("45.9.9.9", "45.9.9.10", "45.9.9.11")
 ON_THE_VPN = "100.64.1.1"
 _SECONDS = 0.3
 """How long a packet of another namespace may take."""
@@ -93,3 +95,24 @@ def test_who_was_cut_and_is_trusted_by_now_is_let_in_again(one: Machine, talk: T
     one.rule("60.toml", '[local]\ninterfaces = ["lo", "wa*"]\n')
     assert "Live flows let in again: 1." in one.ok("apply").err
     assert talk.reaches(ON_THE_VPN) == [True]
+
+
+@pytest.mark.parametrize("verb", ["refresh", "apply"])
+def test_strangers_whom_an_earlier_run_left_are_cut(one: Machine, talk: Talk, verb: str) -> None:
+    assert talk.reaches(PHONE, *STRANGERS) == [True] * 4
+    one.ok("refresh")
+    assert talk.reaches(PHONE, *STRANGERS) == [True] * 4, "calls in progress are left to finish"
+    cut = one.ok(verb, "--cut")
+    assert "Nothing to change" in cut.out
+    assert "Live flows cut: 3." in cut.err
+    assert talk.reaches(PHONE, *STRANGERS) == [True, False, False, False]
+    assert "Live flows" not in one.ok(verb, "--cut").err
+
+
+def test_with_another_change_they_are_cut_as_well(one: Machine, talk: Talk) -> None:
+    assert talk.reaches(PHONE, *STRANGERS) == [True] * 4
+    one.ok("refresh")
+    assert talk.reaches(*STRANGERS) == [True] * 3
+    one.rule("60.toml", '[blocklist.mine]\nprefixes = ["133.1.2.3/32"]\n')
+    assert "Live flows cut: 4." in one.ok("apply", "--cut").err
+    assert talk.reaches(PHONE, *STRANGERS) == [False] * 4
