@@ -113,12 +113,18 @@ def _since_boot() -> float:
 def _return(site: Site, probation: Probation) -> None:
     """Bring the former state back, kernel first, so that a killed return is simply done again.
 
+    Whom the unconfirmed one cut off is let in again.
+
     Raises:
         StateError: the former generation and all before it are damaged; what was applied last
             stays, for what else there is would be no better.
     """
+    # Not at the top: restore at boot needs nothing of live flows, and should not wait for it.
+    from geofence.operations.live import let_in_again
+
     if probation.former is None:
         remove_all()
+        let_in_again(None)
     else:
         former, damaged = site.generations.newest(probation.former)
         if former is None:
@@ -129,6 +135,7 @@ def _return(site: Site, probation: Probation) -> None:
                 f"back: {why or 'it is not there.'} What was applied last stays in force."
             )
         apply_ruleset(site.choose_again(former).backend, former.ruleset)
+        let_in_again(former.ruleset)
     forget(site, probation)
 
 

@@ -148,8 +148,8 @@ def commit(
         begin(site, wish.probation_seconds)
     applied = apply_ruleset(chosen.backend, desired)
     number, notes = _record(site, wish, chosen.backend.name, desired, reports)
-    if not applied.plan.is_empty:
-        notes = (*notes, *let_in_again(desired))
+    # Whatever the plan was: a run that was killed may have left somebody shut out.
+    notes = (*notes, *let_in_again(desired))
     if wish.cut or wish.revoked is not None:
         notes = (*notes, *change.cut())
     replaced = (f"The fence of the backend {name} was taken away." for name in applied.replaced)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 
 import pytest
 
+from geofence.flows.conntrack import cut, read_flows
 from geofence.lab.host import Host
 from geofence.lab.wiring import connect, own, plug, route_default
 from tests.cli.machine import Machine
@@ -102,9 +104,9 @@ def test_strangers_whom_an_earlier_run_left_are_cut(one: Machine, talk: Talk, ve
     assert talk.reaches(PHONE, *STRANGERS) == [True] * 4
     one.ok("refresh")
     assert talk.reaches(PHONE, *STRANGERS) == [True] * 4, "calls in progress are left to finish"
-    cut = one.ok(verb, "--cut")
-    assert "Nothing to change" in cut.out
-    assert "Live flows cut: 3." in cut.err
+    done = one.ok(verb, "--cut")
+    assert "Nothing to change" in done.out
+    assert "Live flows cut: 3." in done.err
     assert talk.reaches(PHONE, *STRANGERS) == [True, False, False, False]
     assert "Live flows" not in one.ok(verb, "--cut").err
 
@@ -116,3 +118,48 @@ def test_with_another_change_they_are_cut_as_well(one: Machine, talk: Talk) -> N
     one.rule("60.toml", '[blocklist.mine]\nprefixes = ["133.1.2.3/32"]\n')
     assert "Live flows cut: 4." in one.ok("apply", "--cut").err
     assert talk.reaches(PHONE, *STRANGERS) == [False] * 4
+
+
+def await_return(machine: Machine) -> None:
+    deadline = time.monotonic() + 60
+    while (machine.state / "probation.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_who_was_cut_gets_in_again_when_the_former_fence_returns(one: Machine, talk: Talk) -> None:
+    one.ok("refresh")
+    assert talk.reaches(PHONE) == [True]
+    one.rule("60.toml", "[allow]\ncountries = []\n")
+    assert "Live flows cut: 1." in one.ok("apply", "--cut", "--confirm-within", "5s").err
+    assert talk.reaches(PHONE) == [False]
+    await_return(one)
+    assert talk.reaches(PHONE, PHONE) == [True, True]
+
+
+def test_who_was_cut_gets_in_again_when_no_fence_returns(one: Machine, talk: Talk) -> None:
+    one.ok("refresh")
+    one.ok("remove")
+    for generation in one.generations():
+        generation.unlink()
+    assert talk.reaches(STRANGERS[0]) == [True]
+    assert "Live flows cut: 1." in one.ok("apply", "--cut", "--confirm-within", "5s").err
+    await_return(one)
+    assert talk.reaches(STRANGERS[0]) == [True]
+
+
+def test_whom_a_killed_run_did_not_let_in_again_the_next_does(one: Machine, talk: Talk) -> None:
+    one.ok("refresh")
+    assert talk.reaches(PHONE) == [True]
+    sever(one)
+    assert talk.reaches(PHONE) == [False]
+    again = one.ok("apply")
+    assert "Nothing to change" in again.out
+    assert "Live flows let in again: 1." in again.err
+    assert talk.reaches(PHONE) == [True]
+
+
+def sever(machine: Machine) -> None:
+    """Cut every flow, whatever the fence says."""
+    with machine.host.entered():
+        assert cut(flow for flow in read_flows() if flow.inbound) == 1
