@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from io import FileIO
@@ -29,6 +30,7 @@ _QUOTED_OCTETS = 1_000
 """Of what the hook said on standard error, from its end."""
 _WATCH = "watch"
 """What the daemon does between refreshes, in the place of a command's name."""
+_APPLY = "apply"
 _RESTORE = "restore"
 _REFRESH = "refresh"
 
@@ -78,6 +80,23 @@ def told_healing(site: Site) -> tuple[str, ...]:
     _, after, notes = _update(site, lambda outcome: _healed(_watched(outcome)))
     message = f"The fence was not what was applied; healed, {after.healed} times so far."
     return (*notes, *_tell(site, _WATCH, after, "healed", message))
+
+
+def note_unconfirmed(site: Site, why: str) -> None:
+    """Write down that what was applied was not confirmed; the caller holds the lock.
+
+    Any later run that brings the rules into the kernel shows that it is over.
+    """
+    known = site.journal.outcome()
+    run = Ended(_APPLY, Ending.FAILED, datetime.now(UTC), why)
+    with suppress(StateError):  # a full disk keeps nobody from bringing the former state back
+        site.journal.write_outcome(_after(known, run))
+
+
+def tell_unconfirmed(site: Site, why: str) -> tuple[str, ...]:
+    """Tell the hook the same, once the lock is free: a hook may take its time, or run geofence."""
+    known = _watched(site.journal.outcome())
+    return _tell(site, _APPLY, known, str(Ending.FAILED), why, code=ExitCode.FAILED)
 
 
 def _watched(known: Outcome | None) -> Outcome:

@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from geofence.apply import apply_ruleset, fence_stands, remove_all
-from geofence.errors import BusyError, StateError, UsageError
+from geofence.errors import BusyError, GeofenceError, StateError, UsageError
+from geofence.operations.notify import note_unconfirmed, tell_unconfirmed
 from geofence.operations.site import Site
 from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
@@ -60,10 +61,14 @@ def confirm(site: Site) -> None:
         probation = site.journal.probation()
         if probation is None:
             raise UsageError("Nothing waits to be confirmed; if it did, the former state is back.")
-        if _is_over(probation):
-            _return(site, probation)
-            raise UsageError("The time to confirm is over; the former state is back.")
-        site.journal.end_probation()
+        if not _is_over(probation):
+            site.journal.end_probation()
+            return
+        _return(site, probation)
+    late = UsageError("The time to confirm is over; the former state is back.")
+    for note in tell_unconfirmed(site, _unconfirmed(probation)):
+        late.add_note(note)
+    raise late
 
 
 def lapsed(site: Site) -> Probation | None:
@@ -90,15 +95,24 @@ def settle(site: Site) -> None:
 
 
 def watch(site: Site, token: str, seconds: float) -> bool:
-    """Wait, then return to the former state unless confirmed; whether that was needed."""
+    """Wait, then return to the former state unless confirmed; whether that was needed.
+
+    How it went is written down and told the hook, since nobody is there to read it.
+    """
     time.sleep(seconds)
     with exclusive(site.state_directory, _PATIENCE):
         site.tidy()
         probation = site.journal.probation()
         if probation is None or probation.token != token:
             return False
-        _return(site, probation)
-        return True
+        why = _unconfirmed(probation)
+        try:
+            _return(site, probation)
+        except GeofenceError as error:
+            why = f"The return after --confirm-within failed: {error}"
+            note_unconfirmed(site, why)
+    tell_unconfirmed(site, why)
+    return True
 
 
 def _is_over(probation: Probation) -> bool:
@@ -140,13 +154,25 @@ def _return(site: Site, probation: Probation) -> None:
 
 
 def forget(site: Site, probation: Probation) -> None:
-    """Let go of what was on probation, once the former state is back.
+    """Let go of what was on probation, once it is no longer in force.
+
+    If it is over, that is written down: the rules still say what was not confirmed. If not, it was
+    taken away on purpose.
 
     Raises:
         StateError: it could not be written down.
     """
+    if _is_over(probation):
+        note_unconfirmed(site, _unconfirmed(probation))
     site.generations.discard_after(probation.former or 0)
     site.journal.end_probation()
+
+
+def _unconfirmed(probation: Probation) -> str:
+    return (
+        f"What was applied last was not confirmed by {probation.deadline:%H:%M:%S} UTC and is no "
+        "longer in force. The rules still say it: edit them, or run 'geofence apply' again."
+    )
 
 
 def _start_watchman(site: Site, token: str, seconds: int) -> None:

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -247,6 +247,87 @@ def test_who_puts_right_what_the_daemon_could_not_ends_its_failing(fenced: Machi
     assert told_failing(site, "") == ()
     assert events(fenced) == [("failed", "watch", 1), ("recovered", "apply", 0)]
     assert heard(fenced)[-1]["message"] == "After: One thing."
+
+
+UNCONFIRMED = re.compile(
+    r"What was applied last was not confirmed by [0-9:]{8} UTC and is no longer in force\. "
+    r"The rules still say it: edit them, or run 'geofence apply' again\."
+)
+
+
+def probation(where: Machine) -> Path:
+    """Put a change on probation that nobody is going to confirm."""
+    where.rule("70-mine.toml", "[allow]\ncountries = []\n")
+    where.ok("apply", "--confirm-within", "5s")
+    return where.state / "probation.json"
+
+
+def await_events(where: Machine, wanted: list[tuple[str, str, int]]) -> None:
+    deadline = monotonic() + 60
+    while events(where) != wanted:
+        assert monotonic() < deadline, events(where)
+        sleep(0.05)
+
+
+def test_that_nobody_confirmed_is_told_and_over_with_the_next_apply(fenced: Machine) -> None:
+    waiting = probation(fenced)
+    failed, recovered = ("failed", "apply", 1), ("recovered", "apply", 0)
+    await_events(fenced, [failed])
+    assert not waiting.exists()
+    assert UNCONFIRMED.fullmatch(heard(fenced)[0]["message"])
+    assert re.search(
+        rf"^Last run \(apply\): failed .* ago\. {UNCONFIRMED.pattern}$",
+        fenced.ok("status").out,
+        re.MULTILINE,
+    )
+    fenced.ok("restore")
+    assert UNCONFIRMED.search(fenced.ok("status").out)
+    fenced.ok("apply")
+    assert events(fenced) == [failed, recovered]
+    assert "not confirmed" not in fenced.ok("status").out
+
+
+def test_a_confirmation_that_comes_too_late_is_told(fenced: Machine) -> None:
+    waiting = probation(fenced)
+    over(waiting)
+    assert fenced.run("confirm").code == 2
+    assert events(fenced) == [("failed", "apply", 1)]
+    assert UNCONFIRMED.search(fenced.ok("status").out)
+
+
+@pytest.mark.parametrize("verb", [("restore",), ("rollback", "1")])
+def test_that_nobody_confirmed_is_written_down_by_whoever_returns(
+    fenced: Machine, verb: tuple[str, ...]
+) -> None:
+    over(probation(fenced))
+    fenced.ok(*verb)
+    [bad] = fenced.ok("status", "--json").json["last_run"]["unresolved"]
+    assert (bad["command"], bad["ending"]) == ("apply", "failed")
+    assert UNCONFIRMED.fullmatch(bad["message"])
+
+
+def test_what_is_taken_away_before_its_time_was_not_left_unconfirmed(fenced: Machine) -> None:
+    waiting = probation(fenced)
+    fenced.ok("remove")
+    assert not waiting.exists()
+    fenced.ok("restore")
+    assert "not confirmed" not in fenced.ok("status").out
+
+
+def test_that_the_former_state_does_not_come_back_is_told(fenced: Machine) -> None:
+    probation(fenced)
+    fenced.generations()[0].write_bytes(b"damaged")
+    await_events(fenced, [("failed", "apply", 1)])
+    said = heard(fenced)[0]["message"]
+    assert said.startswith("The return after --confirm-within failed: What was applied last was ")
+    assert said.endswith("What was applied last stays in force.")
+    assert said in fenced.ok("status").out
+
+
+def over(waiting: Path) -> None:
+    """Let the time to confirm be over, before the watchman knows."""
+    facts = json.loads(waiting.read_text(encoding="utf-8"))
+    waiting.write_text(json.dumps({**facts, "until": 0.0}), encoding="utf-8")
 
 
 def test_what_the_program_leaves_in_the_background_holds_nothing_up(tmp_path: Path) -> None:
