@@ -95,17 +95,17 @@ def remove_all() -> tuple[str, ...]:
 
 
 def fence_stands() -> bool:
-    """Whether a fence is in the kernel, whichever backend put it there.
+    """Whether packets of either family enter a fence, whichever backend put it there.
 
     Raises:
-        BackendError: one may be that cannot be read.
+        BackendError: they may enter one that cannot be read.
     """
     return any(_holds_one(registry.load(name)) for name in registry.MODULES)
 
 
 def _holds_one(backend: Backend) -> bool:
     try:
-        return bool(backend.observe().rules)
+        return bool(backend.observe().fenced)
     except BackendUnavailable:  # what cannot work here holds nothing here
         return False
 

@@ -274,7 +274,8 @@ def watch_probation(
 def status(context: typer.Context, *, as_json: Json = False) -> None:
     """Show the fence: whether it stands, what it turned away, how old its lists are.
 
-    Exits with 1 if there is no fence and with 6 if the kernel differs from what was applied.
+    Exits with 1 if there is no fence, or none for IPv4 or IPv6, and with 6 if the kernel differs
+    from what was applied.
 
     Example: geofence status --json, for monitoring.
     """
@@ -287,9 +288,9 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
         print_json(status_json(report))
     else:
         show_status(Screen(), report)
-    if not report.fenced:
+    if report.unfenced:
         raise typer.Exit(ExitCode.FAILED)
-    if report.drift or (report.fenced and report.generation is None):
+    if report.drift or report.generation is None:
         raise typer.Exit(ExitCode.CHANGES)
 
 

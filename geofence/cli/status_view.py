@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from geofence.cli.fence_view import fence_json, no_fence
 from geofence.cli.figures import age, moment
 from geofence.cli.list_view import list_json, list_rows
 from geofence.cli.screen import Screen
@@ -45,7 +46,7 @@ def show_status(screen: Screen, report: StatusReport) -> None:
 def status_json(report: StatusReport) -> dict[str, object]:
     """The state for machines; times are UTC."""
     return {
-        "fenced": report.fenced,
+        **fence_json(report.unfenced),
         "drift": list(report.drift),
         "backend": report.backend,
         "generation": report.generation,
@@ -128,8 +129,8 @@ def _ended_json(run: Ended) -> dict[str, object]:
 
 
 def _headline(report: StatusReport) -> tuple[str, str]:
-    if not report.fenced:
-        return "There is NO FENCE. 'geofence refresh' makes one.", "bold red"
+    if report.unfenced:
+        return f"{no_fence(report.unfenced)}. 'geofence refresh' makes one.", "bold red"
     if report.drift:
         return "The fence is not what was applied; 'geofence apply' heals it:", "bold red"
     if report.generation is None:

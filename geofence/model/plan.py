@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from geofence.model.prefixes import PrefixSet
+from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Ruleset, SetKey
 
 
@@ -29,6 +29,14 @@ class Observed:
     """Per service, packets that the fence dropped since its rules were made, both families."""
     debris: tuple[str, ...] = ()
     """Names of what a killed run left behind; the next commit clears it away."""
+    fenced: frozenset[Family] = frozenset()
+    """Families whose packets are led to rules that drop, or to none where no service is fenced.
+    Rules and sets may be left of a fence that no packet enters any more."""
+
+    @property
+    def unfenced(self) -> tuple[Family, ...]:
+        """Families of which everybody gets in."""
+        return tuple(family for family in Family if family not in self.fenced)
 
 
 @dataclass(frozen=True, slots=True)

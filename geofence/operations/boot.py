@@ -11,7 +11,7 @@ from geofence.merge import closed, merge, needed_lists
 from geofence.model.generation import Generation
 from geofence.model.plan import Observed, Plan
 from geofence.model.policy import Policy, WithoutRuleset
-from geofence.model.prefixes import AddressSpace
+from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset
 from geofence.operations.probation import forget, lapsed
 from geofence.operations.report import RunReport
@@ -83,14 +83,22 @@ def _forgetting(site: Site, over: Probation, report: RunReport) -> RunReport:
 
 
 def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
-    """What ``[boot] without_ruleset`` says; a fence that stands all the same is kept."""
+    """What ``[boot] without_ruleset`` says; a fence that stands all the same is kept.
+
+    One that packets no longer enter, or those of one family alone, is kept by making it whole. If
+    the policy does not know how, it is no fence.
+    """
     policy, wrong = _policy_or_shipped(site)
     chosen = site.choose_backend(policy.backend)
     observed = chosen.backend.observe()
-    if observed.rules:
-        made, said = _kept(chosen.backend, policy, observed)
+    unfenced: tuple[Family, ...] = ()
+    standing = _standing(policy, observed) if observed.rules else None
+    if standing is not None or not observed.unfenced:
+        made, said = _kept(chosen.backend, standing, observed)
     elif policy.without_ruleset is WithoutRuleset.OPEN:
-        made, said = _NOTHING, '[boot] without_ruleset = "open": there is NO FENCE'
+        made, unfenced = _NOTHING, observed.unfenced
+        only = f" for {', '.join(unfenced)}" if observed.fenced else ""
+        said = f'[boot] without_ruleset = "open": there is NO FENCE{only}'
     else:
         made = apply_ruleset(chosen.backend, closed(policy)).plan
         said = (
@@ -99,15 +107,16 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
         )
     found = f"No usable generation is in {site.state_directory}"
     told = f"{found}; {said}. Run 'geofence refresh' now."
-    return RunReport(made, chosen.why, notes=(*notes, *wrong, told), degraded=True)
+    said_all = (*notes, *wrong, told)
+    return RunReport(made, chosen.why, notes=said_all, unfenced=unfenced, degraded=True)
 
 
-def _kept(backend: Backend, policy: Policy, observed: Observed) -> tuple[Plan, str]:
+def _kept(backend: Backend, standing: Ruleset | None, observed: Observed) -> tuple[Plan, str]:
     """Make a fence that stands whole, as far as the policy knows it; a clause on what was done."""
-    standing = _standing(policy, observed)
     made = apply_ruleset(backend, standing).plan if standing else _NOTHING
+    which = "that stands" if observed.fenced else "that no packet entered any more"
     done = "was left as it is" if made.is_empty else "was made whole around the sets it has"
-    return made, f"the fence that stands {done}"
+    return made, f"the fence {which} {done}"
 
 
 def _standing(policy: Policy, observed: Observed) -> Ruleset | None:

@@ -122,7 +122,7 @@ def status(site: Site) -> StatusReport:
     let_in = (each for each in policy.enabled_exceptions() if each.name in exceptions.names)
     return StatusReport(
         backend=chosen.why,
-        fenced=bool(observed.rules),
+        unfenced=observed.unfenced,
         drift=_drift(chosen.backend, generation, observed),
         generation=generation.number if generation else None,
         applied_at=generation.created_at if generation else None,
@@ -159,12 +159,12 @@ def _drift(backend: Backend, generation: Generation | None, observed: Observed) 
 def _applied(
     generation: Generation | None, observed: Observed
 ) -> Mapping[SetKey, PrefixSet] | None:
-    """The sets of the fence that was applied; None if there is no fence.
+    """The sets of the fence that was applied; None if no packet enters one.
 
     Those of the kernel only where no generation is recorded: what others did to them since is told
     as drift.
     """
-    if not observed.rules:
+    if not observed.fenced:
         return None
     return generation.ruleset.sets if generation else observed.sets
 
@@ -180,7 +180,7 @@ def _unfenced(
     policy: Policy, services: tuple[ServiceStatus, ...], observed: Observed
 ) -> tuple[str, ...]:
     """That a fence which fences nothing does not look like one."""
-    if services or not observed.rules:
+    if services or not observed.fenced:
         return ()
     if policy.services:
         return ("No service is fenced; 'geofence refresh' fences those that the rules name.",)

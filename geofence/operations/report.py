@@ -12,7 +12,7 @@ from geofence.in_force import InForce
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, Provenance
 from geofence.model.plan import Count, Plan, SetChange
-from geofence.model.prefixes import AddressSpace
+from geofence.model.prefixes import AddressSpace, Family
 from geofence.state.journal import Outcome
 
 if TYPE_CHECKING:  # restore at boot reports neither, and should not wait for them
@@ -89,6 +89,8 @@ class RunReport:
     """What went on beside, for people."""
     impact: Impact | None = None
     """Live flows that the change touches; None if they were not or could not be read."""
+    unfenced: tuple[Family, ...] = ()
+    """Families whose packets enter no fence, as the rules would have it."""
     degraded: bool = False
     """Done, but with at least one list that could not be renewed, or less than was asked for."""
 
@@ -111,8 +113,8 @@ class StatusReport:
     """What ``status`` found."""
 
     backend: str
-    fenced: bool
-    """Whether the kernel holds a fence at all."""
+    unfenced: tuple[Family, ...]
+    """Families whose packets enter no fence."""
     drift: tuple[str, ...]
     """How the kernel differs from the generation in force; empty: not at all."""
     generation: int | None

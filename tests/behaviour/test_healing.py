@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -21,11 +21,16 @@ def _cases() -> Iterator[tuple[str, str]]:
             yield backend, what
 
 
-def _everybody(fence: Fence) -> list[str | None]:
+def _everybody(fence: Fence, families: Iterable[Family] = Family) -> list[str | None]:
     ports = [(Transport.UDP, 5060), (Transport.UDP, 10_000), (Transport.TCP, 5061)]
     return fence.lab.fire(
-        probe(role, family, *port) for role in Role for family in Family for port in ports
+        probe(role, family, *port) for role in Role for family in families for port in ports
     )
+
+
+def _drops(fence: Fence, family: Family) -> bool:
+    """Whether anybody of a family is kept out of anything."""
+    return not all(_everybody(fence, [family]))
 
 
 def test_applying_again_changes_nothing(fence: Fence) -> None:
@@ -46,8 +51,10 @@ def test_damage_is_seen_and_healed(lab: Lab, backend: str, what: str) -> None:
 
     fence.run(damage(backend)[what])
     assert not fence.plan(RULESET).is_empty
+    assert fence.observe().fenced == {family for family in Family if _drops(fence, family)}
     fence.apply(RULESET)
 
+    assert fence.observe().fenced == set(Family)
     assert _everybody(fence) == landed
     healed = fence.observe()
     assert (healed.sets, healed.rules, healed.debris) == (whole.sets, whole.rules, ())

@@ -68,6 +68,15 @@ def test_where_a_fence_cannot_be_read_nothing_is_put_on_probation(one: Machine) 
     assert "Nothing waits to be confirmed" in one.run("confirm").err
 
 
+def test_what_no_packet_enters_is_no_fence_to_return_to(one: Machine) -> None:
+    one.ok("refresh")
+    for generation in one.generations():
+        generation.unlink()
+    one.tool("nft", "flush", "table", "inet", "geofence")
+    one.ok("apply", "--confirm-within", "60s")
+    one.ok("confirm")
+
+
 def test_without_it_there_is_nothing_to_confirm(one: Machine) -> None:
     one.ok("refresh")
     assert "confirm" not in one.ok("apply").said

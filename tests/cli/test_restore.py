@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from geofence.model.prefixes import Family
 from tests.cli.machine import BACKENDS, Machine, machine
 from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LOCAL, japan_later
 
@@ -229,3 +230,78 @@ def test_a_standing_fence_without_a_generation_is_made_whole_around_its_sets(
         6,
         "A fence stands that no generation on this disk records.",
     )
+
+
+def flush(booted: Machine) -> None:
+    """Take the rules by which packets enter, and leave what they led to."""
+    if booted.backend == "ipset":
+        booted.tool("iptables", "-t", "mangle", "-F")
+        booted.tool("ip6tables", "-t", "mangle", "-F")
+    else:
+        booted.tool("nft", "flush", "table", "inet", "geofence")
+
+
+def test_a_fence_that_no_packet_enters_any_more_is_made_whole_around_its_sets(
+    booted: Machine,
+) -> None:
+    booted.ok("restore")
+    whole = booted.observe()
+    spoil(*booted.generations())
+    flush(booted)
+    assert booted.observe().rules
+    assert not booted.observe().fenced
+
+    done = booted.run("restore")
+
+    assert done.code == 5
+    assert "the fence that no packet entered any more was made whole around the sets" in done.err
+    assert (booted.observe().rules, booted.observe().sets) == (whole.rules, whole.sets)
+
+
+def assert_restore_closes(where: Machine) -> None:
+    """Without a generation, and with rules that no longer fit the sets."""
+    shutil.rmtree(where.state / "generations")
+    where.rule("60-iax.toml", '[service.iax]\nports = ["4569/udp"]\n')
+
+    done = where.run("restore")
+
+    assert done.code == 5
+    assert 'without_ruleset = "closed": only exceptions and local networks reach' in done.err
+    assert where.observe().fenced == set(Family)
+    assert where.gets_in(*JAPANESE, *FOREIGN, HOME) == [*(False, False, False, False), True]
+
+
+def test_a_fence_that_packets_pass_by_and_the_rules_do_not_know_is_closed(booted: Machine) -> None:
+    booted.ok("restore")
+    flush(booted)
+    assert_restore_closes(booted)
+
+
+@pytest.mark.parametrize("tool", ["iptables", "ip6tables"])
+def test_a_fence_of_one_family_that_the_rules_do_not_know_is_closed(
+    tmp_path: Path, tool: str
+) -> None:
+    with machine(tmp_path, "ipset") as made:
+        made.ok("refresh")
+        made.tool(tool, "-t", "mangle", "-F")
+        assert len(made.observe().fenced) == 1
+        assert_restore_closes(made)
+
+
+def test_where_the_rules_say_open_it_is_told_which_family_has_no_fence(booted: Machine) -> None:
+    booted.ok("restore")
+    shutil.rmtree(booted.state / "generations")
+    booted.rule("60-open.toml", '[boot]\nwithout_ruleset = "open"\n')
+    booted.rule("60-iax.toml", '[service.iax]\nports = ["4569/udp"]\n')
+    if booted.backend == "ipset":
+        booted.tool("iptables", "-t", "mangle", "-F")
+    else:
+        flush(booted)
+    before = booted.fence()
+
+    done = booted.run("restore")
+
+    where = " for ipv4" if booted.backend == "ipset" else ""
+    assert done.code == 5
+    assert f'"open": there is NO FENCE{where}. Run' in done.err
+    assert booted.fence() == before

@@ -68,6 +68,29 @@ def test_no_exception_is_in_force_where_there_is_no_fence(one: Machine) -> None:
     assert done.json["exceptions_waiting"] == [{"exception": "home", "why": "there is no fence"}]
 
 
+def test_what_is_left_of_a_fence_that_no_packet_enters_is_no_fence(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    if fresh.backend == "ipset":
+        fresh.tool("ip6tables", "-t", "mangle", "-F")
+        one = fresh.run("status", "--json")
+        assert (one.code, one.json["fenced"], one.json["unfenced"]) == (1, True, ["ipv6"])
+        said = fresh.run("status").out
+        assert said.startswith("There is NO FENCE for ipv6. 'geofence refresh' makes one.\n")
+        fresh.tool("iptables", "-t", "mangle", "-F")
+    else:
+        fresh.tool("nft", "flush", "table", "inet", "geofence")
+
+    done = fresh.run("status", "--json")
+    assert (done.code, done.json["fenced"]) == (1, False)
+    assert done.json["unfenced"] == ["ipv4", "ipv6"]
+    assert exceptions(fresh) == ([], {"home": "there is no fence"})
+    assert fresh.run("status").out.startswith("There is NO FENCE. ")
+
+    fresh.ok("refresh")
+    whole = fresh.ok("status", "--json").json
+    assert (whole["fenced"], whole["unfenced"]) == (True, [])
+
+
 def test_a_fence_that_no_generation_records_is_read_from_the_kernel(one: Machine) -> None:
     one.ok("refresh")
     for path in one.generations():

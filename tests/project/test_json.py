@@ -71,7 +71,7 @@ def documents() -> Iterator[object]:
     yield status_json(
         StatusReport(
             backend="ipset",
-            fenced=True,
+            unfenced=(Family.IPV6,),
             drift=("a difference",),
             generation=1,
             applied_at=NOW,

@@ -67,7 +67,12 @@ class IpsetBackend:
             for tool, table in tables
             for line in tool.labelled((*table.rules, *table.misplaced_jumps))
         )
-        return Observed(held, rules, _total(table for _, table in tables), tuple(debris))
+        # Without sets there is no service, and so nothing to drop.
+        fenced = (
+            tool.family for tool, table in tables if table.drops or (table.hooked and not held)
+        )
+        dropped = _total(table for _, table in tables)
+        return Observed(held, rules, dropped, tuple(debris), frozenset(fenced))
 
     def commit(self, plan: Plan) -> None:
         """Fill second sets, switch one family after the other, then drop what nothing refers to."""

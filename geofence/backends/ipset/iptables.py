@@ -12,6 +12,7 @@ import socket
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,7 @@ _NOT_FOR_THIS_HOST = {
 }
 """By the main table, and by that of the VRF, if any, that the packet came in by: it holds the
 addresses of the VRF's interfaces, which the main one knows nothing of."""
+_LETS_ALL_PASS = re.compile(r'-A \S+( -m comment --comment ("[^"]*"|\S+))? -j (ACCEPT|RETURN)')
 _COUNTED_RULE = re.compile(r"\[(\d+):(\d+)\] (-A .*)")
 _PERMISSION = re.compile(
     r"permission denied|operation not permitted|must be root|can't open socket to ipset",
@@ -155,6 +157,10 @@ class Table:
     """Jumps to our chain that other rules stand in front of, or that are there twice."""
     counts: Mapping[str, Count] = field(default_factory=dict)
     """Per service, what its drop rule has counted."""
+    hooked: bool = False
+    """Whether packets come to our chain."""
+    drops: bool = False
+    """Whether they come from there to a rule that drops."""
 
 
 def parse_table(saved: str) -> Table:
@@ -175,7 +181,30 @@ def parse_table(saved: str) -> Table:
         if line.endswith("-j DROP")
     }
     declared = (f"-N {chain}" for chain in chains)
-    return Table(chains, (*declared, *first, *(line for _, line in own)), others, drops)
+    hooked = _JUMP in _reached(prerouting)
+    services = (_reached(_of_chain(name, own)) for name in _gone_to(_of_chain(CHAIN, own)))
+    return Table(
+        chains,
+        (*declared, *first, *(line for _, line in own)),
+        others,
+        drops,
+        hooked,
+        hooked and any(line.endswith("-j DROP") for reached in services for line in reached),
+    )
+
+
+def _of_chain(name: str, counted: Iterable[tuple[Count, str]]) -> list[str]:
+    return [line for _, line in counted if line.split()[1] == name]
+
+
+def _gone_to(rules: Iterable[str]) -> set[str]:
+    """Chains that packets are sent to."""
+    return {line.split()[-1] for line in _reached(rules)}
+
+
+def _reached(rules: Iterable[str]) -> list[str]:
+    """The rules of a chain that packets come to: those before one that lets all pass."""
+    return list(takewhile(lambda line: not _LETS_ALL_PASS.fullmatch(line), rules))
 
 
 def replacement(ruleset: Ruleset, family: Family, table: Table) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 
@@ -22,7 +22,7 @@ from geofence.backends.nftables.objects import (
     usual_name,
 )
 from geofence.model.plan import Observed
-from geofence.model.prefixes import PrefixSet
+from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import SetKey
 
 
@@ -50,6 +50,8 @@ def observed(held: Look) -> Observed:
             if (service := counted_service(counter)) is not None
         },
         debris=(*_debris(held, chains, in_use), *_outdated(held, chains, in_use, sets)),
+        # One table is for both families.
+        fenced=frozenset(Family) if _packets_enter(held, sets) else frozenset(),
     )
 
 
@@ -81,6 +83,25 @@ def _behind_gate(rules: list[KernelRule], held: Look) -> list[KernelRule]:
             if last is not None and listing.is_return(last):
                 return list(filter(None, wanted))
     return rules
+
+
+def _packets_enter(held: Look, sets: Collection[SetKey]) -> bool:
+    """Whether packets come to rules that drop, or would if there were a service to fence."""
+    hooked = any(each.name == BASE.name and each.hook == BASE.hook for each in held.chains)
+    if not hooked or held.flags & TableFlag.DORMANT:
+        return False
+    gone_to = set(listing.chains_gone_to(_reached(held, BASE.name)))
+    # Without sets there is no service, and so nothing to drop.
+    return not sets or any(listing.drops(rule) for name in gone_to for rule in _reached(held, name))
+
+
+def _reached(held: Look, name: str) -> Iterator[KernelRule]:
+    """The rules of a chain that packets come to: none behind a shut gate, nor after an open end."""
+    gates = [each.name for each in held.sets if is_gate(each)]
+    shut = [name for name in gates if not elements.hold_every_family(held.elements[name])]
+    rules = (rule for rule in held.rules if rule.chain == name)
+    met = (rule for rule in rules if not any(listing.behind(gate, rule) for gate in shut))
+    return takewhile(lambda rule: not listing.lets_all_pass(rule), met)
 
 
 def chains_in_use(held: Look) -> dict[str, str]:

@@ -131,6 +131,23 @@ def is_return(rule: KernelRule) -> bool:
     return _described(rule, Shown({}, {})) == _VERDICTS[Code.RETURN]
 
 
+def drops(rule: KernelRule) -> bool:
+    """Whether it drops what matches it."""
+    return kernel.NF_DROP in _verdicts(rule)
+
+
+def lets_all_pass(rule: KernelRule) -> bool:
+    """Whether no packet comes to the rules after it, or to any that drops."""
+    always = all(name in ("immediate", "counter") for name, _ in _expressions(rule))
+    return always and any(code in (kernel.NF_ACCEPT, Code.RETURN) for code in _verdicts(rule))
+
+
+def _verdicts(rule: KernelRule) -> Iterator[int]:
+    for name, attributes in _expressions(rule):
+        if name == "immediate" and (verdict := _verdict(attributes)):
+            yield _code(verdict)
+
+
 def counters_counted_on(rules: Iterable[KernelRule]) -> Iterator[str]:
     """Names of the counters that rules refer to."""
     for rule in rules:
@@ -283,7 +300,7 @@ class _Line:
         parts = _verdict(attributes)
         if as_number(attributes.get(Immediate.DREG)) or not parts:
             return None
-        code = int.from_bytes(parts.get(Verdict.CODE, b""), "big", signed=True)
+        code = _code(parts)
         target = as_string(parts.get(Verdict.CHAIN))
         target = self._shown.chains.get(target, target)
         return f"{_VERDICTS.get(code, f'verdict {code}')} {target}".rstrip()
@@ -292,6 +309,10 @@ class _Line:
 def _verdict(immediate: Attributes) -> Attributes:
     """The parts of an immediate's verdict; none if it loads something else."""
     return values(values(immediate.get(Immediate.DATA, b"")).get(kernel.DATA_VERDICT, b""))
+
+
+def _code(verdict: Attributes) -> int:
+    return int.from_bytes(verdict.get(Verdict.CODE, b""), "big", signed=True)
 
 
 def _value(data: bytes) -> bytes:

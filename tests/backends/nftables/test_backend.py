@@ -588,6 +588,20 @@ def test_what_others_do_at_an_open_gate_is_seen_and_healed(
     heal(OTHER, "rules")
 
 
+def test_behind_a_gate_that_is_shut_nothing_is_fenced(
+    monkeypatch: pytest.MonkeyPatch, host: Host
+) -> None:
+    with monkeypatch.context() as patched:
+        kill_after(patched, 1)
+        with pytest.raises(Killed):
+            commit(RULESET)
+    assert BACKEND.observe().fenced == set(Family)
+    nft(host, SHUT_GATE)
+    assert not BACKEND.observe().fenced
+    heal(RULESET, "rules")
+    assert BACKEND.observe().fenced == set(Family)
+
+
 def test_root_of_a_user_namespace_fills_sets_beyond_its_send_buffer() -> None:
     """There a socket sends no more at once than ``net.core.wmem_max`` allows."""
     with socket.socket() as asking:  # older kernels tell the setting to the first namespace alone
