@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from geofence.merge import exception_space
+from geofence.merge import blocklist_space, exception_space
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy, Ports, Service
 from geofence.model.prefixes import AddressSpace, Family
@@ -137,8 +137,7 @@ def _denied_by(question: _Question, service: Service) -> tuple[str, str]:
 
 def _blocking(question: _Question) -> str:
     for blocklist in question.policy.enabled_blocklists():
-        listed = question.lists.get(ListId(ListKind.BLOCKLIST, blocklist.name), AddressSpace())
-        if question.held_by(blocklist.prefixes | listed):
+        if question.held_by(blocklist_space(blocklist, question.lists)):
             where = _written(question.policy, f"blocklist.{blocklist.name}")
             return f"blocklist {blocklist.name}{where}"
     return "fence"

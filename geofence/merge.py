@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from geofence.errors import MissingListError
 from geofence.model.lists import ListId, ListKind
-from geofence.model.policy import NamedException, Policy, Service
+from geofence.model.policy import Blocklist, NamedException, Policy, Service
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 
@@ -36,6 +36,12 @@ def exception_space(
     resolved = [lists[host] for host in hosts if host in lists]
     stand_in = exception.last_known if len(resolved) < len(hosts) else AddressSpace()
     return AddressSpace.union((exception.prefixes, stand_in, *resolved))
+
+
+def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """The addresses of a blocklist: its prefixes, and the fetched list if it still has a source."""
+    fetched = lists.get(ListId(ListKind.BLOCKLIST, blocklist.name)) if blocklist.urls else None
+    return blocklist.prefixes | fetched if fetched else blocklist.prefixes
 
 
 def merge(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> Ruleset:
@@ -104,9 +110,9 @@ def _country(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpa
 
 
 def _blocked(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    enabled = policy.enabled_blocklists()
-    fetched = (lists.get(ListId(ListKind.BLOCKLIST, each.name), AddressSpace()) for each in enabled)
-    return AddressSpace.union((*(each.prefixes for each in enabled), *fetched))
+    return AddressSpace.union(
+        blocklist_space(blocklist, lists) for blocklist in policy.enabled_blocklists()
+    )
 
 
 def _let_in(policy: Policy, service: Service, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:

@@ -55,3 +55,21 @@ def test_one_that_takes_countries_away_waits_for_its_override(fresh: Machine, fi
 
     fresh.ok("refresh", "--accept", guard)
     assert fresh.gets_in("101.1.1.1") == [False]
+
+
+def test_the_list_of_a_source_that_is_gone_blocks_nobody(fresh: Machine) -> None:
+    """It stays on disk, and why looks into all that is there."""
+    serve(fresh, content(FEW))
+    fresh.ok("refresh")
+    assert "blocklist bad" in fresh.ok("why", HELD).out
+
+    fresh.rule("60-bad.toml", '[blocklist.bad]\nprefixes = ["133.2.0.0/16"]\n')
+    fresh.ok("apply")
+
+    assert fresh.gets_in(HELD) == [True]
+    told = fresh.ok("why", HELD, "--json").json
+    assert {each["verdict"] for each in told["verdicts"]} == {"pass"}
+    assert told["notes"] == []
+
+    fresh.rule("60-bad.toml", '[blocklist.bad]\nprefixes = ["133.1.2.0/24"]\n')
+    assert "blocklist bad" in fresh.ok("why", HELD).out
