@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from geofence.cli.fence_view import fence_json, no_fence
 from geofence.cli.figures import addresses, plural
 from geofence.cli.list_view import list_json
 from geofence.cli.screen import Screen, print_json
@@ -38,7 +39,8 @@ def show_run(screen: Screen, report: RunReport) -> None:
         from geofence.cli.impact_view import show_impact
 
         show_impact(screen, report.impact)
-    screen.say(_closing_line(report), "yellow" if report.degraded else "green")
+    style = "bold red" if report.unfenced else "yellow" if report.degraded else "green"
+    screen.say(_closing_line(report), style)
 
 
 def run_json(report: RunReport) -> dict[str, object]:
@@ -51,6 +53,7 @@ def run_json(report: RunReport) -> dict[str, object]:
         "degraded": report.degraded,
         "backend": report.backend,
         "generation": report.generation,
+        **fence_json(report.unfenced),
         "sets": [
             {
                 "set": change.key.name,
@@ -76,7 +79,9 @@ def _set_change(change: SetChange) -> str:
 
 
 def _closing_line(report: RunReport) -> str:
-    if report.generation is None:
+    if report.unfenced:
+        what = no_fence(report.unfenced)
+    elif report.generation is None:
         what = "The fence stands, but not as recorded"
     elif report.plan.is_empty:
         what = f"Nothing to change: the fence is that of generation {report.generation}"

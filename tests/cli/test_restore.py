@@ -73,6 +73,8 @@ def test_the_fence_comes_back_without_network_lists_or_rules(booted: Machine) ->
     done = booted.ok("restore")
 
     assert done.out.splitlines()[-1].startswith("The fence is now that of generation 2, verified")
+    told = booted.ok("restore", "--json").json
+    assert (told["fenced"], told["unfenced"]) == (True, [])
     assert booted.gets_in(GONE, COME, *JAPANESE, *FOREIGN, HOME) == [
         *(False, True, True, True),
         *(False, False, True),
@@ -137,6 +139,9 @@ def test_with_none_usable_there_is_no_fence_where_the_rules_say_open(booted: Mac
 
     assert done.code == 5
     assert "without_ruleset = \"open\": there is NO FENCE. Run 'geofence refresh' now." in done.err
+    assert done.out.startswith(f"There is NO FENCE ({booted.backend}, as --backend says).\n")
+    told = booted.run("restore", "--json").json
+    assert (told["fenced"], told["unfenced"]) == (False, ["ipv4", "ipv6"])
     assert not booted.observe().rules
     assert not booted.observe().sets
 
@@ -304,4 +309,5 @@ def test_where_the_rules_say_open_it_is_told_which_family_has_no_fence(booted: M
     where = " for ipv4" if booted.backend == "ipset" else ""
     assert done.code == 5
     assert f'"open": there is NO FENCE{where}. Run' in done.err
+    assert f"There is NO FENCE{where} ({booted.backend}, " in done.out
     assert booted.fence() == before
