@@ -47,7 +47,10 @@ def _row(entry: HistoryEntry) -> tuple[str, ...]:
 
 def _difference(entry: HistoryEntry) -> list[str]:
     services = ["services and ports"] if entry.services_changed else []
-    return services + [_set_difference(change) for change in entry.set_changes]
+    changed = [f"+{name}" for name in entry.interfaces_added]
+    changed += [f"-{name}" for name in entry.interfaces_removed]
+    interfaces = [f"trusted interfaces {' '.join(changed)}"] if changed else []
+    return services + interfaces + [_set_difference(change) for change in entry.set_changes]
 
 
 def _set_difference(change: SetChange) -> str:
@@ -64,6 +67,10 @@ def _json(entry: HistoryEntry) -> dict[str, object]:
         "reason": generation.reason,
         "backend": generation.backend,
         "services_changed": entry.services_changed,
+        "interfaces": {
+            "added": list(entry.interfaces_added),
+            "removed": list(entry.interfaces_removed),
+        },
         "sets": [
             {
                 "set": change.key.name,

@@ -8,6 +8,7 @@ from geofence.cli.fence_view import fence_json, no_fence
 from geofence.cli.figures import age, moment
 from geofence.cli.list_view import list_json, list_rows
 from geofence.cli.screen import Screen
+from geofence.model.policy import besides_loopback
 from geofence.operations.report import StatusReport
 from geofence.state.journal import Ended, Outcome
 
@@ -25,6 +26,8 @@ def show_status(screen: Screen, report: StatusReport) -> None:
     if report.last:
         _show_runs(screen, report.last, now)
     _show_exceptions(screen, report)
+    if besides_loopback(report.interfaces):
+        screen.say(f"Trusted interfaces, never fenced: {', '.join(report.interfaces)}")
     for line in report.drift:
         screen.say(f"  {line}", "red")
     screen.say("")
@@ -61,6 +64,7 @@ def status_json(report: StatusReport) -> dict[str, object]:
             }
             for service in report.services
         ],
+        "interfaces": list(report.interfaces),
         "sets": dict(report.sets),
         "exceptions": list(report.exceptions.names),
         "exceptions_waiting": [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from enum import StrEnum
@@ -10,9 +10,16 @@ from enum import StrEnum
 from geofence.model.lists import ListId
 from geofence.model.prefixes import AddressSpace
 
+LOOPBACK = "lo"
+"""The interface by which only this host itself sends."""
 _MAX_AGE = timedelta(days=7)
 _DAEMON_AT = time(3, 30)
 _JITTER = timedelta(hours=1)
+
+
+def besides_loopback(interfaces: Iterable[str]) -> tuple[str, ...]:
+    """The interfaces by which others than this host can send."""
+    return tuple(interface for interface in interfaces if interface != LOOPBACK)
 
 
 class Protocol(StrEnum):

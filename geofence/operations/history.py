@@ -5,6 +5,7 @@ from __future__ import annotations
 from geofence.errors import UsageError
 from geofence.model.generation import Generation
 from geofence.model.plan import Observed
+from geofence.model.ruleset import Ruleset
 from geofence.operations.report import HistoryEntry, RunReport
 from geofence.operations.run import Wish, commit, holding
 from geofence.operations.site import Site
@@ -23,10 +24,18 @@ def history(site: Site) -> tuple[HistoryEntry | Damaged, ...]:
 
 def _entry(generation: Generation, older: list[Generation | Damaged]) -> HistoryEntry:
     before = next((each for each in older if isinstance(each, Generation)), None)
-    held = Observed(sets=before.ruleset.sets) if before else Observed()
-    changes = make_plan(generation.ruleset, held, ()).set_changes
-    services_before = before.ruleset.services if before else ()
-    return HistoryEntry(generation, changes, generation.ruleset.services != services_before)
+    now, then = generation.ruleset, before.ruleset if before else Ruleset()
+    return HistoryEntry(
+        generation,
+        make_plan(now, Observed(sets=then.sets), ()).set_changes,
+        services_changed=now.services != then.services,
+        interfaces_added=_without(now.interfaces, then.interfaces),
+        interfaces_removed=_without(then.interfaces, now.interfaces),
+    )
+
+
+def _without(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(each for each in some if each not in others)
 
 
 def rollback(site: Site, number: int | None, wish: Wish) -> RunReport:

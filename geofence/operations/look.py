@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ from geofence.apply import plan_for
 from geofence.backends.choose import Chosen
 from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable, StateError
-from geofence.explain import countries_of, explain, parts
+from geofence.explain import Explanation, countries_of, explain, parts
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import accepted
 from geofence.guards.overlaps import overlaps
@@ -19,9 +19,9 @@ from geofence.merge import merge
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, ListKind
 from geofence.model.plan import Count, Observed, Plan
-from geofence.model.policy import Policy, Ports
+from geofence.model.policy import Policy, Ports, besides_loopback
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
-from geofence.model.ruleset import Ruleset, SetKey
+from geofence.model.ruleset import Action, Ruleset, SetKey
 from geofence.operations.gather import (
     Gathered,
     Watch,
@@ -128,6 +128,7 @@ def status(site: Site) -> StatusReport:
         applied_at=generation.created_at if generation else None,
         reason=generation.reason if generation else "",
         services=services,
+        interfaces=generation.ruleset.interfaces if generation else policy.interfaces,
         sets={key.name: held.prefix_count for key, held in sorted(observed.sets.items())},
         lists=reports,
         stale=stale(policy, reports, datetime.now(UTC)),
@@ -231,19 +232,29 @@ def why(
     ruleset = merge(policy, lists | missing)
     everything = (ports for service in policy.services for ports in service.ports)
     asked = parts(ports or everything, policy.services)
+    found = tuple(explain(policy, lists, ruleset, source, port) for port in asked)
     return WhyReport(
         countries=countries_of(lists, *source),
         countries_at_hand=tuple(i.name for i in lists if i.kind is ListKind.COUNTRY),
-        explanations=tuple(explain(policy, lists, ruleset, source, port) for port in asked),
+        explanations=found,
         notes=(
             *gathered.notes,
             *(
                 f"There is no version of the list {name}: here it holds nothing."
                 for name in missing
             ),
+            *_let_in_otherwise(policy, found),
             *_in_force(site, policy, ruleset, offline=not gathered.renewed),
         ),
     )
+
+
+def _let_in_otherwise(policy: Policy, found: Iterable[Explanation]) -> tuple[str, ...]:
+    """That what is dropped is so only if it comes by an interface that is not trusted."""
+    trusted = ", ".join(besides_loopback(policy.interfaces))
+    if not trusted or all(each.action is Action.PASS for each in found):
+        return ()
+    return (f"By a trusted interface ({trusted}) it gets in all the same ([local] interfaces).",)
 
 
 def _answering(site: Site, policy: Policy, watch: Watch) -> Gathered:

@@ -121,6 +121,8 @@ class StatusReport:
     applied_at: datetime | None
     reason: str
     services: tuple[ServiceStatus, ...]
+    interfaces: tuple[str, ...] = ()
+    """Those that are trusted, and so never fenced."""
     sets: Mapping[str, int] = field(default_factory=dict)
     """Number of prefixes by name of set."""
     lists: tuple[ListReport, ...] = ()
@@ -154,3 +156,7 @@ class HistoryEntry:
     generation: Generation
     set_changes: tuple[SetChange, ...]
     services_changed: bool
+    interfaces_added: tuple[str, ...] = ()
+    """Those that came to be trusted."""
+    interfaces_removed: tuple[str, ...] = ()
+    """Those that are no longer trusted."""

@@ -129,3 +129,15 @@ def test_no_secret_of_a_url_is_shown(one: Machine) -> None:
     assert not [each for each in said if "SECRET" in each]
     shown = f"http://127.0.0.1:{one.server.port}/jp.json?…"
     assert [shown in each for each in said] == [True, True, False, True, True, True, False]
+
+
+def test_who_comes_in_unfenced_is_listed(one: Machine) -> None:
+    one.ok("refresh")
+    assert one.ok("status", "--json").json["interfaces"] == ["lo"]
+    assert "rusted" not in one.ok("status").said
+
+    one.rule("60-local.toml", '[local]\ninterfaces = ["lo", "tun*"]\n')
+    assert one.ok("status", "--json").json["interfaces"] == ["lo"]
+    one.ok("apply")
+    assert one.ok("status", "--json").json["interfaces"] == ["lo", "tun*"]
+    assert "Trusted interfaces, never fenced: lo, tun*\n" in one.ok("status").out

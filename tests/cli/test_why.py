@@ -208,3 +208,15 @@ def test_it_looks_where_the_fence_is(fresh: Machine) -> None:
     fresh.environment["GEOFENCE_BACKEND"] = ""
     fresh.ok("--backend", fresh.backend, "refresh")
     assert fresh.ok("why", "133.1.2.3").err == ""
+
+
+def test_that_a_trusted_interface_lets_in_what_is_dropped_is_said_once(one: Machine) -> None:
+    one.rule("60-local.toml", '[local]\ninterfaces = ["lo", "wan", "tun*"]\n')
+    one.ok("refresh")
+    note = "By a trusted interface (wan, tun*) it gets in all the same ([local] interfaces)."
+
+    dropped = one.ok("why", "8.8.8.8")
+    assert dropped.err == f"{note}\n"
+    assert one.ok("why", "8.8.8.8", "--json").json["notes"] == [note]
+    assert one.ok("why", JAPANESE[0]).err == ""
+    assert one.ok("why", "8.8.8.8", "--port", "22/tcp").err == ""

@@ -58,6 +58,24 @@ def test_there_and_back(tmp_path: Path, backend: str) -> None:
         assert made.gets_in(GONE, COME, OFFICE) == [False, True, True]
 
 
+def test_an_interface_that_comes_to_be_trusted_is_a_difference(fenced: Machine) -> None:
+    path = fenced.rule("60-local.toml", '[local]\ninterfaces = ["lo", "eth0", "tun*"]\n')
+    fenced.ok("apply")
+    path.unlink()
+    fenced.ok("apply")
+
+    rows = [row.rstrip() for row in fenced.ok("history").out.splitlines()]
+    assert rows[1].endswith("  trusted interfaces -eth0 -tun*")
+    assert rows[2].endswith("  trusted interfaces +eth0 +tun*")
+    assert "services and ports; trusted interfaces +lo; allow4 " in rows[3]
+    told = fenced.ok("history", "--json").json
+    assert [each["interfaces"] for each in told] == [
+        {"added": [], "removed": ["eth0", "tun*"]},
+        {"added": ["eth0", "tun*"], "removed": []},
+        {"added": ["lo"], "removed": []},
+    ]
+
+
 def test_a_damaged_generation_is_shown_and_not_gone_back_to(fenced: Machine) -> None:
     fenced.serve("JP", japan_later())
     fenced.ok("refresh")

@@ -35,8 +35,8 @@ from geofence.backends.nftables.kernel import (
     Verdict,
 )
 from geofence.backends.nftables.objects import BASE, KernelChain, KernelRule
-from geofence.backends.nftables.rules import DESTINATION_PORT, LOOPBACK, NFPROTO, SOURCE
-from geofence.model.policy import Protocol
+from geofence.backends.nftables.rules import DESTINATION_PORT, NFPROTO, SOURCE
+from geofence.model.policy import LOOPBACK, Protocol
 from geofence.model.prefixes import Family, address_text
 from geofence.netlink.attributes import as_number, as_string, each, nested, values
 

@@ -33,7 +33,7 @@ from geofence.backends.nftables.kernel import (
 from geofence.backends.nftables.near import LENGTH, NearKey, arranged
 from geofence.backends.nftables.objects import BASE, KernelRule, Names, counter_of
 from geofence.backends.nftables.userdata import comment
-from geofence.model.policy import Ports
+from geofence.model.policy import LOOPBACK, Ports
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
     Action,
@@ -57,8 +57,6 @@ SOURCE = {Family.IPV4: (12, 4), Family.IPV6: (8, 16)}
 """Offset and length in bytes of the source address in the network header (RFC 791, RFC 8200)."""
 DESTINATION_PORT = (2, 2)
 """Offset and length in bytes in the transport header, UDP and TCP alike (RFC 768, RFC 9293)."""
-
-LOOPBACK = "lo"
 
 
 def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
