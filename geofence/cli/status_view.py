@@ -10,7 +10,7 @@ from geofence.cli.list_view import list_json, list_rows
 from geofence.cli.screen import Screen
 from geofence.model.policy import besides_loopback
 from geofence.operations.report import StatusReport
-from geofence.state.journal import Ended, Outcome
+from geofence.state.journal import Ended, Outcome, Probation
 
 
 def show_status(screen: Screen, report: StatusReport) -> None:
@@ -23,6 +23,8 @@ def show_status(screen: Screen, report: StatusReport) -> None:
             f"Generation {report.generation}, applied {age(report.applied_at, now)} "
             f"({moment(report.applied_at)}) by {report.reason}"
         )
+    if report.probation:
+        screen.say(_probation(report.probation, over=report.probation_over), "bold yellow")
     if report.last:
         _show_runs(screen, report.last, now)
     _show_exceptions(screen, report)
@@ -72,10 +74,30 @@ def status_json(report: StatusReport) -> dict[str, object]:
         ],
         "exceptions_off": list(report.exceptions_off),
         "last_run": _last_json(report.last),
+        "probation": {
+            "deadline": report.probation.deadline.isoformat(),
+            "former": report.probation.former,
+            "over": report.probation_over,
+        }
+        if report.probation
+        else None,
         "lists": [list_json(entry) for entry in report.lists],
         "stale": list(report.stale),
         "notes": list(report.notes),
     }
+
+
+def _probation(probation: Probation, *, over: bool) -> str:
+    """What will be in force unless somebody confirms."""
+    before = "no fence" if probation.former is None else f"generation {probation.former}"
+    if over:
+        return (
+            f"What was applied last was not confirmed in time: {before} returns with the next run."
+        )
+    return (
+        f"What was applied last waits for 'geofence confirm' until {probation.deadline:%H:%M:%S} "
+        f"UTC; without it, {before} returns."
+    )
 
 
 def _show_runs(screen: Screen, last: Outcome, now: datetime) -> None:

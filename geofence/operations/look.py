@@ -34,6 +34,7 @@ from geofence.operations.gather import (
     unwatched,
 )
 from geofence.operations.live import look_at
+from geofence.operations.probation import is_over
 from geofence.operations.report import (
     ListOutcome,
     PlanReport,
@@ -116,6 +117,7 @@ def status(site: Site) -> StatusReport:
     observed = chosen.backend.observe()
     reports = stored(site, policy)
     services = _services(policy, generation, observed)
+    probation = site.journal.probation()
     problems = (*map(str, damaged), *(report.problem for report in reports if report.problem))
     hosts = _hosts(site)
     exceptions = in_force(policy, hosts, _applied(generation, observed))
@@ -134,6 +136,8 @@ def status(site: Site) -> StatusReport:
         stale=stale(policy, reports, datetime.now(UTC)),
         last=site.journal.outcome(),
         exceptions=exceptions,
+        probation=probation,
+        probation_over=probation is not None and is_over(probation),
         exceptions_off=tuple(each.name for each in policy.exceptions if not each.enabled),
         notes=(
             *problems,

@@ -61,7 +61,7 @@ def confirm(site: Site) -> None:
         probation = site.journal.probation()
         if probation is None:
             raise UsageError("Nothing waits to be confirmed; if it did, the former state is back.")
-        if not _is_over(probation):
+        if not is_over(probation):
             site.journal.end_probation()
             return
         _return(site, probation)
@@ -74,7 +74,7 @@ def confirm(site: Site) -> None:
 def lapsed(site: Site) -> Probation | None:
     """The probation that is over and not yet undone, if there is one."""
     probation = site.journal.probation()
-    return probation if probation is not None and _is_over(probation) else None
+    return probation if probation is not None and is_over(probation) else None
 
 
 def settle(site: Site) -> None:
@@ -86,7 +86,7 @@ def settle(site: Site) -> None:
     probation = site.journal.probation()
     if probation is None:
         return
-    if not _is_over(probation):
+    if not is_over(probation):
         raise BusyError(
             "What was applied last still waits to be confirmed, until "
             f"{probation.deadline:%H:%M:%S} UTC; run 'geofence confirm', or try again then."
@@ -115,7 +115,8 @@ def watch(site: Site, token: str, seconds: float) -> bool:
     return True
 
 
-def _is_over(probation: Probation) -> bool:
+def is_over(probation: Probation) -> bool:
+    """Whether the time to confirm is over."""
     return probation.boot != _boot() or _since_boot() >= probation.until
 
 

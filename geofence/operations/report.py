@@ -13,7 +13,7 @@ from geofence.model.generation import Generation
 from geofence.model.lists import ListId, Provenance
 from geofence.model.plan import Count, Plan, SetChange
 from geofence.model.prefixes import AddressSpace, Family
-from geofence.state.journal import Outcome
+from geofence.state.journal import Outcome, Probation
 
 if TYPE_CHECKING:  # restore at boot reports neither, and should not wait for them
     from geofence.explain import Explanation
@@ -134,6 +134,10 @@ class StatusReport:
     """Names of those that ``allow`` would switch on."""
     last: Outcome | None = None
     """How the last run ended that was to keep the fence up to date; None if none is known."""
+    probation: Probation | None = None
+    """What waits for ``confirm``; None if nothing does."""
+    probation_over: bool = False
+    """Whether it was not confirmed in time; then the next run brings the former state back."""
     notes: tuple[str, ...] = ()
 
 

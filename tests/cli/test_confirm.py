@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.cli.machine import Machine
@@ -80,3 +83,35 @@ def test_what_no_packet_enters_is_no_fence_to_return_to(one: Machine) -> None:
 def test_without_it_there_is_nothing_to_confirm(one: Machine) -> None:
     one.ok("refresh")
     assert "confirm" not in one.ok("apply").said
+
+
+def test_status_tells_that_something_waits_to_be_confirmed(one: Machine) -> None:
+    one.ok("refresh")
+    one.ok("remove")
+    for generation in one.generations():
+        generation.unlink()
+    one.ok("apply", "--confirm-within", "60s")
+    first = one.ok("status", "--json").json["probation"]
+    assert (first["former"], first["over"]) == (None, False)
+    assert timedelta() < datetime.fromisoformat(first["deadline"]) - datetime.now(UTC)
+    assert "without it, no fence returns.\n" in one.ok("status").out
+    one.ok("confirm")
+    assert one.ok("status", "--json").json["probation"] is None
+    assert "confirm" not in one.ok("status").out
+
+    one.rule("60-iax.toml", '[service.iax]\nports = ["4569/udp"]\n')
+    one.ok("apply", "--confirm-within", "60s")
+    until = datetime.fromisoformat(one.ok("status", "--json").json["probation"]["deadline"])
+    said = (
+        f"What was applied last waits for 'geofence confirm' until {until:%H:%M:%S} UTC; "
+        "without it, generation 1 returns.\n"
+    )
+    assert said in one.ok("status").out
+    facts = json.loads((one.state / "probation.json").read_text())
+    (one.state / "probation.json").write_text(json.dumps({**facts, "boot": "another"}))
+
+    assert one.ok("status", "--json").json["probation"]["over"] is True
+    over = "What was applied last was not confirmed in time: generation 1 returns with the next run"
+    assert f"{over}.\n" in one.ok("status").out
+    one.ok("restore")
+    assert one.ok("status", "--json").json["probation"] is None

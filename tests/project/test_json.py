@@ -38,7 +38,7 @@ from geofence.operations.report import (
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.state.generations import Damaged
-from geofence.state.journal import Ended, Ending, Outcome
+from geofence.state.journal import Ended, Ending, Outcome, Probation
 from geofence.verdict import FlowState
 from tests.support.values import JAPAN, country, policy
 
@@ -80,6 +80,7 @@ def documents() -> Iterator[object]:
             sets={"allow4": 1},
             lists=LISTS,
             exceptions=InForce(waiting=(Waiting("office", "not applied yet"),)),
+            probation=Probation("x", 1, NOW, 1.0, "boot"),
             last=Outcome(
                 "restore",
                 Ending.DONE,
