@@ -51,7 +51,8 @@ def rollback(site: Site, number: int | None, wish: Wish) -> RunReport:
     """
     with holding(site):
         generation = _wanted(site, number)
-        return commit(site, wish, site.choose_again(generation), generation.ruleset)
+        chosen = site.choose_again(generation)
+        return commit(site, wish, chosen, generation.ruleset, generation.lists)
 
 
 def _wanted(site: Site, number: int | None) -> Generation:

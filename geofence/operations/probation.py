@@ -163,7 +163,7 @@ def forget(site: Site, probation: Probation) -> None:
     Raises:
         StateError: it could not be written down.
     """
-    if _is_over(probation):
+    if is_over(probation):
         note_unconfirmed(site, _unconfirmed(probation))
     site.generations.discard_after(probation.former or 0)
     site.journal.end_probation()

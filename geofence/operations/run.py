@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from geofence.apply import apply_ruleset
@@ -124,13 +124,28 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     lists = spaces(reports)
     desired = merge(policy, lists)
     chosen = site.choose_backend(policy.backend)
-    report = commit(site, wish, chosen, desired, reports)
+    report = commit(site, wish, chosen, desired, _noted(reports))
+    problems = tuple(each.problem for each in reports if each.problem)
     notes = (
         *switched_for_nothing(policy),
         *never_resolved(policy.enabled_exceptions(), lists),
         *stale(policy, reports, datetime.now(UTC)),
     )
-    return report.with_notes(notes)
+    return replace(
+        report,
+        lists=reports,
+        notes=(*problems, *report.notes, *notes),
+        degraded=report.degraded or bool(problems),
+    )
+
+
+def _noted(reports: Iterable[ListReport]) -> tuple[ListNote, ...]:
+    """Where the content of a generation comes from."""
+    return tuple(
+        ListNote(str(report.id), report.checked_at, report.provenance[0].sha256)
+        for report in reports
+        if report.checked_at is not None
+    )
 
 
 def commit(
@@ -138,36 +153,42 @@ def commit(
     wish: Wish,
     chosen: Chosen,
     desired: Ruleset,
-    reports: tuple[ListReport, ...] = (),
+    lists: tuple[ListNote, ...],
 ) -> RunReport:
-    """Guard, apply, verify and record one ruleset; the caller holds the lock."""
+    """Guard, apply, verify and record one ruleset; the caller holds the lock.
+
+    Args:
+        site: the installation.
+        wish: what for.
+        chosen: the backend.
+        desired: the ruleset.
+        lists: where its content comes from.
+    """
     newest, _ = site.generations.newest()
     change = look_at(newest.ruleset if newest else None, desired, wish.revoked, cutting=wish.cut)
     change.refuse(wish.accept, wish.ssh)
     if wish.probation_seconds:
         begin(site, wish.probation_seconds)
     applied = apply_ruleset(chosen.backend, desired)
-    number, notes = _record(site, wish, chosen.backend.name, desired, reports)
+    number, notes = _record(site, wish, chosen.backend.name, desired, lists)
     # Whatever the plan was: a run that was killed may have left somebody shut out.
     notes = (*notes, *let_in_again(desired))
     if wish.cut or wish.revoked is not None:
         notes = (*notes, *change.cut())
     replaced = (f"The fence of the backend {name} was taken away." for name in applied.replaced)
     untidy = (applied.untidy,) if applied.untidy else ()
-    problems = tuple(report.problem for report in reports if report.problem)
     return RunReport(
         plan=applied.plan,
         backend=chosen.why,
         generation=number,
-        lists=reports,
-        notes=(*problems, *change.notes, *replaced, *untidy, *notes),
+        notes=(*change.notes, *replaced, *untidy, *notes),
         impact=change.impact,
-        degraded=bool(problems or untidy) or number is None,
+        degraded=bool(untidy) or number is None,
     )
 
 
 def _record(
-    site: Site, wish: Wish, backend: str, desired: Ruleset, reports: tuple[ListReport, ...]
+    site: Site, wish: Wish, backend: str, desired: Ruleset, lists: tuple[ListNote, ...]
 ) -> tuple[int | None, tuple[str, ...]]:
     """Record what the kernel was found to hold, unless the newest generation says the same."""
     try:
@@ -176,13 +197,8 @@ def _record(
         if newest and newest.ruleset == desired and newest.backend == backend and not damaged:
             return newest.number, notes
         number = max(site.generations.numbers(), default=0) + 1
-        noted = tuple(
-            ListNote(str(report.id), report.checked_at, report.provenance[0].sha256)
-            for report in reports
-            if report.checked_at is not None
-        )
         site.generations.record(
-            Generation(number, datetime.now(UTC), wish.reason, backend, desired, noted)
+            Generation(number, datetime.now(UTC), wish.reason, backend, desired, lists)
         )
     except StateError as error:
         unrecorded = (

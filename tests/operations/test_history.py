@@ -49,6 +49,9 @@ def test_there_and_back(tmp_path: Path, backend: str) -> None:
             (2, "refresh"),
             (1, "refresh"),
         ]
+        assert [each["lists"] for each in told[:2]] == [told[4]["lists"], told[3]["lists"]]
+        assert [len(each["lists"]) for each in told] == [1] * 5
+        assert told[0]["lists"] != told[1]["lists"]
         assert told[0]["sets"] == [
             {"set": "allow4", "addresses_added": 65_536, "addresses_removed": 65_536}
         ]
