@@ -275,7 +275,7 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
     """Show the fence: whether it stands, what it turned away, how old its lists are.
 
     Exits with 1 if there is no fence, or none for IPv4 or IPv6, and with 6 if the kernel differs
-    from what was applied.
+    from what was applied; with 2 if the rules do not load, and tells what it can without them.
 
     Example: geofence status --json, for monitoring.
     """
@@ -288,6 +288,8 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
         print_json(status_json(report))
     else:
         show_status(Screen(), report)
+    if report.wrong_rules:
+        raise report.wrong_rules
     if report.unfenced:
         raise typer.Exit(ExitCode.FAILED)
     if report.drift or report.generation is None:

@@ -12,6 +12,8 @@ from geofence.model.policy import besides_loopback
 from geofence.operations.report import StatusReport
 from geofence.state.journal import Ended, Outcome, Probation
 
+_TOLD_BY_RULES = ("exceptions", "exceptions_waiting", "exceptions_off", "lists", "stale")
+
 
 def show_status(screen: Screen, report: StatusReport) -> None:
     """Whether the fence stands, what it turned away, and how old its lists are."""
@@ -27,7 +29,11 @@ def show_status(screen: Screen, report: StatusReport) -> None:
         screen.say(_probation(report.probation, over=report.probation_over), "bold yellow")
     if report.last:
         _show_runs(screen, report.last, now)
-    _show_exceptions(screen, report)
+    if report.wrong_rules:
+        unknown = "The rules do not load, so nothing is known of exceptions and lists."
+        screen.say(unknown, "bold yellow")
+    else:
+        _show_exceptions(screen, report)
     if besides_loopback(report.interfaces):
         screen.say(f"Trusted interfaces, never fenced: {', '.join(report.interfaces)}")
     for line in report.drift:
@@ -42,17 +48,24 @@ def show_status(screen: Screen, report: StatusReport) -> None:
     )
     screen.say("")
     screen.table(("set", ">prefixes"), ((name, f"{n:,}") for name, n in report.sets.items()))
-    screen.say("")
-    screen.table(*list_rows(report.lists, now))
+    if not report.wrong_rules:
+        screen.say("")
+        screen.table(*list_rows(report.lists, now))
     for note in (*report.stale, *report.notes):
         screen.note(note, "yellow")
 
 
 def status_json(report: StatusReport) -> dict[str, object]:
     """The state for machines; times are UTC."""
+    told = _status_json(report)
+    return told | dict.fromkeys(_TOLD_BY_RULES) if report.wrong_rules else told
+
+
+def _status_json(report: StatusReport) -> dict[str, object]:
     return {
         **fence_json(report.unfenced),
         "drift": list(report.drift),
+        "rules_error": str(report.wrong_rules) if report.wrong_rules else None,
         "backend": report.backend,
         "generation": report.generation,
         "applied_at": report.applied_at.isoformat() if report.applied_at else None,

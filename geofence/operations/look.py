@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from geofence.apply import plan_for
 from geofence.backends.choose import Chosen
 from geofence.backends.interface import Backend
-from geofence.errors import BackendUnavailable, StateError
+from geofence.errors import BackendUnavailable, GeofenceError, RulesError, StateError
 from geofence.explain import Explanation, countries_of, explain, parts
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import accepted
@@ -110,8 +111,21 @@ def _plan_unread(site: Site, desired: Ruleset) -> tuple[Plan, str]:
 
 
 def status(site: Site) -> StatusReport:
-    """What the kernel holds, how it differs from what was applied, and how old the lists are."""
-    policy = site.policy()
+    """What the kernel holds, how it differs from what was applied, and how old the lists are.
+
+    Raises:
+        RulesError: the rules do not load, and nothing could be told without them.
+    """
+    try:
+        return _status(site, site.policy())
+    except RulesError as error:
+        with suppress(GeofenceError):
+            return _status(site, Policy(), error)
+        raise
+
+
+def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> StatusReport:
+    """What there is to tell with these rules; with none if the rules are wrong."""
     generation, damaged = site.generations.newest()
     chosen = _chosen(site, policy, generation)
     observed = chosen.backend.observe()
@@ -139,11 +153,12 @@ def status(site: Site) -> StatusReport:
         probation=probation,
         probation_over=probation is not None and is_over(probation),
         exceptions_off=tuple(each.name for each in policy.exceptions if not each.enabled),
+        wrong_rules=wrong,
         notes=(
             *problems,
             *switched_for_nothing(policy),
             *never_resolved(let_in, hosts),
-            *_unfenced(policy, services, observed),
+            *(() if wrong else _unfenced(policy, services, observed)),
         ),
     )
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from geofence.errors import RulesError
 from geofence.in_force import InForce
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, Provenance
@@ -132,6 +133,8 @@ class StatusReport:
     """Which are in force, and which are allowed and not."""
     exceptions_off: tuple[str, ...] = ()
     """Names of those that ``allow`` would switch on."""
+    wrong_rules: RulesError | None = None
+    """Why the rules do not load; then nothing is known of lists and exceptions."""
     last: Outcome | None = None
     """How the last run ended that was to keep the fence up to date; None if none is known."""
     probation: Probation | None = None

@@ -31,6 +31,16 @@ def untouched(where: Machine, *arguments: str) -> Done:
     return done
 
 
+def headline(done: Done) -> str:
+    """The first line of what a command prints; empty if it prints nothing."""
+    return done.out.partition("\n")[0]
+
+
+def headline_without_rules(verb: tuple[str, ...]) -> str:
+    """Status alone has something to print."""
+    return "The fence stands as it was applied." if verb == ("status",) else ""
+
+
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_every_verb_that_needs_rules_refuses_wrong_ones(
     standing: Machine, verb: tuple[str, ...]
@@ -40,8 +50,47 @@ def test_every_verb_that_needs_rules_refuses_wrong_ones(
         done = untouched(standing, *verb)
     finally:
         wrong.unlink()
-    assert (done.code, done.out) == (2, "")
+    assert (done.code, headline(done)) == (2, headline_without_rules(verb))
     assert done.err.startswith(f"geofence: {wrong}:3: allow.countries: ")
+
+
+@pytest.mark.parametrize("generation", ["recorded", "lost"])
+def test_status_tells_of_the_fence_when_the_rules_do_not_load(
+    fresh: Machine, generation: str
+) -> None:
+    fresh.ok("refresh")
+    if generation == "lost":
+        fresh.generations()[0].unlink()
+    wrong = fresh.rule("60-wrong.toml", "[alow]\n")
+
+    stands = fresh.run("status", "--json")
+    assert (stands.code, stands.json["fenced"]) == (2, True)
+    assert stands.json["rules_error"].startswith(f"{wrong}:1: ")
+    assert stands.err == f"geofence: {stands.json['rules_error']}\n"
+    assert [stands.json[key] for key in ("exceptions", "lists", "stale")] == [None, None, None]
+    assert stands.json["notes"] == []
+    assert "allow4" in stands.json["sets"]
+
+    fresh.clear()
+    gone = fresh.run("status")
+    assert (gone.code, headline(gone)) == (2, "There is NO FENCE. 'geofence refresh' makes one.")
+    assert "The rules do not load, so nothing is known of exceptions and lists.\n" in gone.out
+    assert "Exceptions in force" not in gone.out
+    assert gone.err.startswith(f"geofence: {wrong}:1: ")
+    assert fresh.run("status", "--json").json["fenced"] is False
+
+    wrong.unlink()
+    assert fresh.run("status", "--json").json["rules_error"] is None
+
+
+def test_where_nothing_else_can_be_told_the_wrong_rules_are(standing: Machine) -> None:
+    wrong = standing.rule("60-wrong.toml", "[alow]\n")
+    try:
+        done = standing.run("--state-dir", str(wrong), "status")
+    finally:
+        wrong.unlink()
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"geofence: {wrong}:1: ")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +260,7 @@ def test_a_directory_of_rules_that_is_named_must_exist(
         done = untouched(standing, *option, *verb)
     finally:
         standing.environment.pop("GEOFENCE_RULES_DIR", None)
-    assert (done.code, done.out) == (2, "")
+    assert (done.code, headline(done)) == (2, headline_without_rules(verb))
     assert done.err.startswith(f"geofence: {wrong}: does not exist; ")
     assert len(done.err.splitlines()) == 1
 
