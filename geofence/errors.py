@@ -24,6 +24,7 @@ they enter (``raise … from``), so whatever is none of these is a bug.
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -106,3 +107,22 @@ class BusyError(GeofenceError):
     """Another run holds the lock."""
 
     exit_code = ExitCode.BUSY
+
+
+_PACKAGE = Path(__file__).parent
+
+
+def unexpected(error: BaseException) -> str:
+    """Names an exception that is none of these: ``OverflowError (geofence/fetch/http.py:293)``.
+
+    The place is the innermost line of geofence's. The exception's own text is left out: it may hold
+    anything, a token of a URL, too.
+    """
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.is_relative_to(_PACKAGE):
+            place = f" ({file.relative_to(_PACKAGE.parent)}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return f"{type(error).__name__}{place}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from queue import Empty, SimpleQueue
 
-from geofence.errors import ListError
+from geofence.errors import ListError, unexpected
 from geofence.fetch.dns import Lookup, system_lookup
 from geofence.fetch.http import Client
 from geofence.fetch.limits import Limits
@@ -31,7 +31,7 @@ from geofence.model.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class _Crashed:
-    """A worker met what is no ListError: a bug, or an interrupt."""
+    """A worker met what is no list's: a bug of its own, or an interrupt."""
 
     error: BaseException
 
@@ -181,3 +181,7 @@ def _outcome(run: _Run, wanted: ListId, client: Client) -> Outcome:
         return Failed(f"The list {wanted} could not be renewed: {error}")
     except MemoryError:
         return Failed(f"The list {wanted} could not be renewed: there is not enough memory for it.")
+    except Exception as error:  # noqa: BLE001 - what a server sends may meet a bug of ours, or of a
+        # library; the one place that takes any, as no server may stop the other lists.
+        why = f"an unexpected {unexpected(error)} ended it; please report that as a bug of geofence"
+        return Failed(f"The list {wanted} could not be renewed: {why}.")

@@ -19,7 +19,15 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from io import FileIO
 
-from geofence.errors import BusyError, ExitCode, GeofenceError, GuardRefusal, StateError, UsageError
+from geofence.errors import (
+    BusyError,
+    ExitCode,
+    GeofenceError,
+    GuardRefusal,
+    StateError,
+    UsageError,
+    unexpected,
+)
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
 from geofence.state.journal import Ended, Ending, Outcome
@@ -33,10 +41,13 @@ _WATCH = "watch"
 _APPLY = "apply"
 _RESTORE = "restore"
 _REFRESH = "refresh"
+_AS_IT_WAS = "the fence stands as it was, or as it was meant"
 
 
 def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunReport:
     """Run an operation, write its ending down, and tell the hook if there is news.
+
+    What nobody expected is written down and told, too, before it goes on its way.
 
     Raises:
         GeofenceError: what the operation raised.
@@ -48,6 +59,11 @@ def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunRep
     except GeofenceError as error:
         ending = Ending.REFUSED if isinstance(error, GuardRefusal) else Ending.FAILED
         for note in _close(site, command, ending, str(error), error.exit_code):
+            error.add_note(note)
+        raise
+    except Exception as error:
+        message = f"An unexpected {unexpected(error)} ended it; {_AS_IT_WAS}."
+        for note in _close(site, command, Ending.FAILED, message, ExitCode.FAILED):
             error.add_note(note)
         raise
     ending, code = Ending.DONE, ExitCode.DONE
@@ -171,7 +187,7 @@ def _hook(site: Site, before: Outcome | None) -> tuple[str, ...]:
     """The command of the rules, or of the last that loaded if these do not."""
     try:
         return site.policy().notify_command
-    except GeofenceError:
+    except Exception:  # noqa: BLE001 - whatever is the matter with the rules, somebody must hear
         return before.notify_command if before else ()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from geofence.fetch import renew
 from geofence.fetch.fetcher import fetch_lists
 from geofence.fetch.limits import Limits
 from geofence.fetch.report import (
@@ -22,6 +24,8 @@ from geofence.fetch.report import (
     Started,
     Unchanged,
 )
+from geofence.lists.parsed import ParsedList
+from geofence.lists.parts import parse_part
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.policy import Blocklist, Policy
 from geofence.model.prefixes import AddressSpace, Family
@@ -329,6 +333,24 @@ def test_a_bug_in_a_worker_is_not_swallowed(server: ListServer, limits: Limits) 
 
     with pytest.raises(ZeroDivisionError):
         fetch_lists([JP], countries(server.url("/{cc}")), {}, broken_clock, limits=limits)
+
+
+def test_what_nobody_expected_of_one_list_is_that_list_s_failure(
+    server: ListServer, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(wanted: ListId, family: Family | None, body: bytes) -> ParsedList:
+        return parse_part(wanted, family, body if wanted == US else int("token"))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(renew, "parse_part", stumble)
+    server.on("/jp", content(GOOD))
+    server.on("/us", content(country_json("US", ["198.51.100.0/24"])))
+    report = fetch(limits, countries(server.url("/{cc}")), JP, US)
+    assert re.fullmatch(
+        r"The list country JP could not be renewed: an unexpected ValueError "
+        r"\(geofence/fetch/renew\.py:\d+\) ended it; please report that as a bug of geofence\.",
+        why(report),
+    )
+    assert texts(accepted(report, US).space) == ["198.51.100.0/24"]
 
 
 def test_what_is_not_there_when_the_run_is_over_has_failed(

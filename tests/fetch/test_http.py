@@ -144,7 +144,18 @@ def test_a_long_retry_after_ends_it(server: ListServer, limits: Limits, later: s
     assert server.asked("/jp") == 1
 
 
-@pytest.mark.parametrize("later", ["soon", "-5", "Fri, 31 Dec 1999 23:59:59 GMT", "99 Foo"])
+@pytest.mark.parametrize(
+    "later",
+    [
+        "soon",
+        "-5",
+        "Fri, 31 Dec 1999 23:59:59 GMT",
+        "99 Foo",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 99999999999:00:00 GMT",
+        "01 Jan 2026 00:00:00 +99999999999999",
+    ],
+)
 def test_a_strange_retry_after_changes_nothing(
     server: ListServer, limits: Limits, later: str
 ) -> None:

@@ -24,7 +24,7 @@ from geofence.operations.site import Site
 from geofence.state.journal import Ending
 from geofence.state.lock import exclusive
 from tests.cli.machine import Machine, machine
-from tests.cli.world import japan
+from tests.cli.world import COME, japan, japan_later
 from tests.lists.bodies import country_json
 from tests.support.list_server import status
 
@@ -107,6 +107,36 @@ def test_what_a_guard_refuses_is_told(tmp_path: Path) -> None:
         assert made.run("refresh").code == 3
         assert events(made) == [("refused", "refresh", 3)]
         assert "--accept first-run=JP" in heard(made)[0]["message"]
+
+
+def test_what_nobody_expected_is_told_and_goes_on_upwards(tmp_path: Path) -> None:
+    site = listening(tmp_path)
+
+    def stumble() -> RunReport:
+        raise ZeroDivisionError("https://example.org/?token=secret")
+
+    with pytest.raises(ZeroDivisionError):
+        told(site, "refresh", stumble)
+    last = site.journal.outcome()
+    assert last
+    assert (last.command, last.ending) == ("refresh", Ending.FAILED)
+    assert re.match(
+        r"An unexpected ZeroDivisionError \(geofence/operations/notify\.py:\d+\) ended it; ",
+        last.message,
+    )
+    assert told_so_far(tmp_path) == ["failed"]
+    assert "secret" not in (tmp_path / "told").read_text()
+
+
+def test_a_server_that_asks_for_a_year_nobody_will_see_stops_no_other_list(fenced: Machine) -> None:
+    never = status(503, retry_after="Mon, 01 Jan 99999999999999999999 00:00:00 GMT")
+    url = fenced.server.on("/bl.txt", never)
+    fenced.rule("61-blocklist.toml", f'[blocklist.mine]\nurl = "{url}"\n')
+    fenced.serve("JP", japan_later())
+    assert fenced.run("refresh").code == 5
+    assert fenced.gets_in(COME) == [True]
+    assert events(fenced) == [("degraded", "refresh", 5)]
+    assert f"{url} answered 503 (Service Unavailable)" in heard(fenced)[0]["message"]
 
 
 def test_rules_that_no_longer_load_are_told_to_whom_the_last_ones_named(fenced: Machine) -> None:
