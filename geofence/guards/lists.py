@@ -13,6 +13,7 @@ from geofence.guards.limits import (
     ALWAYS_FEW,
     BLOCKLIST_MOST_GAINED,
     BLOCKLIST_MOST_LOST,
+    BLOCKLIST_MOST_OF_COUNTRY,
     BROADEST,
     GROWTH_FROM,
     MOST_GAINED,
@@ -32,13 +33,14 @@ _NAMED = 3
 """Special-purpose blocks that one sentence names."""
 
 
-def check_list(
+def check_list(  # noqa: PLR0913 - each is something that a list is held against
     wanted: ListId,
     candidate: AddressSpace,
     previous: AddressSpace | None,
     policy: Policy,
     *,
     broadest: Mapping[Family, int] | None = None,
+    countries: Mapping[ListId, AddressSpace] | None = None,
 ) -> tuple[Objection, ...]:
     """What speaks against taking a list as it came.
 
@@ -49,13 +51,17 @@ def check_list(
         policy: whose ``[guard.shrink]`` goes before the limits that ship.
         broadest: length of the broadest prefix that the list writes, by family; where it is not
             given, the merged addresses are judged, in which neighbours have become one.
+        countries: those that are allowed, which a blocklist takes from.
     """
     if wanted.kind is ListKind.HOST:
         return ()
     return tuple(
         objection
         for family in Family
-        for objection in _of_family(wanted, candidate[family], previous, policy, broadest or {})
+        for objection in (
+            *_of_family(wanted, candidate[family], previous, policy, broadest or {}),
+            *_taken(wanted, candidate[family], previous, countries or {}),
+        )
     ) + tuple(_special_purpose(wanted, candidate))
 
 
@@ -166,6 +172,37 @@ def _blocked(
             f"It may take {percent(BLOCKLIST_MOST_GAINED)} at once; "
             "more may be whole countries, those that you allow among them.",
         )
+
+
+def _taken(
+    wanted: ListId,
+    candidate: PrefixSet,
+    previous: AddressSpace | None,
+    countries: Mapping[ListId, AddressSpace],
+) -> Iterator[Objection]:
+    """Whether a blocklist takes so much more of an allowed country that it may be all of it."""
+    if wanted.kind is not ListKind.BLOCKLIST:
+        return
+    family = candidate.family
+    gained = candidate - previous[family] if previous is not None else candidate
+    shares = {
+        country: 100 * (gained & space[family]).size / space[family].size
+        for country, space in countries.items()
+        if space[family]
+    }
+    most = max(shares, key=shares.__getitem__, default=None)
+    if most is None or shares[most] <= BLOCKLIST_MOST_OF_COUNTRY:
+        return
+    more = sum(share > BLOCKLIST_MOST_OF_COUNTRY for share in shares.values()) - 1
+    others = f", and too much of {more} more," if more else ""
+    yield _objection(
+        Guard.FIRST_RUN if previous is None else Guard.GROWTH,
+        wanted,
+        f"The list {wanted} takes {percent(shares[most])} of the "
+        f"{addresses(family, countries[most][family].size)} of {most}{others} away at once.",
+        f"It may take {percent(BLOCKLIST_MOST_OF_COUNTRY)} of a country that you allow; "
+        "more is most likely not meant.",
+    )
 
 
 def _first_run(wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:

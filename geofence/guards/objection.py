@@ -18,7 +18,7 @@ class Guard(StrEnum):
     GROWTH = "growth"
     """A list gained more addresses than lists really do."""
     FIRST_RUN = "first-run"
-    """A country's first list is far from as large as that country is, or a blocklist's is vast."""
+    """A country's first list is not about as large as it is, or a blocklist's takes too much."""
     BROAD = "broad"
     """A prefix is broader than any that a registry delegates."""
     SPECIAL_PURPOSE = "special-purpose"

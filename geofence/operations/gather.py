@@ -153,10 +153,13 @@ def fetched(
     accepted, notes = site.lists.load_all(wanted)
     limits = Limits(body=site.patience)
     report = fetch_lists(wanted, policy, accepted, lambda: datetime.now(UTC), watch, limits=limits)
-    refused = {
-        candidate.accepted.id: _objection(candidate, accepted, policy, accept)
-        for candidate in report.candidates
-    }
+    held = {name: each.space for name, each in accepted.items()}
+    refused: dict[ListId, str] = {}
+    for candidate in report.candidates:  # countries come first; blocklists are held against them
+        name = candidate.accepted.id
+        refused[name] = _objection(candidate, held, policy, accept)
+        if not refused[name]:
+            held[name] = candidate.accepted.space
     fresh = {
         name: _fetched(name, outcome, accepted.get(name), refused.get(name, ""))
         for name, outcome in report.outcomes.items()
@@ -173,19 +176,19 @@ def fetched(
 
 def _objection(
     candidate: Candidate,
-    accepted: Mapping[ListId, AcceptedList],
+    held: Mapping[ListId, AddressSpace],
     policy: Policy,
     accept: Collection[str],
 ) -> str:
     """What guards have against a new version; empty for nothing."""
     name = candidate.accepted.id
-    former = accepted.get(name)
     broadest = {f: candidate.parsed[f].broadest for f in Family}
     objections = check_list(
         name,
         candidate.accepted.space,
-        former.space if former else None,
+        held.get(name),
         policy,
+        countries={each: space for each, space in held.items() if each.kind is ListKind.COUNTRY},
         broadest={family: length for family, length in broadest.items() if length is not None},
     )
     return " ".join(map(str, unaccepted(objections, accept)))

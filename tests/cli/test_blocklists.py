@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
 from tests.cli.machine import Machine
-from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, japan_later
+from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, SMALL, japan_later, small
 from tests.support.list_server import Reply, content, status
 
 HELD = JAPANESE[0]
@@ -73,3 +75,22 @@ def test_the_list_of_a_source_that_is_gone_blocks_nobody(fresh: Machine) -> None
 
     fresh.rule("60-bad.toml", '[blocklist.bad]\nprefixes = ["133.1.2.0/24"]\n')
     assert "blocklist bad" in fresh.ok("why", HELD).out
+
+
+def test_one_that_takes_an_allowed_country_away_waits_for_its_override(fresh: Machine) -> None:
+    fresh.serve("VA", small("VA"))
+    fresh.rule("70-allow.toml", '[allow]\ncountries = ["VA"]\n')
+    ipv4, ipv6 = SMALL["VA"]
+    serve(fresh, content("".join(f"{prefix}\n" for prefix in (*ipv4, ipv6)).encode()))
+    objection = "The list blocklist bad takes 100 % of the 8,192 IPv4 addresses of country VA away"
+
+    assert objection in fresh.run("plan").said
+    refused = fresh.run("refresh")
+
+    assert refused.code == 5
+    assert objection in refused.err
+    inside = str(ip_network(ipv4[0])[1])
+    assert fresh.gets_in(inside) == [True]
+
+    fresh.ok("refresh", "--accept", "first-run=bad")
+    assert fresh.gets_in(inside) == [False]

@@ -21,6 +21,7 @@ from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 
 JP = ListId(ListKind.COUNTRY, "JP")
 US = ListId(ListKind.COUNTRY, "US")
+VA = ListId(ListKind.COUNTRY, "VA")
 DROP = ListId(ListKind.BLOCKLIST, "drop")
 HOST = ListId(ListKind.HOST, "push.example.net")
 POLICY = Policy()
@@ -297,6 +298,39 @@ def test_a_blocklist_may_not_take_whole_countries_away_at_once(
         said = tokens(DROP, block(family, size), None if first else before)
         taken = [token for token in said if not token.startswith("broad")]
         assert taken == ([f"{'first-run' if first else 'growth'}=drop"] if refused else [])
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("family", Family)
+def test_a_blocklist_may_not_take_an_allowed_country_away_at_once(
+    family: Family, *, first: bool
+) -> None:
+    countries = {JP: block(family, 10_000), VA: block(family, 1_000)}
+    held = 0 if first else 500
+    previous = None if first else block(family, held)
+    for gained, refused in ((350, False), (351, True)):
+        candidate = block(family, held + gained)
+        said = check_list(DROP, candidate, previous, POLICY, countries=countries)
+        taken = [one.accept for one in said]
+        assert taken == ([f"{'first-run' if first else 'growth'}=drop"] if refused else [])
+
+
+def test_the_country_that_loses_most_is_named_and_the_others_are_counted() -> None:
+    countries = {
+        JP: space("20.0.0.0/24"),
+        VA: space("20.0.1.0/25", "20.1.0.0/27"),
+        US: space("20.2.0.0/16"),
+    }
+    [said] = check_list(DROP, space("20.0.0.0/23"), None, POLICY, countries=countries)
+    assert said.saw == (
+        "The list blocklist drop takes 100 % of the 256 IPv4 addresses of country JP, "
+        "and too much of 1 more, away at once."
+    )
+
+
+def test_a_blocklist_may_take_a_24_of_the_smallest_country() -> None:
+    country = {VA: block(Family.IPV4, known_size("NF", Family.IPV4) or 0)}
+    assert check_list(DROP, block(Family.IPV4, 256), None, POLICY, countries=country) == ()
 
 
 def test_what_the_operator_named_is_meant_as_it_is() -> None:
