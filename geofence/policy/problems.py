@@ -8,6 +8,7 @@ line. All mistakes together become one ``RulesError`` with a line each::
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from geofence.errors import RulesError
@@ -98,7 +99,16 @@ def printable(text: str) -> str:
     )
 
 
+def without_secrets(text: str) -> str:
+    """A value without what only URLs have and may be secret: user, password, query and fragment.
+
+    What is said of rules is logged and told to the hook, and a URL may stand where none belongs.
+    """
+    return re.sub(r"([?#]).+", r"\1…", re.sub(r"(://)[^/]*@", r"\1…@", text), flags=re.DOTALL)
+
+
 def quoted(text: str) -> str:
-    """A string as a message shows it: in quotes, harmless, not too long."""
-    shown = printable(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")
+    """A string as a message shows it: in quotes, harmless, without secrets, not too long."""
+    public = without_secrets(text)
+    shown = printable(public if len(public) <= _LONGEST_SHOWN else f"{public[:_LONGEST_SHOWN]}…")
     return f'"{shown}"'

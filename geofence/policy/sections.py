@@ -12,7 +12,15 @@ from enum import StrEnum
 from typing import TypeVar
 
 from geofence.model.policy import Origin
-from geofence.policy.problems import Mistake, Problems, nearest, one_of, printable, quoted
+from geofence.policy.problems import (
+    Mistake,
+    Problems,
+    nearest,
+    one_of,
+    printable,
+    quoted,
+    without_secrets,
+)
 from geofence.policy.tree import Array, Node, Scalar, Table, described
 
 T = TypeVar("T")
@@ -167,7 +175,8 @@ class Section:
         first: dict[T, Origin] = {}
         for value, origin in found:
             if value in first:
-                twice = Mistake(f"{value} again, as in line {first[value].line}", "each only once")
+                again = f"{without_secrets(str(value))} again, as in line {first[value].line}"
+                twice = Mistake(again, "each only once")
                 self._problems.add(origin, twice, self._path(key))
             first.setdefault(value, origin)
 

@@ -54,12 +54,13 @@ def _meant(text: str) -> tuple[str, ...]:
     for placeholder, spellings in _OTHER_SPELLINGS.items():
         better = re.sub(spellings, placeholder, better, flags=re.IGNORECASE)
     rest = better.replace(_COUNTRY, "").replace(_FAMILY, "")
-    return () if "{" in rest or "}" in rest else (quoted(better),)
+    unclear = "{" in rest or "}" in rest or quoted(better) == quoted(text)
+    return () if unclear else (quoted(better),)
 
 
 def _check(text: str, filled: str, expected: str) -> None:
     """Raise a Mistake about what is wrong with the URL; ``text`` is how the rule has it."""
-    shown = quoted(_public(text))
+    shown = quoted(re.sub(r"^[^/]*@", "…@", text))  # also without https:// it may be a password
     if not re.fullmatch(r"[!-~]+", filled):
         raise Mistake(f"{shown} has blanks or other than ASCII in it", expected)
     try:
@@ -77,12 +78,6 @@ def _check(text: str, filled: str, expected: str) -> None:
             expected,
             re.sub("http:", "https:", shown, count=1, flags=re.IGNORECASE),
         )
-
-
-def _public(text: str) -> str:
-    """A URL without its query, which may hold a token; what is said of rules is logged, too."""
-    path, mark, _query = text.partition("?")
-    return f"{path}{mark}{'…' if mark else ''}"
 
 
 def _is_loopback(host: str) -> bool:

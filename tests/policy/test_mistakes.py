@@ -35,6 +35,39 @@ def test_a_long_value_is_cut_short_in_the_message() -> None:
     assert prefixes.startswith(f'1.toml:3: local.prefixes: "{"1" * 60}…" is no prefix; expected')
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'blocklist.x.urls = "https://a.example/x?token=SECRET"',
+        'blocklist.x.urls = "a.example/x?token=SECRET"',
+        'blocklist.x.url = ["https://a.example/x?token=SECRET"]',
+        'blocklist.x.url = "https://a.example/x?token=SECRET "',
+        'blocklist.x.url = "SECRET:SECRET@a.example/x"',
+        'blocklist.x.urls = "https://me:SECRET@a.example/x"',
+        'blocklist.x.urls = ["https://a.example/?SECRET", "https://a.example/?SECRET"]',
+        'source.country.urls = ["https://a.example/{country}?token=SECRET"]',
+        'source.country.urls = ["https://a.example/?c={country}&token=SECRET"]',
+        'source.country.urls = ["https://a.example/jp?token=SECRET"]',
+        'source.country.urls = ["https://a.example/{cc}#SECRET", "https://a.example/{cc}#SECRET"]',
+        'exception.x.hosts = ["https://a.example/x?token=SECRET"]',
+        'allow.countries = ["https://a.example/x?token=SECRET"]',
+        '"https://a.example/?SECRET" = 1',
+    ],
+)
+def test_what_is_secret_in_a_url_is_not_told(rule: str) -> None:
+    told = complaints(rule)
+    assert told
+    assert "SECRET" not in "".join(told)
+
+
+def test_an_at_sign_in_a_path_is_no_password() -> None:
+    [told] = complaints('source.country.urls = ["https://a.example/b@c/{country}.txt?d=e"]')
+    assert told.startswith(
+        '1.toml:1: source.country.urls: "https://a.example/b@c/{country}.txt?…" has other '
+    )
+    assert told.endswith('; did you mean "https://a.example/b@c/{cc}.txt?…"?')
+
+
 def test_what_a_terminal_would_obey_is_not_printed() -> None:
     told = complaints(
         r"""
