@@ -30,6 +30,7 @@ from geofence.errors import (
 )
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
+from geofence.state.files import refuse_foreign
 from geofence.state.journal import Ended, Ending, Outcome
 from geofence.state.lock import exclusive
 
@@ -59,7 +60,8 @@ def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunRep
     except GeofenceError as error:
         ending = Ending.REFUSED if isinstance(error, GuardRefusal) else Ending.FAILED
         for note in _close(site, command, ending, str(error), error.exit_code):
-            error.add_note(note)
+            if note != str(error):  # what stopped the run may also keep its ending from the disk
+                error.add_note(note)
         raise
     except Exception as error:
         message = f"An unexpected {unexpected(error)} ended it; {_AS_IT_WAS}."
@@ -198,6 +200,7 @@ def _update(
     try:
         # Another run may be writing its own; and one that tidies up takes a file that is being
         # written for what a killed one left.
+        refuse_foreign(site.state_directory)
         with exclusive(site.state_directory, site.lock_seconds):
             before = site.journal.outcome()
             after = change(before)

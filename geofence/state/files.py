@@ -26,6 +26,9 @@ LARGEST_FILE = 512 << 20
 _TEMPORARY = ".geofence-"
 _TEMPORARY_END = ".tmp"
 _OTHERS = 0o077
+_OURS = frozenset({"generations", "lists", "outcome.json", "probation.json", "lost+found"})
+_OUR_ENDS = (".generation", ".list", ".list.1", _TEMPORARY_END)
+"""What a state directory holds, and what is in it; the last of the names is the file system's."""
 
 _FULL = "free some space there; nothing was changed"
 _DENIED = "run geofence as root, or name another directory with --state-dir"
@@ -146,8 +149,9 @@ def ensure_private_directory(path: Path) -> None:
     """Make the directory if needed; see that it is ours and that nobody else may look into it.
 
     Raises:
-        StateError: it cannot be made, belongs to somebody else, or others may write to it. That is
-            not put right silently: they may have left something in it.
+        StateError: it cannot be made, belongs to somebody else, others may write to it, or somebody
+            else uses it. That is not put right silently: they may have left something in it, or
+            need it as it is.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,6 +159,7 @@ def ensure_private_directory(path: Path) -> None:
     except OSError as error:
         raise state_error("made", path, error) from error
     mode = _trusted_directory_mode(path)
+    refuse_foreign(path)
     if mode & _OTHERS:
         try:
             path.chmod(PRIVATE_DIRECTORY)
@@ -162,13 +167,27 @@ def ensure_private_directory(path: Path) -> None:
             raise state_error("made private", path, error) from error
 
 
-def require_trusted_directory(path: Path) -> None:
-    """See that nobody else may write to a directory, and change nothing.
+def refuse_foreign(directory: Path) -> None:
+    """See that a directory is not one that others use, such as /var/lib, and change nothing.
 
     Raises:
-        StateError: it is missing, no directory, somebody else's, or others may write to it.
+        StateError: others can look into it and it holds what is not geofence's; or it is the
+            directory that geofence happens to run in, for want of a name.
     """
-    _trusted_directory_mode(path)
+    if directory == Path():
+        raise StateError("--state-dir names no directory; give the whole path of one.")
+    try:
+        shared = directory.stat().st_mode & _OTHERS
+        names = sorted(path.name for path in directory.iterdir()) if shared else []
+    except OSError:
+        return  # who needs it will say what is wrong
+    foreign = next((n for n in names if n not in _OURS and not n.endswith(_OUR_ENDS)), None)
+    if foreign is not None:
+        raise StateError(
+            f"{directory} holds {foreign!r}, which is none of geofence's, and others can "
+            "look into it; name a directory for geofence alone with --state-dir, or, if this is "
+            f"one, 'chmod 700 {directory}'."
+        )
 
 
 def _trusted_directory_mode(path: Path) -> int:

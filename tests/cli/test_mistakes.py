@@ -296,6 +296,18 @@ def test_a_state_directory_that_is_a_file_is_said_to_be_one(standing: Machine, v
     assert done.code != 0
 
 
+@pytest.mark.parametrize("verb", ["refresh", "apply", "restore"])
+def test_a_directory_that_others_use_stays_as_it_is(one: Machine, verb: str) -> None:
+    lib = one.directory / "lib"
+    (lib / "dpkg").mkdir(parents=True)
+    lib.chmod(0o755)
+    done = one.run("--state-dir", str(lib), verb)
+    assert done.said.count("for geofence alone with --state-dir") == 1
+    assert done.code == (5 if verb == "restore" else 1)
+    assert [path.name for path in lib.iterdir()] == ["dpkg"]
+    assert lib.stat().st_mode & 0o777 == 0o755
+
+
 def test_state_that_others_can_write_is_not_obeyed(one: Machine) -> None:
     one.ok("refresh")
     one.state.chmod(0o777)

@@ -16,7 +16,6 @@ from geofence.state.files import (
     ensure_private_directory,
     read_if_there,
     read_trusted,
-    require_trusted_directory,
     write_atomically,
 )
 from tests.support.owners import given_away
@@ -222,17 +221,43 @@ def test_a_private_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     path = tmp_path / "var" / "geofence"
     ensure_private_directory(path)
     ensure_private_directory(path)
-    require_trusted_directory(path)
     assert mode(path) == 0o700
 
 
 def test_a_directory_that_others_can_look_into_is_made_private(tmp_path: Path) -> None:
     path = tmp_path / "state"
     path.mkdir(mode=0o755)
+    for name in ("generations", "lists", "lost+found"):
+        (path / name).mkdir()
+    for name in ("outcome.json", "probation.json", ".geofence-12.tmp"):
+        (path / name).touch()
     path.chmod(0o755)
-    require_trusted_directory(path)
     ensure_private_directory(path)
     assert mode(path) == 0o700
+
+
+def test_a_directory_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "lib"
+    path.mkdir()
+    path.chmod(0o755)
+    for name in ("dpkg", "lists"):
+        (path / name).mkdir()
+    with pytest.raises(StateError, match="holds 'dpkg', which is none of geofence's, and others"):
+        ensure_private_directory(path)
+    assert mode(path) == 0o755
+
+    path.chmod(0o700)
+    ensure_private_directory(path)
+
+
+def test_where_geofence_happens_to_run_is_no_state_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StateError, match="--state-dir names no directory"):
+        ensure_private_directory(Path())
+    assert mode(tmp_path) == 0o755
 
 
 @pytest.mark.parametrize("bits", [0o770, 0o707, 0o1777])
@@ -240,9 +265,8 @@ def test_a_directory_that_others_can_write_is_refused(tmp_path: Path, bits: int)
     path = tmp_path / "state"
     path.mkdir()
     path.chmod(bits)
-    for check in (ensure_private_directory, require_trusted_directory):
-        with pytest.raises(StateError, match=r"can be written by (everyone|the group)"):
-            check(path)
+    with pytest.raises(StateError, match=r"can be written by (everyone|the group)"):
+        ensure_private_directory(path)
     assert mode(path) == bits
 
 
@@ -257,7 +281,3 @@ def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
     write_atomically(tmp_path / "file", b"x")
     with pytest.raises(StateError, match="could not be made"):
         ensure_private_directory(tmp_path / "file")
-    with pytest.raises(StateError, match="is no directory"):
-        require_trusted_directory(tmp_path / "file")
-    with pytest.raises(StateError, match="could not be read"):
-        require_trusted_directory(tmp_path / "none")
