@@ -65,6 +65,15 @@ class _Content:
         parsed = parse_parts(self.id, zip(families, self.bodies, strict=True))
         return AcceptedList(self.id, parsed.space, self.provenance)
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether the bodies are what today's checks demand."""
+        try:
+            self.accepted()
+        except ListError:
+            return False
+        return True
+
 
 class ListStore:
     """The accepted lists of one state directory.
@@ -130,8 +139,8 @@ class ListStore:
     def renew(self, accepted: AcceptedList) -> None:
         """Write down that a list's source confirmed it.
 
-        Nothing is written if its bodies are no longer on disk: another run, which stored a newer
-        version meanwhile, knows better.
+        Nothing is written if another version is the accepted one: another run, which stored a newer
+        one meanwhile, knows better. The version before it counts only where that one is damaged.
 
         Args:
             accepted: as it was loaded, with a later ``checked_at``.
@@ -143,9 +152,13 @@ class ListStore:
         hashes = [part.sha256 for part in accepted.provenance]
         for path in (current, previous):
             content = _intact(path, accepted.id)
-            if content and [part.sha256 for part in content.provenance] == hashes:
+            if content is None:
+                continue
+            if [part.sha256 for part in content.provenance] == hashes:
                 renewed = _Content(accepted.id, accepted.provenance, content.bodies)
                 write_atomically(current, _encode(renewed))
+                return
+            if content.is_usable:
                 return
 
     def clean(self) -> tuple[str, ...]:

@@ -286,7 +286,23 @@ def test_a_confirmation_of_the_version_before_makes_it_the_accepted_one(
     assert store.load(JP) == Loaded(confirmed(FIRST.accepted))
 
 
-def test_a_confirmation_that_comes_too_late_changes_nothing(store: ListStore) -> None:
+def test_a_confirmation_of_the_version_before_is_taken_where_the_last_fails_todays_checks(
+    store: ListStore, tmp_path: Path
+) -> None:
+    store.save(FIRST)
+    store.save(SECOND)
+    wrong = sealed(facts(), b"192.0.2.1/24\n")
+    (tmp_path / "lists" / "country-JP.list").write_bytes(wrong)
+    store.renew(confirmed(FIRST.accepted))
+    assert store.load(JP) == Loaded(confirmed(FIRST.accepted))
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_confirmation_that_comes_too_late_changes_nothing(
+    store: ListStore, *, before: bool
+) -> None:
+    if before:
+        store.save(FIRST)
     store.save(SECOND)
     store.renew(confirmed(FIRST.accepted))
     assert store.load(JP) == Loaded(SECOND.accepted)
