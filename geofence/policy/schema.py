@@ -27,6 +27,10 @@ LONGEST_SERVICE_NAME = 12
 """Characters, so that names of kernel sets made of it stay within 31 (linux/netfilter/ipset)."""
 
 _DEFAULT = Policy()
+_NO_SERVICES = Mistake(
+    "names no service",
+    "those that it opens; without the key it opens all of them, with enabled = false none",
+)
 _NAMED = ("service", "exception", "blocklist", "source")
 """Tables that hold a table for each thing they are about."""
 
@@ -138,6 +142,8 @@ def _exceptions(
             )
             sections[exception.name].complain(mistake, "group")
     for name, section in sections.items():
+        if "services" in section and not section.gives("services"):
+            section.complain(_NO_SERVICES, "services")
         if not section.gives("hosts", "prefixes"):
             others = [other for other in sections if sections[other].gives("hosts", "prefixes")]
             section.complain(_no_addresses(name, section, others))
