@@ -32,7 +32,8 @@ def _progress() -> Progress:
         TextColumn("Fetching"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("lists, {task.fields[kib]:,} KiB {task.fields[doing]}"),
+        # What a server answered is no markup of ours.
+        TextColumn("lists, {task.fields[kib]:,} KiB {task.fields[doing]}", markup=False),
         console=console(stderr=True),
         transient=True,
     )

@@ -13,6 +13,7 @@ import pytest
 from geofence import __version__
 from geofence.cli.app import app
 from tests.cli.machine import Machine, ended
+from tests.support.list_server import redirect, status
 
 COMMANDS = sorted(
     command.name or command.callback.__name__
@@ -123,6 +124,15 @@ def test_a_dumb_terminal_gets_plain_text(settled: Machine) -> None:
 def test_progress_is_shown_at_a_terminal_only(settled: Machine) -> None:
     assert "Fetching" in at_a_terminal(settled, "plan")
     assert "Fetching" not in settled.ok("plan").said
+
+
+def test_what_a_server_answers_is_no_markup_of_the_progress(one: Machine) -> None:
+    url = one.server.on("/bad.txt", redirect("/[/x].txt"))
+    one.server.on("/%5B/x%5D.txt", status(503))
+    one.rule("60-bad.toml", f'[blocklist.bad]\nurl = "{url}"\n')
+    said = at_a_terminal(one, "plan", GEOFENCE_PATIENCE="1")
+    assert "Traceback" not in said
+    assert "[/x].txt answered 503 (Service Unavailable)" in said
 
 
 def test_json_is_json_at_a_terminal_too(settled: Machine) -> None:
