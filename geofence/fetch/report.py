@@ -53,12 +53,6 @@ class FetchReport:
         found = self.outcomes.values()
         return tuple(each.accepted for each in found if isinstance(each, Unchanged))
 
-    @property
-    def failures(self) -> Mapping[ListId, str]:
-        """Why lists could not be renewed."""
-        found = self.outcomes.items()
-        return {wanted: each.why for wanted, each in found if isinstance(each, Failed)}
-
 
 @dataclass(frozen=True, slots=True)
 class Started:

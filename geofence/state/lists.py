@@ -23,7 +23,6 @@ from geofence.lists.parts import parse_parts
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
 from geofence.state.files import (
-    clean_debris,
     ensure_private_directory,
     read_if_there,
     state_error,
@@ -160,10 +159,6 @@ class ListStore:
                 return
             if content.is_usable:
                 return
-
-    def clean(self) -> tuple[str, ...]:
-        """Remove what killed runs left half-written; the names of it."""
-        return clean_debris(self._directory)
 
     def _paths(self, wanted: ListId) -> tuple[Path, Path]:
         """The files of the last accepted version and of the one before it."""

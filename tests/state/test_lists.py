@@ -316,10 +316,3 @@ def test_what_cannot_be_written_leaves_the_version_at_hand(
     with pytest.raises(StateError, match="could not be written"):
         store.save(SECOND)
     assert store.load(JP) == Loaded(FIRST.accepted)
-
-
-def test_debris_is_cleared(store: ListStore, tmp_path: Path) -> None:
-    store.save(FIRST)
-    (tmp_path / "lists" / ".geofence-12.tmp").write_bytes(b"half")
-    assert store.clean() == (".geofence-12.tmp",)
-    assert files(tmp_path) == ["country-JP.list"]
