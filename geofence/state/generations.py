@@ -10,20 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from operator import index
 from pathlib import Path
-from sys import byteorder
 from typing import Any
 
 from geofence.errors import StateError
 from geofence.model.generation import Generation, ListNote
 from geofence.model.policy import Ports, Protocol
-from geofence.model.prefixes import Family, PrefixSet
+from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 from geofence.state.files import (
     ensure_private_directory,
@@ -147,25 +145,12 @@ def _time(text: str) -> datetime:
 def _pack(content: PrefixSet) -> bytes:
     lasts = [past - 1 for past in content.bounds[1::2]]
     ends = chain.from_iterable(zip(content.bounds[0::2], lasts, strict=True))
-    if content.family is Family.IPV6:
-        return b"".join([address.to_bytes(16, "big") for address in ends])
-    return _network_order(array("I", ends)).tobytes()
+    return pack_addresses(content.family, list(ends))
 
 
 def _unpack(family: Family, packed: bytes) -> PrefixSet:
-    if family is Family.IPV6:
-        ends = [high << 64 | low for high, low in struct.iter_unpack(">QQ", packed)]
-    else:
-        words = array("I")
-        words.frombytes(packed)
-        ends = _network_order(words).tolist()
+    ends = unpack_addresses(family, packed)
     return PrefixSet.of_ranges(family, ends[0::2], [last + 1 for last in ends[1::2]])
-
-
-def _network_order(words: array[int]) -> array[int]:
-    if byteorder == "little":
-        words.byteswap()
-    return words
 
 
 @dataclass(frozen=True, slots=True)
