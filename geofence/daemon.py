@@ -22,8 +22,8 @@ from typing import NoReturn
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from geofence.cli.figures import plural
 from geofence.errors import BusyError, ExitCode, GeofenceError, StateError
+from geofence.figures import plural
 from geofence.model.policy import Policy
 from geofence.operations.boot import restore
 from geofence.operations.look import last_refresh

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from geofence.cli.figures import addresses, moment
 from geofence.cli.screen import Screen
+from geofence.figures import addresses, moment
 from geofence.model.plan import SetChange
 from geofence.operations.report import HistoryEntry
 from geofence.state.generations import Damaged

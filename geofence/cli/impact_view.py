@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from geofence.cli.figures import plural
 from geofence.cli.screen import Screen
+from geofence.figures import plural
 from geofence.flows.impact import Impact, Touched, by_source
 from geofence.model.prefixes import address_text
 

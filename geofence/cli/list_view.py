@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from geofence.cli.figures import age, size
 from geofence.cli.screen import Styled
 from geofence.fetch.urls import public
+from geofence.figures import age, size
 from geofence.model.prefixes import Family
 from geofence.operations.report import ListOutcome, ListReport
 

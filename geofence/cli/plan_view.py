@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from geofence.cli.figures import addresses, plural
 from geofence.cli.impact_view import impact_json, show_impact
 from geofence.cli.list_view import list_json, list_rows
 from geofence.cli.screen import Screen, Styled
+from geofence.figures import addresses, plural
 from geofence.model.plan import Plan, SetChange
 from geofence.model.prefixes import PrefixSet
 from geofence.operations.report import PlanReport

@@ -5,10 +5,10 @@ from __future__ import annotations
 import typer
 
 from geofence.cli.fence_view import fence_json, no_fence
-from geofence.cli.figures import addresses, plural
 from geofence.cli.list_view import list_json
 from geofence.cli.screen import Screen, print_json
 from geofence.errors import ExitCode
+from geofence.figures import addresses, plural
 from geofence.model.plan import SetChange
 from geofence.operations.report import RunReport
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from geofence.cli.fence_view import fence_json, no_fence
-from geofence.cli.figures import age, moment
 from geofence.cli.list_view import list_json, list_rows
 from geofence.cli.screen import Screen
+from geofence.figures import age, moment
 from geofence.model.policy import besides_loopback
 from geofence.operations.report import StatusReport
 from geofence.state.journal import Ended, Outcome, Probation

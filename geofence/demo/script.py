@@ -6,11 +6,11 @@ import textwrap
 import time
 from collections.abc import Iterable
 
-from geofence.cli.figures import addresses
 from geofence.cli.screen import Screen, Styled
 from geofence.demo.stage import Stage
 from geofence.demo.world import ABROAD, JAPAN, PEOPLE, RTP, SIP, TARGETS, Person, Target
 from geofence.errors import ExitCode
+from geofence.figures import addresses
 from geofence.lab.stream import Report
 from geofence.model.policy import BackendChoice
 from geofence.model.prefixes import AddressSpace, Family
