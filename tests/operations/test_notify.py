@@ -285,10 +285,10 @@ UNCONFIRMED = re.compile(
 )
 
 
-def probation(where: Machine) -> Path:
+def probation(where: Machine, within: str) -> Path:
     """Put a change on probation that nobody is going to confirm."""
     where.rule("70-mine.toml", "[allow]\ncountries = []\n")
-    where.ok("apply", "--confirm-within", "5s")
+    where.ok("apply", "--confirm-within", within)
     return where.state / "probation.json"
 
 
@@ -300,7 +300,7 @@ def await_events(where: Machine, wanted: list[tuple[str, str, int]]) -> None:
 
 
 def test_that_nobody_confirmed_is_told_and_over_with_the_next_apply(fenced: Machine) -> None:
-    waiting = probation(fenced)
+    waiting = probation(fenced, "5s")
     failed, recovered = ("failed", "apply", 1), ("recovered", "apply", 0)
     await_events(fenced, [failed])
     assert not waiting.exists()
@@ -318,7 +318,7 @@ def test_that_nobody_confirmed_is_told_and_over_with_the_next_apply(fenced: Mach
 
 
 def test_a_confirmation_that_comes_too_late_is_told(fenced: Machine) -> None:
-    waiting = probation(fenced)
+    waiting = probation(fenced, "1m")
     over(waiting)
     assert fenced.run("confirm").code == 2
     assert events(fenced) == [("failed", "apply", 1)]
@@ -329,7 +329,7 @@ def test_a_confirmation_that_comes_too_late_is_told(fenced: Machine) -> None:
 def test_that_nobody_confirmed_is_written_down_by_whoever_returns(
     fenced: Machine, verb: tuple[str, ...]
 ) -> None:
-    over(probation(fenced))
+    over(probation(fenced, "1m"))
     fenced.ok(*verb)
     [bad] = fenced.ok("status", "--json").json["last_run"]["unresolved"]
     assert (bad["command"], bad["ending"]) == ("apply", "failed")
@@ -337,7 +337,7 @@ def test_that_nobody_confirmed_is_written_down_by_whoever_returns(
 
 
 def test_what_is_taken_away_before_its_time_was_not_left_unconfirmed(fenced: Machine) -> None:
-    waiting = probation(fenced)
+    waiting = probation(fenced, "1m")
     fenced.ok("remove")
     assert not waiting.exists()
     fenced.ok("restore")
@@ -345,7 +345,7 @@ def test_what_is_taken_away_before_its_time_was_not_left_unconfirmed(fenced: Mac
 
 
 def test_that_the_former_state_does_not_come_back_is_told(fenced: Machine) -> None:
-    probation(fenced)
+    probation(fenced, "5s")
     fenced.generations()[0].write_bytes(b"damaged")
     await_events(fenced, [("failed", "apply", 1)])
     said = heard(fenced)[0]["message"]
