@@ -22,7 +22,7 @@ from typing import NoReturn
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from geofence.errors import BusyError, ExitCode, GeofenceError, StateError
+from geofence.errors import BusyError, ExitCode, GeofenceError, StateError, unexpected
 from geofence.figures import plural
 from geofence.model.policy import Policy
 from geofence.operations.boot import restore
@@ -132,12 +132,17 @@ def _heal(site: Site) -> RunReport:
         report = restore(site)
     except BusyError:
         raise  # says nothing of the fence
-    except GeofenceError as error:
-        for note in told_failing(site, str(error)):
+    except Exception as error:
+        why = str(error) if isinstance(error, GeofenceError) else _unexpected(error)
+        for note in told_failing(site, why):
             error.add_note(note)
         raise
     report = report.with_notes(told_failing(site, ""))
     return report if report.plan.is_empty else report.with_notes(told_healing(site))
+
+
+def _unexpected(error: Exception) -> str:
+    return f"An unexpected {unexpected(error)} ended it."
 
 
 def _missed_a_day(site: Site) -> bool:
@@ -168,15 +173,17 @@ class _Job:
             _log.info("%s: %s", self._name, error)
         except GeofenceError as error:
             self._warn(logging.ERROR, (str(error), *getattr(error, "__notes__", ())))
+        except Exception as error:  # noqa: BLE001 - a bug leaves the fence as it is, not unwatched
+            self._warn(logging.ERROR, (_unexpected(error), *getattr(error, "__notes__", ())), error)
         else:
             self._warn(logging.WARNING, report.notes)
             self._tell(report)
 
-    def _warn(self, level: int, notes: tuple[str, ...]) -> None:
-        """Log what was not said the last time, too."""
+    def _warn(self, level: int, notes: tuple[str, ...], bug: Exception | None = None) -> None:
+        """Log what was not said the last time, too; of a bug also where it came from."""
         for note in notes:
             if note not in self._said:
-                _log.log(level, "%s: %s", self._name, note)
+                _log.log(level, "%s: %s", self._name, note, exc_info=bug)
         self._said = notes
 
     def _tell(self, report: RunReport) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from time import monotonic
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -17,7 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from geofence.daemon import mind_the_clock
 from geofence.model.policy import Policy
 from geofence.state.journal import Journal
-from tests.cli.machine import BACKENDS, Done, Gate, Machine, machine
+from tests.cli.machine import BACKENDS, ROOT, Done, Gate, Machine, machine
 from tests.cli.world import COME, GONE, JAPANESE, LOCAL, japan_later
 from tests.support.list_server import content, status
 
@@ -176,6 +177,48 @@ def test_mistakes_made_in_the_rules_later_do_not_end_it(one: Machine) -> None:
         one.break_set()
         running.until(HEALED)
         assert running.end().code == 0
+
+
+def test_what_nobody_expected_does_not_end_it_and_is_known(tmp_path: Path) -> None:
+    bug, patches = tmp_path / "bug", tmp_path / "patches"
+    patches.mkdir()
+    (patches / "sitecustomize.py").write_text(STUMBLING.format(bug=str(bug)))
+    with machine(tmp_path) as made:
+        made.ok("refresh")
+        made.environment["PYTHONPATH"] = f"{patches}:{ROOT}"
+        bug.touch()
+        with daemon(made) as running:
+            running.until("restore: An unexpected ZeroDivisionError (geofence/daemon.py:")
+            running.until("Traceback")
+            running.until("watch: An unexpected ZeroDivisionError (geofence/daemon.py:")
+            made.environment.clear()
+            assert "An unexpected ZeroDivisionError" in failing(made)
+            bug.unlink()
+            deadline = monotonic() + _LONGEST_WAIT
+            while failing(made):
+                assert monotonic() < deadline
+            running.process.terminate()
+            assert running.process.wait(15) == 0
+
+
+STUMBLING = """
+import os
+from geofence.operations import boot
+
+well = boot.restore
+
+def restore(site):
+    if os.path.exists({bug!r}):
+        1 / 0
+    return well(site)
+
+boot.restore = restore
+"""
+
+
+def failing(where: Machine) -> str:
+    last = Journal(where.state).outcome()
+    return last.failing if last else ""
 
 
 def test_with_wrong_rules_it_restores_and_ends(one: Machine) -> None:
