@@ -6,6 +6,7 @@ from geofence.apply.transaction import (
     fence_stands,
     plan_for,
     remove_all,
+    survey,
 )
 
-__all__ = ["Applied", "apply_ruleset", "fence_stands", "plan_for", "remove_all"]
+__all__ = ["Applied", "apply_ruleset", "fence_stands", "plan_for", "remove_all", "survey"]

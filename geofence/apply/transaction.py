@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from geofence.backends import registry
 from geofence.backends.choose import others
 from geofence.backends.interface import Backend
 from geofence.errors import BackendError, BackendUnavailable, UntidyError, VerificationError
-from geofence.model.plan import Plan
+from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import Ruleset
 from geofence.plan import make_plan
 from geofence.plan.drift import differences
@@ -29,6 +29,24 @@ class Applied:
 def plan_for(backend: Backend, desired: Ruleset) -> Plan:
     """What the backend would do now to hold the ruleset."""
     return make_plan(desired, backend.observe(), backend.rules(desired))
+
+
+def survey(backend: Backend) -> Observed:
+    """What the kernel holds of geofence's, whichever backend put it there.
+
+    One fence is to stand: what the others hold was left behind when a switch was killed, and goes
+    with the next run.
+
+    Raises:
+        BackendError: the kernel cannot be read, or what another backend holds in it.
+    """
+    own = backend.observe()
+    beside = {other.name: seen for other in others(backend) if (seen := _seen(other)) != Observed()}
+    return replace(
+        own,
+        fenced=own.fenced.union(*(seen.fenced for seen in beside.values())),
+        debris=(*own.debris, *(f"what the backend {name} holds" for name in beside)),
+    )
 
 
 def apply_ruleset(backend: Backend, desired: Ruleset) -> Applied:
@@ -100,14 +118,14 @@ def fence_stands() -> bool:
     Raises:
         BackendError: they may enter one that cannot be read.
     """
-    return any(_holds_one(registry.load(name)) for name in registry.MODULES)
+    return any(_seen(registry.load(name)).fenced for name in registry.MODULES)
 
 
-def _holds_one(backend: Backend) -> bool:
+def _seen(backend: Backend) -> Observed:
     try:
-        return bool(backend.observe().fenced)
+        return backend.observe()
     except BackendUnavailable:  # what cannot work here holds nothing here
-        return False
+        return Observed()
 
 
 def _cleared(backend: Backend) -> bool:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from geofence.apply import plan_for
+from geofence.apply import survey
 from geofence.backends.choose import Chosen
 from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable, GeofenceError, RulesError, StateError
@@ -85,7 +85,7 @@ def plan(
     )
     try:
         chosen = site.choose_backend(policy.backend)
-        made = plan_for(chosen.backend, desired)
+        made = _plan_for(chosen.backend, desired)
     except BackendUnavailable as error:
         made, note = _plan_unread(site, desired)
         return PlanReport(made, "unknown", reports, notes=(*notes, f"{error} {note}"))
@@ -93,6 +93,10 @@ def plan(
     change = look_at(newest.ruleset if newest else None, desired)
     notes = (*notes, *change.notes, *map(str, accepted(change.objections(ssh), accept)))
     return PlanReport(made, chosen.why, reports, change.impact, notes)
+
+
+def _plan_for(backend: Backend, desired: Ruleset) -> Plan:
+    return make_plan(desired, survey(backend), backend.rules(desired))
 
 
 def _plan_unread(site: Site, desired: Ruleset) -> tuple[Plan, str]:
@@ -128,7 +132,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
     """What there is to tell with these rules; with none if the rules are wrong."""
     generation, damaged = site.generations.newest()
     chosen = _chosen(site, policy, generation)
-    observed = chosen.backend.observe()
+    observed = survey(chosen.backend)
     reports = stored(site, policy)
     services = _services(policy, generation, observed)
     probation = site.journal.probation()
@@ -293,7 +297,7 @@ def _in_force(site: Site, policy: Policy, ruleset: Ruleset, *, offline: bool) ->
     """Whether the kernel holds what the answer is about; nothing where it cannot be read."""
     try:
         newest, _ = site.generations.newest()
-        made = plan_for(_chosen(site, policy, newest).backend, ruleset)
+        made = _plan_for(_chosen(site, policy, newest).backend, ruleset)
     except (BackendUnavailable, StateError) as error:
         return (f"Whether the kernel holds this fence could not be read: {error}",)
     if made.is_empty:
