@@ -60,7 +60,7 @@ def _restored(
     """Apply a generation; ``another``: it is not what was applied last."""
     chosen = site.choose_again(generation)
     applied = apply_ruleset(chosen.backend, generation.ruleset)
-    again = _let_in_again(generation.ruleset) if another and not applied.plan.is_empty else ()
+    again = _let_in_again(generation.ruleset) if another else ()
     wrong = (*notes, applied.untidy) if applied.untidy else notes
     return RunReport(
         applied.plan,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from geofence.apply import plan_for
+from geofence.backends import registry
+from geofence.state.generations import GenerationStore
 from tests.cli.machine import Machine
 from tests.cli.world import japan
 from tests.support.list_server import content
@@ -141,3 +144,41 @@ def test_who_comes_in_unfenced_is_listed(one: Machine) -> None:
     one.ok("apply")
     assert one.ok("status", "--json").json["interfaces"] == ["lo", "tun*"]
     assert "Trusted interfaces, never fenced: lo, tun*\n" in one.ok("status").out
+
+
+def fence_with_the_other(fresh: Machine) -> str:
+    """What a switch of backends that was killed leaves: another fence; its backend."""
+    other = registry.load(next(name for name in registry.MODULES if name != fresh.backend))
+    newest, _ = GenerationStore(fresh.state).newest()
+    assert newest is not None
+    with fresh.host.entered():
+        other.commit(plan_for(other, newest.ruleset))
+    return f"what the backend {other.name} holds"
+
+
+def test_a_fence_that_another_backend_holds_as_well_is_told(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    left = fence_with_the_other(fresh)
+
+    done = fresh.run("status")
+    assert done.code == 6
+    assert f"left behind by a killed run: {left}\n" in done.out
+    done = fresh.run("plan", "--offline", "--exit-code")
+    assert done.code == 6
+    assert f"  - {left}\n" in done.out
+    assert "The kernel does not hold this fence yet" in fresh.ok("why", "133.1.2.3").err
+
+    fresh.ok("apply")
+    assert fresh.ok("status").out.startswith("The fence stands as it was applied")
+    fresh.ok("plan", "--offline", "--exit-code")
+
+
+def test_a_fence_that_only_another_backend_holds_is_one(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    fresh.clear()
+    assert fresh.run("status").code == 1
+    left = fence_with_the_other(fresh)
+    done = fresh.run("status")
+    assert done.code == 6
+    assert "NO FENCE" not in done.out
+    assert left in done.out
