@@ -148,8 +148,9 @@ def test_another_backend_takes_over_and_leaves_nothing(fresh: Machine) -> None:
 
     assert f"The fence of the backend {fresh.backend} was taken away." in switched.err
     assert not fresh.observe().rules
-    gone = fresh.run("status", "--json")
-    assert (gone.code, gone.json["fenced"]) == (1, False)
+    told = fresh.run("status", "--json")  # which is told to look for the first
+    assert (told.code, told.json["fenced"]) == (6, True)
+    assert f"left behind by a killed run: what the backend {other} holds" in told.json["drift"]
 
 
 def test_a_list_that_no_source_confirmed_for_long_is_named(one: Machine) -> None:
