@@ -53,7 +53,7 @@ class NftablesBackend:
         """Bring the table to what the plan desires: one transaction makes what is new."""
         from geofence.backends.nftables.switch import switch
 
-        with connected() as netlink:
+        with connected(taking_away=True) as netlink:
             switch(netlink, plan)
 
     def remove(self) -> bool:

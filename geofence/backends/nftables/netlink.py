@@ -16,6 +16,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from threading import Thread
 from typing import NamedTuple
 
 from geofence.backends.nftables import kernel
@@ -266,18 +267,28 @@ class Netlink(Closing):
 
 
 @contextmanager
-def connected() -> Iterator[Netlink]:
+def connected(*, taking_away: bool = False) -> Iterator[Netlink]:
     """A socket to nf_tables, for as long as its answers are being read.
+
+    Args:
+        taking_away: whether something will be. Then the kernel keeps whoever closes the socket
+            until all packets are done with that (``nf_tables_rcv_nl_event``), some ten milliseconds
+            for which nobody else need wait.
 
     Raises:
         BackendUnavailable: the kernel has no nfnetlink.
         BackendError: what the kernel answered is cut short.
     """
+    netlink = Netlink()
     try:
-        with Netlink() as netlink:
-            yield netlink
+        yield netlink
     except MalformedError as error:
         raise BackendError(f"The answer of nf_tables makes no sense: {error}.") from error
+    finally:
+        if taking_away:
+            Thread(target=netlink.close).start()
+        else:
+            netlink.close()
 
 
 def batch_size(messages: Sequence[Request]) -> int:
