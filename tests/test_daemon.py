@@ -18,6 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from geofence.daemon import mind_the_clock
 from geofence.model.policy import Policy
 from geofence.state.journal import Journal
+from geofence.state.lock import exclusive
 from tests.cli.machine import BACKENDS, ROOT, Done, Gate, Machine, machine
 from tests.cli.world import COME, GONE, JAPANESE, LOCAL, japan_later
 from tests.support.list_server import content, status
@@ -236,7 +237,8 @@ def test_what_stays_the_same_is_said_once(one: Machine) -> None:
     with daemon(one) as running:
         running.until("refresh: No version of these lists was ever accepted: country JP.")
         for _ in range(3):
-            one.clear()
+            with exclusive(one.state, 10):  # in the midst of a look it would be another story
+                one.clear()
             running.until("watch: 6 sets and ")
         assert running.end().code == 0
     said = [line for line in running.log if line.startswith("watch: No usable generation is in")]
