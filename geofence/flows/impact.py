@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from geofence.flows.flow import Flow
+from geofence.model.policy import besides_loopback
 from geofence.model.prefixes import Family, address_text
 from geofence.model.ruleset import Action, Ruleset
 from geofence.verdict import decide
@@ -113,9 +114,8 @@ def that_hang_on_interfaces(
 
     What comes by ``lo`` is this host's own, so to trust that alone makes no difference.
     """
-    verdicts = [
-        _verdicts(ruleset) for ruleset in rulesets if ruleset and {*ruleset.interfaces} - {"lo"}
-    ]
+    known = (ruleset for ruleset in rulesets if ruleset)
+    verdicts = [_verdicts(each) for each in known if besides_loopback(each.interfaces)]
     for flow in flows:
         if (flow.inbound or flow.severed) and not all(verdict(flow)[1] for verdict in verdicts):
             yield flow

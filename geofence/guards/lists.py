@@ -160,8 +160,7 @@ def _blocked(
     Special-purpose space does not count, as no country has any.
     """
     family = candidate.family
-    before = previous[family] if previous is not None else PrefixSet(family)
-    gained = (candidate - before - special_space()[family]).size
+    gained = (_gained(candidate, previous) - special_space()[family]).size
     share = 100 * gained / public_addresses(family)
     if share > BLOCKLIST_MOST_GAINED:
         yield _objection(
@@ -184,7 +183,7 @@ def _taken(
     if wanted.kind is not ListKind.BLOCKLIST:
         return
     family = candidate.family
-    gained = candidate - previous[family] if previous is not None else candidate
+    gained = _gained(candidate, previous)
     shares = {
         country: 100 * (gained & space[family]).size / space[family].size
         for country, space in countries.items()
@@ -203,6 +202,10 @@ def _taken(
         f"It may take {percent(BLOCKLIST_MOST_OF_COUNTRY)} of a country that you allow; "
         "more is most likely not meant.",
     )
+
+
+def _gained(candidate: PrefixSet, previous: AddressSpace | None) -> PrefixSet:
+    return candidate if previous is None else candidate - previous[candidate.family]
 
 
 def _first_run(wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
