@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from geofence.model.policy import Ports
-from geofence.model.prefixes import Family, PrefixSet
+from geofence.model.prefixes import Family, Prefix, PrefixSet
 
 
 class Role(StrEnum):
@@ -105,6 +105,14 @@ class Rule(NamedTuple):
     """For operators who list the kernel's rules."""
 
 
+class LocalNetwork(NamedTuple):
+    """A network that is trusted on one interface, where it belongs, and nowhere else."""
+
+    interface: str
+    """Name of the interface; ``*`` at the end stands for any rest."""
+    prefix: Prefix
+
+
 @dataclass(frozen=True, slots=True)
 class FencedService:
     """One service: which packets are its business, and what decides them."""
@@ -113,6 +121,11 @@ class FencedService:
     ports: tuple[Ports, ...]
     allow_group: str
     """Group of the allow sets it uses; services with equal policies share theirs."""
+    helpers: tuple[str, ...] = ()
+    """Conntrack helpers (``sip``, ``h323``) whose expected connections are allowed."""
+    replies: bool = True
+    """Whether replies of connections that this host began are allowed; if not, only exceptions and
+    the allow set count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +135,8 @@ class Ruleset:
     services: tuple[FencedService, ...] = ()
     interfaces: tuple[str, ...] = ()
     sets: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
+    local: tuple[LocalNetwork, ...] = ()
+    """Networks that are allowed on the interfaces where they belong, in ascending order."""
 
     def rules(self, service: FencedService) -> tuple[Rule, ...]:
         """The chain that decides a packet for one of the service's ports, first match first."""
