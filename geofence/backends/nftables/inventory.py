@@ -122,8 +122,10 @@ def _packets_enter(held: Look, sets: Collection[SetKey]) -> bool:
 
 def _every_way_watched(held: Look) -> bool:
     """Whether all that is delivered, forwarded and sent comes to rules, too."""
-    hooked = all(base in held.chains for base in BASES) and not held.flags & TableFlag.DORMANT
-    return hooked and all(any(True for _ in _reached(held, base.name)) for base in BASES)
+    if not all(base in held.chains for base in BASES) or held.flags & TableFlag.DORMANT:
+        return False
+    reached = [any(True for _ in _reached(held, base.name)) for base in BASES]
+    return all(reached) or not any(_of(held, base.name) for base in BASES)
 
 
 def _reached(held: Look, name: str) -> Iterator[KernelRule]:

@@ -71,6 +71,8 @@ class _Field(NamedTuple):
     """How a value that it is compared with is written."""
     bits: Mapping[int, str] | None = None
     """How it is written that none of some bits is set (EQ), or any (NEQ)."""
+    network: tuple[str, int] | None = None
+    """Of an address without its last bits: its text, and how many bits are left."""
 
 
 _OPERATORS = {
@@ -273,6 +275,8 @@ class _Line:
             self._implied[f"{field.text} {field.show(value)}"] = len(self._words)
         if field.bits and not any(value) and op in field.bits:
             return field.bits[op]
+        if field.network and op == CmpOp.EQ:
+            return f"{field.network[0]} {field.show(value)}/{field.network[1]}"
         lowest = f"{field.text} {_OPERATORS[CmpOp.GTE]}"
         if op == CmpOp.LTE and self._words and self._words[-1].startswith(lowest):
             # Some versions of nft write a range like this.
@@ -293,10 +297,8 @@ class _Line:
         mask, flip = (_value(attributes.get(part, b"")) for part in (Bitwise.MASK, Bitwise.XOR))
         if any(flip) or as_number(attributes.get(Bitwise.OP)):
             return None
-        masked = _MASKED.get((field.text, mask)) or _Field(
-            f"{field.text} & {field.show(mask)}", field.show
-        )
-        return self._load(attributes.get(Bitwise.DREG), masked)
+        known = _MASKED.get((field.text, mask))
+        return self._load(attributes.get(Bitwise.DREG), known or _masked(field, mask))
 
     def conntrack(self, attributes: Attributes) -> str | None:
         key = as_number(attributes.get(Ct.KEY))
@@ -341,6 +343,14 @@ class _Line:
         target = as_string(parts.get(Verdict.CHAIN))
         target = self._shown.chains.get(target, target)
         return f"{_VERDICTS.get(code, f'verdict {code}')} {target}".rstrip()
+
+
+def _masked(field: _Field, mask: bytes) -> _Field:
+    ones = as_number(mask)
+    length = ones.bit_count()
+    leading = ones >> (8 * len(mask) - length) == (1 << length) - 1
+    network = (field.text, length) if leading and field in _ADDRESSES else None
+    return _Field(f"{field.text} & {field.show(mask)}", field.show, network=network)
 
 
 def _verdict(immediate: Attributes) -> Attributes:
@@ -403,13 +413,15 @@ _META = {
     MetaKey.NFPROTO: _Field("meta nfproto", _named({v: str(k) for k, v in NFPROTO.items()})),
     MetaKey.L4PROTO: _Field("meta l4proto", _named({p.number: str(p) for p in Protocol})),
 }
-_PAYLOAD = {
+_NETWORK = {
     (f"meta nfproto {family}", int(PayloadBase.NETWORK), *field[family]): _Field(
         f"{'ip' if family is Family.IPV4 else 'ip6'} {name}", _address(family)
     )
     for family in Family
     for name, field in (("saddr", SOURCE), ("daddr", DESTINATION))
-} | {
+}
+_ADDRESSES = tuple(_NETWORK.values())
+_PAYLOAD = _NETWORK | {
     (f"meta l4proto {protocol}", int(PayloadBase.TRANSPORT), *field): _Field(
         f"{protocol} {name}", show
     )
@@ -432,7 +444,11 @@ _CT: Mapping[tuple[int, bytes | None], _Field] = {
     ),
     (CtKey.PROTO_DST, bytes((CtDirection.ORIGINAL,))): _Field("ct original proto-dst", _port),
 }
+_KNOWN = CtState.ESTABLISHED | CtState.RELATED
 _MASKED = {
+    ("ct state", _KNOWN.to_bytes(4, sys.byteorder)): _Field(
+        "ct state & (established | related)", bits={CmpOp.NEQ: "ct state established,related"}
+    ),
     ("ct state", CtState.NEW.to_bytes(4, sys.byteorder)): _Field(
         "ct state & new", bits={CmpOp.EQ: "ct state != new", CmpOp.NEQ: "ct state new"}
     ),

@@ -102,9 +102,10 @@ def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
     packet a second port; whoever passes by the one that the sender named comes back and is asked
     about the one it is delivered to.
     """
-    translated = _translated() + _verdict(Code.GOTO, names.chains[TRANSLATED])
-    yield KernelRule(INPUT, translated)
-    yield KernelRule(FORWARD, translated)
+    if ruleset.services:
+        translated = _translated() + _verdict(Code.GOTO, names.chains[TRANSLATED])
+        yield KernelRule(INPUT, translated)
+        yield KernelRule(FORWARD, translated)
     for service in ruleset.services:
         fence = _goto(names, Part.FENCE, service)
         for ports in service.ports:
@@ -125,7 +126,8 @@ def gated(rules: Iterable[KernelRule], gate: str) -> list[KernelRule]:
 
 def service_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
     """Those that decide, each service's in its chains."""
-    yield from _translated_rules(ruleset, names)
+    if ruleset.services:
+        yield from _translated_rules(ruleset, names)
     for service in ruleset.services:
         yield from _fence_rules(ruleset, service, names)
         if ruleset.local:

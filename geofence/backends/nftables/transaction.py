@@ -54,7 +54,8 @@ def wanted_chains(ruleset: Ruleset, names: Names) -> tuple[KernelChain, ...]:
 
 
 def _usual_chains(ruleset: Ruleset) -> Iterator[str]:
-    yield TRANSLATED
+    if ruleset.services:
+        yield TRANSLATED
     for service in ruleset.services:
         for part in Part:
             if part is not Part.LOCAL or ruleset.local:
