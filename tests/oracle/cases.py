@@ -300,7 +300,7 @@ def _some_intervals(dice: Random, content: PrefixSet) -> list[tuple[int, int]]:
 
 def _may_be_source(source: Address) -> bool:
     """Whether the kernel takes a packet from there at all, fence or none (RFC 1122, RFC 4291)."""
-    own = source in (*LOCAL[Family.IPV4], *LOCAL[Family.IPV6]) or source in _BROADCAST
+    own = any(source in (*LOCAL[each], CONTAINER[each]) for each in Family) or source in _BROADCAST
     if isinstance(source, IPv4Address):
         return not (own or source.is_loopback or int(source) >> 24 == 0 or int(source) >> 28 >= 14)
     return not own and int(source) >> 120 not in (0x00, 0xFE, 0xFF)
