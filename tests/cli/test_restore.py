@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import select
 import shutil
 import signal
 from collections.abc import Iterator
@@ -63,6 +64,14 @@ def booted(recorded: Machine, tmp_path: Path) -> Iterator[Machine]:
     shutil.copytree(whole, recorded.state)
     recorded.write_rules()
     recorded.tool("ip", "link", "set", "lo", "up")
+
+
+def end(number: int) -> None:
+    """Kill a process, and wait for it to be gone."""
+    descriptor = os.pidfd_open(number)
+    os.kill(number, signal.SIGKILL)
+    assert select.select([descriptor], [], [], 30)[0]
+    os.close(descriptor)
 
 
 def spoil(*paths: Path) -> None:
@@ -207,7 +216,7 @@ def test_a_reboot_before_confirm_brings_the_former_fence_back(tmp_path: Path, ba
         made.clear()
         assert "generation 2, verified" in made.ok("restore").out, "the watchman still waits"
         made.clear()
-        os.kill(int(waiting["watchman"].split()[0]), signal.SIGKILL)
+        end(int(waiting["watchman"].split()[0]))
 
         done = made.run("restore")
 
@@ -227,7 +236,7 @@ def test_a_first_fence_that_was_not_confirmed_leaves_none(tmp_path: Path, backen
             generation.unlink()
         made.ok("apply", "--confirm-within", "5m")
         waiting = json.loads((made.state / "probation.json").read_text(encoding="utf-8"))
-        os.kill(int(waiting["watchman"].split()[0]), signal.SIGKILL)
+        end(int(waiting["watchman"].split()[0]))
         made.clear()
 
         assert "Nothing was ever applied here" in made.run("restore").err
