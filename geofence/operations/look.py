@@ -47,6 +47,7 @@ from geofence.operations.run import check_overrides
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.plan.drift import differences
+from geofence.routes import read_places
 
 
 def plan(
@@ -74,7 +75,7 @@ def plan(
     )
     reports = gathered.reports
     lists = spaces(reports)
-    desired = merge(policy, lists)
+    desired = merge(policy, lists, read_places())
     overlapping = overlaps({report.id: report.space for report in reports})
     notes = (
         *gathered.notes,
@@ -252,7 +253,7 @@ def why(
             lists[report.id] = report.space
         elif report.id.kind is ListKind.COUNTRY:
             missing[report.id] = report.space
-    ruleset = merge(policy, lists | missing)
+    ruleset = merge(policy, lists | missing, read_places())
     everything = (ports for service in policy.services for ports in service.ports)
     asked = parts(ports or everything, policy.services)
     found = tuple(explain(policy, lists, ruleset, source, port) for port in asked)
