@@ -264,11 +264,11 @@ def _change(
 
 
 @contextmanager
-def netlink(protocol: int, what: str) -> Iterator[socket.socket]:
-    """A netlink socket; the kernel's refusals as geofence's errors."""
+def netlink(protocol: int, what: str, groups: int = 0) -> Iterator[socket.socket]:
+    """A netlink socket that hears the groups; the kernel's refusals as geofence's errors."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as c:
-            c.bind((0, 0))
+            c.bind((0, groups))
             yield c
     except OSError as error:
         raise _translated(what, error) from error

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from geofence.apply import survey
 from geofence.backends.choose import Chosen
 from geofence.backends.interface import Backend
-from geofence.errors import BackendUnavailable, GeofenceError, RulesError, StateError
+from geofence.crowd import Crowd, crowd
+from geofence.errors import BackendError, BackendUnavailable, GeofenceError, RulesError, StateError
 from geofence.explain import Explanation, countries_of, explain, parts
+from geofence.flows.conntrack import read_flows
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import accepted
 from geofence.guards.overlaps import overlaps
@@ -150,6 +152,8 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         reason=generation.reason if generation else "",
         services=services,
         interfaces=generation.ruleset.interfaces if generation else policy.interfaces,
+        local=generation.ruleset.local if generation else (),
+        crowd=_crowd(generation, services),
         sets={key.name: held.prefix_count for key, held in sorted(observed.sets.items())},
         lists=reports,
         stale=stale(policy, reports, datetime.now(UTC)),
@@ -166,6 +170,17 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
             *(() if wrong else _unfenced(policy, services, observed)),
         ),
     )
+
+
+def _crowd(generation: Generation | None, services: tuple[ServiceStatus, ...]) -> Crowd | None:
+    """Whether most flows share a private address; None, too, where flows cannot be read."""
+    if generation is None:
+        return None
+    dropped = sum(service.dropped.packets for service in services)
+    try:
+        return crowd(generation.ruleset.services, () if dropped else read_flows(), dropped=dropped)
+    except BackendError:
+        return None
 
 
 def _chosen(site: Site, policy: Policy, generation: Generation | None) -> Chosen:
