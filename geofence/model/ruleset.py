@@ -61,6 +61,9 @@ class LocalNetwork(NamedTuple):
     """Name of the interface; ``*`` at the end stands for any rest."""
     prefix: Prefix
 
+    def __str__(self) -> str:
+        return f"{self.prefix}@{self.interface}"
+
 
 @dataclass(frozen=True, slots=True)
 class ArrivedBy:
