@@ -118,6 +118,9 @@ class Server(Closing):
 
     def __init__(self, lab: Lab, address: str, port: int, reply: Callable[[bytes], bytes]) -> None:
         self.asked: list[bytes] = []
+        """Requests, each noted when it has been answered."""
+        self.answers: list[bytes] = []
+        """SIP responses to what was sent from here."""
         self._reply = reply
         self._closing = threading.Event()
         self._socket = lab.internet.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -130,7 +133,9 @@ class Server(Closing):
         while not self._closing.is_set():
             with suppress(TimeoutError):
                 what, source = self._socket.recvfrom(_LARGEST)
-                if not what.startswith(b"SIP/2.0"):
+                if what.startswith(b"SIP/2.0"):
+                    self.answers.append(what)
+                else:
                     self._socket.sendto(self._reply(what), source)
                     self.asked.append(what)
 

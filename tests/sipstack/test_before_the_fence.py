@@ -19,6 +19,12 @@ def invite(stranger: Peer | Caller, user: str, call: str = "") -> None:
     )
 
 
+def assert_kept_out(got: Got, *, tracked: bool) -> None:
+    """A flow that conntrack knows is not cut: the PBX may end what began before, in vain."""
+    assert got.delivered == 0
+    assert got.answers == 0 or tracked
+
+
 def test_the_instruments_see_whoever_is_not_kept_out(attacked: Site) -> None:
     got = attacked.got(attacked.peer(STRANGER))
 
@@ -53,7 +59,7 @@ def test_a_final_response_that_is_repeated_lets_nobody_in(
     stranger.answers(quiet=0.001)
     attacked.await_try(STRANGER)
 
-    assert attacked.got(stranger) == NOTHING
+    assert_kept_out(attacked.got(stranger), tracked=tracked)
 
 
 def test_a_cancelled_call_lets_nobody_in(on_pjsip: Site) -> None:
@@ -82,7 +88,7 @@ def test_a_call_that_rang_is_not_answered(on_pjsip: Site, tracked: bool) -> None
     on_pjsip.fence()
     on_pjsip.await_try(STRANGER, lambda: on_pjsip.pbx.media.do("reply", 486))
 
-    assert on_pjsip.got(stranger) == NOTHING
+    assert_kept_out(on_pjsip.got(stranger), tracked=tracked)
 
 
 @TRACKED
