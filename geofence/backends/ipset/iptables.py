@@ -57,6 +57,8 @@ HOOKS = {
 """The chain that each chain of the kernel's jumps to."""
 
 _DNAT = f"{CHAIN}.dnat"
+_ADMIT = f"{CHAIN}.admit"
+"""Marks the packet's flow and passes it on, marked or not: the kernel may keep no labels for it."""
 _JUMPS = {hook: f"-A {hook} -j {chain}" for hook, chain in HOOKS.items()}
 _SET_PREFIX = "geofence-"
 _SEARCH_PATH = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
@@ -67,7 +69,6 @@ _LEGACY_TABLES = {
 }
 _TARGETS = {
     Action.PASS: "RETURN",
-    Action.ADMIT: "RETURN",
     Action.DISOWN: "RETURN",
     Action.DROP: "DROP",
 }
@@ -156,6 +157,7 @@ def _base_chains(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
         ),
         HOOKS["OUTPUT"]: tuple(f"{_from(ports)} -g {_out(service)}" for ports, service in served),
         _DNAT: (*named, *delivered),
+        _ADMIT: (f'{_label(ADMITTED)} --set -m comment --comment "mark the connection" -j RETURN',),
     }
 
 
@@ -202,25 +204,24 @@ def _rules(service: FencedService, rules: Iterable[Rule], family: Family) -> tup
 
 
 def _target(action: Action, service: FencedService) -> str:
-    return f"-g {_local_chain(service)}" if action is Action.LOCAL else f"-j {_TARGETS[action]}"
+    match action:
+        case Action.LOCAL:
+            return f"-g {_local_chain(service)}"
+        case Action.ADMIT:
+            return f"-g {_ADMIT}"
+    return f"-j {_TARGETS[action]}"
 
 
 def _matching(rule: Rule, family: Family) -> tuple[str, ...]:
-    """What has to be true, one text a rule: none where it is about the other family.
-
-    A label is set by a match, which fails where the kernel keeps none for the flow.
-    """
+    """What has to be true: nothing where it is about the other family."""
     match rule.match:
         case SourceWithin(prefix) | FromLocal((_, prefix)) | ToLocal((_, prefix)):
             if prefix.family is not family:
                 return ()
     matched = _match(rule.match, family)
     text = f"{matched} " if matched else ""
-    match rule.action:
-        case Action.ADMIT:
-            return (f"{text}{_label(ADMITTED)} --set ", text)
-        case Action.DISOWN:
-            return (f"{text}{_label(DISOWNED)} --set ",)
+    if rule.action is Action.DISOWN:
+        text += f"{_label(DISOWNED)} --set "
     return (text,)
 
 
