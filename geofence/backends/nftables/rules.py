@@ -216,7 +216,9 @@ def _matching_flow(match: Match) -> bytes:  # noqa: PLR0911 - one for each kind
         case Reply():
             return _direction(CtDirection.REPLY) + _label(DISOWNED, CmpOp.EQ)
         case Admitted():
-            return _label(ADMITTED, CmpOp.NEQ) + _direction(CtDirection.ORIGINAL)
+            # A stranger's packet is never confirmed, and a status is read faster than a label.
+            admitted = _label(ADMITTED, CmpOp.NEQ) + _direction(CtDirection.ORIGINAL)
+            return _status(kernel.CT_CONFIRMED) + admitted
         case ExpectedBy(helper):
             name = helper.encode().ljust(kernel.CT_HELPER_LENGTH, b"\0")
             return _ct(CtKey.HELPER) + _compare(CmpOp.EQ, name)
@@ -266,8 +268,11 @@ def _is_among(ports: Ports) -> bytes:
 
 def _translated() -> bytes:
     """Destination NAT has changed the packet, and it is no answer."""
-    status = _ct(CtKey.STATUS) + _masked(_host_order(kernel.CT_DNAT))
-    return status + _compare(CmpOp.NEQ, bytes(4)) + _direction(CtDirection.ORIGINAL)
+    return _status(kernel.CT_DNAT) + _direction(CtDirection.ORIGINAL)
+
+
+def _status(bit: int) -> bytes:
+    return _ct(CtKey.STATUS) + _masked(_host_order(bit)) + _compare(CmpOp.NEQ, bytes(4))
 
 
 def _direction(direction: CtDirection) -> bytes:

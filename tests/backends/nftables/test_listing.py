@@ -47,7 +47,10 @@ def test_a_ruleset_in_words() -> None:
         "output: tcp sport 443 goto out-web",
         "output: udp sport 8000-8010 goto out-web",
         'fence-web: ct direction reply ct label != 102 return comment "replies to this host"',
-        'fence-web: ct label 101 ct direction original return comment "admitted connections"',
+        (
+            "fence-web: ct status confirmed ct label 101 ct direction original return "
+            'comment "admitted connections"'
+        ),
         'fence-web: iif "lo" return comment "trusted interface"',
         'fence-web: iifname "wg*" return comment "trusted interface"',
         'fence-web: iifname "eth1" return comment "trusted interface"',
