@@ -62,6 +62,8 @@ HOOKS = {
 """The chain that each chain of the kernel's jumps to."""
 
 _DNAT = f"{CHAIN}.dnat"
+_ADMIT = f"{CHAIN}.admit"
+"""Marks the packet's flow and passes it on, marked or not: the kernel may keep no labels for it."""
 _JUMPS = {hook: f"-A {hook} -j {chain}" for hook, chain in HOOKS.items()}
 _SET_PREFIX = "geofence-"
 _SEARCH_PATH = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
@@ -72,7 +74,6 @@ _LEGACY_TABLES = {
 }
 _TARGETS = {
     Action.PASS: "RETURN",
-    Action.ADMIT: "RETURN",
     Action.BEGIN: "RETURN",
     Action.DROP: "DROP",
 }
@@ -162,6 +163,7 @@ def _base_chains(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
             _OTHERS_BEGIN,
         ),
         _DNAT: (*named, *delivered),
+        _ADMIT: (f'{_label(ADMITTED)} --set -m comment --comment "mark the connection" -j RETURN',),
     }
 
 
@@ -208,25 +210,24 @@ def _rules(service: FencedService, rules: Iterable[Rule], family: Family) -> tup
 
 
 def _target(action: Action, service: FencedService) -> str:
-    return f"-g {_local_chain(service)}" if action is Action.LOCAL else f"-j {_TARGETS[action]}"
+    match action:
+        case Action.LOCAL:
+            return f"-g {_local_chain(service)}"
+        case Action.ADMIT:
+            return f"-g {_ADMIT}"
+    return f"-j {_TARGETS[action]}"
 
 
 def _matching(rule: Rule, family: Family) -> tuple[str, ...]:
-    """What has to be true, one text a rule: none where it is about the other family.
-
-    A label is set by a match, which fails where the kernel keeps none for the flow.
-    """
+    """What has to be true: nothing where it is about the other family."""
     match rule.match:
         case SourceWithin(prefix) | FromLocal((_, prefix)) | ToLocal((_, prefix)):
             if prefix.family is not family:
                 return ()
     matched = _match(rule.match, family)
     text = f"{matched} " if matched else ""
-    match rule.action:
-        case Action.ADMIT:
-            return (f"{text}{_label(ADMITTED)} --set ", text)
-        case Action.BEGIN:
-            return (f"{text}{_label(BEGUN)} --set ",)
+    if rule.action is Action.BEGIN:
+        text += f"{_label(BEGUN)} --set "
     return (text,)
 
 
@@ -254,7 +255,7 @@ def _match_flow(match: Match, family: Family) -> str:
         case Reply():
             return f"-m conntrack --ctdir REPLY {_label(BEGUN)}"
         case Admitted():
-            return f"{_label(ADMITTED)} -m conntrack --ctdir ORIGINAL"
+            return f"{_label(ADMITTED)} -m conntrack --ctstatus CONFIRMED --ctdir ORIGINAL"
         case ExpectedBy(helper):
             return f"-m helper --helper {helper}"
     return _match_sent(match, family)

@@ -449,26 +449,33 @@ _CT: Mapping[tuple[int, bytes | None], _Field] = {
     (CtKey.PROTO_DST, bytes((CtDirection.ORIGINAL,))): _Field("ct original proto-dst", _port),
 }
 _KNOWN = CtState.ESTABLISHED | CtState.RELATED
-_MASKED = {
-    ("ct state", _KNOWN.to_bytes(4, sys.byteorder)): _Field(
-        "ct state & (established | related)", bits={CmpOp.NEQ: "ct state established,related"}
-    ),
-    ("ct state", CtState.NEW.to_bytes(4, sys.byteorder)): _Field(
-        "ct state & new", bits={CmpOp.EQ: "ct state != new", CmpOp.NEQ: "ct state new"}
-    ),
-    ("ct status", kernel.CT_DNAT.to_bytes(4, sys.byteorder)): _Field(
-        "ct status & dnat", bits={CmpOp.EQ: "ct status != dnat", CmpOp.NEQ: "ct status dnat"}
-    ),
-    ("tcp flags", bytes((FIN_SYN_RST_ACK,))): _Field(
-        "tcp flags & (fin | syn | rst | ack)", _named({SYN: "syn"})
-    ),
-} | {
-    ("ct label", label_bits(label)): _Field(
-        f"ct label & {label}",
-        bits={CmpOp.EQ: f"ct label != {label}", CmpOp.NEQ: f"ct label {label}"},
-    )
-    for label in (ADMITTED, BEGUN)
-}
+_MASKED = (
+    {
+        ("ct state", _KNOWN.to_bytes(4, sys.byteorder)): _Field(
+            "ct state & (established | related)", bits={CmpOp.NEQ: "ct state established,related"}
+        ),
+        ("ct state", CtState.NEW.to_bytes(4, sys.byteorder)): _Field(
+            "ct state & new", bits={CmpOp.EQ: "ct state != new", CmpOp.NEQ: "ct state new"}
+        ),
+        ("tcp flags", bytes((FIN_SYN_RST_ACK,))): _Field(
+            "tcp flags & (fin | syn | rst | ack)", _named({SYN: "syn"})
+        ),
+    }
+    | {
+        ("ct label", label_bits(label)): _Field(
+            f"ct label & {label}",
+            bits={CmpOp.EQ: f"ct label != {label}", CmpOp.NEQ: f"ct label {label}"},
+        )
+        for label in (ADMITTED, BEGUN)
+    }
+    | {
+        ("ct status", bit.to_bytes(4, sys.byteorder)): _Field(
+            f"ct status & {name}",
+            bits={CmpOp.EQ: f"ct status != {name}", CmpOp.NEQ: f"ct status {name}"},
+        )
+        for bit, name in ((kernel.CT_CONFIRMED, "confirmed"), (kernel.CT_DNAT, "dnat"))
+    }
+)
 
 _PUT: Mapping[str, Callable[[_Line, Attributes], str | None]] = {
     "meta": _Line.meta,

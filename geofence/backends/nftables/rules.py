@@ -229,7 +229,9 @@ def _matching_flow(match: Match) -> bytes:  # noqa: PLR0911 - one for each kind
         case Reply():
             return _direction(CtDirection.REPLY) + _label(BEGUN)
         case Admitted():
-            return _label(ADMITTED) + _direction(CtDirection.ORIGINAL)
+            # A stranger's packet is never confirmed, and a status is read faster than a label.
+            admitted = _label(ADMITTED) + _direction(CtDirection.ORIGINAL)
+            return _status(kernel.CT_CONFIRMED) + admitted
         case Answering():
             return _direction(CtDirection.REPLY)
         case Begun():
@@ -306,8 +308,11 @@ def _is_among(ports: Ports) -> bytes:
 
 def _translated() -> bytes:
     """Destination NAT has changed the packet, and it is no answer."""
-    status = _ct(CtKey.STATUS) + _masked(_host_order(kernel.CT_DNAT))
-    return status + _compare(CmpOp.NEQ, bytes(4)) + _direction(CtDirection.ORIGINAL)
+    return _status(kernel.CT_DNAT) + _direction(CtDirection.ORIGINAL)
+
+
+def _status(bit: int) -> bytes:
+    return _ct(CtKey.STATUS) + _masked(_host_order(bit)) + _compare(CmpOp.NEQ, bytes(4))
 
 
 def _direction(direction: CtDirection) -> bytes:

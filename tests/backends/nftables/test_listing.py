@@ -50,7 +50,10 @@ def test_a_ruleset_in_words() -> None:
         "output: udp sport 8000-8010 goto out-web",
         "output: ct state new ct label set 103",
         'fence-web: ct direction reply ct label 103 return comment "replies to this host"',
-        'fence-web: ct label 101 ct direction original return comment "admitted connections"',
+        (
+            "fence-web: ct status confirmed ct label 101 ct direction original return "
+            'comment "admitted connections"'
+        ),
         'fence-web: iif "lo" return comment "trusted interface"',
         'fence-web: iifname "wg*" return comment "trusted interface"',
         'fence-web: iifname "eth1" return comment "trusted interface"',
