@@ -402,13 +402,15 @@ def restore(context: typer.Context, *, networks: Networks = False, as_json: Json
         from geofence.operations.networks import restore_and_follow as run
 
     site = context.obj
-    finish(Screen(), told(site, "restore", lambda: run(site)), as_json=as_json)
+    # A look at networks each minute is no run to remember: its unit tells if it fails.
+    report = run(site) if networks else told(site, "restore", lambda: run(site))
+    finish(Screen(), report, as_json=as_json)
 
 
 _COMES_BACK = """\
 It comes back with the next boot, nightly refresh or look of the daemon, unless these are stopped:
   systemctl disable --now geofence-restore.service geofence-reassert.service \
-geofence-refresh.timer geofence-daemon.service
+geofence-refresh.timer geofence-networks.timer geofence-daemon.service
   rm /etc/cron.d/geofence    (if cron does it)"""
 
 

@@ -18,7 +18,7 @@ def jobs() -> dict[str, str]:
     return found
 
 
-DAILY, BOOT = "0 2 * * *", "@reboot"
+DAILY, BOOT, NETWORKS = "0 2 * * *", "@reboot", "* * * * *"
 
 
 @pytest.fixture
@@ -50,7 +50,8 @@ def run(job: str, stubs: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_runs_daily_and_at_boot() -> None:
-    assert set(jobs()) == {DAILY, BOOT}
+    assert set(jobs()) == {DAILY, BOOT, NETWORKS}
+    assert "geofence restore --networks" in jobs()[NETWORKS]
     assert "geofence refresh" in jobs()[DAILY]
     assert "geofence restore" in jobs()[BOOT]
 
