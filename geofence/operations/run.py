@@ -19,6 +19,7 @@ from geofence.model.lists import ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
+from geofence.operations.fallback import write_fallback
 from geofence.operations.gather import (
     Watch,
     fetched,
@@ -173,6 +174,8 @@ def commit(
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)
     # Whatever the plan was: a run that was killed may have left somebody shut out.
     notes = (*notes, *let_in_again(desired))
+    if number is not None:
+        notes = (*notes, *write_fallback(site, desired))
     if wish.cut or wish.revoked is not None:
         notes = (*notes, *change.cut())
     replaced = (f"The fence of the backend {name} was taken away." for name in applied.replaced)
