@@ -20,7 +20,7 @@ LANGUAGES = ("nftables", "ipset")
 
 
 def load(lab: Lab, language: str) -> None:
-    """As geofence-closed.service does."""
+    """As geofence-restore.service does where it fails."""
     if language == "nftables":
         lab.pbx.run("nft", "-f", "-", stdin=nft_text(RULESET))
         return

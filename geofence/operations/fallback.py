@@ -10,11 +10,11 @@ from geofence.operations.site import Site
 from geofence.state.files import ensure_private_directory, read_if_there, write_atomically
 
 DIRECTORY = "closed"
-"""In the state directory; ``geofence-closed.service`` names it."""
+"""In the state directory; ``geofence-restore.service`` names it."""
 
 
 def write_fallback(site: Site, ruleset: Ruleset) -> tuple[str, ...]:
-    """Write what ``geofence-closed.service`` loads, by the ruleset in force; what went wrong."""
+    """Write what ``geofence-restore.service`` loads where it fails; return what went wrong."""
     texts = {
         "nft": nft_text(ruleset),
         "iptables": iptables_text(ruleset, Family.IPV4),

@@ -159,7 +159,7 @@ def test_all_services_are_hardened_alike() -> None:
         "TimeoutStartSec",
         "ReadWritePaths",
     }
-    own |= {"StateDirectoryMode", "ExecCondition", "Nice"}
+    own |= {"StateDirectoryMode", "ExecStopPost", "Nice"}
     hardening = [
         {key: value for key, value in settings(path)["Service"].items() if key not in own}
         for path in SERVICES

@@ -178,8 +178,8 @@ def test_ufw_counts_where_it_takes_all_builtin_chains_for_its_own(system: System
 
 
 def test_units_of_geofence_are_no_rivals(system: System) -> None:
-    system.install("geofence-closed", "[Service]\nExecStart=iptables-restore /x\n")
-    system.enable("geofence-closed")
+    system.install("geofence-mine", "[Service]\nExecStart=iptables-restore /x\n")
+    system.enable("geofence-mine")
     assert rivals.rival() is None
 
 
