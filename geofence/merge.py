@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from geofence.errors import MissingListError
 from geofence.model.lists import ListId, ListKind
-from geofence.model.policy import Blocklist, NamedException, Policy, Service
+from geofence.model.policy import Blocklist, NamedException, Policy, RepliesFrom, Service
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 
@@ -66,7 +66,13 @@ def merge(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> Ruleset:
     for service in policy.services:
         _add(sets, Role.EXCEPTION, service.name, _let_in(policy, service, lists))
     services = tuple(
-        FencedService(service.name, service.ports, groups[_country_set(policy, service)])
+        FencedService(
+            service.name,
+            service.ports,
+            groups[_country_set(policy, service)],
+            service.helpers,
+            service.replies_from is RepliesFrom.ANYONE,
+        )
         for service in policy.services
     )
     return Ruleset(services, policy.interfaces, sets)

@@ -6,50 +6,77 @@ against each other.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
-from geofence.model.prefixes import Family
+from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import (
     Action,
+    Admitted,
     Anything,
     ArrivedBy,
+    DestinationIn,
+    ExpectedBy,
     FencedService,
+    FromLocal,
+    LeavesBy,
     Match,
-    NotForThisHost,
+    NoBeginning,
     OfKnownFlow,
+    Reply,
+    Role,
     Rule,
     Ruleset,
     SetKey,
     SourceIn,
+    SourceWithin,
+    ToLocal,
 )
 
-
-class FlowState(StrEnum):
-    """What conntrack says of a packet."""
-
-    NEW = "new"
-    ESTABLISHED = "established"
-    RELATED = "related"
-    INVALID = "invalid"
-    UNTRACKED = "untracked"
+UNKNOWN_HELPER = "*"
+"""Stands for whichever helper announced a flow, where nobody knows which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """What of a packet can matter to the fence, as it arrives (before destination NAT)."""
+    """What of a packet that comes in can matter to the fence."""
 
     family: Family
     protocol: str
     """``udp``, ``tcp``, or any other protocol's name: those are never fenced."""
     source: int
     port: int | None = None
-    """Destination port, where the protocol has one."""
+    """Destination port that the sender named, where the protocol has one."""
     to_this_host: bool = True
-    """Whether it is delivered here: to an address of this host, or by broadcast or the like."""
+    """Whether it is delivered here, however it was addressed, or destination NAT sends it on; not
+    for what this host only forwards."""
     interface: str = ""
     """Where the packet came in; empty for one that no rule names."""
-    state: FlowState = FlowState.NEW
+    delivered_port: int | None = None
+    """Destination port after destination NAT; None without it."""
+    reply: bool = False
+    """Whether it is in the reply direction of a flow that this host or one behind it began."""
+    admitted: bool = False
+    """Whether its flow carries the fence's mark."""
+    helper: str = ""
+    """The conntrack helper that announced its flow; empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What of a packet that this host sends can matter to the fence."""
+
+    family: Family
+    protocol: str
+    destination: int
+    port: int | None = None
+    """Source port."""
+    interface: str = ""
+    """By which it is sent."""
+    known: bool = False
+    """Whether conntrack knows its flow, or does not track it."""
+    begins: bool = True
+    """Whether it can begin a flow: no SIP response, no TCP but a SYN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,43 +84,111 @@ class Decision:
     """What becomes of a packet and what decided it."""
 
     action: Action
+    """PASS or DROP; what else is done for those who pass, the rule says."""
     service: FencedService | None = None
     """None: not to a fenced port, none of geofence's business."""
     rule: Rule | None = None
 
 
 def decide(ruleset: Ruleset, packet: Packet) -> Decision:
-    """What the fence does with the packet under the ruleset."""
-    service = _service_for(ruleset, packet)
+    """What the fence does with a packet that comes in.
+
+    Both ports count where destination NAT names another: whoever is dropped by either is dropped.
+    """
+    decision = Decision(Action.PASS)
+    for port in dict.fromkeys((packet.port, packet.delivered_port)):
+        service = _service_for(ruleset, packet.protocol, port)
+        if service is None or not packet.to_this_host:
+            continue
+        decision = _decided(ruleset, service, packet)
+        if decision.action is Action.DROP:
+            break
+    return decision
+
+
+def decide_sent(ruleset: Ruleset, sent: Sent) -> Decision:
+    """What the fence does with a packet that this host sends."""
+    service = _service_for(ruleset, sent.protocol, sent.port)
     if service is None:
         return Decision(Action.PASS)
-    for rule in ruleset.rules(service):
-        if _matches(rule.match, ruleset, packet):
-            return Decision(rule.action, service, rule)
+    for rule in ruleset.sending_rules(service, Action.DROP):
+        if _matches_sent(rule.match, ruleset, sent):
+            return Decision(_verdict(rule), service, rule)
     return Decision(Action.PASS, service)
 
 
-def _service_for(ruleset: Ruleset, packet: Packet) -> FencedService | None:
-    if packet.port is None:
+def _decided(ruleset: Ruleset, service: FencedService, packet: Packet) -> Decision:
+    for rule in ruleset.rules(service):
+        if _matches(rule.match, ruleset, packet):
+            if rule.action is Action.LOCAL:
+                rule = _first(ruleset.local_rules(), ruleset, packet)  # noqa: PLW2901 - goes on there
+            return Decision(_verdict(rule), service, rule)
+    return Decision(Action.PASS, service)
+
+
+def _verdict(rule: Rule) -> Action:
+    return Action.DROP if rule.action is Action.DROP else Action.PASS
+
+
+def _first(rules: Iterable[Rule], ruleset: Ruleset, packet: Packet) -> Rule:
+    return next(rule for rule in rules if _matches(rule.match, ruleset, packet))
+
+
+def _service_for(ruleset: Ruleset, protocol: str, port: int | None) -> FencedService | None:
+    if port is None:
         return None
     for service in ruleset.services:
         for ports in service.ports:
-            if ports.protocol == packet.protocol and packet.port in ports:
+            if ports.protocol == protocol and port in ports:
                 return service
     return None
 
 
-def _matches(match: Match, ruleset: Ruleset, packet: Packet) -> bool:
+def _matches(match: Match, ruleset: Ruleset, packet: Packet) -> bool:  # noqa: PLR0911 - one a kind
     match match:
         case ArrivedBy(interface):
-            if interface.endswith("*"):
-                return packet.interface.startswith(interface[:-1])
-            return packet.interface == interface
-        case NotForThisHost():
-            return not packet.to_this_host
+            return _is_called(packet.interface, interface)
         case SourceIn(role, group):
-            return packet.source in ruleset.sets[SetKey(role, group, packet.family)]
+            return _in_set(ruleset, role, group, packet.family, packet.source)
+        case SourceWithin(prefix):
+            return _within(prefix, packet.family, packet.source)
+        case FromLocal((interface, prefix)):
+            by = _is_called(packet.interface, interface)
+            return by and _within(prefix, packet.family, packet.source)
+        case Reply():
+            return packet.reply
+        case Admitted():
+            return packet.admitted and not packet.reply
+        case ExpectedBy(helper):
+            return packet.helper in (helper, UNKNOWN_HELPER)
+    return isinstance(match, Anything)
+
+
+def _matches_sent(match: Match, ruleset: Ruleset, sent: Sent) -> bool:
+    match match:
+        case LeavesBy(interface):
+            return _is_called(sent.interface, interface)
+        case DestinationIn(role, group):
+            return _in_set(ruleset, role, group, sent.family, sent.destination)
+        case ToLocal((interface, prefix)):
+            by = _is_called(sent.interface, interface)
+            return by and _within(prefix, sent.family, sent.destination)
         case OfKnownFlow():
-            return packet.state in (FlowState.ESTABLISHED, FlowState.RELATED)
-        case Anything():
-            return True
+            return sent.known
+        case NoBeginning(protocol):
+            return sent.protocol == protocol and not sent.begins
+    return isinstance(match, Anything)
+
+
+def _is_called(interface: str, pattern: str) -> bool:
+    if pattern.endswith("*"):
+        return interface.startswith(pattern[:-1])
+    return interface == pattern
+
+
+def _in_set(ruleset: Ruleset, role: Role, group: str, family: Family, address: int) -> bool:
+    return address in ruleset.sets[SetKey(role, group, family)]
+
+
+def _within(prefix: Prefix, family: Family, address: int) -> bool:
+    return prefix.family is family and prefix.network <= address < prefix.past

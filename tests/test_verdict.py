@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.merge import merge
-from geofence.model.policy import Blocklist, NamedException
+from geofence.model.policy import Blocklist, NamedException, RepliesFrom
 from geofence.model.prefixes import Family
-from geofence.model.ruleset import Action
-from geofence.verdict import FlowState, Packet, decide
-from tests.support.values import JAPAN, policy, space
+from geofence.model.ruleset import Action, LocalNetwork
+from geofence.verdict import Packet, Sent, decide, decide_sent
+from tests.support.values import JAPAN, RTP, SIP, policy, prefix, space
 
 PUSH = NamedException("push", prefixes=space("203.0.113.9/32"), services=("sip",))
 RULES = policy(
@@ -18,7 +20,8 @@ RULES = policy(
     blocklists=(Blocklist("bad", prefixes=space("192.0.2.128/25")),),
     interfaces=("lo", "wg*"),
 )
-RULESET = merge(RULES, JAPAN)
+LOCAL = (LocalNetwork("eth0", prefix("10.0.0.0/8")),)
+RULESET = replace(merge(replace(RULES, local=space()), JAPAN), local=LOCAL)
 
 SOURCES = {
     "allowed": space("192.0.2.1/32").ipv4.bounds[0],
@@ -29,41 +32,83 @@ SOURCES = {
 }
 
 
+def service_of(protocol: str, port: int | None) -> str:
+    if (protocol, port) in (("udp", 5060), ("tcp", 5060), ("tcp", 5061)):
+        return "sip"
+    rtp = protocol == "udp" and port is not None and 10000 <= port <= 20000
+    return "rtp" if rtp else ""
+
+
 def promised(packet: Packet, who: str) -> Action:
     """The packet's way through the fence, written down a second time."""
-    sip = (packet.protocol == "udp" and packet.port == 5060) or (
-        packet.protocol == "tcp" and packet.port in (5060, 5061)
-    )
-    rtp = packet.protocol == "udp" and packet.port is not None and 10000 <= packet.port <= 20000
+    fenced = {service_of(packet.protocol, port) for port in (packet.port, packet.delivered_port)}
     trusted = packet.interface == "lo" or packet.interface.startswith("wg")
-    if not (sip or rtp) or trusted or not packet.to_this_host:
+    if fenced == {""} or trusted or not packet.to_this_host:
         return Action.PASS
-    if who == "local" or (who == "push" and sip):
+    if packet.reply or packet.admitted or who == "allowed":
         return Action.PASS
-    if packet.state in (FlowState.ESTABLISHED, FlowState.RELATED):
+    if who == "local" and packet.interface == "eth0":
         return Action.PASS
-    return Action.PASS if who == "allowed" else Action.DROP
+    return Action.PASS if who == "push" and fenced <= {"", "sip"} else Action.DROP
+
+
+PORTS = st.none() | st.sampled_from([22, 5059, 5060, 5061, 5062, 9999, 10000, 20000, 20001])
 
 
 @given(
     who=st.sampled_from(sorted(SOURCES)),
-    protocol=st.sampled_from(["udp", "tcp", "icmp", "esp"]),
-    port=st.none() | st.sampled_from([22, 5059, 5060, 5061, 5062, 9999, 10000, 20000, 20001]),
-    to_this_host=st.booleans(),
-    interface=st.sampled_from(["eth0", "lo", "lo1", "wg0", "wg", "w"]),
-    state=st.sampled_from(list(FlowState)),
+    packet=st.builds(
+        Packet,
+        st.just(Family.IPV4),
+        st.sampled_from(["udp", "tcp", "icmp", "esp"]),
+        st.just(0),
+        PORTS,
+        st.booleans(),
+        st.sampled_from(["eth0", "eth1", "lo", "lo1", "wg0", "wg", "w"]),
+        PORTS,
+        st.booleans(),
+        st.booleans(),
+    ),
 )
-def test_every_packet_is_decided_as_promised(  # noqa: PLR0913 - a packet has these properties
-    *,
-    who: str,
-    protocol: str,
-    port: int | None,
-    to_this_host: bool,
-    interface: str,
-    state: FlowState,
-) -> None:
-    packet = Packet(Family.IPV4, protocol, SOURCES[who], port, to_this_host, interface, state)
+def test_every_packet_is_decided_as_promised(who: str, packet: Packet) -> None:
+    packet = replace(packet, source=SOURCES[who])
     assert decide(RULESET, packet).action is promised(packet, who)
+
+
+@given(
+    who=st.sampled_from(sorted(SOURCES)),
+    protocol=st.sampled_from(["udp", "tcp", "icmp"]),
+    port=PORTS,
+    interface=st.sampled_from(["eth0", "eth1", "lo", "wg0"]),
+    known=st.booleans(),
+    begins=st.booleans(),
+)
+def test_what_begins_nothing_is_not_sent_to_strangers(  # noqa: PLR0913 - a packet has these
+    *, who: str, protocol: str, port: int | None, interface: str, known: bool, begins: bool
+) -> None:
+    sent = Sent(Family.IPV4, protocol, SOURCES[who], port, interface, known, begins)
+    service = service_of(protocol, port)
+    let_in = promised(Packet(Family.IPV4, protocol, SOURCES[who], port, interface=interface), who)
+    stopped = service and not known and not begins and let_in is Action.DROP
+    assert decide_sent(RULESET, sent).action is (Action.DROP if stopped else Action.PASS)
+
+
+def test_an_announced_flow_passes_only_where_the_rules_name_the_helper() -> None:
+    stranger = Packet(Family.IPV4, "udp", SOURCES["foreign"], 10000, helper="sip")
+    assert decide(RULESET, stranger).action is Action.DROP
+    helped = replace(RULES, services=(replace(RTP, helpers=("sip",)),))
+    assert decide(merge(helped, JAPAN), stranger).action is Action.PASS
+    assert decide(merge(helped, JAPAN), replace(stranger, helper="h323")).action is Action.DROP
+
+
+def test_replies_may_be_left_to_exceptions() -> None:
+    strict = replace(RULES, services=(replace(SIP, replies_from=RepliesFrom.EXCEPTIONS),))
+    answer = Packet(Family.IPV4, "udp", SOURCES["foreign"], 5060, reply=True)
+    assert decide(RULESET, answer).action is Action.PASS
+    assert decide(merge(strict, JAPAN), answer).action is Action.DROP
+    assert decide(merge(strict, JAPAN), replace(answer, source=SOURCES["push"])).action is (
+        Action.PASS
+    )
 
 
 def test_a_family_without_prefixes_is_fenced_shut() -> None:

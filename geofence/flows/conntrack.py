@@ -109,6 +109,21 @@ def cut(flows: Iterable[Flow]) -> int:
         return sum(_cut(channel, part) for part in _parts(known))
 
 
+def forget(flows: Iterable[Flow]) -> int:
+    """Make the kernel forget flows, so that the next packet of either end begins a new one.
+
+    Returns:
+        How many the kernel still knew.
+
+    Raises:
+        BackendUnavailable: privilege or kernel support is missing.
+        BackendError: the kernel refused.
+    """
+    known = tuple(flows)
+    with _netlink(NETLINK_NETFILTER, "forget connections") as channel:
+        return sum(_change(channel, wire.delete_request, part).count(0) for part in _parts(known))
+
+
 def mend(ruleset: Ruleset | None) -> int:
     """Let flows that were cut begin again where a ruleset admits them; None is no fence at all.
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import NamedTuple
 
 from geofence.model.prefixes import AddressSpace, Family, address_text
-from geofence.verdict import FlowState, Packet
+from geofence.verdict import UNKNOWN_HELPER, Packet
+
+
+class FlowState(StrEnum):
+    """What conntrack says of a packet."""
+
+    NEW = "new"
+    ESTABLISHED = "established"
+    RELATED = "related"
 
 
 class Flow(NamedTuple):
-    """One flow in its original direction: as its first packet arrived, before destination NAT.
+    """One flow as the other end's packets arrive, before destination NAT.
 
     That is what the fence sees, so ``port`` is the public one where Docker or a rule redirects it.
     """
@@ -24,8 +33,7 @@ class Flow(NamedTuple):
     port: int
     """Destination port."""
     inbound: bool
-    """From elsewhere to an address of this host; what this host started itself is not, and is never
-    touched."""
+    """Begun elsewhere, to an address of this host."""
     state: FlowState
     """What the next packet of the source would be: NEW as long as nobody answered."""
     expected: bool = False
@@ -43,6 +51,13 @@ class Flow(NamedTuple):
     reply: bytes = b""
     """The tuple of the replies as the kernel packs it, where it is another than the original one
     turned round: NAT makes it so, and ``cut``."""
+    begun_here: bool = False
+    """Begun by this host, or by a machine behind it that it hides by source NAT."""
+    original: bytes = b""
+    """The tuple of the original direction as the kernel packs it, where this host has begun the
+    flow and NAT changes it."""
+    admitted: bool = False
+    """Carries the fence's mark: its packets pass whatever the sets hold."""
     severed: bool = False
     """Not a flow but what ``cut`` left in its place, so that this host cannot reopen it."""
     interface: str = ""
@@ -57,9 +72,11 @@ class Flow(NamedTuple):
     @property
     def opening(self) -> Packet:
         """The packet that would open this flow anew."""
-        state = FlowState.RELATED if self.expected else FlowState.NEW
+        helper = UNKNOWN_HELPER if self.expected else ""
         by = self.interface
-        return Packet(self.family, self.protocol, self.source, self.port, interface=by, state=state)
+        return Packet(
+            self.family, self.protocol, self.source, self.port, interface=by, helper=helper
+        )
 
     def __str__(self) -> str:
         source = address_text(self.family, self.source)

@@ -107,6 +107,15 @@ def impact(before: Ruleset | None, after: Ruleset, flows: Iterable[Flow]) -> Imp
     return Impact(tuple(denied), tuple(admitted), len(talking))
 
 
+def begun_from_fenced_ports(ruleset: Ruleset, flows: Iterable[Flow]) -> tuple[Flow, ...]:
+    """Flows that this host has begun from a fenced port with somebody whom the ruleset blocks.
+
+    All that lets the other end in is that this host sent first.
+    """
+    verdict = _verdicts(ruleset)
+    return tuple(flow for flow in flows if flow.begun_here and not verdict(flow)[1])
+
+
 def that_hang_on_interfaces(
     flows: Iterable[Flow], rulesets: Iterable[Ruleset | None]
 ) -> Iterator[Flow]:
@@ -117,7 +126,8 @@ def that_hang_on_interfaces(
     known = (ruleset for ruleset in rulesets if ruleset)
     verdicts = [_verdicts(each) for each in known if besides_loopback(each.interfaces)]
     for flow in flows:
-        if (flow.inbound or flow.severed) and not all(verdict(flow)[1] for verdict in verdicts):
+        theirs = flow.inbound or flow.begun_here or flow.severed
+        if theirs and not all(verdict(flow)[1] for verdict in verdicts):
             yield flow
 
 

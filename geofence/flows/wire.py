@@ -13,8 +13,9 @@ import struct
 import sys
 from typing import NamedTuple
 
-from geofence.flows.flow import Flow
-from geofence.model.prefixes import AddressSpace, Family, Prefix
+from geofence.flows.flow import Flow, FlowState
+from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
+from geofence.model.ruleset import ADMITTED
 from geofence.netlink.attributes import (
     Span,
     as_number,
@@ -25,7 +26,6 @@ from geofence.netlink.attributes import (
     values,
 )
 from geofence.netlink.messages import ACK, CREATE, DUMP, EXCL, NETFILTER, REQUEST, pack
-from geofence.verdict import FlowState
 
 _PORT = struct.Struct("!H")
 _WORD = struct.Struct("!I")
@@ -42,6 +42,7 @@ _CTA_PROTOINFO = 4
 _CTA_TIMEOUT = 7
 _CTA_ID = 12
 _CTA_ZONE = 18
+_CTA_LABELS = 22
 _CTA_TUPLE_IP = 1
 _CTA_TUPLE_PROTO = 2
 _CTA_TUPLE_ZONE = 3
@@ -59,7 +60,8 @@ _IPS_EXPECTED = 1 << 0
 _IPS_SEEN_REPLY = 1 << 1
 _IPS_ASSURED = 1 << 2
 _IPS_CONFIRMED = 1 << 3
-_IPS_NAT_MASK = 1 << 4 | 1 << 5
+_IPS_SRC_NAT = 1 << 4
+_IPS_NAT_MASK = _IPS_SRC_NAT | 1 << 5
 _IPS_DYING = 1 << 9
 _TCP_ESTABLISHED = 3
 
@@ -262,31 +264,72 @@ def _flow(data: bytes, local: AddressSpace) -> Flow | None:
     (status,) = _WORD.unpack_from(data, attributes[_CTA_STATUS][0])
     if protocol is None or status & _IPS_DYING:
         return None
-    addresses = spans(data, *tuples[_CTA_TUPLE_IP])
-    source, destination = (
-        int.from_bytes(data[slice(*addresses[kind])]) for kind in _SOURCE_AND_DESTINATION[family]
-    )
+    there, back = _ends_of(data, family, tuples, transport)
     zone = attributes.get(_CTA_ZONE) or tuples.get(_CTA_TUPLE_ZONE)
+    raw = bool(status & _IPS_NAT_MASK) or not back[0]
     ours = local[family]
-    return Flow(
+    found = Flow(
         family,
         protocol,
-        source,
-        _PORT.unpack_from(data, transport[_CTA_PROTO_SRC_PORT][0])[0],
-        destination,
-        _PORT.unpack_from(data, transport[_CTA_PROTO_DST_PORT][0])[0],
-        inbound=destination in ours and source not in ours,
+        *there,
+        *back,
+        inbound=back[0] in ours and there[0] not in ours,
         state=_state(status),
         expected=bool(status & _IPS_EXPECTED),
         assured=bool(status & _IPS_ASSURED),
         closing=protocol == "tcp" and _tcp_state(data, attributes) > _TCP_ESTABLISHED,
         zone=_PORT.unpack_from(data, zone[0])[0] if zone else 0,
         ident=data[slice(*attributes[_CTA_ID])] if _CTA_ID in attributes else b"",
-        reply=data[slice(*attributes[_CTA_TUPLE_REPLY])]
-        if status & _IPS_NAT_MASK or not destination
-        else b"",
-        severed=not destination,
+        reply=data[slice(*attributes[_CTA_TUPLE_REPLY])] if raw else b"",
+        admitted=_CTA_LABELS in attributes and _is_admitted(data, attributes[_CTA_LABELS]),
+        severed=not back[0],
     )
+    if found.inbound or found.severed:
+        return found
+    return _seen_from_there(found, data[slice(*attributes[_CTA_TUPLE_ORIG])], ours)
+
+
+def _ends_of(
+    data: bytes, family: Family, tuples: dict[int, Span], transport: dict[int, Span]
+) -> tuple[_End, _End]:
+    """Source and destination of a tuple, with their ports."""
+    addresses = spans(data, *tuples[_CTA_TUPLE_IP])
+    source, destination = (
+        int.from_bytes(data[slice(*addresses[kind])]) for kind in _SOURCE_AND_DESTINATION[family]
+    )
+    ports = (
+        _PORT.unpack_from(data, transport[kind][0])[0]
+        for kind in (_CTA_PROTO_SRC_PORT, _CTA_PROTO_DST_PORT)
+    )
+    return (source, next(ports)), (destination, next(ports))
+
+
+def _seen_from_there(flow: Flow, original: bytes, ours: PrefixSet) -> Flow:
+    """A flow that was not begun elsewhere, turned round where this host has begun it."""
+    ends = (flow.destination, flow.port, flow.source, flow.source_port)
+    if flow.reply:  # NAT: the other end sees what answers go to
+        tuples = spans(flow.reply, 0, len(flow.reply))
+        transport = spans(flow.reply, *tuples[_CTA_TUPLE_PROTO])
+        there, here = _ends_of(flow.reply, flow.family, tuples, transport)
+        ends = (*there, *here)
+    source, source_port, destination, port = ends
+    if destination not in ours or source in ours:
+        return flow
+    return flow._replace(
+        source=source,
+        source_port=source_port,
+        destination=destination,
+        port=port,
+        begun_here=True,
+        original=original if flow.reply else b"",
+    )
+
+
+def _is_admitted(data: bytes, where: Span) -> bool:
+    """Whether the labels, words of 64 bits in host order, hold the fence's."""
+    word, bit = divmod(ADMITTED, 64)
+    first = where[0] + 8 * word
+    return bool(int.from_bytes(data[first : first + 8], sys.byteorder) >> bit & 1)
 
 
 def _state(status: int) -> FlowState:
@@ -305,7 +348,8 @@ def _tcp_state(data: bytes, attributes: dict[int, Span]) -> int:
 
 def delete_request(flow: Flow, sequence: int) -> bytes:
     """Ask to forget one flow, and no later one of the same addresses and ports."""
-    wanted = nested(_CTA_TUPLE_ORIG, _original_tuple(flow))
+    begun = _sent_tuple(flow) if flow.begun_here else _original_tuple(flow)
+    wanted = nested(_CTA_TUPLE_ORIG, begun)
     if flow.ident:
         wanted += attribute(_CTA_ID, flow.ident)
     return _change(_CT_DELETE, REQUEST | ACK, flow, sequence, wanted)
@@ -313,21 +357,21 @@ def delete_request(flow: Flow, sequence: int) -> bytes:
 
 def delete_reopened_request(flow: Flow, sequence: int) -> bytes:
     """Ask to forget the flow that this host made when it sent on in a flow that had been cut."""
-    wanted = nested(_CTA_TUPLE_ORIG, _reply_tuple(flow))
+    wanted = nested(_CTA_TUPLE_ORIG, _sent_tuple(flow))
     return _change(_CT_DELETE, REQUEST | ACK, flow, sequence, wanted)
 
 
 def sever_request(flow: Flow, sequence: int) -> bytes:
     """Ask for an entry that takes what this host still sends in a flow, but nothing that comes in.
 
-    Its replies are those of the flow; its original direction leads nowhere (``0.0.0.0``, ``::``),
-    where no packet goes. So what this host sends belongs to it and makes no flow of this host's
-    own, and what the other end sends belongs to nothing and is NEW.
+    Its replies are what this host sends in the flow; its original direction leads nowhere
+    (``0.0.0.0``, ``::``), where no packet goes. So what this host sends belongs to it and makes no
+    flow of this host's own, and what the other end sends belongs to nothing and is NEW.
     """
     nowhere = flow._replace(destination=0)
     status = _IPS_SEEN_REPLY | _IPS_ASSURED | _IPS_CONFIRMED
     body = nested(_CTA_TUPLE_ORIG, _original_tuple(nowhere))
-    body += nested(_CTA_TUPLE_REPLY, _reply_tuple(flow))
+    body += nested(_CTA_TUPLE_REPLY, _sent_tuple(flow))
     body += attribute(_CTA_STATUS, _WORD.pack(status))
     body += attribute(_CTA_TIMEOUT, _WORD.pack(_SEVERED_FOR[flow.protocol]))
     if flow.protocol == "tcp":
@@ -353,9 +397,11 @@ def _original_tuple(flow: Flow) -> bytes:
     return _tuple(flow.family, flow.protocol, there, back)
 
 
-def _reply_tuple(flow: Flow) -> bytes:
+def _sent_tuple(flow: Flow) -> bytes:
+    """What this host, or a machine behind it, sends in a flow."""
     there, back = (flow.source, flow.source_port), (flow.destination, flow.port)
-    return flow.reply or _tuple(flow.family, flow.protocol, back, there)
+    known = flow.original if flow.begun_here else flow.reply
+    return known or _tuple(flow.family, flow.protocol, back, there)
 
 
 def _tuple(family: Family, protocol: str, source: _End, destination: _End) -> bytes:

@@ -33,6 +33,10 @@ class Observed:
     """Families whose packets are led to rules that drop, or to none where no service is fenced.
     Rules and sets may be left of a fence that no packet enters any more."""
 
+    guarded: frozenset[Family] = frozenset()
+    """Families of which what is delivered, forwarded and sent comes to the fence's rules, too: no
+    connection can begin past it."""
+
     @property
     def unfenced(self) -> tuple[Family, ...]:
         """Families of which everybody gets in."""

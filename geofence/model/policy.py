@@ -55,6 +55,15 @@ class Ports:
         return same and self.first <= other.last and other.first <= self.last
 
 
+class RepliesFrom(StrEnum):
+    """The ``replies_from`` key of a service: whose answers to this host are allowed."""
+
+    ANYONE = "anyone"
+    """Whoever it was that this host contacted."""
+    EXCEPTIONS = "exceptions"
+    """Only those who are allowed anyway: for those who name their trunks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A named group of ports that is fenced; no two services share a port."""
@@ -64,6 +73,9 @@ class Service:
     countries: tuple[str, ...] | None = None
     """Upper-case ISO 3166-1 alpha-2 codes, or None for those of ``[allow]``."""
     description: str = ""
+    helpers: tuple[str, ...] = ()
+    """Conntrack helpers (``sip``, ``h323``) whose expected connections are allowed."""
+    replies_from: RepliesFrom = RepliesFrom.ANYONE
 
 
 @dataclass(frozen=True, slots=True)

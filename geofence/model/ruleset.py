@@ -7,13 +7,18 @@ what geofence says about a packet and what it tells the kernel have one origin.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from geofence.model.policy import Ports
+from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family, Prefix, PrefixSet
+
+ADMITTED = 101
+"""Number of the conntrack label of a flow that the fence admitted when it began."""
+DISOWNED = 102
+"""Number of the conntrack label of a flow that was begun by what begins nothing."""
 
 
 class Role(StrEnum):
@@ -49,6 +54,14 @@ class SetKey(NamedTuple):
         return None
 
 
+class LocalNetwork(NamedTuple):
+    """A network that is trusted on one interface, where it belongs, and nowhere else."""
+
+    interface: str
+    """Name of the interface; ``*`` at the end stands for any rest."""
+    prefix: Prefix
+
+
 @dataclass(frozen=True, slots=True)
 class ArrivedBy:
     """The packet came in by this interface; ``*`` at the end stands for any rest."""
@@ -57,13 +70,10 @@ class ArrivedBy:
 
 
 @dataclass(frozen=True, slots=True)
-class NotForThisHost:
-    """The destination is another host's, to which this one forwards.
+class LeavesBy:
+    """The packet is sent by this interface; ``*`` at the end stands for any rest."""
 
-    What comes to a broadcast, multicast or anycast address is delivered here as well as what comes
-    to an address of this host. Were it passed on, the PBX would answer from its own address, and
-    whoever asked would from then on belong to a flow that it knows.
-    """
+    interface: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +85,72 @@ class SourceIn:
 
 
 @dataclass(frozen=True, slots=True)
+class DestinationIn:
+    """The destination address is in the set of the packet's family."""
+
+    role: Role
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWithin:
+    """The source address has this prefix."""
+
+    prefix: Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class FromLocal:
+    """The source is in a local network, and the packet came in by that network's interface."""
+
+    network: LocalNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class ToLocal:
+    """The destination is in a local network, and the packet is sent by its interface."""
+
+    network: LocalNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The packet answers a flow that this host, or a machine behind it, began.
+
+    It is in the reply direction of a flow that conntrack knows, and that flow is not disowned (see
+    ``Action.DISOWN``). ESTABLISHED alone says less: it holds in both directions, whoever began.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The packet is in the original direction of a flow that the fence admitted.
+
+    See ``Action.ADMIT``.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedBy:
+    """A conntrack helper of this name announced the packet's flow."""
+
+    helper: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfKnownFlow:
-    """conntrack knows the packet as ESTABLISHED or RELATED."""
+    """conntrack knows the flow of a packet that is sent, or does not track it at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoBeginning:
+    """The packet cannot begin a flow: a SIP response, or TCP that is no SYN.
+
+    A SIP response goes where the request's ``Via`` says (RFC 3261, 18.2.2), which may be anywhere:
+    a request with ``maddr`` makes the PBX send to a stranger.
+    """
+
+    protocol: Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +158,21 @@ class Anything:
     """Every packet that comes this far."""
 
 
-Match = ArrivedBy | NotForThisHost | SourceIn | OfKnownFlow | Anything
+Match = (
+    ArrivedBy
+    | LeavesBy
+    | SourceIn
+    | DestinationIn
+    | SourceWithin
+    | FromLocal
+    | ToLocal
+    | Reply
+    | Admitted
+    | ExpectedBy
+    | OfKnownFlow
+    | NoBeginning
+    | Anything
+)
 
 
 class Action(StrEnum):
@@ -92,6 +180,17 @@ class Action(StrEnum):
 
     PASS = "pass"  # noqa: S105 - no password: the packet passes on to the host's other rules
     """Leave the packet to whatever else the host has; never an accept."""
+    ADMIT = "admit"
+    """Pass, and mark the packet's flow: it goes on even if a later list lacks its source.
+
+    The mark is a conntrack label. Nothing but a rule of the fence sets it, and it goes with the
+    flow. A flow that began before the kernel kept labels cannot be marked; its packets pass by the
+    set alone.
+    """
+    LOCAL = "local"
+    """Go on with the rules of local networks (``Ruleset.local_rules``)."""
+    DISOWN = "disown"
+    """Pass, and mark the packet's flow as none that was begun: answers to it are no replies."""
     DROP = "drop"
     """Count and discard."""
 
@@ -103,14 +202,6 @@ class Rule(NamedTuple):
     action: Action
     comment: str
     """For operators who list the kernel's rules."""
-
-
-class LocalNetwork(NamedTuple):
-    """A network that is trusted on one interface, where it belongs, and nowhere else."""
-
-    interface: str
-    """Name of the interface; ``*`` at the end stands for any rest."""
-    prefix: Prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +230,69 @@ class Ruleset:
     """Networks that are allowed on the interfaces where they belong, in ascending order."""
 
     def rules(self, service: FencedService) -> tuple[Rule, ...]:
-        """The chain that decides a packet for one of the service's ports, first match first."""
-        passed = Action.PASS
+        """The rules that decide a packet to one of the service's ports, first match first."""
+        replies = (Rule(Reply(), Action.PASS, "replies to this host"),) if service.replies else ()
         return (
-            *(
-                Rule(ArrivedBy(interface), passed, "trusted interface")
-                for interface in self.interfaces
-            ),
-            Rule(NotForThisHost(), passed, "not addressed to this host"),
-            Rule(SourceIn(Role.EXCEPTION, service.name), passed, "exceptions and local networks"),
-            Rule(OfKnownFlow(), passed, "belongs to a known flow"),
-            Rule(SourceIn(Role.ALLOW, service.allow_group), passed, "allowed countries"),
-            Rule(Anything(), Action.DROP, "everyone else"),
+            *self._trusted(ArrivedBy),
+            Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, "named exceptions"),
+            *replies,
+            Rule(Admitted(), Action.PASS, "admitted connections"),
+            *(Rule(ExpectedBy(name), Action.ADMIT, _HELPED) for name in service.helpers),
+            Rule(SourceIn(Role.ALLOW, service.allow_group), Action.ADMIT, "allowed countries"),
+            *(Rule(SourceWithin(prefix), Action.LOCAL, _LOCAL) for prefix in self.local_guards()),
+            _DROP_REST,
         )
+
+    def local_rules(self) -> tuple[Rule, ...]:
+        """The rules that decide a packet from an address of a local network."""
+        networks = (Rule(FromLocal(network), Action.PASS, _LOCAL) for network in self.local)
+        return (*networks, _DROP_REST)
+
+    def local_guards(self) -> tuple[Prefix, ...]:
+        """The few prefixes around all local networks, so that a stranger meets no more rules."""
+        guards: dict[tuple[Family, int], Prefix] = {}
+        for _, prefix in self.local:
+            key = (prefix.family, prefix.network >> (prefix.family.bits - _GUARDED_BITS))
+            guards[key] = _around(guards.get(key, prefix), prefix)
+        return tuple(guards.values())
+
+    def sending_rules(self, service: FencedService, last: Action) -> tuple[Rule, ...]:
+        """The rules that decide a packet that is sent from one of the service's ports.
+
+        What answers nobody and goes to somebody outside the sets would make a flow that this host
+        seems to have begun, and let the other end in.
+
+        Args:
+            service: whose ports they are.
+            last: what becomes of such a packet: DROP, or DISOWN where another machine sends it.
+        """
+        passed = Action.PASS
+        local = (Rule(ToLocal(network), passed, _LOCAL) for network in self.local)
+        protocols = dict.fromkeys(ports.protocol for ports in service.ports)
+        return (
+            Rule(OfKnownFlow(), passed, "known connections"),
+            *self._trusted(LeavesBy),
+            Rule(DestinationIn(Role.EXCEPTION, service.name), passed, "named exceptions"),
+            Rule(DestinationIn(Role.ALLOW, service.allow_group), passed, "allowed countries"),
+            *local,
+            *(Rule(NoBeginning(each), last, "begins no connection") for each in protocols),
+        )
+
+    def _trusted(self, by: type[ArrivedBy | LeavesBy]) -> Iterator[Rule]:
+        for interface in self.interfaces:
+            yield Rule(by(interface), Action.PASS, "trusted interface")
+
+
+_LOCAL = "local networks"
+_HELPED = "announced by a helper"
+_DROP_REST = Rule(Anything(), Action.DROP, "everyone else")
+_GUARDED_BITS = 8
+"""Local networks that share so many bits share a guard."""
+
+
+def _around(one: Prefix, other: Prefix) -> Prefix:
+    """The longest prefix that holds both."""
+    bits = one.family.bits
+    differing = (one.network ^ other.network).bit_length()
+    length = min(one.length, other.length, bits - differing)
+    return Prefix(one.family, one.network >> (bits - length) << (bits - length), length)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from geofence.apply import apply_ruleset, remove_all
 from geofence.backends.interface import Backend
 from geofence.errors import RulesError, StateError
+from geofence.flows.count import any_flow
 from geofence.merge import closed, merge, needed_lists
 from geofence.model.generation import Generation
 from geofence.model.plan import Observed, Plan
@@ -61,6 +62,7 @@ def _restored(
     chosen = site.choose_again(generation)
     applied = apply_ruleset(chosen.backend, generation.ruleset)
     again = _let_in_again(generation.ruleset) if another else ()
+    again = (*_forget_unwatched(applied.plan), *again)
     wrong = (*notes, applied.untidy) if applied.untidy else notes
     return RunReport(
         applied.plan,
@@ -101,6 +103,7 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
         said = f'[boot] without_ruleset = "open": there is NO FENCE{only}'
     else:
         made = apply_ruleset(chosen.backend, closed(policy)).plan
+        notes = (*notes, *_forget_unwatched(made))
         said = (
             '[boot] without_ruleset = "closed": only exceptions and local networks reach the '
             "fenced services"
@@ -158,6 +161,14 @@ def _removed() -> tuple[str, ...]:
     if names:
         _let_in_again(None)
     return names
+
+
+def _forget_unwatched(made: Plan) -> tuple[str, ...]:
+    if not any_flow():  # at boot there is none
+        return ()
+    from geofence.operations.live import forget_unwatched
+
+    return forget_unwatched(made.desired, made.observed)
 
 
 def _let_in_again(ruleset: Ruleset | None) -> tuple[str, ...]:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from geofence.errors import BackendError, GuardRefusal
-from geofence.flows.conntrack import cut, mend, read_flows, with_interfaces
+from geofence.flows.conntrack import cut, forget, mend, read_flows, with_interfaces
 from geofence.flows.flow import Flow, from_elsewhere, from_sources
-from geofence.flows.impact import Impact, impact
+from geofence.flows.impact import Impact, begun_from_fenced_ports, impact
 from geofence.guards.lockout import SshSession, check_lockout
 from geofence.guards.objection import Objection, accepted
-from geofence.model.prefixes import AddressSpace
+from geofence.model.plan import Observed
+from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset
 
 
@@ -54,11 +55,14 @@ class Change:
     def cut(self) -> tuple[str, ...]:
         """End flows that the new ruleset would not let begin; a sentence on what was done.
 
+        Those that this host began from fenced ports are among them: answers come in by them.
+
         With something revoked, only those from there. Whether the former ruleset would have let
         them begin does not matter: they may be left of a run that was killed or did not cut.
         """
         meant = self.flows if self.revoked is None else from_sources(self.flows, self.revoked)
         denied = [touched.flow for touched in impact(None, self.after, meant).denied]
+        denied += begun_from_fenced_ports(self.after, meant)
         return _attempted("cut", lambda: cut(denied)) if denied else ()
 
 
@@ -90,6 +94,26 @@ def look_at(
 def let_in_again(ruleset: Ruleset | None) -> tuple[str, ...]:
     """After a commit: flows that were cut may begin again where they are admitted now."""
     return _attempted("let in again", lambda: mend(ruleset))
+
+
+def forget_unwatched(ruleset: Ruleset, before: Observed) -> tuple[str, ...]:
+    """After a commit: forget what seems begun by this host, if nobody watched what it sent.
+
+    While there was no fence, or an incomplete one, a stranger could make this host send to him
+    first. The next packet of this host's begins such a connection anew, if it is a beginning.
+
+    Args:
+        ruleset: what the kernel holds now.
+        before: what it held.
+    """
+    if before.guarded == frozenset(Family):
+        return ()
+
+    def act() -> int:
+        flows = with_interfaces(read_flows(), ruleset)
+        return forget(begun_from_fenced_ports(ruleset, flows))
+
+    return _attempted("begun anew", act)
 
 
 def _attempted(what: str, act: Callable[[], int]) -> tuple[str, ...]:

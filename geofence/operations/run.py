@@ -29,7 +29,7 @@ from geofence.operations.gather import (
     switched_for_nothing,
     unwatched,
 )
-from geofence.operations.live import let_in_again, look_at
+from geofence.operations.live import forget_unwatched, let_in_again, look_at
 from geofence.operations.probation import begin, settle
 from geofence.operations.report import ListReport, RunReport
 from geofence.operations.site import Site
@@ -173,7 +173,7 @@ def commit(
     applied = apply_ruleset(chosen.backend, desired)
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)
     # Whatever the plan was: a run that was killed may have left somebody shut out.
-    notes = (*notes, *let_in_again(desired))
+    notes = (*notes, *forget_unwatched(desired, applied.plan.observed), *let_in_again(desired))
     if number is not None:
         notes = (*notes, *write_fallback(site, desired))
     if wish.cut or wish.revoked is not None:

@@ -11,6 +11,7 @@ from geofence.model.policy import (
     NamedException,
     Origin,
     Policy,
+    RepliesFrom,
     Service,
     WithoutRuleset,
 )
@@ -19,7 +20,14 @@ from geofence.policy.addresses import host_name, interface, prefix
 from geofence.policy.countries import country_code
 from geofence.policy.problems import Mistake, Problems, nearest, one_of, quoted
 from geofence.policy.quantities import age, jitter, ports, time_of_day
-from geofence.policy.sections import Section, any_of, argument, choice, rule_name
+from geofence.policy.sections import (
+    Section,
+    any_of,
+    argument,
+    choice,
+    helper_name,
+    rule_name,
+)
 from geofence.policy.tree import Table
 from geofence.policy.urls import country_template, url
 
@@ -105,6 +113,8 @@ def _service(name: str, section: Section) -> Service:
         section.values("ports", ports) or (),
         section.values("countries", country_code),
         section.text("description"),
+        section.values("helpers", helper_name) or (),
+        section.value("replies_from", choice(RepliesFrom), RepliesFrom.ANYONE),
     )
     if not section.gives("ports"):
         section.complain(

@@ -197,6 +197,20 @@ def rule_name(text: str, longest: int = LONGEST_NAME) -> str:
     )
 
 
+def helper_name(text: str) -> str:
+    """The name of a conntrack helper.
+
+    Raises:
+        Mistake: the kernel has no helper of such a name.
+    """
+    if re.fullmatch(r"[A-Za-z0-9._-]{1,15}", text):
+        return text
+    raise Mistake(
+        f"{quoted(text)} is not the name of a conntrack helper",
+        'a name of up to 15 letters, digits, dots, hyphens or underscores, such as "sip"',
+    )
+
+
 def description(text: str) -> str:
     """One line for people.
 

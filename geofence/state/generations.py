@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -50,7 +50,13 @@ def encode(generation: Generation) -> bytes:
         "reason": generation.reason,
         "backend": generation.backend,
         "services": [
-            [s.name, [[p.protocol, p.first, p.last] for p in s.ports], s.allow_group]
+            [
+                s.name,
+                [[p.protocol, p.first, p.last] for p in s.ports],
+                s.allow_group,
+                s.helpers,
+                s.replies,
+            ]
             for s in ruleset.services
         ],
         "interfaces": ruleset.interfaces,
@@ -105,10 +111,7 @@ def _generation(facts: Mapping[str, Any], packed: bytes) -> Generation:
         at = past
     if at != len(packed):
         raise ValueError("There is more than the sets that were stated.")
-    services = tuple(
-        FencedService(_text(name), tuple(_ports(*ports) for ports in ranges), _text(group))
-        for name, ranges, group in facts["services"]
-    )
+    services = tuple(_service(*service) for service in facts["services"])
     interfaces = facts["interfaces"]
     if not isinstance(interfaces, list):
         raise TypeError("A list was expected.")
@@ -120,6 +123,19 @@ def _generation(facts: Mapping[str, Any], packed: bytes) -> Generation:
         ruleset=Ruleset(services, tuple(map(_text, interfaces)), sets),
         lists=tuple(ListNote(_text(n), _time(t), _text(h)) for n, t, h in facts["lists"]),
     )
+
+
+def _service(
+    name: object,
+    ranges: Iterable[Iterable[Any]],
+    group: object,
+    helpers: Iterable[object] = (),
+    replies: object = True,
+) -> FencedService:
+    if not isinstance(replies, bool):
+        raise TypeError("True or false was expected.")
+    ports = tuple(_ports(*each) for each in ranges)
+    return FencedService(_text(name), ports, _text(group), tuple(map(_text, helpers)), replies)
 
 
 def _text(value: object) -> str:

@@ -97,12 +97,17 @@ def test_a_port_published_by_destination_nat_is_fenced(
 
 
 @pytest.mark.parametrize("family", Family)
-def test_another_port_published_by_destination_nat_is_not(fence: Fence, family: Family) -> None:
-    """Fenced is the port that the Internet sees, not the one it leads to."""
+def test_another_port_that_leads_to_a_fenced_one_is_fenced_like_it(
+    fence: Fence, family: Family
+) -> None:
+    """Both count: the port that the Internet names and the one that destination NAT makes of it."""
     _publish(fence, family, Transport.UDP, 443)
     fence.apply(RULESET)
 
-    assert fence.lab.fire([probe(Role.FOREIGN, family, Transport.UDP, 443)]) == ["container"]
+    foreign, allowed = (
+        probe(role, family, Transport.UDP, 443) for role in (Role.FOREIGN, Role.ALLOWED)
+    )
+    assert fence.lab.fire([foreign, allowed]) == [None, "container"]
 
 
 @pytest.mark.parametrize("family", Family)

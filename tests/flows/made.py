@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
-from geofence.flows.flow import Flow
+from geofence.flows.flow import Flow, FlowState
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
-from geofence.verdict import FlowState
 
 SIP = FencedService("sip", (Ports(Protocol.UDP, 5060, 5060), Ports(Protocol.TCP, 5060, 5061)), "")
 RTP = FencedService("rtp", (Ports(Protocol.UDP, 10000, 20000),), "")

@@ -14,7 +14,7 @@ import pytest
 from geofence.apply.transaction import plan_for
 from geofence.backends.registry import load
 from geofence.flows.conntrack import cut, mend, read_flows, with_interfaces
-from geofence.flows.flow import Flow
+from geofence.flows.flow import Flow, FlowState
 from geofence.flows.impact import impact
 from geofence.lab.host import Host
 from geofence.lab.network import CONTAINER, PBX, Lab
@@ -22,7 +22,6 @@ from geofence.lab.packets import Address
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Ruleset
-from geofence.verdict import FlowState
 from tests.flows.made import ruleset
 
 CALLER = {Family.IPV4: ip_address("35.185.177.49"), Family.IPV6: ip_address("2a00::1")}
@@ -83,6 +82,7 @@ def test_a_flow_is_read_as_it_came_and_grows_with_its_packets(lab: Lab, family: 
         inbound=True,
         state=FlowState.NEW,
         ident=asked.ident,
+        admitted=True,
     )
     assert asked == expected
     answer(lab, probe)
@@ -91,12 +91,14 @@ def test_a_flow_is_read_as_it_came_and_grows_with_its_packets(lab: Lab, family: 
 
 
 @Family_
-def test_what_this_host_starts_is_not_inbound(lab: Lab, family: Family) -> None:
+def test_what_this_host_begins_is_seen_from_the_other_end(lab: Lab, family: Family) -> None:
     fence(lab, OPEN)
-    trunk = Probe(PBX[family], CALLER[family], Transport.UDP, 5060, source_port=5060)
+    trunk = Probe(PBX[family], CALLER[family], Transport.UDP, 5062, source_port=5060)
     lab.send_from_pbx(trunk)
-    (started,) = flows_from(lab, PBX[family])
-    assert (started.inbound, started.port) == (False, 5060)
+    (begun,) = flows_from(lab, CALLER[family])
+    assert (begun.inbound, begun.begun_here) == (False, True)
+    assert (begun.source_port, begun.port) == (5062, 5060)
+    assert begun.destination == int(PBX[family])
 
 
 @Family_

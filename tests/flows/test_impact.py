@@ -5,10 +5,15 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.flows.flow import Flow, from_sources
-from geofence.flows.impact import by_source, impact, that_hang_on_interfaces
+from geofence.flows.flow import Flow, FlowState, from_sources
+from geofence.flows.impact import (
+    begun_from_fenced_ports,
+    by_source,
+    impact,
+    that_hang_on_interfaces,
+)
 from geofence.model.ruleset import Action, Ruleset
-from geofence.verdict import FlowState, decide
+from geofence.verdict import decide
 from tests.flows.made import RTP, SIP, flow, ruleset, space
 
 SOURCES = ("20.0.0.1", "20.0.0.9", "133.1.2.3", "2400:1::5", "2a00::1")
@@ -72,9 +77,24 @@ def test_a_first_fence_denies_whom_it_does_not_allow() -> None:
     assert found.talking == 2
 
 
-def test_what_this_host_started_or_was_announced_is_not_touched() -> None:
-    flows = [flow("20.0.0.1", inbound=False), flow("20.0.0.1", 10000, expected=True)]
-    assert impact(None, ruleset(), flows).denied == ()
+def test_what_this_host_began_is_not_touched_by_a_change() -> None:
+    assert impact(None, ruleset(), [flow("20.0.0.1", inbound=False)]).denied == ()
+
+
+def test_what_a_helper_announced_counts_where_the_rules_name_helpers() -> None:
+    announced = [flow("20.0.0.1", 10000, expected=True)]
+    helped = replace(RTP, helpers=("sip",))
+    assert impact(None, ruleset(services=(helped,)), announced).denied == ()
+    assert [t.flow for t in impact(None, ruleset(), announced).denied] == announced
+
+
+def test_of_what_this_host_began_that_from_fenced_ports_to_strangers_is_found() -> None:
+    begun = [
+        flow(source, port, inbound=False)._replace(begun_here=True)
+        for source, port in (("20.0.0.1", 5060), ("20.0.0.1", 40000), ("133.1.2.3", 5060))
+    ]
+    fence = ruleset(("133.0.0.0/8",))
+    assert begun_from_fenced_ports(fence, [*begun, flow("20.0.0.1")]) == (begun[0],)
 
 
 def test_an_exception_revoked_denies_and_given_admits() -> None:

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.flows import wire
-from geofence.flows.flow import Flow
+from geofence.flows.flow import Flow, FlowState
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.netlink.messages import unpack
-from geofence.verdict import FlowState
 from tests.flows.made import space
 
 PORTS = st.integers(0, 65535)

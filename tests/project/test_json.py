@@ -14,7 +14,7 @@ from geofence.cli.status_view import status_json
 from geofence.cli.why_view import why_json
 from geofence.errors import ExitCode
 from geofence.explain import Explanation
-from geofence.flows.flow import Flow
+from geofence.flows.flow import Flow, FlowState
 from geofence.flows.impact import Impact, Touched
 from geofence.in_force import InForce, Waiting
 from geofence.merge import merge
@@ -39,7 +39,6 @@ from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.state.generations import Damaged
 from geofence.state.journal import Ended, Ending, Outcome, Probation
-from geofence.verdict import FlowState
 from tests.support.values import JAPAN, country, policy
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"

@@ -71,8 +71,9 @@ class IpsetBackend:
         fenced = (
             tool.family for tool, table in tables if table.drops or (table.hooked and not held)
         )
+        guarded = (tool.family for tool, table in tables if table.complete)
         dropped = _total(table for _, table in tables)
-        return Observed(held, rules, dropped, tuple(debris), frozenset(fenced))
+        return Observed(held, rules, dropped, tuple(debris), frozenset(fenced), frozenset(guarded))
 
     def commit(self, plan: Plan) -> None:
         """Fill second sets, switch one family after the other, then drop what nothing refers to."""

@@ -1,4 +1,6 @@
-"""The ruleset in the words of iptables: own chains of the mangle table, hooked into PREROUTING.
+"""The ruleset in the words of iptables: own chains of the mangle table.
+
+PREROUTING, INPUT, FORWARD and OUTPUT each jump to one of them.
 
 Rules are written exactly as ``iptables-save`` prints them, so that desired and observed rules
 compare as text. Each line begins with the program of its family.
@@ -10,7 +12,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -18,26 +20,44 @@ from typing import NamedTuple
 
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.plan import Count
-from geofence.model.policy import Ports
+from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
+    ADMITTED,
+    DISOWNED,
     Action,
-    Anything,
+    Admitted,
     ArrivedBy,
+    DestinationIn,
+    ExpectedBy,
     FencedService,
+    FromLocal,
+    LeavesBy,
+    LocalNetwork,
     Match,
-    NotForThisHost,
+    NoBeginning,
     OfKnownFlow,
+    Reply,
     Rule,
     Ruleset,
     SetKey,
     SourceIn,
+    SourceWithin,
+    ToLocal,
 )
 
 CHAIN = "GEOFENCE"
-"""The chain that PREROUTING jumps to; those of services add ``-NAME``."""
+"""The chain that PREROUTING jumps to; the names of all others begin with it."""
+HOOKS = {
+    "PREROUTING": CHAIN,
+    "INPUT": f"{CHAIN}.input",
+    "FORWARD": f"{CHAIN}.forward",
+    "OUTPUT": f"{CHAIN}.output",
+}
+"""The chain that each chain of the kernel's jumps to."""
 
-_JUMP = f"-A PREROUTING -j {CHAIN}"
+_DNAT = f"{CHAIN}.dnat"
+_JUMPS = {hook: f"-A {hook} -j {chain}" for hook, chain in HOOKS.items()}
 _SET_PREFIX = "geofence-"
 _SEARCH_PATH = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
 _PROGRAMS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
@@ -45,22 +65,23 @@ _LEGACY_TABLES = {
     Family.IPV4: Path("/proc/net/ip_tables_names"),
     Family.IPV6: Path("/proc/net/ip6_tables_names"),
 }
-_TARGETS = {Action.PASS: "RETURN", Action.DROP: "DROP"}
-_NOT_FOR_THIS_HOST = {
-    Family.IPV4: (
-        "-m addrtype --dst-type UNICAST",
-        "-m addrtype --dst-type UNICAST --limit-iface-in",
-    ),
-    # There UNICAST would be what the address looks like, whosever it is (xt_addrtype.c).
-    Family.IPV6: (
-        "-m addrtype ! --dst-type LOCAL,ANYCAST",
-        "-m addrtype ! --dst-type MULTICAST",
-        "-m addrtype ! --dst-type LOCAL,ANYCAST --limit-iface-in",
-    ),
+_TARGETS = {
+    Action.PASS: "RETURN",
+    Action.ADMIT: "RETURN",
+    Action.DISOWN: "RETURN",
+    Action.DROP: "DROP",
 }
-"""By the main table, and by that of the VRF, if any, that the packet came in by: it holds the
-addresses of the VRF's interfaces, which the main one knows nothing of."""
+_TO_THIS_HOST = "-m addrtype --dst-type LOCAL"
+_NATED = "-m conntrack --ctstate DNAT --ctdir ORIGINAL"
+_SIP_RESPONSE = {
+    Family.IPV4: "0x0>>0x16&0x3c@0x8=0x5349502f&&0x0>>0x16&0x3c@0xc&0xffffff00=0x322e3000",
+    Family.IPV6: "0x30=0x5349502f&&0x34&0xffffff00=0x322e3000",
+}
+"""``SIP/2.0`` right behind the UDP header (RFC 3261, 7.2), in the words of xt_u32: the length of an
+IPv4 header is in its first byte; this host sends IPv6 without extension headers."""
+_NO_SYN = "! --tcp-flags FIN,SYN,RST,ACK SYN"
 _LETS_ALL_PASS = re.compile(r'-A \S+( -m comment --comment ("[^"]*"|\S+))? -j (ACCEPT|RETURN)')
+_SERVICE_CHAIN = re.compile(rf"{CHAIN}(?:-|\.local-)(\S+)")
 _COUNTED_RULE = re.compile(r"\[(\d+):(\d+)\] (-A .*)")
 _PERMISSION = re.compile(
     r"permission denied|operation not permitted|must be root|can't open socket to ipset",
@@ -96,54 +117,155 @@ def require_raw_socket() -> None:
 
 def rule_lines(ruleset: Ruleset, family: Family) -> tuple[str, ...]:
     """All chains and rules of one family, in the order of ``iptables -S``."""
+    chains = _chains(ruleset, family)
+    names = sorted(chains)
     return (
-        *(f"-N {chain}" for chain in _chains(ruleset)),
-        _JUMP,
-        *(_enter(ports, service) for service in ruleset.services for ports in service.ports),
-        *(
-            _rule(service, rule, family)
-            for service in sorted(ruleset.services, key=lambda service: service.name)
-            for rule in ruleset.rules(service)
-        ),
+        *(f"-N {name}" for name in names),
+        *_JUMPS.values(),
+        *(f"-A {name} {rule}" for name in names for rule in chains[name]),
     )
 
 
-def _chains(ruleset: Ruleset) -> tuple[str, ...]:
-    return (CHAIN, *sorted(_chain(service) for service in ruleset.services))
+def _chains(ruleset: Ruleset, family: Family) -> dict[str, tuple[str, ...]]:
+    """The rules of each chain."""
+    chains = _base_chains(ruleset)
+    for service in ruleset.services:
+        chains[_chain(service)] = _rules(service, ruleset.rules(service), family)
+        if any(prefix.family is family for _, prefix in ruleset.local):
+            chains[_local_chain(service)] = _rules(service, ruleset.local_rules(), family)
+        for name, last in ((_out(service), Action.DROP), (_via(service), Action.DISOWN)):
+            chains[name] = _rules(service, ruleset.sending_rules(service, last), family)
+    return chains
+
+
+def _base_chains(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
+    """Those that send a packet to the chain of the service that its port is of.
+
+    Destination NAT gives a packet a second port; whoever passes by the one that the sender named
+    comes back and is asked about the one it is delivered to.
+    """
+    served = [(ports, service) for service in ruleset.services for ports in service.ports]
+    delivered = tuple(f"{_to(ports)} -g {_chain(service)}" for ports, service in served)
+    named = (f"{_named(ports)} -j {_chain(service)}" for ports, service in served)
+    return {
+        CHAIN: tuple(f"{_to(p)} {_TO_THIS_HOST} -g {_chain(service)}" for p, service in served),
+        HOOKS["INPUT"]: (f"{_NATED} -g {_DNAT}", *delivered),
+        HOOKS["FORWARD"]: (
+            f"{_NATED} -g {_DNAT}",
+            *(f"{_from(ports)} -g {_via(service)}" for ports, service in served),
+        ),
+        HOOKS["OUTPUT"]: tuple(f"{_from(ports)} -g {_out(service)}" for ports, service in served),
+        _DNAT: (*named, *delivered),
+    }
 
 
 def _chain(service: FencedService) -> str:
     return f"{CHAIN}-{service.name}"
 
 
-def _enter(ports: Ports, service: FencedService) -> str:
-    span = str(ports.first) if ports.first == ports.last else f"{ports.first}:{ports.last}"
-    protocol = ports.protocol
-    return f"-A {CHAIN} -p {protocol} -m {protocol} --dport {span} -g {_chain(service)}"
+def _local_chain(service: FencedService) -> str:
+    return f"{CHAIN}.local-{service.name}"
 
 
-def _rule(service: FencedService, rule: Rule, family: Family) -> str:
-    parts = (
-        f"-A {_chain(service)}",
-        *_match(rule.match, family),
-        f'-m comment --comment "{rule.comment}"',
-        f"-j {_TARGETS[rule.action]}",
+def _out(service: FencedService) -> str:
+    return f"{CHAIN}.out-{service.name}"
+
+
+def _via(service: FencedService) -> str:
+    return f"{CHAIN}.via-{service.name}"
+
+
+def _to(ports: Ports) -> str:
+    return f"-p {ports.protocol} -m {ports.protocol} --dport {_span(ports)}"
+
+
+def _from(ports: Ports) -> str:
+    return f"-p {ports.protocol} -m {ports.protocol} --sport {_span(ports)}"
+
+
+def _named(ports: Ports) -> str:
+    """The port that the sender named, before destination NAT."""
+    span = _span(ports)
+    return f"-m conntrack --ctproto {ports.protocol.number} --ctorigdstport {span}"
+
+
+def _span(ports: Ports) -> str:
+    return str(ports.first) if ports.first == ports.last else f"{ports.first}:{ports.last}"
+
+
+def _rules(service: FencedService, rules: Iterable[Rule], family: Family) -> tuple[str, ...]:
+    return tuple(
+        f'{each}-m comment --comment "{rule.comment}" {_target(rule.action, service)}'
+        for rule in rules
+        for each in _matching(rule, family)
     )
-    return " ".join(parts)
 
 
-def _match(match: Match, family: Family) -> tuple[str, ...]:
+def _target(action: Action, service: FencedService) -> str:
+    return f"-g {_local_chain(service)}" if action is Action.LOCAL else f"-j {_TARGETS[action]}"
+
+
+def _matching(rule: Rule, family: Family) -> tuple[str, ...]:
+    """What has to be true, one text a rule: none where it is about the other family.
+
+    A label is set by a match, which fails where the kernel keeps none for the flow.
+    """
+    match rule.match:
+        case SourceWithin(prefix) | FromLocal((_, prefix)) | ToLocal((_, prefix)):
+            if prefix.family is not family:
+                return ()
+    matched = _match(rule.match, family)
+    text = f"{matched} " if matched else ""
+    match rule.action:
+        case Action.ADMIT:
+            return (f"{text}{_label(ADMITTED)} --set ", text)
+        case Action.DISOWN:
+            return (f"{text}{_label(DISOWNED)} --set ",)
+    return (text,)
+
+
+def _match(match: Match, family: Family) -> str:  # noqa: PLR0911 - one for each kind
     match match:
         case ArrivedBy(interface):
-            return (f"-i {interface[:-1]}+" if interface.endswith("*") else f"-i {interface}",)
-        case NotForThisHost():
-            return _NOT_FOR_THIS_HOST[family]
+            return f"-i {_interface(interface)}"
+        case LeavesBy(interface):
+            return f"-o {_interface(interface)}"
         case SourceIn(role, group):
-            return (f"-m set --match-set {set_name(SetKey(role, group, family))} src",)
+            return f"-m set --match-set {set_name(SetKey(role, group, family))} src"
+        case DestinationIn(role, group):
+            return f"-m set --match-set {set_name(SetKey(role, group, family))} dst"
+        case SourceWithin(prefix):
+            return f"-s {prefix}"
+        case FromLocal(LocalNetwork(interface, prefix)):
+            return f"-s {prefix} -i {_interface(interface)}"
+        case ToLocal(LocalNetwork(interface, prefix)):
+            return f"-d {prefix} -o {_interface(interface)}"
+    return _match_flow(match, family)
+
+
+def _match_flow(match: Match, family: Family) -> str:  # noqa: PLR0911 - one for each kind
+    match match:
+        case Reply():
+            return f"-m conntrack --ctdir REPLY {_label(DISOWNED, negated=True)}"
+        case Admitted():
+            return f"{_label(ADMITTED)} -m conntrack --ctdir ORIGINAL"
+        case ExpectedBy(helper):
+            return f"-m helper --helper {helper}"
         case OfKnownFlow():
-            return ("-m conntrack --ctstate RELATED,ESTABLISHED",)
-        case Anything():
-            return ()
+            return "-m conntrack ! --ctstate NEW"
+        case NoBeginning(Protocol.UDP):
+            return f'-p udp -m u32 --u32 "{_SIP_RESPONSE[family]}"'
+        case NoBeginning(Protocol.TCP):
+            return f"-p tcp -m tcp {_NO_SYN}"
+    return ""
+
+
+def _interface(name: str) -> str:
+    return f"{name[:-1]}+" if name.endswith("*") else name
+
+
+def _label(number: int, *, negated: bool = False) -> str:
+    return f'-m connlabel {"! " if negated else ""}--label "{number}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,45 +274,60 @@ class Table:
 
     chains: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
-    """Chains, then rules without counters; the jump counts as ours while it is the first rule."""
+    """Chains, then rules without counters; a jump counts as ours while it is the first rule."""
     misplaced_jumps: tuple[str, ...] = ()
-    """Jumps to our chain that other rules stand in front of, or that are there twice."""
+    """Jumps to our chains that other rules stand in front of, or that are there twice."""
     counts: Mapping[str, Count] = field(default_factory=dict)
-    """Per service, what its drop rule has counted."""
+    """Per service, what its drop rules have counted."""
     hooked: bool = False
-    """Whether packets come to our chain."""
+    """Whether packets get to our chain when they arrive or when they are delivered."""
     drops: bool = False
     """Whether they come from there to a rule that drops."""
+    complete: bool = False
+    """Whether packets get to our chains on every way, those that are sent too."""
 
 
 def parse_table(saved: str) -> Table:
     """Find geofence's rules in the output of ``iptables-save -c -t mangle``."""
-    chains = tuple(sorted(re.findall(rf"^:({CHAIN}(?:-\S+)?) ", saved, re.MULTILINE)))
+    chains = tuple(sorted(re.findall(rf"^:({CHAIN}(?:[-.]\S+)?) ", saved, re.MULTILINE)))
     found = [(Count(int(p), int(o)), line) for p, o, line in _COUNTED_RULE.findall(saved)]
-    prerouting = [line for _, line in found if line.startswith("-A PREROUTING ")]
-    jumps = [at for at, line in enumerate(prerouting) if line.split()[-1] == CHAIN]
-    first = (_JUMP,) if prerouting[:1] == [_JUMP] else ()
-    others = tuple(
-        f"{prerouting[at]}  (rule {at + 1} of PREROUTING)" for at in jumps if at or not first
-    )
+    theirs = {hook: _of_chain(hook, found) for hook in HOOKS}
+    first = [_JUMPS[hook] for hook, rules in theirs.items() if rules[:1] == [_JUMPS[hook]]]
     own = [(count, line) for count, line in found if line.split()[1] in chains]
     own.sort(key=lambda counted: counted[1].split()[1])  # versions list chains in varying order
-    drops = {
-        line.split()[1].removeprefix(f"{CHAIN}-"): count
-        for count, line in own
-        if line.endswith("-j DROP")
-    }
-    declared = (f"-N {chain}" for chain in chains)
-    hooked = _JUMP in _reached(prerouting)
-    services = (_reached(_of_chain(name, own)) for name in _gone_to(_of_chain(CHAIN, own)))
+    hooked = {hook for hook, rules in theirs.items() if _JUMPS[hook] in _reached(rules)}
+    ways = hooked & {"PREROUTING", "INPUT"}
+    gone_to = {name for hook in ways for name in _gone_to(_of_chain(HOOKS[hook], own))}
+    services = [_reached(_of_chain(name, own)) for name in gone_to]
     return Table(
         chains,
-        (*declared, *first, *(line for _, line in own)),
-        others,
-        drops,
-        hooked,
-        hooked and any(line.endswith("-j DROP") for reached in services for line in reached),
+        (*(f"-N {chain}" for chain in chains), *first, *(line for _, line in own)),
+        tuple(line for hook, rules in theirs.items() for line in _misplaced(hook, rules)),
+        _dropped(own),
+        bool(ways),
+        any(line.endswith("-j DROP") for reached in services for line in reached),
+        hooked == set(HOOKS),
     )
+
+
+def _misplaced(hook: str, rules: list[str]) -> Iterator[str]:
+    """Jumps to our chain from one of the kernel's that are not its first rule alone."""
+    jumps = [at for at, line in enumerate(rules) if line.split()[-1] == HOOKS[hook]]
+    right = rules[:1] == [_JUMPS[hook]]
+    for at in jumps:
+        if at or not right:
+            yield f"{rules[at]}  (rule {at + 1} of {hook})"
+
+
+def _dropped(own: Iterable[tuple[Count, str]]) -> dict[str, Count]:
+    """By service, what the rules counted that drop what comes in."""
+    dropped: dict[str, Count] = {}
+    for count, line in own:
+        name = _SERVICE_CHAIN.fullmatch(line.split()[1])
+        if name and line.endswith("-j DROP"):
+            before = dropped.get(name[1], Count(0, 0))
+            dropped[name[1]] = Count(before.packets + count.packets, before.octets + count.octets)
+    return dropped
 
 
 def _of_chain(name: str, counted: Iterable[tuple[Count, str]]) -> list[str]:
@@ -203,24 +340,24 @@ def _gone_to(rules: Iterable[str]) -> set[str]:
 
 
 def _reached(rules: Iterable[str]) -> list[str]:
-    """The rules of a chain that packets come to: those before one that lets all pass."""
+    """The rules of a chain that packets come to: those before one that ends it for all."""
     return list(takewhile(lambda line: not _LETS_ALL_PASS.fullmatch(line), rules))
 
 
 def replacement(ruleset: Ruleset, family: Family, table: Table) -> str:
     """Input for ``iptables-restore --noflush`` that puts the ruleset in place of what is there.
 
-    Declared chains are emptied and filled in the same commit; the jump goes to the top of
-    PREROUTING unless it is there and alone.
+    Declared chains are emptied and filled in the same commit; each jump goes to the top of its
+    chain of the kernel's unless it is there and alone.
     """
-    wanted = _chains(ruleset)
-    rules = [line for line in rule_lines(ruleset, family) if line.startswith(f"-A {CHAIN}")]
-    stale = [chain for chain in table.chains if chain not in wanted]
-    settled = _JUMP in table.rules and not table.misplaced_jumps
+    chains = _chains(ruleset, family)
+    stale = [chain for chain in table.chains if chain not in chains]
+    settled = not table.misplaced_jumps and all(jump in table.rules for jump in _JUMPS.values())
+    hooking = [line.replace("-A ", "-I ", 1) for line in _JUMPS.values()]
     return _commit(
-        *(f":{chain} - [0:0]" for chain in (*wanted, *stale)),
-        *([] if settled else [*_unhook(table), f"-I PREROUTING -j {CHAIN}"]),
-        *rules,
+        *(f":{chain} - [0:0]" for chain in (*sorted(chains), *stale)),
+        *([] if settled else [*_unhook(table), *hooking]),
+        *(f"-A {name} {rule}" for name, rules in chains.items() for rule in rules),
         *(f"-X {chain}" for chain in stale),
     )
 
@@ -235,7 +372,7 @@ def removal(table: Table) -> str:
 
 
 def _unhook(table: Table) -> list[str]:
-    first = [_JUMP] if _JUMP in table.rules else []
+    first = [jump for jump in _JUMPS.values() if jump in table.rules]
     others = [line.partition("  (")[0] for line in table.misplaced_jumps]
     return [line.replace("-A ", "-D ", 1) for line in (*first, *others)]
 

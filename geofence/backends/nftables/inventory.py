@@ -12,8 +12,11 @@ from geofence.backends.nftables.look import Look
 from geofence.backends.nftables.near import NearKey
 from geofence.backends.nftables.objects import (
     BASE,
+    BASES,
+    INPUT,
     KernelRule,
     Key,
+    Part,
     chain_name,
     counted_service,
     is_chain_name,
@@ -52,6 +55,7 @@ def observed(held: Look) -> Observed:
         debris=(*_debris(held, chains, in_use), *_outdated(held, chains, in_use, sets)),
         # One table is for both families.
         fenced=frozenset(Family) if _packets_enter(held, sets) else frozenset(),
+        guarded=frozenset(Family) if _every_way_watched(held) else frozenset(),
     )
 
 
@@ -61,14 +65,32 @@ def in_force(held: Look) -> Look:
 
 
 def _without_former(held: Look) -> Iterator[KernelRule]:
-    base = [rule for rule in held.rules if rule.chain == BASE.name]
-    in_force = _behind_gate(base, held)
+    entered = {each.name: _of(held, each.name) for each in BASES}
+    in_force = {name: _behind_gate(rules, held) for name, rules in entered.items()}
+    gated = any(in_force[name] is not rules for name, rules in entered.items())
+    met = [rule for rules in in_force.values() for rule in rules]
     # Without an open gate, what no rule goes to is in use all the same: it lacks that rule.
-    in_use = chains_in_use(held).values() if in_force is base else listing.chains_gone_to(in_force)
-    of_services = (each for each in held.chains if is_chain_name(each.name) and each.hook is None)
-    former = {each.name for each in of_services} - set(in_use)
-    yield from in_force
-    yield from (rule for rule in held.rules if rule.chain not in {BASE.name, *former})
+    in_use = _followed(held, met) if gated else chains_in_use(held).values()
+    own = (each for each in held.chains if is_chain_name(each.name) and each.hook is None)
+    former = {each.name for each in own} - set(in_use)
+    yield from met
+    yield from (rule for rule in held.rules if rule.chain not in {*entered, *former})
+
+
+def _of(held: Look, chain: str) -> list[KernelRule]:
+    return [rule for rule in held.rules if rule.chain == chain]
+
+
+def _followed(held: Look, rules: Iterable[KernelRule]) -> list[str]:
+    """The chains that packets are sent to by rules, and on by the rules of those chains."""
+    found: dict[str, None] = {}
+    waiting = list(listing.chains_gone_to(rules))
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found[name] = None
+            waiting += listing.chains_gone_to(_of(held, name))
+    return list(found)
 
 
 def _behind_gate(rules: list[KernelRule], held: Look) -> list[KernelRule]:
@@ -87,12 +109,23 @@ def _behind_gate(rules: list[KernelRule], held: Look) -> list[KernelRule]:
 
 def _packets_enter(held: Look, sets: Collection[SetKey]) -> bool:
     """Whether packets come to rules that drop, or would if there were a service to fence."""
-    hooked = any(each.name == BASE.name and each.hook == BASE.hook for each in held.chains)
-    if not hooked or held.flags & TableFlag.DORMANT:
+    if held.flags & TableFlag.DORMANT:
         return False
-    gone_to = set(listing.chains_gone_to(_reached(held, BASE.name)))
+    ways = [base.name for base in BASES if base in held.chains and base.name in (BASE, INPUT)]
+    if not ways:
+        return False
+    met = (rule for way in ways for rule in _reached(held, way))
+    gone_to = set(listing.chains_gone_to(met))
     # Without sets there is no service, and so nothing to drop.
     return not sets or any(listing.drops(rule) for name in gone_to for rule in _reached(held, name))
+
+
+def _every_way_watched(held: Look) -> bool:
+    """Whether all that is delivered, forwarded and sent comes to rules, too."""
+    if not all(base in held.chains for base in BASES) or held.flags & TableFlag.DORMANT:
+        return False
+    reached = [any(True for _ in _reached(held, base.name)) for base in BASES]
+    return all(reached) or not any(_of(held, base.name) for base in BASES)
 
 
 def _reached(held: Look, name: str) -> Iterator[KernelRule]:
@@ -105,11 +138,12 @@ def _reached(held: Look, name: str) -> Iterator[KernelRule]:
 
 
 def chains_in_use(held: Look) -> dict[str, str]:
-    """The chain that stands for each service's, by their names in the kernel, its usual one first.
+    """The chain that is in use under each usual name, by its name in the kernel.
 
     Of several it is the one to which packets are sent first: behind an open gate, the new one.
     """
-    gone_to = listing.chains_gone_to(rule for rule in held.rules if rule.chain == BASE.name)
+    entered = [rule for base in BASES for rule in _of(held, base.name)]
+    gone_to = _followed(held, entered)
     present = (chain.name for chain in held.chains)
     names: dict[str, str] = {}
     for name in (*gone_to, *sorted(present)):
@@ -144,16 +178,14 @@ def _outdated(
     keys = {name: key for key, name in in_use.items()}
     for key, name in in_use.items():
         if isinstance(key, NearKey):
-            chain = chains.get(chain_name(key.service))
-            beside = [keys.get(each) for each in _looked_into_by(held, chain)]
+            chain = chains.get(chain_name(Part.FENCE, key.service))
+            rules = [rule for rule in held.rules if rule.chain == chain]
+            beside = [keys.get(each) for each in listing.sets_looked_into(rules)]
             parts = [sets[each] for each in sets if each in beside and each.family is key.family]
+            parts += [PrefixSet.of(key.family, listing.sources_looked_for(rules, key.family))]
             networks = elements.decode_keys(key.family, held.elements[name])
             if sorted(networks) != near.networks(near.surroundings(key.family, parts)):
                 yield f"set {name} (not what is around the other sets)"
-
-
-def _looked_into_by(held: Look, chain: str | None) -> Iterator[str]:
-    return listing.sets_looked_into(rule for rule in held.rules if rule.chain == chain)
 
 
 def _table_lines(held: Look) -> tuple[str, ...]:
@@ -185,7 +217,8 @@ def _debris(held: Look, chains: Mapping[str, str], in_use: Mapping[Key, str]) ->
             yield f"set {each.name}"
     with_rules = {rule.chain for rule in held.rules}
     for chain in held.chains:
-        own = chain.name == BASE.name or chain.name in with_rules & set(chains.values())
+        base = any(chain.name == each.name for each in BASES)
+        own = base or chain.name in with_rules & set(chains.values())
         if not own and not chain.flags & ChainFlag.BINDING:
             yield f"chain {chain.name}"
     counted_on = set(listing.counters_counted_on(held.rules))

@@ -18,8 +18,17 @@ BATCH_GENID = 1
 
 INET = 1
 """``NFPROTO_INET``: a table for both families."""
-PREROUTING = 0
-"""``NF_INET_PRE_ROUTING``."""
+
+
+class InetHook(IntEnum):
+    """``enum nf_inet_hooks``."""
+
+    PREROUTING = 0
+    INPUT = 1
+    FORWARD = 2
+    OUTPUT = 3
+
+
 NF_DROP = 0
 NF_ACCEPT = 1
 
@@ -236,7 +245,9 @@ class MetaKey(IntEnum):
     """``enum nft_meta_keys``."""
 
     IIF = 4
+    OIF = 5
     IIFNAME = 6
+    OIFNAME = 7
     NFPROTO = 15
     L4PROTO = 16
 
@@ -329,10 +340,34 @@ class Ct(IntEnum):
 
     DREG = 1
     KEY = 2
+    DIRECTION = 3
+    SREG = 4
 
 
-CT_STATE = 0
-"""``NFT_CT_STATE``."""
+class CtKey(IntEnum):
+    """``enum nft_ct_keys``."""
+
+    STATE = 0
+    DIRECTION = 1
+    STATUS = 2
+    HELPER = 6
+    PROTO_DST = 12
+    LABELS = 13
+
+
+class CtDirection(IntEnum):
+    """``enum ip_conntrack_dir``."""
+
+    ORIGINAL = 0
+    REPLY = 1
+
+
+CT_DNAT = 1 << 5
+"""``IPS_DST_NAT``."""
+CT_HELPER_LENGTH = 16
+"""``NF_CT_HELPER_NAME_LEN``."""
+CT_LABEL_WORD = 64
+"""Bits of the words that labels are kept in, ``unsigned long``."""
 
 
 class CtState(IntFlag):

@@ -21,6 +21,8 @@ from geofence.backends.nftables.kernel import (
     CmpOp,
     Code,
     Ct,
+    CtDirection,
+    CtKey,
     CtState,
     Expression,
     Fib,
@@ -34,10 +36,21 @@ from geofence.backends.nftables.kernel import (
     Range,
     Verdict,
 )
-from geofence.backends.nftables.objects import BASE, KernelChain, KernelRule
-from geofence.backends.nftables.rules import DESTINATION_PORT, NFPROTO, SOURCE
+from geofence.backends.nftables.objects import BASE, BASES, KernelChain, KernelRule
+from geofence.backends.nftables.rules import (
+    DESTINATION,
+    DESTINATION_PORT,
+    FIN_SYN_RST_ACK,
+    NFPROTO,
+    SOURCE,
+    SOURCE_PORT,
+    SYN,
+    TCP_FLAGS,
+    label_bits,
+)
 from geofence.model.policy import LOOPBACK, Protocol
-from geofence.model.prefixes import Family, address_text
+from geofence.model.prefixes import Family, Prefix, address_text
+from geofence.model.ruleset import ADMITTED, DISOWNED
 from geofence.netlink.attributes import as_number, as_string, each, nested, values
 
 Attributes = Mapping[int, bytes]
@@ -56,6 +69,10 @@ class _Field(NamedTuple):
     text: str
     show: Callable[[bytes], str] = bytes.hex
     """How a value that it is compared with is written."""
+    bits: Mapping[int, str] | None = None
+    """How it is written that none of some bits is set (EQ), or any (NEQ)."""
+    network: tuple[str, int] | None = None
+    """Of an address without its last bits: its text, and how many bits are left."""
 
 
 _OPERATORS = {
@@ -92,7 +109,8 @@ def lines(
     for rule in rules:
         found[rule.chain].append(_described(rule, shown))
     told = {shown.chains.get(name, name): lines for name, lines in found.items()}
-    order = sorted(told, key=lambda name: (name != BASE.name, name))
+    bases = [each.name for each in BASES]
+    order = sorted(told, key=lambda name: (name not in bases, name != BASE, name))
     return tuple(f"{name}: {line}" for name in order for line in told[name])
 
 
@@ -102,6 +120,22 @@ def sets_looked_into(rules: Iterable[KernelRule]) -> Iterator[str]:
         for name, attributes in _expressions(rule):
             if name == "lookup":
                 yield as_string(attributes.get(Lookup.SET))
+
+
+def sources_looked_for(rules: Iterable[KernelRule], family: Family) -> Iterator[Prefix]:
+    """Prefixes of a family that rules themselves compare the source address with."""
+    offset, length = SOURCE[family]
+    for rule in rules:
+        loaded, bits = False, family.bits
+        for name, attributes in _expressions(rule):
+            match name:
+                case "payload":
+                    place = [as_number(attributes.get(p)) for p in (Payload.OFFSET, Payload.LEN)]
+                    loaded, bits = place == [offset, length], family.bits
+                case "bitwise":
+                    bits = as_number(_value(attributes.get(Bitwise.MASK, b""))).bit_count()
+                case "cmp" if loaded:
+                    yield Prefix(family, as_number(_value(attributes.get(Cmp.DATA, b""))), bits)
 
 
 def chains_gone_to(rules: Iterable[KernelRule]) -> Iterator[str]:
@@ -239,8 +273,10 @@ class _Line:
         value = _value(attributes[Cmp.DATA])
         if op == CmpOp.EQ:
             self._implied[f"{field.text} {field.show(value)}"] = len(self._words)
-        if field is _KNOWN_FLOW_BITS and op == CmpOp.NEQ and not any(value):
-            return field.text
+        if field.bits and not any(value) and op in field.bits:
+            return field.bits[op]
+        if field.network and op == CmpOp.EQ:
+            return f"{field.network[0]} {field.show(value)}/{field.network[1]}"
         lowest = f"{field.text} {_OPERATORS[CmpOp.GTE]}"
         if op == CmpOp.LTE and self._words and self._words[-1].startswith(lowest):
             # Some versions of nft write a range like this.
@@ -261,16 +297,17 @@ class _Line:
         mask, flip = (_value(attributes.get(part, b"")) for part in (Bitwise.MASK, Bitwise.XOR))
         if any(flip) or as_number(attributes.get(Bitwise.OP)):
             return None
-        masked = _Field(f"{field.text} & {field.show(mask)}", field.show)
-        known_flow = int.from_bytes(mask, sys.byteorder) == CtState.ESTABLISHED | CtState.RELATED
-        if field is _CT_FIELD and known_flow:
-            masked = _KNOWN_FLOW_BITS
-        return self._load(attributes.get(Bitwise.DREG), masked)
+        known = _MASKED.get((field.text, mask))
+        return self._load(attributes.get(Bitwise.DREG), known or _masked(field, mask))
 
     def conntrack(self, attributes: Attributes) -> str | None:
-        if attributes.keys() != {Ct.DREG, Ct.KEY} or as_number(attributes[Ct.KEY]):
+        key = as_number(attributes.get(Ct.KEY))
+        if attributes.keys() == {Ct.SREG, Ct.KEY} and key == CtKey.LABELS:
+            return f"ct label set {self._field(attributes[Ct.SREG]).text}"
+        field = _CT.get((key, attributes.get(Ct.DIRECTION)))
+        if not {Ct.DREG, Ct.KEY} <= attributes.keys() <= {Ct.DREG, Ct.KEY, Ct.DIRECTION}:
             return None
-        return self._load(attributes[Ct.DREG], _CT_FIELD)
+        return None if field is None else self._load(attributes[Ct.DREG], field)
 
     def fib(self, attributes: Attributes) -> str | None:
         field = _FIB.get(as_number(attributes.get(Fib.FLAGS)))
@@ -298,12 +335,22 @@ class _Line:
 
     def immediate(self, attributes: Attributes) -> str | None:
         parts = _verdict(attributes)
+        if value := _value(attributes.get(Immediate.DATA, b"")):
+            return self._load(attributes.get(Immediate.DREG), _Field(_labels(value)))
         if as_number(attributes.get(Immediate.DREG)) or not parts:
             return None
         code = _code(parts)
         target = as_string(parts.get(Verdict.CHAIN))
         target = self._shown.chains.get(target, target)
         return f"{_VERDICTS.get(code, f'verdict {code}')} {target}".rstrip()
+
+
+def _masked(field: _Field, mask: bytes) -> _Field:
+    ones = as_number(mask)
+    length = ones.bit_count()
+    leading = ones >> (8 * len(mask) - length) == (1 << length) - 1
+    network = (field.text, length) if leading and field in _ADDRESSES else None
+    return _Field(f"{field.text} & {field.show(mask)}", field.show, network=network)
 
 
 def _verdict(immediate: Attributes) -> Attributes:
@@ -346,30 +393,78 @@ def _port(value: bytes) -> str:
     return str(as_number(value))
 
 
+def _labels(value: bytes) -> str:
+    """The numbers of labels, from a bitmap of words in host order."""
+    size = kernel.CT_LABEL_WORD // 8
+    words = (value[at : at + size] for at in range(0, len(value), size))
+    bitmap = sum(
+        int.from_bytes(word, sys.byteorder) << (number * kernel.CT_LABEL_WORD)
+        for number, word in enumerate(words)
+    )
+    return ",".join(str(bit) for bit in range(bitmap.bit_length()) if bitmap >> bit & 1)
+
+
+_IS_LOOPBACK = _host_order({kernel.LOOPBACK_INDEX: f'"{LOOPBACK}"'})
 _META = {
-    MetaKey.IIF: _Field("iif", _host_order({kernel.LOOPBACK_INDEX: f'"{LOOPBACK}"'})),
+    MetaKey.IIF: _Field("iif", _IS_LOOPBACK),
+    MetaKey.OIF: _Field("oif", _IS_LOOPBACK),
     MetaKey.IIFNAME: _Field("iifname", _interface),
+    MetaKey.OIFNAME: _Field("oifname", _interface),
     MetaKey.NFPROTO: _Field("meta nfproto", _named({v: str(k) for k, v in NFPROTO.items()})),
     MetaKey.L4PROTO: _Field("meta l4proto", _named({p.number: str(p) for p in Protocol})),
 }
-_PAYLOAD = {
-    (f"meta nfproto {family}", int(PayloadBase.NETWORK), *SOURCE[family]): _Field(
-        f"{'ip' if family is Family.IPV4 else 'ip6'} saddr", _address(family)
+_NETWORK = {
+    (f"meta nfproto {family}", int(PayloadBase.NETWORK), *field[family]): _Field(
+        f"{'ip' if family is Family.IPV4 else 'ip6'} {name}", _address(family)
     )
     for family in Family
-} | {
-    (f"meta l4proto {protocol}", int(PayloadBase.TRANSPORT), *DESTINATION_PORT): _Field(
-        f"{protocol} dport", _port
+    for name, field in (("saddr", SOURCE), ("daddr", DESTINATION))
+}
+_ADDRESSES = tuple(_NETWORK.values())
+_PAYLOAD = _NETWORK | {
+    (f"meta l4proto {protocol}", int(PayloadBase.TRANSPORT), *field): _Field(
+        f"{protocol} {name}", show
     )
     for protocol in Protocol
+    for name, field, show in (
+        ("sport", SOURCE_PORT, _port),
+        ("dport", DESTINATION_PORT, _port),
+        ("flags", TCP_FLAGS, bytes.hex),
+    )
 }
 _ADDRESS_TYPES = _host_order({kind: kind.name.lower() for kind in AddressType})
-_FIB = {
-    kernel.FIB_DADDR: _Field("fib daddr type", _ADDRESS_TYPES),
-    kernel.FIB_DADDR | kernel.FIB_IIF: _Field("fib daddr . iif type", _ADDRESS_TYPES),
+_FIB = {kernel.FIB_DADDR: _Field("fib daddr type", _ADDRESS_TYPES)}
+_CT: Mapping[tuple[int, bytes | None], _Field] = {
+    (CtKey.STATE, None): _Field("ct state"),
+    (CtKey.STATUS, None): _Field("ct status"),
+    (CtKey.HELPER, None): _Field("ct helper", lambda value: f'"{as_string(value)}"'),
+    (CtKey.LABELS, None): _Field("ct label", _labels),
+    (CtKey.DIRECTION, None): _Field(
+        "ct direction", _named({each: each.name.lower() for each in CtDirection})
+    ),
+    (CtKey.PROTO_DST, bytes((CtDirection.ORIGINAL,))): _Field("ct original proto-dst", _port),
 }
-_CT_FIELD = _Field("ct state")
-_KNOWN_FLOW_BITS = _Field("ct state established,related")
+_KNOWN = CtState.ESTABLISHED | CtState.RELATED
+_MASKED = {
+    ("ct state", _KNOWN.to_bytes(4, sys.byteorder)): _Field(
+        "ct state & (established | related)", bits={CmpOp.NEQ: "ct state established,related"}
+    ),
+    ("ct state", CtState.NEW.to_bytes(4, sys.byteorder)): _Field(
+        "ct state & new", bits={CmpOp.EQ: "ct state != new", CmpOp.NEQ: "ct state new"}
+    ),
+    ("ct status", kernel.CT_DNAT.to_bytes(4, sys.byteorder)): _Field(
+        "ct status & dnat", bits={CmpOp.EQ: "ct status != dnat", CmpOp.NEQ: "ct status dnat"}
+    ),
+    ("tcp flags", bytes((FIN_SYN_RST_ACK,))): _Field(
+        "tcp flags & (fin | syn | rst | ack)", _named({SYN: "syn"})
+    ),
+} | {
+    ("ct label", label_bits(label)): _Field(
+        f"ct label & {label}",
+        bits={CmpOp.EQ: f"ct label != {label}", CmpOp.NEQ: f"ct label {label}"},
+    )
+    for label in (ADMITTED, DISOWNED)
+}
 
 _PUT: Mapping[str, Callable[[_Line, Attributes], str | None]] = {
     "meta": _Line.meta,

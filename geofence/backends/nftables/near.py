@@ -18,14 +18,16 @@ from typing import NamedTuple
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import (
     Action,
+    Admitted,
     Anything,
     ArrivedBy,
-    NotForThisHost,
-    OfKnownFlow,
+    Match,
+    Reply,
     Rule,
     Ruleset,
     SetKey,
     SourceIn,
+    SourceWithin,
 )
 
 LENGTH = 16
@@ -34,7 +36,7 @@ out to one country (RFC 7020) lies close together in both."""
 _MOST = 1 << (LENGTH - 1)
 """A set around half of all addresses or more is not worth its memory."""
 _STEM = "near"
-_EAGERNESS = (OfKnownFlow, ArrivedBy, NotForThisHost)
+_EAGERNESS = (Reply, Admitted, ArrivedBy)
 """Matches that need no set, by what they cost."""
 
 
@@ -75,10 +77,10 @@ def arranged(rules: tuple[Rule, ...]) -> Chain:
     if not rules or (rules[-1].match, rules[-1].action) != (Anything(), Action.DROP):
         return Chain(rules, (), ())
     start = len(rules) - 1
-    while start and rules[start - 1].action is Action.PASS:
+    while start and rules[start - 1].action is not Action.DROP:
         start -= 1
     passing = rules[start:-1]
-    sources = tuple(rule for rule in passing if isinstance(rule.match, SourceIn))
+    sources = tuple(rule for rule in passing if isinstance(rule.match, SourceIn | SourceWithin))
     others = sorted((rule for rule in passing if rule not in sources), key=_cost)
     return Chain((*rules[:start], *others), sources, rules[-1:])
 
@@ -113,11 +115,17 @@ def networks(around: PrefixSet) -> list[int]:
 
 
 def _let_in(ruleset: Ruleset, sources: Iterable[Rule], family: Family) -> list[PrefixSet]:
-    return [
-        ruleset.sets[SetKey(rule.match.role, rule.match.group, family)]
-        for rule in sources
-        if isinstance(rule.match, SourceIn)
-    ]
+    return [_held(ruleset, rule.match, family) for rule in sources]
+
+
+def _held(ruleset: Ruleset, match: Match, family: Family) -> PrefixSet:
+    """The addresses of a family that a rule looks for."""
+    match match:
+        case SourceIn(role, group):
+            return ruleset.sets[SetKey(role, group, family)]
+        case SourceWithin(prefix):
+            return PrefixSet.of(family, (prefix,))
+    return PrefixSet(family)
 
 
 def _cost(rule: Rule) -> int:

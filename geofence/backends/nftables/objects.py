@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import count
 
 from geofence.backends.nftables import kernel
@@ -71,22 +72,26 @@ class Names:
 
     sets: Mapping[Key, str]
     chains: Mapping[str, str]
-    """By service."""
+    """By their usual names."""
 
 
-BASE = KernelChain(
-    "prerouting",
-    kernel.ChainFlag.BASE,
-    "filter",
-    kernel.PREROUTING,
-    -150,  # NF_IP_PRI_MANGLE: conntrack has seen the packet, destination NAT has not
-    kernel.NF_ACCEPT,
-)
-"""Where packets come in."""
+def _base(hook: kernel.InetHook) -> KernelChain:
+    """At the priority of mangle, NF_IP_PRI_MANGLE: conntrack has seen the packet.
+
+    In prerouting, destination NAT has not.
+    """
+    name = hook.name.lower()
+    return KernelChain(name, kernel.ChainFlag.BASE, "filter", hook, -150, kernel.NF_ACCEPT)
+
+
+BASES = tuple(map(_base, kernel.InetHook))
+"""Where packets come to the rules."""
+BASE, INPUT, FORWARD, OUTPUT = (each.name for each in BASES)
+TRANSLATED = "translated"
+"""The chain of what destination NAT has changed."""
 
 GATE = "gate"
 """What is behind it comes into force when it opens."""
-_CHAIN = "fence-"
 _COUNTER = "dropped-"
 _NUMBERED = "/"
 """Comes before the number of a further name; no service's name holds a slash."""
@@ -96,14 +101,28 @@ _FAMILY_TYPE = 2
 """nft's ``TYPE_NFPROTO``."""
 
 
-def chain_name(service: str) -> str:
-    """The chain of a service; the prefix keeps it from being a word of nft's language."""
-    return _CHAIN + service
+class Part(StrEnum):
+    """What a chain of a service decides; begins its name, so that no name is a word of nft's."""
+
+    FENCE = "fence"
+    """What comes to the service's ports."""
+    LOCAL = "local"
+    """What comes from local networks."""
+    OUT = "out"
+    """What this host sends from the service's ports."""
+    VIA = "via"
+    """What machines behind this host send from them."""
+
+
+def chain_name(part: Part, service: str) -> str:
+    """The usual name of a chain of a service."""
+    return f"{part}-{service}"
 
 
 def is_chain_name(name: str) -> bool:
-    """Whether geofence gives such a name to the chain of a service."""
-    return name.startswith(_CHAIN)
+    """Whether geofence gives such a name to a chain that is no base chain."""
+    usual = usual_name(name)
+    return usual == TRANSLATED or usual.partition("-")[0] in list(Part)
 
 
 def counter_of(service: str) -> KernelObject:

@@ -22,12 +22,12 @@ from geofence.model.ruleset import Role, SetKey
 from geofence.netlink.attributes import attribute, nested, number, string
 from geofence.netlink.messages import APPEND, CREATE
 
-TABLE_COMMENT = "made by geofence, which sets right whatever is changed here by hand"
+TABLE_COMMENT = "made by geofence, which repairs what is changed here by hand"
 _SET_COMMENTS = {
-    Role.ALLOW: "addresses of allowed countries, less the blocklists",
-    Role.EXCEPTION: "exceptions and local networks, always let in",
+    Role.ALLOW: "allowed countries, less the blocklists",
+    Role.EXCEPTION: "named exceptions",
 }
-_NEAR_COMMENT = "networks around all that is let in; whoever is in none is dropped at once"
+_NEAR_COMMENT = "networks around all that is allowed; the rest is dropped at once"
 _GATE_COMMENT = "opens what was made together with it"
 
 

@@ -7,7 +7,7 @@ would have typed them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from geofence.backends.nftables import kernel
@@ -18,6 +18,8 @@ from geofence.backends.nftables.kernel import (
     CmpOp,
     Code,
     Ct,
+    CtDirection,
+    CtKey,
     CtState,
     Expression,
     Fib,
@@ -31,22 +33,44 @@ from geofence.backends.nftables.kernel import (
     Range,
 )
 from geofence.backends.nftables.near import LENGTH, NearKey, arranged
-from geofence.backends.nftables.objects import BASE, KernelRule, Names, counter_of
+from geofence.backends.nftables.objects import (
+    BASE,
+    BASES,
+    FORWARD,
+    INPUT,
+    OUTPUT,
+    TRANSLATED,
+    KernelRule,
+    Names,
+    Part,
+    chain_name,
+    counter_of,
+)
 from geofence.backends.nftables.userdata import comment
-from geofence.model.policy import LOOPBACK, Ports
-from geofence.model.prefixes import Family
+from geofence.model.policy import LOOPBACK, Ports, Protocol
+from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import (
+    ADMITTED,
+    DISOWNED,
     Action,
-    Anything,
+    Admitted,
     ArrivedBy,
+    DestinationIn,
+    ExpectedBy,
     FencedService,
+    FromLocal,
+    LeavesBy,
     Match,
-    NotForThisHost,
+    NoBeginning,
     OfKnownFlow,
+    Reply,
+    Role,
     Rule,
     Ruleset,
     SetKey,
     SourceIn,
+    SourceWithin,
+    ToLocal,
 )
 from geofence.netlink.attributes import attribute, nested, number, string
 
@@ -55,84 +79,202 @@ _FAR = "in no network near an allowed address"
 NFPROTO = {Family.IPV4: 2, Family.IPV6: 10}
 SOURCE = {Family.IPV4: (12, 4), Family.IPV6: (8, 16)}
 """Offset and length in bytes of the source address in the network header (RFC 791, RFC 8200)."""
+DESTINATION = {Family.IPV4: (16, 4), Family.IPV6: (24, 16)}
+"""The same of the destination address."""
+SOURCE_PORT = (0, 2)
 DESTINATION_PORT = (2, 2)
 """Offset and length in bytes in the transport header, UDP and TCP alike (RFC 768, RFC 9293)."""
+TCP_FLAGS = (13, 1)
+"""The same of TCP's flags (RFC 9293, 3.1)."""
+FIN_SYN_RST_ACK = 0x17
+SYN = 0x02
+SIP_RESPONSE = b"SIP/2.0"
+"""What a SIP response begins with (RFC 3261, 7.2)."""
+UDP_PAYLOAD = (8, len(SIP_RESPONSE))
+LABELS = 128
+"""Labels that a flow can have."""
 
 
 def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
     """Those that send a packet to the chain of the service that its port is of.
 
-    A packet to no fenced port costs comparing its port, and nothing else.
+    A packet to no fenced port costs comparing its port, and nothing else. Destination NAT gives a
+    packet a second port; whoever passes by the one that the sender named comes back and is asked
+    about the one it is delivered to.
     """
+    if ruleset.services:
+        translated = _translated() + _verdict(Code.GOTO, names.chains[TRANSLATED])
+        yield KernelRule(INPUT, translated)
+        yield KernelRule(FORWARD, translated)
     for service in ruleset.services:
+        fence = _goto(names, Part.FENCE, service)
         for ports in service.ports:
-            there = _verdict(Code.GOTO, names.chains[service.name])
-            yield KernelRule(BASE.name, _destined_for(ports) + there)
+            yield KernelRule(BASE, _destined_for(ports) + _to_this_host() + fence)
+            yield KernelRule(INPUT, _destined_for(ports) + fence)
+            yield KernelRule(FORWARD, _coming_from(ports) + _goto(names, Part.VIA, service))
+            yield KernelRule(OUTPUT, _coming_from(ports) + _goto(names, Part.OUT, service))
 
 
 def gated(rules: Iterable[KernelRule], gate: str) -> list[KernelRule]:
-    """The rules of a base chain, in force instead of all that follow once the gate is open."""
+    """The rules of base chains, in force instead of all that follow once the gate is open."""
     behind = _family() + _lookup(gate)
     return [
         *(replace(rule, expressions=behind + rule.expressions) for rule in rules),
-        KernelRule(BASE.name, behind + _verdict(Code.RETURN)),
+        *(KernelRule(base.name, behind + _verdict(Code.RETURN)) for base in BASES),
     ]
 
 
 def service_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
-    """Those that decide, each service's in its chain."""
+    """Those that decide, each service's in its chains."""
+    if ruleset.services:
+        yield from _translated_rules(ruleset, names)
     for service in ruleset.services:
-        chain = arranged(ruleset.rules(service))
-        for rule in chain.before:
-            yield from _rule(rule, service, names)
-        for family in Family:
-            if (key := NearKey(service.name, family)) in names.sets:
-                far = _source_far_from(names.sets[key], family) + _action(Action.DROP, service)
-                yield KernelRule(names.chains[service.name], far, comment(_FAR))
-        for rule in (*chain.sources, *chain.last):
-            yield from _rule(rule, service, names)
+        yield from _fence_rules(ruleset, service, names)
+        if ruleset.local:
+            yield from _rules(ruleset.local_rules(), Part.LOCAL, service, names)
+        for part, last in ((Part.OUT, Action.DROP), (Part.VIA, Action.DISOWN)):
+            yield from _rules(ruleset.sending_rules(service, last), part, service, names)
 
 
-def _rule(rule: Rule, service: FencedService, names: Names) -> Iterator[KernelRule]:
+def _translated_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
+    chain = names.chains[TRANSLATED]
+    served = [(ports, service) for service in ruleset.services for ports in service.ports]
+    for ports, service in served:
+        there = _verdict(Code.JUMP, names.chains[chain_name(Part.FENCE, service.name)])
+        yield KernelRule(chain, _named(ports) + there)
+    for ports, service in served:
+        yield KernelRule(chain, _destined_for(ports) + _goto(names, Part.FENCE, service))
+
+
+def _fence_rules(ruleset: Ruleset, service: FencedService, names: Names) -> Iterator[KernelRule]:
+    arrangement = arranged(ruleset.rules(service))
+    yield from _rules(arrangement.before, Part.FENCE, service, names)
+    chain = names.chains[chain_name(Part.FENCE, service.name)]
+    for family in Family:
+        if (key := NearKey(service.name, family)) in names.sets:
+            drop = _action(Action.DROP, Part.FENCE, service, names)
+            far = _source_far_from(names.sets[key], family) + drop
+            yield KernelRule(chain, far, comment(_FAR))
+    rest = (*arrangement.sources, *arrangement.last)
+    yield from _rules(rest, Part.FENCE, service, names)
+
+
+def _rules(
+    rules: Iterable[Rule], part: Part, service: FencedService, names: Names
+) -> Iterator[KernelRule]:
     """A rule of the ruleset takes several in the kernel where families differ."""
-    for matching in _matching(rule.match, names):
-        done = matching + _action(rule.action, service)
-        yield KernelRule(names.chains[service.name], done, comment(rule.comment))
+    chain = names.chains[chain_name(part, service.name)]
+    for rule in rules:
+        for matching in _matching(rule.match, names):
+            done = matching + _action(rule.action, part, service, names)
+            yield KernelRule(chain, done, comment(rule.comment))
 
 
-def _action(action: Action, service: FencedService) -> bytes:
+def _action(action: Action, part: Part, service: FencedService, names: Names) -> bytes:
     """A verdict; whoever passes goes back to where no rule of geofence's is left."""
     match action:
         case Action.PASS:
             return _verdict(Code.RETURN)
+        case Action.ADMIT:
+            return _set_label(ADMITTED) + _verdict(Code.RETURN)
+        case Action.DISOWN:
+            return _set_label(DISOWNED) + _verdict(Code.RETURN)
+        case Action.LOCAL:
+            return _goto(names, Part.LOCAL, service)
         case Action.DROP:
-            return _count(counter_of(service.name).name) + _verdict(kernel.NF_DROP)
+            # What this host sends is no packet of those that were turned away.
+            counted = b"" if part is Part.OUT else _count(counter_of(service.name).name)
+            return counted + _verdict(kernel.NF_DROP)
 
 
-def _matching(match: Match, names: Names) -> tuple[bytes, ...]:
+def _goto(names: Names, part: Part, service: FencedService) -> bytes:
+    return _verdict(Code.GOTO, names.chains[chain_name(part, service.name)])
+
+
+def _matching(match: Match, names: Names) -> tuple[bytes, ...]:  # noqa: PLR0911 - one for each kind
     """What has to be true; several for what takes a rule each."""
     match match:
-        case ArrivedBy(interface):
-            return (_arrived_by(interface),)
-        case NotForThisHost():
-            return (_not_for_this_host(),)
         case SourceIn(role, group):
-            keys = (SetKey(role, group, family) for family in Family)
-            return tuple(_source(key.family) + _lookup(names.sets[key]) for key in keys)
+            return _in_sets(SOURCE, role, group, names)
+        case DestinationIn(role, group):
+            return _in_sets(DESTINATION, role, group, names)
+        case SourceWithin(prefix):
+            return (_within(SOURCE, prefix),)
+        case FromLocal((interface, prefix)):
+            return (_by(MetaKey.IIFNAME, interface) + _within(SOURCE, prefix),)
+        case ToLocal((interface, prefix)):
+            return (_by(MetaKey.OIFNAME, interface) + _within(DESTINATION, prefix),)
+        case ArrivedBy(interface):
+            return (_by(MetaKey.IIFNAME, interface),)
+        case LeavesBy(interface):
+            return (_by(MetaKey.OIFNAME, interface),)
+    return (_matching_flow(match),)
+
+
+def _matching_flow(match: Match) -> bytes:  # noqa: PLR0911 - one for each kind
+    match match:
+        case Reply():
+            return _direction(CtDirection.REPLY) + _label(DISOWNED, CmpOp.EQ)
+        case Admitted():
+            return _label(ADMITTED, CmpOp.NEQ) + _direction(CtDirection.ORIGINAL)
+        case ExpectedBy(helper):
+            name = helper.encode().ljust(kernel.CT_HELPER_LENGTH, b"\0")
+            return _ct(CtKey.HELPER) + _compare(CmpOp.EQ, name)
         case OfKnownFlow():
-            return (_of_known_flow(),)
-        case Anything():
-            return (b"",)
+            new = _masked(_host_order(CtState.NEW))
+            return _ct(CtKey.STATE) + new + _compare(CmpOp.EQ, bytes(4))
+        case NoBeginning(Protocol.UDP):
+            response = _payload(PayloadBase.TRANSPORT, *UDP_PAYLOAD)
+            return _protocol(Protocol.UDP) + response + _compare(CmpOp.EQ, SIP_RESPONSE)
+        case NoBeginning(Protocol.TCP):
+            flags = _payload(PayloadBase.TRANSPORT, *TCP_FLAGS) + _masked(bytes((FIN_SYN_RST_ACK,)))
+            return _protocol(Protocol.TCP) + flags + _compare(CmpOp.NEQ, bytes((SYN,)))
+    return b""
+
+
+def _in_sets(
+    field: Mapping[Family, tuple[int, int]], role: Role, group: str, names: Names
+) -> tuple[bytes, ...]:
+    keys = (SetKey(role, group, family) for family in Family)
+    return tuple(_address(field, key.family) + _lookup(names.sets[key]) for key in keys)
 
 
 def _destined_for(ports: Ports) -> bytes:
-    first, last = (port.to_bytes(2, "big") for port in (ports.first, ports.last))
-    protocol = _meta(MetaKey.L4PROTO) + _compare(CmpOp.EQ, bytes((ports.protocol.number,)))
     port = _payload(PayloadBase.TRANSPORT, *DESTINATION_PORT)
-    return protocol + port + (_compare(CmpOp.EQ, first) if first == last else _between(first, last))
+    return _protocol(ports.protocol) + port + _is_among(ports)
 
 
-def _arrived_by(interface: str) -> bytes:
+def _coming_from(ports: Ports) -> bytes:
+    port = _payload(PayloadBase.TRANSPORT, *SOURCE_PORT)
+    return _protocol(ports.protocol) + port + _is_among(ports)
+
+
+def _named(ports: Ports) -> bytes:
+    """The port that the sender named, before destination NAT."""
+    port = _ct(CtKey.PROTO_DST, number(Ct.DIRECTION, CtDirection.ORIGINAL, 1))
+    return _protocol(ports.protocol) + port + _is_among(ports)
+
+
+def _protocol(protocol: Protocol) -> bytes:
+    return _meta(MetaKey.L4PROTO) + _compare(CmpOp.EQ, bytes((protocol.number,)))
+
+
+def _is_among(ports: Ports) -> bytes:
+    first, last = (port.to_bytes(2, "big") for port in (ports.first, ports.last))
+    return _compare(CmpOp.EQ, first) if first == last else _between(first, last)
+
+
+def _translated() -> bytes:
+    """Destination NAT has changed the packet, and it is no answer."""
+    status = _ct(CtKey.STATUS) + _masked(_host_order(kernel.CT_DNAT))
+    return status + _compare(CmpOp.NEQ, bytes(4)) + _direction(CtDirection.ORIGINAL)
+
+
+def _direction(direction: CtDirection) -> bytes:
+    return _ct(CtKey.DIRECTION) + _compare(CmpOp.EQ, bytes((direction,)))
+
+
+def _by(key: MetaKey, interface: str) -> bytes:
     """``*`` at the end compares only what comes before it; alone, it is any interface.
 
     The loopback has the same index everywhere, and an index is faster to compare than a name.
@@ -140,32 +282,25 @@ def _arrived_by(interface: str) -> bytes:
     if interface == "*":
         return b""
     if interface == LOOPBACK:
-        return _meta(MetaKey.IIF) + _compare(CmpOp.EQ, _host_order(kernel.LOOPBACK_INDEX))
+        index = MetaKey.IIF if key is MetaKey.IIFNAME else MetaKey.OIF
+        return _meta(index) + _compare(CmpOp.EQ, _host_order(kernel.LOOPBACK_INDEX))
     stem = interface.removesuffix("*").encode()
     name = stem if interface.endswith("*") else stem.ljust(_IFNAMSIZ, b"\0")
-    return _meta(MetaKey.IIFNAME) + _compare(CmpOp.EQ, name)
+    return _meta(key) + _compare(CmpOp.EQ, name)
 
 
-def _not_for_this_host() -> bytes:
-    """By the main table, and by that of the VRF, if any, that the packet came in by.
+def _to_this_host() -> bytes:
+    """The destination is an address of this host, by the main routing table.
 
-    That holds the addresses of the VRF's interfaces, which the main one knows nothing of. It tells
-    nothing of another host's: seen from one interface, a route by another is none.
+    What is delivered in other ways is looked at where it is delivered.
     """
-    elsewhere = _destination() + _compare(CmpOp.EQ, _host_order(AddressType.UNICAST))
-    ours = (AddressType.LOCAL, AddressType.BROADCAST, AddressType.ANYCAST)
-    not_ours = (_compare(CmpOp.NEQ, _host_order(kind)) for kind in ours)
-    return elsewhere + _destination(kernel.FIB_IIF) + b"".join(not_ours)
-
-
-def _destination(seen_from: int = 0) -> bytes:
-    """What kind of address the destination is."""
-    return _expression(
+    kind = _expression(
         "fib",
         number(Fib.DREG, kernel.REGISTER),
         number(Fib.RESULT, kernel.FIB_ADDRTYPE),
-        number(Fib.FLAGS, kernel.FIB_DADDR | seen_from),
+        number(Fib.FLAGS, kernel.FIB_DADDR),
     )
+    return kind + _compare(CmpOp.EQ, _host_order(AddressType.LOCAL))
 
 
 def _host_order(number: int) -> bytes:
@@ -174,22 +309,52 @@ def _host_order(number: int) -> bytes:
 
 def _source_far_from(name: str, family: Family) -> bytes:
     """The network of the source address is not in the set."""
-    octets = family.bits // 8
-    mask = (~0 << (family.bits - LENGTH) & ((1 << family.bits) - 1)).to_bytes(octets, "big")
     inverted = number(Lookup.FLAGS, kernel.LOOKUP_INVERTED)
-    return _source(family) + _masked(mask) + _lookup(name, inverted)
+    return _address(SOURCE, family) + _masked(_mask(family, LENGTH)) + _lookup(name, inverted)
 
 
-def _source(family: Family) -> bytes:
-    """The packet is of the family; its source address."""
+def _mask(family: Family, length: int) -> bytes:
+    ones = ~0 << (family.bits - length) & ((1 << family.bits) - 1)
+    return ones.to_bytes(family.bits // 8, "big")
+
+
+def _within(field: Mapping[Family, tuple[int, int]], prefix: Prefix) -> bytes:
+    family, network, length = prefix
+    masked = b"" if length == family.bits else _masked(_mask(family, length))
+    value = network.to_bytes(family.bits // 8, "big")
+    return _address(field, family) + masked + _compare(CmpOp.EQ, value)
+
+
+def _address(field: Mapping[Family, tuple[int, int]], family: Family) -> bytes:
+    """The packet is of the family; its source or destination address."""
     protocol = _family() + _compare(CmpOp.EQ, bytes((NFPROTO[family],)))
-    return protocol + _payload(PayloadBase.NETWORK, *SOURCE[family])
+    return protocol + _payload(PayloadBase.NETWORK, *field[family])
 
 
-def _of_known_flow() -> bytes:
-    wanted = _host_order(CtState.ESTABLISHED | CtState.RELATED)
-    state = _expression("ct", number(Ct.DREG, kernel.REGISTER), number(Ct.KEY, kernel.CT_STATE))
-    return state + _masked(wanted) + _compare(CmpOp.NEQ, bytes(4))
+def _ct(key: CtKey, *more: bytes) -> bytes:
+    register = number(Ct.DREG, kernel.REGISTER)
+    return _expression("ct", register, number(Ct.KEY, key), *more)
+
+
+def label_bits(label: int) -> bytes:
+    """All labels of a flow, of which it has this one: a bitmap of words in host order."""
+    word, bit = divmod(label, kernel.CT_LABEL_WORD)
+    words = [0] * (LABELS // kernel.CT_LABEL_WORD)
+    words[word] = 1 << bit
+    return b"".join(each.to_bytes(kernel.CT_LABEL_WORD // 8, sys.byteorder) for each in words)
+
+
+def _label(label: int, op: CmpOp) -> bytes:
+    """The flow has the label (NEQ) or has it not (EQ)."""
+    return _ct(CtKey.LABELS) + _masked(label_bits(label)) + _compare(op, bytes(LABELS // 8))
+
+
+def _set_label(label: int) -> bytes:
+    """Set it beside those that the flow has; without effect where the kernel keeps none for it."""
+    bits = nested(Immediate.DATA, attribute(kernel.DATA_VALUE, label_bits(label)))
+    loaded = _expression("immediate", number(Immediate.DREG, kernel.REGISTER), bits)
+    register = number(Ct.SREG, kernel.REGISTER)
+    return loaded + _expression("ct", register, number(Ct.KEY, CtKey.LABELS))
 
 
 def _expression(name: str, *attributes: bytes) -> bytes:

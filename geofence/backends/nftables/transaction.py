@@ -28,13 +28,15 @@ from geofence.backends.nftables.look import Look
 from geofence.backends.nftables.near import near_sets
 from geofence.backends.nftables.netlink import Request
 from geofence.backends.nftables.objects import (
-    BASE,
+    BASES,
     GATE,
+    TRANSLATED,
     KernelChain,
     KernelObject,
     KernelRule,
     Key,
     Names,
+    Part,
     chain_name,
     counter_of,
     is_gate,
@@ -48,8 +50,16 @@ from geofence.model.ruleset import Ruleset
 
 def wanted_chains(ruleset: Ruleset, names: Names) -> tuple[KernelChain, ...]:
     """The chains of a ruleset."""
-    services = (KernelChain(names.chains[service.name]) for service in ruleset.services)
-    return (BASE, *services)
+    return (*BASES, *(KernelChain(names.chains[usual]) for usual in _usual_chains(ruleset)))
+
+
+def _usual_chains(ruleset: Ruleset) -> Iterator[str]:
+    if ruleset.services:
+        yield TRANSLATED
+    for service in ruleset.services:
+        for part in Part:
+            if part is not Part.LOCAL or ruleset.local:
+                yield chain_name(part, service.name)
 
 
 def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
@@ -78,16 +88,17 @@ def free_names(
     chains = {each.name for each in held.chains}
     return Names(
         {**standing, **{key: _free(key.name, sets) for key in missing}},
-        {each.name: _free(chain_name(each.name), chains) for each in ruleset.services},
+        {usual: _free(usual, chains) for usual in _usual_chains(ruleset)},
     )
 
 
 def can_stay(held: Look) -> bool:
     """Whether rules in front of those that are there would decide.
 
-    Not where the chain that packets come in by is bound elsewhere, or is no such chain.
+    Not where a chain that packets come in by is bound elsewhere, or is no such chain.
     """
-    return all(chain == BASE for chain in held.chains if chain.name == BASE.name)
+    bases = {each.name: each for each in BASES}
+    return all(bases.get(chain.name, chain) == chain for chain in held.chains)
 
 
 def addition(

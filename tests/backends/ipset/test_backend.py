@@ -153,7 +153,8 @@ def test_harm_done_by_others_is_seen_and_healed(harm: str) -> None:
 
 def test_counters_survive_a_refresh() -> None:
     commit(RULESET)
-    run("iptables", "-t", "mangle", "-R", "GEOFENCE-sip", "6", "-m", "comment", "--comment",
+    last = str(saved().count("-A GEOFENCE-sip ") // 2)
+    run("iptables", "-t", "mangle", "-R", "GEOFENCE-sip", last, "-m", "comment", "--comment",
         "everyone else", "-j", "DROP", "-c", "7", "700")  # fmt: skip
     assert BACKEND.observe().dropped["sip"] == (7, 700)
     commit(merge(policy(), {country("JP"): space("203.0.113.0/24")}))
@@ -367,7 +368,8 @@ def test_where_one_family_is_refused_each_is_the_old_or_the_new(
 
 def where_it_gets_in(address: str) -> list[str]:
     """The services whose rules name a set of allowed countries that holds the address."""
-    found = re.findall(r"-A GEOFENCE-(\w+) .*--match-set (geofence-allow4\S*) src", saved())
+    rule = r"-A GEOFENCE-(\w+) -m set --match-set (geofence-allow4\S*) src -m comment"
+    found = re.findall(rule, saved())
     tests = (["ipset", "-q", "test", name, address] for _, name in found)
     codes = [subprocess.run(test, check=False).returncode for test in tests]
     return [service for (service, _), code in zip(found, codes, strict=True) if code == 0]

@@ -204,7 +204,11 @@ def test_no_service_is_a_table_without_rules() -> None:
 
 
 NO_BASE_CHAIN = "flush chain inet geofence prerouting\ndelete chain inet geofence prerouting\n"
-NO_RULES = "flush chain inet geofence fence-sip\nflush chain inet geofence fence-rtp\n"
+NO_RULES = "".join(
+    f"flush chain inet geofence {part}-{service}\n"
+    for part in ("fence", "out", "via")
+    for service in ("sip", "rtp")
+)
 ASLEEP = "add table inet geofence { flags dormant; }"
 DRIFT = {
     "table deleted": ("rules", "delete table inet geofence"),
@@ -318,7 +322,7 @@ def test_an_element_for_everything_else_is_seen_and_healed() -> None:
 def test_rules_in_another_order_are_seen_and_healed(host: Host) -> None:
     commit(SMALL)
     rules = host.run("nft", "--handle", "list", "chain", "inet", "geofence", "fence-sip")
-    known = next(line for line in rules.splitlines() if "ct state" in line)
+    known = next(line for line in rules.splitlines() if "ct label 101" in line)
     rule, _, handle = known.strip().partition(" # handle ")
     nft(host, f"delete rule inet geofence fence-sip handle {handle}")
     nft(host, f"add rule inet geofence fence-sip {rule}")
@@ -546,7 +550,8 @@ def _fence_is(old: Ruleset, new: Ruleset) -> bool:
     """Whether it is the new one; the old one otherwise, and nothing else ever."""
     seen = BACKEND.observe()
     assert (seen.rules, seen.sets) in [(BACKEND.rules(each), each.sets) for each in (old, new)]
-    former = ("set allow", "set near", "set gate", "chain fence-")
+    chains = ("chain fence-", "chain out-", "chain via-", "chain translated")
+    former = ("set allow", "set near", "set gate", *chains)
     assert not [left for left in seen.debris if not left.startswith(former)]
     return seen.sets == new.sets
 

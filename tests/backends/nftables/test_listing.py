@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 
 from geofence.backends.nftables.backend import NftablesBackend
 from geofence.lab.host import Host
 from geofence.merge import merge
 from geofence.model.policy import Ports, Protocol, Service
-from tests.support.values import JAPAN, policy
+from geofence.model.ruleset import LocalNetwork
+from tests.support.values import JAPAN, policy, prefix, space
 
 BACKEND = NftablesBackend()
 FAR = 'counter name "dropped-web" drop comment "in no network near an allowed address"'
 HEAD = "prerouting: type filter hook prerouting priority -150; policy accept;"
-ELSEWHERE = (
-    "fib daddr type unicast fib daddr . iif type != local "
-    "fib daddr . iif type != broadcast fib daddr . iif type != anycast"
-)
 TABLE = """
 add table inet geofence
 add chain inet geofence prerouting { type filter hook prerouting priority mangle; }
@@ -27,26 +27,66 @@ add set inet geofence allow4 { type ipv4_addr; flags interval; }
 
 
 def test_a_ruleset_in_words() -> None:
-    web = Service("web", (Ports(Protocol.TCP, 443, 443), Ports(Protocol.UDP, 8000, 8010)))
-    ruleset = merge(policy(services=(web,), interfaces=("lo", "wg*", "eth1", "*")), JAPAN)
-    assert BACKEND.rules(ruleset) == (
+    ports = (Ports(Protocol.TCP, 443, 443), Ports(Protocol.UDP, 8000, 8010))
+    web = Service("web", ports, helpers=("sip",))
+    rules = policy(services=(web,), interfaces=("lo", "wg*", "eth1", "*"), local=space())
+    lan = LocalNetwork("eth2", prefix("10.1.0.0/24"))
+    assert BACKEND.rules(replace(merge(rules, JAPAN), local=(lan,))) == (
         "prerouting: type filter hook prerouting priority -150; policy accept;",
-        "prerouting: tcp dport 443 goto fence-web",
-        "prerouting: udp dport 8000-8010 goto fence-web",
-        'fence-web: ct state established,related return comment "belongs to a known flow"',
+        "prerouting: tcp dport 443 fib daddr type local goto fence-web",
+        "prerouting: udp dport 8000-8010 fib daddr type local goto fence-web",
+        "forward: type filter hook forward priority -150; policy accept;",
+        "forward: ct status dnat ct direction original goto translated",
+        "forward: tcp sport 443 goto via-web",
+        "forward: udp sport 8000-8010 goto via-web",
+        "input: type filter hook input priority -150; policy accept;",
+        "input: ct status dnat ct direction original goto translated",
+        "input: tcp dport 443 goto fence-web",
+        "input: udp dport 8000-8010 goto fence-web",
+        "output: type filter hook output priority -150; policy accept;",
+        "output: tcp sport 443 goto out-web",
+        "output: udp sport 8000-8010 goto out-web",
+        'fence-web: ct direction reply ct label != 102 return comment "replies to this host"',
+        'fence-web: ct label 101 ct direction original return comment "admitted connections"',
         'fence-web: iif "lo" return comment "trusted interface"',
         'fence-web: iifname "wg*" return comment "trusted interface"',
         'fence-web: iifname "eth1" return comment "trusted interface"',
         'fence-web: return comment "trusted interface"',
-        f'fence-web: {ELSEWHERE} return comment "not addressed to this host"',
+        'fence-web: ct helper "sip" ct label set 101 return comment "announced by a helper"',
         f"fence-web: ip saddr & 255.255.0.0 != @near4-web {FAR}",
         f"fence-web: ip6 saddr & ffff:: != @near6-web {FAR}",
-        'fence-web: ip saddr @except4-web return comment "exceptions and local networks"',
-        'fence-web: ip6 saddr @except6-web return comment "exceptions and local networks"',
-        'fence-web: ip saddr @allow4 return comment "allowed countries"',
-        'fence-web: ip6 saddr @allow6 return comment "allowed countries"',
+        'fence-web: ip saddr @except4-web ct label set 101 return comment "named exceptions"',
+        'fence-web: ip6 saddr @except6-web ct label set 101 return comment "named exceptions"',
+        'fence-web: ip saddr @allow4 ct label set 101 return comment "allowed countries"',
+        'fence-web: ip6 saddr @allow6 ct label set 101 return comment "allowed countries"',
+        'fence-web: ip saddr 10.1.0.0/24 goto local-web comment "local networks"',
         'fence-web: counter name "dropped-web" drop comment "everyone else"',
+        'local-web: iifname "eth2" ip saddr 10.1.0.0/24 return comment "local networks"',
+        'local-web: counter name "dropped-web" drop comment "everyone else"',
+        *(line for line in _sending("out-web", "drop")),
+        "translated: meta l4proto tcp ct original proto-dst 443 jump fence-web",
+        "translated: meta l4proto udp ct original proto-dst 8000-8010 jump fence-web",
+        "translated: tcp dport 443 goto fence-web",
+        "translated: udp dport 8000-8010 goto fence-web",
+        *(line for line in _sending("via-web", "ct label set 102 return")),
     )
+
+
+def _sending(chain: str, verdict: str) -> Iterator[str]:
+    yield f'{chain}: ct state != new return comment "known connections"'
+    yield f'{chain}: oif "lo" return comment "trusted interface"'
+    yield f'{chain}: oifname "wg*" return comment "trusted interface"'
+    yield f'{chain}: oifname "eth1" return comment "trusted interface"'
+    yield f'{chain}: return comment "trusted interface"'
+    yield f'{chain}: ip daddr @except4-web return comment "named exceptions"'
+    yield f'{chain}: ip6 daddr @except6-web return comment "named exceptions"'
+    yield f'{chain}: ip daddr @allow4 return comment "allowed countries"'
+    yield f'{chain}: ip6 daddr @allow6 return comment "allowed countries"'
+    yield f'{chain}: oifname "eth2" ip daddr 10.1.0.0/24 return comment "local networks"'
+    no_syn = "tcp flags & (fin | syn | rst | ack) != syn"
+    response = f"meta l4proto udp @th,64,56 {b'SIP/2.0'.hex()}"
+    yield f'{chain}: {no_syn} {verdict} comment "begins no connection"'
+    yield f'{chain}: {response} {verdict} comment "begins no connection"'
 
 
 @pytest.mark.parametrize(
@@ -74,12 +114,14 @@ def test_a_ruleset_in_words() -> None:
         ("counter name dropped-sip return", 'counter name "dropped-sip" return'),
         ('accept comment "by hand"', 'accept comment "by hand"'),
         ("th dport 5060 drop", "@th,16,16 13c4 drop"),
-        ("udp sport 5060 drop", "meta l4proto udp @th,0,16 13c4 drop"),
-        ("ct state new drop", "ct state & 08000000 != 00000000 drop"),
+        ("udp sport 5060 drop", "udp sport 5060 drop"),
+        ("ct state new drop", "ct state new drop"),
+        ("ct state invalid drop", "ct state & 01000000 != 00000000 drop"),
+        ("ip saddr 10.0.0.0/9 drop", "ip saddr 10.0.0.0/9 drop"),
         ("meta mark 5 drop", "[meta 2=00000003 1=00000001] @reg1 05000000 drop"),
-        ("fib daddr . iif type local drop", "fib daddr . iif type local drop"),
+        ("fib daddr . iif type local drop", None),
         ("fib saddr type local drop", None),
-        ("ct status assured drop", None),
+        ("ct status assured drop", "ct status & 04000000 != 00000000 drop"),
         ("limit rate 5/second drop", None),
         ("log", None),
         ("ip saddr { 192.0.2.1, 192.0.2.2 } accept", None),

@@ -20,20 +20,32 @@ from geofence.merge import merge
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import (
     Action,
+    Admitted,
     Anything,
     ArrivedBy,
-    NotForThisHost,
-    OfKnownFlow,
+    LocalNetwork,
+    Reply,
     Role,
     Rule,
     SetKey,
     SourceIn,
+    SourceWithin,
 )
-from tests.support.values import JAPAN, SIP, country, families, policy, prefix_sets, space
+from tests.support.values import (
+    JAPAN,
+    SIP,
+    country,
+    families,
+    policy,
+    prefix,
+    prefix_sets,
+    space,
+)
 
-RULESET = merge(policy(), JAPAN)
+LAN = LocalNetwork("eth1", prefix("10.1.0.0/24"))
+RULESET = replace(merge(policy(local=space()), JAPAN), local=(LAN,))
 SERVICE = RULESET.services[0]
-OTHERS_FIRST = (OfKnownFlow(), ArrivedBy("lo"), NotForThisHost())
+OTHERS_FIRST = (Reply(), Admitted(), ArrivedBy("lo"))
 
 
 @given(families.flatmap(lambda family: st.tuples(prefix_sets(family), prefix_sets(family))))
@@ -59,7 +71,7 @@ def test_networks_are_those_of_the_first_sixteen_bits() -> None:
 def test_there_is_one_set_per_service_and_family_around_all_its_sets() -> None:
     found = near_sets(RULESET)
     assert set(found) == {NearKey(s, f) for s, f in product(("sip", "rtp"), Family)}
-    v4 = space("10.0.0.0/8", "192.0.0.0/16", "198.51.0.0/16").ipv4
+    v4 = space("10.1.0.0/16", "192.0.0.0/16", "198.51.0.0/16").ipv4
     assert found[NearKey("sip", Family.IPV4)] == v4
 
 
@@ -80,7 +92,7 @@ def test_names_are_read_back_and_never_taken_for_others() -> None:
 def test_what_asks_least_comes_first_and_sources_last() -> None:
     chain = arranged(RULESET.rules(SERVICE))
     assert tuple(rule.match for rule in chain.before) == OTHERS_FIRST
-    assert all(isinstance(rule.match, SourceIn) for rule in chain.sources)
+    assert all(isinstance(rule.match, SourceIn | SourceWithin) for rule in chain.sources)
     assert [rule.action for rule in chain.last] == [Action.DROP]
 
 
@@ -97,7 +109,8 @@ def test_nothing_is_moved_across_a_rule_that_drops() -> None:
     banned = Rule(SourceIn(Role.EXCEPTION, "banned"), Action.DROP, "banned")
     chain = arranged((*rules[:3], banned, *rules[3:]))
     assert chain.before[:4] == (*rules[:3], banned)
-    assert [rule.match for rule in chain.sources] == [SourceIn(Role.ALLOW, "")]
+    looked_for = [SourceIn(Role.ALLOW, ""), SourceWithin(LAN.prefix)]
+    assert [rule.match for rule in chain.sources] == looked_for
 
 
 def test_a_chain_that_does_not_end_in_a_drop_stays_as_it_is() -> None:

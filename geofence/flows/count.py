@@ -1,0 +1,16 @@
+"""How many flows the kernel tracks: asked without what it takes to read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
+"""Of the network namespace of the process that reads it."""
+
+
+def any_flow() -> bool:
+    """Whether the kernel tracks any flow; there is none before something asks for tracking."""
+    try:
+        return int(_COUNT.read_text(encoding="ascii")) > 0
+    except (OSError, ValueError):
+        return False
