@@ -14,6 +14,7 @@ from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 
 _NFT_WORD = {Family.IPV4: "ip", Family.IPV6: "ip6"}
+_NFT_FOR_OTHERS = "fib daddr type != { local, broadcast, anycast, multicast }"
 _FOR_OTHERS = {
     # What is for this host is of the type LOCAL.
     Family.IPV4: "-m addrtype --dst-type UNICAST",
@@ -30,27 +31,40 @@ def nft_text(ruleset: Ruleset) -> str:
             "table inet geofence",
             "delete table inet geofence",
             "table inet geofence {",
-            "  chain closed {",
-            "    type filter hook prerouting priority mangle; policy accept;",
-            *lines,
-            "  }",
+            *_nft_chain("closed", "prerouting", [f"    {_NFT_FOR_OTHERS} return", *lines]),
+            *_nft_chain("closed-input", "input", lines),
             "}",
             "",
         )
     )
 
 
+def _nft_chain(name: str, hook: str, lines: Iterable[str]) -> tuple[str, ...]:
+    head = f"    type filter hook {hook} priority mangle; policy accept;"
+    return (f"  chain {name} {{", head, *lines, "  }")
+
+
 def iptables_text(ruleset: Ruleset, family: Family) -> str:
     """Return what ``iptables-restore --noflush`` of a family loads: the backend ipset's chain."""
-    lines = [f"-A GEOFENCE {line}" for line in _iptables_rules(ruleset, family)]
-    head = ("*mangle", ":GEOFENCE - [0:0]")
-    return "\n".join((*head, *lines, "-A PREROUTING -j GEOFENCE", "COMMIT", ""))
+    rules = tuple(_iptables_rules(ruleset, family))
+    return "\n".join(
+        (
+            "*mangle",
+            ":GEOFENCE - [0:0]",
+            ":GEOFENCE.input - [0:0]",
+            f"-A GEOFENCE {_FOR_OTHERS[family]} -j RETURN",
+            *(f"-A {chain} {rule}" for chain in ("GEOFENCE", "GEOFENCE.input") for rule in rules),
+            "-I PREROUTING -j GEOFENCE",
+            "-I INPUT -j GEOFENCE.input",
+            "COMMIT",
+            "",
+        )
+    )
 
 
 def _nft_rules(ruleset: Ruleset) -> Iterator[str]:
     for interface in ruleset.interfaces:
         yield f'iifname "{interface}" return'
-    yield "fib daddr type != { local, broadcast, anycast, multicast } return"
     yield "ct state { established, related } ct direction reply return"
     for interface, prefix in ruleset.local:
         yield f'iifname "{interface}" {_NFT_WORD[prefix.family]} saddr {prefix} return'
@@ -71,7 +85,6 @@ def _nft_ports(ports: Ports) -> str:
 def _iptables_rules(ruleset: Ruleset, family: Family) -> Iterator[str]:
     for interface in ruleset.interfaces:
         yield f"-i {_iptables_name(interface)} -j RETURN"
-    yield f"{_FOR_OTHERS[family]} -j RETURN"
     yield "-m conntrack --ctstate RELATED,ESTABLISHED --ctdir REPLY -j RETURN"
     for interface, prefix in ruleset.local:
         if prefix.family is family:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
 from geofence.backends import registry
@@ -60,6 +62,17 @@ def test_what_is_for_others_passes(lab: Lab, language: str) -> None:
     ]
     load(lab, language)
     assert lab.fire(probes) == ["container", "container"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_nat_delivers_here_is_kept_out_too(lab: Lab, language: str) -> None:
+    """An address that is routed to the host and not configured on it."""
+    failover = ip_address("203.0.113.99")
+    lab.pbx.run(*f"iptables -t nat -A PREROUTING -d {failover} -j REDIRECT".split())
+    sent = Probe(address(Role.FOREIGN, Family.IPV4), failover, Transport.UDP, 5060)
+    assert lab.fire([sent]) == ["pbx"]
+    load(lab, language)
+    assert lab.fire([sent]) == [None]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

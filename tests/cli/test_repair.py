@@ -9,7 +9,7 @@ import pytest
 from tests.cli.machine import BACKENDS, Machine, machine
 
 TAKE_RULES = {
-    "ipset": ("iptables", "-t", "mangle", "-F", "PREROUTING"),
+    "ipset": ("iptables", "-t", "mangle", "-F"),
     "nftables": ("nft", "flush", "ruleset"),
 }
 
