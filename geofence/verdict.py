@@ -7,7 +7,7 @@ against each other.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import (
@@ -88,21 +88,28 @@ class Decision:
     service: FencedService | None = None
     """None: not to a fenced port, none of geofence's business."""
     rule: Rule | None = None
+    admits: bool = False
+    """Whether the packet's flow gets the fence's mark."""
 
 
 def decide(ruleset: Ruleset, packet: Packet) -> Decision:
     """What the fence does with a packet that comes in.
 
-    Both ports count where destination NAT names another: whoever is dropped by either is dropped.
+    Both ports count where destination NAT names another. Whom the service of the first admits has
+    an admitted flow when it comes to the second.
     """
     decision = Decision(Action.PASS)
     for port in dict.fromkeys((packet.port, packet.delivered_port)):
         service = _service_for(ruleset, packet.protocol, port)
         if service is None or not packet.to_this_host:
             continue
+        earlier = decision.admits
         decision = _decided(ruleset, service, packet)
         if decision.action is Action.DROP:
             break
+        if decision.admits:
+            packet = replace(packet, admitted=True)
+        decision = replace(decision, admits=decision.admits or earlier)
     return decision
 
 
@@ -113,7 +120,7 @@ def decide_sent(ruleset: Ruleset, sent: Sent) -> Decision:
         return Decision(Action.PASS)
     for rule in ruleset.sending_rules(service, Action.DROP):
         if _matches_sent(rule.match, ruleset, sent):
-            return Decision(_verdict(rule), service, rule)
+            return Decision(_verdict(rule), service, rule, rule.action is Action.ADMIT)
     return Decision(Action.PASS, service)
 
 
@@ -122,7 +129,7 @@ def _decided(ruleset: Ruleset, service: FencedService, packet: Packet) -> Decisi
         if _matches(rule.match, ruleset, packet):
             if rule.action is Action.LOCAL:
                 rule = _first(ruleset.local_rules(), ruleset, packet)  # noqa: PLW2901 - goes on there
-            return Decision(_verdict(rule), service, rule)
+            return Decision(_verdict(rule), service, rule, rule.action is Action.ADMIT)
     return Decision(Action.PASS, service)
 
 

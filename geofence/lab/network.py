@@ -131,15 +131,22 @@ class Lab(Closing):
             landed += self._volley(volley)
         return landed
 
-    def send_from_pbx(self, probe: Probe) -> None:
+    def send_from_pbx(self, probe: Probe) -> bool:
         """Let the PBX itself send a packet, through its own netfilter; it begins or answers a flow.
 
         Args:
             probe: from an address of the PBX, with a source port.
+
+        Returns:
+            Whether the PBX's own netfilter let it go.
         """
         family = Family.IPV4 if probe.source.version == 4 else Family.IPV6  # noqa: PLR2004 - an IP version
-        for packet in wire(probe, probe.source_port or 0, 0):
-            self._mouths[family].sendto(packet, (str(probe.destination), 0))
+        try:
+            for packet in wire(probe, probe.source_port or 0, 0):
+                self._mouths[family].sendto(packet, (str(probe.destination), 0))
+        except PermissionError:  # how the kernel tells a program of a drop in OUTPUT
+            return False
+        return True
 
     def _volley(self, probes: Sequence[Probe]) -> list[str | None]:
         tokens = [next(self._tokens) for _ in probes]

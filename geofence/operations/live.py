@@ -113,7 +113,11 @@ def forget_unwatched(ruleset: Ruleset, before: Observed) -> tuple[str, ...]:
         flows = with_interfaces(read_flows(), ruleset)
         return forget(begun_from_fenced_ports(ruleset, flows))
 
-    return _attempted("begun anew", act)
+    try:
+        number = act()
+    except BackendError as error:
+        return (f"Connections that this host may have been made to begin were not ended: {error}",)
+    return (f"{number} connections are begun anew.",) if number else ()
 
 
 def _attempted(what: str, act: Callable[[], int]) -> tuple[str, ...]:

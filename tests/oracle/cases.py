@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from random import Random
 
 from geofence.lab import payloads
@@ -13,7 +13,7 @@ from geofence.lab.packets import Address, Dress, Number, Tcp
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Ruleset
-from geofence.verdict import FlowState, Packet
+from geofence.verdict import Packet, Sent
 
 LOCAL = {
     Family.IPV4: (PBX[Family.IPV4], ip_address("10.8.0.1"), ip_address("172.17.0.1")),
@@ -42,13 +42,60 @@ EXTENSIONS = (
     (Number.DESTINATION_OPTIONS, Number.DESTINATION_OPTIONS),
 )
 
-_STATES = {
-    Transport.UDP: FlowState.ESTABLISHED,
-    Transport.TCP: FlowState.ESTABLISHED,
-    Transport.UNREACHABLE: FlowState.RELATED,
+ROUTED_HERE = {
+    Family.IPV4: ip_address("192.0.2.200"),
+    Family.IPV6: ip_address("2001:db8:77::200"),
 }
-"""What conntrack says of answers, by what they are."""
-_ANSWERS = tuple(_STATES)
+"""Addresses that only a ``local`` route of another routing table makes the PBX's."""
+TRANSLATED = {
+    Family.IPV4: ip_address("203.0.113.77"),
+    Family.IPV6: ip_address("2001:db8:77::77"),
+}
+"""Addresses that are routed to the PBX and are its own by destination NAT alone."""
+_BEHIND = {
+    "tun0": (ip_network("10.8.0.0/24"), ip_network("fd00:8::/64")),
+    "docker0": (ip_network("172.17.0.0/16"), ip_network("fd00:17::/64")),
+}
+"""Networks that the PBX reaches by another interface than the one to the Internet."""
+_BROADCAST = frozenset(
+    end
+    for network in (ip_network("198.51.100.0/24"), _BEHIND["tun0"][0], _BEHIND["docker0"][0])
+    for end in (network.network_address, network.broadcast_address)
+)
+"""Of the networks that the PBX is in; nobody sends from there."""
+_ANSWERS = (Transport.UDP, Transport.TCP, Transport.UNREACHABLE)
+_TRACKED_FLAGS = (Tcp.SYN, Tcp.ACK)
+"""With which a first TCP segment begins a flow for conntrack; with others it is INVALID."""
+
+
+def sip_response(token: int) -> bytes:
+    """What answers a request (RFC 3261, 7.2): wherever the request's Via says."""
+    return b"SIP/2.0 200 OK\r\nContent-Length: 8\r\n\r\n" + payloads.token_text(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A rule of destination NAT."""
+
+    protocol: str
+    port: int
+    foreign: bool
+    """To ``TRANSLATED`` instead of the PBX's own addresses."""
+    target: int
+    """The port that it leads to."""
+    here: bool
+    """By REDIRECT to the PBX itself; else to the container."""
+
+    def changes(self, probe: Probe) -> bool:
+        """Whether it gives the packet another destination."""
+        family = Family.IPV4 if probe.source.version == 4 else Family.IPV6
+        addressed = (TRANSLATED[family],) if self.foreign else LOCAL[family]
+        named = probe.transport == self.protocol and probe.port == self.port
+        return named and probe.destination in addressed and _is_tracked(probe)
+
+
+def _is_tracked(probe: Probe) -> bool:
+    return probe.transport is Transport.UDP or probe.flags in _TRACKED_FLAGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +106,20 @@ class Case:
     packet: Packet
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What the PBX sends to somebody, and what comes back."""
+
+    question: Probe
+    sent: Sent
+    answer: Probe
+
+    def case(self, *, left: bool) -> Case:
+        """The answer, in words that depend on whether the question left the PBX."""
+        errors = self.answer.transport is Transport.UNREACHABLE
+        return Case(self.answer, replace(described(self.answer), reply=left and not errors))
+
+
 class Chance:
     """Draws packets that are likely to lie near a ruleset's edges; never the same flow twice."""
 
@@ -66,31 +127,61 @@ class Chance:
         self._dice = dice
         self._used: set[tuple[Address, Address, Transport, int, int | None]] = set()
 
-    def cases(self, ruleset: Ruleset, count: int) -> Iterator[Case]:
+    def cases(
+        self, ruleset: Ruleset, count: int, published: Sequence[Published] = ()
+    ) -> Iterator[Case]:
         """So many packets, none of which belongs to a flow."""
         edges = {family: _near(self._dice, ruleset, family) for family in Family}
         drawn = 0
         while drawn < count:
             probe = self._probe(ruleset, edges)
+            if published and self._dice.random() < 0.1:
+                probe = self._to_published(probe, self._dice.choice(published))
             if self._fresh(probe):
                 drawn += 1
-                yield Case(probe, described(probe))
+                yield Case(probe, described(probe, published))
 
-    def flows(self, ruleset: Ruleset, count: int) -> Iterator[Case]:
-        """So many answers to what the PBX sends, errors about it too; see ``question``."""
+    def _to_published(self, probe: Probe, target: Published) -> Probe:
+        family = Family.IPV4 if probe.source.version == 4 else Family.IPV6
+        addresses = (TRANSLATED[family],) if target.foreign else LOCAL[family]
+        return replace(
+            probe,
+            destination=self._dice.choice(addresses),
+            transport=Transport(target.protocol),
+            port=target.port,
+            flags=Tcp.SYN,
+        )
+
+    def exchanges(self, ruleset: Ruleset, count: int) -> Iterator[Exchange]:
+        """So many packets that the PBX sends, and what comes back; errors about them too."""
         for case in self.cases(ruleset, count):
             family = case.packet.family
-            transport = self._dice.choice(_ANSWERS)
             answer = replace(
                 case.probe,
                 destination=PBX[family],
-                transport=transport,
+                transport=self._dice.choice(_ANSWERS),
                 port=case.probe.port or 5060,
                 flags=Tcp.SYN | Tcp.ACK,
                 link="wan",
             )
             if self._fresh(answer):
-                yield Case(answer, described(answer, _STATES[transport]))
+                yield self._exchange(answer, family)
+
+    def _exchange(self, answer: Probe, family: Family) -> Exchange:
+        asked = question(answer)
+        if asked.transport is Transport.UDP:
+            payload = self._dice.choice((payloads.plain, payloads.sip_options, sip_response))
+            asked = replace(asked, payload=payload)
+            begins = payload is not sip_response
+        else:
+            asked = replace(asked, flags=self._dice.choice(_TRACKED_FLAGS))
+            begins = asked.flags is Tcp.SYN
+            answer = answer if begins else replace(answer, flags=Tcp.ACK)
+        to = asked.destination
+        by = next((link for link, nets in _BEHIND.items() if any(to in net for net in nets)), "wan")
+        protocol = str(asked.transport)
+        sent = Sent(family, protocol, int(to), asked.source_port, by, begins=begins)
+        return Exchange(asked, sent, answer)
 
     def _fresh(self, probe: Probe) -> bool:
         flow = (
@@ -105,7 +196,8 @@ class Chance:
         family = dice.choice(list(Family))
         transport = dice.choices(list(Transport), (6, 4, 0.5, 0.5))[0]
         forwarded = (CONTAINER[family],)
-        destinations = dice.choices((LOCAL[family], HEARD[family], forwarded), (18, 1, 1))[0]
+        heard = (*HEARD[family], ROUTED_HERE[family])
+        destinations = dice.choices((LOCAL[family], heard, forwarded), (17, 2, 1))[0]
         return Probe(
             source=self._source(family, edges[family]),
             destination=dice.choice(destinations),
@@ -171,15 +263,11 @@ def question(answer: Probe) -> Probe:
     )
 
 
-def continued(case: Case) -> Case:
-    """More of a flow that the PBX has answered."""
-    return Case(case.probe, replace(case.packet, state=FlowState.ESTABLISHED))
-
-
-def described(probe: Probe, state: FlowState = FlowState.NEW) -> Packet:
-    """The probe in the oracle's words."""
+def described(probe: Probe, published: Sequence[Published] = ()) -> Packet:
+    """The probe in the oracle's words, if it begins a flow."""
     family = Family.IPV4 if probe.source.version == 4 else Family.IPV6
     has_ports = probe.transport in (Transport.UDP, Transport.TCP)
+    changed = next((rule for rule in published if rule.changes(probe)), None)
     return Packet(
         family=family,
         protocol=probe.transport,
@@ -187,7 +275,7 @@ def described(probe: Probe, state: FlowState = FlowState.NEW) -> Packet:
         port=probe.port if has_ports else None,
         to_this_host=probe.destination != CONTAINER[family],
         interface=probe.link,
-        state=state,
+        delivered_port=changed.target if changed else None,
     )
 
 
@@ -198,6 +286,10 @@ def _near(dice: Random, ruleset: Ruleset, family: Family) -> list[int]:
         if key.family is family:
             for first, past in _some_intervals(dice, content):
                 numbers += (first - 1, first, dice.randrange(first, past), past - 1, past)
+    for _, prefix in ruleset.local:
+        if prefix.family is family:
+            numbers += (prefix.network - 1, prefix.network, prefix.past - 1, prefix.past)
+            numbers += [dice.randrange(prefix.network, prefix.past) for _ in range(5)]
     return [number for number in numbers if 0 <= number < 1 << family.bits]
 
 
@@ -208,7 +300,7 @@ def _some_intervals(dice: Random, content: PrefixSet) -> list[tuple[int, int]]:
 
 def _may_be_source(source: Address) -> bool:
     """Whether the kernel takes a packet from there at all, fence or none (RFC 1122, RFC 4291)."""
-    own = source in (*LOCAL[Family.IPV4], *LOCAL[Family.IPV6])
+    own = any(source in (*LOCAL[each], CONTAINER[each]) for each in Family) or source in _BROADCAST
     if isinstance(source, IPv4Address):
         return not (own or source.is_loopback or int(source) >> 24 == 0 or int(source) >> 28 >= 14)
     return not own and int(source) >> 120 not in (0x00, 0xFE, 0xFF)

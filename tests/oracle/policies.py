@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
 from geofence.lab.network import UNFENCED_PORT
 from geofence.merge import merge
 from geofence.model.lists import ListId, ListKind
-from geofence.model.policy import Blocklist, NamedException, Policy, Ports, Protocol, Service
+from geofence.model.policy import (
+    Blocklist,
+    NamedException,
+    Policy,
+    Ports,
+    Protocol,
+    RepliesFrom,
+    Service,
+)
 from geofence.model.prefixes import AddressSpace, Family, Prefix
-from geofence.model.ruleset import Ruleset
+from geofence.model.ruleset import LocalNetwork, Ruleset
 
 COUNTRIES = ("AA", "BB", "CC")
 SERVICES = ("sip", "rtp", "iax", "turn")
 INTERFACES = ("lo", "tun*", "tun0", "tun1", "wan0", "docker0")
+LINKS = ("wan", "tun0", "tun*", "docker0", "eth9")
+NETWORKS = (
+    Prefix(Family.IPV4, 0x0A080000, 24),
+    Prefix(Family.IPV4, 0x0A000000, 8),
+    Prefix(Family.IPV4, 0xAC110000, 16),
+    Prefix(Family.IPV4, 0xC0A80100, 24),
+    Prefix(Family.IPV6, 0xFD00_0008 << 96, 64),
+    Prefix(Family.IPV6, 0xFD << 120, 8),
+)
 _LAST_PORT = 65_535
 
 _PLACES = {Family.IPV4: 0, Family.IPV6: 0x2000 << 112}
@@ -47,7 +65,20 @@ def random_space(dice: Random, most: int, shortest: int = 8) -> AddressSpace:
 def random_ruleset(dice: Random) -> Ruleset:
     """Any policy's ruleset."""
     lists = {ListId(ListKind.COUNTRY, code): random_list(dice) for code in COUNTRIES}
-    return merge(random_policy(dice), lists)
+    return replace(merge(random_policy(dice), lists), local=random_local(dice))
+
+
+def random_local(dice: Random) -> tuple[LocalNetwork, ...]:
+    """Networks that are local on one interface each, real ones and others."""
+    count = dice.choice((0, 1, 3, 8))
+    found = {LocalNetwork(dice.choice(LINKS), _random_network(dice)) for _ in range(count)}
+    return tuple(sorted(found))
+
+
+def _random_network(dice: Random) -> Prefix:
+    if dice.random() < 0.5:
+        return dice.choice(NETWORKS)
+    return random_prefix(dice, dice.choice(list(Family)), 4)
 
 
 def random_list(dice: Random) -> AddressSpace:
@@ -62,7 +93,7 @@ def random_policy(dice: Random) -> Policy:
     return Policy(
         services=services,
         countries=_some(dice, COUNTRIES),
-        local=random_space(dice, 3),
+        local=AddressSpace(),
         interfaces=_some(dice, INTERFACES),
         exceptions=tuple(_random_exception(dice, number, names) for number in range(5)),
         blocklists=tuple(_random_blocklist(dice, number) for number in range(dice.randint(0, 3))),
@@ -94,7 +125,14 @@ def _random_services(dice: Random) -> tuple[Service, ...]:
         for ports in _random_pieces(dice, protocol, dice.randint(1, 2 * len(names))):
             pieces[dice.choice(names)].append(ports)
     return tuple(
-        Service(name, tuple(ports), _some(dice, COUNTRIES) if dice.random() < 0.5 else None)
+        Service(
+            name,
+            tuple(ports),
+            _some(dice, COUNTRIES) if dice.random() < 0.5 else None,
+            replies_from=dice.choice(
+                (RepliesFrom.ANYONE, RepliesFrom.ANYONE, RepliesFrom.EXCEPTIONS)
+            ),
+        )
         for name, ports in pieces.items()
         if ports
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from geofence.apply import apply_ruleset
@@ -12,14 +12,26 @@ from geofence.lab.network import CONTAINER, Lab
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Action, Ruleset
-from geofence.verdict import decide
-from tests.oracle.cases import LOCAL, Case, Chance, continued, question
+from geofence.verdict import decide, decide_sent
+from tests.oracle.cases import (
+    LOCAL,
+    ROUTED_HERE,
+    TRANSLATED,
+    Case,
+    Chance,
+    Exchange,
+    Published,
+    question,
+)
 from tests.oracle.policies import random_ruleset
 
 ROUNDS_PER_LAB = 5
 """Rulesets that follow one another in one kernel: the first onto no fence, the others onto one."""
 FLOWS = 30
 """Flows that the PBX begins in each round, and such as it answers."""
+
+GAPS = 0.3
+"""Share of the rounds before which somebody takes the fence away for a while."""
 
 PACKETS_PER_ROUND = 500
 
@@ -30,14 +42,29 @@ _RESTORE = {Family.IPV4: "iptables-restore", Family.IPV6: "ip6tables-restore"}
 class Disagreement:
     """A packet of which the oracle was wrong."""
 
-    case: Case
+    asked: Case | Exchange
     said: Action
-    landed: str | None
-    """The host on which it got in, or None."""
+    seen: str
 
     def __str__(self) -> str:
-        seen = f"got in on {self.landed}" if self.landed else "was dropped"
-        return f"the oracle said {self.said}, but it {seen}: {self.case}"
+        return f"the oracle said {self.said}, but it {self.seen}: {self.asked}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A flow that goes on from round to round."""
+
+    case: Case
+    before_the_fence: bool = False
+    """It began while there was no fence, so that the kernel may keep no labels for it."""
+
+    def after(self, ruleset: Ruleset) -> Call | None:
+        """The call as it is once the ruleset has decided a packet of it; None if that is open."""
+        marked = decide(ruleset, self.case.packet).admits
+        if marked and self.before_the_fence:
+            return None
+        packet = replace(self.case.packet, admitted=self.case.packet.admitted or marked)
+        return replace(self, case=replace(self.case, packet=packet))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,60 +101,104 @@ class Rounds:
     def __init__(self, lab: Lab, backend: Backend, dice: Random) -> None:
         self._lab, self._backend, self._dice = lab, backend, dice
         self._chance = Chance(dice)
-        self._going_on: list[Case] = []
+        self._calls: list[Call] = []
+        for family in Family:
+            _route_here(lab, family)
 
     def another(self, count: int) -> Outcome:
         """Change the fence; send new packets, answers, and more of what was let in before."""
         ruleset = random_ruleset(self._dice)
+        if self._dice.random() < GAPS:
+            self._calls += self._begun_in_a_gap(ruleset)
         with self._lab.pbx.entered():
             apply_ruleset(self._backend, ruleset)
-        self._publish(ruleset)
-        cases = self._cases(ruleset, count)
-        self._dice.shuffle(cases)
-        landed = self._lab.fire(case.probe for case in cases)
-        self._go_on(cases, landed)
+        published = self._publish(ruleset)
+        wrong, answers = self._exchange(ruleset, min(FLOWS, count // 4))
+        calls = [*map(Call, answers), *self._calls][: count // 2]
+        new = self._chance.cases(ruleset, count - len(calls), published)
+        going = [*calls, *map(Call, new)]
+        self._dice.shuffle(going)
+        landed = self._lab.fire(call.case.probe for call in going)
+        self._go_on(ruleset, going, landed)
         self._lab.forget()
-        return _compare(ruleset, cases, landed)
+        found = _compare(ruleset, [call.case for call in going], landed)
+        return replace(found, disagreements=(*wrong, *found.disagreements))
 
-    def _cases(self, ruleset: Ruleset, count: int) -> list[Case]:
-        answers = list(self._chance.flows(ruleset, min(FLOWS, count // 4)))
-        for answer in answers:
-            self._lab.send_from_pbx(question(answer.probe))
-        known = [*answers, *self._going_on][:count]
-        return [*self._chance.cases(ruleset, count - len(known)), *known]
+    def _exchange(self, ruleset: Ruleset, count: int) -> tuple[list[Disagreement], list[Case]]:
+        """Let the PBX send to others; what comes back is to be sent then."""
+        wrong: list[Disagreement] = []
+        answers: list[Case] = []
+        for exchange in self._chance.exchanges(ruleset, count):
+            left = self._lab.send_from_pbx(exchange.question)
+            said = decide_sent(ruleset, exchange.sent).action
+            if left is not (said is Action.PASS):
+                seen = "was sent" if left else "was not sent"
+                wrong.append(Disagreement(exchange, said, seen))
+            answers.append(exchange.case(left=left))
+        return wrong, answers
 
-    def _go_on(self, cases: list[Case], landed: list[str | None]) -> None:
-        """Let some of what got in become calls in progress, which no change of lists may cut."""
-        calls = [
-            case
+    def _begun_in_a_gap(self, ruleset: Ruleset) -> list[Call]:
+        """Take the fence away; strangers come in meanwhile and are answered."""
+        with self._lab.pbx.entered():
+            self._backend.remove()
+        cases = [case for case in self._chance.cases(ruleset, FLOWS) if _is_call(case.probe)]
+        landed = self._lab.fire(case.probe for case in cases)
+        begun = [
+            Call(case, before_the_fence=True)
             for case, where in zip(cases, landed, strict=True)
-            if where == "pbx" and case.probe.transport is Transport.UDP and _is_own(case.probe)
+            if where == "pbx"
         ]
-        for case in calls[:FLOWS]:
-            self._lab.send_from_pbx(question(case.probe))
-        self._going_on = [continued(case) for case in calls[:FLOWS]]
+        for call in begun:
+            self._lab.send_from_pbx(question(call.case.probe))
+        return begun
 
-    def _publish(self, ruleset: Ruleset) -> None:
-        """Redirect a few ports to the container, fenced ones and others, as Docker does."""
+    def _go_on(self, ruleset: Ruleset, going: list[Call], landed: list[str | None]) -> None:
+        """Let some of what got in become calls in progress, which no change of lists may cut."""
+        calls = (
+            call.after(ruleset)
+            for call, where in zip(going, landed, strict=True)
+            if where == "pbx" and _is_call(call.case.probe)
+        )
+        self._calls = list(filter(None, calls))[: 2 * FLOWS]
+        for call in self._calls:
+            self._lab.send_from_pbx(question(call.case.probe))
+
+    def _publish(self, ruleset: Ruleset) -> list[Published]:
+        """Lead a few ports elsewhere, as Docker, failover addresses and REDIRECT do."""
+        dice = self._dice
         fenced = [ports for service in ruleset.services for ports in service.ports]
-        some = self._dice.sample(fenced, min(2, len(fenced)))
-        targets = [*((str(ports.protocol), ports.last) for ports in some), ("tcp", 443)]
+        some = dice.sample(fenced, min(2, len(fenced)))
+        ends = [*((str(ports.protocol), ports.last) for ports in some), ("tcp", 443), ("udp", 443)]
+        rules = [
+            Published(protocol, port, dice.random() < 0.5, dice.choice((5060, other)), here)
+            for protocol, port in ends
+            for _, other in [dice.choice(ends)]
+            for here in [dice.random() < 0.5]
+        ]
         for family, program in _RESTORE.items():
-            rules = [_redirection(family, *target) for target in targets]
-            self._lab.pbx.run(program, stdin="\n".join(("*nat", *rules, "COMMIT", "")))
+            lines = [_redirection(family, rule) for rule in rules]
+            self._lab.pbx.run(program, stdin="\n".join(("*nat", *lines, "COMMIT", "")))
+        return rules
 
 
-def _is_own(probe: Probe) -> bool:
-    """Whether the PBX could answer it from where it was sent to."""
-    return any(probe.destination in own for own in LOCAL.values())
+def _route_here(lab: Lab, family: Family) -> None:
+    ip, address = ("ip", f"-{family.digit}"), str(ROUTED_HERE[family])
+    lab.pbx.run(*ip, "route", "add", "local", address, "dev", "lo", "table", "77")
+    lab.pbx.run(*ip, "rule", "add", "to", address, "lookup", "77")
 
 
-def _redirection(family: Family, protocol: str, port: int) -> str:
+def _is_call(probe: Probe) -> bool:
+    """Whether the PBX could answer it from where it was sent to, and conntrack know it."""
+    own = any(probe.destination in own for own in LOCAL.values())
+    return own and probe.transport is Transport.UDP
+
+
+def _redirection(family: Family, rule: Published) -> str:
     inside = f"[{CONTAINER[family]}]" if family is Family.IPV6 else str(CONTAINER[family])
-    return (
-        f"-A PREROUTING -m addrtype --dst-type LOCAL -p {protocol} --dport {port} "
-        f"-j DNAT --to-destination {inside}:5060"
-    )
+    to = f"-d {TRANSLATED[family]}" if rule.foreign else "-m addrtype --dst-type LOCAL"
+    there = f"DNAT --to-destination {inside}:{rule.target}"
+    target = f"REDIRECT --to-ports {rule.target}" if rule.here else there
+    return f"-A PREROUTING {to} -p {rule.protocol} --dport {rule.port} -j {target}"
 
 
 def _compare(ruleset: Ruleset, cases: list[Case], landed: list[str | None]) -> Outcome:
@@ -135,6 +206,7 @@ def _compare(ruleset: Ruleset, cases: list[Case], landed: list[str | None]) -> O
     for case, where in zip(cases, landed, strict=True):
         said = decide(ruleset, case.packet).action
         if (said is Action.PASS) != (where is not None):
-            found.append(Disagreement(case, said, where))
+            seen = f"got in on {where}" if where else "was dropped"
+            found.append(Disagreement(case, said, seen))
     passed = sum(where is not None for where in landed)
     return Outcome(len(cases), passed, tuple(found))
