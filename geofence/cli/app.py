@@ -390,27 +390,31 @@ def repair(
     context: typer.Context,
     *,
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print nothing if there was nothing to repair.")
+        bool, typer.Option("--quiet", help="Unasked: print nothing if nothing was to be done.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Repair what other programs changed: what runs every few minutes.
+    """Repair what other programs changed: what runs every two minutes.
 
     Same as restore, but says that the fence was down or changed, counts it, and tells [notify].
+    With --quiet, a fence that 'geofence remove' took down since the boot stays down.
 
     Example: geofence repair --quiet
     """
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
     from geofence.operations.repair import repair as run
+    from geofence.state.removal import is_removed
 
+    if quiet and is_removed(context.obj.state_directory):
+        return
     report = run(context.obj)
     if not (quiet and report.plan.is_empty):
         finish(Screen(), report, as_json=as_json)
 
 
 _COMES_BACK = """\
-It comes back with the next boot, nightly refresh or repair, unless these are stopped:
+It comes back with the next boot, nightly refresh or look of the daemon, unless these are stopped:
   systemctl disable --now geofence-restore.service geofence-reassert.service \
 geofence-reassert-late.service geofence-repair.timer geofence-refresh.timer geofence-daemon.service
   rm /etc/cron.d/geofence    (if cron does it)"""

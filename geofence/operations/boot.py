@@ -19,6 +19,7 @@ from geofence.operations.report import RunReport
 from geofence.operations.site import Site
 from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
+from geofence.state.removal import forget_removal, note_removal
 
 _NOTHING = Plan(Ruleset(), Observed())
 """What was done where nothing was."""
@@ -33,6 +34,7 @@ def restore(site: Site) -> RunReport:
         return _without_ruleset(site, ())
     with exclusive(site.state_directory, site.lock_seconds):
         site.tidy()
+        forget_removal(site.state_directory)
         over = lapsed(site)  # what still waits to be confirmed is meant to be in force for now
         generation, notes = _last_good(site, over)
         if generation is None:
@@ -151,6 +153,7 @@ def remove(site: Site) -> tuple[str, ...]:
         site.tidy()
         probation = site.journal.probation()
         names = _removed()
+        note_removal(site.state_directory)
         if probation is not None:  # what was not confirmed is not what the next restore brings back
             forget(site, probation)
         return names

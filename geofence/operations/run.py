@@ -35,6 +35,7 @@ from geofence.operations.report import ListReport, RunReport
 from geofence.operations.site import Site
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
+from geofence.state.removal import forget_removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,7 @@ def commit(
     if wish.probation_seconds:
         begin(site, wish.probation_seconds)
     applied = apply_ruleset(chosen.backend, desired)
+    forget_removal(site.state_directory)
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)
     # Whatever the plan was: a run that was killed may have left somebody shut out.
     notes = (*notes, *forget_unwatched(desired, applied.plan.observed), *let_in_again(desired))

@@ -41,3 +41,22 @@ def test_a_fence_that_is_down_comes_back_and_the_journal_hears_of_it(fenced: Mac
     assert f"The fence was down for {down}: its rules were missing. It is up again." in done.err
     assert fenced.run("status").code == 0
     assert fenced.run("status", "--json").json["last_run"]["healed"] == healed + 1
+
+
+def test_a_fence_removed_on_purpose_stays_down_until_it_is_wanted_again(fenced: Machine) -> None:
+    fenced.ok("remove")
+    done = fenced.run("repair", "--quiet")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert fenced.run("status").code == 1
+
+    fenced.ok("restore")
+    fenced.tool(*TAKE_RULES[fenced.backend])
+    assert "It is up again." in fenced.run("repair", "--quiet").err
+    assert fenced.run("status").code == 0
+
+
+def test_a_removal_of_an_earlier_boot_does_not_count(fenced: Machine) -> None:
+    fenced.ok("remove")
+    (fenced.state / "removed").write_text("another boot\n")
+    assert fenced.run("repair", "--quiet").code == 0
+    assert fenced.run("status").code == 0
