@@ -234,7 +234,7 @@ def test_what_nobody_expected_does_not_end_it_and_is_known(tmp_path: Path) -> No
         with daemon(made) as running:
             running.until("restore: An unexpected ZeroDivisionError (geofence/daemon.py:")
             running.until("Traceback")
-            running.until("watch: An unexpected ZeroDivisionError (geofence/daemon.py:")
+            running.until("watch: An unexpected ZeroDivisionError (geofence/operations/repair.py:")
             made.environment.clear()
             assert "An unexpected ZeroDivisionError" in failing(made)
             bug.unlink()

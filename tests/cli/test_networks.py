@@ -36,19 +36,19 @@ def networks(where: Machine) -> list[str]:
     return found
 
 
-def test_restore_looks_at_networks_where_it_is_asked_to(fenced: Machine) -> None:
+def test_repair_trusts_networks_where_they_are_now(fenced: Machine) -> None:
     made = fenced.generations()
     fenced.rule("60-edited.toml", "exception.home.enabled = false\n")
     fenced.join_lan()
     assert fenced.ok("restore").out.startswith("Nothing to change")
     assert not fenced.trusts(LANS[0])
-    done = fenced.ok("restore", "--networks")
+    done = fenced.ok("repair")
     assert "Local networks now trusted: " in done.said
     assert [fenced.trusts(network) for network in LANS] == [True, True]
     assert fenced.gets_in("45.88.0.7") == [True]  # what else was edited waits for an apply
     assert networks(fenced) == [LAN, "fd00:99::/64@lan"]
     assert fenced.generations() == made
-    assert fenced.ok("restore", "--networks").out.startswith("Nothing to change")
+    assert fenced.ok("repair").out.startswith("Nothing to change")
 
     fenced.clear()
     fenced.ok("restore")
@@ -58,7 +58,7 @@ def test_restore_looks_at_networks_where_it_is_asked_to(fenced: Machine) -> None
 def test_rules_that_do_not_load_leave_the_networks_and_restore_the_rest(fenced: Machine) -> None:
     fenced.rule("60-wrong.toml", "[alow]\n")
     fenced.clear()
-    done = fenced.run("restore", "--networks")
+    done = fenced.run("repair")
     assert done.code == 5
     assert "Local networks are trusted as before: " in done.err
     assert fenced.observe().rules

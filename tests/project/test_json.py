@@ -115,6 +115,6 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     printed = {key for document in documents() for key in keys(document)} - BY_NAME
     assert printed <= words
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
-    commands |= {"status", "why", "history"}
+    commands |= {"repair", "status", "why", "history"}
     states = {*ListOutcome, *Ending, *Action, "null", "unknown", "recovered", "watch"}
     assert words - commands - states == printed - commands - states

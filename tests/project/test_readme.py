@@ -115,7 +115,7 @@ def test_bootstrap_verbs_exist(name: str) -> None:
 
 @readme
 def test_units_named_are_shipped(name: str) -> None:
-    named = set(re.findall(r"geofence-[a-z]+\.(?:service|timer)", text(name)))
+    named = set(re.findall(r"geofence-[a-z]+(?:-[a-z]+)*\.(?:service|timer)", text(name)))
     started_by_timers = {"geofence-refresh.service"}
     shipped = {path.name for path in (TOP / "cron").glob("geofence-*") if path.is_file()}
     assert named | started_by_timers == shipped
