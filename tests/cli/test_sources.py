@@ -158,3 +158,26 @@ def test_a_publisher_who_has_stopped_is_told(one: Machine) -> None:
     assert any(frozen in note for note in one.ok("status", "--json").json["notes"])
     one.serve("JP", japan_later())
     assert frozen not in one.ok("refresh").err
+
+
+def test_mirrors_are_compared_on_request(one: Machine) -> None:
+    two_mirrors(one)
+    one.server.on("/old/jp.json", content(japan()))
+    one.ok("refresh")
+    assert "All mirrors agree on 1 list of 1." in one.ok("plan", "--compare-mirrors").err
+    one.serve("JP", japan_later())
+
+    told = one.ok("refresh", "--compare-mirrors").err
+
+    first, second = one.server.url("/jp.json"), one.server.url("/old/jp.json")
+    assert f"The mirrors of the list country JP differ: {first} has 184,549,376 IPv4" in told
+    assert f"{second} +65,536 IPv4, -65,536 IPv4 (an older version, first accepted 2" in told
+    assert "All mirrors agree on 0 lists of 1." in told
+
+    one.server.on("/old/jp.json", status(404))
+    gone = one.ok("refresh", "--compare-mirrors").err
+    assert "/old/jp.json answered 404" in gone
+
+
+def test_without_several_mirrors_there_is_nothing_to_compare(one: Machine) -> None:
+    assert "No list has several mirrors" in one.ok("plan", "--compare-mirrors").err
