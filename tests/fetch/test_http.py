@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import socket
 import sys
 import threading
@@ -541,6 +542,37 @@ def test_the_proxy_of_the_environment_is_used_but_not_for_the_loopback(
         monkeypatch.delenv(name, raising=False)
     assert get(limits, server.on("/jp", content(LIST))) == Body(LIST, None)
     assert "the proxy does not work" in refusal(limits, "https://lists.invalid/jp")
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4"])
+def test_a_socks_proxy_without_pysocks_is_told(
+    limits: Limits, monkeypatch: pytest.MonkeyPatch, scheme: str, variable: str
+) -> None:
+    assert importlib.util.find_spec("socks") is None
+    forget_proxies(monkeypatch)
+    monkeypatch.setenv(variable, f"{scheme}://127.0.0.1:9")
+    told = refusal(limits, "https://lists.invalid/jp")
+    assert told.startswith("https://lists.invalid/jp was not asked, for HTTPS_PROXY or ALL_PROXY")
+    assert "PySocks is not installed" in told
+    assert f"'{sys.executable} -m pip install PySocks'" in told
+
+
+@pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:9", "http://", "gopher:9"])
+def test_a_proxy_that_is_none_is_told(
+    limits: Limits, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    forget_proxies(monkeypatch)
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    told = refusal(limits, "https://lists.invalid/jp")
+    assert "prox" in told
+    assert "does not speak HTTP" not in told
+
+
+def forget_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def test_a_run_that_ends_ends_its_bodies(server: ListServer, limits: Limits) -> None:
