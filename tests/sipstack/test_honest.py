@@ -74,7 +74,7 @@ NO_LOSS = {"phone": 0, "pbx": 0}
 
 def give_up_the_country(site: Site) -> None:
     site.geofence.rule("60.toml", "[allow]\ncountries = []\n")
-    site.geofence.ok("apply", "--accept", "live-sources")
+    site.geofence.ok("apply", "--accept", "live-sources", "--accept", "shut-out")
 
 
 def apply_again(site: Site) -> None:
