@@ -105,6 +105,13 @@ Accept = Annotated[
         "--accept", metavar="GUARD", help="Let one guard's objection pass, as its message names it."
     ),
 ]
+Networks = Annotated[
+    bool,
+    typer.Option(
+        "--networks",
+        help="Then look which private networks are connected or routed now, and trust those.",
+    ),
+]
 Cut = Annotated[
     bool, typer.Option("--cut", help="End live flows that the new fence would not let begin.")
 ]
@@ -381,7 +388,7 @@ def _switch(
 
 
 @app.command(rich_help_panel=_MACHINERY)
-def restore(context: typer.Context, *, as_json: Json = False) -> None:
+def restore(context: typer.Context, *, networks: Networks = False, as_json: Json = False) -> None:
     """Bring back the last good fence without network: what runs at boot.
 
     Example: geofence restore, after somebody has flushed the firewall.
@@ -390,6 +397,9 @@ def restore(context: typer.Context, *, as_json: Json = False) -> None:
     from geofence.cli.screen import Screen
     from geofence.operations.boot import restore as run
     from geofence.operations.notify import told
+
+    if networks:  # imports more than a boot needs
+        from geofence.operations.networks import restore_and_follow as run
 
     site = context.obj
     finish(Screen(), told(site, "restore", lambda: run(site)), as_json=as_json)

@@ -9,6 +9,7 @@ from geofence.apply import apply_ruleset, remove_all
 from geofence.backends.interface import Backend
 from geofence.errors import LockError, RulesError, StateError
 from geofence.flows.count import any_flow
+from geofence.local_networks import Place
 from geofence.merge import closed, merge, needed_lists
 from geofence.model.generation import Generation
 from geofence.model.plan import Observed, Plan
@@ -140,7 +141,7 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
         only = f" for {', '.join(unfenced)}" if observed.fenced else ""
         said = f'[boot] without_ruleset = "open": there is NO FENCE{only}'
     else:
-        made = apply_ruleset(chosen.backend, closed(policy)).plan
+        made = apply_ruleset(chosen.backend, closed(policy, _places())).plan
         notes = (*notes, *_forget_unwatched(made))
         said = (
             '[boot] without_ruleset = "closed": only exceptions and local networks reach the '
@@ -165,11 +166,19 @@ def _standing(policy: Policy, observed: Observed) -> Ruleset | None:
 
     None where they are not those of the policy: then what stands is more than the policy knows.
     """
-    hollow = merge(policy, {wanted: AddressSpace() for wanted in needed_lists(policy)})
-    for shape in (hollow, closed(policy)):
+    places = _places()
+    hollow = merge(policy, {wanted: AddressSpace() for wanted in needed_lists(policy)}, places)
+    for shape in (hollow, closed(policy, places)):
         if shape.sets.keys() == observed.sets.keys():
             return replace(shape, sets=observed.sets)
     return None
+
+
+def _places() -> tuple[Place, ...]:
+    # Not at the top: a generation says what is local, so restore at boot does not ask.
+    from geofence.routes import read_places
+
+    return read_places()
 
 
 def _policy_or_shipped(site: Site) -> tuple[Policy, tuple[str, ...]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from geofence.errors import UsageError
+from geofence.errors import BackendError, RulesError, UsageError
 from geofence.model.generation import Generation
 from geofence.model.plan import Observed
 from geofence.model.ruleset import Ruleset
+from geofence.operations.networks import current
 from geofence.operations.report import HistoryEntry, RunReport
 from geofence.operations.run import Wish, commit, holding
 from geofence.operations.site import Site
@@ -33,7 +34,13 @@ def _entry(generation: Generation, older: list[Generation | Damaged]) -> History
         services_changed=now.services != then.services,
         interfaces_added=_without(now.interfaces, then.interfaces),
         interfaces_removed=_without(then.interfaces, now.interfaces),
+        local_added=_without(_texts(now), _texts(then)),
+        local_removed=_without(_texts(then), _texts(now)),
     )
+
+
+def _texts(ruleset: Ruleset) -> tuple[str, ...]:
+    return tuple(map(str, ruleset.local))
 
 
 def _without(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
@@ -56,8 +63,18 @@ def rollback(site: Site, number: int | None, wish: Wish) -> RunReport:
         chosen = site.choose_again(generation)
         origin = generation.restores or generation.number
         wish = replace(wish, restores=origin)
-        report = commit(site, wish, chosen, generation.ruleset, generation.lists)
-        return report.with_notes((f"Generation {origin} is in force again. {_UNDONE}",))
+        ruleset, notes = _placed(site, generation.ruleset)
+        report = commit(site, wish, chosen, ruleset, generation.lists)
+        back = f"Generation {origin} is in force again. {_UNDONE}"
+        return report.with_notes((*notes, back))
+
+
+def _placed(site: Site, ruleset: Ruleset) -> tuple[Ruleset, tuple[str, ...]]:
+    """An earlier ruleset with the local networks of now: addresses and routes do not go back."""
+    try:
+        return replace(ruleset, local=current(site)), ()
+    except (RulesError, BackendError) as error:
+        return ruleset, (f"Local networks are trusted as they were then: {error}",)
 
 
 _UNDONE = (

@@ -32,6 +32,7 @@ from geofence.operations.live import forget_unwatched, let_in_again, look_at
 from geofence.operations.probation import begin, refuse_pending, settle
 from geofence.operations.report import ListReport, RunReport
 from geofence.operations.site import Site
+from geofence.routes import read_places
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
 
@@ -126,7 +127,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     check_overrides(policy, wish.accept)
     reports = stored(site, policy, {report.id: report for report in fresh})
     lists = spaces(reports)
-    desired = merge(policy, lists)
+    desired = merge(policy, lists, read_places())
     chosen = site.choose_backend(policy.backend)
     report = commit(site, wish, chosen, desired, _noted(reports))
     problems = tuple(each.problem for each in reports if each.problem)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from typing import Any, NamedTuple
 from geofence.errors import StateError
 from geofence.model.generation import Generation, ListNote
 from geofence.model.policy import Ports, Protocol
-from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
-from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
+from geofence.model.prefixes import Family, Prefix, PrefixSet, pack_addresses, unpack_addresses
+from geofence.model.ruleset import FencedService, LocalNetwork, Role, Ruleset, SetKey
 from geofence.state.files import (
     ensure_private_directory,
     read_if_there,
@@ -68,6 +69,7 @@ def encode(generation: Generation) -> bytes:
         ],
         "restores": generation.restores,
         "interfaces": ruleset.interfaces,
+        "local": [[n.interface, str(n.prefix)] for n in ruleset.local],
         "sets": [[k.role, k.group, k.family, len(ruleset.sets[k].bounds) // 2] for k in keys],
         "lists": [[n.name, n.checked_at.isoformat(), n.sha256] for n in generation.lists],
     }
@@ -97,7 +99,7 @@ def decode(content: bytes) -> Generation:
     facts, _, packed = body.partition(b"\n")
     try:
         return _generation(json.loads(facts), packed)
-    except (*_WRONG, AttributeError, struct.error) as error:
+    except (*_WRONG, AttributeError, OSError, struct.error) as error:
         raise ValueError("is damaged") from error
 
 
@@ -128,7 +130,13 @@ def _generation(facts: Mapping[str, Any], packed: bytes) -> Generation:
         created_at=_time(facts["created_at"]),
         reason=_text(facts["reason"]),
         backend=_text(facts["backend"]),
-        ruleset=Ruleset(services, tuple(map(_text, interfaces)), sets),
+        ruleset=Ruleset(
+            services,
+            tuple(map(_text, interfaces)),
+            sets,
+            # Older files have none: what was local then is in their sets of exceptions.
+            tuple(_local(*network) for network in facts.get("local", ())),
+        ),
         lists=tuple(ListNote(_text(n), _time(t), _text(h)) for n, t, h in facts["lists"]),
         restores=None if (earlier := facts.get("restores")) is None else index(earlier),
     )
@@ -145,6 +153,20 @@ def _service(
         raise TypeError("True or false was expected.")
     ports = tuple(_ports(*each) for each in ranges)
     return FencedService(_text(name), ports, _text(group), tuple(map(_text, helpers)), replies)
+
+
+def _local(interface: object, prefix: object) -> LocalNetwork:
+    address, _, length = _text(prefix).partition("/")
+    family = Family.IPV6 if ":" in address else Family.IPV4
+    network = int.from_bytes(socket.inet_pton(family.socket_family, address))
+    found = Prefix(family, network, int(length))
+    if (
+        not 0 <= found.length <= family.bits
+        or str(found) != prefix
+        or network % (found.past - network)
+    ):
+        raise ValueError("A prefix was expected.")
+    return LocalNetwork(_text(interface), found)
 
 
 def _text(value: object) -> str:

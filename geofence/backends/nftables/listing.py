@@ -46,11 +46,12 @@ from geofence.backends.nftables.rules import (
     SOURCE_PORT,
     SYN,
     TCP_FLAGS,
+    UDP_LENGTH,
     label_bits,
 )
 from geofence.model.policy import LOOPBACK, Protocol
 from geofence.model.prefixes import Family, Prefix, address_text
-from geofence.model.ruleset import ADMITTED, DISOWNED
+from geofence.model.ruleset import ADMITTED, BEGUN
 from geofence.netlink.attributes import as_number, as_string, each, nested, values
 
 Attributes = Mapping[int, bytes]
@@ -432,6 +433,9 @@ _PAYLOAD = _NETWORK | {
         ("flags", TCP_FLAGS, bytes.hex),
     )
 }
+_PAYLOAD[(f"meta l4proto {Protocol.UDP}", int(PayloadBase.TRANSPORT), *UDP_LENGTH)] = _Field(
+    "udp length", _port
+)
 _ADDRESS_TYPES = _host_order({kind: kind.name.lower() for kind in AddressType})
 _FIB = {kernel.FIB_DADDR: _Field("fib daddr type", _ADDRESS_TYPES)}
 _CT: Mapping[tuple[int, bytes | None], _Field] = {
@@ -462,7 +466,7 @@ _MASKED = (
             f"ct label & {label}",
             bits={CmpOp.EQ: f"ct label != {label}", CmpOp.NEQ: f"ct label {label}"},
         )
-        for label in (ADMITTED, DISOWNED)
+        for label in (ADMITTED, BEGUN)
     }
     | {
         ("ct status", bit.to_bytes(4, sys.byteorder)): _Field(
