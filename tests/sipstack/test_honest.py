@@ -24,7 +24,7 @@ from tests.sipstack.site import NOTHING, Site
 from tests.sipstack.stacks import Agent
 from tests.sipstack.test_while_down import flush_rules, remove
 
-RTP_PACKETS = 20
+RTP_PACKETS = 10
 """So many more in each direction show that a call goes on; pjsip sends 50 a second."""
 STUN_PORT = 3478
 RTP_PORT = 10_090
@@ -210,7 +210,7 @@ def test_repairs_under_traffic_lose_nothing_and_keep_strangers_out(on_pjsip: Sit
     until(lambda: bool(on_pjsip.pbx.media.do("registered") == [200]))
     call(caller)
 
-    for _ in range(5):
+    for _ in range(3):
         flush_rules(on_pjsip)
         assert on_pjsip.works_for(stranger)
         on_pjsip.geofence.ok("apply", "--accept", "live-sources")

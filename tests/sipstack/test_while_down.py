@@ -30,19 +30,12 @@ def flush_rules(site: Site) -> None:
         site.lab.pbx.run("nft", "delete", "table", "inet", "geofence")
 
 
-def flush_sets(site: Site) -> None:
-    """Empty the table as somebody who wants to be rid of it."""
-    flush_rules(site)
-    if site.geofence.backend == "ipset":
-        site.lab.pbx.run("ipset", "flush")
-
-
 def remove(site: Site) -> None:
     """Take the fence down as its operator."""
     site.geofence.ok("remove")
 
 
-DOWN = pytest.mark.parametrize("down", [flush_all, flush_rules, flush_sets, remove])
+DOWN = pytest.mark.parametrize("down", [flush_all, flush_rules, remove])
 UP = pytest.mark.parametrize("up", ["apply", "restore"])
 
 
