@@ -106,8 +106,7 @@ class Decision:
 def decide(ruleset: Ruleset, packet: Packet) -> Decision:
     """What the fence does with a packet that comes in.
 
-    Both ports count where destination NAT names another. Whom the service of the first admits has
-    an admitted flow when it comes to the second.
+    Both ports count where destination NAT names another: whoever is dropped by either is dropped.
     """
     decision = Decision(Action.PASS)
     for port in dict.fromkeys((packet.port, packet.delivered_port)):
@@ -118,8 +117,6 @@ def decide(ruleset: Ruleset, packet: Packet) -> Decision:
         decision = _decided(ruleset, service, packet)
         if decision.action is Action.DROP:
             break
-        if decision.admits:
-            packet = replace(packet, admitted=True)
         decision = replace(decision, admits=decision.admits or earlier)
     return decision
 

@@ -137,9 +137,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The packet is in the original direction of a flow that the fence admitted.
+    """The packet is in the original direction of a flow that the fence admitted earlier.
 
-    See ``Action.ADMIT``.
+    See ``Action.ADMIT``. The first packet of a flow, which the rules may see more than once, has no
+    flow yet that conntrack would confirm.
     """
 
 

@@ -255,7 +255,7 @@ def _match_flow(match: Match, family: Family) -> str:
         case Reply():
             return f"-m conntrack --ctdir REPLY {_label(BEGUN)}"
         case Admitted():
-            return f"{_label(ADMITTED)} -m conntrack --ctdir ORIGINAL"
+            return f"{_label(ADMITTED)} -m conntrack --ctstatus CONFIRMED --ctdir ORIGINAL"
         case ExpectedBy(helper):
             return f"-m helper --helper {helper}"
     return _match_sent(match, family)
