@@ -16,26 +16,34 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic, sleep
 from types import FrameType
 from typing import NoReturn
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from geofence.errors import BusyError, ExitCode, GeofenceError, StateError
+from geofence.errors import BackendError, BusyError, ExitCode, GeofenceError, StateError
 from geofence.figures import plural
 from geofence.model.policy import Policy
 from geofence.operations.boot import restore
 from geofence.operations.look import last_refresh
+from geofence.operations.networks import follow
 from geofence.operations.notify import told
 from geofence.operations.repair import reason, repair
 from geofence.operations.report import RunReport
 from geofence.operations.run import Wish, refresh
 from geofence.operations.site import Site
+from geofence.route_changes import RouteChanges, route_changes
 from geofence.state.lock import exclusive
 
 WATCH_SECONDS = 30.0
 """How often the kernel is compared with what was applied."""
+_SETTLE_SECONDS = 1.0
+"""How long changes of addresses and routes are let come in before one look at all of them."""
+_IDLE_SHARE = 9
+"""Times as long as a look took until the next: tables with all the Internet's routes never rest."""
 _LEAVE_SECONDS = 10.0
 """How long a change that is under way may take to end when the daemon is told to."""
 _DAILY = "daily"
@@ -63,12 +71,39 @@ def run(site: Site, watch_seconds: float = WATCH_SECONDS) -> NoReturn:
     signals = _hear_signals()
     scheduler = _scheduler(site, policy)
     watch = _Job("watch", lambda: repair(site))
+    Thread(target=_follow, args=(site, watch_seconds), daemon=True).start()
     _log.info("Refreshing daily at %s, watching every %g s.", policy.daemon_at, watch_seconds)
     while _none_within(watch_seconds, signals):
         watch()
         mind_the_clock(scheduler, policy)
     scheduler.shutdown(wait=False)
     _leave(site)
+
+
+def _follow(site: Site, seconds: float) -> NoReturn:
+    """Trust local networks where they are, as addresses and routes come and go.
+
+    Without a change it looks all the same, as often as at the fence: a look may have come while
+    another run held the lock.
+    """
+    follow_them = _Job("networks", lambda: follow(site))
+    while True:
+        try:
+            with route_changes() as changes:
+                while True:
+                    _look_at_networks(follow_them, changes)
+                    if changes.within(seconds):
+                        sleep(_SETTLE_SECONDS)
+        except BackendError as error:
+            _log.error("networks: %s", error)
+            sleep(seconds)
+
+
+def _look_at_networks(follow_them: Callable[[], None], changes: RouteChanges) -> None:
+    changes.pass_over()
+    began = monotonic()
+    follow_them()
+    sleep(_IDLE_SHARE * (monotonic() - began))
 
 
 def _scheduler(site: Site, policy: Policy) -> BackgroundScheduler:

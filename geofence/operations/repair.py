@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from geofence.errors import BusyError, GeofenceError, unexpected
 from geofence.figures import plural
 from geofence.model.plan import Plan
 from geofence.operations.boot import restore
+from geofence.operations.networks import follow
 from geofence.operations.notify import told_failing, told_healing
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -30,6 +33,26 @@ def repair(site: Site) -> RunReport:
     if report.plan.is_empty:
         return report
     return report.with_notes((*_said(report.plan), *told_healing(site)))
+
+
+def repair_and_follow(site: Site) -> RunReport:
+    """Repair, then trust local networks where they are now.
+
+    What goes wrong with the networks is told in the report: the fence is up all the same.
+
+    Raises:
+        BusyError: another run is changing the fence.
+        GeofenceError: the fence could not be repaired, which ``[notify]`` has been told.
+    """
+    repaired = repair(site)
+    try:
+        followed = follow(site)
+    except GeofenceError as error:
+        note = f"Local networks are trusted as before: {error}"
+        return replace(repaired, notes=(*repaired.notes, note), degraded=True)
+    if followed.plan.is_empty:
+        return repaired.with_notes(followed.notes)
+    return replace(followed, degraded=repaired.degraded).with_notes(repaired.notes)
 
 
 def reason(error: Exception) -> str:

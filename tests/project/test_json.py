@@ -12,6 +12,7 @@ from geofence.cli.plan_view import plan_json
 from geofence.cli.run_view import run_json
 from geofence.cli.status_view import status_json
 from geofence.cli.why_view import why_json
+from geofence.crowd import Crowd
 from geofence.errors import ExitCode
 from geofence.explain import Explanation
 from geofence.flows.flow import Flow, FlowState
@@ -76,6 +77,7 @@ def documents() -> Iterator[object]:
             applied_at=NOW,
             reason="refresh",
             services=(ServiceStatus("sip", ("5060/udp",), Count(1, 2)),),
+            crowd=Crowd(Family.IPV4, 10 << 24 | 1, 16, 20),
             sets={"allow4": 1},
             lists=LISTS,
             exceptions=InForce(waiting=(Waiting("office", "not applied yet"),)),
