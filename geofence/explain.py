@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from geofence.local_networks import LINK_LOCAL, where_trusted
 from geofence.merge import blocklist_space, exception_space
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy, Ports, Service
-from geofence.model.prefixes import AddressSpace, Family
-from geofence.model.ruleset import Action, Role, Ruleset, SourceIn
+from geofence.model.prefixes import AddressSpace, Family, address_text
+from geofence.model.ruleset import Action, LocalNetwork, Role, Ruleset, SourceIn
 from geofence.verdict import Decision, Packet, decide
 
 
@@ -33,6 +34,12 @@ class _Question:
     lists: Mapping[ListId, AddressSpace]
     family: Family
     address: int
+    local: tuple[LocalNetwork, ...]
+
+    @property
+    def trusted(self) -> list[str]:
+        """The interfaces on which it is an address of a local network."""
+        return where_trusted(self.local, self.family, self.address)
 
     def held_by(self, space: AddressSpace) -> bool:
         return self.address in space[self.family]
@@ -79,7 +86,7 @@ def explain(
         source: family and address.
         ports: the packet's destination ports, which are decided alike (see ``parts``).
     """
-    question = _Question(policy, lists, *source)
+    question = _Question(policy, lists, *source, ruleset.local)
     packet = Packet(question.family, ports.protocol, question.address, ports.first)
     decision = decide(ruleset, packet)
     if decision.service is None:
@@ -110,7 +117,7 @@ def _let_in_by(question: _Question, service: Service) -> str:
         if exception.opens(service.name) and question.held_by(space):
             where = _written(policy, f"exception.{exception.name}")
             return f"the exception {exception.name}{where} lets it in"
-    return f"it is a local network{_written(policy, 'local')}"
+    return "the fence lets it in"
 
 
 def _allowed_by(question: _Question, service: Service) -> str:
@@ -126,13 +133,36 @@ def _denied_by(question: _Question, service: Service) -> tuple[str, str]:
     policy = question.policy
     allowed = policy.service_countries(service)
     codes = countries_of(question.lists, question.family, question.address)
-    hint = _opening(question, service)
+    hint = _opening(question, service) or _locally(question)
     if set(codes) & set(allowed):
         return f"the {_blocking(question)} holds it", hint
     named = ", ".join(allowed) or "none"
     missing = [code for code in allowed if ListId(ListKind.COUNTRY, code) not in question.lists]
     but = f", and there is none of {', '.join(missing)}" if missing else ""
-    return f"no list of an allowed country ({named}) holds it{but}", hint
+    elsewhere = _elsewhere(question)
+    return f"no list of an allowed country ({named}) holds it{but}{elsewhere}", hint
+
+
+def _elsewhere(question: _Question) -> str:
+    """Where it would be trusted; that it is nowhere, if the rules name its network."""
+    if question.trusted:
+        where = _written(question.policy, "local")
+        only = " and ".join(question.trusted)
+        return f"; it is of a local network{where} on {only} only, and from there it gets in"
+    if question.held_by(question.policy.local):
+        where = _written(question.policy, "local")
+        return f"; it is of a local network{where}, but no interface is connected or routed to it"
+    return ""
+
+
+def _locally(question: _Question) -> str:
+    """How to trust a local address on an interface where it is not trusted."""
+    space = question.policy.local | AddressSpace.of(LINK_LOCAL)
+    if not question.trusted and not question.held_by(space):
+        return ""
+    address = address_text(question.family, question.address)
+    written = f"{address}/{question.family.bits}@INTERFACE"
+    return f'[local] prefixes with "{written}" lets it in by that interface'
 
 
 def _blocking(question: _Question) -> str:

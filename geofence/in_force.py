@@ -43,9 +43,7 @@ def in_force(
     held = None if sets is None else _held(sets)
     spaces = {each.name: exception_space(each, lists) for each in policy.exceptions}
     obstacles = {each.name: _obstacle(each, spaces[each.name], held) for each in policy.exceptions}
-    meant = AddressSpace.union(
-        (policy.local, *(spaces[each.name] for each in policy.enabled_exceptions()))
-    )
+    meant = AddressSpace.union(spaces[each.name] for each in policy.enabled_exceptions())
     return InForce(
         names=tuple(
             each.name

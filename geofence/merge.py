@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from geofence.errors import MissingListError
+from geofence.local_networks import Place, local_networks
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Blocklist, NamedException, Policy, RepliesFrom, Service
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
@@ -44,13 +45,17 @@ def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) 
     return blocklist.prefixes | fetched if fetched else blocklist.prefixes
 
 
-def merge(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> Ruleset:
+def merge(
+    policy: Policy, lists: Mapping[ListId, AddressSpace], places: Iterable[Place] = ()
+) -> Ruleset:
     """What the kernel should hold.
 
     Args:
         policy: the rules.
         lists: accepted lists; a host name that was never resolved may be missing, and a blocklist
             that was never accepted: it takes nothing away.
+        places: networks that this host reaches, and by which interface; where none were observed,
+            local networks are those that the rules name with an interface.
 
     Raises:
         MissingListError: a country list is not in ``lists``.
@@ -75,13 +80,13 @@ def merge(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> Ruleset:
         )
         for service in policy.services
     )
-    return Ruleset(services, policy.interfaces, sets)
+    return Ruleset(services, policy.interfaces, sets, local_networks(policy, places))
 
 
-def closed(policy: Policy) -> Ruleset:
+def closed(policy: Policy, places: Iterable[Place] = ()) -> Ruleset:
     """The ruleset that fences every service for all but exceptions and local networks."""
     services = tuple(replace(service, countries=()) for service in policy.services)
-    return merge(replace(policy, services=services, countries=(), blocklists=()), {})
+    return merge(replace(policy, services=services, countries=(), blocklists=()), {}, places)
 
 
 def _add(sets: dict[SetKey, PrefixSet], role: Role, group: str, space: AddressSpace) -> None:
@@ -127,4 +132,4 @@ def _let_in(policy: Policy, service: Service, lists: Mapping[ListId, AddressSpac
         for exception in policy.enabled_exceptions()
         if exception.opens(service.name)
     )
-    return AddressSpace.union((policy.local, *opened))
+    return AddressSpace.union(opened)

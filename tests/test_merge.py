@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from geofence.errors import MissingListError
+from geofence.local_networks import Place, Reached
 from geofence.merge import closed, merge, needed_lists
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Blocklist, NamedException
 from geofence.model.prefixes import AddressSpace, Family
-from geofence.model.ruleset import Role, SetKey
-from tests.support.values import JAPAN, RTP, SIP, country, policy, space
+from geofence.model.ruleset import LocalNetwork, Role, SetKey
+from tests.support.values import JAPAN, RTP, SIP, country, policy, prefix, space
 
 ALLOW4 = SetKey(Role.ALLOW, "", Family.IPV4)
 ALLOW6 = SetKey(Role.ALLOW, "", Family.IPV6)
@@ -117,6 +118,14 @@ def test_needed_lists_are_those_of_rules_in_force() -> None:
 def test_closed_lets_in_exceptions_and_local_networks_only() -> None:
     push = NamedException("push", hosts=("push.example",), last_known=space("203.0.113.9/32"))
     rtp = replace(RTP, countries=("US",))
-    ruleset = closed(policy(exceptions=(push,), services=(SIP, rtp)))
+    places = (Place("eth1", prefix("10.1.0.0/16"), Reached.CONNECTED),)
+    ruleset = closed(policy(exceptions=(push,), services=(SIP, rtp)), places)
     assert not ruleset.sets[ALLOW4]
-    assert ruleset.sets[SIP4] == space("10.0.0.0/8", "203.0.113.9/32").ipv4
+    assert ruleset.sets[SIP4] == space("203.0.113.9/32").ipv4
+    assert ruleset.local == (LocalNetwork("eth1", prefix("10.1.0.0/16")),)
+
+
+def test_a_local_network_is_in_no_set_of_exceptions() -> None:
+    merged = merge(policy(), JAPAN)
+    assert not any(merged.sets[SetKey(Role.EXCEPTION, "sip", family)] for family in Family)
+    assert merged.local == ()

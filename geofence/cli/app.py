@@ -245,17 +245,21 @@ def rollback(
 ) -> None:
     """Go back to an earlier generation; the next refresh applies the rules again.
 
+    Without N it is the one before what is in force; again, the one before that.
+
     Example: geofence rollback, to what was before; geofence rollback 7, to generation 7.
     """
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
     from geofence.operations.history import rollback as run
+    from geofence.operations.notify import told
     from geofence.operations.run import Wish
     from geofence.operations.terminal import ssh_session
 
     reason = f"rollback {number}" if number else "rollback"
-    wish = Wish(reason, accept or (), ssh_session(), cut=cut)
-    finish(Screen(), run(context.obj, number, wish), as_json=as_json)
+    site, wish = context.obj, Wish(reason, accept or (), ssh_session(), cut=cut)
+    report = told(site, "rollback", lambda: run(site, number, wish))
+    finish(Screen(), report, as_json=as_json)
 
 
 @app.command(hidden=True)
@@ -361,12 +365,18 @@ def _switch(
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
     from geofence.operations.exceptions import switch
+    from geofence.operations.notify import told
     from geofence.operations.terminal import ssh_session
 
-    screen, ssh = Screen(), ssh_session()
+    screen, ssh, given = Screen(), ssh_session(), accept or ()
     site = replace(context.obj, rules_required=False)  # what is not there is made
+    verb = "allow" if enabled else "revoke"
     with watching(screen) as watch:
-        report = switch(site, tuple(names), watch, enabled=enabled, accept=accept or (), ssh=ssh)
+        report = told(
+            site,
+            verb,
+            lambda: switch(site, tuple(names), watch, enabled=enabled, accept=given, ssh=ssh),
+        )
     finish(screen, report, as_json=as_json)
 
 
@@ -385,10 +395,39 @@ def restore(context: typer.Context, *, as_json: Json = False) -> None:
     finish(Screen(), told(site, "restore", lambda: run(site)), as_json=as_json)
 
 
+@app.command(rich_help_panel=_MACHINERY)
+def repair(
+    context: typer.Context,
+    *,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Unasked: print nothing if nothing was to be done.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Repair what other programs changed: what runs every two minutes.
+
+    Same as restore, but says that the fence was down or changed, counts it, and tells [notify].
+    Private networks are then trusted where they are connected or routed now.
+    With --quiet, a fence that 'geofence remove' took down since the boot stays down.
+
+    Example: geofence repair --quiet
+    """
+    from geofence.cli.run_view import finish
+    from geofence.cli.screen import Screen
+    from geofence.operations.repair import repair_and_follow as run
+    from geofence.state.removal import is_removed
+
+    if quiet and is_removed(context.obj.state_directory):
+        return
+    report = run(context.obj)
+    if not (quiet and report.plan.is_empty):
+        finish(Screen(), report, as_json=as_json)
+
+
 _COMES_BACK = """\
 It comes back with the next boot, nightly refresh or look of the daemon, unless these are stopped:
   systemctl disable --now geofence-restore.service geofence-reassert.service \
-geofence-refresh.timer geofence-daemon.service
+geofence-reassert-late.service geofence-repair.timer geofence-refresh.timer geofence-daemon.service
   rm /etc/cron.d/geofence    (if cron does it)"""
 
 

@@ -50,7 +50,10 @@ def _difference(entry: HistoryEntry) -> list[str]:
     changed = [f"+{name}" for name in entry.interfaces_added]
     changed += [f"-{name}" for name in entry.interfaces_removed]
     interfaces = [f"trusted interfaces {' '.join(changed)}"] if changed else []
-    return services + interfaces + [_set_difference(change) for change in entry.set_changes]
+    moved = [f"+{each}" for each in entry.local_added]
+    moved += [f"-{each}" for each in entry.local_removed]
+    local = [f"local networks {' '.join(moved)}"] if moved else []
+    return services + interfaces + local + [_set_difference(change) for change in entry.set_changes]
 
 
 def _set_difference(change: SetChange) -> str:
@@ -70,6 +73,10 @@ def _json(entry: HistoryEntry) -> dict[str, object]:
         "interfaces": {
             "added": list(entry.interfaces_added),
             "removed": list(entry.interfaces_removed),
+        },
+        "local_networks": {
+            "added": list(entry.local_added),
+            "removed": list(entry.local_removed),
         },
         "sets": [
             {

@@ -67,6 +67,7 @@ def plan_json(report: PlanReport) -> dict[str, object]:
         "backend": report.backend,
         "sets": [_set_json(change) for change in plan.set_changes],
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
+        "local_networks": list(map(str, plan.desired.local)),
         "debris": list(plan.observed.debris),
         "lists": [list_json(entry) for entry in report.lists],
         "live": impact_json(report.impact),

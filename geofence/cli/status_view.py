@@ -9,6 +9,7 @@ from geofence.cli.list_view import list_json, list_rows
 from geofence.cli.screen import Screen
 from geofence.figures import age, moment
 from geofence.model.policy import besides_loopback
+from geofence.model.prefixes import address_text
 from geofence.operations.report import StatusReport
 from geofence.state.journal import Ended, Outcome, Probation
 
@@ -34,8 +35,7 @@ def show_status(screen: Screen, report: StatusReport) -> None:
         screen.say(unknown, "bold yellow")
     else:
         _show_exceptions(screen, report)
-    if besides_loopback(report.interfaces):
-        screen.say(f"Trusted interfaces, never fenced: {', '.join(report.interfaces)}")
+    _show_trusted(screen, report)
     for line in report.drift:
         screen.say(f"  {line}", "red")
     screen.say("")
@@ -80,6 +80,8 @@ def _status_json(report: StatusReport) -> dict[str, object]:
             for service in report.services
         ],
         "interfaces": list(report.interfaces),
+        "local_networks": list(map(str, report.local)),
+        "crowd": _crowd_json(report),
         "sets": dict(report.sets),
         "exceptions": list(report.exceptions.names),
         "exceptions_waiting": [
@@ -98,6 +100,33 @@ def _status_json(report: StatusReport) -> dict[str, object]:
         "stale": list(report.stale),
         "notes": list(report.notes),
     }
+
+
+_MOST_NETWORKS = 6
+"""Networks that a line names; a container platform may have hundreds."""
+
+
+def _show_trusted(screen: Screen, report: StatusReport) -> None:
+    if besides_loopback(report.interfaces):
+        screen.say(f"Trusted interfaces, never fenced: {', '.join(report.interfaces)}")
+    if report.local:
+        screen.say(f"Local networks, each let in by its interface: {_local(report)}")
+    if report.crowd:
+        screen.note(str(report.crowd), "bold yellow")
+
+
+def _local(report: StatusReport) -> str:
+    named = ", ".join(map(str, report.local[:_MOST_NETWORKS]))
+    more = len(report.local) - _MOST_NETWORKS
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _crowd_json(report: StatusReport) -> dict[str, object] | None:
+    crowd = report.crowd
+    if crowd is None:
+        return None
+    source = address_text(crowd.family, crowd.address)
+    return {"address": source, "flows": crowd.flows, "of": crowd.of, "share": crowd.share}
 
 
 def _probation(probation: Probation, *, over: bool) -> str:

@@ -40,7 +40,7 @@ _AT_ONCE = 64
 _TRIES = 5
 """How often a flow is severed anew that this host, sending all the while, reopens in between."""
 
-_STRICT_CHECK = (SOL_NETLINK, 12)
+STRICT_CHECK = (SOL_NETLINK, 12)
 """``SOL_NETLINK``, ``NETLINK_GET_STRICT_CHK``: the kernel itself leaves out the routes to others,
 which may be those of all the Internet."""
 
@@ -53,11 +53,11 @@ def read_flows() -> tuple[Flow, ...]:
         BackendError: the kernel's answer could not be had or understood.
     """
     local = _local_addresses()
-    with _netlink(NETLINK_NETFILTER, "read the live flows") as channel:
+    with netlink(NETLINK_NETFILTER, "read the live flows") as channel:
         flows = (
             wire.parse_flow(body, local)
             for family in Family
-            for _, _, _, body in _dump(channel, wire.flows_request(family))
+            for _, _, _, body in dump(channel, wire.flows_request(family))
         )
         return tuple(flow for flow in flows if flow is not None)
 
@@ -77,7 +77,7 @@ def with_interfaces(flows: Iterable[Flow], *rulesets: Ruleset | None) -> tuple[F
         BackendError: the kernel's answer could not be had or understood.
     """
     known = tuple(flows)
-    with _netlink(NETLINK_ROUTE, "ask how live flows are reached") as channel:
+    with netlink(NETLINK_ROUTE, "ask how live flows are reached") as channel:
         asked = {_ends(flow) for flow in that_hang_on_interfaces(known, rulesets)}
         if not asked:
             return known
@@ -105,7 +105,7 @@ def cut(flows: Iterable[Flow]) -> int:
         BackendError: the kernel refused; flows before the refused one are cut.
     """
     known = tuple(flows)
-    with _netlink(NETLINK_NETFILTER, "cut live flows") as channel:
+    with netlink(NETLINK_NETFILTER, "cut live flows") as channel:
         return sum(_cut(channel, part) for part in _parts(known))
 
 
@@ -120,7 +120,7 @@ def forget(flows: Iterable[Flow]) -> int:
         BackendError: the kernel refused.
     """
     known = tuple(flows)
-    with _netlink(NETLINK_NETFILTER, "forget connections") as channel:
+    with netlink(NETLINK_NETFILTER, "forget connections") as channel:
         return sum(_change(channel, wire.delete_request, part).count(0) for part in _parts(known))
 
 
@@ -137,7 +137,7 @@ def mend(ruleset: Ruleset | None) -> int:
         BackendUnavailable: privilege or kernel support is missing.
         BackendError: the kernel's answer could not be had or understood, or it refused.
     """
-    with _netlink(NETLINK_NETFILTER, "mend flows that were cut") as channel:
+    with netlink(NETLINK_NETFILTER, "mend flows that were cut") as channel:
         severed = with_interfaces(_severed(channel), ruleset)
         parts = _parts(to_mend(ruleset, severed))
         return sum(_change(channel, wire.delete_request, part).count(0) for part in parts)
@@ -145,7 +145,7 @@ def mend(ruleset: Ruleset | None) -> int:
 
 def _severed(channel: socket.socket) -> Iterator[Flow]:
     for family in Family:
-        for _, _, _, body in _dump(channel, wire.flows_request(family)):
+        for _, _, _, body in dump(channel, wire.flows_request(family)):
             if wire.is_severed(body, family):
                 flow = wire.parse_flow(body, AddressSpace())
                 if flow is not None:
@@ -154,16 +154,16 @@ def _severed(channel: socket.socket) -> Iterator[Flow]:
 
 def _local_addresses() -> AddressSpace:
     """The addresses of this host: what routes of any table say is local."""
-    with _netlink(NETLINK_ROUTE, "read this host's addresses") as channel:
+    with netlink(NETLINK_ROUTE, "read this host's addresses") as channel:
         return AddressSpace.of(prefix for prefix, _ in _local_routes(channel))
 
 
 def _local_routes(channel: socket.socket) -> Iterator[tuple[Prefix, int]]:
     """What is local, and the routing table that says so."""
     with suppress(OSError):  # kernels before 4.20 send every route; others are left out here
-        channel.setsockopt(*_STRICT_CHECK, 1)
+        channel.setsockopt(*STRICT_CHECK, 1)
     for family in Family:
-        for kind, _, _, body in _dump(channel, wire.local_request(family)):
+        for kind, _, _, body in dump(channel, wire.local_request(family)):
             prefix = wire.local_prefix(kind, body)
             if prefix:
                 yield prefix, wire.local_table(body)
@@ -179,7 +179,7 @@ def _ends(flow: Flow) -> _Ends:
 
 def _reached_by(channel: socket.socket, ends: Collection[_Ends]) -> dict[_Ends, str]:
     """The one interface by which each source is reached; empty for none and for several."""
-    answers = _dump(channel, wire.links_request())
+    answers = dump(channel, wire.links_request())
     links = [link for kind, _, _, body in answers if (link := wire.parse_link(kind, body))]
     vrfs = {link.table: link.number for link in links if link.table}
     local = tuple(_local_routes(channel))
@@ -222,7 +222,7 @@ def _leading(channel: socket.socket, ways: Sequence[wire.Way]) -> dict[wire.Way,
     return found
 
 
-def _dump(channel: socket.socket, request: bytes) -> Iterator[Message]:
+def dump(channel: socket.socket, request: bytes) -> Iterator[Message]:
     """The messages that answer one request."""
     channel.send(request)
     with suppress(FileNotFoundError):  # a host without any address has no routing table
@@ -264,11 +264,11 @@ def _change(
 
 
 @contextmanager
-def _netlink(protocol: int, what: str) -> Iterator[socket.socket]:
-    """A netlink socket; the kernel's refusals as geofence's errors."""
+def netlink(protocol: int, what: str, groups: int = 0) -> Iterator[socket.socket]:
+    """A netlink socket that hears the groups; the kernel's refusals as geofence's errors."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as c:
-            c.bind((0, 0))
+            c.bind((0, groups))
             yield c
     except OSError as error:
         raise _translated(what, error) from error

@@ -119,16 +119,20 @@ def begun_from_fenced_ports(ruleset: Ruleset, flows: Iterable[Flow]) -> tuple[Fl
 def that_hang_on_interfaces(
     flows: Iterable[Flow], rulesets: Iterable[Ruleset | None]
 ) -> Iterator[Flow]:
-    """The flows, cut ones too, that a ruleset lets begin from a trusted interface alone.
+    """The flows, cut ones too, that a ruleset may let begin by some interfaces alone.
 
     What comes by ``lo`` is this host's own, so to trust that alone makes no difference.
     """
     known = (ruleset for ruleset in rulesets if ruleset)
-    verdicts = [_verdicts(each) for each in known if besides_loopback(each.interfaces)]
+    verdicts = [_verdicts(each) for each in known if _by_interface(each)]
     for flow in flows:
         theirs = flow.inbound or flow.begun_here or flow.severed
         if theirs and not all(verdict(flow)[1] for verdict in verdicts):
             yield flow
+
+
+def _by_interface(ruleset: Ruleset) -> bool:
+    return bool(besides_loopback(ruleset.interfaces) or ruleset.local)
 
 
 def to_mend(ruleset: Ruleset | None, flows: Iterable[Flow]) -> tuple[Flow, ...]:

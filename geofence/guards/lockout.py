@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address
 
 from geofence.flows.flow import Flow
@@ -30,6 +30,8 @@ class SshSession:
     """The client's address."""
     port: int
     """The server's port."""
+    interface: str = ""
+    """By which the client is reached; empty where that is not known."""
 
     @classmethod
     def parse(cls, connection: str) -> SshSession | None:
@@ -55,7 +57,7 @@ class SshSession:
     @property
     def opening(self) -> Packet:
         """The packet that would open the session anew."""
-        return Packet(self.family, "tcp", self.source, self.port)
+        return Packet(self.family, "tcp", self.source, self.port, interface=self.interface)
 
 
 def check_lockout(
@@ -74,7 +76,7 @@ def check_lockout(
         ssh: the session that geofence was started from, if any.
         flows: as the kernel knows them.
     """
-    return (*_ssh(before, after, ssh), *_live_sources(before, after, flows))
+    return (*_ssh(before, after, _placed(ssh, flows)), *_live_sources(before, after, flows))
 
 
 def _ssh(before: Ruleset | None, after: Ruleset, ssh: SshSession | None) -> Iterator[Objection]:
@@ -90,6 +92,15 @@ def _ssh(before: Ruleset | None, after: Ruleset, ssh: SshSession | None) -> Iter
         str(Guard.SSH),
         f"Let {ssh} in by an exception or [local], or leave port {ssh.port}/tcp unfenced",
     )
+
+
+def _placed(ssh: SshSession | None, flows: Sequence[Flow]) -> SshSession | None:
+    """The session with its interface, as its flow tells it."""
+    if ssh is None:
+        return None
+    ends = (ssh.family, "tcp", ssh.source, ssh.port)
+    mine = (flow for flow in flows if (flow.family, flow.protocol, flow.source, flow.port) == ends)
+    return next((replace(ssh, interface=flow.interface) for flow in mine), ssh)
 
 
 def _admits(ruleset: Ruleset | None, ssh: SshSession) -> bool:

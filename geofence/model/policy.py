@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from geofence.model.lists import ListId
 from geofence.model.prefixes import AddressSpace
+
+if TYPE_CHECKING:
+    from geofence.model.ruleset import LocalNetwork
 
 LOOPBACK = "lo"
 """The interface by which only this host itself sends."""
@@ -153,7 +157,11 @@ class Policy:
     countries: tuple[str, ...] = ()
     """Upper-case ISO 3166-1 alpha-2 codes of ``[allow]``."""
     local: AddressSpace = field(default_factory=AddressSpace)
-    """Networks that are always let in: ``[local] prefixes``."""
+    """Networks that are let in where this host reaches them: ``[local] prefixes``."""
+    local_on: tuple[LocalNetwork, ...] = ()
+    """Networks that are let in on the interface named with them, whatever routes say."""
+    link_local: tuple[str, ...] = ()
+    """Interfaces on which link-local addresses are let in: ``[local] link_local``."""
     interfaces: tuple[str, ...] = ()
     """Interfaces that are never fenced; ``*`` at the end stands for any rest."""
     exceptions: tuple[NamedException, ...] = ()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 from geofence.apply import apply_ruleset, remove_all
 from geofence.backends.interface import Backend
-from geofence.errors import RulesError, StateError
+from geofence.errors import LockError, RulesError, StateError
 from geofence.flows.count import any_flow
+from geofence.local_networks import Place
 from geofence.merge import closed, merge, needed_lists
 from geofence.model.generation import Generation
 from geofence.model.plan import Observed, Plan
@@ -19,6 +21,7 @@ from geofence.operations.report import RunReport
 from geofence.operations.site import Site
 from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
+from geofence.state.removal import forget_removal, note_removal
 
 _NOTHING = Plan(Ruleset(), Observed())
 """What was done where nothing was."""
@@ -27,22 +30,60 @@ _NOTHING = Plan(Ruleset(), Observed())
 def restore(site: Site) -> RunReport:
     """Apply the last good generation: no network, no lists, no writable disk.
 
-    With none usable, ``[boot] without_ruleset`` decides.
+    With none usable, ``[boot] without_ruleset`` decides; where nothing was ever applied, nothing is
+    changed.
     """
     if not site.state_directory.is_dir():
-        return _without_ruleset(site, ())
-    with exclusive(site.state_directory, site.lock_seconds):
-        site.tidy()
-        over = lapsed(site)  # what still waits to be confirmed is meant to be in force for now
-        generation, notes = _last_good(site, over)
-        if generation is None:
-            if over is not None and over.former is None:
-                _removed()  # there was no fence before, so what stands is what was not confirmed
-            report = _without_ruleset(site, notes)
-        else:
-            another = bool(notes) or over is not None
-            report = _restored(site, generation, notes, another=another)
-        return report if over is None else _forgetting(site, over, report)
+        return _without_record(site, ())
+    with ExitStack() as held:
+        unlocked = _locked(site, held)
+        if not unlocked:
+            site.tidy()
+            forget_removal(site.state_directory)
+        return _restore(site, unlocked)
+
+
+def _locked(site: Site, held: ExitStack) -> tuple[str, ...]:
+    """Hold the lock where there can be one; a sentence where there cannot."""
+    try:
+        held.enter_context(exclusive(site.state_directory, site.lock_seconds))
+    except LockError as error:
+        return (str(error),)
+    return ()
+
+
+def _restore(site: Site, notes: tuple[str, ...]) -> RunReport:
+    over = lapsed(site)  # what still waits to be confirmed is meant to be in force for now
+    generation, damaged = _last_good(site, over)
+    if generation is not None:
+        another = bool(damaged) or over is not None
+        report = _restored(site, generation, (*notes, *damaged), another=another)
+    elif damaged or (over is None and site.generations.ever_recorded()):
+        report = _without_ruleset(site, (*notes, *damaged))
+    else:
+        if over is not None:
+            _removed()  # there was no fence before, so what stands is what was not confirmed
+        report = _without_record(site, notes)
+    return report if over is None else _forgetting(site, over, report)
+
+
+def _without_record(site: Site, notes: tuple[str, ...]) -> RunReport:
+    """Leave everything as it is: nobody has asked for a fence yet.
+
+    Something of geofence's in the kernel shows that somebody has, and that the record is lost.
+    """
+    policy, wrong = _policy_or_shipped(site)
+    chosen = site.choose_backend(policy.backend)
+    observed = chosen.backend.observe()
+    if observed.rules or observed.sets:
+        return _without_ruleset(site, notes)
+    told = (
+        f"Nothing was ever applied here ({site.state_directory} records no generation), so nothing "
+        "was changed. Run 'geofence refresh' to set up the fence."
+    )
+    said = (*notes, *wrong, told)
+    unfenced = observed.unfenced
+    return RunReport(_NOTHING, chosen.why, notes=said, unfenced=unfenced, degraded=True)
 
 
 def _last_good(site: Site, over: Probation | None) -> tuple[Generation | None, tuple[str, ...]]:
@@ -102,7 +143,7 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
         only = f" for {', '.join(unfenced)}" if observed.fenced else ""
         said = f'[boot] without_ruleset = "open": there is NO FENCE{only}'
     else:
-        made = apply_ruleset(chosen.backend, closed(policy)).plan
+        made = apply_ruleset(chosen.backend, closed(policy, _places())).plan
         notes = (*notes, *_forget_unwatched(made))
         said = (
             '[boot] without_ruleset = "closed": only exceptions and local networks reach the '
@@ -127,11 +168,19 @@ def _standing(policy: Policy, observed: Observed) -> Ruleset | None:
 
     None where they are not those of the policy: then what stands is more than the policy knows.
     """
-    hollow = merge(policy, {wanted: AddressSpace() for wanted in needed_lists(policy)})
-    for shape in (hollow, closed(policy)):
+    places = _places()
+    hollow = merge(policy, {wanted: AddressSpace() for wanted in needed_lists(policy)}, places)
+    for shape in (hollow, closed(policy, places)):
         if shape.sets.keys() == observed.sets.keys():
             return replace(shape, sets=observed.sets)
     return None
+
+
+def _places() -> tuple[Place, ...]:
+    # Not at the top: a generation says what is local, so restore at boot does not ask.
+    from geofence.routes import read_places
+
+    return read_places()
 
 
 def _policy_or_shipped(site: Site) -> tuple[Policy, tuple[str, ...]]:
@@ -151,6 +200,7 @@ def remove(site: Site) -> tuple[str, ...]:
         site.tidy()
         probation = site.journal.probation()
         names = _removed()
+        note_removal(site.state_directory)
         if probation is not None:  # what was not confirmed is not what the next restore brings back
             forget(site, probation)
         return names

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from geofence.apply import survey
 from geofence.backends.choose import Chosen
 from geofence.backends.interface import Backend
-from geofence.errors import BackendUnavailable, GeofenceError, RulesError, StateError
+from geofence.crowd import Crowd, crowd
+from geofence.errors import BackendError, BackendUnavailable, GeofenceError, RulesError, StateError
 from geofence.explain import Explanation, countries_of, explain, parts
+from geofence.flows.conntrack import read_flows
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import accepted
 from geofence.guards.overlaps import overlaps
@@ -47,6 +49,7 @@ from geofence.operations.run import check_overrides
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.plan.drift import differences
+from geofence.routes import read_places
 
 
 def plan(
@@ -74,7 +77,7 @@ def plan(
     )
     reports = gathered.reports
     lists = spaces(reports)
-    desired = merge(policy, lists)
+    desired = merge(policy, lists, read_places())
     overlapping = overlaps({report.id: report.space for report in reports})
     notes = (
         *gathered.notes,
@@ -149,6 +152,8 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         reason=generation.reason if generation else "",
         services=services,
         interfaces=generation.ruleset.interfaces if generation else policy.interfaces,
+        local=generation.ruleset.local if generation else (),
+        crowd=_crowd(generation, services),
         sets={key.name: held.prefix_count for key, held in sorted(observed.sets.items())},
         lists=reports,
         stale=stale(policy, reports, datetime.now(UTC)),
@@ -165,6 +170,17 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
             *(() if wrong else _unfenced(policy, services, observed)),
         ),
     )
+
+
+def _crowd(generation: Generation | None, services: tuple[ServiceStatus, ...]) -> Crowd | None:
+    """Whether most flows share a private address; None, too, where flows cannot be read."""
+    if generation is None:
+        return None
+    dropped = sum(service.dropped.packets for service in services)
+    try:
+        return crowd(generation.ruleset.services, () if dropped else read_flows(), dropped=dropped)
+    except BackendError:
+        return None
 
 
 def _chosen(site: Site, policy: Policy, generation: Generation | None) -> Chosen:
@@ -252,7 +268,7 @@ def why(
             lists[report.id] = report.space
         elif report.id.kind is ListKind.COUNTRY:
             missing[report.id] = report.space
-    ruleset = merge(policy, lists | missing)
+    ruleset = merge(policy, lists | missing, read_places())
     everything = (ports for service in policy.services for ports in service.ports)
     asked = parts(ports or everything, policy.services)
     found = tuple(explain(policy, lists, ruleset, source, port) for port in asked)

@@ -14,9 +14,11 @@ from geofence.model.generation import Generation
 from geofence.model.lists import ListId, Provenance
 from geofence.model.plan import Count, Plan, SetChange
 from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.ruleset import LocalNetwork
 from geofence.state.journal import Outcome, Probation
 
 if TYPE_CHECKING:  # restore at boot reports neither, and should not wait for them
+    from geofence.crowd import Crowd
     from geofence.explain import Explanation
     from geofence.flows.impact import Impact
 
@@ -124,6 +126,10 @@ class StatusReport:
     services: tuple[ServiceStatus, ...]
     interfaces: tuple[str, ...] = ()
     """Those that are trusted, and so never fenced."""
+    local: tuple[LocalNetwork, ...] = ()
+    """Networks that are trusted, each on its interface."""
+    crowd: Crowd | None = None
+    """Most sources of live flows, if they share one private address."""
     sets: Mapping[str, int] = field(default_factory=dict)
     """Number of prefixes by name of set."""
     lists: tuple[ListReport, ...] = ()
@@ -166,4 +172,8 @@ class HistoryEntry:
     interfaces_added: tuple[str, ...] = ()
     """Those that came to be trusted."""
     interfaces_removed: tuple[str, ...] = ()
+    """Those that are no longer trusted."""
+    local_added: tuple[str, ...] = ()
+    """Local networks, ``PREFIX@INTERFACE``, that came to be trusted."""
+    local_removed: tuple[str, ...] = ()
     """Those that are no longer trusted."""

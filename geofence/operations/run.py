@@ -19,6 +19,7 @@ from geofence.model.lists import ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
+from geofence.operations.fallback import write_fallback
 from geofence.operations.gather import (
     Watch,
     fetched,
@@ -29,11 +30,13 @@ from geofence.operations.gather import (
     unwatched,
 )
 from geofence.operations.live import forget_unwatched, let_in_again, look_at
-from geofence.operations.probation import begin, settle
+from geofence.operations.probation import begin, refuse_pending, settle
 from geofence.operations.report import ListReport, RunReport
 from geofence.operations.site import Site
+from geofence.routes import read_places
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
+from geofence.state.removal import forget_removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Wish:
     """End live flows from there, unless the new ruleset would let them begin all the same."""
     probation_seconds: int = 0
     """How long to wait for ``confirm``; 0: what is applied stays."""
+    restores: int | None = None
+    """Number of the generation that a rollback brings back."""
 
 
 @contextmanager
@@ -76,9 +81,11 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
 
     Raises:
         UsageError: an override names no guard, or no list that the rules need.
+        BusyError: another run holds the lock, or a ruleset waits to be confirmed.
     """
     ensure_private_directory(site.state_directory)
     policy = site.policy()
+    refuse_pending(site)
     check_overrides(policy, wish.accept)  # now, too: nothing is to be fetched and stored for a slip
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
     with holding(site):
@@ -122,7 +129,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     check_overrides(policy, wish.accept)
     reports = stored(site, policy, {report.id: report for report in fresh})
     lists = spaces(reports)
-    desired = merge(policy, lists)
+    desired = merge(policy, lists, read_places())
     chosen = site.choose_backend(policy.backend)
     report = commit(site, wish, chosen, desired, _noted(reports))
     problems = tuple(each.problem for each in reports if each.problem)
@@ -170,9 +177,12 @@ def commit(
     if wish.probation_seconds:
         begin(site, wish.probation_seconds)
     applied = apply_ruleset(chosen.backend, desired)
+    forget_removal(site.state_directory)
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)
     # Whatever the plan was: a run that was killed may have left somebody shut out.
     notes = (*notes, *forget_unwatched(desired, applied.plan.observed), *let_in_again(desired))
+    if number is not None:
+        notes = (*notes, *write_fallback(site, desired))
     if wish.cut or wish.revoked is not None:
         notes = (*notes, *change.cut())
     replaced = (f"The fence of the backend {name} was taken away." for name in applied.replaced)
@@ -196,10 +206,10 @@ def _record(
         notes = tuple(str(found) for found in damaged)
         if newest and newest.ruleset == desired and newest.backend == backend and not damaged:
             return newest.number, notes
-        number = max(site.generations.numbers(), default=0) + 1
-        site.generations.record(
-            Generation(number, datetime.now(UTC), wish.reason, backend, desired, lists)
-        )
+        number = site.generations.next_number()
+        now = datetime.now(UTC)
+        made = Generation(number, now, wish.reason, backend, desired, lists, wish.restores)
+        site.generations.record(made)
     except StateError as error:
         unrecorded = (
             "The fence is applied but not recorded: a reboot, or the daemon when it looks next, "

@@ -10,12 +10,16 @@ import re
 import socket
 
 from geofence.model.prefixes import Family, Prefix
+from geofence.model.ruleset import LocalNetwork
 from geofence.policy.problems import Mistake, quoted
 
 LONGEST_INTERFACE = 15
 """Characters in a name: ``IFNAMSIZ - 1`` of linux/if.h."""
 
 _EXPECTED_PREFIX = "a prefix such as 192.0.2.0/24 or 2001:db8::/32, or one address"
+_EXPECTED_NETWORK = (
+    'a network such as "192.168.0.0/16", or one with its interface such as "192.168.5.0/24@eth1"'
+)
 _EXPECTED_HOST = "a host name such as push.example.com"
 _EXPECTED_INTERFACE = (
     f'the name of an interface, at most {LONGEST_INTERFACE} characters, such as "wg0", or with '
@@ -43,6 +47,36 @@ def prefix(text: str) -> Prefix:
         inner = Prefix(Family.IPV4, number - _MAPPED, bits - 96)
         raise Mistake(f"{quoted(text)} is IPv4 written as IPv6", _EXPECTED_PREFIX, str(inner))
     return Prefix(family, number, bits)
+
+
+def local_network(text: str) -> Prefix | LocalNetwork:
+    """A local network: a prefix, or one with the interface on which it is trusted after an ``@``.
+
+    Raises:
+        Mistake: the prefix is none, or the interface is none.
+    """
+    network, at, name = text.partition("@")
+    try:
+        known = prefix(network)
+        return LocalNetwork(interface(name), known) if at else known
+    except Mistake as mistake:
+        meant = _meant_network(text)
+        if not meant:
+            raise
+        raise Mistake(f"{quoted(text)} is no local network", _EXPECTED_NETWORK, meant) from mistake
+
+
+def _meant_network(text: str) -> str:
+    """The network and the interface that are put together otherwise; empty for neither."""
+    words = [word for word in re.split(r"[\s%@,]+|\bon\b", text) if word]
+    if len(words) != 2:  # noqa: PLR2004 - a network and an interface
+        return ""
+    for network, name in (words, words[::-1]):
+        try:
+            return quoted(str(LocalNetwork(interface(name), prefix(network))))
+        except Mistake:
+            continue
+    return ""
 
 
 def _address(text: str) -> tuple[Family, int] | None:

@@ -15,8 +15,9 @@ from geofence.model.policy import (
     Service,
     WithoutRuleset,
 )
-from geofence.model.prefixes import AddressSpace
-from geofence.policy.addresses import host_name, interface, prefix
+from geofence.model.prefixes import AddressSpace, Prefix
+from geofence.model.ruleset import LocalNetwork
+from geofence.policy.addresses import host_name, interface, local_network, prefix
 from geofence.policy.countries import country_code
 from geofence.policy.problems import Mistake, Problems, nearest, one_of, quoted
 from geofence.policy.quantities import age, jitter, ports, time_of_day
@@ -57,10 +58,13 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
     notify, daemon = root.table("notify"), root.table("daemon")
+    networks = local.values("prefixes", local_network) or ()
     policy = Policy(
         services=_services(services),
         countries=allow.values("countries", country_code) or (),
-        local=_space(local),
+        local=AddressSpace.of(each for each in networks if isinstance(each, Prefix)),
+        local_on=tuple(each for each in networks if isinstance(each, LocalNetwork)),
+        link_local=local.values("link_local", interface) or (),
         interfaces=local.values("interfaces", interface) or (),
         exceptions=_exceptions(exceptions, services),
         blocklists=tuple(_blocklist(name, section) for name, section in blocklists.items()),

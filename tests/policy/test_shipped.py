@@ -59,15 +59,15 @@ def test_services(shipped: Policy) -> None:
         ("172.31.255.255", True),
         ("172.32.0.0", False),
         ("192.168.1.1", True),
-        ("127.0.0.1", True),
-        ("169.254.1.1", True),
+        ("127.0.0.1", False),
+        ("169.254.1.1", False),
         ("100.64.0.1", False),
         ("192.0.2.1", False),
         ("0.0.0.1", False),
-        ("::1", True),
+        ("::1", False),
         ("::2", False),
         ("fd00::1", True),
-        ("fe80::1", True),
+        ("fe80::1", False),
         ("fec0::1", False),
         ("2001:db8::1", False),
     ],
@@ -157,4 +157,4 @@ def test_every_example_in_the_comments_loads() -> None:
     examples = [text for text in rules if not text.startswith("geofence")]
     for example in examples:
         policy_of([*(RulesFile(*file) for file in texts.items()), RulesFile("example", example)])
-    assert len(examples) == 8
+    assert len(examples) == 10

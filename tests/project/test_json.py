@@ -12,6 +12,7 @@ from geofence.cli.plan_view import plan_json
 from geofence.cli.run_view import run_json
 from geofence.cli.status_view import status_json
 from geofence.cli.why_view import why_json
+from geofence.crowd import Crowd
 from geofence.errors import ExitCode
 from geofence.explain import Explanation
 from geofence.flows.flow import Flow, FlowState
@@ -76,6 +77,7 @@ def documents() -> Iterator[object]:
             applied_at=NOW,
             reason="refresh",
             services=(ServiceStatus("sip", ("5060/udp",), Count(1, 2)),),
+            crowd=Crowd(Family.IPV4, 10 << 24 | 1, 16, 20),
             sets={"allow4": 1},
             lists=LISTS,
             exceptions=InForce(waiting=(Waiting("office", "not applied yet"),)),
@@ -113,6 +115,6 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     printed = {key for document in documents() for key in keys(document)} - BY_NAME
     assert printed <= words
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
-    commands |= {"status", "why", "history"}
+    commands |= {"repair", "status", "why", "history"}
     states = {*ListOutcome, *Ending, *Action, "null", "unknown", "recovered", "watch"}
     assert words - commands - states == printed - commands - states

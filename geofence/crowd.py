@@ -1,0 +1,88 @@
+"""Do most sources share one private address? Then something in front hides who they are. Pure.
+
+A proxy, a load balancer or a container's port forwarding that masquerades gives every packet its
+own address, and to trust that address is to let in everybody.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from geofence.flows.flow import Flow
+from geofence.model.policy import Ports, Protocol
+from geofence.model.prefixes import AddressSpace, Family, Prefix, address_text
+from geofence.model.ruleset import FencedService
+
+FEWEST_FLOWS = 10
+"""Flows of one source below which they may be a phone's: it has a registration over two transports
+and three calls, each with RTP and RTCP both ways, and seldom more at a time."""
+MOST_SHARE = 0.8
+"""Share of the flows that no single device has on a PBX with several phones and trunks."""
+
+_PRIVATE = AddressSpace.of(
+    (
+        Prefix(Family.IPV4, 10 << 24, 8),
+        Prefix(Family.IPV4, 172 << 24 | 16 << 16, 12),
+        Prefix(Family.IPV4, 192 << 24 | 168 << 16, 16),
+        Prefix(Family.IPV4, 100 << 24 | 64 << 16, 10),
+        Prefix(Family.IPV4, 169 << 24 | 254 << 16, 16),
+        Prefix(Family.IPV6, 0xFC << 120, 7),
+        Prefix(Family.IPV6, 0xFE80 << 112, 10),
+    )
+)
+"""RFC 1918, 6598, 3927, 4193 and 4291: addresses that tell nothing of where somebody is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Many flows from one private address."""
+
+    family: Family
+    address: int
+    flows: int
+    """Flows of this source to fenced ports."""
+    of: int
+    """Flows of all sources to fenced ports."""
+
+    @property
+    def share(self) -> float:
+        """Part of all flows, from 0 to 1."""
+        return self.flows / self.of
+
+    def __str__(self) -> str:
+        source = address_text(self.family, self.address)
+        return (
+            f"{self.flows} of {self.of} connections to fenced ports come from {source}, a private "
+            "address: something in front may hide who the sources are, and then the fence cannot "
+            "tell them apart."
+        )
+
+
+def crowd(
+    services: Iterable[FencedService], flows: Iterable[Flow], *, dropped: int
+) -> Crowd | None:
+    """The private address that most flows to fenced ports come from; None if there is none.
+
+    Args:
+        services: what is fenced.
+        flows: as the kernel knows them.
+        dropped: packets that the fence dropped so far. Where it drops some, it sees sources.
+    """
+    if dropped:
+        return None
+    ranges = [ports for service in services for ports in service.ports]
+    sources = Counter(
+        (flow.family, flow.source) for flow in flows if flow.inbound and _is_to(ranges, flow)
+    )
+    (source, most), *_ = sources.most_common(1) or [((Family.IPV4, 0), 0)]
+    total = sources.total()
+    if most < FEWEST_FLOWS or most < MOST_SHARE * total or source[1] not in _PRIVATE[source[0]]:
+        return None
+    return Crowd(*source, most, total)
+
+
+def _is_to(ranges: Iterable[Ports], flow: Flow) -> bool:
+    protocol = Protocol(flow.protocol)
+    return any(ports.protocol is protocol and flow.port in ports for ports in ranges)

@@ -1,0 +1,110 @@
+"""Which private networks are trusted, and on which interface. Pure.
+
+An address says little by itself: a neighbour on the provider's network may have one of 10.0.0.0/8,
+and so has whoever comes through a front that hides sources. So a network that the rules name is
+trusted only on the interface by which this host reaches it.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from geofence.model.policy import LOOPBACK, Policy
+from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
+from geofence.model.ruleset import LocalNetwork
+
+
+class Reached(StrEnum):
+    """How this host reaches a network."""
+
+    CONNECTED = "connected"
+    """Directly: an interface has an address in it."""
+    ROUTED = "routed"
+    """By a gateway."""
+
+
+class Place(NamedTuple):
+    """A network, and the interface by which this host reaches it."""
+
+    interface: str
+    prefix: Prefix
+    how: Reached
+
+
+BROADEST = {Family.IPV4: 8, Family.IPV6: 7}
+"""Lengths of 10.0.0.0/8 and fc00::/7, the broadest private networks. A shorter route leads to the
+Internet or to a part of it (as 0.0.0.0/1 and 128.0.0.0/1 of a VPN do), not to a network of ours."""
+
+LINK_LOCAL = (
+    Prefix(Family.IPV4, 169 << 24 | 254 << 16, 16),
+    Prefix(Family.IPV6, 0xFE80 << 112, 10),
+)
+"""RFC 3927 and RFC 4291: every interface has them, so where they are connected says nothing."""
+
+_LOOPBACKS = (Prefix(Family.IPV4, 127 << 24, 8), Prefix(Family.IPV6, 1, 128))
+_NOWHERE_BY_ROUTE = AddressSpace.of((*LINK_LOCAL, *_LOOPBACKS))
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""Names that rules can write too; the kernel allows others, some of which mean more to iptables."""
+
+
+def local_networks(policy: Policy, places: Iterable[Place]) -> tuple[LocalNetwork, ...]:
+    """The networks to trust, each on its interface, in ascending order and without overlaps.
+
+    Args:
+        policy: the rules.
+        places: what this host reaches, and by which interface.
+    """
+    named = [(each.interface, each.prefix) for each in policy.local_on]
+    named += [(interface, prefix) for interface in policy.link_local for prefix in LINK_LOCAL]
+    candidates = policy.local - _NOWHERE_BY_ROUTE
+    met = {
+        place[:2]
+        for place in places
+        if meets(candidates[place.prefix.family], place.prefix)
+        and _counts(place, policy.interfaces)
+    }
+    named += [
+        (interface, part)
+        for interface, prefix in met
+        for part in _common(candidates[prefix.family], prefix)
+    ]
+    return tuple(
+        LocalNetwork(interface, prefix)
+        for interface in sorted({interface for interface, _ in named})
+        for prefix in _united(prefix for name, prefix in named if name == interface)
+    )
+
+
+def where_trusted(networks: Iterable[LocalNetwork], family: Family, address: int) -> list[str]:
+    """The interfaces on which the address is trusted."""
+    return [
+        interface
+        for interface, prefix in networks
+        if prefix.family is family and prefix.network <= address < prefix.past
+    ]
+
+
+def meets(candidates: PrefixSet, prefix: Prefix) -> bool:
+    """Whether they have an address in common; as cheap as a table of all the Internet needs."""
+    bounds = candidates.bounds
+    at = bisect_right(bounds, prefix.network)
+    return bool(at & 1) or (at < len(bounds) and bounds[at] < prefix.past)
+
+
+def _counts(place: Place, trusted: Collection[str]) -> bool:
+    interface, prefix, _ = place
+    plain = interface != LOOPBACK and _PLAIN_NAME.fullmatch(interface)
+    return bool(plain) and prefix.length >= BROADEST[prefix.family] and interface not in trusted
+
+
+def _common(candidates: PrefixSet, prefix: Prefix) -> list[Prefix]:
+    return (candidates & PrefixSet.of(prefix.family, (prefix,))).prefixes()
+
+
+def _united(prefixes: Iterable[Prefix]) -> list[Prefix]:
+    space = AddressSpace.of(prefixes)
+    return [prefix for family in Family for prefix in space[family].prefixes()]
