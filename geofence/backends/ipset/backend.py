@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from geofence.backends.ipset import iptables, rivals
+from geofence.backends.ipset import iptables, rivals, units
 from geofence.backends.ipset.iptables import Table, Tool
 from geofence.backends.ipset.sets import KernelSets, SetHeader
 from geofence.errors import BackendError, BackendUnavailable, GeofenceError
@@ -24,7 +24,10 @@ class IpsetBackend:
     name = "ipset"
 
     def obstacle(self) -> str | None:
-        """Why ipset and iptables cannot work here, or None."""
+        """Why ipset and iptables cannot work here, or not for the units, or None."""
+        limit = units.obstacle()
+        if limit is not None:
+            return limit
         try:
             for tool in iptables.TOOLS:
                 tool.save()
