@@ -34,6 +34,7 @@ from geofence.operations.gather import (
     stale,
     stored,
     switched_for_nothing,
+    unchanging,
     unwatched,
 )
 from geofence.operations.live import look_at
@@ -84,6 +85,7 @@ def plan(
         *(report.problem for report in reports if report.problem),
         *(f"{each}." for each in overlapping),
         *switched_for_nothing(policy),
+        *unchanging(site, reports),
         *never_resolved(policy.enabled_exceptions(), lists),
     )
     try:
@@ -166,6 +168,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         notes=(
             *problems,
             *switched_for_nothing(policy),
+            *unchanging(site, reports),
             *never_resolved(let_in, hosts),
             *(() if wrong else _unfenced(policy, services, observed)),
         ),

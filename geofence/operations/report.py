@@ -77,6 +77,10 @@ class PlanReport:
     notes: tuple[str, ...] = ()
     """What could not be read, and what that means for the plan."""
 
+    def with_notes(self, notes: tuple[str, ...]) -> PlanReport:
+        """Return the report with more to tell, before what it tells already."""
+        return replace(self, notes=(*notes, *self.notes))
+
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
