@@ -131,6 +131,15 @@ def fence_stands() -> bool:
     return any(_seen(registry.load(name)).fenced for name in registry.MODULES)
 
 
+def foreign_objects() -> tuple[str, ...]:
+    """Objects under geofence's names, in whichever backend, that somebody else must have made.
+
+    Raises:
+        BackendError: there may be some that cannot be read.
+    """
+    return tuple(name for each in registry.MODULES for name in _seen(registry.load(each)).foreign)
+
+
 def _seen(backend: Backend) -> Observed:
     try:
         return backend.observe()

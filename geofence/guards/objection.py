@@ -27,11 +27,13 @@ class Guard(StrEnum):
     """The plan would deny the SSH session it is applied from."""
     LIVE_SOURCES = "live-sources"
     """The plan would deny most of those who now talk to the fenced ports."""
+    FOREIGN = "foreign"
+    """The kernel holds what another program made under geofence's names."""
 
     @property
     def of_a_list(self) -> bool:
         """Whether the override names a list: ``shrink=JP``."""
-        return self not in (Guard.SSH, Guard.LIVE_SOURCES)
+        return self not in (Guard.SSH, Guard.LIVE_SOURCES, Guard.FOREIGN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.fallback import write_fallback
+from geofence.operations.foreign import refuse_foreign
 from geofence.operations.gather import (
     Watch,
     fetched,
@@ -173,6 +174,7 @@ def commit(
         desired: the ruleset.
         lists: where its content comes from.
     """
+    refuse_foreign(site, wish.accept)
     newest, _ = site.generations.newest()
     change = look_at(newest.ruleset if newest else None, desired, wish.revoked, cutting=wish.cut)
     change.refuse(wish.accept, wish.ssh)
