@@ -253,9 +253,10 @@ def programs(checkout: Path) -> set[Path]:
     return set((checkout / "programs").rglob("*"))
 
 
-def test_what_an_install_once_left_is_named(machine: Path) -> None:
+@pytest.mark.parametrize("name", [".venv", "build", "geofence.egg-info"])
+def test_what_root_once_left_is_named(machine: Path, name: str) -> None:
     place(machine, "python3", "exit 0")
-    left = machine / "geofence.egg-info"
+    left = machine / name
     left.mkdir()
     # Root may write everything, so the script is told otherwise.
     script = (machine / "bootstrap").read_text()
