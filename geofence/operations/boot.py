@@ -75,7 +75,7 @@ def _without_record(site: Site, notes: tuple[str, ...]) -> RunReport:
     policy, wrong = _policy_or_shipped(site)
     chosen = site.choose_backend(policy.backend)
     observed = chosen.backend.observe()
-    if observed.rules or observed.sets:
+    if (observed.rules or observed.sets) and not observed.foreign:
         return _without_ruleset(site, notes)
     told = (
         f"Nothing was ever applied here ({site.state_directory} records no generation), so nothing "
@@ -193,7 +193,14 @@ def _policy_or_shipped(site: Site) -> tuple[Policy, tuple[str, ...]]:
 
 
 def remove(site: Site) -> tuple[str, ...]:
-    """Take all of geofence out of the kernel, whichever backend put it there; their names."""
+    """Take all of geofence out of the kernel, whichever backend put it there; their names.
+
+    Raises:
+        GuardRefusal: what is there under geofence's names is another program's.
+    """
+    from geofence.operations.foreign import refuse_removal
+
+    refuse_removal(site)
     if not site.state_directory.is_dir():
         return _removed()
     with exclusive(site.state_directory, site.lock_seconds):

@@ -25,6 +25,7 @@ from geofence.model.plan import Count, Observed, Plan
 from geofence.model.policy import Policy, Ports, besides_loopback
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import Action, Ruleset, SetKey
+from geofence.operations.foreign import foreign_objections
 from geofence.operations.gather import (
     Gathered,
     Watch,
@@ -97,7 +98,8 @@ def plan(
     newest, _ = site.generations.newest()
     recorded = newest.ruleset if newest else None
     change = look_at(recorded, made.observed, desired, blocked=blocked(policy, lists))
-    notes = (*notes, *change.notes, *map(str, accepted(change.objections(ssh), accept)))
+    objections = (*foreign_objections(site), *change.objections(ssh))
+    notes = (*notes, *change.notes, *map(str, accepted(objections, accept)))
     return PlanReport(made, chosen.why, reports, change.impact, notes)
 
 

@@ -20,6 +20,7 @@ from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.fallback import write_fallback
+from geofence.operations.foreign import refuse_foreign
 from geofence.operations.gather import (
     Watch,
     fetched,
@@ -181,6 +182,7 @@ def commit(  # noqa: PLR0913 - what a run is about
         lists: where its content comes from.
         denied: whom blocklists deny.
     """
+    refuse_foreign(site, wish.accept)
     newest, _ = site.generations.newest()
     recorded, observed = newest.ruleset if newest else None, chosen.backend.observe()
     change = look_at(recorded, observed, desired, wish.revoked, blocked=denied, cutting=wish.cut)

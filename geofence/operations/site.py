@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geofence.backends.choose import Chosen, choose
-from geofence.errors import BackendUnavailable
+from geofence.errors import BackendUnavailable, StateError
 from geofence.model.generation import Generation
 from geofence.model.policy import BackendChoice, Policy
 from geofence.state.files import clean_debris
@@ -123,12 +123,12 @@ class Site:
         return load_policy(self.rules_directories[:1])
 
     def choose_backend(self, wanted: BackendChoice) -> Chosen:
-        """The backend to use, given what the rules or a generation want.
+        """The backend to use, given what the rules want.
 
         Raises:
             BackendUnavailable: it cannot work here.
         """
-        return self._choose(wanted, "as the rules say")
+        return self._choose(wanted, "as the rules say", self._holder())
 
     def choose_again(self, generation: Generation) -> Chosen:
         """The backend that held a generation, or any that works if that one no longer can.
@@ -138,11 +138,29 @@ class Site:
         """
         try:
             before = BackendChoice(generation.backend)
-            return self._choose(before, f"as generation {generation.number} was")
+            because = f"as generation {generation.number} was"
+            return self._choose(before, because, generation.backend)
         except (BackendUnavailable, ValueError):
-            return self.choose_backend(BackendChoice.AUTO)
+            return self._choose(BackendChoice.AUTO, "", generation.backend)
 
-    def _choose(self, wanted: BackendChoice, because: str) -> Chosen:
+    def choose_holder(self, generation: Generation) -> Chosen:
+        """The backend that holds the fence now, for a generation that another may have held.
+
+        Raises:
+            BackendUnavailable: none can.
+        """
+        newest, _ = self.generations.newest()
+        return self.choose_again(newest or generation)
+
+    def _holder(self) -> str | None:
+        """The backend of the newest generation, which every run keeps to."""
+        try:
+            newest, _ = self.generations.newest()
+        except StateError:
+            return None
+        return newest.backend if newest else None
+
+    def _choose(self, wanted: BackendChoice, because: str, holder: str | None) -> Chosen:
         if self.backend is not None:
-            return choose(self.backend, "as --backend says")
-        return choose(wanted, because)
+            return choose(self.backend, "as --backend says", holder)
+        return choose(wanted, because, holder)
