@@ -321,7 +321,7 @@ def why(
     from geofence.cli.progress import watching
     from geofence.cli.screen import Screen, print_json
     from geofence.cli.why_view import show_why, why_json
-    from geofence.operations.look import why as look
+    from geofence.operations.why import why as look
 
     screen, source = Screen(), parse_address(address)
     with watching(screen) as watch:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from geofence.apply import survey
@@ -12,7 +11,6 @@ from geofence.backends.choose import Chosen
 from geofence.backends.interface import Backend
 from geofence.crowd import Crowd, crowd
 from geofence.errors import BackendError, BackendUnavailable, GeofenceError, RulesError, StateError
-from geofence.explain import Explanation, countries_of, explain, parts
 from geofence.flows.conntrack import read_flows
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import accepted
@@ -22,13 +20,12 @@ from geofence.merge import merge
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, ListKind
 from geofence.model.plan import Count, Observed, Plan
-from geofence.model.policy import Policy, Ports, besides_loopback
-from geofence.model.prefixes import AddressSpace, Family, PrefixSet
-from geofence.model.ruleset import Action, Ruleset, SetKey
+from geofence.model.policy import Policy
+from geofence.model.prefixes import AddressSpace, PrefixSet
+from geofence.model.ruleset import Ruleset, SetKey
 from geofence.operations.gather import (
     Gathered,
     Watch,
-    at_hand,
     fetched,
     spaces,
     stale,
@@ -39,11 +36,9 @@ from geofence.operations.gather import (
 from geofence.operations.live import look_at
 from geofence.operations.probation import is_over
 from geofence.operations.report import (
-    ListOutcome,
     PlanReport,
     ServiceStatus,
     StatusReport,
-    WhyReport,
 )
 from geofence.operations.run import check_overrides
 from geofence.operations.site import Site
@@ -239,87 +234,6 @@ def _services(
         )
         for service in services
     )
-
-
-def why(
-    site: Site,
-    source: tuple[Family, int],
-    ports: tuple[Ports, ...],
-    watch: Watch = unwatched,
-) -> WhyReport:
-    """What a new packet from an address meets, and why.
-
-    Where a country list was never accepted, so that there would be no answer, the sources of all
-    lists that never were are asked; nothing is stored. One that cannot be had holds nothing, as in
-    the fence that stands without it.
-
-    Args:
-        site: the installation.
-        source: family and address.
-        ports: destination ports to ask for; none means every range of every service.
-        watch: told what goes on while lists are fetched.
-    """
-    policy = site.policy()
-    gathered = _answering(site, policy, watch)
-    lists = dict(at_hand(site))
-    missing: dict[ListId, AddressSpace] = {}
-    for report in gathered.reports:
-        if not report.is_absent:
-            lists[report.id] = report.space
-        elif report.id.kind is ListKind.COUNTRY:
-            missing[report.id] = report.space
-    ruleset = merge(policy, lists | missing, read_places())
-    everything = (ports for service in policy.services for ports in service.ports)
-    asked = parts(ports or everything, policy.services)
-    found = tuple(explain(policy, lists, ruleset, source, port) for port in asked)
-    return WhyReport(
-        countries=countries_of(lists, *source),
-        countries_at_hand=tuple(i.name for i in lists if i.kind is ListKind.COUNTRY),
-        explanations=found,
-        notes=(
-            *gathered.notes,
-            *(
-                f"There is no version of the list {name}: here it holds nothing."
-                for name in missing
-            ),
-            *_let_in_otherwise(policy, found),
-            *_in_force(site, policy, ruleset, offline=not gathered.renewed),
-        ),
-    )
-
-
-def _let_in_otherwise(policy: Policy, found: Iterable[Explanation]) -> tuple[str, ...]:
-    """That what is dropped is so only if it comes by an interface that is not trusted."""
-    trusted = ", ".join(besides_loopback(policy.interfaces))
-    if not trusted or all(each.action is Action.PASS for each in found):
-        return ()
-    return (f"By a trusted interface ({trusted}) it gets in all the same ([local] interfaces).",)
-
-
-def _answering(site: Site, policy: Policy, watch: Watch) -> Gathered:
-    """The lists at hand; where they give no answer, with those that were never accepted."""
-    reports = stored(site, policy)
-    absent = [report.id for report in reports if report.outcome is ListOutcome.MISSING]
-    if not any(name.kind is ListKind.COUNTRY for name in absent):
-        return Gathered(reports)
-    gathered = fetched(site, policy, absent, watch=watch)
-    had = ", ".join(str(candidate.accepted.id) for candidate in gathered.renewed)
-    told = f"Fetched for this answer and not stored, for no version was ever accepted: {had}."
-    problems = (report.problem for report in gathered.reports if report.problem)
-    return replace(gathered, notes=(*gathered.notes, *problems, *((told,) if had else ())))
-
-
-def _in_force(site: Site, policy: Policy, ruleset: Ruleset, *, offline: bool) -> tuple[str, ...]:
-    """Whether the kernel holds what the answer is about; nothing where it cannot be read."""
-    try:
-        newest, _ = site.generations.newest()
-        made = _plan_for(_chosen(site, policy, newest).backend, ruleset)
-    except (BackendUnavailable, StateError) as error:
-        return (f"Whether the kernel holds this fence could not be read: {error}",)
-    if made.is_empty:
-        return ()
-    plan = "geofence plan --offline" if offline else "geofence plan"
-    return (f"The kernel does not hold this fence yet; '{plan}' tells the difference.",)
 
 
 def last_refresh(site: Site) -> datetime | None:

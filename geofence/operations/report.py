@@ -18,8 +18,9 @@ from geofence.model.ruleset import LocalNetwork
 from geofence.state.journal import Outcome, Probation
 
 if TYPE_CHECKING:  # restore at boot reports neither, and should not wait for them
+    from geofence.connections import Connections
     from geofence.crowd import Crowd
-    from geofence.explain import Explanation
+    from geofence.explain import Answer, Explanation
     from geofence.flows.impact import Impact
 
 
@@ -159,6 +160,15 @@ class WhyReport:
     countries_at_hand: tuple[str, ...]
     """Codes of all countries that were looked into."""
     explanations: tuple[Explanation, ...]
+    """By the rules and lists on disk: what is so after the next run."""
+    now: tuple[Answer, ...] | None = None
+    """By the kernel, for the same ports; None if it could not be read."""
+    next_run: str = "apply"
+    """The verb that makes the kernel hold the rules and lists on disk."""
+    connections: tuple[Connections, ...] = ()
+    """Live ones from the address to fenced services."""
+    ending: str = ""
+    """How to end them; empty where there are none."""
     notes: tuple[str, ...] = ()
 
 

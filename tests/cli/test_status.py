@@ -166,7 +166,7 @@ def test_a_fence_that_another_backend_holds_as_well_is_told(fresh: Machine) -> N
     done = fresh.run("plan", "--offline", "--exit-code")
     assert done.code == 6
     assert f"  - {left}\n" in done.out
-    assert "The kernel does not hold this fence yet" in fresh.ok("why", "133.1.2.3").err
+    assert "The kernel does not hold the rules on disk yet" in fresh.ok("why", "133.1.2.3").err
 
     fresh.ok("apply")
     assert fresh.ok("status").out.startswith("The fence stands as it was applied")
