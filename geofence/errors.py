@@ -8,6 +8,7 @@
     ├── ListError                 1  a list could not be had or is not what it says
     │   └── MissingListError      1  a list is needed, and no version was ever accepted
     ├── StateError                1  the state directory cannot be read or written
+    │   └── LockError             1  its file system has no locks
     ├── BackendError              1  the kernel or a program of the backend said no
     │   ├── BackendUnavailable    1  privilege, program or kernel support is missing
     │   └── UntidyError           1  what was wanted is in the kernel, and something former too
@@ -71,6 +72,10 @@ class MissingListError(ListError):
 
 class StateError(GeofenceError):
     """The state directory cannot be read or written, or holds something damaged."""
+
+
+class LockError(StateError):
+    """The state directory cannot be locked; it can still be read."""
 
 
 class BackendError(GeofenceError):

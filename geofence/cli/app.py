@@ -252,17 +252,21 @@ def rollback(
 ) -> None:
     """Go back to an earlier generation; the next refresh applies the rules again.
 
+    Without N it is the one before what is in force; again, the one before that.
+
     Example: geofence rollback, to what was before; geofence rollback 7, to generation 7.
     """
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
     from geofence.operations.history import rollback as run
+    from geofence.operations.notify import told
     from geofence.operations.run import Wish
     from geofence.operations.terminal import ssh_session
 
     reason = f"rollback {number}" if number else "rollback"
-    wish = Wish(reason, accept or (), ssh_session(), cut=cut)
-    finish(Screen(), run(context.obj, number, wish), as_json=as_json)
+    site, wish = context.obj, Wish(reason, accept or (), ssh_session(), cut=cut)
+    report = told(site, "rollback", lambda: run(site, number, wish))
+    finish(Screen(), report, as_json=as_json)
 
 
 @app.command(hidden=True)
@@ -368,12 +372,18 @@ def _switch(
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
     from geofence.operations.exceptions import switch
+    from geofence.operations.notify import told
     from geofence.operations.terminal import ssh_session
 
-    screen, ssh = Screen(), ssh_session()
+    screen, ssh, given = Screen(), ssh_session(), accept or ()
     site = replace(context.obj, rules_required=False)  # what is not there is made
+    verb = "allow" if enabled else "revoke"
     with watching(screen) as watch:
-        report = switch(site, tuple(names), watch, enabled=enabled, accept=accept or (), ssh=ssh)
+        report = told(
+            site,
+            verb,
+            lambda: switch(site, tuple(names), watch, enabled=enabled, accept=given, ssh=ssh),
+        )
     finish(screen, report, as_json=as_json)
 
 

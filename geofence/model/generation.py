@@ -31,3 +31,5 @@ class Generation:
     backend: str
     ruleset: Ruleset
     lists: tuple[ListNote, ...] = ()
+    restores: int | None = None
+    """Number of the earlier generation that a rollback brought back with it."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 from geofence.apply import apply_ruleset, remove_all
 from geofence.backends.interface import Backend
-from geofence.errors import RulesError, StateError
+from geofence.errors import LockError, RulesError, StateError
 from geofence.flows.count import any_flow
 from geofence.local_networks import Place
 from geofence.merge import closed, merge, needed_lists
@@ -28,22 +29,59 @@ _NOTHING = Plan(Ruleset(), Observed())
 def restore(site: Site) -> RunReport:
     """Apply the last good generation: no network, no lists, no writable disk.
 
-    With none usable, ``[boot] without_ruleset`` decides.
+    With none usable, ``[boot] without_ruleset`` decides; where nothing was ever applied, nothing is
+    changed.
     """
     if not site.state_directory.is_dir():
-        return _without_ruleset(site, ())
-    with exclusive(site.state_directory, site.lock_seconds):
-        site.tidy()
-        over = lapsed(site)  # what still waits to be confirmed is meant to be in force for now
-        generation, notes = _last_good(site, over)
-        if generation is None:
-            if over is not None and over.former is None:
-                _removed()  # there was no fence before, so what stands is what was not confirmed
-            report = _without_ruleset(site, notes)
-        else:
-            another = bool(notes) or over is not None
-            report = _restored(site, generation, notes, another=another)
-        return report if over is None else _forgetting(site, over, report)
+        return _without_record(site, ())
+    with ExitStack() as held:
+        unlocked = _locked(site, held)
+        if not unlocked:
+            site.tidy()
+        return _restore(site, unlocked)
+
+
+def _locked(site: Site, held: ExitStack) -> tuple[str, ...]:
+    """Hold the lock where there can be one; a sentence where there cannot."""
+    try:
+        held.enter_context(exclusive(site.state_directory, site.lock_seconds))
+    except LockError as error:
+        return (str(error),)
+    return ()
+
+
+def _restore(site: Site, notes: tuple[str, ...]) -> RunReport:
+    over = lapsed(site)  # what still waits to be confirmed is meant to be in force for now
+    generation, damaged = _last_good(site, over)
+    if generation is not None:
+        another = bool(damaged) or over is not None
+        report = _restored(site, generation, (*notes, *damaged), another=another)
+    elif damaged or (over is None and site.generations.ever_recorded()):
+        report = _without_ruleset(site, (*notes, *damaged))
+    else:
+        if over is not None:
+            _removed()  # there was no fence before, so what stands is what was not confirmed
+        report = _without_record(site, notes)
+    return report if over is None else _forgetting(site, over, report)
+
+
+def _without_record(site: Site, notes: tuple[str, ...]) -> RunReport:
+    """Leave everything as it is: nobody has asked for a fence yet.
+
+    Something of geofence's in the kernel shows that somebody has, and that the record is lost.
+    """
+    policy, wrong = _policy_or_shipped(site)
+    chosen = site.choose_backend(policy.backend)
+    observed = chosen.backend.observe()
+    if observed.rules or observed.sets:
+        return _without_ruleset(site, notes)
+    told = (
+        f"Nothing was ever applied here ({site.state_directory} records no generation), so nothing "
+        "was changed. Run 'geofence refresh' to set up the fence."
+    )
+    said = (*notes, *wrong, told)
+    unfenced = observed.unfenced
+    return RunReport(_NOTHING, chosen.why, notes=said, unfenced=unfenced, degraded=True)
 
 
 def _last_good(site: Site, over: Probation | None) -> tuple[Generation | None, tuple[str, ...]]:

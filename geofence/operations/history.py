@@ -52,17 +52,21 @@ def rollback(site: Site, number: int | None, wish: Wish) -> RunReport:
 
     Args:
         site: the installation.
-        number: which; None for the one before the newest.
+        number: which; None for the one before what is in force.
         wish: what for.
 
     Raises:
         UsageError: there is no such generation that could be used.
     """
     with holding(site):
-        generation = _wanted(site, number)
+        generation = _before_newest(site) if number is None else _wanted(site, number)
         chosen = site.choose_again(generation)
+        origin = generation.restores or generation.number
+        wish = replace(wish, restores=origin)
         ruleset, notes = _placed(site, generation.ruleset)
-        return commit(site, wish, chosen, ruleset, generation.lists).with_notes(notes)
+        report = commit(site, wish, chosen, ruleset, generation.lists)
+        back = f"Generation {origin} is in force again. {_UNDONE}"
+        return report.with_notes((*notes, back))
 
 
 def _placed(site: Site, ruleset: Ruleset) -> tuple[Ruleset, tuple[str, ...]]:
@@ -73,12 +77,25 @@ def _placed(site: Site, ruleset: Ruleset) -> tuple[Ruleset, tuple[str, ...]]:
         return ruleset, (f"Local networks are trusted as they were then: {error}",)
 
 
-def _wanted(site: Site, number: int | None) -> Generation:
+_UNDONE = (
+    "The next refresh applies the rules again and so undoes this: change the rules, or stop the "
+    "nightly run with 'systemctl disable --now geofence-refresh.timer'."
+)
+
+
+def _before_newest(site: Site) -> Generation:
+    """The newest generation before what is in force, whatever brought that back."""
     numbers = site.generations.numbers()
-    if number is None:
-        if len(numbers) < 2:  # noqa: PLR2004 - the newest and one before it
-            raise UsageError("There is no earlier generation to roll back to.")
-        number = numbers[1]
+    newest = site.generations.read(numbers[0]) if numbers else None
+    origin = newest.restores if isinstance(newest, Generation) else None
+    earlier = [number for number in numbers if number < (origin or max(numbers, default=0))]
+    if not earlier:
+        raise UsageError("There is no earlier generation to roll back to.")
+    return _wanted(site, earlier[0])
+
+
+def _wanted(site: Site, number: int) -> Generation:
+    numbers = site.generations.numbers()
     if number not in numbers:
         known = ", ".join(map(str, numbers)) or "none"
         raise UsageError(f"There is no generation {number}; there are {known}.")

@@ -42,6 +42,7 @@ _WATCH = "watch"
 _APPLY = "apply"
 _RESTORE = "restore"
 _REFRESH = "refresh"
+_ROLLBACK = "rollback"
 _AS_IT_WAS = "the fence stands as it was, or as it was meant"
 
 
@@ -161,7 +162,7 @@ def _shows_over(command: str, bad: Ended) -> bool:
 
 def _reach(command: str) -> int:
     """How much takes part in a command: the kernel, with most the rules, in refresh the sources."""
-    return {_RESTORE: 0, _REFRESH: 2}.get(command, 1)
+    return {_RESTORE: 0, _ROLLBACK: 0, _REFRESH: 2}.get(command, 1)
 
 
 def _troubles(outcome: Outcome | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from geofence.state.lock import exclusive
 
 _PATIENCE = 3_600.0
 """Seconds that the watchman waits for another run to end; nobody is there to try again."""
+_START_TIME = 19
+"""Of the fields behind the name of the program."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -44,8 +47,10 @@ def begin(site: Site, seconds: int) -> None:
     deadline = datetime.now(UTC) + timedelta(seconds=seconds)
     former = newest.number if newest else None
     until = _since_boot() + seconds
-    site.journal.begin_probation(Probation(token, former, deadline, until, _boot()))
-    _start_watchman(site, token, seconds)
+    probation = Probation(token, former, deadline, until, _boot())
+    site.journal.begin_probation(probation)
+    number = _start_watchman(site, token, seconds)
+    site.journal.begin_probation(replace(probation, watchman=_process(str(number))))
 
 
 def confirm(site: Site) -> None:
@@ -72,9 +77,47 @@ def confirm(site: Site) -> None:
 
 
 def lapsed(site: Site) -> Probation | None:
-    """The probation that is over and not yet undone, if there is one."""
+    """The probation that nobody will undo, since it is over or its watchman is gone.
+
+    A container that is started again keeps the boot id of its host, and the clock runs on.
+    """
     probation = site.journal.probation()
-    return probation if probation is not None and is_over(probation) else None
+    if probation is None or not (is_over(probation) or _is_unwatched(probation)):
+        return None
+    return probation
+
+
+def _is_unwatched(probation: Probation) -> bool:
+    """Whether the process that was to return to the former state has ended."""
+    return bool(probation.watchman) and probation.watchman != _process(probation.watchman)
+
+
+def _process(known: str) -> str:
+    """Number and start time of the process of a number, if it runs; else empty.
+
+    The start time, field 22 of proc(5)'s stat, tells it from a later one of the same number.
+    """
+    number = known.partition(" ")[0]
+    try:
+        stat = Path(f"/proc/{number}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()
+    return f"{number} {fields[_START_TIME]}" if fields[0] != "Z" else ""
+
+
+def refuse_pending(site: Site) -> None:
+    """See that nothing waits to be confirmed, before work is done for nothing.
+
+    Raises:
+        BusyError: a probation goes on.
+    """
+    probation = site.journal.probation()
+    if probation is not None and not is_over(probation):
+        raise BusyError(
+            "What was applied last still waits to be confirmed, until "
+            f"{probation.deadline:%H:%M:%S} UTC; run 'geofence confirm', or try again then."
+        )
 
 
 def settle(site: Site) -> None:
@@ -83,15 +126,10 @@ def settle(site: Site) -> None:
     Raises:
         BusyError: a probation goes on.
     """
+    refuse_pending(site)
     probation = site.journal.probation()
-    if probation is None:
-        return
-    if not is_over(probation):
-        raise BusyError(
-            "What was applied last still waits to be confirmed, until "
-            f"{probation.deadline:%H:%M:%S} UTC; run 'geofence confirm', or try again then."
-        )
-    _return(site, probation)
+    if probation is not None:
+        _return(site, probation)
 
 
 def watch(site: Site, token: str, seconds: float) -> bool:
@@ -176,7 +214,8 @@ def _unconfirmed(probation: Probation) -> str:
     )
 
 
-def _start_watchman(site: Site, token: str, seconds: int) -> None:
+def _start_watchman(site: Site, token: str, seconds: int) -> int:
+    """Start the process that waits; its number."""
     places = (site.rules_directory.absolute(), site.state_directory.absolute())
     options = ["--rules-dir", str(places[0]), "--state-dir", str(places[1])]
     if site.backend is not None:
@@ -184,7 +223,7 @@ def _start_watchman(site: Site, token: str, seconds: int) -> None:
     # Not the program that may lie in the directory this was called in.
     program = [sys.executable, "-P", "-m", "geofence"]
     try:
-        subprocess.Popen(  # noqa: S603 - this very program, no shell
+        started = subprocess.Popen(  # noqa: S603 - this very program, no shell
             [*program, *options, "watch-probation", token, str(seconds)],
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -195,6 +234,7 @@ def _start_watchman(site: Site, token: str, seconds: int) -> None:
     except OSError as error:
         site.journal.end_probation()
         raise StateError(f"Nobody could be set to wait for 'geofence confirm': {error}.") from error
+    return started.pid
 
 
 def _boot() -> str:

@@ -29,7 +29,7 @@ from geofence.operations.gather import (
     unwatched,
 )
 from geofence.operations.live import forget_unwatched, let_in_again, look_at
-from geofence.operations.probation import begin, settle
+from geofence.operations.probation import begin, refuse_pending, settle
 from geofence.operations.report import ListReport, RunReport
 from geofence.operations.site import Site
 from geofence.routes import read_places
@@ -53,6 +53,8 @@ class Wish:
     """End live flows from there, unless the new ruleset would let them begin all the same."""
     probation_seconds: int = 0
     """How long to wait for ``confirm``; 0: what is applied stays."""
+    restores: int | None = None
+    """Number of the generation that a rollback brings back."""
 
 
 @contextmanager
@@ -77,9 +79,11 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
 
     Raises:
         UsageError: an override names no guard, or no list that the rules need.
+        BusyError: another run holds the lock, or a ruleset waits to be confirmed.
     """
     ensure_private_directory(site.state_directory)
     policy = site.policy()
+    refuse_pending(site)
     check_overrides(policy, wish.accept)  # now, too: nothing is to be fetched and stored for a slip
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
     with holding(site):
@@ -197,10 +201,10 @@ def _record(
         notes = tuple(str(found) for found in damaged)
         if newest and newest.ruleset == desired and newest.backend == backend and not damaged:
             return newest.number, notes
-        number = max(site.generations.numbers(), default=0) + 1
-        site.generations.record(
-            Generation(number, datetime.now(UTC), wish.reason, backend, desired, lists)
-        )
+        number = site.generations.next_number()
+        now = datetime.now(UTC)
+        made = Generation(number, now, wish.reason, backend, desired, lists, wish.restores)
+        site.generations.record(made)
     except StateError as error:
         unrecorded = (
             "The fence is applied but not recorded: a reboot, or the daemon when it looks next, "

@@ -13,11 +13,11 @@ import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from geofence.errors import StateError
 from geofence.model.generation import Generation, ListNote
@@ -26,6 +26,7 @@ from geofence.model.prefixes import Family, Prefix, PrefixSet, pack_addresses, u
 from geofence.model.ruleset import FencedService, LocalNetwork, Role, Ruleset, SetKey
 from geofence.state.files import (
     ensure_private_directory,
+    read_if_there,
     read_trusted,
     state_error,
     write_atomically,
@@ -33,9 +34,15 @@ from geofence.state.files import (
 
 FORMAT = 1
 KEPT = 10
-"""How many generations are kept."""
+"""How many generations are kept at least."""
+KEPT_FOR = timedelta(days=30)
+"""How long a generation is kept, unless there are too many."""
+MOST_KEPT = 60
+"""How many are kept at most."""
 
 _SUFFIX = ".generation"
+_LONGEST_NUMBER = 15
+"""Digits."""
 _WRONG = (ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
 """What reading facts raises that are not what they should be."""
 
@@ -60,6 +67,7 @@ def encode(generation: Generation) -> bytes:
             ]
             for s in ruleset.services
         ],
+        "restores": generation.restores,
         "interfaces": ruleset.interfaces,
         "local": [[n.interface, str(n.prefix)] for n in ruleset.local],
         "sets": [[k.role, k.group, k.family, len(ruleset.sets[k].bounds) // 2] for k in keys],
@@ -130,6 +138,7 @@ def _generation(facts: Mapping[str, Any], packed: bytes) -> Generation:
             tuple(_local(*network) for network in facts.get("local", ())),
         ),
         lists=tuple(ListNote(_text(n), _time(t), _text(h)) for n, t, h in facts["lists"]),
+        restores=None if (earlier := facts.get("restores")) is None else index(earlier),
     )
 
 
@@ -219,6 +228,15 @@ def _inconsistency(found: Generation, number: int) -> str:
     return ""
 
 
+class _Given(NamedTuple):
+    """Numbers that were given to generations."""
+
+    highest: int
+    """Never given again, even if what bore it was undone."""
+    kept: int
+    """The highest that was not undone; 0 for none."""
+
+
 class GenerationStore:
     """The generations of one state directory, newest first."""
 
@@ -281,8 +299,46 @@ class GenerationStore:
         """
         ensure_private_directory(self._directory)
         write_atomically(self._path(generation.number), encode(generation))
-        for number in self.numbers()[KEPT:]:
-            self._path(number).unlink(missing_ok=True)
+        self._give(max(generation.number, self._highest_ever()), generation.number)
+        oldest = generation.created_at - KEPT_FOR
+        for rank, number in enumerate(self.numbers()):
+            if rank >= MOST_KEPT or (rank >= KEPT and self._written(number) < oldest):
+                self._path(number).unlink(missing_ok=True)
+
+    def next_number(self) -> int:
+        """A number that no generation had before, nor one that was not confirmed."""
+        return max((*self.numbers(), self._highest_ever())) + 1
+
+    def ever_recorded(self) -> bool:
+        """Whether anything was applied here that was not undone, whatever is left of it.
+
+        Raises:
+            StateError: the directory is there and cannot be read.
+        """
+        return bool(self.numbers()) or self._given().kept > 0
+
+    def _highest_ever(self) -> int:
+        return self._given().highest
+
+    def _given(self) -> _Given:
+        try:
+            words = (read_if_there(self._register) or b"").decode("ascii").split()
+            return _Given(*(int(word[:_LONGEST_NUMBER]) for word in words))
+        except (StateError, ValueError, TypeError):
+            return _Given(0, 0)
+
+    def _give(self, highest: int, kept: int) -> None:
+        write_atomically(self._register, f"{highest} {kept}".encode())
+
+    def _written(self, number: int) -> datetime:
+        try:
+            return datetime.fromtimestamp(self._path(number).stat().st_mtime, UTC)
+        except OSError:  # it has just gone
+            return datetime.now(UTC)
+
+    @property
+    def _register(self) -> Path:
+        return self._directory / "numbers"
 
     def discard_after(self, number: int) -> None:
         """Take away all generations newer than one; 0 for all.
@@ -290,12 +346,15 @@ class GenerationStore:
         Raises:
             StateError: one could not be removed.
         """
+        highest = max((*self.numbers(), self._highest_ever()))
         for newer in self.numbers():
             if newer > number:
                 try:
                     self._path(newer).unlink(missing_ok=True)
                 except OSError as error:
                     raise state_error("removed", self._path(newer), error) from error
+        if self._directory.is_dir():
+            self._give(highest, number)
 
     def _path(self, number: int) -> Path:
         return self._directory / f"{number:08d}{_SUFFIX}"

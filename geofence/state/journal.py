@@ -71,6 +71,8 @@ class Probation:
     """The same in seconds since that boot, which nobody who sets the clock can move."""
     boot: str
     """Which boot of the host it began in; after another, it is over."""
+    watchman: str = ""
+    """Number and start time of the process that waits to undo it; empty if it is not known."""
 
 
 class Journal:
@@ -114,6 +116,7 @@ class Journal:
                 deadline=_moment(facts["deadline"]),
                 until=_seconds(facts["until"]),
                 boot=_text(facts["boot"]),
+                watchman=_text(facts.get("watchman", "")),
             )
         except _WRONG:
             return None

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from geofence.errors import BusyError, StateError
+from geofence.errors import BusyError, LockError, StateError
 
 _POLL_SECONDS = 0.05
 
@@ -29,6 +29,7 @@ def exclusive(directory: Path, wait_seconds: float) -> Iterator[None]:
 
     Raises:
         BusyError: another run still held the lock after that time.
+        LockError: the directory cannot be locked.
         StateError: the directory cannot be opened.
     """
     try:
@@ -56,5 +57,10 @@ def _acquire(descriptor: int, directory: Path, wait_seconds: float) -> None:
                     f"{wait_seconds:g} seconds. Try again when it has ended."
                 ) from error
             time.sleep(_POLL_SECONDS)
+        except OSError as error:
+            raise LockError(
+                f"{directory} cannot be locked: {error.strerror}; put it on a local file system, "
+                "or name another with --state-dir."
+            ) from error
         else:
             return

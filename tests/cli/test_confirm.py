@@ -104,14 +104,14 @@ def test_status_tells_that_something_waits_to_be_confirmed(one: Machine) -> None
     until = datetime.fromisoformat(one.ok("status", "--json").json["probation"]["deadline"])
     said = (
         f"What was applied last waits for 'geofence confirm' until {until:%H:%M:%S} UTC; "
-        "without it, generation 1 returns.\n"
+        "without it, generation 2 returns.\n"
     )
     assert said in one.ok("status").out
     facts = json.loads((one.state / "probation.json").read_text())
     (one.state / "probation.json").write_text(json.dumps({**facts, "boot": "another"}))
 
     assert one.ok("status", "--json").json["probation"]["over"] is True
-    over = "What was applied last was not confirmed in time: generation 1 returns with the next run"
+    over = "What was applied last was not confirmed in time: generation 2 returns with the next run"
     assert f"{over}.\n" in one.ok("status").out
     one.ok("restore")
     assert one.ok("status", "--json").json["probation"] is None

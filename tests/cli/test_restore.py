@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import json
+import os
+import select
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from geofence.model.policy import BackendChoice
 from geofence.model.prefixes import Family
+from geofence.operations.boot import restore
+from geofence.operations.site import Site
 from tests.cli.machine import BACKENDS, Machine, machine
 from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LOCAL, japan_later
 
@@ -55,6 +64,14 @@ def booted(recorded: Machine, tmp_path: Path) -> Iterator[Machine]:
     shutil.copytree(whole, recorded.state)
     recorded.write_rules()
     recorded.tool("ip", "link", "set", "lo", "up")
+
+
+def end(number: int) -> None:
+    """Kill a process, and wait for it to be gone."""
+    descriptor = os.pidfd_open(number)
+    os.kill(number, signal.SIGKILL)
+    assert select.select([descriptor], [], [], 30)[0]
+    os.close(descriptor)
 
 
 def spoil(*paths: Path) -> None:
@@ -109,14 +126,13 @@ def test_a_damaged_generation_is_named_and_the_one_before_it_restored(booted: Ma
     assert first.exists()
 
 
-@pytest.mark.parametrize("lost", ["damaged", "gone", "state gone"])
+@pytest.mark.parametrize("lost", ["damaged", "gone"])
 def test_with_none_usable_the_fence_is_closed_and_says_so(booted: Machine, lost: str) -> None:
     if lost == "damaged":
         spoil(*booted.generations())
-    elif lost == "gone":
-        shutil.rmtree(booted.state / "generations")
     else:
-        shutil.rmtree(booted.state)
+        for generation in booted.generations():
+            generation.unlink()
 
     done = booted.run("restore", "--json")
 
@@ -160,7 +176,7 @@ def test_with_none_usable_a_fence_that_stands_is_left_alone(booted: Machine) -> 
 
 
 def test_with_none_usable_and_wrong_rules_those_that_ship_close_the_fence(booted: Machine) -> None:
-    shutil.rmtree(booted.state / "generations")
+    spoil(*booted.generations())
     booted.rule("60-wrong.toml", "[alow]\n")
 
     done = booted.run("restore")
@@ -169,6 +185,82 @@ def test_with_none_usable_and_wrong_rules_those_that_ship_close_the_fence(booted
     assert "those that ship were taken" in done.err
     assert "60-wrong.toml:1" in done.err
     assert booted.gets_in(*JAPANESE, LOCAL[0]) == [*[False] * len(JAPANESE), True]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_where_nothing_was_ever_applied_nothing_is_changed(tmp_path: Path, backend: str) -> None:
+    """The boot unit may be enabled before the first refresh, or after one that a guard refused."""
+    with machine(tmp_path, backend) as bare:
+        for made in ("nothing", "lists"):
+            if made == "lists":
+                bare.serve("JP", b'{"countryCode": "JP"')
+                assert bare.run("refresh").code != 0
+                assert bare.state.is_dir()
+            done = bare.run("restore")
+
+            assert done.code == 5
+            assert "Nothing was ever applied here" in done.err
+            assert "Run 'geofence refresh'" in done.err
+            assert "There is NO FENCE" in done.out
+            assert not bare.observe().sets
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_reboot_before_confirm_brings_the_former_fence_back(tmp_path: Path, backend: str) -> None:
+    """A container keeps the boot id of its host; but what was to undo it is gone."""
+    with machine(tmp_path, backend) as made:
+        made.ok("refresh")
+        made.rule("70-mine.toml", "[allow]\ncountries = []\n")
+        made.ok("apply", "--confirm-within", "5m")
+        waiting = json.loads((made.state / "probation.json").read_text(encoding="utf-8"))
+        made.clear()
+        assert "generation 2, verified" in made.ok("restore").out, "the watchman still waits"
+        made.clear()
+        end(int(waiting["watchman"].split()[0]))
+
+        done = made.run("restore")
+
+        assert "is now that of generation 1, verified" in done.out
+        assert made.gets_in(*JAPANESE) == [True, True]
+        assert not (made.state / "probation.json").exists()
+        assert "generation 1" in made.run("restore").said
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_first_fence_that_was_not_confirmed_leaves_none(tmp_path: Path, backend: str) -> None:
+    with machine(tmp_path, backend) as made:
+        made.run("plan")
+        made.ok("refresh")
+        made.ok("remove")
+        for generation in (made.state / "generations").iterdir():
+            generation.unlink()
+        made.ok("apply", "--confirm-within", "5m")
+        waiting = json.loads((made.state / "probation.json").read_text(encoding="utf-8"))
+        end(int(waiting["watchman"].split()[0]))
+        made.clear()
+
+        assert "Nothing was ever applied here" in made.run("restore").err
+        assert not made.observe().sets
+
+
+def test_a_state_directory_that_cannot_be_locked_keeps_no_fence_down(
+    booted: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS without a lock daemon."""
+    monkeypatch.setattr(fcntl, "flock", _no_locks)
+    site = Site(booted.rules, booted.state, BackendChoice(booted.backend))
+
+    with booted.host.entered():
+        report = restore(site)
+
+    assert (report.generation, report.degraded) == (2, True)
+    [said] = report.notes
+    assert "cannot be locked: No locks available; put it on a local file system" in said
+    assert booted.gets_in(GONE, COME) == [False, True]
+
+
+def _no_locks(_descriptor: int, _operation: int) -> None:
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
 def test_a_disk_that_cannot_be_written_to_is_no_obstacle(booted: Machine) -> None:

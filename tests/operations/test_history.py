@@ -39,18 +39,24 @@ def test_there_and_back(tmp_path: Path, backend: str) -> None:
 
         made.ok("rollback")
         assert made.gets_in(GONE, COME, OFFICE) == [False, True, False]
+        assert "'systemctl disable --now geofence-refresh.timer'" in made.ok("rollback").said
+        assert made.gets_in(GONE, COME, OFFICE) == [True, False, False], "a second goes further"
+        assert "There is no earlier generation" in made.run("rollback").err
+        made.ok("rollback", "2")
         made.ok("rollback", "1")
         assert made.gets_in(GONE, COME, OFFICE) == [True, False, False]
         told = made.ok("history", "--json").json
         assert [(each["generation"], each["reason"]) for each in told] == [
-            (5, "rollback 1"),
+            (7, "rollback 1"),
+            (6, "rollback 2"),
+            (5, "rollback"),
             (4, "rollback"),
             (3, "allow office"),
             (2, "refresh"),
             (1, "refresh"),
         ]
-        assert [each["lists"] for each in told[:2]] == [told[4]["lists"], told[3]["lists"]]
-        assert [len(each["lists"]) for each in told] == [1] * 5
+        assert [each["lists"] for each in told[:2]] == [told[6]["lists"], told[5]["lists"]]
+        assert [len(each["lists"]) for each in told] == [1] * 7
         assert told[0]["lists"] != told[1]["lists"]
         assert told[0]["sets"] == [
             {"set": "allow4", "addresses_added": 65_536, "addresses_removed": 65_536}

@@ -18,7 +18,16 @@ from geofence.model.generation import Generation, ListNote
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
-from geofence.state.generations import FORMAT, KEPT, Damaged, GenerationStore, decode, encode
+from geofence.state.generations import (
+    FORMAT,
+    KEPT,
+    KEPT_FOR,
+    MOST_KEPT,
+    Damaged,
+    GenerationStore,
+    decode,
+    encode,
+)
 from tests.support.values import JAPAN, families, policy, prefix_sets
 
 NOW = datetime(2026, 2, 1, 3, 30, 12, 345678, tzinfo=UTC)
@@ -172,10 +181,33 @@ def test_the_newest_is_the_one_recorded_last(store: GenerationStore) -> None:
     assert list(store.walk()) == [numbered(3), numbered(2), numbered(1)]
 
 
-def test_only_the_last_few_are_kept(store: GenerationStore) -> None:
+def test_those_of_the_last_weeks_are_kept_and_always_some(
+    store: GenerationStore, tmp_path: Path
+) -> None:
     for number in range(1, KEPT + 4):
         store.record(numbered(number))
-    assert store.numbers() == list(range(KEPT + 3, 3, -1))
+    assert store.numbers() == list(range(KEPT + 3, 0, -1))
+    old = (numbered(1).created_at - KEPT_FOR).timestamp() - 1
+    for number in range(1, KEPT + 4):
+        os.utime(tmp_path / f"generations/{number:08d}.generation", (old, old))
+    store.record(numbered(KEPT + 4))
+    assert store.numbers() == list(range(KEPT + 4, 4, -1))
+
+
+def test_never_too_many_are_kept(store: GenerationStore) -> None:
+    for number in range(1, MOST_KEPT + 4):
+        store.record(numbered(number))
+    assert store.numbers() == list(range(MOST_KEPT + 3, 3, -1))
+
+
+def test_a_number_is_given_once(store: GenerationStore) -> None:
+    assert (store.next_number(), store.ever_recorded()) == (1, False)
+    for number in (1, 2):
+        store.record(numbered(number))
+    store.discard_after(1)
+    assert (store.next_number(), store.ever_recorded()) == (3, True)
+    store.discard_after(0)
+    assert (store.next_number(), store.ever_recorded()) == (3, False)
 
 
 def test_nobody_else_may_look_at_them(store: GenerationStore, tmp_path: Path) -> None:
