@@ -14,10 +14,12 @@ from typing import Annotated
 import typer
 
 from geofence import __version__
+from geofence.cli.commands import ForReaders, ForRoot, ForStateReaders, Verbs
 from geofence.errors import ExitCode, GeofenceError
 
 app = typer.Typer(
     name="geofence",
+    cls=Verbs,
     help="Only those whom you mean may reach SIP and RTP.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -117,7 +119,7 @@ Cut = Annotated[
 ]
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForReaders, rich_help_panel=_DAILY)
 def plan(  # noqa: PLR0913 - an option each
     context: typer.Context,
     *,
@@ -152,7 +154,7 @@ def plan(  # noqa: PLR0913 - an option each
         raise typer.Exit(ExitCode.CHANGES)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def refresh(
     context: typer.Context, *, accept: Accept = None, cut: Cut = False, as_json: Json = False
 ) -> None:
@@ -177,7 +179,7 @@ def refresh(
     finish(screen, report, as_json=as_json)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def apply(
     context: typer.Context,
     *,
@@ -209,7 +211,7 @@ def apply(
     finish(Screen(), report, as_json=as_json, reminder=reminder if seconds else "")
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def confirm(context: typer.Context) -> None:
     """Keep what 'apply --confirm-within' applied.
 
@@ -222,7 +224,7 @@ def confirm(context: typer.Context) -> None:
     Screen().say("Confirmed: the fence stays.", "green")
 
 
-@app.command(rich_help_panel=_ASK)
+@app.command(cls=ForStateReaders, rich_help_panel=_ASK)
 def history(context: typer.Context, *, as_json: Json = False) -> None:
     """List what was in force when, why, and how it differed from what was before.
 
@@ -239,7 +241,7 @@ def history(context: typer.Context, *, as_json: Json = False) -> None:
         show_history(Screen(), found)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def rollback(
     context: typer.Context,
     number: Annotated[
@@ -269,7 +271,7 @@ def rollback(
     finish(Screen(), report, as_json=as_json)
 
 
-@app.command(hidden=True)
+@app.command(cls=ForRoot, hidden=True)
 def watch_probation(
     context: typer.Context,
     token: str,
@@ -281,7 +283,7 @@ def watch_probation(
     watch(context.obj, token, seconds)
 
 
-@app.command(rich_help_panel=_ASK)
+@app.command(cls=ForRoot, rich_help_panel=_ASK)
 def status(context: typer.Context, *, as_json: Json = False) -> None:
     """Show the fence: whether it stands, what it turned away, how old its lists are.
 
@@ -307,7 +309,7 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.CHANGES)
 
 
-@app.command(rich_help_panel=_ASK)
+@app.command(cls=ForReaders, rich_help_panel=_ASK)
 def why(
     context: typer.Context,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="An IPv4 or IPv6 address.")],
@@ -341,7 +343,7 @@ Names = Annotated[
 ]
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def allow(
     context: typer.Context, names: Names, *, accept: Accept = None, as_json: Json = False
 ) -> None:
@@ -354,7 +356,7 @@ def allow(
     _switch(context, names, accept, enabled=True, as_json=as_json)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def revoke(
     context: typer.Context, names: Names, *, accept: Accept = None, as_json: Json = False
 ) -> None:
@@ -387,7 +389,7 @@ def _switch(
     finish(screen, report, as_json=as_json)
 
 
-@app.command(rich_help_panel=_MACHINERY)
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
 def restore(context: typer.Context, *, networks: Networks = False, as_json: Json = False) -> None:
     """Bring back the last good fence without network: what runs at boot.
 
@@ -412,7 +414,7 @@ geofence-refresh.timer geofence-daemon.service
   rm /etc/cron.d/geofence    (if cron does it)"""
 
 
-@app.command(rich_help_panel=_MACHINERY)
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
 def remove(context: typer.Context, *, as_json: Json = False) -> None:
     """Take all of geofence out of the kernel; rules and lists on disk stay.
 
@@ -431,7 +433,7 @@ def remove(context: typer.Context, *, as_json: Json = False) -> None:
         Screen().say("There was no fence.")
 
 
-@app.command(rich_help_panel=_MACHINERY)
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
 def daemon(
     context: typer.Context,
     *,

@@ -33,9 +33,11 @@ def parse_address(text: str) -> tuple[Family, int]:
     try:
         address = IPAddress(_without_port(text), flags=0)
     except (AddrFormatError, ValueError):
-        raise UsageError(
-            f"{text!r} is no address; give one such as 203.0.113.7 or 2001:db8::7."
-        ) from None
+        from geofence.policy.problems import plain
+
+        like = "one such as 203.0.113.7 or 2001:db8::7"
+        give = like if plain(text) == text else f"{plain(text)}, in ASCII"
+        raise UsageError(f"{text!r} is no address; give {give}.") from None
     if address.is_ipv4_mapped():
         address = address.ipv4()
     return (Family.IPV4 if address.version == 4 else Family.IPV6), int(address)  # noqa: PLR2004 - IP
