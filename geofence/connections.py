@@ -8,10 +8,17 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from geofence.flows.flow import Flow
+from geofence.flows.flow import Flow, FlowState
+from geofence.flows.impact import (
+    Touched,
+    TouchedSource,
+    begun_from_fenced_ports,
+    by_source,
+    impact,
+)
 from geofence.kernel_ruleset import Held, decide_now
 from geofence.model.policy import Ports, Protocol
-from geofence.model.ruleset import Action
+from geofence.model.ruleset import Action, Ruleset
 
 
 class Began(StrEnum):
@@ -79,3 +86,34 @@ def _service(flow: Flow, services: Iterable[Fenced]) -> str:
         if any(each.protocol is protocol and flow.port in each for each in service.ports):
             return service.name
     return ""
+
+
+def outliving(ruleset: Ruleset, flows: Iterable[Flow]) -> tuple[TouchedSource, ...]:
+    """Return whose connections go on although the ruleset would not let them begin now."""
+    denied = impact(None, ruleset, flows).denied
+    return by_source(touched for touched in denied if touched.flow.admitted)
+
+
+def unnamed_peers(ruleset: Ruleset, flows: Iterable[Flow]) -> tuple[TouchedSource, ...]:
+    """Return the peers that this host contacts from fenced ports and that no rule allows.
+
+    They may answer, and call in while the connection lasts. After a silence that is too long for
+    connection tracking their calls are dropped. Media are left out: theirs end with the call.
+    """
+    services = [
+        Fenced(service.name, service.ports)
+        for service in ruleset.services
+        if service.replies and not any(_is_media(ports) for ports in service.ports)
+    ]
+    begun = begun_from_fenced_ports(ruleset, flows)
+    answered = ((flow, _service(flow, services)) for flow in begun if flow.state is not _NEW)
+    return by_source(Touched(flow, service) for flow, service in answered if service)
+
+
+_NEW = FlowState.NEW
+_MEDIA_PORTS = 100
+"""A range of so many ports is for media: each call has its own."""
+
+
+def _is_media(ports: Ports) -> bool:
+    return ports.last - ports.first >= _MEDIA_PORTS

@@ -284,7 +284,14 @@ def watch_probation(
 
 
 @app.command(cls=ForRoot, rich_help_panel=_ASK)
-def status(context: typer.Context, *, as_json: Json = False) -> None:
+def status(
+    context: typer.Context,
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show sets, rules, sources and all lists.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show the fence: whether it stands, what it turned away, how old its lists are.
 
     Exits with 1 if there is no fence, or none for IPv4 or IPv6, and with 6 if the kernel differs
@@ -300,7 +307,7 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
     if as_json:
         print_json(status_json(report))
     else:
-        show_status(Screen(), report)
+        show_status(Screen(), report, full=full)
     if report.wrong_rules:
         raise report.wrong_rules
     if report.unfenced:

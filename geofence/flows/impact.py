@@ -56,6 +56,8 @@ class Impact:
     talking: int = 0
     """Number of sources with a live flow to a service that is fenced afterwards, which could begin
     before."""
+    unnamed: tuple[TouchedSource, ...] = ()
+    """Peers that this host contacts from fenced ports, and that no rule allows afterwards."""
 
     @property
     def denied_live(self) -> tuple[Touched, ...]:

@@ -16,6 +16,7 @@ from geofence.model.plan import Observed, Plan
 from geofence.model.policy import Policy, WithoutRuleset
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset
+from geofence.operations.counting import note_counting
 from geofence.operations.probation import forget, lapsed
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -100,6 +101,7 @@ def _restored(
     """Apply a generation; ``another``: it is not what was applied last."""
     chosen = site.choose_again(generation)
     applied = apply_ruleset(chosen.backend, generation.ruleset)
+    note_counting(site, applied.plan)
     again = _let_in_again(generation.ruleset) if another else ()
     again = (*_forget_unwatched(applied.plan), *again)
     wrong = (*notes, applied.untidy) if applied.untidy else notes
@@ -136,12 +138,14 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
     standing = _standing(policy, observed) if observed.rules else None
     if standing is not None or not observed.unfenced:
         made, said = _kept(chosen.backend, standing, observed)
+        note_counting(site, made)
     elif policy.without_ruleset is WithoutRuleset.OPEN:
         made, unfenced = _NOTHING, observed.unfenced
         only = f" for {', '.join(unfenced)}" if observed.fenced else ""
         said = f'[boot] without_ruleset = "open": there is NO FENCE{only}'
     else:
         made = apply_ruleset(chosen.backend, closed(policy, _places())).plan
+        note_counting(site, made)
         notes = (*notes, *_forget_unwatched(made))
         said = (
             '[boot] without_ruleset = "closed": only exceptions and local networks reach the '

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from geofence.connections import unnamed_peers
 from geofence.errors import BackendError, GuardRefusal
 from geofence.flows.conntrack import cut, forget, mend, read_flows, with_interfaces
 from geofence.flows.flow import Flow, from_elsewhere, from_sources
@@ -88,7 +89,8 @@ def look_at(
     except BackendError as error:
         unseen = f"Live flows were not looked at: {error}"
         return Change(before, after, revoked=revoked, notes=(unseen,))
-    return Change(before, after, flows, impact(before, after, flows), revoked)
+    touched = replace(impact(before, after, flows), unnamed=unnamed_peers(after, flows))
+    return Change(before, after, flows, touched, revoked)
 
 
 def let_in_again(ruleset: Ruleset | None) -> tuple[str, ...]:

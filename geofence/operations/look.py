@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 from geofence.apply import survey
 from geofence.backends.choose import Chosen
 from geofence.backends.interface import Backend
-from geofence.crowd import Crowd, crowd
-from geofence.errors import BackendError, BackendUnavailable, GeofenceError, RulesError, StateError
-from geofence.flows.conntrack import read_flows
+from geofence.errors import BackendUnavailable, GeofenceError, RulesError, StateError
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import accepted
 from geofence.guards.overlaps import overlaps
@@ -23,6 +21,7 @@ from geofence.model.plan import Count, Observed, Plan
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, PrefixSet
 from geofence.model.ruleset import Ruleset, SetKey
+from geofence.operations.counting import counting_since
 from geofence.operations.gather import (
     Gathered,
     Watch,
@@ -42,6 +41,11 @@ from geofence.operations.report import (
 )
 from geofence.operations.run import check_overrides
 from geofence.operations.site import Site
+from geofence.operations.status_facts import (
+    are_rules_edited,
+    look_at_surroundings,
+    look_at_traffic,
+)
 from geofence.plan import make_plan
 from geofence.plan.drift import differences
 from geofence.routes import read_places
@@ -129,6 +133,7 @@ def status(site: Site) -> StatusReport:
 def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> StatusReport:
     """What there is to tell with these rules; with none if the rules are wrong."""
     generation, damaged = site.generations.newest()
+    applied = generation.ruleset if generation else None
     chosen = _chosen(site, policy, generation)
     observed = survey(chosen.backend)
     reports = stored(site, policy)
@@ -148,7 +153,14 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         services=services,
         interfaces=generation.ruleset.interfaces if generation else policy.interfaces,
         local=generation.ruleset.local if generation else (),
-        crowd=_crowd(generation, services),
+        traffic=look_at_traffic(applied, sum(each.dropped.packets for each in services)),
+        surroundings=look_at_surroundings(applied.services if applied else ()),
+        rules_edited=None
+        if wrong or applied is None
+        else are_rules_edited(policy, reports, applied),
+        counting_since=counting_since(site) if observed.fenced else None,
+        restorable=generation is not None and bool(observed.unfenced),
+        rules=observed.rules,
         sets={key.name: held.prefix_count for key, held in sorted(observed.sets.items())},
         lists=reports,
         stale=stale(policy, reports, datetime.now(UTC)),
@@ -165,17 +177,6 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
             *(() if wrong else _unfenced(policy, services, observed)),
         ),
     )
-
-
-def _crowd(generation: Generation | None, services: tuple[ServiceStatus, ...]) -> Crowd | None:
-    """Whether most flows share a private address; None, too, where flows cannot be read."""
-    if generation is None:
-        return None
-    dropped = sum(service.dropped.packets for service in services)
-    try:
-        return crowd(generation.ruleset.services, () if dropped else read_flows(), dropped=dropped)
-    except BackendError:
-        return None
 
 
 def _chosen(site: Site, policy: Policy, generation: Generation | None) -> Chosen:

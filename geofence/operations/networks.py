@@ -11,6 +11,7 @@ from geofence.model.generation import Generation
 from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import LocalNetwork, Ruleset
 from geofence.operations.boot import restore
+from geofence.operations.counting import note_counting
 from geofence.operations.live import let_in_again
 from geofence.operations.report import RunReport
 from geofence.operations.run import holding
@@ -82,6 +83,7 @@ def _amended(site: Site, newest: Generation, now: tuple[LocalNetwork, ...]) -> R
     # Recorded first: if the kernel refuses, whoever looks after the fence next tries again.
     site.generations.record(replace(newest, ruleset=ruleset))
     applied = apply_ruleset(chosen.backend, ruleset)
+    note_counting(site, applied.plan)
     told = (
         f"Local networks {which}: {', '.join(map(str, some))}."
         for which, some in (

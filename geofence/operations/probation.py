@@ -17,6 +17,7 @@ from pathlib import Path
 
 from geofence.apply import apply_ruleset, fence_stands, remove_all
 from geofence.errors import BusyError, GeofenceError, StateError, UsageError
+from geofence.operations.counting import note_counting
 from geofence.operations.notify import note_unconfirmed, tell_unconfirmed
 from geofence.operations.site import Site
 from geofence.state.journal import Probation
@@ -187,7 +188,8 @@ def _return(site: Site, probation: Probation) -> None:
                 "What was applied last was not confirmed, but the former state cannot be brought "
                 f"back: {why or 'it is not there.'} What was applied last stays in force."
             )
-        apply_ruleset(site.choose_again(former).backend, former.ruleset)
+        applied = apply_ruleset(site.choose_again(former).backend, former.ruleset)
+        note_counting(site, applied.plan)
         let_in_again(former.ruleset)
     forget(site, probation)
 

@@ -19,9 +19,10 @@ from geofence.state.journal import Outcome, Probation
 
 if TYPE_CHECKING:  # restore at boot reports neither, and should not wait for them
     from geofence.connections import Connections
-    from geofence.crowd import Crowd
     from geofence.explain import Answer, Explanation
     from geofence.flows.impact import Impact
+    from geofence.operations.status_facts import Traffic
+    from geofence.surroundings import Surroundings
 
 
 class ListOutcome(StrEnum):
@@ -129,8 +130,18 @@ class StatusReport:
     """Those that are trusted, and so never fenced."""
     local: tuple[LocalNetwork, ...] = ()
     """Networks that are trusted, each on its interface."""
-    crowd: Crowd | None = None
-    """Most sources of live flows, if they share one private address."""
+    traffic: Traffic | None = None
+    """What live connections tell; None if they were not looked at."""
+    surroundings: Surroundings | None = None
+    """What rules of other programs do to fenced services; None if they were not looked at."""
+    rules_edited: bool | None = None
+    """Whether rules and lists on disk mean another fence; None if that is not known."""
+    restorable: bool = False
+    """Whether ``restore`` would bring a recorded fence back."""
+    rules: tuple[str, ...] = ()
+    """The kernel's, in the backend's own language."""
+    counting_since: datetime | None = None
+    """Since when ``services`` count what they dropped, UTC; None if that is not known."""
     sets: Mapping[str, int] = field(default_factory=dict)
     """Number of prefixes by name of set."""
     lists: tuple[ListReport, ...] = ()

@@ -19,6 +19,7 @@ from geofence.model.lists import ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
+from geofence.operations.counting import note_counting
 from geofence.operations.gather import (
     Watch,
     fetched,
@@ -175,6 +176,7 @@ def commit(
     if wish.probation_seconds:
         begin(site, wish.probation_seconds)
     applied = apply_ruleset(chosen.backend, desired)
+    note_counting(site, applied.plan)
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)
     # Whatever the plan was: a run that was killed may have left somebody shut out.
     notes = (*notes, *forget_unwatched(desired, applied.plan.observed), *let_in_again(desired))

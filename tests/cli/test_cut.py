@@ -43,6 +43,11 @@ class Talk:
         self._pbx.sendto(b"OPTIONS sip:phone", (destination, 5060))
         phone.recvfrom(100)
 
+    def answers(self, destination: str) -> None:
+        """Whoever the PBX has called answers."""
+        self._phone(destination).sendto(b"SIP/2.0 200 OK", (PBX, 5060))
+        self._pbx.recvfrom(100)
+
     def _asks(self, source: str) -> bool:
         self._phone(source).sendto(b"REGISTER", (PBX, 5060))
         try:

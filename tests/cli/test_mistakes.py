@@ -74,7 +74,9 @@ def test_status_tells_of_the_fence_when_the_rules_do_not_load(
 
     fresh.clear()
     gone = fresh.run("status")
-    assert (gone.code, headline(gone)) == (2, "There is NO FENCE. 'geofence refresh' makes one.")
+    what = "makes one" if generation == "lost" else "brings generation 1 back"
+    verb = "refresh" if generation == "lost" else "restore"
+    assert (gone.code, headline(gone)) == (2, f"There is NO FENCE. 'geofence {verb}' {what}.")
     assert "The rules do not load, so nothing is known of exceptions and lists.\n" in gone.out
     assert "Exceptions in force" not in gone.out
     assert gone.err.startswith(f"geofence: {wrong}:1: ")
