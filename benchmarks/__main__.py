@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import packets, processes, report, world
+from benchmarks import beside, packets, processes, report, world
 
 PARTS = ("loading", "restoring", "linearity", "starting", "packets")
 
@@ -36,10 +36,19 @@ def _options() -> argparse.Namespace:
         help="real lists: a directory that holds jp/ipv4-aggregated.txt and so on; "
         "without, made-up lists of the same shape",
     )
+    parser.add_argument(
+        "--beside",
+        type=_checkout,
+        metavar="CHECKOUT",
+        help="with the part packets: measure dropped and passed packets behind another checkout's "
+        "fence as well, in turns, instead of beside other tools",
+    )
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}; they are {', '.join(PARTS)}")
+    if options.beside and options.parts != ["packets"]:
+        parser.error("--beside goes with the part packets alone: packets --beside CHECKOUT")
     return options
 
 
@@ -48,6 +57,13 @@ def _several(text: str) -> int:
     if rounds < 2:
         raise argparse.ArgumentTypeError("needs 2 rounds or more")
     return rounds
+
+
+def _checkout(text: str) -> Path:
+    path = Path(text).resolve()
+    if not (path / "geofence" / "__init__.py").is_file():
+        raise argparse.ArgumentTypeError(f"{text} has no geofence/__init__.py")
+    return path
 
 
 def _inside(arguments: list[str]) -> int:
@@ -73,7 +89,9 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         processes.linearity(scratch, options.rounds)
     if "starting" in wanted:
         processes.starting(options.rounds)
-    if "packets" in wanted:
+    if "packets" in wanted and options.beside:
+        beside.comparing(options.beside, lists, scratch, options.rounds)
+    elif "packets" in wanted:
         packets.dropping(lists, scratch, options.rounds)
 
 

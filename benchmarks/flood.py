@@ -3,8 +3,8 @@
 A veth pair is synchronous: what the receiving kernel does with a frame, it does on the sender's
 time. So the processor time of the sending thread, a frame, is the cost of the whole way.
 
-Commands on standard input, one a line: destination MAC address and number of frames. Each is
-answered with a line: nanoseconds of processor time.
+Commands on standard input, one a line: destination MAC address, number of frames, and which of the
+files of sources, counted from 0. Each is answered with a line: nanoseconds of processor time.
 """
 
 from __future__ import annotations
@@ -106,28 +106,28 @@ class Flood:
         return time.thread_time_ns() - begun
 
 
-def main(interface: str, target: str, port: str, sources: str) -> None:
+def main(interface: str, target: str, port: str, *sources: str) -> None:
     """Build the frames and obey standard input.
 
     Args:
         interface: where to send.
         target: destination address.
         port: destination port.
-        sources: a file with a source address a line.
+        sources: files with a source address a line.
     """
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    with open(sources, encoding="ascii") as file:  # noqa: PTH123 - no need to import pathlib
-        addresses = file.read().split()
-    floods: dict[str, Flood] = {}
+    floods: dict[tuple[str, str], Flood] = {}
     print("ready", flush=True)
     for line in sys.stdin:
-        mac, count = line.split()
-        if mac not in floods:
+        mac, count, which = line.split()
+        if (mac, which) not in floods:
             hardware = bytes.fromhex(mac.replace(":", ""))
             payload = b"x" * (400 - 28)
+            with open(sources[int(which)], encoding="ascii") as file:  # noqa: PTH123 - no need to import pathlib
+                addresses = file.read().split()
             frames = [udp_frame(hardware, a, target, int(port), payload) for a in addresses]
-            floods[mac] = Flood(interface, frames)
-        print(floods[mac].send(int(count)), flush=True)
+            floods[mac, which] = Flood(interface, frames)
+        print(floods[mac, which].send(int(count)), flush=True)
 
 
 if __name__ == "__main__":

@@ -27,12 +27,12 @@ from geofence.policy import load_policy
 
 PACKETS = 25_000
 """Sent in one flood."""
-_FLOODS = 8
+FLOODS = 8
 """A round and fence, after one that warms the caches."""
 
-_SOURCES = 4_096
-_HOST = "198.51.100.1"
-_HERE, _ELSEWHERE = "02:00:00:00:00:02", "02:00:00:00:00:03"
+SOURCES = 4_096
+HOST = "198.51.100.1"
+HERE, ELSEWHERE = "02:00:00:00:00:02", "02:00:00:00:00:03"
 """MAC addresses: of this namespace, and of nobody."""
 _DEVICE = "discarded at the device"
 _HESTIA = "Hestia's layout: filter INPUT, conntrack, -m set"
@@ -44,11 +44,16 @@ class Sender:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def send(self, mac: str) -> float:
-        """Nanoseconds of processor time a frame, sender's and receiver's work together."""
+    def send(self, mac: str, which: int = 0) -> float:
+        """Nanoseconds of processor time a frame, sender's and receiver's work together.
+
+        Args:
+            mac: where to.
+            which: of the files of sources.
+        """
         assert self._process.stdin  # noqa: S101 - for the type checker; it is a pipe
         assert self._process.stdout  # noqa: S101 - for the type checker; it is a pipe
-        self._process.stdin.write(f"{mac} {PACKETS}\n")
+        self._process.stdin.write(f"{mac} {PACKETS} {which}\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline()) / PACKETS
 
@@ -57,8 +62,8 @@ def dropping(lists: Path, scratch: Path, rounds: int) -> None:
     """The fences in turns, each flooded several times a round."""
     report.heading(
         "One dropped packet",
-        f"400-byte UDP to port 5060 from {_SOURCES:,} random foreign addresses, "
-        f"JP allowed, {rounds * _FLOODS} floods of {PACKETS:,} packets; processor time above that "
+        f"400-byte UDP to port 5060 from {SOURCES:,} random foreign addresses, "
+        f"JP allowed, {rounds * FLOODS} floods of {PACKETS:,} packets; processor time above that "
         "of frames that are discarded at the device.",
     )
     policy = load_policy((shipped_rules(),))
@@ -66,10 +71,10 @@ def dropping(lists: Path, scratch: Path, rounds: int) -> None:
     japan = merged(world.list_files(scratch / "jp"))
     fences = _fences(policy, japan, scratch)
     sources = scratch / "sources"
-    sources.write_text("\n".join(world.outsiders(_SOURCES, japan | policy.local.ipv4)))
+    sources.write_text("\n".join(world.outsiders(SOURCES, japan | policy.local.ipv4)))
     costs: dict[str, list[float]] = {name: [] for name in fences}
-    with _sender(sources) as sender:
-        sender.send(_ELSEWHERE)
+    with sending(sources) as sender:
+        sender.send(ELSEWHERE)
         for _ in range(rounds):
             for name, build in fences.items():
                 empty_namespace()
@@ -92,18 +97,18 @@ def _show(costs: Mapping[str, list[float]]) -> None:
 
 def _round(sender: Sender, name: str) -> list[float]:
     """Floods against the fence that stands; fails if a packet took another way than meant."""
-    mac = _ELSEWHERE if name == _DEVICE else _HERE
+    mac = ELSEWHERE if name == _DEVICE else HERE
     sender.send(mac)
-    before = _received()
-    costs = [sender.send(mac) for _ in range(_FLOODS)]
-    looked_at, let_in = (now - then for now, then in zip(_received(), before, strict=True))
-    wanted = 0 if name == _DEVICE else PACKETS * _FLOODS
+    before = received()
+    costs = [sender.send(mac) for _ in range(FLOODS)]
+    looked_at, let_in = (now - then for now, then in zip(received(), before, strict=True))
+    wanted = 0 if name == _DEVICE else PACKETS * FLOODS
     if let_in or abs(looked_at - wanted) > wanted // 1000 + 100:
         raise SystemExit(f"{name}: {looked_at} of {wanted} packets looked at, {let_in} let in.")
     return costs
 
 
-def _received() -> tuple[int, int]:
+def received() -> tuple[int, int]:
     """Packets that IP has looked at, and those it delivered, in this namespace (RFC 4293)."""
     counters = Path("/proc/net/snmp").read_text()
     names, values = (line.split() for line in counters.splitlines() if line.startswith("Ip:"))
@@ -150,9 +155,9 @@ def _hestia(entries: Path) -> None:
 
 
 @contextmanager
-def _sender(sources: Path) -> Iterator[Sender]:
+def sending(*sources: Path) -> Iterator[Sender]:
     """Two namespaces, a pair of interfaces, and the flooding process in the second."""
-    flood = [sys.executable, "-m", "benchmarks.flood", "out", _HOST, "5060", str(sources)]
+    flood = [sys.executable, "-m", "benchmarks.flood", "out", HOST, "5060", *map(str, sources)]
     waiting = ["sh", "-c", 'read go && exec "$@"', "sh", *flood]
     process = subprocess.Popen(
         ["unshare", "--net", *waiting],
@@ -179,8 +184,8 @@ def _wire(pid: int) -> None:
     inside = ["nsenter", "--target", str(pid), "--net"]
     for command in (
         ["ip", "link", "set", "lo", "up"],
-        ["ip", "link", "add", "pbx", "address", _HERE, "type", "veth", *peer],
-        ["ip", "address", "add", f"{_HOST}/24", "dev", "pbx"],
+        ["ip", "link", "add", "pbx", "address", HERE, "type", "veth", *peer],
+        ["ip", "address", "add", f"{HOST}/24", "dev", "pbx"],
         ["ip", "link", "set", "pbx", "up"],
         [*inside, "ip", "link", "set", "out", "up"],
         ["ip", "route", "add", "default", "dev", "pbx"],  # else foreign sources are martians

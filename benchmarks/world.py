@@ -167,3 +167,10 @@ def outsiders(count: int, inside: PrefixSet) -> Iterator[str]:
     chance = random.Random(count)  # noqa: S311 - the same addresses every time, nothing secret
     drawn = (chance.randrange(_FIRST, 224 << 24) for _ in iter(int, 1))
     return islice((address_text(FAMILY, a) for a in drawn if a not in inside), count)
+
+
+def insiders(count: int, inside: PrefixSet) -> Iterator[str]:
+    """Unicast addresses that are in the set, as evenly as its prefixes lie in the world."""
+    chance = random.Random(count)  # noqa: S311 - the same addresses every time, nothing secret
+    drawn = (chance.randrange(_FIRST, 224 << 24) for _ in iter(int, 1))
+    return islice((address_text(FAMILY, a) for a in drawn if a in inside), count)

@@ -24,13 +24,14 @@ from typing import NoReturn
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from geofence.errors import BackendError, BusyError, ExitCode, GeofenceError, StateError, unexpected
+from geofence.errors import BackendError, BusyError, ExitCode, GeofenceError, StateError
 from geofence.figures import plural
 from geofence.model.policy import Policy
 from geofence.operations.boot import restore
 from geofence.operations.look import last_refresh
 from geofence.operations.networks import follow
-from geofence.operations.notify import told, told_failing, told_healing
+from geofence.operations.notify import told
+from geofence.operations.repair import reason, repair
 from geofence.operations.report import RunReport
 from geofence.operations.run import Wish, refresh
 from geofence.operations.site import Site
@@ -69,7 +70,7 @@ def run(site: Site, watch_seconds: float = WATCH_SECONDS) -> NoReturn:
     policy = site.policy()
     signals = _hear_signals()
     scheduler = _scheduler(site, policy)
-    watch = _Job("watch", lambda: _heal(site))
+    watch = _Job("watch", lambda: repair(site))
     Thread(target=_follow, args=(site, watch_seconds), daemon=True).start()
     _log.info("Refreshing daily at %s, watching every %g s.", policy.daemon_at, watch_seconds)
     while _none_within(watch_seconds, signals):
@@ -161,25 +162,6 @@ def _leave(site: Site) -> NoReturn:
     os._exit(ExitCode.DONE)
 
 
-def _heal(site: Site) -> RunReport:
-    """Compare the kernel with what was applied; put right, and count, what others changed."""
-    try:
-        report = restore(site)
-    except BusyError:
-        raise  # says nothing of the fence
-    except Exception as error:
-        why = str(error) if isinstance(error, GeofenceError) else _unexpected(error)
-        for note in told_failing(site, why):
-            error.add_note(note)
-        raise
-    report = report.with_notes(told_failing(site, ""))
-    return report if report.plan.is_empty else report.with_notes(told_healing(site))
-
-
-def _unexpected(error: Exception) -> str:
-    return f"An unexpected {unexpected(error)} ended it."
-
-
 def _missed_a_day(site: Site) -> bool:
     last = last_refresh(site)
     # A moment yet to come says that the clock was set back, and nothing of what was missed.
@@ -209,7 +191,7 @@ class _Job:
         except GeofenceError as error:
             self._warn(logging.ERROR, (str(error), *getattr(error, "__notes__", ())))
         except Exception as error:  # noqa: BLE001 - a bug leaves the fence as it is, not unwatched
-            self._warn(logging.ERROR, (_unexpected(error), *getattr(error, "__notes__", ())), error)
+            self._warn(logging.ERROR, (reason(error), *getattr(error, "__notes__", ())), error)
         else:
             self._warn(logging.WARNING, report.notes)
             self._tell(report)

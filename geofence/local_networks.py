@@ -8,6 +8,7 @@ trusted only on the interface by which this host reaches it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import NamedTuple
@@ -60,7 +61,12 @@ def local_networks(policy: Policy, places: Iterable[Place]) -> tuple[LocalNetwor
     named = [(each.interface, each.prefix) for each in policy.local_on]
     named += [(interface, prefix) for interface in policy.link_local for prefix in LINK_LOCAL]
     candidates = policy.local - _NOWHERE_BY_ROUTE
-    met = {place[:2] for place in places if _counts(place, policy.interfaces)}
+    met = {
+        place[:2]
+        for place in places
+        if meets(candidates[place.prefix.family], place.prefix)
+        and _counts(place, policy.interfaces)
+    }
     named += [
         (interface, part)
         for interface, prefix in met
@@ -80,6 +86,13 @@ def where_trusted(networks: Iterable[LocalNetwork], family: Family, address: int
         for interface, prefix in networks
         if prefix.family is family and prefix.network <= address < prefix.past
     ]
+
+
+def meets(candidates: PrefixSet, prefix: Prefix) -> bool:
+    """Whether they have an address in common; as cheap as a table of all the Internet needs."""
+    bounds = candidates.bounds
+    at = bisect_right(bounds, prefix.network)
+    return bool(at & 1) or (at < len(bounds) and bounds[at] < prefix.past)
 
 
 def _counts(place: Place, trusted: Collection[str]) -> bool:

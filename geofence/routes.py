@@ -26,7 +26,7 @@ _GET_ROUTE = 26
 _UNICAST = 1
 _CACHED = 0x200
 """``RTM_F_CLONED``: learned for one destination, not configured."""
-_DST, _OIF, _GATEWAY, _MULTIPATH, _VIA, _NEXTHOP = 1, 4, 5, 9, 18, 30
+_DST, _OIF, _GATEWAY, _MULTIPATH, _TABLE, _VIA, _NEXTHOP = 1, 4, 5, 9, 15, 18, 30
 _HOP = struct.Struct("=HBBi")
 """Length, flags, hops, interface."""
 
@@ -44,12 +44,15 @@ _FAMILIES = {family.socket_family: family for family in Family}
 
 Hops = tuple[frozenset[int], int]
 """Indexes of interfaces, or the identifier of a nexthop object that stands for some."""
+Route = tuple[Prefix, Reached, Hops, int]
+"""The last is the routing table."""
 
 
 def read_places() -> tuple[Place, ...]:
     """Each network that a unicast route of any table leads to, and its interface; each once.
 
-    Those of policy routing and VRFs count as others do, on the interface that they name. Routes to
+    Those of policy routing and VRFs count as others do, on the interface that they name; those of a
+    VRF on its own interface, too, by which its packets are delivered. Routes to
     more than a private network (see ``BROADEST``) are left out.
 
     Raises:
@@ -59,20 +62,21 @@ def read_places() -> tuple[Place, ...]:
         answers = dump(channel, wire.links_request())
         links = [link for kind, _, _, body in answers if (link := wire.parse_link(kind, body))]
         names = {link.number: link.name for link in links}
+        vrfs = {link.table: (link.number,) for link in links if link.table}
         with suppress(OSError):  # kernels before 4.20 send every route; others are left out here
             channel.setsockopt(*STRICT_CHECK, 1)
         routes = tuple(_routes(channel))
-        objects = _nexthops(channel) if any(hops[1] for _, _, hops in routes) else {}
+        objects = _nexthops(channel) if any(hops[1] for _, _, hops, _ in routes) else {}
     found = {
         Place(names[number], prefix, how)
-        for prefix, how, (numbers, nexthop) in routes
-        for number in numbers or objects.get(nexthop, frozenset())
+        for prefix, how, (numbers, nexthop), table in routes
+        for number in (*(numbers or objects.get(nexthop, frozenset())), *vrfs.get(table, ()))
         if number in names
     }
     return tuple(sorted(found))
 
 
-def _routes(channel: socket.socket) -> Iterator[tuple[Prefix, Reached, Hops]]:
+def _routes(channel: socket.socket) -> Iterator[Route]:
     for family in Family:
         head = _ROUTE.pack(family.socket_family, 0, 0, 0, 0, 0, 0, _UNICAST, 0)
         for kind, _, _, body in dump(channel, pack(_GET_ROUTE, REQUEST | DUMP, 0, head)):
@@ -81,7 +85,7 @@ def _routes(channel: socket.socket) -> Iterator[tuple[Prefix, Reached, Hops]]:
                 yield route
 
 
-def parse_route(kind: int, body: bytes) -> tuple[Prefix, Reached, Hops] | None:
+def parse_route(kind: int, body: bytes) -> Route | None:
     """Where one route of the answer leads; None for one that does not count.
 
     Raises:
@@ -100,7 +104,8 @@ def parse_route(kind: int, body: bytes) -> tuple[Prefix, Reached, Hops] | None:
     one = int.from_bytes(found.get(_OIF, b""), sys.byteorder)
     numbers = frozenset((*_hops(found.get(_MULTIPATH, b"")), *((one,) if one else ())))
     nexthop = int.from_bytes(found.get(_NEXTHOP, b""), sys.byteorder)
-    return prefix, how, (numbers, 0 if numbers else nexthop)
+    table = int.from_bytes(found.get(_TABLE, b""), sys.byteorder)
+    return prefix, how, (numbers, 0 if numbers else nexthop), table
 
 
 def _hops(data: bytes) -> Iterator[int]:

@@ -13,15 +13,17 @@ from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import (
     Action,
     Admitted,
+    Answering,
     Anything,
     ArrivedBy,
+    Beginning,
+    Begun,
     DestinationIn,
     ExpectedBy,
     FencedService,
     FromLocal,
     LeavesBy,
     Match,
-    NoBeginning,
     OfKnownFlow,
     Reply,
     Role,
@@ -30,6 +32,7 @@ from geofence.model.ruleset import (
     SetKey,
     SourceIn,
     SourceWithin,
+    Stray,
     ToLocal,
 )
 
@@ -55,7 +58,7 @@ class Packet:
     delivered_port: int | None = None
     """Destination port after destination NAT; None without it."""
     reply: bool = False
-    """Whether it is in the reply direction of a flow that this host or one behind it began."""
+    """Whether it answers a flow that carries the mark of one that was begun here."""
     admitted: bool = False
     """Whether its flow carries the fence's mark."""
     helper: str = ""
@@ -73,10 +76,16 @@ class Sent:
     """Source port."""
     interface: str = ""
     """By which it is sent."""
+    answers: bool = False
+    """Whether it answers a flow that somebody else began."""
+    begun: bool = False
+    """Whether its flow carries the mark of one that was begun here."""
     known: bool = False
     """Whether conntrack knows its flow, or does not track it."""
     begins: bool = True
-    """Whether it can begin a flow: no SIP response, no TCP but a SYN."""
+    """Whether it may begin a flow (see ``Beginning``)."""
+    stray: bool = False
+    """Whether it can only belong to a flow (see ``Stray``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +98,15 @@ class Decision:
     """None: not to a fenced port, none of geofence's business."""
     rule: Rule | None = None
     admits: bool = False
-    """Whether the packet's flow gets the fence's mark."""
+    """Whether the packet's flow is marked as admitted."""
+    begins: bool = False
+    """Whether the packet's flow is marked as begun here."""
 
 
 def decide(ruleset: Ruleset, packet: Packet) -> Decision:
     """What the fence does with a packet that comes in.
 
-    Both ports count where destination NAT names another. Whom the service of the first admits has
-    an admitted flow when it comes to the second.
+    Both ports count where destination NAT names another: whoever is dropped by either is dropped.
     """
     decision = Decision(Action.PASS)
     for port in dict.fromkeys((packet.port, packet.delivered_port)):
@@ -107,8 +117,6 @@ def decide(ruleset: Ruleset, packet: Packet) -> Decision:
         decision = _decided(ruleset, service, packet)
         if decision.action is Action.DROP:
             break
-        if decision.admits:
-            packet = replace(packet, admitted=True)
         decision = replace(decision, admits=decision.admits or earlier)
     return decision
 
@@ -116,11 +124,11 @@ def decide(ruleset: Ruleset, packet: Packet) -> Decision:
 def decide_sent(ruleset: Ruleset, sent: Sent) -> Decision:
     """What the fence does with a packet that this host sends."""
     service = _service_for(ruleset, sent.protocol, sent.port)
-    if service is None:
-        return Decision(Action.PASS)
-    for rule in ruleset.sending_rules(service, Action.DROP):
+    if service is None:  # source NAT may give it a fenced port all the same
+        return Decision(Action.PASS, begins=not sent.known)
+    for rule in ruleset.sending_rules(service):
         if _matches_sent(rule.match, ruleset, sent):
-            return Decision(_verdict(rule), service, rule, rule.action is Action.ADMIT)
+            return Decision(_verdict(rule), service, rule, begins=rule.action is Action.BEGIN)
     return Decision(Action.PASS, service)
 
 
@@ -171,7 +179,7 @@ def _matches(match: Match, ruleset: Ruleset, packet: Packet) -> bool:  # noqa: P
     return isinstance(match, Anything)
 
 
-def _matches_sent(match: Match, ruleset: Ruleset, sent: Sent) -> bool:
+def _matches_sent(match: Match, ruleset: Ruleset, sent: Sent) -> bool:  # noqa: PLR0911 - one a kind
     match match:
         case LeavesBy(interface):
             return _is_called(sent.interface, interface)
@@ -180,10 +188,16 @@ def _matches_sent(match: Match, ruleset: Ruleset, sent: Sent) -> bool:
         case ToLocal((interface, prefix)):
             by = _is_called(sent.interface, interface)
             return by and _within(prefix, sent.family, sent.destination)
+        case Answering():
+            return sent.answers
+        case Begun():
+            return sent.begun
         case OfKnownFlow():
             return sent.known
-        case NoBeginning(protocol):
-            return sent.protocol == protocol and not sent.begins
+        case Beginning(protocol):
+            return sent.protocol == protocol and sent.begins
+        case Stray(protocol):
+            return sent.protocol == protocol and sent.stray
     return isinstance(match, Anything)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -20,7 +20,7 @@ from geofence.model.policy import Policy
 from geofence.state.journal import Journal
 from geofence.state.lock import exclusive
 from tests.cli.machine import BACKENDS, ROOT, Done, Gate, Machine, machine
-from tests.cli.world import COME, GONE, JAPANESE, LOCAL, japan_later
+from tests.cli.world import COME, GONE, JAPANESE, LANS, japan_later
 from tests.support.list_server import content, status
 
 _LONGEST_WAIT = 60.0
@@ -95,13 +95,16 @@ def one(tmp_path: Path) -> Iterator[Machine]:
 def test_on_a_fresh_machine_it_fences_at_once_and_then_refreshes(fresh: Machine) -> None:
     gate = Gate(content(japan_later()))
     fresh.serve("JP", gate)
+    fresh.join_lan()
     with daemon(fresh) as running:
         running.until("only exceptions and local networks reach the fenced services")
         gate.wait_until_asked()
-        assert fresh.gets_in(*JAPANESE, *LOCAL) == [False, False, True, True]
+        assert fresh.gets_in(*JAPANESE) == [False, False]
+        assert [fresh.trusts(network) for network in LANS] == [True, True]
         gate.opened.set()
         running.until("refresh: 2 sets and 0 rules put right; verified.")
-        assert fresh.gets_in(*JAPANESE, *LOCAL) == [True, True, True, True]
+        assert fresh.gets_in(*JAPANESE) == [True, True]
+        assert [fresh.trusts(network) for network in LANS] == [True, True]
         assert running.end().code == 0
     assert fresh.ok("status", "--json").json["reason"] == "daemon"
 
@@ -148,6 +151,46 @@ def test_it_heals_what_others_change_and_counts_how_often(fresh: Machine) -> Non
     assert told["last_run"]["healed"] == 3
 
 
+def test_it_follows_addresses_and_routes_and_leaves_all_else(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    asked, made = len(fresh.server.requests), fresh.generations()
+    with daemon(fresh, "--watch", "600") as running:
+        running.until("watching every")
+        fresh.rule("60-edited.toml", "exception.home.enabled = false\n")
+        fresh.join_lan()
+        running.until("networks: Local networks now trusted: ")
+        wait_for(lambda: all(fresh.trusts(network) for network in LANS))
+        fresh.tool("ip", "route", "add", "10.0.0.0/8", "via", "192.168.7.1")
+        running.until("networks: Local networks now trusted: 10.0.0.0/8@lan.")
+        wait_for(lambda: fresh.trusts("10.0.0.0/8"))
+        fresh.tool("ip", "link", "delete", "lan")
+        running.until("networks: Local networks no longer trusted: ")
+        wait_for(lambda: not fresh.trusts("10.0.0.0/8"))
+        assert running.end().code == 0
+    assert not any("refresh" in line for line in running.log if "Refreshing" not in line)
+    assert (len(fresh.server.requests), fresh.generations()) == (asked, made)
+    assert fresh.gets_in("45.88.0.7") == [True]
+    assert fresh.ok("status", "--json").json["drift"] == []
+
+
+def test_routes_that_change_nothing_are_followed_in_silence(one: Machine) -> None:
+    one.join_lan()
+    one.ok("refresh")
+    with daemon(one, "--watch", "600") as running:
+        running.until("watching every")
+        one.tool("ip", "route", "add", "203.0.113.0/24", "via", "192.168.7.1")
+        sleep(2.5)
+        assert running.end().code == 0
+    assert not any(line.startswith("networks:") for line in running.log)
+
+
+def wait_for(held: Callable[[], bool]) -> None:
+    deadline = monotonic() + _LONGEST_WAIT
+    while not held():
+        assert monotonic() < deadline
+        sleep(0.05)
+
+
 def test_what_it_cannot_heal_is_known_until_it_can(tmp_path: Path) -> None:
     with machine(tmp_path, "ipset") as made:
         made.ok("refresh")
@@ -191,7 +234,7 @@ def test_what_nobody_expected_does_not_end_it_and_is_known(tmp_path: Path) -> No
         with daemon(made) as running:
             running.until("restore: An unexpected ZeroDivisionError (geofence/daemon.py:")
             running.until("Traceback")
-            running.until("watch: An unexpected ZeroDivisionError (geofence/daemon.py:")
+            running.until("watch: An unexpected ZeroDivisionError (geofence/operations/repair.py:")
             made.environment.clear()
             assert "An unexpected ZeroDivisionError" in failing(made)
             bug.unlink()

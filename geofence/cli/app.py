@@ -107,13 +107,6 @@ Accept = Annotated[
         "--accept", metavar="GUARD", help="Let one guard's objection pass, as its message names it."
     ),
 ]
-Networks = Annotated[
-    bool,
-    typer.Option(
-        "--networks",
-        help="Then look which private networks are connected or routed now, and trust those.",
-    ),
-]
 Cut = Annotated[
     bool, typer.Option("--cut", help="End live flows that the new fence would not let begin.")
 ]
@@ -397,7 +390,7 @@ def _switch(
 
 
 @app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
-def restore(context: typer.Context, *, networks: Networks = False, as_json: Json = False) -> None:
+def restore(context: typer.Context, *, as_json: Json = False) -> None:
     """Bring back the last good fence without network: what runs at boot.
 
     Example: geofence restore, after somebody has flushed the firewall.
@@ -407,17 +400,43 @@ def restore(context: typer.Context, *, networks: Networks = False, as_json: Json
     from geofence.operations.boot import restore as run
     from geofence.operations.notify import told
 
-    if networks:  # imports more than a boot needs
-        from geofence.operations.networks import restore_and_follow as run
-
     site = context.obj
     finish(Screen(), told(site, "restore", lambda: run(site)), as_json=as_json)
+
+
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
+def repair(
+    context: typer.Context,
+    *,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Unasked: print nothing if nothing was to be done.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Repair what other programs changed: what runs every two minutes.
+
+    Same as restore, but says that the fence was down or changed, counts it, and tells [notify].
+    Private networks are then trusted where they are connected or routed now.
+    With --quiet, a fence that 'geofence remove' took down since the boot stays down.
+
+    Example: geofence repair --quiet
+    """
+    from geofence.cli.run_view import finish
+    from geofence.cli.screen import Screen
+    from geofence.operations.repair import repair_and_follow as run
+    from geofence.state.removal import is_removed
+
+    if quiet and is_removed(context.obj.state_directory):
+        return
+    report = run(context.obj)
+    if not (quiet and report.plan.is_empty):
+        finish(Screen(), report, as_json=as_json)
 
 
 _COMES_BACK = """\
 It comes back with the next boot, nightly refresh or look of the daemon, unless these are stopped:
   systemctl disable --now geofence-restore.service geofence-reassert.service \
-geofence-refresh.timer geofence-daemon.service
+geofence-reassert-late.service geofence-repair.timer geofence-refresh.timer geofence-daemon.service
   rm /etc/cron.d/geofence    (if cron does it)"""
 
 

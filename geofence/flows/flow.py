@@ -58,6 +58,8 @@ class Flow(NamedTuple):
     flow and NAT changes it."""
     admitted: bool = False
     """Carries the fence's mark: its packets pass whatever the sets hold."""
+    marked: bool = False
+    """Carries the fence's mark of a flow that was begun here: what comes in counts as replies."""
     severed: bool = False
     """Not a flow but what ``cut`` left in its place, so that this host cannot reopen it."""
     interface: str = ""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from geofence.flows.flow import Flow, FlowState
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
-from geofence.model.ruleset import ADMITTED
+from geofence.model.ruleset import ADMITTED, BEGUN
 from geofence.netlink.attributes import (
     Span,
     as_number,
@@ -281,7 +281,8 @@ def _flow(data: bytes, local: AddressSpace) -> Flow | None:
         zone=_PORT.unpack_from(data, zone[0])[0] if zone else 0,
         ident=data[slice(*attributes[_CTA_ID])] if _CTA_ID in attributes else b"",
         reply=data[slice(*attributes[_CTA_TUPLE_REPLY])] if raw else b"",
-        admitted=_CTA_LABELS in attributes and _is_admitted(data, attributes[_CTA_LABELS]),
+        admitted=_has_label(data, attributes, ADMITTED),
+        marked=_has_label(data, attributes, BEGUN),
         severed=not back[0],
     )
     if found.inbound or found.severed:
@@ -325,10 +326,12 @@ def _seen_from_there(flow: Flow, original: bytes, ours: PrefixSet) -> Flow:
     )
 
 
-def _is_admitted(data: bytes, where: Span) -> bool:
-    """Whether the labels, words of 64 bits in host order, hold the fence's."""
-    word, bit = divmod(ADMITTED, 64)
-    first = where[0] + 8 * word
+def _has_label(data: bytes, attributes: dict[int, Span], label: int) -> bool:
+    """Whether the labels, words of 64 bits in host order, hold one."""
+    if _CTA_LABELS not in attributes:
+        return False
+    word, bit = divmod(label, 64)
+    first = attributes[_CTA_LABELS][0] + 8 * word
     return bool(int.from_bytes(data[first : first + 8], sys.byteorder) >> bit & 1)
 
 

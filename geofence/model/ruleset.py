@@ -17,8 +17,18 @@ from geofence.model.prefixes import Family, Prefix, PrefixSet
 
 ADMITTED = 101
 """Number of the conntrack label of a flow that the fence admitted when it began."""
-DISOWNED = 102
-"""Number of the conntrack label of a flow that was begun by what begins nothing."""
+BEGUN = 103
+"""Number of the conntrack label of a flow that this host, or one behind it, began."""
+
+
+SIP_RESPONSE = b"SIP/"
+"""What a SIP response begins with (RFC 3261, 7.2)."""
+NO_BEGINNINGS = (
+    SIP_RESPONSE,
+    *(b"ACK ", b"BYE ", b"CANC", b"PRAC", b"UPDA", b"INFO", b"NOTI", b"REFE"),
+)
+"""The first four bytes of what is sent within a dialog or a transaction (RFC 3261, 3262, 3311,
+3515, 6086, 6665)."""
 
 
 class Role(StrEnum):
@@ -120,16 +130,17 @@ class ToLocal:
 class Reply:
     """The packet answers a flow that this host, or a machine behind it, began.
 
-    It is in the reply direction of a flow that conntrack knows, and that flow is not disowned (see
-    ``Action.DISOWN``). ESTABLISHED alone says less: it holds in both directions, whoever began.
+    It is in the reply direction of a flow that carries the mark (see ``Action.BEGIN``). ESTABLISHED
+    says less: it holds in both directions, whoever began, and also if nobody looked.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The packet is in the original direction of a flow that the fence admitted.
+    """The packet is in the original direction of a flow that the fence admitted earlier.
 
-    See ``Action.ADMIT``.
+    See ``Action.ADMIT``. The first packet of a flow, which the rules may see more than once, has no
+    flow yet that conntrack would confirm.
     """
 
 
@@ -141,17 +152,34 @@ class ExpectedBy:
 
 
 @dataclass(frozen=True, slots=True)
+class Answering:
+    """The packet that is sent answers a flow that somebody else began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The packet that is sent is in a flow that carries the mark (see ``Action.BEGIN``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The packet that is sent may begin a flow: TCP's SYN, or a datagram but for ``NO_BEGINNINGS``.
+
+    Responses, and requests within a dialog, go where somebody else has said: in ``Via`` (RFC 3261,
+    18.2.2) or ``Contact`` (12.2.1.1). One forged request makes the PBX send them to a stranger.
+    """
+
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True)
 class OfKnownFlow:
     """conntrack knows the flow of a packet that is sent, or does not track it at all."""
 
 
 @dataclass(frozen=True, slots=True)
-class NoBeginning:
-    """The packet cannot begin a flow: a SIP response, or TCP that is no SYN.
-
-    A SIP response goes where the request's ``Via`` says (RFC 3261, 18.2.2), which may be anywhere:
-    a request with ``maddr`` makes the PBX send to a stranger.
-    """
+class Stray:
+    """The packet that is sent can only belong to a flow: a SIP response, or TCP but a SYN."""
 
     protocol: Protocol
 
@@ -172,8 +200,11 @@ Match = (
     | Reply
     | Admitted
     | ExpectedBy
+    | Answering
+    | Begun
+    | Beginning
     | OfKnownFlow
-    | NoBeginning
+    | Stray
     | Anything
 )
 
@@ -192,8 +223,8 @@ class Action(StrEnum):
     """
     LOCAL = "local"
     """Go on with the rules of local networks (``Ruleset.local_rules``)."""
-    DISOWN = "disown"
-    """Pass, and mark the packet's flow as none that was begun: answers to it are no replies."""
+    BEGIN = "begin"
+    """Pass, and mark the packet's flow as one that was begun here: what answers it is a reply."""
     DROP = "drop"
     """Count and discard."""
 
@@ -259,26 +290,35 @@ class Ruleset:
             guards[key] = _around(guards.get(key, prefix), prefix)
         return tuple(guards.values())
 
-    def sending_rules(self, service: FencedService, last: Action) -> tuple[Rule, ...]:
-        """The rules that decide a packet that is sent from one of the service's ports.
+    def sending_rules(self, service: FencedService) -> tuple[Rule, ...]:
+        """The rules that decide a packet that this host sends from one of the service's ports.
 
-        What answers nobody and goes to somebody outside the sets would make a flow that this host
-        seems to have begun, and let the other end in.
-
-        Args:
-            service: whose ports they are.
-            last: what becomes of such a packet: DROP, or DISOWN where another machine sends it.
+        What begins nothing and goes to somebody outside the sets would make a flow that this host
+        seems to have begun.
         """
         passed = Action.PASS
         local = (Rule(ToLocal(network), passed, _LOCAL) for network in self.local)
-        protocols = dict.fromkeys(ports.protocol for ports in service.ports)
+        strays = (Rule(Stray(each), Action.DROP, "begins nothing") for each in _protocols(service))
         return (
-            Rule(OfKnownFlow(), passed, "known connections"),
             *self._trusted(LeavesBy),
+            *self.forwarded_rules(service),
+            Rule(OfKnownFlow(), passed, "known connections"),
             Rule(DestinationIn(Role.EXCEPTION, service.name), passed, "named exceptions"),
             Rule(DestinationIn(Role.ALLOW, service.allow_group), passed, "allowed countries"),
             *local,
-            *(Rule(NoBeginning(each), last, "begins no connection") for each in protocols),
+            *strays,
+        )
+
+    def forwarded_rules(self, service: FencedService) -> tuple[Rule, ...]:
+        """The rules that mark what machines behind this host begin from the service's ports.
+
+        Source NAT may hide them behind an address of this host, to which the replies come.
+        """
+        passed, begins = Action.PASS, Action.BEGIN
+        return (
+            Rule(Answering(), passed, "answers to others"),
+            Rule(Begun(), passed, "begun connections"),
+            *(Rule(Beginning(each), begins, "begins a connection") for each in _protocols(service)),
         )
 
     def _trusted(self, by: type[ArrivedBy | LeavesBy]) -> Iterator[Rule]:
@@ -291,6 +331,10 @@ _HELPED = "announced by a helper"
 _DROP_REST = Rule(Anything(), Action.DROP, "everyone else")
 _GUARDED_BITS = 8
 """Local networks that share so many bits share a guard."""
+
+
+def _protocols(service: FencedService) -> tuple[Protocol, ...]:
+    return tuple(dict.fromkeys(ports.protocol for ports in service.ports))
 
 
 def _around(one: Prefix, other: Prefix) -> Prefix:

@@ -22,6 +22,7 @@ from geofence.operations.report import RunReport
 from geofence.operations.site import Site
 from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
+from geofence.state.removal import forget_removal, note_removal
 
 _NOTHING = Plan(Ruleset(), Observed())
 """What was done where nothing was."""
@@ -39,6 +40,7 @@ def restore(site: Site) -> RunReport:
         unlocked = _locked(site, held)
         if not unlocked:
             site.tidy()
+            forget_removal(site.state_directory)
         return _restore(site, unlocked)
 
 
@@ -202,6 +204,7 @@ def remove(site: Site) -> tuple[str, ...]:
         site.tidy()
         probation = site.journal.probation()
         names = _removed()
+        note_removal(site.state_directory)
         if probation is not None:  # what was not confirmed is not what the next restore brings back
             forget(site, probation)
         return names

@@ -99,10 +99,10 @@ def let_in_again(ruleset: Ruleset | None) -> tuple[str, ...]:
 
 
 def forget_unwatched(ruleset: Ruleset, before: Observed) -> tuple[str, ...]:
-    """After a commit: forget what seems begun by this host, if nobody watched what it sent.
+    """After a commit: forget what this host began while nobody watched what it sent.
 
-    While there was no fence, or an incomplete one, a stranger could make this host send to him
-    first. The next packet of this host's begins such a connection anew, if it is a beginning.
+    No answer to it comes in, as it carries no mark, and the kernel may keep none for it. The next
+    packet of this host's begins such a connection anew, if it is a beginning.
 
     Args:
         ruleset: what the kernel holds now.
@@ -113,7 +113,8 @@ def forget_unwatched(ruleset: Ruleset, before: Observed) -> tuple[str, ...]:
 
     def act() -> int:
         flows = with_interfaces(read_flows(), ruleset)
-        return forget(begun_from_fenced_ports(ruleset, flows))
+        begun = begun_from_fenced_ports(ruleset, flows)
+        return forget(flow for flow in begun if not flow.marked)
 
     try:
         number = act()

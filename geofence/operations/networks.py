@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from geofence.apply import apply_ruleset
-from geofence.errors import GeofenceError
 from geofence.local_networks import local_networks
 from geofence.model.generation import Generation
 from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import LocalNetwork, Ruleset
-from geofence.operations.boot import restore
 from geofence.operations.counting import note_counting
 from geofence.operations.live import let_in_again
 from geofence.operations.report import RunReport
@@ -39,22 +37,6 @@ def follow(site: Site) -> RunReport:
     with holding(site):
         change = _change(site)
         return RunReport(_NOTHING, "") if change is None else _amended(site, *change)
-
-
-def restore_and_follow(site: Site) -> RunReport:
-    """Restore the last good generation, then trust local networks where they are now.
-
-    What goes wrong with the networks is told in the report: the fence stands all the same.
-    """
-    restored = restore(site)
-    try:
-        followed = follow(site)
-    except GeofenceError as error:
-        note = f"Local networks are trusted as before: {error}"
-        return replace(restored, notes=(*restored.notes, note), degraded=True)
-    if followed.plan.is_empty:
-        return restored.with_notes(followed.notes)
-    return replace(followed, degraded=restored.degraded).with_notes(restored.notes)
 
 
 def current(site: Site) -> tuple[LocalNetwork, ...]:

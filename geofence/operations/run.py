@@ -20,6 +20,7 @@ from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.counting import note_counting
+from geofence.operations.fallback import write_fallback
 from geofence.operations.gather import (
     Watch,
     fetched,
@@ -36,6 +37,7 @@ from geofence.operations.site import Site
 from geofence.routes import read_places
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
+from geofence.state.removal import forget_removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +179,12 @@ def commit(
         begin(site, wish.probation_seconds)
     applied = apply_ruleset(chosen.backend, desired)
     note_counting(site, applied.plan)
+    forget_removal(site.state_directory)
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)
     # Whatever the plan was: a run that was killed may have left somebody shut out.
     notes = (*notes, *forget_unwatched(desired, applied.plan.observed), *let_in_again(desired))
+    if number is not None:
+        notes = (*notes, *write_fallback(site, desired))
     if wish.cut or wish.revoked is not None:
         notes = (*notes, *change.cut())
     replaced = (f"The fence of the backend {name} was taken away." for name in applied.replaced)

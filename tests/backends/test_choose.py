@@ -14,9 +14,13 @@ from geofence.model.policy import BackendChoice
 @pytest.fixture
 def firewalld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What systemctl makes, elsewhere, when firewalld is enabled."""
-    link = tmp_path / "dbus-org.fedoraproject.FirewallD1.service"
-    monkeypatch.setattr(rivals, "FIREWALLD", link)
-    return link
+    monkeypatch.setattr(rivals, "ROOT", tmp_path)
+    units = tmp_path / "usr/lib/systemd/system"
+    wants = tmp_path / "etc/systemd/system/multi-user.target.wants"
+    units.mkdir(parents=True)
+    wants.mkdir(parents=True)
+    (units / "firewalld.service").write_text("[Service]\nExecStart=/usr/sbin/firewalld\n")
+    return wants / "firewalld.service"
 
 
 def chosen(lab: Lab, choice: BackendChoice) -> Chosen:

@@ -54,6 +54,57 @@ def test_a_response_that_answers_nobody_does_not_leave_and_lets_nobody_in(
     assert fence.lab.fire([from_there(Role.FOREIGN, family, port)] * 2) == [None, None]
 
 
+def within_dialog(_token: int) -> bytes:
+    return b"NOTIFY sip:phone@phone.example SIP/2.0\r\n\r\n"
+
+
+@Family_
+def test_a_request_within_a_dialog_leaves_and_lets_nobody_in(fence: Fence, family: Family) -> None:
+    """A subscription from an allowed address may name a stranger as its contact."""
+    fence.apply(RULESET)
+
+    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, within_dialog))
+    assert fence.lab.fire([from_there(Role.FOREIGN, family)]) == [None]
+    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, sip_options))
+    assert fence.lab.fire([from_there(Role.FOREIGN, family)]) == ["pbx"]
+
+
+@Family_
+def test_even_an_empty_datagram_begins_a_connection(fence: Fence, family: Family) -> None:
+    fence.apply(RULESET)
+
+    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, lambda _: b""))
+    assert fence.lab.fire([from_there(Role.FOREIGN, family)]) == ["pbx"]
+
+
+@Family_
+def test_what_the_pbx_began_goes_on_through_a_repair(fence: Fence, family: Family) -> None:
+    fence.apply(RULESET)
+    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, sip_options))
+    trunk = from_there(Role.FOREIGN, family)
+    assert fence.lab.fire([trunk]) == ["pbx"]
+    fence.remove()
+
+    before = fence.apply(RULESET).plan.observed
+    with fence.lab.pbx.entered():
+        assert forget_unwatched(RULESET, before) == ()
+
+    assert fence.lab.fire([trunk]) == ["pbx"]
+
+
+@Family_
+def test_source_nat_may_give_what_begins_elsewhere_a_fenced_port(
+    fence: Fence, family: Family
+) -> None:
+    nat = "-t nat -A POSTROUTING -o wan -p udp -j MASQUERADE --to-ports 10000-10001"
+    fence.run(f"{PROGRAMS[family]} {nat}")
+    fence.apply(RULESET)
+    send_from_container(fence.lab, family, b"query", 40_000)
+
+    back = [from_there(Role.FOREIGN, family, port) for port in (10_000, 10_001)]
+    assert sorted(map(str, fence.lab.fire(back))) == ["None", "container"]
+
+
 @Family_
 def test_a_response_to_a_phone_leaves_wherever_its_via_leads(fence: Fence, family: Family) -> None:
     fence.apply(RULESET)
@@ -191,8 +242,8 @@ def test_a_container_behind_source_nat_begins_nothing_by_a_response(
     assert fence.lab.fire([back]) == (["container"] if answered else [None])
 
 
-def send_from_container(lab: Lab, family: Family, datagram: bytes) -> None:
+def send_from_container(lab: Lab, family: Family, datagram: bytes, port: int = 5060) -> None:
     with lab.container.socket(family.socket_family, socket.SOCK_DGRAM) as mouth:
-        mouth.bind((str(CONTAINER[family]), 5060))
+        mouth.bind((str(CONTAINER[family]), port))
         mouth.sendto(datagram, (str(address(Role.FOREIGN, family)), PHONE_PORT))
     lab.settle()

@@ -231,6 +231,28 @@ class Machine:
         sets = self.observe().sets
         return [_holds(sets, ip_address(address), service) for address in addresses]
 
+    def join_lan(self) -> None:
+        """Get an interface ``lan`` with addresses of private networks (see ``world.LANS``)."""
+        self.tool("ip", "link", "add", "lan", "type", "veth", "peer", "name", "far")
+        for name in ("far", "lan"):
+            self.tool("ip", "link", "set", name, "up")
+        self.tool("ip", "address", "add", "192.168.7.2/24", "dev", "lan")
+        self.tool("ip", "address", "add", "fd00:99::2/64", "dev", "lan", "nodad")
+
+    @contextmanager
+    def in_lan(self) -> Iterator[None]:
+        """Be in the LAN for the length of the block."""
+        self.join_lan()
+        try:
+            yield
+        finally:
+            self.tool("ip", "link", "delete", "lan")
+
+    def trusts(self, network: str, interface: str = "lan") -> bool:
+        """Whether a rule of the kernel's lets the network in by the interface."""
+        rules = self.observe().rules
+        return any(network in rule and interface in rule for rule in rules)
+
     def clear(self) -> None:
         """What a boot does to the kernel."""
         with self.host.entered():

@@ -7,11 +7,12 @@ from datetime import timedelta
 
 from tests.backends.damage import damage
 from tests.cli.machine import BACKENDS, Machine
-from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LOCAL, japan, japan_later
+from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LANS, japan, japan_later
 from tests.support.list_server import status, tagged
 
 
 def test_from_nothing_to_a_fence_and_on_to_a_changed_list(fresh: Machine) -> None:
+    fresh.join_lan()
     nothing = fresh.run("status")
     assert (nothing.code, nothing.out.splitlines()[0]) == (
         1,
@@ -24,7 +25,8 @@ def test_from_nothing_to_a_fence_and_on_to_a_changed_list(fresh: Machine) -> Non
         rf"The fence is now that of generation 1, verified in the kernel \({fresh.backend}, .*\)\.",
         first.out.splitlines()[-1],
     )
-    assert fresh.gets_in(*JAPANESE, *FOREIGN, *LOCAL) == [True, True, False, False, True, True]
+    assert fresh.gets_in(*JAPANESE, *FOREIGN) == [True, True, False, False]
+    assert [fresh.trusts(network) for network in LANS] == [True, True]
 
     fence, generations = fresh.fence(), fresh.generations()
     again = fresh.ok("refresh")

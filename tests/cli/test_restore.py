@@ -19,7 +19,7 @@ from geofence.model.prefixes import Family
 from geofence.operations.boot import restore
 from geofence.operations.site import Site
 from tests.cli.machine import BACKENDS, Machine, machine
-from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LOCAL, japan_later
+from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LANS, japan_later
 
 HOME = "45.88.0.7"
 READ_ONLY = (
@@ -134,16 +134,14 @@ def test_with_none_usable_the_fence_is_closed_and_says_so(booted: Machine, lost:
         for generation in booted.generations():
             generation.unlink()
 
-    done = booted.run("restore", "--json")
+    with booted.in_lan():
+        done = booted.run("restore", "--json")
 
     assert (done.code, done.json["generation"]) == (5, None)
     assert done.err.count("it was passed over") == (2 if lost == "damaged" else 0)
     assert 'without_ruleset = "closed": only exceptions and local networks reach' in done.err
-    assert booted.gets_in(*JAPANESE, *FOREIGN, *LOCAL, HOME) == [
-        *(False, False),
-        *(False, False),
-        *(True, True, True),
-    ]
+    assert booted.gets_in(*JAPANESE, *FOREIGN, HOME) == [*[False] * 4, True]
+    assert [booted.trusts(network) for network in LANS] == [True, True]
     assert booted.observe().rules
 
 
@@ -179,12 +177,14 @@ def test_with_none_usable_and_wrong_rules_those_that_ship_close_the_fence(booted
     spoil(*booted.generations())
     booted.rule("60-wrong.toml", "[alow]\n")
 
-    done = booted.run("restore")
+    with booted.in_lan():
+        done = booted.run("restore")
 
     assert done.code == 5
     assert "those that ship were taken" in done.err
     assert "60-wrong.toml:1" in done.err
-    assert booted.gets_in(*JAPANESE, LOCAL[0]) == [*[False] * len(JAPANESE), True]
+    assert booted.gets_in(*JAPANESE) == [False] * len(JAPANESE)
+    assert booted.trusts(LANS[0])
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -22,6 +22,7 @@ VERBS = [
     ("revoke", "home"),
     ("status",),
     ("restore",),
+    ("repair",),
     ("remove",),
     ("daemon",),
 ]

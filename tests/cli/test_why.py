@@ -10,7 +10,11 @@ from tests.cli.machine import ROOT, Machine, machine
 from tests.cli.world import JAPANESE, small
 from tests.support.list_server import status
 
-LOCAL_RULE = f"it is a local network ({ROOT}/rules.d/30-local.toml:8)"
+NOWHERE_LOCAL = (
+    "no list of an allowed country (JP) holds it; it is of a local network "
+    f"({ROOT}/rules.d/30-local.toml:8), but no interface is connected or routed to it"
+)
+ON_AN_INTERFACE = '[local] prefixes with "{}@INTERFACE" lets it in by that interface'
 ALLOW_RULE = f"the list country JP holds it, which is allowed ({ROOT}/rules.d/20-countries.toml:8)"
 
 
@@ -61,8 +65,8 @@ def told(where: Machine, address: str, *ports: str) -> list[tuple[str, str, str 
             "'geofence allow push-as' lets it in",
         ),
         ("45.88.0.7", "pass", "the exception home ({rules}:16) lets it in", None),
-        ("192.168.7.7", "pass", LOCAL_RULE, None),
-        ("fd00:99::7", "pass", LOCAL_RULE, None),
+        ("192.168.7.7", "drop", NOWHERE_LOCAL, ON_AN_INTERFACE.format("192.168.7.7/32")),
+        ("fd00:99::7", "drop", NOWHERE_LOCAL, ON_AN_INTERFACE.format("fd00:99::7/128")),
         ("133.66.6.6", "drop", "the blocklist rude ({rules}:19) holds it", None),
         ("2400:4066::6", "drop", "the blocklist rude ({rules}:19) holds it", None),
         (
@@ -194,7 +198,7 @@ def test_without_lists_and_sources_it_tells_what_the_closed_fence_does(one: Mach
     assert "is dropped" in done.out
     assert "no list of an allowed country (JP) holds it, and there is none of JP\n" in done.out
     told, sources = one.ok("why", "192.168.7.7", "--port", "5060/udp"), "403 (Forbidden)"
-    assert "gets in" in told.out
+    assert "no interface is connected or routed to it" in " ".join(told.out.split())
     for line in (done.err, told.err):
         assert sources in line
         assert line.endswith(

@@ -16,7 +16,8 @@ JAPAN_IPV4 = tuple(
 JAPAN_IPV6 = ("2400:4000::/19",)
 JAPANESE = ("133.1.2.3", "2400:4000::5")
 FOREIGN = ("45.9.1.1", "2a00:1450::7")
-LOCAL = ("192.168.7.7", "fd00:99::7")
+LANS = ("192.168.7.0/24", "fd00:99::/64")
+"""Networks of a machine that has joined a LAN."""
 
 _WENT = "61.255.0.0/16"
 GONE = "61.255.1.1"

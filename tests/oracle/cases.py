@@ -73,6 +73,11 @@ def sip_response(token: int) -> bytes:
     return b"SIP/2.0 200 OK\r\nContent-Length: 8\r\n\r\n" + payloads.token_text(token)
 
 
+def sip_notify(token: int) -> bytes:
+    """A request within a dialog (RFC 6665): wherever the other end's Contact says."""
+    return b"NOTIFY sip:phone@phone.example SIP/2.0\r\n\r\n" + payloads.token_text(token)
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """A rule of destination NAT."""
@@ -114,10 +119,10 @@ class Exchange:
     sent: Sent
     answer: Probe
 
-    def case(self, *, left: bool) -> Case:
-        """The answer, in words that depend on whether the question left the PBX."""
+    def case(self, *, begun: bool) -> Case:
+        """The answer, in words that depend on whether the question began a flow."""
         errors = self.answer.transport is Transport.UNREACHABLE
-        return Case(self.answer, replace(described(self.answer), reply=left and not errors))
+        return Case(self.answer, replace(described(self.answer), reply=begun and not errors))
 
 
 class Chance:
@@ -170,17 +175,19 @@ class Chance:
     def _exchange(self, answer: Probe, family: Family) -> Exchange:
         asked = question(answer)
         if asked.transport is Transport.UDP:
-            payload = self._dice.choice((payloads.plain, payloads.sip_options, sip_response))
-            asked = replace(asked, payload=payload)
-            begins = payload is not sip_response
+            said = (payloads.plain, payloads.sip_options, sip_response, sip_notify)
+            asked = replace(asked, payload=self._dice.choice(said))
+            begins = asked.payload not in (sip_response, sip_notify)
+            stray = asked.payload is sip_response
         else:
             asked = replace(asked, flags=self._dice.choice(_TRACKED_FLAGS))
             begins = asked.flags is Tcp.SYN
+            stray = not begins
             answer = answer if begins else replace(answer, flags=Tcp.ACK)
         to = asked.destination
         by = next((link for link, nets in _BEHIND.items() if any(to in net for net in nets)), "wan")
         protocol = str(asked.transport)
-        sent = Sent(family, protocol, int(to), asked.source_port, by, begins=begins)
+        sent = Sent(family, protocol, int(to), asked.source_port, by, begins=begins, stray=stray)
         return Exchange(asked, sent, answer)
 
     def _fresh(self, probe: Probe) -> bool:

@@ -130,11 +130,11 @@ class Rounds:
         answers: list[Case] = []
         for exchange in self._chance.exchanges(ruleset, count):
             left = self._lab.send_from_pbx(exchange.question)
-            said = decide_sent(ruleset, exchange.sent).action
-            if left is not (said is Action.PASS):
+            said = decide_sent(ruleset, exchange.sent)
+            if left is not (said.action is Action.PASS):
                 seen = "was sent" if left else "was not sent"
-                wrong.append(Disagreement(exchange, said, seen))
-            answers.append(exchange.case(left=left))
+                wrong.append(Disagreement(exchange, said.action, seen))
+            answers.append(exchange.case(begun=said.begins))
         return wrong, answers
 
     def _begun_in_a_gap(self, ruleset: Ruleset) -> list[Call]:

@@ -16,6 +16,7 @@ from geofence.merge import merge
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace, Family, Prefix
+from geofence.model.ruleset import Ruleset
 from geofence.policy import load_policy
 from geofence.state.generations import GenerationStore
 
@@ -68,6 +69,11 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         pytest.skip("booting systemd needs to be root, and not just of a user namespace")
     scratch = tmp_path_factory.mktemp("boot")
     prepare(scratch)
+    return boot(scratch)
+
+
+def boot(scratch: Path) -> dict[str, str]:
+    """Boot what was laid out, and return the facts that its check noted."""
     command = ["unshare", "--mount", "sh", str(SCRIPTS / "boot.sh"), str(scratch), str(SECONDS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
@@ -96,6 +102,7 @@ def prepare(scratch: Path) -> None:
         library.parent,
     ):
         directory.mkdir(parents=True)
+    (scratch / "enabled").write_text("geofence-restore nftables netfilter-persistent\n")
     shutil.copy(SCRIPTS / "check.sh", exchange)
     shutil.copytree(TOP / "cron", units, dirs_exist_ok=True)
     (units / "netfilter-persistent.service").write_text(LOADER)
@@ -119,12 +126,13 @@ def install(seed: Path, library: Path) -> None:
     program.chmod(0o755)
 
 
-def record(state: Path) -> None:
+def record(state: Path) -> Ruleset:
     """The generation that a refresh would have left."""
     japan = AddressSpace.of([Prefix(Family.IPV4, 11 << 24, 12)])
     ruleset = merge(load_policy((TOP / "rules.d",)), {ListId(ListKind.COUNTRY, "JP"): japan})
     state.mkdir(mode=0o700, parents=True)
     GenerationStore(state).record(Generation(1, datetime.now(UTC), "test", "ipset", ruleset))
+    return ruleset
 
 
 def test_the_fence_is_there_after_a_boot(facts: dict[str, str]) -> None:

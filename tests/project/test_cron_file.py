@@ -13,12 +13,12 @@ def jobs() -> dict[str, str]:
     """The commands of a system crontab by their time, as cron hands them to the shell."""
     found = {}
     for line in CRON_FILE.read_text().splitlines():
-        if match := re.match(r"(@reboot|(?:[\d*]+ ){5})\s*root\s+(.*)", line):
+        if match := re.match(r"(@reboot|(?:[\d*/]+ ){5})\s*root\s+(.*)", line):
             found[match[1].strip()] = match[2]
     return found
 
 
-DAILY, BOOT = "0 2 * * *", "@reboot"
+DAILY, BOOT, OFTEN = "0 2 * * *", "@reboot", "*/2 * * * *"
 
 
 @pytest.fixture
@@ -50,7 +50,8 @@ def run(job: str, stubs: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_runs_daily_and_at_boot() -> None:
-    assert set(jobs()) == {DAILY, BOOT}
+    assert set(jobs()) == {DAILY, BOOT, OFTEN}
+    assert "geofence repair --quiet" in jobs()[OFTEN]
     assert "geofence refresh" in jobs()[DAILY]
     assert "geofence restore" in jobs()[BOOT]
 
@@ -97,3 +98,11 @@ def test_a_run_that_hangs_keeps_the_next_from_starting(stubs: Path) -> None:
         holder.communicate(b"end\n")
     assert "exit code 4" in done.stdout
     assert "must not run" not in done.stdout
+
+
+@pytest.mark.parametrize(("says", "logged"), [("", False), ("echo The fence was down", True)])
+def test_repairs_are_logged_and_nothing_else(stubs: Path, says: str, logged: bool) -> None:
+    place_stub(stubs, "geofence", says)
+    done = run(jobs()[OFTEN], stubs)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (stubs / "logged").exists() == logged

@@ -94,7 +94,7 @@ def test_linked_files_exist(name: str) -> None:
 def test_shown_rules_load(name: str, tmp_path: Path) -> None:
     heredocs = re.findall(r"<<'END'\n(.*?)^END$", text(name), re.MULTILINE | re.DOTALL)
     examples = [*heredocs, *fenced(name, "toml")]
-    assert len(examples) == 5
+    assert len(examples) == 7
     for number, example in enumerate(examples):
         file = tmp_path / f"{number}.toml"
         file.write_text(example, encoding="utf-8")
@@ -115,10 +115,10 @@ def test_bootstrap_verbs_exist(name: str) -> None:
 
 @readme
 def test_units_named_are_shipped(name: str) -> None:
-    named = set(re.findall(r"geofence-[a-z]+\.(?:service|timer)", text(name)))
-    started_by_the_timer = {"geofence-refresh.service"}
+    named = set(re.findall(r"geofence-[a-z]+(?:-[a-z]+)*\.(?:service|timer)", text(name)))
+    started_by_timers = {"geofence-refresh.service"}
     shipped = {path.name for path in (TOP / "cron").glob("geofence-*") if path.is_file()}
-    assert named | started_by_the_timer == shipped
+    assert named | started_by_timers == shipped
 
 
 def test_changelog_begins_with_the_version_of_the_package() -> None:

@@ -25,6 +25,16 @@ OTHERS = {
     "ipset.service nftables.service\nPartOf=iptables.service firewalld.service",
     "docker": "After=network-online.target firewalld.service\nWants=network-online.target",
     "asterisk": "After=network.target",
+    "shorewall": "Wants=network-online.target\nAfter=network-online.target\n"
+    "Conflicts=iptables.service firewalld.service",
+    "arno-iptables-firewall": "DefaultDependencies=no\nConflicts=shutdown.target\n"
+    "Before=shutdown.target\nAfter=local-fs.target network-online.target\n"
+    "Requires=local-fs.target network-online.target",
+    "ferm": "RequiresMountsFor=/var/cache/\nWants=network-pre.target\nDefaultDependencies=no\n"
+    "Before=network-pre.target shutdown.target\nConflicts=shutdown.target",
+    "firehol": "DefaultDependencies=no\nBefore=network-pre.target\nWants=network-pre.target\n"
+    "After=systemd-modules-load.service local-fs.target\nConflicts=shutdown.target",
+    "csf": "After=network.target",
 }
 
 
@@ -37,10 +47,11 @@ def root(tmp_path: Path) -> Path:
     for name, ordering in OTHERS.items():
         text = f"[Unit]\n{ordering}\n[Service]\nType=oneshot\nExecStart=/usr/local/bin/geofence\n"
         (units / f"{name}.service").write_text(text)
-    program = tmp_path / "usr/local/bin/geofence"
-    program.parent.mkdir(parents=True)
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
+    for path in ("usr/local/bin/geofence", "bin/sh"):
+        program = tmp_path / path
+        program.parent.mkdir(parents=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
     return tmp_path
 
 
@@ -104,8 +115,31 @@ def test_sets_exist_before_saved_rules_are_loaded_and_are_looked_at_after() -> N
         assert {"network-pre.target", "asterisk.service", "docker.service"} <= words(unit, "Before")
 
 
+def test_firewalls_that_start_with_the_network_are_followed_before_asterisk_starts() -> None:
+    unit = "geofence-reassert-late.service"
+    late = {f"{name}.service" for name in ("shorewall", "arno-iptables-firewall", "csf", "lfd")}
+    for key in ("After", "PartOf", "ReloadPropagatedFrom", "WantedBy"):
+        assert late <= words(unit, key)
+    assert {"asterisk.service", "docker.service"} <= words(unit, "Before")
+
+
+def test_the_drop_in_for_asterisk_is_one_that_systemd_takes(root: Path) -> None:
+    said = verify(root, "asterisk.service")
+    assert said == ""
+    with (root / "etc/systemd/system/asterisk.service.d/geofence.conf").open("a") as unit:
+        unit.write("Foo=bar\n")
+    command = ["systemd-analyze", "verify", "--man=no", f"--root={root}", "asterisk.service"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Unknown key" in done.stderr
+
+
 def test_restoring_needs_no_writable_disk() -> None:
-    for unit in ("geofence-restore.service", "geofence-reassert.service"):
+    for unit in (
+        "geofence-restore.service",
+        "geofence-reassert.service",
+        "geofence-reassert-late.service",
+        "geofence-repair.service",
+    ):
         assert "StateDirectory" not in settings(CRON / unit)["Service"]
 
 
@@ -125,7 +159,7 @@ def test_all_services_are_hardened_alike() -> None:
         "TimeoutStartSec",
         "ReadWritePaths",
     }
-    own |= {"StateDirectoryMode"}
+    own |= {"StateDirectoryMode", "ExecStopPost", "Nice"}
     hardening = [
         {key: value for key, value in settings(path)["Service"].items() if key not in own}
         for path in SERVICES

@@ -13,11 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geofence.errors import StateError
+from geofence.local_networks import Place, Reached
 from geofence.merge import merge
 from geofence.model.generation import Generation, ListNote
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
-from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
+from geofence.model.ruleset import FencedService, LocalNetwork, Role, Ruleset, SetKey
 from geofence.state.generations import (
     FORMAT,
     KEPT,
@@ -28,7 +29,7 @@ from geofence.state.generations import (
     decode,
     encode,
 )
-from tests.support.values import JAPAN, families, policy, prefix_sets
+from tests.support.values import JAPAN, families, policy, prefix, prefix_sets, prefixes
 
 NOW = datetime(2026, 2, 1, 3, 30, 12, 345678, tzinfo=UTC)
 SAMPLE = Generation(
@@ -36,7 +37,7 @@ SAMPLE = Generation(
     created_at=NOW,
     reason="allow push-as",
     backend="ipset",
-    ruleset=merge(policy(), JAPAN),
+    ruleset=merge(policy(), JAPAN, [Place("eth1", prefix("10.1.0.0/16"), Reached.CONNECTED)]),
     lists=(ListNote("country JP", NOW, "ab" * 32),),
 )
 ENCODED = encode(SAMPLE)
@@ -53,7 +54,9 @@ services = st.builds(
 )
 keys = st.builds(SetKey, st.sampled_from(Role), names, families)
 rulesets = st.builds(
-    lambda services, interfaces, sets: Ruleset(tuple(services), tuple(interfaces), dict(sets)),
+    lambda services, interfaces, sets, local: Ruleset(
+        tuple(services), tuple(interfaces), dict(sets), tuple(local)
+    ),
     st.lists(services, max_size=3),
     st.lists(names, max_size=3),
     st.lists(
@@ -61,6 +64,7 @@ rulesets = st.builds(
         max_size=4,
         unique_by=lambda pair: pair[0],
     ),
+    st.lists(st.builds(LocalNetwork, names, families.flatmap(prefixes)), max_size=3),
 )
 generations = st.builds(
     Generation,
@@ -300,3 +304,40 @@ def test_families_keep_their_own_addresses() -> None:
     held = decode(ENCODED).ruleset.sets
     assert str(held[SetKey(Role.ALLOW, "", Family.IPV4)].prefixes()[0]) == "192.0.2.0/24"
     assert str(held[SetKey(Role.ALLOW, "", Family.IPV6)].prefixes()[0]) == "2001:db8:1::/48"
+
+
+def _with_facts(change: Callable[[dict[str, object]], object]) -> bytes:
+    """The sample with other facts and the checksum that they need."""
+    _, _, body = ENCODED.partition(b"\n")
+    facts, _, packed = body.partition(b"\n")
+    read = json.loads(facts)
+    change(read)
+    body = json.dumps(read, separators=(",", ":")).encode() + b"\n" + packed
+    head = {"format": FORMAT, "sha256": hashlib.sha256(body).hexdigest()}
+    return json.dumps(head).encode() + b"\n" + body
+
+
+def test_a_generation_of_before_there_were_local_networks_has_none() -> None:
+    older = decode(_with_facts(lambda facts: facts.pop("local")))
+    assert older == replace(SAMPLE, ruleset=replace(SAMPLE.ruleset, local=()))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [["eth1", "10.0.0.1/8"]],
+        [["eth1", "10.0.0.0"]],
+        [["eth1", "10.0.0.0/33"]],
+        [["eth1", "10.0.0.0/-1"]],
+        [["eth1", "10.0.0.0/08"]],
+        [["eth1", "x/8"]],
+        [["eth1"]],
+        [[7, "10.0.0.0/8"]],
+        [["eth1", "::/0", "more"]],
+        7,
+    ],
+)
+def test_local_networks_that_are_none_are_damage(wrong: object) -> None:
+    content = _with_facts(lambda facts: facts.update(local=wrong))
+    with pytest.raises(ValueError, match="is damaged"):
+        decode(content)

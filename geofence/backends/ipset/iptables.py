@@ -24,10 +24,15 @@ from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
     ADMITTED,
-    DISOWNED,
+    BEGUN,
+    NO_BEGINNINGS,
+    SIP_RESPONSE,
     Action,
     Admitted,
+    Answering,
     ArrivedBy,
+    Beginning,
+    Begun,
     DestinationIn,
     ExpectedBy,
     FencedService,
@@ -35,7 +40,6 @@ from geofence.model.ruleset import (
     LeavesBy,
     LocalNetwork,
     Match,
-    NoBeginning,
     OfKnownFlow,
     Reply,
     Rule,
@@ -43,6 +47,7 @@ from geofence.model.ruleset import (
     SetKey,
     SourceIn,
     SourceWithin,
+    Stray,
     ToLocal,
 )
 
@@ -57,6 +62,8 @@ HOOKS = {
 """The chain that each chain of the kernel's jumps to."""
 
 _DNAT = f"{CHAIN}.dnat"
+_ADMIT = f"{CHAIN}.admit"
+"""Marks the packet's flow and passes it on, marked or not: the kernel may keep no labels for it."""
 _JUMPS = {hook: f"-A {hook} -j {chain}" for hook, chain in HOOKS.items()}
 _SET_PREFIX = "geofence-"
 _SEARCH_PATH = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
@@ -67,19 +74,15 @@ _LEGACY_TABLES = {
 }
 _TARGETS = {
     Action.PASS: "RETURN",
-    Action.ADMIT: "RETURN",
-    Action.DISOWN: "RETURN",
+    Action.BEGIN: "RETURN",
     Action.DROP: "DROP",
 }
 _TO_THIS_HOST = "-m addrtype --dst-type LOCAL"
 _NATED = "-m conntrack --ctstate DNAT --ctdir ORIGINAL"
-_SIP_RESPONSE = {
-    Family.IPV4: "0x0>>0x16&0x3c@0x8=0x5349502f&&0x0>>0x16&0x3c@0xc&0xffffff00=0x322e3000",
-    Family.IPV6: "0x30=0x5349502f&&0x34&0xffffff00=0x322e3000",
-}
-"""``SIP/2.0`` right behind the UDP header (RFC 3261, 7.2), in the words of xt_u32: the length of an
-IPv4 header is in its first byte; this host sends IPv6 without extension headers."""
-_NO_SYN = "! --tcp-flags FIN,SYN,RST,ACK SYN"
+_DATAGRAM = {Family.IPV4: "0x0>>0x16&0x3c@0x8", Family.IPV6: "0x30"}
+"""The first four bytes behind the UDP header, in the words of xt_u32: the length of an IPv4 header
+is in its first byte; this host sends IPv6 without extension headers."""
+_SYN = "--tcp-flags FIN,SYN,RST,ACK SYN"
 _LETS_ALL_PASS = re.compile(r'-A \S+( -m comment --comment ("[^"]*"|\S+))? -j (ACCEPT|RETURN)')
 _SERVICE_CHAIN = re.compile(rf"{CHAIN}(?:-|\.local-)(\S+)")
 _COUNTED_RULE = re.compile(r"\[(\d+):(\d+)\] (-A .*)")
@@ -133,8 +136,8 @@ def _chains(ruleset: Ruleset, family: Family) -> dict[str, tuple[str, ...]]:
         chains[_chain(service)] = _rules(service, ruleset.rules(service), family)
         if any(prefix.family is family for _, prefix in ruleset.local):
             chains[_local_chain(service)] = _rules(service, ruleset.local_rules(), family)
-        for name, last in ((_out(service), Action.DROP), (_via(service), Action.DISOWN)):
-            chains[name] = _rules(service, ruleset.sending_rules(service, last), family)
+        chains[_out(service)] = _rules(service, ruleset.sending_rules(service), family)
+        chains[_via(service)] = _rules(service, ruleset.forwarded_rules(service), family)
     return chains
 
 
@@ -153,9 +156,14 @@ def _base_chains(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
         HOOKS["FORWARD"]: (
             f"{_NATED} -g {_DNAT}",
             *(f"{_from(ports)} -g {_via(service)}" for ports, service in served),
+            _OTHERS_BEGIN,
         ),
-        HOOKS["OUTPUT"]: tuple(f"{_from(ports)} -g {_out(service)}" for ports, service in served),
+        HOOKS["OUTPUT"]: (
+            *(f"{_from(ports)} -g {_out(service)}" for ports, service in served),
+            _OTHERS_BEGIN,
+        ),
         _DNAT: (*named, *delivered),
+        _ADMIT: (f'{_label(ADMITTED)} --set -m comment --comment "mark the connection" -j RETURN',),
     }
 
 
@@ -202,25 +210,24 @@ def _rules(service: FencedService, rules: Iterable[Rule], family: Family) -> tup
 
 
 def _target(action: Action, service: FencedService) -> str:
-    return f"-g {_local_chain(service)}" if action is Action.LOCAL else f"-j {_TARGETS[action]}"
+    match action:
+        case Action.LOCAL:
+            return f"-g {_local_chain(service)}"
+        case Action.ADMIT:
+            return f"-g {_ADMIT}"
+    return f"-j {_TARGETS[action]}"
 
 
 def _matching(rule: Rule, family: Family) -> tuple[str, ...]:
-    """What has to be true, one text a rule: none where it is about the other family.
-
-    A label is set by a match, which fails where the kernel keeps none for the flow.
-    """
+    """What has to be true: nothing where it is about the other family."""
     match rule.match:
         case SourceWithin(prefix) | FromLocal((_, prefix)) | ToLocal((_, prefix)):
             if prefix.family is not family:
                 return ()
     matched = _match(rule.match, family)
     text = f"{matched} " if matched else ""
-    match rule.action:
-        case Action.ADMIT:
-            return (f"{text}{_label(ADMITTED)} --set ", text)
-        case Action.DISOWN:
-            return (f"{text}{_label(DISOWNED)} --set ",)
+    if rule.action is Action.BEGIN:
+        text += f"{_label(BEGUN)} --set "
     return (text,)
 
 
@@ -243,29 +250,51 @@ def _match(match: Match, family: Family) -> str:  # noqa: PLR0911 - one for each
     return _match_flow(match, family)
 
 
-def _match_flow(match: Match, family: Family) -> str:  # noqa: PLR0911 - one for each kind
+def _match_flow(match: Match, family: Family) -> str:
     match match:
         case Reply():
-            return f"-m conntrack --ctdir REPLY {_label(DISOWNED, negated=True)}"
+            return f"-m conntrack --ctdir REPLY {_label(BEGUN)}"
         case Admitted():
-            return f"{_label(ADMITTED)} -m conntrack --ctdir ORIGINAL"
+            return f"{_label(ADMITTED)} -m conntrack --ctstatus CONFIRMED --ctdir ORIGINAL"
         case ExpectedBy(helper):
             return f"-m helper --helper {helper}"
+    return _match_sent(match, family)
+
+
+def _match_sent(match: Match, family: Family) -> str:  # noqa: PLR0911 - one for each kind
+    match match:
+        case Answering():
+            return "-m conntrack --ctdir REPLY"
+        case Begun():
+            return _label(BEGUN)
+        case Beginning(Protocol.UDP):
+            return f'-p udp -m u32 ! --u32 "{_first_bytes(NO_BEGINNINGS, family)}"'
+        case Beginning(Protocol.TCP):
+            return f"-p tcp -m tcp {_SYN}"
         case OfKnownFlow():
             return "-m conntrack ! --ctstate NEW"
-        case NoBeginning(Protocol.UDP):
-            return f'-p udp -m u32 --u32 "{_SIP_RESPONSE[family]}"'
-        case NoBeginning(Protocol.TCP):
-            return f"-p tcp -m tcp {_NO_SYN}"
+        case Stray(Protocol.UDP):
+            return f'-p udp -m u32 --u32 "{_first_bytes((SIP_RESPONSE,), family)}"'
+        case Stray(Protocol.TCP):
+            return f"-p tcp -m tcp ! {_SYN}"
     return ""
+
+
+def _first_bytes(words: Iterable[bytes], family: Family) -> str:
+    values = ",".join(f"0x{int.from_bytes(word, 'big'):x}" for word in words)
+    return f"{_DATAGRAM[family]}={values}"
 
 
 def _interface(name: str) -> str:
     return f"{name[:-1]}+" if name.endswith("*") else name
 
 
-def _label(number: int, *, negated: bool = False) -> str:
-    return f'-m connlabel {"! " if negated else ""}--label "{number}"'
+def _label(number: int) -> str:
+    return f'-m connlabel --label "{number}"'
+
+
+_OTHERS_BEGIN = f"-m conntrack --ctstate NEW {_label(BEGUN)} --set -j RETURN"
+"""What begins from another port is marked, too: source NAT may give it a fenced one."""
 
 
 @dataclass(frozen=True, slots=True)

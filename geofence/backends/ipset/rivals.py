@@ -2,23 +2,102 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-FIREWALLD = Path("/etc/systemd/system/dbus-org.fedoraproject.FirewallD1.service")
-"""There while firewalld is enabled: the alias that its unit file asks for."""
+from geofence.backends.ipset.startup import Started, started
+
+ROOT = Path("/")
+"""The system that is looked at."""
+
+_KNOWN = {
+    "apf": "APF",
+    "arno-iptables-firewall": "arno-iptables-firewall",
+    "csf": "csf",
+    "ferm": "ferm",
+    "firehol": "FireHOL",
+    "firewalld": "firewalld",
+    "ip6tables": "ip6tables.service",
+    "iptables": "iptables.service",
+    "iptables-persistent": "iptables-persistent",
+    "lfd": "csf",
+    "netfilter-persistent": "netfilter-persistent",
+    "shorewall": "Shorewall",
+    "shorewall-lite": "Shorewall",
+    "shorewall6": "Shorewall",
+    "shorewall6-lite": "Shorewall",
+    "vuurmuur": "Vuurmuur",
+}
+"""By the name of the unit or init script: programs that flush tables of iptables when they start,
+or load rules that were saved for whole tables."""
+
+_OWN = "geofence"
+_IPTABLES = r"(?:ip6?tables(?:-(?:nft|legacy))?|\$\{?\w*(?:IPT|ipt)\w*\}?)"
+_FLUSHES = re.compile(
+    rf"""
+    ip6?tables(?:-(?:nft|legacy))?-restore\b(?!.*\s(?:-n|--noflush|--test)\b)(?!.*\s-T\b)
+    | {_IPTABLES}"?(?=\s)(?=.*(?:-t|--table)[\s=]*(?:mangle\b|["']?\$))
+        (?=.*\s(?:-F|--flush|-X|--delete-chain)\s*["']?(?:PREROUTING\b|$|[;&|>)]|-t\b|--table))
+    | \bipset\s+(?:flush|destroy|-F|-X|x)\s*(?:$|[;&|>])
+    """,
+    re.VERBOSE,
+)
+"""A command that empties PREROUTING of the table mangle, or takes away everybody's sets."""
+
+_UFW_DEFAULTS, _UFW_SETTINGS = "etc/default/ufw", "etc/ufw/ufw.conf"
+_UFW_MANAGES = re.compile(r"^\s*MANAGE_BUILTINS=[\"']?yes", re.MULTILINE | re.IGNORECASE)
+_UFW_ENABLED = re.compile(r"^\s*ENABLED=[\"']?yes", re.MULTILINE | re.IGNORECASE)
 
 
 def rival() -> str | None:
     """Who on this host would take the fence's rules away again and again, or None.
 
-    firewalld flushes all tables of iptables when it starts, stops and reloads
+    firewalld, for one, flushes all tables of iptables when it starts, stops and reloads
     (``firewall.core.fw.Firewall.flush``), and tells nobody: its first version whichever of its own
-    backends it uses, its second where that is iptables. What counts is that it is enabled and not
-    that it runs: at boot, the fence is there before it.
+    backends it uses, its second where that is iptables. What counts is that a program is enabled
+    and not that it runs: at boot, the fence is there before it.
+
+    Programs are known by name; of all other units, init scripts and hooks of the network the
+    commands are read.
     """
-    if not FIREWALLD.is_symlink():
+    names = dict.fromkeys(name for each in started(ROOT) if (name := _rival(each)) is not None)
+    if _ufw_flushes():
+        names["ufw with MANAGE_BUILTINS=yes"] = None
+    if not names:
         return None
+    those = " and ".join(names)
+    plural = len(names) > 1
+    flush = "flush" if plural else "flushes"
     return (
-        "firewalld is enabled here and flushes iptables, with the fence in it, "
-        "whenever it is started or reloaded."
+        f"{those} {'are' if plural else 'is'} enabled here and {flush} iptables, with the fence "
+        f"in it, whenever {'they are' if plural else 'it is'} started or reloaded."
     )
+
+
+def _rival(found: Started) -> str | None:
+    """What a rival is called; None if this is none."""
+    if found.name.startswith(_OWN):
+        return None
+    known = _KNOWN.get(found.name)
+    if known is not None:
+        return known
+    flushes = any(_FLUSHES.search(line) for line in _commands(found.text))
+    return found.name if flushes else None
+
+
+def _commands(text: str) -> list[str]:
+    """Lines without those that are only comments."""
+    return [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+
+
+def _ufw_flushes() -> bool:
+    """Whether ufw is on and was told that no rules but its own are wanted."""
+    defaults, settings = (_text(ROOT / name) for name in (_UFW_DEFAULTS, _UFW_SETTINGS))
+    return bool(_UFW_MANAGES.search(defaults) and _UFW_ENABLED.search(settings))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # there is no ufw
+        return ""

@@ -362,6 +362,7 @@ class CtDirection(IntEnum):
     REPLY = 1
 
 
+CT_CONFIRMED = 1 << 3
 CT_DNAT = 1 << 5
 """``IPS_DST_NAT``."""
 CT_HELPER_LENGTH = 16

@@ -46,11 +46,12 @@ from geofence.backends.nftables.rules import (
     SOURCE_PORT,
     SYN,
     TCP_FLAGS,
+    UDP_LENGTH,
     label_bits,
 )
 from geofence.model.policy import LOOPBACK, Protocol
 from geofence.model.prefixes import Family, Prefix, address_text
-from geofence.model.ruleset import ADMITTED, DISOWNED
+from geofence.model.ruleset import ADMITTED, BEGUN
 from geofence.netlink.attributes import as_number, as_string, each, nested, values
 
 Attributes = Mapping[int, bytes]
@@ -432,6 +433,9 @@ _PAYLOAD = _NETWORK | {
         ("flags", TCP_FLAGS, bytes.hex),
     )
 }
+_PAYLOAD[(f"meta l4proto {Protocol.UDP}", int(PayloadBase.TRANSPORT), *UDP_LENGTH)] = _Field(
+    "udp length", _port
+)
 _ADDRESS_TYPES = _host_order({kind: kind.name.lower() for kind in AddressType})
 _FIB = {kernel.FIB_DADDR: _Field("fib daddr type", _ADDRESS_TYPES)}
 _CT: Mapping[tuple[int, bytes | None], _Field] = {
@@ -445,26 +449,33 @@ _CT: Mapping[tuple[int, bytes | None], _Field] = {
     (CtKey.PROTO_DST, bytes((CtDirection.ORIGINAL,))): _Field("ct original proto-dst", _port),
 }
 _KNOWN = CtState.ESTABLISHED | CtState.RELATED
-_MASKED = {
-    ("ct state", _KNOWN.to_bytes(4, sys.byteorder)): _Field(
-        "ct state & (established | related)", bits={CmpOp.NEQ: "ct state established,related"}
-    ),
-    ("ct state", CtState.NEW.to_bytes(4, sys.byteorder)): _Field(
-        "ct state & new", bits={CmpOp.EQ: "ct state != new", CmpOp.NEQ: "ct state new"}
-    ),
-    ("ct status", kernel.CT_DNAT.to_bytes(4, sys.byteorder)): _Field(
-        "ct status & dnat", bits={CmpOp.EQ: "ct status != dnat", CmpOp.NEQ: "ct status dnat"}
-    ),
-    ("tcp flags", bytes((FIN_SYN_RST_ACK,))): _Field(
-        "tcp flags & (fin | syn | rst | ack)", _named({SYN: "syn"})
-    ),
-} | {
-    ("ct label", label_bits(label)): _Field(
-        f"ct label & {label}",
-        bits={CmpOp.EQ: f"ct label != {label}", CmpOp.NEQ: f"ct label {label}"},
-    )
-    for label in (ADMITTED, DISOWNED)
-}
+_MASKED = (
+    {
+        ("ct state", _KNOWN.to_bytes(4, sys.byteorder)): _Field(
+            "ct state & (established | related)", bits={CmpOp.NEQ: "ct state established,related"}
+        ),
+        ("ct state", CtState.NEW.to_bytes(4, sys.byteorder)): _Field(
+            "ct state & new", bits={CmpOp.EQ: "ct state != new", CmpOp.NEQ: "ct state new"}
+        ),
+        ("tcp flags", bytes((FIN_SYN_RST_ACK,))): _Field(
+            "tcp flags & (fin | syn | rst | ack)", _named({SYN: "syn"})
+        ),
+    }
+    | {
+        ("ct label", label_bits(label)): _Field(
+            f"ct label & {label}",
+            bits={CmpOp.EQ: f"ct label != {label}", CmpOp.NEQ: f"ct label {label}"},
+        )
+        for label in (ADMITTED, BEGUN)
+    }
+    | {
+        ("ct status", bit.to_bytes(4, sys.byteorder)): _Field(
+            f"ct status & {name}",
+            bits={CmpOp.EQ: f"ct status != {name}", CmpOp.NEQ: f"ct status {name}"},
+        )
+        for bit, name in ((kernel.CT_CONFIRMED, "confirmed"), (kernel.CT_DNAT, "dnat"))
+    }
+)
 
 _PUT: Mapping[str, Callable[[_Line, Attributes], str | None]] = {
     "meta": _Line.meta,

@@ -51,17 +51,21 @@ from geofence.model.policy import LOOPBACK, Ports, Protocol
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import (
     ADMITTED,
-    DISOWNED,
+    BEGUN,
+    NO_BEGINNINGS,
+    SIP_RESPONSE,
     Action,
     Admitted,
+    Answering,
     ArrivedBy,
+    Beginning,
+    Begun,
     DestinationIn,
     ExpectedBy,
     FencedService,
     FromLocal,
     LeavesBy,
     Match,
-    NoBeginning,
     OfKnownFlow,
     Reply,
     Role,
@@ -70,6 +74,7 @@ from geofence.model.ruleset import (
     SetKey,
     SourceIn,
     SourceWithin,
+    Stray,
     ToLocal,
 )
 from geofence.netlink.attributes import attribute, nested, number, string
@@ -88,9 +93,10 @@ TCP_FLAGS = (13, 1)
 """The same of TCP's flags (RFC 9293, 3.1)."""
 FIN_SYN_RST_ACK = 0x17
 SYN = 0x02
-SIP_RESPONSE = b"SIP/2.0"
-"""What a SIP response begins with (RFC 3261, 7.2)."""
-UDP_PAYLOAD = (8, len(SIP_RESPONSE))
+UDP_LENGTH = (4, 2)
+"""The same of a datagram's length, header and all (RFC 768)."""
+FIRST_BYTES = (8, 4)
+"""The same of what a datagram begins with."""
 LABELS = 128
 """Labels that a flow can have."""
 
@@ -113,6 +119,11 @@ def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
             yield KernelRule(INPUT, _destined_for(ports) + fence)
             yield KernelRule(FORWARD, _coming_from(ports) + _goto(names, Part.VIA, service))
             yield KernelRule(OUTPUT, _coming_from(ports) + _goto(names, Part.OUT, service))
+    if ruleset.services:
+        # What begins from another port is marked, too: source NAT may give it a fenced one.
+        others = _state_new(CmpOp.NEQ) + _set_label(BEGUN)
+        yield KernelRule(FORWARD, others)
+        yield KernelRule(OUTPUT, others)
 
 
 def gated(rules: Iterable[KernelRule], gate: str) -> list[KernelRule]:
@@ -132,8 +143,8 @@ def service_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
         yield from _fence_rules(ruleset, service, names)
         if ruleset.local:
             yield from _rules(ruleset.local_rules(), Part.LOCAL, service, names)
-        for part, last in ((Part.OUT, Action.DROP), (Part.VIA, Action.DISOWN)):
-            yield from _rules(ruleset.sending_rules(service, last), part, service, names)
+        yield from _rules(ruleset.sending_rules(service), Part.OUT, service, names)
+        yield from _rules(ruleset.forwarded_rules(service), Part.VIA, service, names)
 
 
 def _translated_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
@@ -177,8 +188,8 @@ def _action(action: Action, part: Part, service: FencedService, names: Names) ->
             return _verdict(Code.RETURN)
         case Action.ADMIT:
             return _set_label(ADMITTED) + _verdict(Code.RETURN)
-        case Action.DISOWN:
-            return _set_label(DISOWNED) + _verdict(Code.RETURN)
+        case Action.BEGIN:
+            return _set_label(BEGUN) + _verdict(Code.RETURN)
         case Action.LOCAL:
             return _goto(names, Part.LOCAL, service)
         case Action.DROP:
@@ -208,28 +219,59 @@ def _matching(match: Match, names: Names) -> tuple[bytes, ...]:  # noqa: PLR0911
             return (_by(MetaKey.IIFNAME, interface),)
         case LeavesBy(interface):
             return (_by(MetaKey.OIFNAME, interface),)
+        case Beginning(Protocol.UDP):
+            return (_short_datagram(), _datagram(CmpOp.NEQ, NO_BEGINNINGS))
     return (_matching_flow(match),)
 
 
 def _matching_flow(match: Match) -> bytes:  # noqa: PLR0911 - one for each kind
     match match:
         case Reply():
-            return _direction(CtDirection.REPLY) + _label(DISOWNED, CmpOp.EQ)
+            return _direction(CtDirection.REPLY) + _label(BEGUN)
         case Admitted():
-            return _label(ADMITTED, CmpOp.NEQ) + _direction(CtDirection.ORIGINAL)
+            # A stranger's packet is never confirmed, and a status is read faster than a label.
+            admitted = _label(ADMITTED) + _direction(CtDirection.ORIGINAL)
+            return _status(kernel.CT_CONFIRMED) + admitted
+        case Answering():
+            return _direction(CtDirection.REPLY)
+        case Begun():
+            return _label(BEGUN)
         case ExpectedBy(helper):
             name = helper.encode().ljust(kernel.CT_HELPER_LENGTH, b"\0")
             return _ct(CtKey.HELPER) + _compare(CmpOp.EQ, name)
         case OfKnownFlow():
-            new = _masked(_host_order(CtState.NEW))
-            return _ct(CtKey.STATE) + new + _compare(CmpOp.EQ, bytes(4))
-        case NoBeginning(Protocol.UDP):
-            response = _payload(PayloadBase.TRANSPORT, *UDP_PAYLOAD)
-            return _protocol(Protocol.UDP) + response + _compare(CmpOp.EQ, SIP_RESPONSE)
-        case NoBeginning(Protocol.TCP):
-            flags = _payload(PayloadBase.TRANSPORT, *TCP_FLAGS) + _masked(bytes((FIN_SYN_RST_ACK,)))
-            return _protocol(Protocol.TCP) + flags + _compare(CmpOp.NEQ, bytes((SYN,)))
+            return _state_new(CmpOp.EQ)
+        case Stray(Protocol.UDP):
+            return _datagram(CmpOp.EQ, (SIP_RESPONSE,))
+        case Beginning(Protocol.TCP):
+            return _syn(CmpOp.EQ)
+        case Stray(Protocol.TCP):
+            return _syn(CmpOp.NEQ)
     return b""
+
+
+def _state_new(op: CmpOp) -> bytes:
+    """Conntrack takes the packet for the first of its flow (NEQ), or not (EQ)."""
+    return _ct(CtKey.STATE) + _masked(_host_order(CtState.NEW)) + _compare(op, bytes(4))
+
+
+def _datagram(op: CmpOp, words: Iterable[bytes]) -> bytes:
+    """A datagram begins with a word (EQ), or with none of several (NEQ)."""
+    first = _payload(PayloadBase.TRANSPORT, *FIRST_BYTES)
+    return _protocol(Protocol.UDP) + first + b"".join(_compare(op, word) for word in words)
+
+
+def _short_datagram() -> bytes:
+    """A datagram has no first word; comparing that would match nothing."""
+    length = _payload(PayloadBase.TRANSPORT, *UDP_LENGTH)
+    least = sum(FIRST_BYTES).to_bytes(UDP_LENGTH[1], "big")
+    return _protocol(Protocol.UDP) + length + _compare(CmpOp.LT, least)
+
+
+def _syn(op: CmpOp) -> bytes:
+    """TCP asks for a connection (EQ), or does anything else (NEQ)."""
+    flags = _payload(PayloadBase.TRANSPORT, *TCP_FLAGS) + _masked(bytes((FIN_SYN_RST_ACK,)))
+    return _protocol(Protocol.TCP) + flags + _compare(op, bytes((SYN,)))
 
 
 def _in_sets(
@@ -266,8 +308,11 @@ def _is_among(ports: Ports) -> bytes:
 
 def _translated() -> bytes:
     """Destination NAT has changed the packet, and it is no answer."""
-    status = _ct(CtKey.STATUS) + _masked(_host_order(kernel.CT_DNAT))
-    return status + _compare(CmpOp.NEQ, bytes(4)) + _direction(CtDirection.ORIGINAL)
+    return _status(kernel.CT_DNAT) + _direction(CtDirection.ORIGINAL)
+
+
+def _status(bit: int) -> bytes:
+    return _ct(CtKey.STATUS) + _masked(_host_order(bit)) + _compare(CmpOp.NEQ, bytes(4))
 
 
 def _direction(direction: CtDirection) -> bytes:
@@ -344,9 +389,10 @@ def label_bits(label: int) -> bytes:
     return b"".join(each.to_bytes(kernel.CT_LABEL_WORD // 8, sys.byteorder) for each in words)
 
 
-def _label(label: int, op: CmpOp) -> bytes:
-    """The flow has the label (NEQ) or has it not (EQ)."""
-    return _ct(CtKey.LABELS) + _masked(label_bits(label)) + _compare(op, bytes(LABELS // 8))
+def _label(label: int) -> bytes:
+    """The flow has the label."""
+    bits = _masked(label_bits(label))
+    return _ct(CtKey.LABELS) + bits + _compare(CmpOp.NEQ, bytes(LABELS // 8))
 
 
 def _set_label(label: int) -> bytes:

@@ -23,18 +23,19 @@ from geofence.lab.host import Host
 from geofence.merge import merge
 from geofence.model.plan import Observed
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
-from geofence.model.ruleset import Role, Ruleset, SetKey
+from geofence.model.ruleset import LocalNetwork, Role, Ruleset, SetKey
 from geofence.netlink.attributes import nested, number, string, values
 from geofence.netlink.messages import CREATE
 from geofence.plan.drift import differences
-from tests.support.values import JAPAN, RTP, SIP, country, policy, space
+from tests.support.values import JAPAN, RTP, SIP, country, policy, prefix, space
 
 BACKEND = NftablesBackend()
 RULESET = merge(policy(), JAPAN)
 OTHER = merge(policy(), {country("JP"): space("203.0.113.0/24", "192.0.2.0/25", "2001:db8:2::/48")})
 ONE_LESS = merge(policy(services=(SIP,)), {country("JP"): space("203.0.113.0/24")})
 """A service less, and another list."""
-SMALL = merge(policy(services=(SIP,), local=space("10.0.0.0/15", "fe80::/16")), JAPAN)
+LAN = (LocalNetwork("eth1", prefix("10.1.0.0/24")), LocalNetwork("eth1", prefix("fd00:9::/64")))
+SMALL = replace(merge(policy(services=(SIP,), local=space()), JAPAN), local=LAN)
 LISTED = Path(__file__).with_name("listed.nft").read_text(encoding="utf-8")
 
 OTHERS = """

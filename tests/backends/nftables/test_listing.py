@@ -11,11 +11,12 @@ from geofence.backends.nftables.backend import NftablesBackend
 from geofence.lab.host import Host
 from geofence.merge import merge
 from geofence.model.policy import Ports, Protocol, Service
-from geofence.model.ruleset import LocalNetwork
+from geofence.model.ruleset import NO_BEGINNINGS, SIP_RESPONSE, LocalNetwork
 from tests.support.values import JAPAN, policy, prefix, space
 
 BACKEND = NftablesBackend()
 FAR = 'counter name "dropped-web" drop comment "in no network near an allowed address"'
+FLAGS = "tcp flags & (fin | syn | rst | ack)"
 HEAD = "prerouting: type filter hook prerouting priority -150; policy accept;"
 TABLE = """
 add table inet geofence
@@ -39,6 +40,7 @@ def test_a_ruleset_in_words() -> None:
         "forward: ct status dnat ct direction original goto translated",
         "forward: tcp sport 443 goto via-web",
         "forward: udp sport 8000-8010 goto via-web",
+        "forward: ct state new ct label set 103",
         "input: type filter hook input priority -150; policy accept;",
         "input: ct status dnat ct direction original goto translated",
         "input: tcp dport 443 goto fence-web",
@@ -46,8 +48,12 @@ def test_a_ruleset_in_words() -> None:
         "output: type filter hook output priority -150; policy accept;",
         "output: tcp sport 443 goto out-web",
         "output: udp sport 8000-8010 goto out-web",
-        'fence-web: ct direction reply ct label != 102 return comment "replies to this host"',
-        'fence-web: ct label 101 ct direction original return comment "admitted connections"',
+        "output: ct state new ct label set 103",
+        'fence-web: ct direction reply ct label 103 return comment "replies to this host"',
+        (
+            "fence-web: ct status confirmed ct label 101 ct direction original return "
+            'comment "admitted connections"'
+        ),
         'fence-web: iif "lo" return comment "trusted interface"',
         'fence-web: iifname "wg*" return comment "trusted interface"',
         'fence-web: iifname "eth1" return comment "trusted interface"',
@@ -63,30 +69,44 @@ def test_a_ruleset_in_words() -> None:
         'fence-web: counter name "dropped-web" drop comment "everyone else"',
         'local-web: iifname "eth2" ip saddr 10.1.0.0/24 return comment "local networks"',
         'local-web: counter name "dropped-web" drop comment "everyone else"',
-        *(line for line in _sending("out-web", "drop")),
+        *_trusted("out-web"),
+        *_beginnings("out-web"),
+        *_sent_to_others("out-web"),
         "translated: meta l4proto tcp ct original proto-dst 443 jump fence-web",
         "translated: meta l4proto udp ct original proto-dst 8000-8010 jump fence-web",
         "translated: tcp dport 443 goto fence-web",
         "translated: udp dport 8000-8010 goto fence-web",
-        *(line for line in _sending("via-web", "ct label set 102 return")),
+        *_beginnings("via-web"),
     )
 
 
-def _sending(chain: str, verdict: str) -> Iterator[str]:
-    yield f'{chain}: ct state != new return comment "known connections"'
+def _trusted(chain: str) -> Iterator[str]:
     yield f'{chain}: oif "lo" return comment "trusted interface"'
     yield f'{chain}: oifname "wg*" return comment "trusted interface"'
     yield f'{chain}: oifname "eth1" return comment "trusted interface"'
     yield f'{chain}: return comment "trusted interface"'
+
+
+def _beginnings(chain: str) -> Iterator[str]:
+    marked = 'ct label set 103 return comment "begins a connection"'
+    none = " ".join(f"@th,64,32 != {word.hex()}" for word in NO_BEGINNINGS)
+    yield f'{chain}: ct direction reply return comment "answers to others"'
+    yield f'{chain}: ct label 103 return comment "begun connections"'
+    yield f"{chain}: {FLAGS} syn {marked}"
+    yield f"{chain}: udp length < 12 {marked}"
+    yield f"{chain}: meta l4proto udp {none} {marked}"
+
+
+def _sent_to_others(chain: str) -> Iterator[str]:
+    yield f'{chain}: ct state != new return comment "known connections"'
     yield f'{chain}: ip daddr @except4-web return comment "named exceptions"'
     yield f'{chain}: ip6 daddr @except6-web return comment "named exceptions"'
     yield f'{chain}: ip daddr @allow4 return comment "allowed countries"'
     yield f'{chain}: ip6 daddr @allow6 return comment "allowed countries"'
     yield f'{chain}: oifname "eth2" ip daddr 10.1.0.0/24 return comment "local networks"'
-    no_syn = "tcp flags & (fin | syn | rst | ack) != syn"
-    response = f"meta l4proto udp @th,64,56 {b'SIP/2.0'.hex()}"
-    yield f'{chain}: {no_syn} {verdict} comment "begins no connection"'
-    yield f'{chain}: {response} {verdict} comment "begins no connection"'
+    yield f'{chain}: {FLAGS} != syn drop comment "begins nothing"'
+    response = f"@th,64,32 {SIP_RESPONSE.hex()}"
+    yield f'{chain}: meta l4proto udp {response} drop comment "begins nothing"'
 
 
 @pytest.mark.parametrize(

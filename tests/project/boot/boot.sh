@@ -1,7 +1,8 @@
 #!/bin/sh
 # Boots a real systemd as process 1 of its own namespaces, on a copy-on-write view of this system:
 # whatever it does is gone with it. As root: unshare --mount boot.sh SCRATCH SECONDS
-# SCRATCH/seed is laid over the view; SCRATCH/exchange is /exchange in it.
+# SCRATCH/seed is laid over the view; SCRATCH/exchange is /exchange in it. SCRATCH/enabled names the
+# units to enable; the Debian packages in the directory SCRATCH/packages, if any, are unpacked first.
 set -eu
 scratch=$1
 root=$scratch/root
@@ -30,10 +31,17 @@ mount -t overlay overlay "$root" \
 mount -t tmpfs tmpfs "$root/etc/systemd/system"
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/var/log"
+for package in "$scratch"/packages/*.deb; do
+    # /sbin and its like stay the links that they are.
+    [ ! -e "$package" ] ||
+        dpkg --fsys-tarfile "$package" | tar -x -C "$root" --keep-directory-symlink
+done
 cp -r "$scratch/seed/." "$root"
 mkdir -p "$root/exchange" "$root/old"
 mount --bind "$scratch/exchange" "$root/exchange"
-systemctl --root="$root" --quiet enable geofence-restore nftables netfilter-persistent
+# shellcheck disable=SC2046 # one word a unit
+systemctl --root="$root" --quiet enable $(cat "$scratch/enabled")
+ip link add eth0 type veth peer name wire
 
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"

@@ -1,0 +1,129 @@
+"""What this host starts at boot, as far as files tell.
+
+Files are read and systemd is not asked: the answer is wanted at boot, in containers, and in units
+that may not talk to it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_UNIT_DIRECTORIES = (
+    "etc/systemd/system",
+    "run/systemd/system",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+)
+"""In the order in which one hides the others."""
+_ADMIN_DIRECTORY = _UNIT_DIRECTORIES[0]
+_RUN_LEVELS = ("S", "2", "3", "4", "5")
+_OTHER_SCRIPTS = (
+    "etc/rc.local",
+    "etc/network/interfaces",
+    "etc/network/interfaces.d/*",
+    "etc/network/if-pre-up.d/*",
+    "etc/network/if-up.d/*",
+    "etc/NetworkManager/dispatcher.d/*",
+    "etc/NetworkManager/dispatcher.d/pre-up.d/*",
+    "etc/networkd-dispatcher/*/*",
+)
+_EXEC = re.compile(r"^Exec(?:Start|StartPre|StartPost|Reload)\s*=\s*[-@:+!|]*(.+)$", re.MULTILINE)
+_CONTINUED = re.compile(r"\\\n")
+_LARGEST_SCRIPT = 256 * 1024
+"""Bytes; what is larger is hardly a script that loads a firewall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Something that is started at boot."""
+
+    name: str
+    """Of the unit or init script, without ``.service``; or a path."""
+    text: str
+    """The commands and scripts that it runs, as far as they are text."""
+
+
+def started(root: Path) -> Iterator[Started]:
+    """Yield the enabled units, init scripts and hooks of the network below a root directory."""
+    units = _enabled_units(root)
+    for name in sorted(units):
+        yield Started(name, _unit_text(root, name))
+    by_systemd = (root / "run/systemd/system").is_dir()
+    for name in sorted(_init_scripts(root) - units):
+        if not by_systemd or _file(root, name) is None:
+            yield Started(name, _script(root / "etc/init.d" / name))
+    for pattern in _OTHER_SCRIPTS:
+        for path in sorted(root.glob(pattern)):
+            yield Started(f"/{path.relative_to(root)}", _script(path, any_text=True))
+
+
+def _enabled_units(root: Path) -> set[str]:
+    """Services that another unit of the administrator's pulls in, and that are not masked.
+
+    What only packages' own directories pull in is part of the system and no firewall.
+    """
+    directory = root / _ADMIN_DIRECTORY
+    links = (link for kind in ("wants", "requires") for link in directory.glob(f"*.{kind}/*"))
+    names = {link.name.removesuffix(".service") for link in links if link.suffix == ".service"}
+    return {name for name in names if _unit(root, name) is not None}
+
+
+def _unit(root: Path, name: str) -> Path | None:
+    """The unit's file; None if there is none or it is masked."""
+    path = _file(root, name)
+    masked = path is not None and path.is_symlink() and str(path.readlink()) == "/dev/null"
+    return None if masked else path
+
+
+def _file(root: Path, name: str) -> Path | None:
+    """The unit's file, or the link by which it is masked; it hides an init script of its name."""
+    file = f"{name.split('@', maxsplit=1)[0]}@.service" if "@" in name else f"{name}.service"
+    paths = (root / directory / file for directory in _UNIT_DIRECTORIES)
+    return next((path for path in paths if path.is_file() or path.is_symlink()), None)
+
+
+def _unit_text(root: Path, name: str) -> str:
+    """What a unit runs: its commands, and the scripts named in them."""
+    path = _unit(root, name)
+    commands = _EXEC.findall(_CONTINUED.sub(" ", _read(path))) if path else []
+    scripts = (
+        _script(root / word.lstrip("/"))
+        for command in commands
+        for word in _words(command)
+        if word.startswith("/")
+    )
+    return "\n".join((*commands, *scripts))
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # a quote that does not end
+        return command.split()
+
+
+def _init_scripts(root: Path) -> set[str]:
+    links = (link for level in _RUN_LEVELS for link in root.glob(f"etc/rc{level}.d/S*"))
+    return {re.sub(r"^S\d+", "", link.name) for link in links}
+
+
+def _script(path: Path, *, any_text: bool = False) -> str:
+    """The text of a script; empty for what is none."""
+    text = _read(path)
+    return text if any_text or text.startswith("#!") else ""
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST_SCRIPT or not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            head = file.read(4)
+            return "" if head == b"\x7fELF" else (head + file.read()).decode(errors="replace")
+    except OSError:  # not for us to read, or gone
+        return ""

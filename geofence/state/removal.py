@@ -1,0 +1,35 @@
+"""That the fence was removed on purpose, so that nobody repairs it unasked before the next boot."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from geofence.errors import StateError
+from geofence.state.files import read_if_there, write_atomically
+
+_NAME = "removed"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def note_removal(state_directory: Path) -> None:
+    """Write down that the fence was removed; a disk that cannot be written to keeps nobody."""
+    with suppress(StateError):
+        write_atomically(state_directory / _NAME, _boot())
+
+
+def is_removed(state_directory: Path) -> bool:
+    """Whether the fence was removed since the boot, and not brought back."""
+    with suppress(StateError):
+        return read_if_there(state_directory / _NAME) == _boot()
+    return False
+
+
+def forget_removal(state_directory: Path) -> None:
+    """Write down that the fence is wanted again."""
+    with suppress(OSError):  # a disk that is read-only now was so when it was removed
+        (state_directory / _NAME).unlink(missing_ok=True)
+
+
+def _boot() -> bytes:
+    return _BOOT.read_bytes()

@@ -1,0 +1,116 @@
+"""Local networks as the command line shows, renews and explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.machine import BACKENDS, Machine, machine
+from tests.cli.world import LANS
+
+LAN = "192.168.7.0/24@lan"
+
+
+@pytest.fixture(params=BACKENDS)
+def fenced(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
+    """A fenced machine without a LAN, for every backend in turn."""
+    with machine(tmp_path, request.param) as made:
+        made.ok("refresh")
+        yield made
+
+
+@pytest.fixture
+def at_home(tmp_path: Path) -> Iterator[Machine]:
+    """A fenced machine in a LAN."""
+    with machine(tmp_path) as made:
+        made.join_lan()
+        made.ok("refresh")
+        yield made
+
+
+def networks(where: Machine) -> list[str]:
+    found = where.ok("status", "--json").json["local_networks"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_repair_trusts_networks_where_they_are_now(fenced: Machine) -> None:
+    made = fenced.generations()
+    fenced.rule("60-edited.toml", "exception.home.enabled = false\n")
+    fenced.join_lan()
+    assert fenced.ok("restore").out.startswith("Nothing to change")
+    assert not fenced.trusts(LANS[0])
+    done = fenced.ok("repair")
+    assert "Local networks now trusted: " in done.said
+    assert [fenced.trusts(network) for network in LANS] == [True, True]
+    assert fenced.gets_in("45.88.0.7") == [True]  # what else was edited waits for an apply
+    assert networks(fenced) == [LAN, "fd00:99::/64@lan"]
+    assert fenced.generations() == made
+    assert fenced.ok("repair").out.startswith("Nothing to change")
+
+    fenced.clear()
+    fenced.ok("restore")
+    assert [fenced.trusts(network) for network in LANS] == [True, True]
+
+
+def test_rules_that_do_not_load_leave_the_networks_and_restore_the_rest(fenced: Machine) -> None:
+    fenced.rule("60-wrong.toml", "[alow]\n")
+    fenced.clear()
+    done = fenced.run("repair")
+    assert done.code == 5
+    assert "Local networks are trusted as before: " in done.err
+    assert fenced.observe().rules
+
+
+def test_apply_and_plan_look_at_networks_and_history_tells(at_home: Machine) -> None:
+    assert networks(at_home) == [LAN, "fd00:99::/64@lan"]
+    assert "192.168.7.0/24@lan, fd00:99::/64@lan" in at_home.ok("status").out
+    at_home.tool("ip", "address", "delete", "192.168.7.2/24", "dev", "lan")
+    told = at_home.ok("plan", "--offline", "--json").json
+    assert told["local_networks"] == ["fd00:99::/64@lan"]
+    assert told["changes"]
+    at_home.ok("apply")
+    (newest, _) = at_home.ok("history", "--json").json
+    assert newest["local_networks"] == {"added": [], "removed": [LAN]}
+    assert f"local networks -{LAN}" in " ".join(at_home.ok("history").out.split())
+
+
+def test_a_rollback_does_not_bring_back_networks_that_are_gone(at_home: Machine) -> None:
+    at_home.rule("60-edited.toml", "exception.home.enabled = false\n")
+    at_home.ok("apply")
+    at_home.tool("ip", "address", "delete", "192.168.7.2/24", "dev", "lan")
+    at_home.ok("rollback")
+    assert at_home.gets_in("45.88.0.7") == [True]
+    assert networks(at_home) == ["fd00:99::/64@lan"]
+
+
+def test_a_network_may_be_trusted_on_an_interface_that_is_not_there(at_home: Machine) -> None:
+    at_home.rule(
+        "60-local.toml",
+        '[local]\nprefixes = ["192.168.9.0/24@eth9"]\nlink_local = ["lan"]\n',
+    )
+    at_home.ok("apply")
+    assert networks(at_home) == ["192.168.9.0/24@eth9", "169.254.0.0/16@lan", "fe80::/10@lan"]
+    assert at_home.trusts("192.168.9.0/24", "eth9")
+    assert not at_home.trusts(LANS[0])
+
+
+def test_why_tells_where_a_private_address_is_trusted(at_home: Machine) -> None:
+    def why(address: str) -> tuple[str, str]:
+        first, *_ = at_home.ok("why", address, "--json").json["verdicts"]
+        return first["because"], first["hint"] or ""
+
+    because, hint = why("192.168.7.9")
+    assert because.endswith("on lan only, and from there it gets in")
+    assert '"192.168.7.9/32@INTERFACE"' in hint
+    because, hint = why("10.1.2.3")
+    assert because.endswith("but no interface is connected or routed to it")
+    assert '"10.1.2.3/32@INTERFACE"' in hint
+    because, hint = why("fe80::7")
+    assert "local network" not in because
+    assert '"fe80::7/128@INTERFACE"' in hint
+    because, hint = why("45.9.1.1")
+    assert "local network" not in because
+    assert "INTERFACE" not in hint

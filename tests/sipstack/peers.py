@@ -1,0 +1,168 @@
+"""Who is outside: strangers, phones and far ends, with real sockets on the lab's Internet."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import ip_address
+
+from geofence.closing import Closing
+from geofence.lab.network import Lab
+from geofence.lab.sender import on_one_cpu
+from tests.sipstack.messages import PBX_ADDRESS, response_to
+
+STRANGER = "45.99.1.1"
+PHONE, OTHER_PHONE = "133.1.2.3", "133.1.2.4"
+"""Of the allowed country."""
+TRUNK = "45.9.20.5"
+"""Abroad; one of the exception "office", which is off."""
+STUN = "45.30.0.3"
+
+_LARGEST = 65535
+_BLINK = 0.02
+"""Seconds between two looks."""
+PATIENCE = 30.0
+"""Seconds until something that has to come counts as lost; it takes milliseconds."""
+QUIET = 0.2
+"""Seconds for an answer to come that must not; one that is sent arrives in microseconds."""
+
+
+class Peer(Closing):
+    """One address and port of the Internet, over UDP."""
+
+    transport = "UDP"
+
+    def __init__(self, lab: Lab, address: str, port: int = 5060) -> None:
+        self.address, self.port = address, port
+        self._lab = lab
+        self._socket = lab.internet.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((address, port))
+
+    @property
+    def name(self) -> str:
+        """Address and port."""
+        return f"{self.address}:{self.port}"
+
+    def send(self, what: bytes, port: int = 5060) -> None:
+        """Send to the PBX, and return when it was delivered or dropped there."""
+        with on_one_cpu():
+            self._socket.sendto(what, (PBX_ADDRESS, port))
+            self._lab.settle()
+
+    def await_answer(self) -> bytes:
+        """Return the next packet that comes from the PBX."""
+        self._socket.settimeout(PATIENCE)
+        return self._socket.recv(_LARGEST)
+
+    def answers(self, quiet: float = QUIET) -> list[bytes]:
+        """Return what has come from the PBX, and comes until it is quiet."""
+        self._socket.settimeout(quiet)
+        got = []
+        while True:
+            try:
+                got.append(self._socket.recv(_LARGEST))
+            except TimeoutError:
+                return got
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+class Caller(Closing):
+    """A connection to the PBX over TCP."""
+
+    transport = "TCP"
+
+    def __init__(self, lab: Lab, address: str, port: int = 5060) -> None:
+        self._lab = lab
+        self._socket = lab.internet.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.bind((address, 0))
+        self._socket.settimeout(PATIENCE)
+        self._socket.connect((PBX_ADDRESS, port))
+        self.name = f"{address}:{self._socket.getsockname()[1]}"
+
+    def send(self, what: bytes) -> None:
+        """Send to the PBX, and return when it was delivered or dropped there."""
+        with on_one_cpu():
+            self._socket.send(what)
+            self._lab.settle()
+
+    def await_answer(self) -> bytes:
+        """Return what comes next from the PBX."""
+        self._socket.settimeout(PATIENCE)
+        return self._socket.recv(_LARGEST)
+
+    def answers(self, quiet: float = QUIET) -> list[bytes]:
+        """Return what has come from the PBX, and comes until it is quiet."""
+        self._socket.settimeout(quiet)
+        got = []
+        while True:
+            try:
+                got.append(self._socket.recv(_LARGEST))
+            except TimeoutError:
+                return got
+            if not got[-1]:
+                return got[:-1]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+
+class Server(Closing):
+    """A far end that answers, in a thread: a registrar, or a STUN server."""
+
+    def __init__(self, lab: Lab, address: str, port: int, reply: Callable[[bytes], bytes]) -> None:
+        self.asked: list[bytes] = []
+        """Requests, each noted when it has been answered."""
+        self.answers: list[bytes] = []
+        """SIP responses to what was sent from here."""
+        self._reply = reply
+        self._closing = threading.Event()
+        self._socket = lab.internet.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((address, port))
+        self._socket.settimeout(_BLINK)
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._closing.is_set():
+            with suppress(TimeoutError):
+                what, source = self._socket.recvfrom(_LARGEST)
+                if what.startswith(b"SIP/2.0"):
+                    self.answers.append(what)
+                else:
+                    self._socket.sendto(self._reply(what), source)
+                    self.asked.append(what)
+
+    def send(self, what: bytes, port: int = 5060) -> None:
+        """Send to the PBX from the port that it answers from."""
+        self._socket.sendto(what, (PBX_ADDRESS, port))
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._closing.set()
+        self._thread.join()
+        self._socket.close()
+
+
+def registrar(lab: Lab, address: str) -> Server:
+    """A trunk's SIP server, which takes every registration."""
+    return Server(lab, address, 5060, response_to)
+
+
+def own_all(lab: Lab) -> None:
+    """Give the Internet everybody's address."""
+    lab.own(*map(ip_address, (STRANGER, PHONE, OTHER_PHONE, TRUNK, STUN)))
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so; fail if it does not come about."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "It did not come about."
+        time.sleep(_BLINK)

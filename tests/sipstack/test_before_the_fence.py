@@ -1,0 +1,141 @@
+"""Strangers who talk with the PBX already when it is fenced for the first time."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sipstack.messages import new_call, request, sdp
+from tests.sipstack.peers import PHONE, STRANGER, Caller, Peer
+from tests.sipstack.site import NOTHING, Got, Site
+
+TRACKED = pytest.mark.parametrize("tracked", [False, True], ids=["untracked", "tracked"])
+"""Whether conntrack has known their flows all along."""
+
+
+def invite(stranger: Peer | Caller, user: str, call: str = "") -> None:
+    body = sdp(STRANGER, 20_000)
+    stranger.send(
+        request("INVITE", stranger.name, user=user, by=stranger.transport, call=call, body=body)
+    )
+
+
+def assert_kept_out(got: Got, *, tracked: bool) -> None:
+    """A flow that conntrack knows is not cut: the PBX may end what began before, in vain."""
+    assert got.delivered == 0
+    assert got.answers == 0 or tracked
+
+
+def test_the_instruments_see_whoever_is_not_kept_out(attacked: Site) -> None:
+    got = attacked.got(attacked.peer(STRANGER))
+
+    assert got.delivered == 3
+    assert got.answers >= 3
+
+
+@TRACKED
+def test_one_who_asked_for_options_gets_nothing_more(attacked: Site, tracked: bool) -> None:
+    if tracked:
+        attacked.track()
+    stranger = attacked.peer(STRANGER)
+    assert attacked.works_for(stranger)
+
+    attacked.fence()
+
+    assert attacked.got(stranger) == NOTHING
+
+
+@TRACKED
+@pytest.mark.parametrize("status", ["403", "408", "487"])
+def test_a_final_response_that_is_repeated_lets_nobody_in(
+    attacked: Site, status: str, tracked: bool
+) -> None:
+    if tracked:
+        attacked.track()
+    stranger = attacked.peer(STRANGER)
+    invite(stranger, status)
+    assert status in stranger.await_answer().decode()
+
+    attacked.fence()
+    stranger.answers(quiet=0.001)
+    attacked.await_try(STRANGER)
+
+    assert_kept_out(attacked.got(stranger), tracked=tracked)
+
+
+def test_a_cancelled_call_lets_nobody_in(on_pjsip: Site) -> None:
+    stranger, call = on_pjsip.peer(STRANGER), new_call()
+    invite(stranger, "ring", call)
+    stranger.await_answer()
+    stranger.send(request("CANCEL", stranger.name, user="ring", call=call))
+    stranger.answers()
+
+    on_pjsip.fence()
+    stranger.answers(quiet=0.001)
+    on_pjsip.await_try(STRANGER)
+
+    assert on_pjsip.got(stranger) == NOTHING
+
+
+@TRACKED
+def test_a_call_that_rang_is_not_answered(on_pjsip: Site, tracked: bool) -> None:
+    if tracked:
+        on_pjsip.track()
+    stranger = on_pjsip.peer(STRANGER)
+    invite(stranger, "ring")
+    while b"180" not in stranger.await_answer():
+        pass
+
+    on_pjsip.fence()
+    on_pjsip.await_try(STRANGER, lambda: on_pjsip.pbx.media.do("reply", 486))
+
+    assert_kept_out(on_pjsip.got(stranger), tracked=tracked)
+
+
+@TRACKED
+def test_an_open_tcp_connection_is_dead_if_the_stranger_speaks(
+    attacked: Site, tracked: bool
+) -> None:
+    if tracked:
+        attacked.track()
+    stranger = attacked.caller(STRANGER)
+    assert attacked.works_for(stranger)
+
+    attacked.fence()
+
+    assert attacked.got(stranger) == NOTHING
+
+
+def test_an_open_tcp_connection_is_dead_if_the_pbx_speaks(on_pjsip: Site) -> None:
+    stranger = on_pjsip.caller(STRANGER)
+    invite(stranger, "ring")
+    while b"180" not in stranger.await_answer():
+        pass
+
+    on_pjsip.fence()
+    on_pjsip.await_try(STRANGER, lambda: on_pjsip.pbx.media.do("reply", 486))
+
+    assert on_pjsip.got(stranger) == NOTHING
+
+
+def test_an_open_tcp_connection_is_dead_if_its_keepalive_speaks(on_kamailio: Site) -> None:
+    """kamailio has the kernel ask each second whether the far end is there."""
+    stranger = on_kamailio.caller(STRANGER)
+    assert on_kamailio.works_for(stranger)
+
+    on_kamailio.fence()
+    on_kamailio.await_try(STRANGER)
+
+    assert on_kamailio.got(stranger) == NOTHING
+
+
+def test_a_phone_of_the_allowed_country_goes_on(attacked: Site) -> None:
+    """Over UDP and TCP, whoever speaks first."""
+    phone, connected = attacked.peer(PHONE), attacked.caller(PHONE)
+    assert attacked.works_for(phone)
+    assert attacked.works_for(connected)
+
+    attacked.fence()
+
+    assert attacked.works_for(phone)
+    assert attacked.works_for(connected)
+    assert attacked.got(phone) != Got()

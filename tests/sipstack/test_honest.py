@@ -1,0 +1,222 @@
+"""What those lose who are allowed, or whom the PBX asked: nothing."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from geofence.lab.network import PBX
+from geofence.model.prefixes import Family
+from tests.sipstack.messages import PBX_ADDRESS, request
+from tests.sipstack.peers import (
+    OTHER_PHONE,
+    PHONE,
+    STRANGER,
+    STUN,
+    TRUNK,
+    Server,
+    registrar,
+    until,
+)
+from tests.sipstack.site import NOTHING, Site
+from tests.sipstack.stacks import Agent
+from tests.sipstack.test_while_down import flush_rules, remove
+
+RTP_PACKETS = 20
+"""So many more in each direction show that a call goes on; pjsip sends 50 a second."""
+STUN_PORT = 3478
+RTP_PORT = 10_090
+"""One that pjsip does not use yet."""
+
+
+def phone(site: Site, address: str = PHONE) -> Agent:
+    """A phone that is pjsip."""
+    return site.closing.enter_context(Agent(site.lab.internet, address, rtp=30_000))
+
+
+def call(caller: Agent) -> None:
+    """Call the PBX, which takes the call."""
+    caller.do("call", f"sip:anybody@{PBX_ADDRESS}")
+    until(lambda: bool(caller.do("states") == ["CONFIRMED"]))
+
+
+def talks(site: Site, caller: Agent) -> None:
+    """Wait until a call has gone on for a while in both directions."""
+    for side in (caller, site.pbx.media):
+        hears(side, RTP_PACKETS)
+
+
+def hears(side: Agent, packets: int) -> None:
+    """Wait until one side of its call has heard so many packets more."""
+    until(lambda: bool(side.do("media")))
+    before = _media(side)["received"]
+    until(lambda: _media(side)["received"] >= before + packets)
+
+
+def _media(side: Agent) -> Mapping[str, int]:
+    counted: list[dict[str, int]] = side.do("media")
+    assert len(counted) == 1
+    return counted[0]
+
+
+def hang_up(site: Site, caller: Agent) -> dict[str, int]:
+    """End the call from the phone, and return what each side had lost of it."""
+    lost = {"phone": _media(caller)["lost"], "pbx": _media(site.pbx.media)["lost"]}
+    caller.do("hangup")
+    until(lambda: bool(site.pbx.media.do("states")[-1] == "DISCONNECTED"))
+    return lost
+
+
+NO_LOSS = {"phone": 0, "pbx": 0}
+
+
+def give_up_the_country(site: Site) -> None:
+    site.geofence.rule("60.toml", "[allow]\ncountries = []\n")
+    site.geofence.ok("apply", "--accept", "live-sources")
+
+
+def apply_again(site: Site) -> None:
+    site.geofence.ok("apply")
+
+
+def flush_and_repair(site: Site) -> None:
+    flush_rules(site)
+    site.geofence.ok("apply", "--accept", "live-sources")
+
+
+def remove_and_restore(site: Site) -> None:
+    remove(site)
+    site.geofence.ok("restore")
+
+
+DEEDS = pytest.mark.parametrize(
+    "deed", [apply_again, give_up_the_country, flush_and_repair, remove_and_restore]
+)
+
+
+@DEEDS
+def test_a_call_in_progress_loses_nothing(attacked: Site, deed: Callable[[Site], None]) -> None:
+    attacked.fence()
+    caller = phone(attacked)
+    call(caller)
+    talks(attacked, caller)
+
+    deed(attacked)
+    talks(attacked, caller)
+
+    assert hang_up(attacked, caller) == NO_LOSS
+
+
+def test_nobody_else_of_a_country_that_was_given_up_gets_in(attacked: Site) -> None:
+    attacked.fence()
+    caller = phone(attacked)
+    call(caller)
+
+    give_up_the_country(attacked)
+    talks(attacked, caller)
+
+    assert attacked.got(attacked.peer(OTHER_PHONE)) == NOTHING
+
+
+def test_a_call_from_before_the_first_fence_loses_nothing(attacked: Site) -> None:
+    caller = phone(attacked)
+    call(caller)
+    talks(attacked, caller)
+
+    attacked.fence()
+    talks(attacked, caller)
+
+    assert hang_up(attacked, caller) == NO_LOSS
+
+
+def test_a_phone_registers(on_kamailio: Site) -> None:
+    on_kamailio.fence()
+    registering = phone(on_kamailio)
+    registering.do("register", PBX_ADDRESS)
+    until(lambda: bool(registering.do("registered") == [200]))
+
+
+@pytest.mark.parametrize("deed", [apply_again, flush_and_repair, remove_and_restore])
+def test_a_registration_abroad_goes_on(on_pjsip: Site, deed: Callable[[Site], None]) -> None:
+    """The registrar's answers come in, and its calls on the registered flow."""
+    on_pjsip.fence()
+    trunk = on_pjsip.closing.enter_context(registrar(on_pjsip.lab, TRUNK))
+    assert not heard(on_pjsip, trunk)
+    on_pjsip.pbx.send("REGISTER", TRUNK)
+    until(lambda: bool(on_pjsip.pbx.media.do("registered") == [200]))
+    assert heard(on_pjsip, trunk)
+
+    deed(on_pjsip)
+    assert heard(on_pjsip, trunk)
+
+    on_pjsip.pbx.media.do("again")
+    until(lambda: bool(on_pjsip.pbx.media.do("registered") == [200, 200]))
+    assert heard(on_pjsip, trunk)
+
+
+@pytest.mark.parametrize("tracked", [False, True], ids=["untracked", "tracked"])
+def test_a_registration_from_before_the_first_fence_is_renewed(
+    on_pjsip: Site, tracked: bool
+) -> None:
+    if tracked:
+        on_pjsip.track()
+    trunk = on_pjsip.closing.enter_context(registrar(on_pjsip.lab, TRUNK))
+    on_pjsip.pbx.send("REGISTER", TRUNK)
+    until(lambda: bool(on_pjsip.pbx.media.do("registered") == [200]))
+
+    on_pjsip.fence()
+
+    on_pjsip.pbx.media.do("again")
+    until(lambda: bool(on_pjsip.pbx.media.do("registered") == [200, 200]))
+    assert heard(on_pjsip, trunk)
+
+
+def heard(site: Site, trunk: Server) -> bool:
+    """Whether a call from the trunk is delivered to the PBX and answered."""
+    site.ear.heard()
+    before = len(trunk.answers)
+    trunk.send(request("INVITE", f"{TRUNK}:5060", user="486"))
+    site.lab.settle()
+    if not any(packet.source == TRUNK for packet in site.ear.heard()):
+        return False
+    until(lambda: len(trunk.answers) > before)
+    return True
+
+
+def test_a_stun_server_abroad_answers(on_pjsip: Site) -> None:
+    on_pjsip.fence()
+    asked = Server(on_pjsip.lab, STUN, STUN_PORT, lambda binding: b"\x01\x01" + binding[2:])
+    on_pjsip.closing.enter_context(asked)
+    rtp = on_pjsip.lab.pbx.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    on_pjsip.closing.enter_context(rtp)
+    rtp.bind((str(PBX[Family.IPV4]), RTP_PORT))
+    rtp.settimeout(30)
+
+    for turn in range(20):
+        binding = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes([turn] * 12)
+        rtp.sendto(binding, (STUN, STUN_PORT))
+        assert rtp.recv(100) == b"\x01\x01" + binding[2:]
+
+
+def test_repairs_under_traffic_lose_nothing_and_keep_strangers_out(on_pjsip: Site) -> None:
+    """A call and a registration go on; a stranger talks all the time, and is out after each."""
+    on_pjsip.track()
+    on_pjsip.fence()
+    caller, stranger = phone(on_pjsip), on_pjsip.peer(STRANGER)
+    trunk = on_pjsip.closing.enter_context(registrar(on_pjsip.lab, TRUNK))
+    on_pjsip.pbx.send("REGISTER", TRUNK)
+    until(lambda: bool(on_pjsip.pbx.media.do("registered") == [200]))
+    call(caller)
+
+    for _ in range(5):
+        flush_rules(on_pjsip)
+        assert on_pjsip.works_for(stranger)
+        on_pjsip.geofence.ok("apply", "--accept", "live-sources")
+        stranger.answers()
+        assert on_pjsip.got(stranger) == NOTHING
+        assert heard(on_pjsip, trunk)
+        talks(on_pjsip, caller)
+
+    assert hang_up(on_pjsip, caller) == NO_LOSS
