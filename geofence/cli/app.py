@@ -116,11 +116,17 @@ Cut = Annotated[
 def plan(  # noqa: PLR0913 - an option each
     context: typer.Context,
     *,
-    full: Annotated[bool, typer.Option("--full", help="Show every prefix.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show every prefix, rule and source.")
+    ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Use the lists at hand.")] = False,
     accept: Accept = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 6 if something would change.")
+        bool,
+        typer.Option(
+            "--exit-code",
+            help="Exit with 3 if a guard would refuse it, else with 6 if something would change.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -143,6 +149,8 @@ def plan(  # noqa: PLR0913 - an option each
         print_json(plan_json(report))
     else:
         show_plan(screen, report, full=full)
+    if exit_code and report.refusals:
+        raise typer.Exit(ExitCode.REFUSED)
     if exit_code and not report.plan.is_empty:
         raise typer.Exit(ExitCode.CHANGES)
 

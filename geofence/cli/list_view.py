@@ -16,10 +16,10 @@ _STYLES = {ListOutcome.KEPT: "yellow", ListOutcome.MISSING: "red"}
 
 
 def list_rows(
-    lists: Iterable[ListReport], now: datetime, *, full: bool = True
+    lists: Iterable[ListReport], now: datetime, *, full: bool = True, change: bool = False
 ) -> tuple[tuple[str, ...], list[tuple[Styled, ...]]]:
-    """Headings and rows of the table of lists; the change and the sources only in full."""
-    columns = len(_HEADINGS) if full else len(_HEADINGS) - 2
+    """Headings and rows of the table of lists; in full, what changed and the sources as well."""
+    columns = len(_HEADINGS) - (0 if full else 1 if change else 2)
     return _HEADINGS[:columns], [_row(report, now)[:columns] for report in lists]
 
 

@@ -25,6 +25,7 @@ from geofence.operations.counting import counting_since
 from geofence.operations.gather import (
     Gathered,
     Watch,
+    at_hand,
     fetched,
     spaces,
     stale,
@@ -35,6 +36,7 @@ from geofence.operations.gather import (
 from geofence.operations.live import look_at
 from geofence.operations.probation import is_over
 from geofence.operations.report import (
+    ListReport,
     PlanReport,
     ServiceStatus,
     StatusReport,
@@ -47,6 +49,7 @@ from geofence.operations.status_facts import (
     look_at_traffic,
 )
 from geofence.plan import make_plan
+from geofence.plan.by_country import CountryChange, by_country
 from geofence.plan.drift import differences
 from geofence.routes import read_places
 
@@ -68,6 +71,7 @@ def plan(
         UsageError: an override names no guard, or no list that the rules need.
     """
     policy = site.policy()
+    verb = "apply" if offline else "refresh"
     check_overrides(policy, accept)
     gathered = (
         Gathered(stored(site, policy))
@@ -90,11 +94,43 @@ def plan(
         made = _plan_for(chosen.backend, desired)
     except BackendUnavailable as error:
         made, note = _plan_unread(site, desired)
-        return PlanReport(made, "unknown", reports, notes=(*notes, f"{error} {note}"))
+        return PlanReport(
+            made,
+            "unknown",
+            reports,
+            notes=(*notes, f"{error} {note}"),
+            countries=_by_country(site, reports, made),
+            next_run=verb,
+        )
     newest, _ = site.generations.newest()
     change = look_at(newest.ruleset if newest else None, desired)
-    notes = (*notes, *change.notes, *map(str, accepted(change.objections(ssh), accept)))
-    return PlanReport(made, chosen.why, reports, change.impact, notes)
+    refusals = accepted(change.objections(ssh), accept)
+    return PlanReport(
+        made,
+        chosen.why,
+        reports,
+        change.impact,
+        (*notes, *change.notes, *map(str, refusals)),
+        _by_country(site, reports, made),
+        refusals,
+        verb,
+    )
+
+
+def _by_country(
+    site: Site, reports: tuple[ListReport, ...], made: Plan
+) -> tuple[CountryChange, ...]:
+    """What the plan changes for each country, those that are allowed no longer among them."""
+    countries = {report.id.name: report for report in reports if report.id.kind is ListKind.COUNTRY}
+    known = {
+        name: report.space | (report.former or AddressSpace()) for name, report in countries.items()
+    }
+    gone = {
+        wanted.name: space
+        for wanted, space in at_hand(site).items()
+        if wanted.kind is ListKind.COUNTRY and wanted.name not in known
+    }
+    return by_country(made.set_changes, known | gone)
 
 
 def _plan_for(backend: Backend, desired: Ruleset) -> Plan:

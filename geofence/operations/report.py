@@ -21,7 +21,9 @@ if TYPE_CHECKING:  # restore at boot reports neither, and should not wait for th
     from geofence.connections import Connections
     from geofence.explain import Answer, Explanation
     from geofence.flows.impact import Impact
+    from geofence.guards.objection import Objection
     from geofence.operations.status_facts import Traffic
+    from geofence.plan.by_country import CountryChange
     from geofence.surroundings import Surroundings
 
 
@@ -78,6 +80,12 @@ class PlanReport:
     """Live flows that the change would touch; None if they were not or could not be read."""
     notes: tuple[str, ...] = ()
     """What could not be read, and what that means for the plan."""
+    countries: tuple[CountryChange, ...] = ()
+    """Addresses that come to be allowed, or no longer are, by country."""
+    refusals: tuple[Objection, ...] = ()
+    """What guards have against the plan: a run would be refused."""
+    next_run: str = "refresh"
+    """The verb that would carry it out."""
 
 
 @dataclass(frozen=True, slots=True)

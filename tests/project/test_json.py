@@ -12,12 +12,13 @@ from geofence.cli.plan_view import plan_json
 from geofence.cli.run_view import run_json
 from geofence.cli.status_view import status_json
 from geofence.cli.why_view import why_json
-from geofence.crowd import Crowd
 from geofence.connections import Began, Connections
+from geofence.crowd import Crowd
 from geofence.errors import ExitCode
 from geofence.explain import Answer, Explanation
 from geofence.flows.flow import Flow, FlowState
 from geofence.flows.impact import Impact, Touched, by_source
+from geofence.guards.objection import Guard, Objection
 from geofence.in_force import InForce, Waiting
 from geofence.merge import merge
 from geofence.model.generation import Generation, ListNote
@@ -40,6 +41,7 @@ from geofence.operations.report import (
 from geofence.operations.site import Site
 from geofence.operations.status_facts import Traffic
 from geofence.plan import make_plan
+from geofence.plan.by_country import CountryChange
 from geofence.state.generations import Damaged
 from geofence.state.journal import Ended, Ending, Outcome, Probation
 from geofence.surroundings import Direction, Redirected, Surroundings, Untracked
@@ -65,6 +67,7 @@ IMPACT = Impact((TOUCHED,), (TOUCHED,), 1)
 SOURCES = by_source((TOUCHED,))
 UNTRACKED = Untracked("sip", SIP_PORT, Direction.IN, (Family.IPV4,), False, "iptables raw")
 REDIRECTED = Redirected("sip", SIP_PORT, SIP_PORT, None, (Family.IPV4,), False, "iptables nat")
+REFUSALS = (Objection(Guard.SSH, "the session", "It saw.", "It allows.", "ssh"),)
 BY_NAME = {"allow4", "allow6", "sip", "rtp", "ipv4", "ipv6"}
 """Keys that are names of sets, services and families."""
 
@@ -73,7 +76,8 @@ def documents() -> Iterator[object]:
     """One of each, with nothing left out."""
     generation = Generation(1, NOW, "refresh", "ipset", RULESET, (ListNote("x", NOW, "0"),))
     changes = PLAN.set_changes
-    yield plan_json(PlanReport(PLAN, "ipset", LISTS, IMPACT, ("a note",)))
+    meaning = (CountryChange("JP", SPACE, SPACE),)
+    yield plan_json(PlanReport(PLAN, "ipset", LISTS, IMPACT, ("a note",), meaning, REFUSALS))
     yield run_json(RunReport(PLAN, "ipset", 1, LISTS, ("a note",), IMPACT))
     yield status_json(
         StatusReport(
@@ -128,5 +132,15 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     assert printed <= words
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
     commands |= {"repair", "status", "why", "history"}
-    states = {*ListOutcome, *Ending, *Action, "null", "unknown", "recovered", "watch"}
+    states = {
+        *ListOutcome,
+        *Ending,
+        *Action,
+        *Began,
+        *Direction,
+        "null",
+        "unknown",
+        "recovered",
+        "watch",
+    }
     assert words - commands - states == printed - commands - states
