@@ -23,6 +23,7 @@ from geofence.operations.site import Site
 from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
 from geofence.state.removal import forget_removal, note_removal
+from geofence.system_log import log_change
 
 _NOTHING = Plan(Ruleset(), Observed())
 """What was done where nothing was."""
@@ -104,6 +105,9 @@ def _restored(
     chosen = site.choose_again(generation)
     applied = apply_ruleset(chosen.backend, generation.ruleset)
     note_counting(site, applied.plan)
+    if not applied.plan.is_empty:
+        number = generation.number
+        log_change("restore", f"generation {number} is in force again", number)
     again = _let_in_again(generation.ruleset) if another else ()
     again = (*_forget_unwatched(applied.plan), *again)
     wrong = (*notes, applied.untidy) if applied.untidy else notes
@@ -148,6 +152,7 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
     else:
         made = apply_ruleset(chosen.backend, closed(policy, _places())).plan
         note_counting(site, made)
+        log_change("restore", "the fence is closed to all but exceptions and local networks")
         notes = (*notes, *_forget_unwatched(made))
         said = (
             '[boot] without_ruleset = "closed": only exceptions and local networks reach the '
@@ -213,6 +218,7 @@ def remove(site: Site) -> tuple[str, ...]:
 def _removed() -> tuple[str, ...]:
     names = remove_all()
     if names:
+        log_change("remove", f"the fence ({', '.join(names)}) is removed: there is no fence")
         _let_in_again(None)
     return names
 

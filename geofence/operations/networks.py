@@ -15,6 +15,7 @@ from geofence.operations.report import RunReport
 from geofence.operations.run import holding
 from geofence.operations.site import Site
 from geofence.routes import read_places
+from geofence.system_log import log_change
 
 _NOTHING = Plan(Ruleset(), Observed())
 
@@ -66,7 +67,7 @@ def _amended(site: Site, newest: Generation, now: tuple[LocalNetwork, ...]) -> R
     site.generations.record(replace(newest, ruleset=ruleset))
     applied = apply_ruleset(chosen.backend, ruleset)
     note_counting(site, applied.plan)
-    told = (
+    told = tuple(
         f"Local networks {which}: {', '.join(map(str, some))}."
         for which, some in (
             ("now trusted", [each for each in now if each not in before]),
@@ -74,5 +75,6 @@ def _amended(site: Site, newest: Generation, now: tuple[LocalNetwork, ...]) -> R
         )
         if some
     )
+    log_change("local networks", " ".join(told).removesuffix("."), newest.number)
     notes = (*told, *let_in_again(ruleset))
     return RunReport(applied.plan, chosen.why, newest.number, notes=notes)

@@ -16,6 +16,7 @@ from geofence.in_force import never_resolved
 from geofence.merge import merge, needed_lists
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import ListKind
+from geofence.model.plan import Plan
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
@@ -38,6 +39,7 @@ from geofence.routes import read_places
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
 from geofence.state.removal import forget_removal
+from geofence.system_log import log_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ def commit(
     note_counting(site, applied.plan)
     forget_removal(site.state_directory)
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)
+    _log(wish, applied.plan, number, newest)
     # Whatever the plan was: a run that was killed may have left somebody shut out.
     notes = (*notes, *forget_unwatched(desired, applied.plan.observed), *let_in_again(desired))
     if number is not None:
@@ -197,6 +200,20 @@ def commit(
         impact=change.impact,
         degraded=bool(untidy) or number is None,
     )
+
+
+def _log(wish: Wish, made: Plan, number: int | None, before: Generation | None) -> None:
+    """Write to the host's log what was changed, if anything was."""
+    former = before.number if before else None
+    if made.is_empty and number == former:
+        return
+    now = f"generation {number}" if number is not None else "a fence that could not be recorded"
+    instead = f" instead of {former}" if former not in (None, number) else ""
+    options = [f"--accept {each}" for each in wish.accept] + (["--cut"] if wish.cut else [])
+    if wish.probation_seconds:
+        options.append(f"--confirm-within {wish.probation_seconds}s")
+    command = " ".join((wish.reason, *options))
+    log_change(command, f"{now} is in force{instead}", number)
 
 
 def _record(
