@@ -12,6 +12,10 @@ import signal
 import sys
 from contextlib import suppress
 from types import FrameType
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _NO_MEMORY = (
     "there is not enough memory; the fence stands as it was, or as it was meant. "
@@ -26,6 +30,24 @@ _EXIT_INTERRUPTED = 128 + signal.SIGINT
 """As a shell tells it."""
 
 
+class _Unbuffered(io.FileIO):
+    """Output under PYTHONUNBUFFERED, which knows whether a write failed.
+
+    A buffer keeps what could not be written, so that flushing it fails again. Without one, only
+    the write itself tells.
+    """
+
+    failed = False
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write as much as can be written."""
+        try:
+            return super().write(data)
+        except OSError:
+            self.failed = True
+            raise
+
+
 class _Interrupted(BaseException):
     """Somebody pressed Ctrl-C; not a KeyboardInterrupt, which libraries would take for theirs."""
 
@@ -33,6 +55,7 @@ class _Interrupted(BaseException):
 def main() -> None:
     """Run the command line."""
     _fill_closed_streams()
+    _notice_failing_writes()
     _escape_what_cannot_be_encoded()
     try:
         _hear_interrupts()
@@ -80,6 +103,21 @@ def _fill_closed_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
+def _notice_failing_writes() -> None:
+    """Put our own output in the place of Python's where that has no buffer."""
+    sys.stdout, sys.stderr = _noticing(sys.stdout), _noticing(sys.stderr)
+
+
+def _noticing(stream: TextIO) -> TextIO:
+    if not isinstance(stream, io.TextIOWrapper) or not isinstance(stream.buffer, io.RawIOBase):
+        return stream
+    raw = _Unbuffered(stream.fileno(), "w", closefd=False)
+    # As Python makes it: typeshed wants a buffer, io.TextIOWrapper takes any binary stream.
+    return io.TextIOWrapper(
+        cast("BinaryIO", raw), stream.encoding, stream.errors, write_through=True
+    )
+
+
 def _escape_what_cannot_be_encoded() -> None:
     """Let no character of a message stop it, where the locale or PYTHONIOENCODING has not all."""
     for stream in (sys.stdout, sys.stderr):
@@ -93,6 +131,8 @@ def _is_want_of_memory(error: ImportError) -> bool:
 
 
 def _output_is_broken() -> bool:
+    if any(getattr(stream.buffer, "failed", False) for stream in (sys.stdout, sys.stderr)):
+        return True
     try:
         sys.stdout.flush()
         sys.stderr.flush()

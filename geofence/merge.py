@@ -36,7 +36,9 @@ def exception_space(
     hosts = [ListId(ListKind.HOST, host) for host in exception.hosts]
     resolved = [lists[host] for host in hosts if host in lists]
     stand_in = exception.last_known if len(resolved) < len(hosts) else AddressSpace()
-    return AddressSpace.union((exception.prefixes, stand_in, *resolved))
+    told = AddressSpace.union(resolved)
+    allowed = told & exception.within if exception.within else told
+    return AddressSpace.union((exception.prefixes, stand_in, allowed))
 
 
 def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:

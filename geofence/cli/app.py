@@ -110,6 +110,10 @@ Accept = Annotated[
 Cut = Annotated[
     bool, typer.Option("--cut", help="End live flows that the new fence would not let begin.")
 ]
+Compare = Annotated[
+    bool,
+    typer.Option("--compare-mirrors", help="Fetch each list from all its mirrors and compare."),
+]
 
 
 @app.command(cls=ForReaders, rich_help_panel=_DAILY)
@@ -121,6 +125,7 @@ def plan(  # noqa: PLR0913 - an option each
     ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Use the lists at hand.")] = False,
     accept: Accept = None,
+    compare_mirrors: Compare = False,
     exit_code: Annotated[
         bool,
         typer.Option(
@@ -138,6 +143,7 @@ def plan(  # noqa: PLR0913 - an option each
     from geofence.cli.progress import watching
     from geofence.cli.screen import Screen, print_json
     from geofence.operations.look import plan as make_plan
+    from geofence.operations.mirrors import compared
     from geofence.operations.terminal import ssh_session
 
     screen = Screen()
@@ -145,6 +151,8 @@ def plan(  # noqa: PLR0913 - an option each
         report = make_plan(
             context.obj, offline=offline, accept=accept or (), ssh=ssh_session(), watch=watch
         )
+        if compare_mirrors:
+            report = report.with_notes(compared(context.obj, watch))
     if as_json:
         print_json(plan_json(report))
     else:
@@ -157,7 +165,12 @@ def plan(  # noqa: PLR0913 - an option each
 
 @app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def refresh(
-    context: typer.Context, *, accept: Accept = None, cut: Cut = False, as_json: Json = False
+    context: typer.Context,
+    *,
+    accept: Accept = None,
+    cut: Cut = False,
+    compare_mirrors: Compare = False,
+    as_json: Json = False,
 ) -> None:
     """Fetch the lists, merge, and apply: what runs daily.
 
@@ -168,6 +181,7 @@ def refresh(
     from geofence.cli.progress import watching
     from geofence.cli.run_view import finish
     from geofence.cli.screen import Screen
+    from geofence.operations.mirrors import compared
     from geofence.operations.notify import told
     from geofence.operations.run import Wish
     from geofence.operations.run import refresh as run
@@ -177,6 +191,8 @@ def refresh(
     site, wish = context.obj, Wish("refresh", accept or (), ssh_session(), cut=cut)
     with watching(screen) as watch:
         report = told(site, "refresh", lambda: run(site, wish, watch))
+        if compare_mirrors:
+            report = report.with_notes(compared(site, watch))
     finish(screen, report, as_json=as_json)
 
 

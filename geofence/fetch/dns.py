@@ -13,12 +13,30 @@ import netaddr
 
 from geofence.errors import ListError
 from geofence.fetch.threads import start
-from geofence.model.prefixes import Family
+from geofence.model.prefixes import AddressSpace, Family
 
 Lookup = Callable[[str, int], list[tuple[Any, ...]]]
 """What ``getaddrinfo`` gives for a host and an address family."""
 
 _NO_ADDRESS = frozenset({socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY})
+
+MOST_ADDRESSES = 64
+"""Of one host name in both families together; pools of real providers have a few dozen at most."""
+
+_LOCAL_NAMES = frozenset(
+    (
+        *("corp", "home", "internal", "intranet", "lan", "local", "localdomain", "private"),
+        *("arpa", "example", "invalid", "localhost", "test"),
+    )
+)
+"""Last labels of names that are not in the public DNS (RFC 6761, RFC 6762, ICANN's ``internal``,
+and what home routers use); a name without a dot is none, either."""
+_PRIVATE = tuple(
+    map(
+        netaddr.IPNetwork,
+        ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+    )
+)
 
 _UNSPECIFIED = netaddr.IPNetwork("0.0.0.0/8")
 _RESERVED = netaddr.IPNetwork("240.0.0.0/4")
@@ -42,7 +60,12 @@ def system_lookup(host: str, family: int) -> list[tuple[Any, ...]]:
     return list(socket.getaddrinfo(host, None, family, socket.SOCK_STREAM))
 
 
-def resolve(host: str, seconds: float, lookup: Lookup = system_lookup) -> Resolution:
+def resolve(
+    host: str,
+    seconds: float,
+    lookup: Lookup = system_lookup,
+    within: AddressSpace | None = None,
+) -> Resolution:
     """The addresses of a host.
 
     The C library cannot be interrupted, and may wait long for a dead name server; so it is asked
@@ -52,12 +75,14 @@ def resolve(host: str, seconds: float, lookup: Lookup = system_lookup) -> Resolu
         host: the name.
         seconds: how long to wait.
         lookup: whom to ask.
+        within: all that the name may stand for; None for any public address, and for a local name
+            any private one.
 
     Raises:
-        ListError: there is no answer, no address, or one that no distant host can have (loopback,
-            unspecified, multicast, link-local or reserved: what name servers that block names
-            answer, and what must not become an exception). Private addresses are taken: an
-            exception may well be a host of the operator's own network.
+        ListError: there is no answer, no address, too many, or one that must not become an
+            exception: one that no distant host can have (loopback, unspecified, multicast,
+            link-local or reserved: what name servers that block names answer), one outside
+            ``within``, or, without that, a private one of a public name (DNS rebinding).
     """
     answers: SimpleQueue[Resolution | ListError] = SimpleQueue()
 
@@ -71,8 +96,15 @@ def resolve(host: str, seconds: float, lookup: Lookup = system_lookup) -> Resolu
         raise ListError(f"DNS gave no answer for {host} within {seconds:g} seconds.") from None
     if isinstance(answer, ListError):
         raise answer
-    for address in (*(answer.ipv4 or ()), *(answer.ipv6 or ())):
+    addresses = (*(answer.ipv4 or ()), *(answer.ipv6 or ()))
+    if len(addresses) > MOST_ADDRESSES:
+        raise ListError(
+            f"DNS says that {host} has {len(addresses):,} addresses, more than the "
+            f"{MOST_ADDRESSES} that one name may add to an exception; none of them is used."
+        )
+    for address in addresses:
         _require_distant(host, address)
+        _require_expected(host, address, within)
     return answer
 
 
@@ -113,3 +145,26 @@ def _require_distant(host: str, text: str) -> None:
     ):
         if is_it:
             raise ListError(f"DNS says that {host} is {text}, {kind} address; it is not used.")
+
+
+def _require_expected(host: str, text: str, within: AddressSpace | None) -> None:
+    address = netaddr.IPAddress(text.partition("%")[0])
+    family = Family.IPV4 if address.version == 4 else Family.IPV6  # noqa: PLR2004 - IPv4
+    if within is not None:
+        if address.value not in within[family]:
+            raise ListError(
+                f"DNS says that {host} is {text}, which is outside 'within' of its exception; it "
+                "is not used. If the host moved for good, add its network there."
+            )
+        return
+    if _is_public(host) and any(address in network for network in _PRIVATE):
+        raise ListError(
+            f"DNS says that {host} is {text}, a private address, although the name is public; it "
+            f'is not used. If that is right, add within = ["{text}"] to its exception.'
+        )
+
+
+def _is_public(host: str) -> bool:
+    """Whether a name is one of the public DNS, by which nobody should lead into a local network."""
+    _, dot, last = host.rpartition(".")
+    return bool(dot) and last not in _LOCAL_NAMES

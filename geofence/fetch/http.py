@@ -22,11 +22,13 @@ from itertools import count
 
 import requests
 from requests.auth import HTTPBasicAuth
-from urllib3.exceptions import HTTPError
+from requests.exceptions import ChunkedEncodingError
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from geofence import __version__
 from geofence.closing import Closing
 from geofence.errors import ListError
+from geofence.fetch.decoding import ENCODINGS, DamagedError, Decoder, NotCompressedError
 from geofence.fetch.limits import Limits
 from geofence.fetch.reasons import Reason, reason
 from geofence.fetch.sockets import Grip, GripAdapter
@@ -34,11 +36,10 @@ from geofence.fetch.threads import start
 from geofence.fetch.urls import Target, public, redirected, target
 
 _CHUNK = 16 << 10
-"""Octets read at once; also bounds how far one read of compressed data can expand."""
+"""Bytes read at once."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,200}"')
 _NO_PROXIES = {"http": "", "https": "", "all": ""}
 
@@ -220,22 +221,47 @@ class Client(Closing):
     def _body(self, shown: str, response: requests.Response) -> bytes:
         """The whole body, decompressed."""
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
-        if encoding not in _ENCODINGS:
+        if encoding not in ENCODINGS:
             raise ListError(f"{shown} sends a body in an encoding that was not asked for.")
         body = bytearray()
-        for chunk in response.iter_content(_CHUNK):
-            body += chunk
-            self._on_octets(len(chunk))
-            if len(body) > self._limits.octets:
-                raise ListError(
-                    f"{shown} sends more than {self._limits.octets:,} octets; no list is so large."
-                )
-            if self._stop.is_set():
-                raise ListError(f"{shown} was given up, for the run ended.")
+        decoder = Decoder(encoding)
+        try:
+            for chunk in _chunks(response):
+                for piece in decoder.feed(chunk):
+                    self._take(shown, body, piece)
+        except NotCompressedError as error:
+            raise ListError(f"{shown} sends a body that is not compressed as it says.") from error
+        except DamagedError as error:
+            raise _PassingError(f"{shown} sends a compressed body that is damaged.") from error
         if self._grip.is_shut:
             raise self._too_late(shown)
         _require_length(shown, response)
+        if not decoder.is_complete:
+            raise _PassingError(f"{shown} ended before the body was complete.")
         return bytes(body)
+
+    def _take(self, shown: str, body: bytearray, piece: bytes) -> None:
+        """Add a piece to a body, unless that becomes too large or the run has ended."""
+        body += piece
+        self._on_octets(len(piece))
+        if len(body) > self._limits.octets:
+            raise ListError(
+                f"{shown} sends more than {self._limits.octets:,} octets; no list is so large."
+            )
+        if self._stop.is_set():
+            raise ListError(f"{shown} was given up, for the run ended.")
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    """The body as it comes, still compressed.
+
+    Raises:
+        ChunkedEncodingError: it breaks off, as ``iter_content`` would say it.
+    """
+    try:
+        yield from response.raw.stream(_CHUNK, decode_content=False)
+    except ProtocolError as error:
+        raise ChunkedEncodingError(error) from error
 
 
 def _session(grip: Grip) -> requests.Session:

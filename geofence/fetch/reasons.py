@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from http.client import IncompleteRead, RemoteDisconnected
 from typing import NamedTuple
@@ -27,6 +28,23 @@ class Reason(NamedTuple):
     """Whether a retry makes sense."""
 
 
+_VARIABLES = "HTTPS_PROXY or ALL_PROXY"
+_NO_SOCKS = (
+    f"was not asked, for {_VARIABLES} names a SOCKS proxy and PySocks is not installed; name an "
+    f"HTTP proxy there, or install it: '{sys.executable} -m pip install PySocks'"
+)
+_NO_PROXY = (
+    f"was not asked, for what {_VARIABLES} says is not the URL of a proxy, such as "
+    "http://proxy.example.com:3128"
+)
+
+_OF_PROXIES = (
+    (rq.InvalidSchema, _NO_SOCKS),  # the URL's own scheme was checked before
+    ((rq.InvalidProxyURL, u3.ProxySchemeUnknown), _NO_PROXY),
+)
+"""What is wrong with the proxy that the environment names."""
+
+
 def reason(error: BaseException, limits: Limits) -> Reason:
     """Why, from the whole chain of causes; the first rule that knows one of them decides."""
     chain = tuple(_chain(error))
@@ -35,6 +53,9 @@ def reason(error: BaseException, limits: Limits) -> Reason:
             return Reason(f"has a certificate that is not trusted ({known.verify_message})", False)
         if isinstance(known, socket.gaierror):
             return Reason(f"cannot be found by DNS ({known.strerror})", True)
+        for kinds, text in _OF_PROXIES:
+            if isinstance(known, kinds):
+                return Reason(text, False)
     for kinds, text in _texts(limits):
         if any(isinstance(known, kinds) for known in chain):
             return Reason(text, True)

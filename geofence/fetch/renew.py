@@ -18,7 +18,7 @@ from geofence.lists.parsed import ParsedList, joined
 from geofence.lists.parts import parse_part
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.policy import Policy
-from geofence.model.prefixes import Family
+from geofence.model.prefixes import AddressSpace, Family
 
 DNS_SCHEME = "dns:"
 """Begins the URL in the provenance of a host's addresses."""
@@ -80,7 +80,7 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
         ListError: no source gave it; names every source that was tried and why it did not do.
     """
     if wanted.kind is ListKind.HOST:
-        return _renew_host(wanted, stored, tools)
+        return _renew_host(wanted, policy.within(wanted.name), stored, tools)
     problems: list[str] = []
     for mirror in mirrors(wanted, policy):
         try:
@@ -194,13 +194,15 @@ def _hashes(accepted: AcceptedList) -> list[tuple[Family | None, str]]:
     return [(part.family, part.sha256) for part in accepted.provenance]
 
 
-def _renew_host(wanted: ListId, stored: AcceptedList | None, tools: Tools) -> Outcome:
+def _renew_host(
+    wanted: ListId, within: AddressSpace | None, stored: AcceptedList | None, tools: Tools
+) -> Outcome:
     """A host's addresses, kept as a text list.
 
     Raises:
-        ListError: DNS does not give them.
+        ListError: DNS does not give them, or gives what must not be used.
     """
-    resolution = resolve(wanted.name, tools.resolve_seconds, tools.lookup)
+    resolution = resolve(wanted.name, tools.resolve_seconds, tools.lookup, within)
     ipv4 = _known(resolution.ipv4, Family.IPV4, stored)
     ipv6 = _known(resolution.ipv6, Family.IPV6, stored)
     body = "".join(f"{line}\n" for line in (*ipv4, *ipv6)).encode()

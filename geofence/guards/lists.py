@@ -55,14 +55,16 @@ def check_list(  # noqa: PLR0913 - each is something that a list is held against
     """
     if wanted.kind is ListKind.HOST:
         return ()
-    return tuple(
+    of_families = (
         objection
         for family in Family
         for objection in (
             *_of_family(wanted, candidate[family], previous, policy, broadest or {}),
             *_taken(wanted, candidate[family], previous, countries or {}),
         )
-    ) + tuple(_special_purpose(wanted, candidate))
+    )
+    of_whole = (*_special_purpose(wanted, candidate), *_empty(wanted, candidate, previous))
+    return (*of_families, *of_whole)
 
 
 def _of_family(
@@ -225,6 +227,19 @@ def _first_run(wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
             wanted,
             _against_known(f"The first list {wanted}", candidate, known),
             f"A first list must have at least {bounds}.",
+        )
+
+
+def _empty(
+    wanted: ListId, candidate: AddressSpace, previous: AddressSpace | None
+) -> Iterator[Objection]:
+    """Whether a blocklist holds nothing from the first; one that lost all has shrunk."""
+    if wanted.kind is ListKind.BLOCKLIST and not candidate and previous is None:
+        yield _objection(
+            Guard.FIRST_RUN,
+            wanted,
+            f"The first list {wanted} holds no prefix at all, only comments.",
+            "Such a list blocks nobody; is its URL right?",
         )
 
 

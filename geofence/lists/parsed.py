@@ -22,12 +22,32 @@ class FamilyFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line of a blocklist that is no entry and was skipped."""
+
+    number: int
+    """Counted from 1."""
+    why: str
+    """The line as it may be shown, and what is wrong with it: ``'192.0.2.300', is no …``."""
+
+    @property
+    def sentence(self) -> str:
+        """The line and what is wrong with it, as a sentence."""
+        return f"Line {self.number}, {self.why}."
+
+    def __str__(self) -> str:
+        return f"line {self.number}, {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedList:
     """A parsed body, or several that make up one list."""
 
     space: AddressSpace
     ipv4: FamilyFacts
     ipv6: FamilyFacts
+    skipped: tuple[BadLine, ...] = ()
+    """Lines that were passed over, of a blocklist only."""
 
     def __getitem__(self, family: Family) -> FamilyFacts:
         return self.ipv4 if family is Family.IPV4 else self.ipv6
@@ -56,6 +76,19 @@ class Ranges:
         self.pasts.append(past)
         self.sizes.append(past - first)
 
+    def moved(self, first: int, past: int) -> list[tuple[int, int]]:
+        """Take out and return the ranges that lie within a part of the number line."""
+        if not self.firsts or min(self.firsts) >= past:
+            return []  # as nearly always: the lists' own addresses are far above
+        kept: list[tuple[int, int]] = []
+        found: list[tuple[int, int]] = []
+        for each in zip(self.firsts, self.pasts, strict=True):
+            (found if first <= each[0] and each[1] <= past else kept).append(each)
+        self.firsts[:] = [each[0] for each in kept]
+        self.pasts[:] = [each[1] for each in kept]
+        self.sizes[:] = [each[1] - each[0] for each in kept]
+        return found
+
     def united(self) -> tuple[PrefixSet, FamilyFacts]:
         """Their union and what is to know about them; uses the ranges up."""
         if not self.sizes:
@@ -65,11 +98,11 @@ class Ranges:
         return union, FamilyFacts(len(self.sizes), broadest, sum(self.sizes))
 
 
-def parsed_list(ipv4: Ranges, ipv6: Ranges) -> ParsedList:
+def parsed_list(ipv4: Ranges, ipv6: Ranges, skipped: Iterable[BadLine] = ()) -> ParsedList:
     """The list that consists of these ranges; uses them up."""
     space4, facts4 = ipv4.united()
     space6, facts6 = ipv6.united()
-    return ParsedList(AddressSpace(space4, space6), facts4, facts6)
+    return ParsedList(AddressSpace(space4, space6), facts4, facts6, tuple(skipped))
 
 
 def joined(parts: Iterable[ParsedList]) -> ParsedList:
@@ -77,7 +110,8 @@ def joined(parts: Iterable[ParsedList]) -> ParsedList:
     known = tuple(parts)
     space = AddressSpace.union(part.space for part in known)
     ipv4, ipv6 = (_joined_facts(part[family] for part in known) for family in Family)
-    return ParsedList(space, ipv4, ipv6)
+    skipped = tuple(line for part in known for line in part.skipped)
+    return ParsedList(space, ipv4, ipv6, skipped)
 
 
 def _joined_facts(parts: Iterable[FamilyFacts]) -> FamilyFacts:

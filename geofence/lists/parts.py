@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from geofence.lists.country_json import parse_country_json
 from geofence.lists.parsed import ParsedList, joined
-from geofence.lists.text import parse_text
+from geofence.lists.text import parse_blocklist, parse_text
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import Family
 
@@ -17,12 +17,15 @@ Part = tuple[Family | None, bytes]
 def parse_part(wanted: ListId, family: Family | None, body: bytes) -> ParsedList:
     """One body of a list.
 
-    A country's body without a family is an aggregated JSON; all else is text.
+    A country's body without a family is an aggregated JSON; all else is text. One wrong entry of a
+    country's spoils it, for it opens the fence; a blocklist may have a few.
 
     Raises:
         ListError: the body is not what it should be.
     """
-    if wanted.kind is not ListKind.COUNTRY:
+    if wanted.kind is ListKind.BLOCKLIST:
+        return parse_blocklist(body)
+    if wanted.kind is ListKind.HOST:
         return parse_text(body, family)
     if family is None:
         return parse_country_json(body, wanted.name)

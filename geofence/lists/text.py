@@ -7,7 +7,7 @@ import re
 from geofence.errors import ListError
 from geofence.lists.entries import bulk_lines, bulk_prefixes, careful_entry, shown
 from geofence.lists.looks import refuse_json, refuse_markup
-from geofence.lists.parsed import ParsedList, Ranges, parsed_list
+from geofence.lists.parsed import BadLine, ParsedList, Ranges, parsed_list
 from geofence.model.prefixes import Family
 
 _HEADER = re.compile(
@@ -26,6 +26,16 @@ _BLANKS = " \t\r"
 _COMMENT = re.compile(r"[#;][^\n]*")
 
 
+_MAPPED = 0xFFFF << 32
+"""``::ffff:0:0``: an IPv4 address written as IPv6 (RFC 4291, 2.5.5.2), as dual-stack daemons do."""
+_MAPPED_SIZE = 1 << 32
+
+FEW_BAD_LINES = 5
+"""Lines that may be wrong in any blocklist, if more are right."""
+BAD_LINES_PERCENT = 1
+"""Share of its entries that may be wrong in a long blocklist."""
+
+
 def parse_text(body: bytes, family: Family | None = None, code: str | None = None) -> ParsedList:
     """The prefixes of a text list.
 
@@ -39,12 +49,7 @@ def parse_text(body: bytes, family: Family | None = None, code: str | None = Non
         ListError: the body is not a list, says it is another, holds an entry that is none (host
             bits are not forgiven: it cannot be known which prefix is meant), or holds no entry.
     """
-    refuse_markup(body)
-    refuse_json(body)
-    text = body.decode("utf-8-sig", errors="replace")
-    if "\r" in text:  # to look for one character is much faster than for two
-        text = text.replace("\r\n", "\n")
-    head = _head_length(text)
+    text, head = _text(body)
     commented = "#" in text[head:] or ";" in text[head:]
     _check_header(text if commented else text[:head], family, code)
     found = None if commented else _plain(text[head:], family)
@@ -54,6 +59,70 @@ def parse_text(body: bytes, family: Family | None = None, code: str | None = Non
             raise ListError("The list holds no prefix at all.")
         found = _bulk(entries, family) or _careful(text, family)
     return parsed_list(*found)
+
+
+def parse_blocklist(body: bytes) -> ParsedList:
+    """The prefixes of a blocklist, which may have some wrong lines, or none but comments.
+
+    To do without the whole list for the sake of one line would open the fence to all the others.
+    An IPv4 address that is written as IPv6 is taken as what it is.
+
+    Args:
+        body: the list as received.
+
+    Raises:
+        ListError: the body is not a list, or more of its lines are wrong than may be.
+    """
+    text, head = _text(body)
+    commented = "#" in text[head:] or ";" in text[head:]
+    found = None if commented else _plain(text[head:], None)
+    skipped: list[BadLine] = []
+    if found is None:
+        entries = _entries(text[head:], commented=commented)
+        found = _bulk(entries, None) or _careful(text, None, skipped)
+        _refuse_many(skipped, len(entries), text)
+    _take_mapped(*found)
+    return parsed_list(*found, skipped)
+
+
+def _text(body: bytes) -> tuple[str, int]:
+    """A body's text, and the length of the comment lines with which it begins."""
+    refuse_markup(body)
+    refuse_json(body)
+    text = body.decode("utf-8-sig", errors="replace")
+    if "\r" in text:  # to look for one character is much faster than for two
+        text = text.replace("\r\n", "\n")
+    return text, _head_length(text)
+
+
+def _refuse_many(skipped: list[BadLine], entries: int, text: str) -> None:
+    """Refuse a blocklist of which too much is wrong.
+
+    Raises:
+        ListError: there are too many wrong lines, or the last one looks cut off.
+    """
+    if not skipped:
+        return
+    right = entries - len(skipped)
+    allowed = max(FEW_BAD_LINES, entries * BAD_LINES_PERCENT // 100)
+    if right == 0 or len(skipped) > min(allowed, right):
+        more = f" {len(skipped) - 1:,} more of its {entries:,} entries are wrong, too."
+        raise ListError(f"{skipped[0].sentence}{more if len(skipped) > 1 else ''}")
+    if skipped[-1].number == text.count("\n") + 1:
+        raise ListError(f"The list ends within a line: {skipped[-1]}.")
+
+
+def _take_mapped(ipv4: Ranges, ipv6: Ranges) -> None:
+    """Take IPv4 addresses written as IPv6 for IPv4.
+
+    The whole of ``::ffff:0:0/96`` stays what it is: whoever lists it means that form of address,
+    which no packet has, and not all of IPv4.
+    """
+    for first, past in ipv6.moved(_MAPPED, _MAPPED + _MAPPED_SIZE):
+        if past - first == _MAPPED_SIZE:
+            ipv6.append(first, past)
+        else:
+            ipv4.append(first - _MAPPED, past - _MAPPED)
 
 
 def _head_length(text: str) -> int:
@@ -113,8 +182,15 @@ def _with_lengths(family: Family, entries: list[str]) -> list[str]:
     return [entry if "/" in entry else entry + full for entry in entries]
 
 
-def _careful(text: str, family: Family | None) -> tuple[Ranges, Ranges]:
+def _careful(
+    text: str, family: Family | None, skipped: list[BadLine] | None = None
+) -> tuple[Ranges, Ranges]:
     """Entry by entry.
+
+    Args:
+        text: all lines.
+        family: what every entry must be of; None takes either.
+        skipped: takes the lines that are wrong; None: the first one ends it.
 
     Raises:
         ListError: names the first line that is wrong.
@@ -127,6 +203,10 @@ def _careful(text: str, family: Family | None) -> tuple[Ranges, Ranges]:
         try:
             mine, (first, past) = careful_entry(entry, family)
         except ValueError as error:
-            raise ListError(f"Line {number}, {shown(entry)}, {error}.") from error
-        found[mine].append(first, past)
+            bad = BadLine(number, f"{shown(entry)}, {error}")
+            if skipped is None:
+                raise ListError(bad.sentence) from error
+            skipped.append(bad)
+        else:
+            found[mine].append(first, past)
     return found[Family.IPV4], found[Family.IPV6]

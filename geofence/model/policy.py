@@ -94,6 +94,8 @@ class NamedException:
     """Addresses that are let in whatever the host names resolve to."""
     last_known: AddressSpace = field(default_factory=AddressSpace)
     """Stands in for host names that were never resolved."""
+    within: AddressSpace = field(default_factory=AddressSpace)
+    """All that its host names may resolve to; empty: whatever DNS says."""
     services: tuple[str, ...] = ()
     """Names of the services it opens; none named means all."""
     group: str | None = None
@@ -198,6 +200,11 @@ class Policy:
     def service_countries(self, service: Service) -> tuple[str, ...]:
         """The countries that may reach a service."""
         return self.countries if service.countries is None else service.countries
+
+    def within(self, host: str) -> AddressSpace | None:
+        """What a host name may resolve to by the exceptions that name it; None if anything may."""
+        named = [each.within for each in self.enabled_exceptions() if host in each.hosts]
+        return AddressSpace.union(named) if named and all(named) else None
 
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
         """Exceptions in force."""

@@ -251,5 +251,8 @@ class AddressSpace:
     def __sub__(self, other: AddressSpace) -> AddressSpace:
         return AddressSpace(self.ipv4 - other.ipv4, self.ipv6 - other.ipv6)
 
+    def __and__(self, other: AddressSpace) -> AddressSpace:
+        return AddressSpace(self.ipv4 & other.ipv4, self.ipv6 & other.ipv6)
+
     def __bool__(self) -> bool:
         return bool(self.ipv4) or bool(self.ipv6)

@@ -16,6 +16,7 @@ from geofence.merge import needed_lists
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
+from geofence.operations.remarks import frozen, remarks
 from geofence.operations.report import ListOutcome, ListReport
 from geofence.operations.site import Site
 from geofence.policy import OWNED_FILE
@@ -50,9 +51,14 @@ class Gathered:
             StateError: the disk took not all of them; none is half-written.
         """
         for candidate in self.renewed:
+            name = candidate.accepted.id
+            begun = site.versions.load(name).latest is not None
+            former = None if begun else site.lists.load(name).accepted
             site.lists.save(candidate)
+            site.versions.note(candidate.accepted, former=former)
         for accepted in self.confirmed:
             site.lists.renew(accepted)
+            site.versions.note(accepted)
 
 
 def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:
@@ -115,6 +121,12 @@ def stale(policy: Policy, reports: Iterable[ListReport], now: datetime) -> tuple
     return (*old, *future)
 
 
+def unchanging(site: Site, reports: Iterable[ListReport]) -> tuple[str, ...]:
+    """A sentence for each country's list that has stayed the same for longer than such lists do."""
+    names = [report.id for report in reports if report.id.kind is ListKind.COUNTRY]
+    return frozen({name: site.versions.load(name) for name in names})
+
+
 def switched_for_nothing(policy: Policy) -> tuple[str, ...]:
     """A sentence for each switch of the command line whose exception is gone, or has a new name."""
     return tuple(
@@ -156,7 +168,8 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
     accepted, notes = site.lists.load_all(wanted)
     limits = limits or Limits(body=site.patience)
     report = fetch_lists(wanted, policy, accepted, lambda: datetime.now(UTC), watch, limits=limits)
-    held = {name: each.space for name, each in accepted.items()}
+    formerly = {name: each.space for name, each in accepted.items()}
+    held = dict(formerly)
     refused: dict[ListId, str] = {}
     for candidate in report.candidates:  # countries come first; blocklists are held against them
         name = candidate.accepted.id
@@ -168,13 +181,14 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
         for name, outcome in report.outcomes.items()
     }
     renewed = tuple(each for each in report.candidates if not refused[each.accepted.id])
-    repeating = (
-        f"The list {candidate.accepted.id} lists some addresses more than once, which is harmless."
-        for candidate in report.candidates
-        if any(candidate.parsed.repeated(family) for family in Family)
+    odd = tuple(
+        remark
+        for candidate in renewed
+        for name in (candidate.accepted.id,)
+        for remark in remarks(candidate, formerly.get(name), site.versions.load(name))
     )
     reports = stored(site, policy, fresh)
-    return Gathered(reports, renewed, report.unchanged, (*notes, *repeating))
+    return Gathered(reports, renewed, report.unchanged, (*notes, *odd))
 
 
 def _objection(

@@ -31,6 +31,7 @@ from geofence.operations.gather import (
     stale,
     stored,
     switched_for_nothing,
+    unchanging,
     unwatched,
 )
 from geofence.operations.live import look_at
@@ -87,6 +88,7 @@ def plan(
         *(report.problem for report in reports if report.problem),
         *(f"{each}." for each in overlapping),
         *switched_for_nothing(policy),
+        *unchanging(site, reports),
         *never_resolved(policy.enabled_exceptions(), lists),
     )
     try:
@@ -209,6 +211,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         notes=(
             *problems,
             *switched_for_nothing(policy),
+            *unchanging(site, reports),
             *never_resolved(let_in, hosts),
             *(() if wrong else _unfenced(policy, services, observed)),
         ),

@@ -87,6 +87,10 @@ class PlanReport:
     next_run: str = "refresh"
     """The verb that would carry it out."""
 
+    def with_notes(self, notes: tuple[str, ...]) -> PlanReport:
+        """Return the report with more to tell, before what it tells already."""
+        return replace(self, notes=(*notes, *self.notes))
+
 
 @dataclass(frozen=True, slots=True)
 class RunReport:

@@ -29,6 +29,7 @@ from geofence.operations.gather import (
     stale,
     stored,
     switched_for_nothing,
+    unchanging,
     unwatched,
 )
 from geofence.operations.live import forget_unwatched, let_in_again, look_at
@@ -140,6 +141,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         *switched_for_nothing(policy),
         *never_resolved(policy.enabled_exceptions(), lists),
         *stale(policy, reports, datetime.now(UTC)),
+        *unchanging(site, reports),
     )
     return replace(
         report,

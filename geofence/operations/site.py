@@ -21,6 +21,7 @@ from geofence.state.journal import Journal
 
 if TYPE_CHECKING:
     from geofence.state.lists import ListStore
+    from geofence.state.versions import VersionStore
 
 RULES_DIRECTORY = Path("/etc/geofence/rules.d")
 STATE_DIRECTORY = Path("/var/lib/geofence")
@@ -70,6 +71,13 @@ class Site:
         from geofence.state.lists import ListStore
 
         return ListStore(self.state_directory)
+
+    @property
+    def versions(self) -> VersionStore:
+        """Histories of the accepted lists."""
+        from geofence.state.versions import VersionStore
+
+        return VersionStore(self.state_directory)
 
     @property
     def generations(self) -> GenerationStore:

@@ -40,6 +40,9 @@ _NO_SERVICES = Mistake(
     "names no service",
     "those that it opens; without the key it opens all of them, with enabled = false none",
 )
+_PINS_NOTHING = Mistake(
+    "limits nothing", "hosts, and the prefixes that they may resolve to; or leave the key out"
+)
 _NAMED = ("service", "exception", "blocklist", "source")
 """Tables that hold a table for each thing they are about."""
 
@@ -158,6 +161,8 @@ def _exceptions(
     for name, section in sections.items():
         if "services" in section and not section.gives("services"):
             section.complain(_NO_SERVICES, "services")
+        if "within" in section and not (section.gives("within") and section.gives("hosts")):
+            section.complain(_PINS_NOTHING, "within")
         if not section.gives("hosts", "prefixes"):
             others = [other for other in sections if sections[other].gives("hosts", "prefixes")]
             section.complain(_no_addresses(name, section, others))
@@ -171,6 +176,7 @@ def _exception(name: str, section: Section, services: Collection[str]) -> NamedE
         hosts=section.values("hosts", host_name) or (),
         prefixes=_space(section),
         last_known=_space(section, "last_known"),
+        within=_space(section, "within"),
         services=section.values("services", any_of(services, "service")) or (),
         group=section.value("group", rule_name, None),
         enabled=section.flag("enabled", default=True),

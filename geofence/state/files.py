@@ -29,7 +29,7 @@ _OTHERS = 0o077
 _OURS = frozenset(
     {"closed", "generations", "lists", "outcome.json", "probation.json", "removed", "lost+found"}
 )
-_OUR_ENDS = (".generation", ".list", ".list.1", _TEMPORARY_END)
+_OUR_ENDS = (".generation", ".list", ".list.1", ".versions", _TEMPORARY_END)
 """What a state directory holds, and what is in it; the last of the names is the file system's."""
 
 _FULL = "free some space there; nothing was changed"

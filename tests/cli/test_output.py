@@ -186,11 +186,18 @@ def test_closed_streams_are_no_trouble(settled: Machine) -> None:
     assert (done.code, done.said) == (0, "")
 
 
-def test_output_that_cannot_be_written_is_said(settled: Machine) -> None:
+@pytest.mark.parametrize("verb", [("status", "--json"), ("history",), ("why", "133.1.2.3")])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_said(
+    settled: Machine, unbuffered: str, verb: tuple[str, ...]
+) -> None:
     settled.wrapper = ("sh", "-c", 'exec "$0" "$@" >/dev/full')
+    settled.environment["PYTHONUNBUFFERED"] = unbuffered
     try:
-        done = settled.run("status", "--json")
+        done = settled.run(*verb)
     finally:
         settled.wrapper = ()
+        del settled.environment["PYTHONUNBUFFERED"]
     assert done.code == 1
     assert "No space left on device" in done.err
+    assert done.err.startswith("geofence: what there is to say could not be written")

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from geofence.errors import ListError
-from geofence.fetch.dns import Lookup, Resolution, resolve
+from geofence.fetch.dns import MOST_ADDRESSES, Lookup, Resolution, resolve
+from geofence.model.prefixes import AddressSpace
+from tests.support.values import prefix
 
 FAMILIES = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 
@@ -57,13 +59,73 @@ def test_no_address_at_all(ipv4: int, why: str) -> None:
         resolve("push.example", 5, answering(ipv4=ipv4, ipv6=socket.EAI_NONAME))
 
 
+PRIVATE = ["10.1.2.3", "172.31.255.255", "192.168.7.7", "100.64.0.1", "fd00::1"]
+
+
+def both(*addresses: str) -> Lookup:
+    """A resolver that answers with these."""
+    return answering(
+        ipv4=[each for each in addresses if ":" not in each] or socket.EAI_NODATA,
+        ipv6=[each for each in addresses if ":" in each] or socket.EAI_NODATA,
+    )
+
+
+def flat(resolution: Resolution) -> tuple[str, ...]:
+    return (*(resolution.ipv4 or ()), *(resolution.ipv6 or ()))
+
+
+@pytest.mark.parametrize("host", ["pbx", "pbx.lan", "pbx.office.local", "pbx.home.arpa"])
+@pytest.mark.parametrize("address", PRIVATE)
+def test_a_local_name_may_have_a_private_address(host: str, address: str) -> None:
+    assert flat(resolve(host, 5, both(address))) == (address,)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "64:ff9b::c000:201", "172.32.0.1", "2001:db8::1"])
+def test_a_public_name_may_have_public_and_translated_addresses(address: str) -> None:
+    assert flat(resolve("sip.provider.net", 5, both(address))) == (address,)
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_a_public_name_has_a_private_address_only_if_the_rules_say_so(address: str) -> None:
+    with pytest.raises(ListError, match=rf'a private address.*add within = \["{address}"\]'):
+        resolve("sip.provider.net", 5, both("8.8.8.8", address))
+    within = space("8.8.8.8/32", "fd00::/16", *PRIVATE_NETWORKS)
+    assert address in flat(resolve("sip.provider.net", 5, both("8.8.8.8", address), within))
+
+
+PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+
+
+def space(*prefixes: str) -> AddressSpace:
+    return AddressSpace.of(map(prefix, prefixes))
+
+
+def test_answers_outside_of_what_the_rules_name_spoil_the_answer() -> None:
+    within = space("192.0.2.0/24", "2001:db8::/32")
+    inside = both("192.0.2.1", "192.0.2.255", "2001:db8::1")
+    assert len(flat(resolve("sip.provider.net", 5, inside, within))) == 3
+    for outside in ("192.0.3.0", "2001:db9::"):
+        with pytest.raises(ListError, match=rf"is {outside}, which is outside 'within'"):
+            resolve("sip.provider.net", 5, both("192.0.2.1", outside), within)
+
+
+def test_not_even_the_rules_make_a_loopback_address_of_a_distant_host() -> None:
+    with pytest.raises(ListError, match="a loopback address"):
+        resolve("sip.provider.net", 5, both("127.0.0.1"), space("127.0.0.0/8"))
+
+
 @pytest.mark.parametrize(
-    "address",
-    ["10.1.2.3", "192.168.7.7", "100.64.0.1", "192.0.2.1", "fd00::1", "64:ff9b::c000:201"],
+    ("ipv4", "ipv6", "taken"), [(64, 0, True), (32, 32, True), (40, 25, False)]
 )
-def test_private_and_translated_addresses_are_taken(address: str) -> None:
-    lookup = answering(ipv4=[address], ipv6=[])
-    assert resolve("pbx.example", 5, lookup).ipv4 == (address,)
+def test_a_name_has_no_more_addresses_than_a_pool(ipv4: int, ipv6: int, taken: bool) -> None:
+    addresses = [f"192.0.2.{n}" for n in range(ipv4)] + [
+        f"2001:db8::{n + 1:x}" for n in range(ipv6)
+    ]
+    if taken:
+        assert len(flat(resolve("sip.provider.net", 5, both(*addresses)))) == MOST_ADDRESSES
+    else:
+        with pytest.raises(ListError, match="has 65 addresses, more than the 64"):
+            resolve("sip.provider.net", 5, both(*addresses))
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import socket
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geofence import __version__
 from geofence.errors import ListError
+from geofence.fetch.decoding import Decoder
 from geofence.fetch.http import Answer, Body, Client, Missing, NotModified
 from geofence.fetch.limits import Limits
 from tests.support.list_server import (
@@ -254,6 +259,97 @@ def test_a_body_shorter_than_announced_is_no_body(server: ListServer, limits: Li
     assert server.asked("/jp") == 1 + limits.retries
 
 
+LONG = b"".join(b"192.0.%d.%d\n" % divmod(number, 256) for number in range(3_000))
+
+
+def gzipped(body: bytes = LONG) -> bytes:
+    return gzip.compress(body)
+
+
+def raw_deflated(body: bytes = LONG) -> bytes:
+    return zlib.compress(body)[2:-4]
+
+
+def in_chunks(body: bytes, encoding: str, size: int = 700) -> Reply:
+    """A chunked answer whose framing is whole, whatever the body is."""
+
+    def reply(handler: Handler) -> None:
+        handler.head(200, {"Transfer-Encoding": "chunked", "Content-Encoding": encoding})
+        for at in range(0, len(body), size):
+            piece = body[at : at + size]
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        handler.wfile.write(b"0\r\n\r\n")
+
+    return reply
+
+
+CODED = {
+    "gzip": gzipped(),
+    "x-gzip": gzipped(),
+    "deflate": zlib.compress(LONG),
+    "raw deflate": raw_deflated(),
+    "two members": gzipped(LONG[:9_000]) + gzipped(LONG[9_000:]),
+}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("kind", CODED)
+def test_a_whole_compressed_body_is_taken(
+    server: ListServer, limits: Limits, kind: str, chunked: bool
+) -> None:
+    encoding = kind if kind == "x-gzip" else "deflate" if "deflate" in kind else "gzip"
+    reply = (
+        in_chunks(CODED[kind], encoding)
+        if chunked
+        else content(CODED[kind], {"Content-Encoding": encoding})
+    )
+    assert get(limits, server.on("/jp", reply)) == Body(LONG, None)
+
+
+@pytest.mark.parametrize("missing", [1, 4, 8, 50, 2_000])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("kind", CODED)
+def test_a_compressed_body_that_ends_before_its_trailer_is_no_body(
+    server: ListServer, limits: Limits, kind: str, chunked: bool, missing: int
+) -> None:
+    """The framing of HTTP is whole: who cut the stream announced what was left."""
+    encoding = "deflate" if "deflate" in kind else "gzip"
+    cut = CODED[kind][:-missing]
+    reply = in_chunks(cut, encoding) if chunked else content(cut, {"Content-Encoding": encoding})
+    url = server.on("/jp", reply)
+    assert refusal(limits, url) == f"{url} ended before the body was complete."
+    assert server.asked("/jp") == 1 + limits.retries
+
+
+@pytest.mark.parametrize("at", [-8, -1, 3_000])
+def test_a_compressed_body_with_a_wrong_checksum_is_no_body(
+    server: ListServer, limits: Limits, at: int
+) -> None:
+    damaged = bytearray(gzipped())
+    damaged[at] ^= 0xFF
+    url = server.on("/jp", content(bytes(damaged), {"Content-Encoding": "gzip"}))
+    assert refusal(limits, url) == f"{url} sends a compressed body that is damaged."
+
+
+def test_padding_after_a_compressed_body_is_none_of_it(server: ListServer, limits: Limits) -> None:
+    url = server.on("/jp", content(gzipped() + bytes(512), {"Content-Encoding": "gzip"}))
+    assert get(limits, url) == Body(LONG, None)
+
+
+@given(st.binary(max_size=200_000), st.integers(1, 5_000))
+def test_whatever_was_compressed_comes_out_however_it_is_cut_into_chunks(
+    body: bytes, size: int
+) -> None:
+    packed = gzip.compress(body)
+    decoder = Decoder("gzip")
+    pieces: list[bytes] = []
+    for at in range(0, len(packed), size):
+        assert not decoder.is_complete
+        pieces += decoder.feed(packed[at : at + size])
+    assert decoder.is_complete
+    assert b"".join(pieces) == body
+
+
 def test_a_compressed_body_shorter_than_announced_is_no_body(
     server: ListServer, limits: Limits
 ) -> None:
@@ -446,6 +542,37 @@ def test_the_proxy_of_the_environment_is_used_but_not_for_the_loopback(
         monkeypatch.delenv(name, raising=False)
     assert get(limits, server.on("/jp", content(LIST))) == Body(LIST, None)
     assert "the proxy does not work" in refusal(limits, "https://lists.invalid/jp")
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4"])
+def test_a_socks_proxy_without_pysocks_is_told(
+    limits: Limits, monkeypatch: pytest.MonkeyPatch, scheme: str, variable: str
+) -> None:
+    assert importlib.util.find_spec("socks") is None
+    forget_proxies(monkeypatch)
+    monkeypatch.setenv(variable, f"{scheme}://127.0.0.1:9")
+    told = refusal(limits, "https://lists.invalid/jp")
+    assert told.startswith("https://lists.invalid/jp was not asked, for HTTPS_PROXY or ALL_PROXY")
+    assert "PySocks is not installed" in told
+    assert f"'{sys.executable} -m pip install PySocks'" in told
+
+
+@pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:9", "http://", "gopher:9"])
+def test_a_proxy_that_is_none_is_told(
+    limits: Limits, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    forget_proxies(monkeypatch)
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    told = refusal(limits, "https://lists.invalid/jp")
+    assert "prox" in told
+    assert "does not speak HTTP" not in told
+
+
+def forget_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def test_a_run_that_ends_ends_its_bodies(server: ListServer, limits: Limits) -> None:

@@ -1,0 +1,218 @@
+"""The history of each list: which versions were accepted, when, and when each was last confirmed.
+
+A version is known by a hash of its addresses, not of a body: mirrors write the same list in other
+words. One small JSON file a list, beside the list; it decides nothing alone, so one that is
+damaged is passed over as if it were not there, and the next accepted version begins it anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from geofence.errors import StateError
+from geofence.model.lists import AcceptedList, ListId
+from geofence.model.prefixes import AddressSpace, Family, pack_addresses
+from geofence.state.files import ensure_private_directory, read_if_there, write_atomically
+
+FORMAT = 1
+MOST_VERSIONS = 60
+"""Versions remembered of one list, the latest: about two months of one that changes daily."""
+
+_SUFFIX = ".versions"
+_HASH_DIGITS = 64
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One content of a list that was accepted."""
+
+    sha256: str
+    """``fingerprint`` of its addresses."""
+    ipv4: int
+    """Number of IPv4 addresses."""
+    ipv6: int
+    """Number of IPv6 addresses."""
+    first_accepted_at: datetime
+    """When it was accepted for the first time, UTC."""
+    accepted_at: datetime
+    """When it last became the accepted version, UTC; later than the first time if it returned."""
+    confirmed_at: datetime
+    """When a source last gave or confirmed it, UTC."""
+
+    def size(self, family: Family) -> int:
+        """Return the number of addresses of one family."""
+        return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The versions of one list, each once, in the order in which they last became the accepted one.
+
+    The last is the accepted one.
+    """
+
+    versions: tuple[Version, ...] = ()
+
+    @property
+    def latest(self) -> Version | None:
+        """The accepted version; None before the first."""
+        return self.versions[-1] if self.versions else None
+
+    def find(self, sha256: str) -> Version | None:
+        """Return the version with this fingerprint; None if it is not remembered."""
+        return next((each for each in self.versions if each.sha256 == sha256), None)
+
+    def confirmed_since(self, moment: datetime) -> tuple[Version, ...]:
+        """Return the versions that were in force at some time since then.
+
+        Args:
+            moment: a time, UTC.
+        """
+        return tuple(each for each in self.versions if each.confirmed_at >= moment)
+
+    def in_force_at(self, moment: datetime) -> Version | None:
+        """Return the version that was in force at a time; the oldest if that is later.
+
+        Args:
+            moment: a time, UTC.
+        """
+        before = [each for each in self.versions if each.accepted_at <= moment]
+        known = before[-1:] or self.versions[:1]
+        return known[0] if known else None
+
+    def noted(self, space: AddressSpace, at: datetime, since: datetime | None = None) -> History:
+        """Return the history after a version was accepted or confirmed.
+
+        Args:
+            space: the version's addresses.
+            at: when, UTC.
+            since: when it was accepted, if it was so before this history began.
+        """
+        sha256 = fingerprint(space)
+        known = self.find(sha256)
+        if known is not None and known is self.latest:
+            return History((*self.versions[:-1], replace(known, confirmed_at=at)))
+        first = since or at if known is None else known.first_accepted_at
+        again = since or at if known is None else at
+        version = Version(sha256, space.ipv4.size, space.ipv6.size, first, again, at)
+        others = tuple(each for each in self.versions if each is not known)
+        return History((*others, version)[-MOST_VERSIONS:])
+
+
+def fingerprint(space: AddressSpace) -> str:
+    """Return the SHA-256 of a set of addresses, hexadecimal: equal sets, equal hashes."""
+    digest = hashlib.sha256()
+    for family in Family:
+        bounds = space[family].bounds
+        digest.update(b"%d:" % len(bounds))
+        digest.update(pack_addresses(family, bounds[0::2]))
+        digest.update(pack_addresses(family, [past - 1 for past in bounds[1::2]]))
+    return digest.hexdigest()
+
+
+class VersionStore:
+    """The histories in one state directory.
+
+    Reading needs no lock: files are replaced as a whole. Writing is for who holds the lock.
+    """
+
+    def __init__(self, state_directory: Path) -> None:
+        self._directory = state_directory / "lists"
+
+    def load(self, wanted: ListId) -> History:
+        """Return the history of a list; empty where there is none that can be used."""
+        try:
+            data = read_if_there(self._path(wanted))
+            return History() if data is None else _decode(data, wanted)
+        except (StateError, *_DAMAGE):
+            return History()
+
+    def note(self, accepted: AcceptedList, *, former: AcceptedList | None = None) -> None:
+        """Write down that a version was accepted or confirmed, when its provenance says.
+
+        Args:
+            accepted: the version.
+            former: the one that was accepted before; begins a history that was not kept yet.
+
+        Raises:
+            StateError: it could not be written; the history stands as it was.
+        """
+        history = self.load(accepted.id)
+        if history.latest is None and former is not None:
+            history = history.noted(former.space, former.checked_at, _fetched_at(former))
+        noted = history.noted(accepted.space, accepted.checked_at, _fetched_at(accepted))
+        ensure_private_directory(self._directory)
+        write_atomically(self._path(accepted.id), _encode(accepted.id, noted))
+
+    def _path(self, wanted: ListId) -> Path:
+        """The file of a list's history; a hash, as names may be longer than file systems take."""
+        name = hashlib.sha256(str(wanted).encode(errors="surrogatepass")).hexdigest()[:32]
+        return self._directory / f"{wanted.kind}-{name}{_SUFFIX}"
+
+
+def _fetched_at(accepted: AcceptedList) -> datetime:
+    return min(part.fetched_at for part in accepted.provenance)
+
+
+def _encode(wanted: ListId, history: History) -> bytes:
+    facts = {
+        "format": FORMAT,
+        "kind": wanted.kind,
+        "name": wanted.name,
+        "versions": [_facts(version) for version in history.versions],
+    }
+    return json.dumps(facts, indent=1).encode() + b"\n"
+
+
+def _facts(version: Version) -> dict[str, object]:
+    return {
+        "sha256": version.sha256,
+        "ipv4": version.ipv4,
+        "ipv6": version.ipv6,
+        "first_accepted_at": version.first_accepted_at.isoformat(),
+        "accepted_at": version.accepted_at.isoformat(),
+        "confirmed_at": version.confirmed_at.isoformat(),
+    }
+
+
+def _decode(data: bytes, wanted: ListId) -> History:
+    """The inverse of ``_encode``.
+
+    Raises:
+        ValueError, LookupError, TypeError, …: the data is damaged, of another format or list.
+    """
+    facts = json.loads(data)
+    if facts["format"] != FORMAT or (facts["kind"], facts["name"]) != wanted:
+        raise ValueError("The history is another list's, or of another format.")
+    return History(tuple(_version(each) for each in facts["versions"][-MOST_VERSIONS:]))
+
+
+def _version(facts: dict[str, Any]) -> Version:
+    sha256 = facts["sha256"]
+    if not isinstance(sha256, str) or len(sha256) != _HASH_DIGITS:
+        raise ValueError("A hash was expected.")
+    return Version(
+        sha256,
+        _number(facts["ipv4"]),
+        _number(facts["ipv6"]),
+        *(_time(facts[key]) for key in ("first_accepted_at", "accepted_at", "confirmed_at")),
+    )
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError("A number of addresses was expected.")
+    return value
+
+
+def _time(value: str) -> datetime:
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise ValueError("A time must say its zone.")
+    return time.astimezone(UTC)

@@ -1,0 +1,183 @@
+"""What publishers and mirrors do to their lists, and what a refresh makes of it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cli.machine import Machine
+from tests.cli.world import COME, GONE, JAPANESE, japan, japan_later
+from tests.lists.bodies import country_text
+from tests.support.list_server import Reply, content, status
+
+HELD = JAPANESE[0]
+"""In 133.1.0.0/16."""
+
+
+def serve(machine: Machine, reply: Reply | bytes) -> None:
+    answer = content(reply) if isinstance(reply, bytes) else reply
+    address = machine.server.on("/bad.txt", answer)
+    machine.rule("60-bad.toml", f'[blocklist.bad]\nurl = "{address}"\n')
+
+
+def cut_gzip(body: bytes, missing: int) -> Reply:
+    """A compressed answer whose end is missing and whose length is right."""
+    return content(gzip.compress(body)[:-missing], {"Content-Encoding": "gzip"})
+
+
+MANY = b"".join(b"133.1.%d.%d\n" % divmod(number, 256) for number in range(3_000))
+
+
+def test_a_blocklist_whose_compressed_body_is_cut_is_not_renewed(one: Machine) -> None:
+    serve(one, MANY)
+    one.ok("refresh")
+    serve(one, cut_gzip(MANY + b"133.1.200.1\n", 300))
+
+    done = one.run("refresh")
+
+    assert done.code == 5
+    assert "/bad.txt ended before the body was complete." in done.err
+    assert one.gets_in("133.1.11.1") == [False]
+
+
+def test_a_country_whose_compressed_text_is_cut_is_not_renewed(one: Machine) -> None:
+    from geofence.model.prefixes import Family
+    from tests.cli.world import JAPAN_IPV4, JAPAN_IPV6
+
+    four = [f"{prefix.split('.')[0]}.{n}.0.0/16" for prefix in JAPAN_IPV4 for n in range(256)]
+    ipv4 = country_text("JP", Family.IPV4, four)
+    one.server.on("/jp-ipv4.txt", content(ipv4))
+    ipv6 = content(country_text("JP", Family.IPV6, list(JAPAN_IPV6)))
+    one.server.on("/jp-ipv6.txt", ipv6)
+    url = one.server.url("/{cc}-{family}.txt")
+    one.rule("90-source.toml", f'[source.country]\nurls = ["{url}"]\n')
+    one.ok("refresh")
+    # Cut so that a whole number of lines is left: nothing in the text tells.
+    packer = gzip.compress(ipv4[: ipv4.rindex(b"133.250.")])[:-8]
+    one.server.on("/jp-ipv4.txt", content(packer, {"Content-Encoding": "gzip"}))
+
+    done = one.run("refresh")
+
+    assert done.code == 5
+    assert "/jp-ipv4.txt ended before the body was complete" in done.err
+    assert one.gets_in("133.255.1.1") == [True]
+
+
+def test_ipv4_written_as_ipv6_is_blocked(fresh: Machine) -> None:
+    serve(fresh, b"::ffff:133.1.2.3\n::ffff:133.1.7.0/120\n8.8.8.8\n")
+    fresh.ok("refresh")
+    assert fresh.gets_in(HELD, "133.1.7.9", "133.1.8.9") == [False, False, True]
+    assert "blocklist bad" in fresh.ok("why", "133.1.7.9").out
+
+
+@pytest.mark.parametrize("bad", [b"176.221.42.3254.174.140.223", b"195.78.82.0/234  China", b"Tue"])
+def test_one_wrong_line_leaves_the_rest_of_a_blocklist(one: Machine, bad: bytes) -> None:
+    serve(one, b"133.1.0.0/16\n" + bad + b"\n133.2.0.0/16\n")
+    done = one.ok("refresh")
+    assert "The list blocklist bad has 1 line without a valid entry, skipped: line 2, " in done.err
+    assert one.gets_in(HELD, "133.2.0.1", "133.3.0.1") == [False, False, True]
+
+
+def test_a_blocklist_that_its_publisher_emptied_waits_for_its_override(one: Machine) -> None:
+    serve(one, b"# rude\n133.1.0.0/16\n")
+    one.ok("refresh")
+    serve(one, b"# nobody is rude any more\n")
+
+    refused = one.run("refresh")
+    assert refused.code == 5
+    assert "--accept shrink=bad" in refused.err
+    assert one.gets_in(HELD) == [False]
+
+    one.ok("refresh", "--accept", "shrink=bad")
+    assert one.gets_in(HELD) == [True]
+    assert "Nothing to change" in one.ok("refresh").out
+    assert one.ok("status").code == 0
+
+    serve(one, b"# again\n133.1.0.0/16\n")
+    one.ok("refresh")
+    assert one.gets_in(HELD) == [False]
+
+
+def test_a_first_blocklist_without_entries_waits_for_its_override(one: Machine) -> None:
+    serve(one, b"# soon\n")
+    refused = one.run("refresh")
+    assert refused.code == 5
+    assert "holds no prefix at all, only comments" in refused.err
+    one.ok("refresh", "--accept", "first-run=bad")
+    one.ok("refresh")
+
+
+def test_special_purpose_space_in_a_blocklist_is_told_once(one: Machine) -> None:
+    serve(one, b"10.0.0.0/8\n133.1.0.0/16\n")
+    told = "10.0.0.0/8 (private use), which no country has"
+    assert told in one.ok("refresh").err
+    assert told not in one.ok("refresh").err
+
+
+def two_mirrors(machine: Machine) -> None:
+    urls = [machine.server.url("/{cc}.json"), machine.server.url("/old/{cc}.json")]
+    machine.rule("90-source.toml", f"[source.country]\nurls = {json.dumps(urls)}\n")
+
+
+def test_a_mirror_with_an_older_copy_is_told(one: Machine) -> None:
+    two_mirrors(one)
+    one.server.on("/old/jp.json", content(japan()))
+    one.ok("refresh")
+    one.serve("JP", japan_later())
+    one.ok("refresh")
+    one.serve("JP", status(404))
+
+    done = one.ok("refresh")
+
+    assert "The list country JP went back to an earlier version" in done.err
+    assert one.gets_in(GONE, COME) == [True, False]
+
+
+def age_histories(state: Path, days: int) -> None:
+    """Make it so long since each list became what it is."""
+    for path in (state / "lists").glob("*.versions"):
+        known = json.loads(path.read_text())
+        then = datetime.now(UTC) - timedelta(days=days)
+        for version in known["versions"]:
+            version["first_accepted_at"] = version["accepted_at"] = then.isoformat()
+        path.write_text(json.dumps(known))
+
+
+def test_a_publisher_who_has_stopped_is_told(one: Machine) -> None:
+    one.ok("refresh")
+    frozen = "The list country JP has not changed since "
+    age_histories(one.state, 20)
+    assert frozen not in one.ok("refresh").err
+    age_histories(one.state, 365)
+    assert frozen in one.ok("refresh").err
+    assert frozen in one.ok("status").err
+    assert any(frozen in note for note in one.ok("status", "--json").json["notes"])
+    one.serve("JP", japan_later())
+    assert frozen not in one.ok("refresh").err
+
+
+def test_mirrors_are_compared_on_request(one: Machine) -> None:
+    two_mirrors(one)
+    one.server.on("/old/jp.json", content(japan()))
+    one.ok("refresh")
+    assert "All mirrors agree on 1 list of 1." in one.ok("plan", "--compare-mirrors").err
+    one.serve("JP", japan_later())
+
+    told = one.ok("refresh", "--compare-mirrors").err
+
+    first, second = one.server.url("/jp.json"), one.server.url("/old/jp.json")
+    assert f"The mirrors of the list country JP differ: {first} has 184,549,376 IPv4" in told
+    assert f"{second} +65,536 IPv4, -65,536 IPv4 (an older version, first accepted 2" in told
+    assert "All mirrors agree on 0 lists of 1." in told
+
+    one.server.on("/old/jp.json", status(404))
+    gone = one.ok("refresh", "--compare-mirrors").err
+    assert "/old/jp.json answered 404" in gone
+
+
+def test_without_several_mirrors_there_is_nothing_to_compare(one: Machine) -> None:
+    assert "No list has several mirrors" in one.ok("plan", "--compare-mirrors").err
