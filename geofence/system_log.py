@@ -66,7 +66,7 @@ def log_change(command: str, what: str, generation: int | None = None) -> None:
     by = author()
     number = "" if generation is None else str(generation)
     fields = {
-        "MESSAGE": f"{command}: {what}; by {by}",
+        "MESSAGE": f"{command}: {what}; by {by}{_elsewhere()}",
         "PRIORITY": str(_NOTICE),
         "SYSLOG_FACILITY": str(_DAEMON),
         "SYSLOG_IDENTIFIER": "geofence",
@@ -78,6 +78,15 @@ def log_change(command: str, what: str, generation: int | None = None) -> None:
     with suppress(OSError):
         if not _sent(JOURNAL, _native(shown)):
             _sent(SYSLOG, _classic(shown["MESSAGE"]))
+
+
+def _elsewhere() -> str:
+    """That it is about another network than the host's, where the kernel tells."""
+    try:
+        own, host = (Path(f"/proc/{process}/ns/net").stat() for process in ("self", "1"))
+    except OSError:
+        return ""
+    return "" if os.path.samestat(own, host) else " (in a network namespace of its own)"
 
 
 def _native(fields: Mapping[str, str]) -> bytes:

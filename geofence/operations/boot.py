@@ -23,7 +23,6 @@ from geofence.operations.site import Site
 from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
 from geofence.state.removal import forget_removal, note_removal
-from geofence.system_log import log_change
 
 _NOTHING = Plan(Ruleset(), Observed())
 """What was done where nothing was."""
@@ -64,7 +63,7 @@ def _restore(site: Site, notes: tuple[str, ...]) -> RunReport:
         report = _without_ruleset(site, (*notes, *damaged))
     else:
         if over is not None:
-            _removed()  # there was no fence before, so what stands is what was not confirmed
+            _removed(site)  # there was no fence before, so what stands is what was not confirmed
         report = _without_record(site, notes)
     return report if over is None else _forgetting(site, over, report)
 
@@ -107,7 +106,7 @@ def _restored(
     note_counting(site, applied.plan)
     if not applied.plan.is_empty:
         number = generation.number
-        log_change("restore", f"generation {number} is in force again", number)
+        site.log_change("restore", f"generation {number} is in force again", number)
     again = _let_in_again(generation.ruleset) if another else ()
     again = (*_forget_unwatched(applied.plan), *again)
     wrong = (*notes, applied.untidy) if applied.untidy else notes
@@ -152,7 +151,7 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
     else:
         made = apply_ruleset(chosen.backend, closed(policy, _places())).plan
         note_counting(site, made)
-        log_change("restore", "the fence is closed to all but exceptions and local networks")
+        site.log_change("restore", "the fence is closed to all but exceptions and local networks")
         notes = (*notes, *_forget_unwatched(made))
         said = (
             '[boot] without_ruleset = "closed": only exceptions and local networks reach the '
@@ -204,21 +203,21 @@ def _policy_or_shipped(site: Site) -> tuple[Policy, tuple[str, ...]]:
 def remove(site: Site) -> tuple[str, ...]:
     """Take all of geofence out of the kernel, whichever backend put it there; their names."""
     if not site.state_directory.is_dir():
-        return _removed()
+        return _removed(site)
     with exclusive(site.state_directory, site.lock_seconds):
         site.tidy()
         probation = site.journal.probation()
-        names = _removed()
+        names = _removed(site)
         note_removal(site.state_directory)
         if probation is not None:  # what was not confirmed is not what the next restore brings back
             forget(site, probation)
         return names
 
 
-def _removed() -> tuple[str, ...]:
+def _removed(site: Site) -> tuple[str, ...]:
     names = remove_all()
     if names:
-        log_change("remove", f"the fence ({', '.join(names)}) is removed: there is no fence")
+        site.log_change("remove", f"the fence ({', '.join(names)}) is removed: there is no fence")
         _let_in_again(None)
     return names
 

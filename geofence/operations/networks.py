@@ -15,7 +15,6 @@ from geofence.operations.report import RunReport
 from geofence.operations.run import holding
 from geofence.operations.site import Site
 from geofence.routes import read_places
-from geofence.system_log import log_change
 
 _NOTHING = Plan(Ruleset(), Observed())
 
@@ -75,6 +74,6 @@ def _amended(site: Site, newest: Generation, now: tuple[LocalNetwork, ...]) -> R
         )
         if some
     )
-    log_change("local networks", " ".join(told).removesuffix("."), newest.number)
+    site.log_change("local networks", " ".join(told).removesuffix("."), newest.number)
     notes = (*told, *let_in_again(ruleset))
     return RunReport(applied.plan, chosen.why, newest.number, notes=notes)

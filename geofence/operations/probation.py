@@ -22,7 +22,6 @@ from geofence.operations.notify import note_unconfirmed, tell_unconfirmed
 from geofence.operations.site import Site
 from geofence.state.journal import Probation
 from geofence.state.lock import exclusive
-from geofence.system_log import log_change
 
 _PATIENCE = 3_600.0
 """Seconds that the watchman waits for another run to end; nobody is there to try again."""
@@ -72,7 +71,7 @@ def confirm(site: Site) -> None:
             site.journal.end_probation()
             newest, _ = site.generations.newest()
             number = newest.number if newest else None
-            log_change("confirm", f"generation {number} stays in force", number)
+            site.log_change("confirm", f"generation {number} stays in force", number)
             return
         _return(site, probation)
     late = UsageError("The time to confirm is over; the former state is back.")
@@ -197,7 +196,7 @@ def _return(site: Site, probation: Probation) -> None:
         let_in_again(former.ruleset)
     back = "no fence" if probation.former is None else f"generation {probation.former}"
     what = f"what was applied was not confirmed: {back} is in force again"
-    log_change("apply --confirm-within", what, probation.former)
+    site.log_change("apply --confirm-within", what, probation.former)
     forget(site, probation)
 
 

@@ -40,7 +40,6 @@ from geofence.routes import read_places
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
 from geofence.state.removal import forget_removal
-from geofence.system_log import log_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,7 @@ def commit(
     note_counting(site, applied.plan)
     forget_removal(site.state_directory)
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)
-    _log(wish, applied.plan, number, newest)
+    _log(site, wish, applied.plan, (newest.number if newest else None, number))
     # Whatever the plan was: a run that was killed may have left somebody shut out.
     notes = (*notes, *forget_unwatched(desired, applied.plan.observed), *let_in_again(desired))
     if number is not None:
@@ -204,9 +203,9 @@ def commit(
     )
 
 
-def _log(wish: Wish, made: Plan, number: int | None, before: Generation | None) -> None:
-    """Write to the host's log what was changed, if anything was."""
-    former = before.number if before else None
+def _log(site: Site, wish: Wish, made: Plan, numbers: tuple[int | None, int | None]) -> None:
+    """Write to the host's log what was changed, if anything was; generations before and now."""
+    former, number = numbers
     if made.is_empty and number == former:
         return
     now = f"generation {number}" if number is not None else "a fence that could not be recorded"
@@ -215,7 +214,7 @@ def _log(wish: Wish, made: Plan, number: int | None, before: Generation | None) 
     if wish.probation_seconds:
         options.append(f"--confirm-within {wish.probation_seconds}s")
     command = " ".join((wish.reason, *options))
-    log_change(command, f"{now} is in force{instead}", number)
+    site.log_change(command, f"{now} is in force{instead}", number)
 
 
 def _record(
