@@ -127,7 +127,7 @@ def test_no_secret_of_a_url_is_shown(one: Machine) -> None:
     where = f"127.0.0.1:{one.server.port}/{{cc}}.json?token=SECRET"
     one.rule("60-token.toml", f'[source.country]\nurls = ["http://{where}"]\n')
     one.server.on("/jp.json?token=SECRET", content(japan()))
-    commands = [("plan",), ("plan", "--json"), ("refresh",), ("refresh", "--json")]
+    commands = [("plan", "--full"), ("plan", "--json"), ("refresh",), ("refresh", "--json")]
     commands += [("status", "--full"), ("status", "--json"), ("history", "--json")]
     said = [one.ok(*command).said for command in commands]
     assert not [each for each in said if "SECRET" in each]
