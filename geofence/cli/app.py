@@ -14,10 +14,12 @@ from typing import Annotated
 import typer
 
 from geofence import __version__
+from geofence.cli.commands import ForReaders, ForRoot, ForStateReaders, Verbs
 from geofence.errors import ExitCode, GeofenceError
 
 app = typer.Typer(
     name="geofence",
+    cls=Verbs,
     help="Only those whom you mean may reach SIP and RTP.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -114,16 +116,22 @@ Compare = Annotated[
 ]
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForReaders, rich_help_panel=_DAILY)
 def plan(  # noqa: PLR0913 - an option each
     context: typer.Context,
     *,
-    full: Annotated[bool, typer.Option("--full", help="Show every prefix.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show every prefix, rule and source.")
+    ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Use the lists at hand.")] = False,
     accept: Accept = None,
     compare_mirrors: Compare = False,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 6 if something would change.")
+        bool,
+        typer.Option(
+            "--exit-code",
+            help="Exit with 3 if a guard would refuse it, else with 6 if something would change.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -149,11 +157,13 @@ def plan(  # noqa: PLR0913 - an option each
         print_json(plan_json(report))
     else:
         show_plan(screen, report, full=full)
+    if exit_code and report.refusals:
+        raise typer.Exit(ExitCode.REFUSED)
     if exit_code and not report.plan.is_empty:
         raise typer.Exit(ExitCode.CHANGES)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def refresh(  # noqa: PLR0913 - an option each
     context: typer.Context,
     *,
@@ -194,7 +204,7 @@ def refresh(  # noqa: PLR0913 - an option each
     finish(screen, report, as_json=as_json)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def apply(
     context: typer.Context,
     *,
@@ -226,7 +236,7 @@ def apply(
     finish(Screen(), report, as_json=as_json, reminder=reminder if seconds else "")
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def confirm(context: typer.Context) -> None:
     """Keep what 'apply --confirm-within' applied.
 
@@ -239,7 +249,7 @@ def confirm(context: typer.Context) -> None:
     Screen().say("Confirmed: the fence stays.", "green")
 
 
-@app.command(rich_help_panel=_ASK)
+@app.command(cls=ForStateReaders, rich_help_panel=_ASK)
 def history(context: typer.Context, *, as_json: Json = False) -> None:
     """List what was in force when, why, and how it differed from what was before.
 
@@ -256,7 +266,7 @@ def history(context: typer.Context, *, as_json: Json = False) -> None:
         show_history(Screen(), found)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def rollback(
     context: typer.Context,
     number: Annotated[
@@ -286,7 +296,7 @@ def rollback(
     finish(Screen(), report, as_json=as_json)
 
 
-@app.command(hidden=True)
+@app.command(cls=ForRoot, hidden=True)
 def watch_probation(
     context: typer.Context,
     token: str,
@@ -298,8 +308,15 @@ def watch_probation(
     watch(context.obj, token, seconds)
 
 
-@app.command(rich_help_panel=_ASK)
-def status(context: typer.Context, *, as_json: Json = False) -> None:
+@app.command(cls=ForRoot, rich_help_panel=_ASK)
+def status(
+    context: typer.Context,
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show sets, rules, sources and all lists.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show the fence: whether it stands, what it turned away, how old its lists are.
 
     Exits with 1 if there is no fence, or none for IPv4 or IPv6, and with 6 if the kernel differs
@@ -315,7 +332,7 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
     if as_json:
         print_json(status_json(report))
     else:
-        show_status(Screen(), report)
+        show_status(Screen(), report, full=full)
     if report.wrong_rules:
         raise report.wrong_rules
     if report.unfenced:
@@ -324,7 +341,7 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.CHANGES)
 
 
-@app.command(rich_help_panel=_ASK)
+@app.command(cls=ForReaders, rich_help_panel=_ASK)
 def why(
     context: typer.Context,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="An IPv4 or IPv6 address.")],
@@ -342,7 +359,7 @@ def why(
     from geofence.cli.progress import watching
     from geofence.cli.screen import Screen, print_json
     from geofence.cli.why_view import show_why, why_json
-    from geofence.operations.look import why as look
+    from geofence.operations.why import why as look
 
     screen, source = Screen(), parse_address(address)
     with watching(screen) as watch:
@@ -358,7 +375,7 @@ Names = Annotated[
 ]
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def allow(
     context: typer.Context, names: Names, *, accept: Accept = None, as_json: Json = False
 ) -> None:
@@ -371,7 +388,7 @@ def allow(
     _switch(context, names, accept, enabled=True, as_json=as_json)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def revoke(
     context: typer.Context, names: Names, *, accept: Accept = None, as_json: Json = False
 ) -> None:
@@ -404,7 +421,7 @@ def _switch(
     finish(screen, report, as_json=as_json)
 
 
-@app.command(rich_help_panel=_MACHINERY)
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
 def restore(context: typer.Context, *, as_json: Json = False) -> None:
     """Bring back the last good fence without network: what runs at boot.
 
@@ -419,7 +436,7 @@ def restore(context: typer.Context, *, as_json: Json = False) -> None:
     finish(Screen(), told(site, "restore", lambda: run(site)), as_json=as_json)
 
 
-@app.command(rich_help_panel=_MACHINERY)
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
 def repair(
     context: typer.Context,
     *,
@@ -455,7 +472,7 @@ geofence-reassert-late.service geofence-repair.timer geofence-refresh.timer geof
   rm /etc/cron.d/geofence    (if cron does it)"""
 
 
-@app.command(rich_help_panel=_MACHINERY)
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
 def remove(context: typer.Context, *, as_json: Json = False) -> None:
     """Take all of geofence out of the kernel; rules and lists on disk stay.
 
@@ -474,7 +491,7 @@ def remove(context: typer.Context, *, as_json: Json = False) -> None:
         Screen().say("There was no fence.")
 
 
-@app.command(rich_help_panel=_MACHINERY)
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
 def daemon(
     context: typer.Context,
     *,

@@ -18,6 +18,7 @@ from geofence.model.policy import BackendChoice, Policy
 from geofence.state.files import clean_debris
 from geofence.state.generations import GenerationStore
 from geofence.state.journal import Journal
+from geofence.system_log import log_change
 
 if TYPE_CHECKING:
     from geofence.state.lists import ListStore
@@ -53,6 +54,9 @@ class Site:
     """Overrides the directory of the rules that ship."""
     rules_required: bool = False
     """Whether ``rules_directory`` must exist, as one that somebody named."""
+
+    log_changes: bool = True
+    """Whether changes are written to the host's log; not for a throw-away network."""
 
     @property
     def rules_directories(self) -> Sequence[Path]:
@@ -96,6 +100,17 @@ class Site:
     def journal(self) -> Journal:
         """The last outcome, and a probation."""
         return Journal(self.state_directory)
+
+    def log_change(self, command: str, what: str, generation: int | None = None) -> None:
+        """Write to the host's log what was changed, by which command and by whom.
+
+        Args:
+            command: the verb with its arguments, or what acts without one.
+            what: happened, as a clause.
+            generation: number of the one that is in force now; None for none.
+        """
+        if self.log_changes:
+            log_change(command, what, generation)
 
     def tidy(self) -> None:
         """Clear away what killed runs left half-written; the caller holds the lock."""
