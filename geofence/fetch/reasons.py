@@ -38,8 +38,8 @@ _NO_PROXY = (
     "http://proxy.example.com:3128"
 )
 
-_OF_PROXIES = (
-    (rq.InvalidSchema, _NO_SOCKS),  # the URL's own scheme was checked before
+_OF_PROXIES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((rq.InvalidSchema,), _NO_SOCKS),  # the URL's own scheme was checked before
     ((rq.InvalidProxyURL, u3.ProxySchemeUnknown), _NO_PROXY),
 )
 """What is wrong with the proxy that the environment names."""

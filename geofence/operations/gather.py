@@ -19,6 +19,7 @@ from geofence.operations.remarks import frozen, remarks
 from geofence.operations.report import ListOutcome, ListReport
 from geofence.operations.site import Site
 from geofence.policy import OWNED_FILE
+from geofence.state.busy import load_busy, save_busy
 
 _CLOCKS_DIFFER = timedelta(hours=1)
 """A step of the clock that is none of setting it right."""
@@ -42,6 +43,8 @@ class Gathered:
     confirmed: tuple[AcceptedList, ...] = ()
     notes: tuple[str, ...] = ()
     """What on disk was damaged and passed over, and oddities of what came."""
+    busy: Mapping[str, datetime] | None = None
+    """Hosts that asked to be left alone, and until when, UTC; None if none was asked."""
 
     def store(self, site: Site) -> None:
         """Make new versions the accepted ones; the caller holds the lock.
@@ -49,6 +52,8 @@ class Gathered:
         Raises:
             StateError: the disk took not all of them; none is half-written.
         """
+        if self.busy is not None:
+            save_busy(site.state_directory, self.busy)
         for candidate in self.renewed:
             name = candidate.accepted.id
             begun = site.versions.load(name).latest is not None
@@ -164,7 +169,15 @@ def fetched(
     wanted = [name for name in needed_lists(policy) if name.kind in only or name in only]
     accepted, notes = site.lists.load_all(wanted)
     limits = Limits(body=site.patience)
-    report = fetch_lists(wanted, policy, accepted, lambda: datetime.now(UTC), watch, limits=limits)
+    report = fetch_lists(
+        wanted,
+        policy,
+        accepted,
+        lambda: datetime.now(UTC),
+        watch,
+        limits=limits,
+        busy=load_busy(site.state_directory),
+    )
     formerly = {name: each.space for name, each in accepted.items()}
     held = dict(formerly)
     refused: dict[ListId, str] = {}
@@ -185,7 +198,7 @@ def fetched(
         for remark in remarks(candidate, formerly.get(name), site.versions.load(name))
     )
     reports = stored(site, policy, fresh)
-    return Gathered(reports, renewed, report.unchanged, (*notes, *odd))
+    return Gathered(reports, renewed, report.unchanged, (*notes, *odd), report.busy)
 
 
 def _objection(

@@ -16,6 +16,7 @@ from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.operations.gather import Watch, unwatched
 from geofence.operations.site import Site
+from geofence.state.busy import load_busy
 from geofence.state.versions import History, fingerprint
 
 
@@ -64,11 +65,13 @@ def _fetched(site: Site, policy: Policy, watch: Watch) -> dict[ListId, list[Copy
     known = {name: mirrors(name, policy) for name in needed_lists(policy)}
     several = {name: each for name, each in known.items() if len(each) > 1}
     copies: dict[ListId, list[Copy]] = {name: [] for name in several}
-    limits = Limits(body=site.patience)
+    limits, busy = Limits(body=site.patience), load_busy(site.state_directory)
     for number in range(max(map(len, several.values()), default=0)):
         wanted = [name for name, each in several.items() if number < len(each)]
         only = _with_one_mirror(policy, number)
-        report = fetch_lists(wanted, only, {}, lambda: datetime.now(UTC), watch, limits=limits)
+        report = fetch_lists(
+            wanted, only, {}, lambda: datetime.now(UTC), watch, limits=limits, busy=busy
+        )
         for name, outcome in report.outcomes.items():
             shown = " and ".join(public(source.url) for source in several[name][number])
             space = outcome.candidate.accepted.space if isinstance(outcome, Renewed) else None
