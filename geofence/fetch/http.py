@@ -28,6 +28,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from geofence import __version__
 from geofence.closing import Closing
 from geofence.errors import ListError
+from geofence.fetch.authorities import authorities
 from geofence.fetch.busy import BusyHosts
 from geofence.fetch.decoding import ENCODINGS, DamagedError, Decoder, NotCompressedError
 from geofence.fetch.limits import Limits
@@ -120,6 +121,7 @@ class Client(Closing):
         self._on_retry = on_retry
         self._grip = Grip()
         self._session = _session(self._grip)
+        self._speaks_tls = False
         self._deadline = 0.0
 
     def close(self) -> None:
@@ -206,6 +208,8 @@ class Client(Closing):
     def _response(self, wanted: Target, etag: str | None) -> Iterator[requests.Response]:
         """The response, its body not yet read; foreign errors become ListErrors meanwhile."""
         headers = {} if etag is None else {"If-None-Match": etag}
+        if wanted.url.startswith("https:"):
+            self._learn_tls(wanted)
         try:
             with self._session.get(
                 wanted.url,
@@ -219,6 +223,22 @@ class Client(Closing):
                 yield response
         except _FOREIGN as error:
             raise self._failure(wanted, reason(error, self._limits)) from error
+
+    def _learn_tls(self, wanted: Target) -> None:
+        """Read the trusted certificates, which takes a while, once they are needed.
+
+        Raises:
+            ListError: they cannot be read.
+        """
+        if self._speaks_tls:
+            return
+        try:
+            trusted = authorities()
+        except ListError as error:
+            raise ListError(f"{public(wanted.url)} was not asked: {error}") from error
+        self._session.verify = trusted.verify
+        self._session.mount("https://", GripAdapter(self._grip, trusted.context))
+        self._speaks_tls = True
 
     def _failure(self, wanted: Target, why: Reason) -> ListError:
         if self._grip.is_shut:
@@ -312,8 +332,7 @@ def _session(grip: Grip) -> requests.Session:
     session.headers["User-Agent"] = f"geofence/{__version__}"
     session.headers["Accept-Encoding"] = "gzip, deflate"
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, GripAdapter(grip))
+    session.mount("http://", GripAdapter(grip))
     return session
 
 
