@@ -107,12 +107,12 @@ class GripAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         """Make the manager of direct connections."""
-        super().init_poolmanager(*args, **options, **self._tls)
+        super().init_poolmanager(*args, **(options | self._tls))
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401 - passed on
         """The manager of connections through a proxy."""
-        manager = super().proxy_manager_for(proxy, **options, **self._tls)
+        manager = super().proxy_manager_for(proxy, **(options | self._tls))
         if proxy.lower().startswith("http"):
             manager.pool_classes_by_scheme = self._pools
         return manager

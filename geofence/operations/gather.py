@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +15,7 @@ from geofence.guards.objection import accepted as unaccepted
 from geofence.lists.candidate import Candidate
 from geofence.merge import needed_lists
 from geofence.model.lists import AcceptedList, ListId, ListKind
-from geofence.model.policy import Policy
+from geofence.model.policy import Policy, WhyPassedOver
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.operations.remarks import frozen, remarks
 from geofence.operations.report import ListOutcome, ListReport
@@ -129,6 +131,30 @@ def unchanging(site: Site, reports: Iterable[ListReport]) -> tuple[str, ...]:
     """A sentence for each country's list that has stayed the same for longer than such lists do."""
     names = [report.id for report in reports if report.id.kind is ListKind.COUNTRY]
     return frozen({name: site.versions.load(name) for name in names})
+
+
+def unread(policy: Policy) -> tuple[str, ...]:
+    """A sentence for each file among the rules that is not read, and one for all copies."""
+    by = {why: [e.path for e in policy.passed_over if e.why is why] for why in WhyPassedOver}
+    misnamed = (
+        f"{path} is not read, for its name does not end in .toml: if it holds rules, run "
+        f"'mv {shlex.quote(path)} {shlex.quote(_as_rules(path))}'; if not, move it elsewhere."
+        for path in by[WhyPassedOver.NAME]
+    )
+    below = (
+        f"{path} is a directory, and nothing in it is read: rules are files that end in .toml "
+        "beside it."
+        for path in by[WhyPassedOver.DIRECTORY]
+    )
+    copies = by[WhyPassedOver.BACKUP]
+    told = f"These look like copies and are not read, which is fine: {', '.join(copies)}."
+    return (*misnamed, *below, *((told,) if copies else ()))
+
+
+def _as_rules(path: str) -> str:
+    """What a file of rules would be called."""
+    stem = re.sub(r"(\.toml)?(\.(txt|conf|cfg|ini|rules|toml))?$", "", path, flags=re.IGNORECASE)
+    return f"{stem or path}.toml"
 
 
 def switched_for_nothing(policy: Policy) -> tuple[str, ...]:

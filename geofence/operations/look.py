@@ -35,6 +35,7 @@ from geofence.operations.gather import (
     stored,
     switched_for_nothing,
     unchanging,
+    unread,
     unwatched,
 )
 from geofence.operations.live import look_at
@@ -84,6 +85,7 @@ def plan(
         *gathered.notes,
         *(report.problem for report in reports if report.problem),
         *(f"{each}." for each in overlapping),
+        *unread(policy),
         *switched_for_nothing(policy),
         *unchanging(site, reports),
         *never_resolved(policy.enabled_exceptions(), lists),
@@ -167,6 +169,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         wrong_rules=wrong,
         notes=(
             *problems,
+            *unread(policy),
             *switched_for_nothing(policy),
             *unchanging(site, reports),
             *never_resolved(let_in, hosts),

@@ -28,6 +28,7 @@ from geofence.operations.gather import (
     stored,
     switched_for_nothing,
     unchanging,
+    unread,
     unwatched,
 )
 from geofence.operations.live import forget_unwatched, let_in_again, look_at
@@ -135,6 +136,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     report = commit(site, wish, chosen, desired, _noted(reports))
     problems = tuple(each.problem for each in reports if each.problem)
     notes = (
+        *unread(policy),
         *switched_for_nothing(policy),
         *never_resolved(policy.enabled_exceptions(), lists),
         *stale(policy, reports, datetime.now(UTC)),
