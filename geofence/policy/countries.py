@@ -38,6 +38,9 @@ def country_code(text: str) -> str:
     code = text.upper()
     if text.isascii() and code in _countries():  # "ß" in upper case would be South Sudan
         return code
+    what = _NO_COUNTRIES.get(text.strip().upper())
+    if what:
+        raise Mistake(f"{quoted(text)} is no country, but {what[0]}", what[1])
     guesses = (f'"{guess}" ({country_name(guess)})' for guess in _guesses(text))
     raise Mistake(
         f"{quoted(text)} is no country",
@@ -78,6 +81,39 @@ _OFTEN_MEANT = {
     "日本": "JP",
 }
 """Codes of languages, other names, and codes that other lists use."""
+
+
+_MEMBERS = (
+    'its members: "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", '
+    '"HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI" and "SK"'
+)
+_SINGLE = "the countries that you mean, each with its code"
+_NO_COUNTRIES = {
+    "EU": ("the European Union", _MEMBERS),
+    "EUROPE": ("a continent", _SINGLE),
+    "ASIA": ("a continent", _SINGLE),
+    "AFRICA": ("a continent", _SINGLE),
+    "AP": ("a code of GeoIP databases for Asia and the Pacific", _SINGLE),
+    "XK": (
+        "a code in use for Kosovo, for which registries have no list",
+        '"RS" or "AL", whose lists hold most of its networks, or its networks as an exception',
+    ),
+    "CS": ("the former code of Serbia and Montenegro", '"RS" (Serbia) or "ME" (Montenegro)'),
+    "YU": ("the former code of Yugoslavia", '"RS", "ME", "HR", "SI", "BA" or "MK"'),
+    "SU": ("the former code of the Soviet Union", 'its successors, such as "RU" or "KZ"'),
+    "DD": ("the former code of East Germany", '"DE" (Germany)'),
+    "AN": (
+        "the former code of the Netherlands Antilles",
+        '"BQ" (Bonaire and others), "CW" (Curaçao) or "SX" (Sint Maarten)',
+    ),
+    "TP": ("the former code of East Timor", '"TL" (Timor-Leste)'),
+    "ZR": ("the former code of Zaire", '"CD" (DR Congo)'),
+    "A1": ("a code of GeoIP databases for proxies", _SINGLE),
+    "A2": ("a code of GeoIP databases for satellites", _SINGLE),
+    "O1": ("a code of GeoIP databases for other countries", _SINGLE),
+}
+"""What looks like a country's code and must not be taken for a slip of another: what it is, and
+what to write instead."""
 
 
 def _guesses(text: str) -> tuple[str, ...]:

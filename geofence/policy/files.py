@@ -15,8 +15,8 @@ from geofence.model.policy import Origin, PassedOver, WhyPassedOver
 from geofence.policy.problems import Mistake, Problems, printable
 from geofence.trust import distrust
 
-MOST_OCTETS = 1_000_000
-"""A rules file larger than this is none."""
+MOST_OCTETS = 4_000_000
+"""A rules file larger than this is none: some 200,000 addresses, which take seconds to read."""
 
 
 class RulesFile(NamedTuple):
@@ -168,5 +168,9 @@ def _content(handle: int) -> bytes:
     with os.fdopen(os.dup(handle), "rb") as file:
         octets = file.read(MOST_OCTETS + 1)
     if len(octets) > MOST_OCTETS:
-        raise Mistake(f"is larger than {MOST_OCTETS:,} octets", "a file of rules")
+        raise Mistake(
+            f"is larger than {MOST_OCTETS:,} bytes",
+            "a file of rules; write neighbouring addresses as prefixes, or divide them among "
+            "several exceptions or blocklists in several files",
+        )
     return octets
