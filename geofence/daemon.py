@@ -109,7 +109,10 @@ def _look_at_networks(follow_them: Callable[[], None], changes: RouteChanges) ->
 def _scheduler(site: Site, policy: Policy) -> BackgroundScheduler:
     """Refreshes each day, and at once if one was missed."""
     scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
-    renew = _Job("refresh", lambda: told(site, "refresh", lambda: refresh(site, Wish("daemon"))))
+    renew = _Job(
+        "refresh",
+        lambda: told(site, "refresh", lambda: refresh(site, Wish("daemon", unattended=True))),
+    )
     scheduler.add_job(renew, _daily(policy), id=_DAILY)
     if _missed_a_day(site):
         scheduler.add_job(renew, id="missed")

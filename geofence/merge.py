@@ -62,14 +62,14 @@ def merge(
     Raises:
         MissingListError: a country list is not in ``lists``.
     """
-    blocked = _blocked(policy, lists)
+    denied = blocked(policy, lists)
     groups = _allow_groups(policy)
     sets: dict[SetKey, PrefixSet] = {}
     for countries, group in groups.items():
         allowed = AddressSpace.union(
             _country(lists, ListId(ListKind.COUNTRY, code)) for code in countries
         )
-        _add(sets, Role.ALLOW, group, allowed - blocked)
+        _add(sets, Role.ALLOW, group, allowed - denied)
     for service in policy.services:
         _add(sets, Role.EXCEPTION, service.name, _let_in(policy, service, lists))
     services = tuple(
@@ -122,7 +122,8 @@ def _country(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpa
         ) from None
 
 
-def _blocked(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+def blocked(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """All that enabled blocklists deny."""
     return AddressSpace.union(
         blocklist_space(blocklist, lists) for blocklist in policy.enabled_blocklists()
     )

@@ -154,12 +154,19 @@ def plan(  # noqa: PLR0913 - an option each
 
 
 @app.command(rich_help_panel=_DAILY)
-def refresh(
+def refresh(  # noqa: PLR0913 - an option each
     context: typer.Context,
     *,
     accept: Accept = None,
     cut: Cut = False,
     compare_mirrors: Compare = False,
+    unattended: Annotated[
+        bool,
+        typer.Option(
+            "--unattended",
+            help="Where live connections speak against the change, apply what blocks nobody.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fetch the lists, merge, and apply: what runs daily.
@@ -178,7 +185,8 @@ def refresh(
     from geofence.operations.terminal import ssh_session
 
     screen = Screen()
-    site, wish = context.obj, Wish("refresh", accept or (), ssh_session(), cut=cut)
+    site = context.obj
+    wish = Wish("refresh", accept or (), ssh_session(), cut=cut, unattended=unattended)
     with watching(screen) as watch:
         report = told(site, "refresh", lambda: run(site, wish, watch))
         if compare_mirrors:

@@ -60,8 +60,8 @@ def reason(error: BaseException, limits: Limits) -> Reason:
         for kinds, text in _OF_PROXIES:
             if isinstance(known, kinds):
                 return Reason(text, False)
-    for kinds, text in _texts(limits):
-        if any(isinstance(known, kinds) for known in chain):
+    for transient, text in _texts(limits):
+        if any(isinstance(known, transient) for known in chain):
             return Reason(text, True)
     if any(isinstance(known, (rq.ContentDecodingError, u3.DecodeError)) for known in chain):
         return Reason("sends a body that is not compressed as it says", False)

@@ -53,9 +53,13 @@ class Impact:
     """Could begin before and no longer could, live or not: these are what a cut deletes."""
     admitted: tuple[Touched, ...] = ()
     """Could not begin before and now could."""
-    talking: int = 0
-    """Number of sources with a live flow to a service that is fenced afterwards, which could begin
-    before."""
+    sources: frozenset[tuple[Family, int]] = frozenset()
+    """Those with a live flow to a service that is fenced afterwards, which could begin before."""
+
+    @property
+    def talking(self) -> int:
+        """Number of these sources."""
+        return len(self.sources)
 
     @property
     def denied_live(self) -> tuple[Touched, ...]:
@@ -104,7 +108,7 @@ def impact(before: Ruleset | None, after: Ruleset, flows: Iterable[Flow]) -> Imp
             denied.append(Touched(flow, service))
         if passes and not passed:
             admitted.append(Touched(flow, service_before))
-    return Impact(tuple(denied), tuple(admitted), len(talking))
+    return Impact(tuple(denied), tuple(admitted), frozenset(talking))
 
 
 def begun_from_fenced_ports(ruleset: Ruleset, flows: Iterable[Flow]) -> tuple[Flow, ...]:

@@ -15,14 +15,14 @@ from geofence.guards.limits import (
     BLOCKLIST_MOST_LOST,
     BLOCKLIST_MOST_OF_COUNTRY,
     BROADEST,
-    GROWTH_FROM,
-    MOST_GAINED,
-    MOST_OF_KNOWN,
+    MONTHLY,
+    MOST_OFF_END,
     MOST_TIMES_KNOWN,
     NEIGHBOURS_JOINED,
+    STRETCHES,
     size_class,
 )
-from geofence.guards.objection import Guard, Objection
+from geofence.guards.objection import Guard, Objection, Yields
 from geofence.guards.special import public_addresses, special_in, special_space
 from geofence.guards.wording import addresses, percent
 from geofence.model.lists import ListId, ListKind
@@ -41,6 +41,7 @@ def check_list(  # noqa: PLR0913 - each is something that a list is held against
     *,
     broadest: Mapping[Family, int] | None = None,
     countries: Mapping[ListId, AddressSpace] | None = None,
+    month_ago: Mapping[Family, int] | None = None,
 ) -> tuple[Objection, ...]:
     """What speaks against taking a list as it came.
 
@@ -52,6 +53,8 @@ def check_list(  # noqa: PLR0913 - each is something that a list is held against
         broadest: length of the broadest prefix that the list writes, by family; where it is not
             given, the merged addresses are judged, in which neighbours have become one.
         countries: those that are allowed, which a blocklist takes from.
+        month_ago: numbers of addresses that the list had a month before, by family; None where that
+            is not known.
     """
     if wanted.kind is ListKind.HOST:
         return ()
@@ -60,6 +63,7 @@ def check_list(  # noqa: PLR0913 - each is something that a list is held against
         for family in Family
         for objection in (
             *_of_family(wanted, candidate[family], previous, policy, broadest or {}),
+            *_monthly(wanted, candidate[family], month_ago or {}),
             *_taken(wanted, candidate[family], previous, countries or {}),
         )
     )
@@ -79,14 +83,17 @@ def _of_family(
         yield from _first_run(wanted, candidate)
     else:
         yield from _shrink(wanted, candidate, previous[family], policy.shrink_limit(wanted))
+        yield from _ends(wanted, candidate, previous[family])
         yield from _growth(wanted, candidate, previous[family])
     if wanted.kind is ListKind.BLOCKLIST:
         yield from _blocked(wanted, candidate, previous)
     yield from _broad(wanted, candidate, broadest.get(family))
 
 
-def _objection(guard: Guard, wanted: ListId, saw: str, allows: str) -> Objection:
-    return Objection(guard, str(wanted), saw, allows, f"{guard}={wanted.name}")
+def _objection(
+    guard: Guard, wanted: ListId, saw: str, allows: str, yields: Yields = Yields.NEVER
+) -> Objection:
+    return Objection(guard, str(wanted), saw, allows, f"{guard}={wanted.name}", yields=yields)
 
 
 def _shrink(
@@ -104,6 +111,7 @@ def _shrink(
             wanted,
             f"The list {wanted} lost {percent(lost)} of its {addresses(family, before)} at once.",
             f"It may lose {percent(limit)} ({why}); more is most likely a list cut short.",
+            Yields.IN_TIME,
         )
 
 
@@ -117,40 +125,100 @@ def _shrink_limit(
     return size_class(family, before).most_lost, "as real lists of its size do"
 
 
-def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
-    before = previous.size
-    if not _size_tells(wanted, previous.family, before):
-        yield from _beyond(Guard.GROWTH, wanted, candidate)
+def _ends(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
+    """Whether the list ends too early or begins too late."""
+    if wanted.kind is not ListKind.COUNTRY or len(previous.bounds) < 2 * STRETCHES:
         return
-    gained = 100 * (candidate - previous).size / before
-    if gained > MOST_GAINED:
+    if not candidate:
+        return
+    first, past = candidate.bounds[0], candidate.bounds[-1]
+    after = sum(start >= past for start in previous.bounds[0::2])
+    before = sum(end <= first for end in previous.bounds[1::2])
+    if max(after, before) > MOST_OFF_END:
+        where = "after the last" if after >= before else "before the first"
         yield _objection(
-            Guard.GROWTH,
+            Guard.ENDS,
             wanted,
-            f"The list {wanted} gained {percent(gained)} "
-            f"on its {addresses(previous.family, before)} at once.",
-            f"No list of its size gains more than {percent(MOST_GAINED)}; "
-            "more is most likely another country's space.",
+            f"The list {wanted} lost all of its {max(after, before)} {_spelt(previous.family)} "
+            f"blocks {where} that is left.",
+            f"Real lists lose {MOST_OFF_END} there at most; more is most likely a list cut short.",
+            Yields.IN_TIME,
         )
 
 
-def _size_tells(wanted: ListId, family: Family, number: int) -> bool:
-    """Whether too many addresses can be told from what is usual."""
-    return wanted.kind is ListKind.COUNTRY and family is Family.IPV4 and number >= GROWTH_FROM
+def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
+    """Whether the list gained more than such lists usually do, or than the country can have."""
+    yield from _beyond(Guard.GROWTH, wanted, candidate)
+    if wanted.kind is not ListKind.COUNTRY or not previous:
+        return
+    usual = size_class(previous.family, previous.size)
+    gained = (candidate - previous).size
+    share = 100 * gained / previous.size
+    if share > usual.most_gained and gained >= usual.gain_counts_from:
+        yield _objection(
+            Guard.GROWTH,
+            wanted,
+            f"The list {wanted} gained {percent(share)} "
+            f"on its {addresses(previous.family, previous.size)} at once.",
+            f"Lists of its size usually gain {percent(usual.most_gained)} at most; "
+            "more may be another country's space, and no second mirror has confirmed it.",
+            Yields.TO_WITNESS,
+        )
+
+
+def _monthly(
+    wanted: ListId, candidate: PrefixSet, month_ago: Mapping[Family, int]
+) -> Iterator[Objection]:
+    """Whether many small gains have made a large one."""
+    family = candidate.family
+    before = month_ago.get(family, 0)
+    if wanted.kind is not ListKind.COUNTRY or not before:
+        return
+    usual = size_class(family, before)
+    gained = candidate.size - before
+    share, limit = 100 * gained / before, MONTHLY * usual.most_gained
+    if share > limit and gained >= usual.gain_counts_from:
+        yield _objection(
+            Guard.GROWTH,
+            wanted,
+            f"The list {wanted} gained {percent(share)} "
+            f"on the {addresses(family, before)} that it had a month ago.",
+            f"Lists of its size usually gain {percent(limit)} in a month at most; "
+            "more may be another country's space, and no second mirror has confirmed it.",
+            Yields.TO_WITNESS,
+        )
 
 
 def _beyond(guard: Guard, wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
-    """Whether a list, of a size that tells little, is larger than the country could ever be."""
+    """Whether a list is larger than the country could ever be."""
     if wanted.kind is not ListKind.COUNTRY:
         return
     family = candidate.family
     known = known_size(wanted.name, family) or 0
-    if candidate.size > max(MOST_TIMES_KNOWN * known, ALWAYS_FEW[family]):
+    most = size_class(family, known).most_of_known
+    if most is None:
+        limit, told = max(MOST_TIMES_KNOWN * known, ALWAYS_FEW[family]), f"{MOST_TIMES_KNOWN} times"
+    else:
+        limit, told = int(most * known / 100), percent(most)
+    if candidate.size > limit:
         yield _objection(
             guard,
             wanted,
             _against_known(f"The list {wanted}", candidate, known),
-            f"No list has more than {MOST_TIMES_KNOWN} times that.",
+            f"It may have {told} of that at most, on any day.",
+        )
+
+
+def _empty(
+    wanted: ListId, candidate: AddressSpace, previous: AddressSpace | None
+) -> Iterator[Objection]:
+    """Whether a blocklist holds nothing from the first; one that lost all has shrunk."""
+    if wanted.kind is ListKind.BLOCKLIST and not candidate and previous is None:
+        yield _objection(
+            Guard.FIRST_RUN,
+            wanted,
+            f"The first list {wanted} holds no prefix at all, only comments.",
+            "Such a list blocks nobody; is its URL right?",
         )
 
 
@@ -212,34 +280,18 @@ def _gained(candidate: PrefixSet, previous: AddressSpace | None) -> PrefixSet:
 
 def _first_run(wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
     family = candidate.family
+    yield from _beyond(Guard.FIRST_RUN, wanted, candidate)
     known = known_size(wanted.name, family) if wanted.kind is ListKind.COUNTRY else None
-    if not known or not _size_tells(wanted, family, known):
-        yield from _beyond(Guard.FIRST_RUN, wanted, candidate)
     if not known:
         return
     share = 100 * candidate.size / known
     least = size_class(family, known).least_of_known
-    most = MOST_OF_KNOWN if _size_tells(wanted, family, known) else None
-    if share < least or (most is not None and share > most):
-        bounds = f"{percent(least)} of that" + (f" and at most {percent(most)}" if most else "")
+    if share < least:
         yield _objection(
             Guard.FIRST_RUN,
             wanted,
             _against_known(f"The first list {wanted}", candidate, known),
-            f"A first list must have at least {bounds}.",
-        )
-
-
-def _empty(
-    wanted: ListId, candidate: AddressSpace, previous: AddressSpace | None
-) -> Iterator[Objection]:
-    """Whether a blocklist holds nothing from the first; one that lost all has shrunk."""
-    if wanted.kind is ListKind.BLOCKLIST and not candidate and previous is None:
-        yield _objection(
-            Guard.FIRST_RUN,
-            wanted,
-            f"The first list {wanted} holds no prefix at all, only comments.",
-            "Such a list blocks nobody; is its URL right?",
+            f"A first list must have at least {percent(least)} of that.",
         )
 
 

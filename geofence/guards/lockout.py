@@ -9,14 +9,16 @@ from ipaddress import IPv6Address, ip_address
 from geofence.flows.flow import Flow
 from geofence.flows.impact import by_source, impact
 from geofence.guards.objection import Guard, Objection
-from geofence.model.prefixes import Family, address_text
+from geofence.model.prefixes import AddressSpace, Family, address_text
 from geofence.model.ruleset import Action, Ruleset
 from geofence.verdict import Packet, decide
 
 FEWEST_DENIED = 3
-"""Sources below which "most of them" says little."""
+"""Networks below which "most of them" says little."""
 MOST_DENIED = 50.0
-"""Percent of the live sources that a plan may deny."""
+"""Percent of the networks with live sources that a plan may deny."""
+_NETWORK = {Family.IPV4: 24, Family.IPV6: 48}
+"""Length of the prefix that one party has; so whoever has many addresses has one vote."""
 _NAMED = 5
 """Sources that one sentence names."""
 
@@ -65,6 +67,7 @@ def check_lockout(
     after: Ruleset,
     ssh: SshSession | None,
     flows: Sequence[Flow],
+    blocked: AddressSpace | None = None,
 ) -> tuple[Objection, ...]:
     """What speaks against a plan for the sake of those whom it would deny.
 
@@ -75,8 +78,12 @@ def check_lockout(
         after: what it would hold.
         ssh: the session that geofence was started from, if any.
         flows: as the kernel knows them.
+        blocked: whom blocklists deny.
     """
-    return (*_ssh(before, after, _placed(ssh, flows)), *_live_sources(before, after, flows))
+    return (
+        *_ssh(before, after, _placed(ssh, flows)),
+        *_live_sources(before, after, flows, blocked or AddressSpace()),
+    )
 
 
 def _ssh(before: Ruleset | None, after: Ruleset, ssh: SshSession | None) -> Iterator[Objection]:
@@ -108,11 +115,15 @@ def _admits(ruleset: Ruleset | None, ssh: SshSession) -> bool:
 
 
 def _live_sources(
-    before: Ruleset | None, after: Ruleset, flows: Sequence[Flow]
+    before: Ruleset | None, after: Ruleset, flows: Sequence[Flow], blocked: AddressSpace
 ) -> Iterator[Objection]:
-    found = impact(before, after, flows)
+    """Whom a blocklist holds is denied on purpose, and has no vote."""
+    voting = [flow for flow in flows if flow.source not in blocked[flow.family]]
+    found = impact(before, after, voting)
     denied = by_source(found.denied_live)
-    if len(denied) < FEWEST_DENIED or 100 * len(denied) <= MOST_DENIED * found.talking:
+    networks = {_network(source.family, source.address) for source in denied}
+    talking = {_network(*source) for source in found.sources}
+    if len(networks) < FEWEST_DENIED or 100 * len(networks) <= MOST_DENIED * len(talking):
         return
     named = ", ".join(str(source) for source in denied[:_NAMED])
     more = f" and {len(denied) - _NAMED} more" if len(denied) > _NAMED else ""
@@ -120,9 +131,13 @@ def _live_sources(
         Guard.LIVE_SOURCES,
         "live flows",
         f"The plan would deny {len(denied)} of the {found.talking} sources that now talk to the "
-        f"fenced ports: {named}{more}.",
-        f"It may deny {MOST_DENIED:.0f} % of them; more is most likely a country or an exception "
-        "that is missing, unless they are attackers.",
+        f"fenced ports ({len(networks)} of {len(talking)} networks): {named}{more}.",
+        f"It may deny {MOST_DENIED:.0f} % of the networks; more is most likely a country or an "
+        "exception that is missing, unless they are attackers.",
         str(Guard.LIVE_SOURCES),
         "Ask 'geofence why ADDRESS' and add what is missing",
     )
+
+
+def _network(family: Family, address: int) -> tuple[Family, int]:
+    return family, address >> (family.bits - _NETWORK[family])

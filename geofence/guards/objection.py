@@ -19,6 +19,8 @@ class Guard(StrEnum):
     """A list gained more addresses than lists really do."""
     FIRST_RUN = "first-run"
     """A country's first list is not about as large as it is, or a blocklist's takes too much."""
+    ENDS = "ends"
+    """A list lost one of its ends, as one that was cut short does."""
     BROAD = "broad"
     """A prefix is broader than any that a registry delegates."""
     SPECIAL_PURPOSE = "special-purpose"
@@ -27,11 +29,25 @@ class Guard(StrEnum):
     """The plan would deny the SSH session it is applied from."""
     LIVE_SOURCES = "live-sources"
     """The plan would deny most of those who now talk to the fenced ports."""
+    OPEN = "open"
+    """The rules would let in nearly everybody."""
+    SHUT_OUT = "shut-out"
+    """The rules would let in nobody but exceptions and local networks."""
 
     @property
     def of_a_list(self) -> bool:
         """Whether the override names a list: ``shrink=JP``."""
-        return self not in (Guard.SSH, Guard.LIVE_SOURCES)
+        return self not in (Guard.SSH, Guard.LIVE_SOURCES, Guard.OPEN, Guard.SHUT_OUT)
+
+
+class Yields(StrEnum):
+    """What overrides an objection without a person."""
+
+    NEVER = "never"
+    TO_WITNESS = "witness"
+    """A second mirror that agrees, or a return to a recent version."""
+    IN_TIME = "time"
+    """The same, once the list has stayed the same for a week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +65,8 @@ class Objection:
     """The token that overrides it: ``shrink=JP``."""
     remedy: str = ""
     """What else would help, as the start of a sentence; empty for nothing else."""
+    yields: Yields = Yields.NEVER
+    """To what it gives way without an override."""
 
     @property
     def proceed(self) -> str:

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 from geofence.errors import GuardRefusal, MissingListError
 from geofence.fetch.report import Event, Failed, Outcome, Renewed, Unchanged
-from geofence.guards.lists import check_list
-from geofence.guards.objection import accepted as unaccepted
+from geofence.guards.settling import Refusal
 from geofence.lists.candidate import Candidate
 from geofence.merge import needed_lists
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.policy import Policy, WhyPassedOver
-from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.prefixes import AddressSpace
+from geofence.operations.judgement import Court, Judgement
 from geofence.operations.remarks import frozen, remarks
 from geofence.operations.report import ListOutcome, ListReport
 from geofence.operations.site import Site
@@ -45,6 +45,10 @@ class Gathered:
     confirmed: tuple[AcceptedList, ...] = ()
     notes: tuple[str, ...] = ()
     """What on disk was damaged and passed over, and oddities of what came."""
+    refusals: Mapping[ListId, Refusal] | None = None
+    """Lists that guards refuse, with those that go on from earlier runs; None: nobody asked."""
+    news: tuple[str, ...] = ()
+    """What an operator should hear though all is well."""
     busy: Mapping[str, datetime] | None = None
     """Hosts that asked to be left alone, and until when, UTC; None if none was asked."""
 
@@ -65,6 +69,8 @@ class Gathered:
         for accepted in self.confirmed:
             site.lists.renew(accepted)
             site.versions.note(accepted)
+        if self.refusals is not None:
+            site.refusals.save(self.refusals)
 
 
 def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:
@@ -206,12 +212,15 @@ def fetched(
     )
     formerly = {name: each.space for name, each in accepted.items()}
     held = dict(formerly)
-    refused: dict[ListId, str] = {}
+    refusals = site.refusals.load()
+    court = Court(site, policy, accept, refusals, datetime.now(UTC), watch)
+    judged: dict[ListId, Judgement] = {}
     for candidate in report.candidates:  # countries come first; blocklists are held against them
         name = candidate.accepted.id
-        refused[name] = _objection(candidate, held, policy, accept)
-        if not refused[name]:
+        judged[name] = court.judge(candidate, held)
+        if not judged[name].refused:
             held[name] = candidate.accepted.space
+    refused = {name: each.refused for name, each in judged.items()}
     fresh = {
         name: _fetched(name, outcome, accepted.get(name), refused.get(name, ""))
         for name, outcome in report.outcomes.items()
@@ -224,27 +233,26 @@ def fetched(
         for remark in remarks(candidate, formerly.get(name), site.versions.load(name))
     )
     reports = stored(site, policy, fresh)
-    return Gathered(reports, renewed, report.unchanged, (*notes, *odd), report.busy)
-
-
-def _objection(
-    candidate: Candidate,
-    held: Mapping[ListId, AddressSpace],
-    policy: Policy,
-    accept: Collection[str],
-) -> str:
-    """What guards have against a new version; empty for nothing."""
-    name = candidate.accepted.id
-    broadest = {f: candidate.parsed[f].broadest for f in Family}
-    objections = check_list(
-        name,
-        candidate.accepted.space,
-        held.get(name),
-        policy,
-        countries={each: space for each, space in held.items() if each.kind is ListKind.COUNTRY},
-        broadest={family: length for family, length in broadest.items() if length is not None},
+    return Gathered(
+        reports,
+        renewed,
+        report.unchanged,
+        (*notes, *odd),
+        _refusals(refusals, judged, report.outcomes),
+        tuple(each for judgement in judged.values() for each in judgement.news),
+        report.busy,
     )
-    return " ".join(map(str, unaccepted(objections, accept)))
+
+
+def _refusals(
+    before: Mapping[ListId, Refusal],
+    judged: Mapping[ListId, Judgement],
+    outcomes: Mapping[ListId, Outcome],
+) -> dict[ListId, Refusal]:
+    """The refusals that go on; one ends when its list is taken, or the one at hand confirmed."""
+    ended = {name for name, outcome in outcomes.items() if not isinstance(outcome, Failed)}
+    going_on = {name: each.refusal for name, each in judged.items() if each.refusal}
+    return {name: each for name, each in before.items() if name not in ended} | going_on
 
 
 def _stored(site: Site, wanted: ListId) -> ListReport:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from geofence.errors import BackendError, GuardRefusal
 from geofence.flows.conntrack import cut, forget, mend, read_flows, with_interfaces
 from geofence.flows.flow import Flow, from_elsewhere, from_sources
 from geofence.flows.impact import Impact, begun_from_fenced_ports, impact
 from geofence.guards.lockout import SshSession, check_lockout
-from geofence.guards.objection import Objection, accepted
+from geofence.guards.objection import Guard, Objection, accepted
+from geofence.guards.own_rules import check_rules
 from geofence.model.plan import Observed
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset
@@ -25,32 +26,64 @@ class Change:
     """
 
     before: Ruleset | None
+    """What the kernel holds; None for no fence."""
     after: Ruleset
+    recorded: Ruleset | None = None
+    """What was applied last."""
     flows: tuple[Flow, ...] = ()
     impact: Impact | None = None
     revoked: AddressSpace | None = None
-    """Whoever is there is meant to be shut out."""
+    """Addresses being revoked; their connections are ended."""
+    blocked: AddressSpace | None = None
+    """Whom blocklists deny."""
     notes: tuple[str, ...] = ()
 
     def objections(self, ssh: SshSession | None) -> tuple[Objection, ...]:
-        """What the guards of live traffic have against the change.
+        """What the guards of rules and live traffic have against the change.
 
         Who revokes by name means those who now talk from there: they are no reason to refuse.
         """
-        if self.after == self.before:
+        if self.after in (self.before, self.recorded):
             return ()
         others = from_elsewhere(self.flows, self.revoked or AddressSpace())
-        return check_lockout(self.before, self.after, ssh, others)
+        lockout = check_lockout(self.before, self.after, ssh, others, self.blocked)
+        return (*check_rules(self.before, self.after), *lockout)
 
-    def refuse(self, accept: Collection[str], ssh: SshSession | None) -> None:
+    def refuse(
+        self, accept: Collection[str], ssh: SshSession | None, *, unattended: bool = False
+    ) -> tuple[Objection, ...]:
         """Stop here if a guard objects.
 
+        Args:
+            accept: overrides.
+            ssh: the session of the operator.
+            unattended: nobody is there to decide, and the fence that is there can be widened (see
+                ``widened``): then those who talk are no reason to stop.
+
+        Returns:
+            Objections that only widening meets.
+
         Raises:
-            GuardRefusal: one does, and its override is not among ``accept``.
+            GuardRefusal: a guard objects, and its override is not among ``accept``.
         """
         left = accepted(self.objections(ssh), accept)
-        if left:
+        can_wait = unattended and self.before is not None
+        if left and not (can_wait and all(one.guard is Guard.LIVE_SOURCES for one in left)):
             raise GuardRefusal("\n".join(map(str, left)))
+        return left
+
+    def widened(self) -> Ruleset:
+        """The new ruleset with all that the kernel's allows now, but for what blocklists deny.
+
+        So whatever nobody objects to is applied: it blocks nobody who is allowed now.
+        """
+        held = self.before.sets if self.before else {}
+        blocked = self.blocked or AddressSpace()
+        sets = {
+            key: space | (held[key] - blocked[key.family]) if key in held else space
+            for key, space in self.after.sets.items()
+        }
+        return replace(self.after, sets=sets)
 
     def cut(self) -> tuple[str, ...]:
         """End flows that the new ruleset would not let begin; a sentence on what was done.
@@ -66,29 +99,41 @@ class Change:
         return _attempted("cut", lambda: cut(denied)) if denied else ()
 
 
-def look_at(
-    before: Ruleset | None,
+def look_at(  # noqa: PLR0913 - what the change is about
+    recorded: Ruleset | None,
+    observed: Observed,
     after: Ruleset,
     revoked: AddressSpace | None = None,
     *,
+    blocked: AddressSpace | None = None,
     cutting: bool = False,
 ) -> Change:
     """Read the live flows and see what the change means for them.
 
     Args:
-        before: the ruleset that was last applied.
-        after: the one that is wanted.
+        recorded: the ruleset that was last applied; stands in for a fence that is down.
+        observed: what the kernel holds.
+        after: the ruleset that is wanted.
         revoked: whose flows are to end, even if the ruleset does not change; None for nobody's.
+        blocked: whom blocklists deny.
         cutting: flows are to end, even if the ruleset does not change.
     """
+    before = _held(recorded, observed)
+    change = Change(before, after, recorded, revoked=revoked, blocked=blocked)
     if before == after and revoked is None and not cutting:
-        return Change(before, after)
+        return change
     try:
         flows = with_interfaces(read_flows(), before, after)
     except BackendError as error:
-        unseen = f"Live flows were not looked at: {error}"
-        return Change(before, after, revoked=revoked, notes=(unseen,))
-    return Change(before, after, flows, impact(before, after, flows), revoked)
+        return replace(change, notes=(f"Live flows were not looked at: {error}",))
+    return replace(change, flows=flows, impact=impact(before, after, flows))
+
+
+def _held(recorded: Ruleset | None, observed: Observed) -> Ruleset | None:
+    """The ruleset of the kernel, as far as its sets tell what differs from the recorded one."""
+    if recorded is None or not observed.fenced or observed.sets.keys() != recorded.sets.keys():
+        return recorded
+    return replace(recorded, sets=observed.sets)
 
 
 def let_in_again(ruleset: Ruleset | None) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from geofence.guards.lockout import SshSession
 from geofence.guards.objection import accepted
 from geofence.guards.overlaps import overlaps
 from geofence.in_force import in_force, never_resolved
-from geofence.merge import merge
+from geofence.merge import blocked, merge
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, ListKind
 from geofence.model.plan import Count, Observed, Plan
@@ -97,7 +97,8 @@ def plan(
         made, note = _plan_unread(site, desired)
         return PlanReport(made, "unknown", reports, notes=(*notes, f"{error} {note}"))
     newest, _ = site.generations.newest()
-    change = look_at(newest.ruleset if newest else None, desired)
+    recorded = newest.ruleset if newest else None
+    change = look_at(recorded, made.observed, desired, blocked=blocked(policy, lists))
     notes = (*notes, *change.notes, *map(str, accepted(change.objections(ssh), accept)))
     return PlanReport(made, chosen.why, reports, change.impact, notes)
 

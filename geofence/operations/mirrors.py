@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
-from geofence.fetch.limits import Limits
 from geofence.fetch.report import Failed, Renewed
 from geofence.fetch.urls import public
 from geofence.figures import moment, plural, size
@@ -16,7 +14,7 @@ from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.operations.gather import Watch, unwatched
 from geofence.operations.site import Site
-from geofence.state.busy import load_busy
+from geofence.operations.witness import from_mirror
 from geofence.state.versions import History, fingerprint
 
 
@@ -59,34 +57,19 @@ def compared(site: Site, watch: Watch = unwatched) -> tuple[str, ...]:
 
 
 def _fetched(site: Site, policy: Policy, watch: Watch) -> dict[ListId, list[Copy]]:
-    from geofence.fetch.fetcher import fetch_lists
     from geofence.fetch.renew import mirrors
 
     known = {name: mirrors(name, policy) for name in needed_lists(policy)}
     several = {name: each for name, each in known.items() if len(each) > 1}
     copies: dict[ListId, list[Copy]] = {name: [] for name in several}
-    limits, busy = Limits(body=site.patience), load_busy(site.state_directory)
     for number in range(max(map(len, several.values()), default=0)):
         wanted = [name for name, each in several.items() if number < len(each)]
-        only = _with_one_mirror(policy, number)
-        report = fetch_lists(
-            wanted, only, {}, lambda: datetime.now(UTC), watch, limits=limits, busy=busy
-        )
-        for name, outcome in report.outcomes.items():
+        for name, outcome in from_mirror(site, policy, wanted, number, watch).items():
             shown = " and ".join(public(source.url) for source in several[name][number])
             space = outcome.candidate.accepted.space if isinstance(outcome, Renewed) else None
             why = outcome.why if isinstance(outcome, Failed) else ""
             copies[name].append(Copy(shown, space, why))
     return copies
-
-
-def _with_one_mirror(policy: Policy, number: int) -> Policy:
-    """The rules, if this were the only mirror of each list."""
-    blocklists = tuple(
-        replace(each, urls=each.urls[number : number + 1]) for each in policy.blocklists
-    )
-    urls = policy.country_urls[number : number + 1]
-    return replace(policy, country_urls=urls, blocklists=blocklists)
 
 
 def differences(name: ListId, copies: Iterable[Copy], history: History) -> Iterator[str]:

@@ -72,7 +72,15 @@ def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunRep
     ending, code = Ending.DONE, ExitCode.DONE
     if report.degraded:
         ending, code = Ending.DEGRADED, ExitCode.DEGRADED
-    return report.with_notes(_close(site, command, ending, " ".join(report.notes), code))
+    closed = _close(site, command, ending, " ".join(report.notes), code)
+    return report.with_notes((*closed, *_tell_news(site, command, report.news)))
+
+
+def _tell_news(site: Site, command: str, news: tuple[str, ...]) -> tuple[str, ...]:
+    """Tell the hook what it should hear though the run went well."""
+    if not news:
+        return ()
+    return _tell(site, command, _watched(site.journal.outcome()), "notice", " ".join(news))
 
 
 def told_failing(site: Site, why: str) -> tuple[str, ...]:

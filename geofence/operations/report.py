@@ -100,6 +100,8 @@ class RunReport:
     """Families whose packets enter no fence, as the rules would have it."""
     degraded: bool = False
     """Done, but with at least one list that could not be renewed, or less than was asked for."""
+    news: tuple[str, ...] = ()
+    """What ``[notify]`` hears though all is well, such as an unusual gain that was confirmed."""
 
     def with_notes(self, notes: tuple[str, ...]) -> RunReport:
         """The report with more to tell, before what it tells already."""

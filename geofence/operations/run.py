@@ -11,9 +11,9 @@ from geofence.apply import apply_ruleset
 from geofence.backends.choose import Chosen
 from geofence.errors import StateError
 from geofence.guards.lockout import SshSession
-from geofence.guards.objection import accepted
+from geofence.guards.objection import Objection, accepted
 from geofence.in_force import never_resolved
-from geofence.merge import merge, needed_lists
+from geofence.merge import blocked, merge, needed_lists
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import ListKind
 from geofence.model.policy import Policy
@@ -59,6 +59,8 @@ class Wish:
     """How long to wait for ``confirm``; 0: what is applied stays."""
     restores: int | None = None
     """Number of the generation that a rollback brings back."""
+    unattended: bool = False
+    """Whether nobody is there to decide what to do about an objection."""
 
 
 @contextmanager
@@ -92,7 +94,9 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
     with holding(site):
         gathered.store(site)
-        return apply_rules(site, wish, gathered.reports).with_notes(gathered.notes)
+        report = apply_rules(site, wish, gathered.reports)
+        told = report.with_notes((*gathered.notes, *gathered.news))
+        return replace(told, news=gathered.news)
 
 
 def apply(site: Site, wish: Wish) -> RunReport:
@@ -133,7 +137,8 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     lists = spaces(reports)
     desired = merge(policy, lists, read_places())
     chosen = site.choose_backend(policy.backend)
-    report = commit(site, wish, chosen, desired, _noted(reports))
+    denied = blocked(policy, lists)
+    report = commit(site, wish, chosen, desired, _noted(reports), denied=denied)
     problems = tuple(each.problem for each in reports if each.problem)
     notes = (
         *unread(policy),
@@ -159,12 +164,14 @@ def _noted(reports: Iterable[ListReport]) -> tuple[ListNote, ...]:
     )
 
 
-def commit(
+def commit(  # noqa: PLR0913 - what a run is about
     site: Site,
     wish: Wish,
     chosen: Chosen,
     desired: Ruleset,
     lists: tuple[ListNote, ...],
+    *,
+    denied: AddressSpace | None = None,
 ) -> RunReport:
     """Guard, apply, verify and record one ruleset; the caller holds the lock.
 
@@ -174,10 +181,15 @@ def commit(
         chosen: the backend.
         desired: the ruleset.
         lists: where its content comes from.
+        denied: whom blocklists deny.
     """
     newest, _ = site.generations.newest()
-    change = look_at(newest.ruleset if newest else None, desired, wish.revoked, cutting=wish.cut)
-    change.refuse(wish.accept, wish.ssh)
+    recorded, observed = newest.ruleset if newest else None, chosen.backend.observe()
+    change = look_at(recorded, observed, desired, wish.revoked, blocked=denied, cutting=wish.cut)
+    waiting = change.refuse(wish.accept, wish.ssh, unattended=wish.unattended)
+    if waiting:
+        desired = change.widened()
+        change = replace(change, after=desired)
     if wish.probation_seconds:
         begin(site, wish.probation_seconds)
     applied = apply_ruleset(chosen.backend, desired)
@@ -195,9 +207,16 @@ def commit(
         plan=applied.plan,
         backend=chosen.why,
         generation=number,
-        notes=(*change.notes, *replaced, *untidy, *notes),
+        notes=(*change.notes, *_waiting(waiting), *replaced, *untidy, *notes),
         impact=change.impact,
-        degraded=bool(untidy) or number is None,
+        degraded=bool(untidy or waiting) or number is None,
+    )
+
+
+def _waiting(objections: Iterable[Objection]) -> tuple[str, ...]:
+    return tuple(
+        f"Nobody was blocked who was allowed before; everything else was applied. {one}"
+        for one in objections
     )
 
 

@@ -21,6 +21,7 @@ from geofence.state.journal import Journal
 
 if TYPE_CHECKING:
     from geofence.state.lists import ListStore
+    from geofence.state.refusals import RefusalStore
     from geofence.state.versions import VersionStore
 
 RULES_DIRECTORY = Path("/etc/geofence/rules.d")
@@ -78,6 +79,13 @@ class Site:
         from geofence.state.versions import VersionStore
 
         return VersionStore(self.state_directory)
+
+    @property
+    def refusals(self) -> RefusalStore:
+        """Lists that guards refuse."""
+        from geofence.state.refusals import RefusalStore
+
+        return RefusalStore(self.state_directory)
 
     @property
     def generations(self) -> GenerationStore:

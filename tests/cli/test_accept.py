@@ -21,7 +21,7 @@ SHUT = "[allow]\ncountries = []\n"
 def test_what_a_guard_names_lets_the_verb_pass(one: Machine, verb: list[str]) -> None:
     one.rule("60-ssh.toml", '[service.ssh]\nports = ["22/tcp"]\n')
     shut = one.rule("70-shut.toml", SHUT)
-    one.ok("refresh")
+    one.ok("refresh", "--accept", "shut-out")
     shut.unlink()
     one.ok("refresh")
     talking(one, *CALLERS)
@@ -32,7 +32,7 @@ def test_what_a_guard_names_lets_the_verb_pass(one: Machine, verb: list[str]) ->
     refused = one.run(*verb)
     assert (refused.code, one.gets_in(*CALLERS)) == (3, [True, True, True])
     passing = re.findall(r"pass (--accept [a-z-]+)\.", refused.err)
-    assert passing == ["--accept ssh", "--accept live-sources"]
+    assert passing == ["--accept shut-out", "--accept ssh", "--accept live-sources"]
 
     one.ok(*verb, *" ".join(passing).split())
     assert one.gets_in(*CALLERS) == [False, False, False]

@@ -132,7 +132,8 @@ def test_who_was_cut_gets_in_again_when_the_former_fence_returns(one: Machine, t
     one.ok("refresh")
     assert talk.reaches(PHONE) == [True]
     one.rule("60.toml", "[allow]\ncountries = []\n")
-    assert "Live flows cut: 1." in one.ok("apply", "--cut", "--confirm-within", "1m").err
+    shut = ("--accept", "shut-out")
+    assert "Live flows cut: 1." in one.ok("apply", "--cut", "--confirm-within", "1m", *shut).err
     assert talk.reaches(PHONE) == [False]
     fail_to_confirm(one)
     assert talk.reaches(PHONE, PHONE) == [True, True]

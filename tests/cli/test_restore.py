@@ -211,7 +211,7 @@ def test_a_reboot_before_confirm_brings_the_former_fence_back(tmp_path: Path, ba
     with machine(tmp_path, backend) as made:
         made.ok("refresh")
         made.rule("70-mine.toml", "[allow]\ncountries = []\n")
-        made.ok("apply", "--confirm-within", "5m")
+        made.ok("apply", "--confirm-within", "5m", "--accept", "shut-out")
         waiting = json.loads((made.state / "probation.json").read_text(encoding="utf-8"))
         made.clear()
         assert "generation 2, verified" in made.ok("restore").out, "the watchman still waits"

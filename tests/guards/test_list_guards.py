@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from geofence.guards.country_sizes import known_size
 from geofence.guards.limits import ALWAYS_FEW, BROADEST, size_class
 from geofence.guards.lists import check_list
+from geofence.guards.objection import Yields
 from geofence.guards.special import (
     public_addresses,
     special_blocks,
@@ -147,29 +148,103 @@ def test_a_refusal_says_what_was_lost_and_whose_limit_it_broke() -> None:
     assert "It may lose 7.5 % (by [guard.shrink] of the rules)" in str(theirs)
 
 
-@pytest.mark.parametrize(("gained", "refused"), [(29, False), (31, True), (900, True)])
-def test_a_large_ipv4_list_may_not_gain_a_third_at_once(gained: int, *, refused: bool) -> None:
-    size = 2_000_000
+@pytest.mark.parametrize(
+    ("size", "gained", "unusual"),
+    [
+        (20_000_000, 4, False),
+        (20_000_000, 6, True),
+        (2_000_000, 19, False),
+        (2_000_000, 21, True),
+        (200_000, 59, False),
+        (200_000, 61, True),
+        (20_000, 290, False),
+        (20_000, 310, True),
+        (2_000, 900, False),
+    ],
+)
+def test_a_gain_beyond_what_lists_of_its_size_gain_needs_a_witness(
+    size: int, gained: int, *, unusual: bool
+) -> None:
     grown = block(Family.IPV4, size + size * gained // 100)
-    assert ("growth=JP" in tokens(JP, grown, block(Family.IPV4, size))) is refused
+    said = check_list(JP, grown, block(Family.IPV4, size), POLICY)
+    assert [one.accept for one in said] == (["growth=JP"] if unusual else [])
+    assert all(one.yields is Yields.TO_WITNESS for one in said)
 
 
-def test_small_lists_and_ipv6_lists_may_grow_many_times_over() -> None:
-    assert tokens(JP, block(Family.IPV4, 9_000_000), block(Family.IPV4, 900_000)) == []
-    assert tokens(JP, block(Family.IPV6, 1 << 109), block(Family.IPV6, 1 << 104)) == []
+@pytest.mark.parametrize(
+    ("bits", "times", "unusual"), [(104, 2, False), (104, 3, True), (102, 4, False), (102, 5, True)]
+)
+def test_ipv6_lists_have_limits_of_growth_by_their_size_too(
+    bits: int, times: int, *, unusual: bool
+) -> None:
+    grown = block(Family.IPV6, times << bits)
+    said = tokens(JP, grown, block(Family.IPV6, 1 << bits))
+    assert said == (["growth=JP"] if unusual else [])
+
+
+@pytest.mark.parametrize(("month_ago", "unusual"), [(1_600_000, False), (1_400_000, True)])
+def test_many_small_gains_are_held_against_a_month_ago(month_ago: int, *, unusual: bool) -> None:
+    now, before = block(Family.IPV4, 2_000_000), block(Family.IPV4, 1_900_000)
+    said = check_list(JP, now, before, POLICY, month_ago={Family.IPV4: month_ago})
+    assert [one.accept for one in said] == (["growth=JP"] if unusual else [])
 
 
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize(
-    ("code", "family"), [("AD", Family.IPV4), ("JP", Family.IPV6), ("BV", Family.IPV6)]
+    ("code", "family", "times"),
+    [
+        ("AD", Family.IPV4, None),
+        ("BV", Family.IPV6, None),
+        ("JP", Family.IPV6, 10),
+        ("JP", Family.IPV4, 2),
+    ],
 )
-def test_no_list_is_a_hundred_times_its_country(code: str, family: Family, *, first: bool) -> None:
+def test_no_list_is_many_times_its_country(
+    code: str, family: Family, times: int | None, *, first: bool
+) -> None:
     wanted = ListId(ListKind.COUNTRY, code)
-    most = max(100 * (known_size(code, family) or 0), ALWAYS_FEW[family])
+    known = known_size(code, family) or 0
+    most = times * known if times else max(100 * known, ALWAYS_FEW[family])
     for size, refused in ((most, False), (most + 1, True)):
         said = check_list(wanted, block(family, size), None if first else block(family, 9), POLICY)
-        vast = [one.accept for one in said if "No list has more than 100 times" in one.allows]
+        vast = [one.accept for one in said if "of that at most, on any day" in one.allows]
         assert vast == ([f"first-run={code}" if first else f"growth={code}"] if refused else [])
+        assert all(
+            one.yields is Yields.NEVER
+            for one in said
+            if one.accept in vast and refused and "on any day" in one.allows
+        )
+
+
+def stretches(count: int, first: int = 20 << 24) -> list[tuple[int, int]]:
+    """So many separate blocks of addresses."""
+    return [(first + 512 * number, first + 512 * number + 256) for number in range(count)]
+
+
+def made_of(blocks: list[tuple[int, int]]) -> AddressSpace:
+    firsts, pasts = [first for first, _ in blocks], [past for _, past in blocks]
+    return AddressSpace(PrefixSet.of_ranges(Family.IPV4, firsts, pasts))
+
+
+@pytest.mark.parametrize(
+    ("count", "kept", "refused"),
+    [
+        (200, slice(0, 196), False),
+        (200, slice(0, 195), True),
+        (200, slice(4, None), False),
+        (200, slice(5, None), True),
+        (19, slice(0, 13), False),
+    ],
+)
+def test_a_list_that_lost_an_end_is_refused(count: int, kept: slice, *, refused: bool) -> None:
+    blocks = stretches(count)
+    said = check_list(JP, made_of(blocks[kept]), made_of(blocks), POLICY)
+    assert ("ends=JP" in [one.accept for one in said]) is refused
+
+
+def test_as_many_blocks_gone_from_the_middle_are_no_end() -> None:
+    blocks = stretches(200)
+    assert tokens(JP, made_of(blocks[:90] + blocks[100:]), made_of(blocks)) == []
 
 
 @pytest.mark.parametrize("code", ["JP", "BR", "AD", "NF", "KP", "ZW"])
@@ -256,8 +331,8 @@ def test_no_special_purpose_block_passes_in_a_countrys_list(block_: object) -> N
 
 def test_ten_slash_eight_in_a_country_is_refused_by_name_beside_good_prefixes() -> None:
     good = space("20.0.0.0/8", "22.0.0.0/8", "24.0.0.0/8", "133.0.0.0/8")
-    (refused,) = check_list(JP, good | space("10.0.0.0/8"), good, POLICY)
-    assert refused.accept == "special-purpose=JP"
+    said = check_list(JP, good | space("10.0.0.0/8"), good, POLICY)
+    (refused,) = (one for one in said if one.accept == "special-purpose=JP")
     assert "10.0.0.0/8 (private use)" in str(refused)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from geofence.guards.lockout import SshSession, check_lockout
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Ruleset
-from tests.flows.made import RTP, SIP, SSH, flow, ruleset
+from tests.flows.made import RTP, SIP, SSH, flow, ruleset, space
 
 HOME = "20.0.0.1"
 FENCED_SSH = (SIP, RTP, SSH)
@@ -24,8 +24,8 @@ def session(text: str) -> SshSession:
 def tokens(
     before: Ruleset | None, after: Ruleset, ssh: SshSession | None, sources: int = 0, kept: int = 0
 ) -> list[str]:
-    flows = [flow(f"20.0.1.{number}") for number in range(sources)]
-    flows += [flow(f"133.0.0.{number}") for number in range(kept)]
+    flows = [flow(f"20.0.{number}.1") for number in range(sources)]
+    flows += [flow(f"133.0.{number}.1") for number in range(kept)]
     return [one.accept for one in check_lockout(before, after, ssh, flows)]
 
 
@@ -100,11 +100,10 @@ def test_a_plan_may_not_deny_most_of_those_who_talk_now(
 
 
 def test_the_refusal_names_some_of_them() -> None:
-    flows = [flow(f"20.0.1.{number}") for number in range(8)]
+    flows = [flow(f"20.0.{number}.1") for number in range(8)]
     (refused,) = check_lockout(None, ruleset(), None, flows)
-    assert "deny 8 of the 8 sources that now talk to the fenced ports: 20.0.1.0 (sip 1)" in str(
-        refused
-    )
+    assert "deny 8 of the 8 sources that now talk to the fenced ports" in str(refused)
+    assert "(8 of 8 networks): 20.0.0.1 (sip 1)" in str(refused)
     assert "and 3 more" in str(refused)
 
 
@@ -112,3 +111,16 @@ def test_scans_and_flows_of_this_host_do_not_count() -> None:
     flows = [flow(f"20.0.1.{number}", assured=False) for number in range(9)]
     flows += [flow(f"20.0.2.{number}", inbound=False) for number in range(9)]
     assert check_lockout(None, ruleset(), None, flows) == ()
+
+
+@pytest.mark.parametrize("addresses", ["20.0.1.{}", "2a00:1:2:3::{}", "2a00:1:2:{}::1"])
+def test_whoever_has_many_addresses_has_one_vote(addresses: str) -> None:
+    flows = [flow(addresses.format(number)) for number in range(1, 13)]
+    flows += [flow(f"133.0.{number}.1") for number in range(3)]
+    assert check_lockout(None, ruleset(("133.0.0.0/8",)), None, flows) == ()
+
+
+def test_whom_a_blocklist_denies_is_denied_on_purpose() -> None:
+    flows = [flow(f"20.0.{number}.1") for number in range(8)]
+    assert check_lockout(None, ruleset(), None, flows, space("20.0.0.0/16")) == ()
+    assert len(check_lockout(None, ruleset(), None, flows, space("20.0.0.0/22"))) == 1

@@ -288,7 +288,7 @@ UNCONFIRMED = re.compile(
 def probation(where: Machine, within: str) -> Path:
     """Put a change on probation that nobody is going to confirm."""
     where.rule("70-mine.toml", "[allow]\ncountries = []\n")
-    where.ok("apply", "--confirm-within", within)
+    where.ok("apply", "--confirm-within", within, "--accept", "shut-out")
     return where.state / "probation.json"
 
 
@@ -312,7 +312,7 @@ def test_that_nobody_confirmed_is_told_and_over_with_the_next_apply(fenced: Mach
     )
     fenced.ok("restore")
     assert UNCONFIRMED.search(fenced.ok("status").out)
-    fenced.ok("apply")
+    fenced.ok("apply", "--accept", "shut-out")
     assert events(fenced) == [failed, recovered]
     assert "not confirmed" not in fenced.ok("status").out
 

@@ -57,7 +57,7 @@ LISTS = (
     ),
 )
 TOUCHED = Touched(Flow(Family.IPV4, "udp", 1, 2, 3, 5060, True, FlowState.ESTABLISHED), "sip")
-IMPACT = Impact((TOUCHED,), (TOUCHED,), 1)
+IMPACT = Impact((TOUCHED,), (TOUCHED,), frozenset({(Family.IPV4, 1)}))
 BY_NAME = {"allow4", "allow6", "sip", "rtp", "ipv4", "ipv6"}
 """Keys that are names of sets, services and families."""
 

@@ -44,8 +44,9 @@ def test_one_who_asked_for_options_gets_nothing_more(attacked: Site, tracked: bo
     assert attacked.got(stranger) == NOTHING
 
 
-@TRACKED
-@pytest.mark.parametrize("status", ["403", "408", "487"])
+@pytest.mark.parametrize(
+    ("status", "tracked"), [("403", False), ("403", True), ("408", False), ("487", True)]
+)
 def test_a_final_response_that_is_repeated_lets_nobody_in(
     attacked: Site, status: str, tracked: bool
 ) -> None:

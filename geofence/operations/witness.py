@@ -1,0 +1,87 @@
+"""What single mirrors give: to hold one against another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from geofence.fetch.report import Event, Outcome, Renewed
+from geofence.guards.settling import agrees
+from geofence.model.lists import AcceptedList, ListId
+from geofence.model.policy import Policy
+from geofence.model.prefixes import AddressSpace
+from geofence.operations.site import Site
+from geofence.state.busy import load_busy
+
+
+def from_mirror(
+    site: Site,
+    policy: Policy,
+    wanted: Iterable[ListId],
+    number: int,
+    watch: Callable[[Event], None],
+) -> dict[ListId, Outcome]:
+    """Ask one mirror of each list, as if it were the only one; nothing is stored.
+
+    Args:
+        site: the installation.
+        policy: the rules.
+        wanted: lists that have so many mirrors.
+        number: which mirror, from 0.
+        watch: told what goes on.
+    """
+    from geofence.fetch.fetcher import fetch_lists
+    from geofence.fetch.limits import Limits
+
+    blocklists = tuple(
+        replace(each, urls=each.urls[number : number + 1]) for each in policy.blocklists
+    )
+    urls = policy.country_urls[number : number + 1]
+    only = replace(policy, country_urls=urls, blocklists=blocklists)
+    limits, busy = Limits(body=site.patience), load_busy(site.state_directory)
+    report = fetch_lists(
+        wanted, only, {}, lambda: datetime.now(UTC), watch, limits=limits, busy=busy
+    )
+    return dict(report.outcomes)
+
+
+def confirms(
+    site: Site,
+    policy: Policy,
+    candidate: AcceptedList,
+    before: AddressSpace,
+    watch: Callable[[Event], None],
+) -> str:
+    """Ask another mirror about a list: return its host if it agrees on what changed, else nothing.
+
+    Mirrors on other hosts are asked first, and others only where there is none.
+
+    Args:
+        site: the installation.
+        policy: the rules.
+        candidate: the version in question.
+        before: the addresses of the version before it.
+        watch: told what goes on.
+    """
+    from geofence.fetch.renew import mirrors
+
+    gave = {part.url for part in candidate.provenance}
+    hosts = {_host(url) for url in gave}
+    others = [
+        (number, _host(mirror[0].url))
+        for number, mirror in enumerate(mirrors(candidate.id, policy))
+        if gave.isdisjoint(source.url for source in mirror)
+    ]
+    elsewhere = [each for each in others if each[1] not in hosts]
+    for number, host in elsewhere or others:
+        outcome = from_mirror(site, policy, [candidate.id], number, watch)[candidate.id]
+        if isinstance(outcome, Renewed):
+            witness = outcome.candidate.accepted.space
+            return host if agrees(witness, before, candidate.space) else ""
+    return ""
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from geofence.guards.own_rules import check_rules
+from geofence.model.ruleset import LocalNetwork, Ruleset
+from tests.flows.made import ruleset
+from tests.support.values import prefix
+
+FENCE = ruleset(("133.0.0.0/8",))
+
+
+def tokens(before: Ruleset | None, after: Ruleset) -> list[str]:
+    return [one.accept for one in check_rules(before, after)]
+
+
+@pytest.mark.parametrize(
+    ("excepted", "refused"),
+    [
+        ("0.0.0.0/0", True),
+        ("::/0", True),
+        ("20.0.0.0/7", True),
+        ("2a00::/16", True),
+        ("20.0.0.0/8", False),
+        ("2a00:1000::/20", False),
+        ("10.0.0.0/8", False),
+    ],
+)
+def test_exceptions_may_not_open_the_fence_to_nearly_everybody(
+    excepted: str, *, refused: bool
+) -> None:
+    wide = ruleset(("133.0.0.0/8",), (excepted,))
+    assert tokens(FENCE, wide) == (["open"] if refused else [])
+    assert tokens(None, wide) == (["open"] if refused else [])
+    assert tokens(wide, wide) == [], "what was so before is meant so"
+
+
+@pytest.mark.parametrize(
+    ("network", "refused"), [("0.0.0.0/0", True), ("::/0", True), ("10.0.0.0/8", False)]
+)
+def test_a_local_network_may_not_be_everybody(network: str, *, refused: bool) -> None:
+    wide = replace(FENCE, local=(LocalNetwork("eth0", prefix(network)),))
+    assert tokens(FENCE, wide) == (["open"] if refused else [])
+    assert tokens(wide, wide) == []
+
+
+def test_rules_may_not_shut_everybody_out_unasked() -> None:
+    shut = ruleset()
+    assert tokens(FENCE, shut) == ["shut-out"]
+    assert tokens(None, shut) == ["shut-out"]
+    assert tokens(shut, shut) == []
+    assert tokens(shut, FENCE) == []
+
+
+def test_one_family_without_addresses_is_no_shutting_out() -> None:
+    assert tokens(FENCE, ruleset(("2400::/16",))) == []

@@ -1,0 +1,169 @@
+"""Refusals end: by a return, a witness, or time; played day by day, as the real ones went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from geofence.guards.limits import MONTH
+from geofence.guards.lists import check_list
+from geofence.guards.objection import Guard, Objection, Yields
+from geofence.guards.settling import Refusal, Way, agrees, moved, way
+from geofence.model.lists import ListId, ListKind
+from geofence.model.policy import Policy
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.state.versions import History, fingerprint
+from tests.support.values import space
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def blocks(first: int, count: int, size: int) -> AddressSpace:
+    """So many blocks of addresses with a hole after each."""
+    firsts = [first + 2 * size * number for number in range(count)]
+    pasts = [each + size for each in firsts]
+    return AddressSpace(PrefixSet.of_ranges(Family.IPV4, firsts, pasts))
+
+
+@dataclass
+class Daily:
+    """One country's list, refreshed each day; the witness serves the same as the source."""
+
+    code: str
+    accepted: AddressSpace
+    witness: bool = True
+    now: datetime = START
+    history: History = field(default_factory=History)
+    refusal: Refusal | None = None
+
+    def __post_init__(self) -> None:
+        self._take(self.accepted)
+
+    def _take(self, candidate: AddressSpace) -> bool:
+        self.accepted, self.refusal = candidate, None
+        self.history = self.history.noted(candidate, self.now)
+        return True
+
+    def serve(self, candidate: AddressSpace) -> bool:
+        """A day passes; whether the list that is served then is taken."""
+        self.now += DAY
+        before = self.history.in_force_at(self.now - MONTH)
+        said = check_list(
+            ListId(ListKind.COUNTRY, self.code),
+            candidate,
+            self.accepted,
+            Policy(),
+            month_ago={family: before.size(family) for family in Family} if before else {},
+        )
+        if not said:
+            return self._take(candidate)
+        sha256 = fingerprint(candidate)
+        known = self.refusal
+        self.refusal = known.again(sha256, self.now) if known else Refusal.first(sha256, self.now)
+        version = self.history.find(sha256)
+        chosen = way(said, version.confirmed_at if version else None, self.refusal, self.now)
+        confirmed = chosen is Way.ASK and self.witness
+        return self._take(candidate) if confirmed or chosen is Way.RETURNED else False
+
+    def days_until_taken(self, candidate: AddressSpace, most: int = 60) -> int | None:
+        return next((day for day in range(1, most) if self.serve(candidate)), None)
+
+
+JAPAN = blocks(0x85000000, 100, 1 << 16)
+"""6,553,600 addresses; a /8's worth of holes between."""
+
+
+@pytest.mark.parametrize("code", ["JP", "US", "DE", "GB", "FR"])
+def test_a_transfer_that_lasts_settles_within_a_fortnight(code: str) -> None:
+    """JP lost 7.17 % to AU on 2020-03-25, and would have been stuck for 5.4 years."""
+    daily = Daily(code, JAPAN)
+    fewer = JAPAN - blocks(0x85000000 + 40 * (1 << 17), 8, 1 << 16)
+    assert daily.days_until_taken(fewer) == 8
+    assert daily.serve(fewer)
+
+
+def test_without_a_witness_it_stays_refused() -> None:
+    daily = Daily("JP", JAPAN, witness=False)
+    fewer = JAPAN - blocks(0x85000000 + 40 * (1 << 17), 8, 1 << 16)
+    assert daily.days_until_taken(fewer) is None
+
+
+def test_one_that_changes_every_day_does_not_settle() -> None:
+    daily = Daily("JP", JAPAN)
+    fewer = JAPAN - blocks(0x85000000 + 40 * (1 << 17), 8, 1 << 16)
+    taken = [daily.serve(fewer | space(f"1.0.{day % 2}.0/24")) for day in range(20)]
+    assert not any(taken)
+
+
+def test_an_inflation_that_is_undone_does_not_lock_itself_in() -> None:
+    """ES held a /11 too many for 1,532 days, since the repair looked like a loss."""
+    daily = Daily("ES", JAPAN)
+    inflated = JAPAN | space("20.0.0.0/11")
+    assert daily.serve(inflated), "both mirrors have the publisher's mistake"
+    for _ in range(9):
+        assert daily.serve(inflated)
+    assert daily.serve(JAPAN), "back at a version of the last fortnight"
+
+
+def test_an_inflation_that_one_mirror_alone_has_is_never_taken() -> None:
+    daily = Daily("JP", JAPAN, witness=False)
+    inflated = JAPAN | space("20.0.0.0/8", "21.0.0.0/8", "22.0.0.0/8")
+    assert daily.days_until_taken(inflated) is None
+    assert daily.serve(JAPAN)
+
+
+def test_small_steps_do_not_reach_all_of_ipv4() -> None:
+    daily = Daily("JP", JAPAN, witness=False)
+    grown, number = JAPAN, 0
+    while number < 200 and daily.serve(grown):
+        number += 1
+        grown |= blocks(0x14000000 + number * (1 << 20), 4, 1 << 16)
+    assert number < 200
+    assert daily.accepted.ipv4.size < 2 * JAPAN.ipv4.size
+
+
+def test_what_never_yields_does_not_settle() -> None:
+    daily = Daily("JP", JAPAN)
+    assert daily.days_until_taken(JAPAN | space("10.0.0.0/16")) is None
+
+
+def objection(yields: Yields) -> Objection:
+    return Objection(Guard.SHRINK, "country JP", "", "", "shrink=JP", yields=yields)
+
+
+@pytest.mark.parametrize(
+    ("yields", "in_force_days_ago", "same_for_days", "expected"),
+    [
+        ([Yields.NEVER], 1, 99, Way.REFUSED),
+        ([Yields.IN_TIME, Yields.NEVER], 1, 99, Way.REFUSED),
+        ([Yields.IN_TIME], 14, 0, Way.RETURNED),
+        ([Yields.IN_TIME], 15, 0, Way.REFUSED),
+        ([Yields.IN_TIME], None, 6, Way.REFUSED),
+        ([Yields.IN_TIME], None, 7, Way.ASK),
+        ([Yields.TO_WITNESS], None, 0, Way.ASK),
+        ([Yields.TO_WITNESS, Yields.IN_TIME], None, 0, Way.REFUSED),
+    ],
+)
+def test_what_an_objection_gives_way_to(
+    yields: list[Yields], in_force_days_ago: int | None, same_for_days: int, expected: Way
+) -> None:
+    then = None if in_force_days_ago is None else START - in_force_days_ago * DAY
+    refusal = Refusal("x", START - same_for_days * DAY, START - same_for_days * DAY)
+    assert way(map(objection, yields), then, refusal, START) is expected
+
+
+def test_a_witness_agrees_on_what_changed_and_on_nothing_else() -> None:
+    before, after = space("20.0.0.0/16"), space("20.0.0.0/17", "21.0.0.0/16")
+    assert agrees(after | space("99.0.0.0/8"), before, after)
+    assert not agrees(after | before, before, after)
+    assert not agrees(space("20.0.0.0/17"), before, after)
+
+
+def test_a_loss_has_moved_where_another_country_holds_it() -> None:
+    before, after = space("20.0.0.0/16"), space("20.0.0.0/17")
+    assert moved(before, after, [space("20.0.128.0/17")])
+    assert not moved(before, after, [space("20.0.192.0/18")])
+    assert not moved(before, after | space("21.0.0.0/16"), [space("20.0.128.0/17")])
