@@ -17,7 +17,7 @@ from geofence.flows.conntrack import read_flows
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import accepted
 from geofence.guards.overlaps import overlaps
-from geofence.in_force import in_force, never_resolved
+from geofence.in_force import in_force, never_resolved, outside_pins
 from geofence.merge import blocked, merge
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, ListKind
@@ -89,6 +89,7 @@ def plan(
         *switched_for_nothing(policy),
         *unchanging(site, reports),
         *never_resolved(policy.enabled_exceptions(), lists),
+        *outside_pins(policy.enabled_exceptions(), lists),
     )
     try:
         chosen = site.choose_backend(policy.backend)
@@ -174,6 +175,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
             *switched_for_nothing(policy),
             *unchanging(site, reports),
             *never_resolved(let_in, hosts),
+            *outside_pins(policy.enabled_exceptions(), hosts),
             *(() if wrong else _unfenced(policy, services, observed)),
         ),
     )

@@ -12,7 +12,7 @@ from geofence.backends.choose import Chosen
 from geofence.errors import StateError
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import Objection, accepted
-from geofence.in_force import never_resolved
+from geofence.in_force import never_resolved, outside_pins
 from geofence.merge import blocked, merge, needed_lists
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import ListKind
@@ -144,6 +144,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         *unread(policy),
         *switched_for_nothing(policy),
         *never_resolved(policy.enabled_exceptions(), lists),
+        *outside_pins(policy.enabled_exceptions(), lists),
         *stale(policy, reports, datetime.now(UTC)),
         *unchanging(site, reports),
     )
