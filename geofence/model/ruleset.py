@@ -264,13 +264,16 @@ class Ruleset:
     """Networks that are allowed on the interfaces where they belong, in ascending order."""
 
     def rules(self, service: FencedService) -> tuple[Rule, ...]:
-        """The rules that decide a packet to one of the service's ports, first match first."""
+        """The rules that decide a packet to one of the service's ports, first match first.
+
+        Those that pass may come in any order; known connections first, since a call is one.
+        """
         replies = (Rule(Reply(), Action.PASS, "replies to this host"),) if service.replies else ()
         return (
-            *self._trusted(ArrivedBy),
-            Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, "named exceptions"),
             *replies,
             Rule(Admitted(), Action.PASS, "admitted connections"),
+            *self._trusted(ArrivedBy),
+            Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, "named exceptions"),
             *(Rule(ExpectedBy(name), Action.ADMIT, _HELPED) for name in service.helpers),
             Rule(SourceIn(Role.ALLOW, service.allow_group), Action.ADMIT, "allowed countries"),
             *(Rule(SourceWithin(prefix), Action.LOCAL, _LOCAL) for prefix in self.local_guards()),

@@ -64,7 +64,11 @@ def parse(text: str) -> tuple[OthersTable, ...]:
             table = (str(held.get("family")), str(held.get("table")))
             if table == OWN or table[0] not in _FAMILIES:
                 continue
-            if kind == "chain" and held.get("hook") in _HOOKS and held.get("type") in _KINDS:
+            if (
+                kind == "chain"
+                and _word(held.get("hook")) in _HOOKS
+                and _word(held.get("type")) in _KINDS
+            ):
                 hooks.setdefault(table, {})[str(held.get("name"))] = str(held["hook"])
             elif kind == "rule":
                 name = str(held.get("chain"))
@@ -174,7 +178,7 @@ def _pairs(data: Json) -> Iterator[tuple[Json, Json]]:
 
 def _narrower(condition: Condition, held: Json) -> Condition | None:
     """The condition with one more match; None if only the loopback interface can meet it."""
-    if not isinstance(held, dict) or held.get("op") not in {"==", "!=", "in"}:
+    if not isinstance(held, dict) or _word(held.get("op")) not in {"==", "!=", "in"}:
         return replace(condition, further=True)
     left, right, negated = held.get("left"), held.get("right"), held["op"] == "!="
     subject = _subject(left)
@@ -211,11 +215,16 @@ def _with_ports(condition: Condition, subject: str, right: Json, *, negated: boo
 
 def _with_payload_protocol(condition: Condition, left: Json) -> Condition:
     """``udp dport`` says udp; ``th dport`` says nothing."""
-    protocol = left["payload"].get("protocol")
+    protocol = _word(left["payload"].get("protocol"))
     if protocol == "th":
         return condition
     meant = frozenset({_PROTOCOLS[protocol]} if protocol in _PROTOCOLS else ())
     return replace(condition, protocols=condition.protocols & meant)
+
+
+def _word(value: Json) -> str:
+    """The value if it is a text, else an empty one."""
+    return value if isinstance(value, str) else ""
 
 
 def _subject(left: Json) -> str:

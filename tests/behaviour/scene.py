@@ -13,7 +13,7 @@ from geofence.merge import merge
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Blocklist, NamedException, Policy, Ports, Protocol, Service
 from geofence.model.prefixes import AddressSpace, Family, Prefix
-from geofence.model.ruleset import Ruleset
+from geofence.model.ruleset import LocalNetwork, Ruleset
 from geofence.verdict import Packet
 
 JP = ListId(ListKind.COUNTRY, "JP")
@@ -71,7 +71,6 @@ RTP = Service("rtp", (Ports(Protocol.UDP, 10_000, 20_000),))
 POLICY = Policy(
     services=(SIP, RTP),
     countries=("JP",),
-    local=space("192.168.0.0/16", "fd00::/8"),
     interfaces=("lo", "tun*"),
     exceptions=(
         exception(Role.EXCEPTION_ON),
@@ -82,12 +81,18 @@ POLICY = Policy(
     blocklists=(Blocklist("attackers", prefixes=space("133.66.0.0/16", "2400:4066::/32")),),
 )
 LISTS = {JP: space("133.0.0.0/8", "2400:4000::/22")}
-RULESET = merge(POLICY, LISTS)
+LAN = tuple(
+    LocalNetwork("wan", prefix)
+    for family in Family
+    for prefix in space("192.168.0.0/16", "fd00::/8")[family].prefixes()
+)
+"""Local networks, which come by the same cable as the Internet."""
+RULESET = replace(merge(POLICY, LISTS), local=LAN)
 
 
 def with_list(country: AddressSpace) -> Ruleset:
     """The same policy with another list of the allowed country."""
-    return merge(POLICY, {JP: country})
+    return replace(merge(POLICY, {JP: country}), local=LAN)
 
 
 def probe(role: Role, family: Family, transport: Transport, port: int = 0) -> Probe:

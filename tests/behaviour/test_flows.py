@@ -12,6 +12,7 @@ import pytest
 from geofence.lab.network import CONTAINER, PBX
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
+from geofence.operations.live import forget_unwatched
 from tests.behaviour.fence import Fence
 from tests.behaviour.scene import RULESET, Role, address, probe
 
@@ -67,14 +68,18 @@ def test_an_icmp_error_about_a_flow_comes_in(fence: Fence, family: Family) -> No
 
 
 @pytest.mark.parametrize("family", Family)
-def test_a_flow_that_was_going_on_before_the_fence_is_not_cut(fence: Fence, family: Family) -> None:
+def test_what_the_pbx_began_before_the_fence_is_begun_anew(fence: Fence, family: Family) -> None:
     """Conntrack has to know the flow, so some rule of the host's must have asked for it before."""
     state = "-m conntrack --ctstate ESTABLISHED -j ACCEPT"
     fence.run(f"{PROGRAMS[family]} -A INPUT {state}")
 
     with question_to_stun_server(fence, family):
         assert fence.lab.fire([answer(family)]) == ["pbx"]
-        fence.apply(RULESET)
+        before = fence.apply(RULESET).plan.observed
+        with fence.lab.pbx.entered():
+            forget_unwatched(RULESET, before)
+        assert fence.lab.fire([answer(family)]) == [None]
+    with question_to_stun_server(fence, family):
         assert fence.lab.fire([answer(family)]) == ["pbx"]
 
 

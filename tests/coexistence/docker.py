@@ -16,8 +16,8 @@ from tests.coexistence.machine import Machine
 PACKAGES = ("containerd", "docker.io", "runc")
 
 PUBLISHED = ("5060:5060/udp", "5060:5060/tcp", "10000:10000/udp", "20000:20000/udp")
-PUBLISHED_UNFENCED = ("7000:5060/udp",)
-"""Fenced is the port that the Internet sees, not the one it leads to."""
+PUBLISHED_OTHERWISE = ("7000:5060/udp",)
+"""Fenced is the port that the Internet sees, and the one it leads to."""
 MARKED = ("9999:9/udp",)
 """The lab's markers have to reach the container."""
 
@@ -43,7 +43,7 @@ def set_up(lab: Lab, machine: Machine) -> None:
     lab.pbx.run("ip", "link", "delete", "docker0")
     start(machine)
     machine.run("sh", "-c", IMAGE)
-    ports = [f"--publish={port}" for port in (*PUBLISHED, *PUBLISHED_UNFENCED, *MARKED)]
+    ports = [f"--publish={port}" for port in (*PUBLISHED, *PUBLISHED_OTHERWISE, *MARKED)]
     machine.run("docker", "run", "--detach", "--name=pbx", *ports, "pbx", "/bin/sleep", "infinity")
 
 

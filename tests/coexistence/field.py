@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
@@ -24,6 +25,9 @@ OPEN = OPEN_SIP + OPEN_RTP + OPEN_UNFENCED
 """What the host's own firewall lets everybody reach, where the test sets one up."""
 TARGETS = (*OPEN, *CLOSED_SIP, *CLOSED_UNFENCED)
 
+DELIVERED_AT = {7000: 5060}
+"""Ports that Docker publishes and leads to another one."""
+
 Landings = dict[tuple[Role, Family, Target], str | None]
 """On which host each packet got in, or None."""
 
@@ -41,7 +45,8 @@ def fenced(without: Landings) -> Landings:
     """
     probes = _probes(targets(without))
     return {
-        key: landed if _passes(probes[key], key[1]) else None for key, landed in without.items()
+        key: landed if _passes(probes[key], key[1], landed) else None
+        for key, landed in without.items()
     }
 
 
@@ -68,5 +73,8 @@ def _probes(aimed_at: Sequence[Target]) -> dict[tuple[Role, Family, Target], Pro
     }
 
 
-def _passes(sent: Probe, family: Family) -> bool:
-    return decide(RULESET, packet(sent, family)).action is Action.PASS
+def _passes(sent: Probe, family: Family, landed: str | None) -> bool:
+    """Whether the fence lets it pass; it asks about the port that NAT leads to as well."""
+    delivered = DELIVERED_AT.get(sent.port) if landed == "container" else None
+    met = replace(packet(sent, family), delivered_port=delivered)
+    return decide(RULESET, met).action is Action.PASS

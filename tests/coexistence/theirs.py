@@ -10,7 +10,7 @@ from tests.behaviour.fence import Fence
 _NOISE = re.compile(r"\[\d+:\d+\]|^#.*\n", re.MULTILINE)
 """Counters and comments with the time."""
 _OURS = re.compile(
-    r"^(:|-A |create |add )geofence.*\n|^.* -j GEOFENCE\n", re.IGNORECASE | re.MULTILINE
+    r"^(:|-A |create |add )geofence.*\n|^.* -j GEOFENCE(\.\w+)?\n", re.IGNORECASE | re.MULTILINE
 )
 _EMPTY_TABLE = re.compile(r"^\*\w+\n(:[A-Z]+ ACCEPT \n)*COMMIT\n", re.MULTILINE)
 """A table of iptables that decides nothing: there once somebody has looked at it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geofence.errors import BackendError
@@ -105,6 +105,8 @@ trees = st.recursive(
 
 
 @given(trees)
+@example({"match": {"op": []}})
+@example({"match": {"op": "==", "left": {"payload": {"field": "dport", "protocol": []}}}})
 def test_any_rule_of_nft_is_read(tree: object) -> None:
     chain = {"family": "ip", "table": "t", "name": "c", "type": "nat", "hook": "prerouting"}
     rule = {"family": "ip", "table": "t", "chain": "c", "expr": [tree, {"notrack": None}]}

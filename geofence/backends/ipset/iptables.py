@@ -133,21 +133,13 @@ def _chains(ruleset: Ruleset, family: Family) -> dict[str, tuple[str, ...]]:
     """The rules of each chain."""
     chains = _base_chains(ruleset)
     for service in ruleset.services:
-        rules = _known_first(ruleset.rules(service))
+        rules = ruleset.rules(service)
         chains[_chain(service)] = _rules(service, rules, family)
         if any(prefix.family is family for _, prefix in ruleset.local):
             chains[_local_chain(service)] = _rules(service, ruleset.local_rules(), family)
         chains[_out(service)] = _rules(service, ruleset.sending_rules(service), family)
         chains[_via(service)] = _rules(service, ruleset.forwarded_rules(service), family)
     return chains
-
-
-def _known_first(rules: Iterable[Rule]) -> list[Rule]:
-    """The same rules in the order that is cheapest for connections that go on.
-
-    Whoever passes by one of them would pass by those that it overtakes, which look into sets.
-    """
-    return sorted(rules, key=lambda rule: not isinstance(rule.match, Reply | Admitted))
 
 
 def _base_chains(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:

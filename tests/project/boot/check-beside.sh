@@ -4,6 +4,8 @@
 set -u
 exec >/exchange/facts 2>/exchange/errors
 peer=$1
+# Whatever goes wrong: the one who waits outside waits for this.
+trap 'systemctl poweroff --force' EXIT
 
 # Rules of the fence by family, and what status makes of it.
 fence() {
@@ -48,7 +50,6 @@ systemctl start geofence-repair
 echo "took=$((($(date +%s%N) - started) / 1000000))"
 fact repair
 systemctl start geofence-repair
-echo "cpu=$(($(systemctl show -P CPUUsageNSec geofence-repair) / 1000000))"
 echo "repaired=$(journalctl -q -o cat -u geofence-repair | grep -c 'The fence was down')"
 systemctl start "$peer"
 fact start
@@ -61,4 +62,3 @@ print(json.load(sys.stdin)[0]["backend"])')"
 echo "failed=$(systemctl list-units --failed --plain --no-legend | cut -d" " -f1 | tr "\n" " ")"
 journalctl -q -o short-monotonic >/exchange/journal
 cp -a /var/lib/geofence /exchange/state
-systemctl poweroff --force
