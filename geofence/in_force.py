@@ -11,6 +11,9 @@ from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey
 
+_SHOWN = 3
+"""Addresses that one sentence names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -86,6 +89,37 @@ def never_resolved(
     return (*shut, stand_in) if stood_in_for else shut
 
 
+def outside_pins(
+    exceptions: Iterable[NamedException], lists: Mapping[ListId, AddressSpace]
+) -> tuple[str, ...]:
+    """Give a sentence for each exception whose host names stand for more than it allows.
+
+    Args:
+        exceptions: those that are meant to allow what they stand for.
+        lists: those of host names that are at hand.
+    """
+    pinned = [(each, _outside(each, lists)) for each in exceptions if each.within]
+    return tuple(
+        f"The exception {each.name} does not allow {_shown(outside)}, which its host names stand "
+        "for and which is outside its 'within'."
+        for each, outside in pinned
+        if outside
+    )
+
+
+def _outside(exception: NamedException, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    hosts = [ListId(ListKind.HOST, host) for host in exception.hosts]
+    return AddressSpace.union(lists[host] for host in hosts if host in lists) - exception.within
+
+
+def _shown(space: AddressSpace) -> str:
+    """The first few addresses or prefixes of a space."""
+    prefixes = [str(prefix) for family in Family for prefix in space[family].prefixes()]
+    texts = [text.removesuffix("/32").removesuffix("/128") for text in prefixes]
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more
+
+
 def _held(sets: Mapping[SetKey, PrefixSet]) -> Mapping[str, AddressSpace]:
     """What each fenced service lets in before all else."""
     services = dict.fromkeys(key.group for key in sets if key.role is Role.EXCEPTION)
@@ -106,6 +140,8 @@ def _obstacle(
     """Why an exception is not in force; empty if it is."""
     if held is None:
         return "there is no fence"
+    if not space and exception.within:
+        return "its host names stand for nothing in its 'within'; 'geofence refresh' tries again"
     if not space:
         return _unresolved(exception.hosts)
     opened = [holds for service, holds in held.items() if exception.opens(service)]

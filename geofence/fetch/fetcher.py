@@ -10,6 +10,7 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 
 from geofence.errors import ListError, unexpected
+from geofence.fetch.busy import BusyHosts
 from geofence.fetch.dns import Lookup, system_lookup
 from geofence.fetch.http import Client
 from geofence.fetch.limits import Limits
@@ -48,6 +49,7 @@ class _Run:
     jobs: SimpleQueue[ListId]
     events: SimpleQueue[Event | _Crashed]
     stop: threading.Event
+    busy: BusyHosts
 
 
 def _ignore(_event: Event) -> None:
@@ -63,6 +65,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
     *,
     limits: Limits | None = None,
     lookup: Lookup = system_lookup,
+    busy: Mapping[str, datetime] | None = None,
 ) -> FetchReport:
     """Have every list confirmed, or get its new version, from the first source that gives it.
 
@@ -76,6 +79,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
         on_event: told what goes on, in the caller's thread.
         limits: how long and how much to put up with.
         lookup: whom to ask for the addresses of host names.
+        busy: hosts that asked an earlier run to be left alone, and until when, UTC.
     """
     names = tuple(dict.fromkeys(wanted))
     run = _Run(
@@ -87,6 +91,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
         SimpleQueue(),
         SimpleQueue(),
         threading.Event(),
+        BusyHosts(busy),
     )
     for name in names:
         run.jobs.put(name)
@@ -96,7 +101,8 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
     finally:
         run.stop.set()
     late = f"was not there when the run's {run.limits.run:g} seconds were over."
-    return FetchReport({n: outcomes.get(n) or Failed(f"The list {n} {late}") for n in names})
+    done = {n: outcomes.get(n) or Failed(f"The list {n} {late}") for n in names}
+    return FetchReport(done, run.busy.told)
 
 
 def _start(run: _Run, lists: int) -> None:
@@ -143,7 +149,13 @@ class _Worker:
     def work(self) -> None:
         """Run in a thread of its own."""
         run = self._run
-        client = Client(run.limits, run.stop, on_octets=self._received, on_retry=self._retrying)
+        client = Client(
+            run.limits,
+            run.stop,
+            busy=run.busy,
+            on_octets=self._received,
+            on_retry=self._retrying,
+        )
         try:
             with client:
                 while not run.stop.is_set():

@@ -28,6 +28,8 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from geofence import __version__
 from geofence.closing import Closing
 from geofence.errors import ListError
+from geofence.fetch.authorities import authorities
+from geofence.fetch.busy import BusyHosts
 from geofence.fetch.decoding import ENCODINGS, DamagedError, Decoder, NotCompressedError
 from geofence.fetch.limits import Limits
 from geofence.fetch.reasons import Reason, reason
@@ -78,6 +80,10 @@ class _PassingError(ListError):
         self.wait = wait
 
 
+class BusyError(ListError):
+    """The host asks to be left alone; another mirror may give the list now."""
+
+
 def _ignore_octets(_octets: int) -> None:
     """Nobody wants to know."""
 
@@ -94,6 +100,7 @@ class Client(Closing):
         limits: Limits,
         stop: threading.Event | None = None,
         *,
+        busy: BusyHosts | None = None,
         on_octets: Callable[[int], None] = _ignore_octets,
         on_retry: Callable[[str, float], None] = _ignore_retry,
     ) -> None:
@@ -102,15 +109,19 @@ class Client(Closing):
         Args:
             limits: what it puts up with.
             stop: once set, waits end and bodies are given up.
+            busy: hosts that asked to be left alone, shared with other clients.
             on_octets: told the number of octets of each piece of a body, decompressed.
             on_retry: told before each retry what failed, and after how many seconds it is retried.
         """
         self._limits = limits
         self._stop = stop or threading.Event()
+        self._busy = busy or BusyHosts()
+        self._patient = True
         self._on_octets = on_octets
         self._on_retry = on_retry
         self._grip = Grip()
         self._session = _session(self._grip)
+        self._speaks_tls = False
         self._deadline = 0.0
 
     def close(self) -> None:
@@ -118,17 +129,20 @@ class Client(Closing):
         self._session.close()
         self._grip.let_go(everything=True)
 
-    def get(self, url: str, etag: str | None = None) -> Answer:
+    def get(self, url: str, etag: str | None = None, *, patient: bool = True) -> Answer:
         """Fetch one body.
 
         Args:
             url: https, or http to the loopback; may hold credentials.
             etag: of the body at hand, if it came from this very URL.
+            patient: whether to wait where the host asks to be left alone for a while.
 
         Raises:
+            BusyError: the host asks to be left alone, and this is not patient.
             ListError: it could not be had; names the URL (without secrets) and why.
         """
         first = target(url)
+        self._patient = patient
         self._deadline = time.monotonic() + self._limits.body
         self._grip.open()
         watchdog = threading.Timer(self._limits.body, self._grip.shut)
@@ -163,6 +177,7 @@ class Client(Closing):
         """Fetch, and follow redirects."""
         current = first
         for _ in range(self._limits.redirects + 1):
+            self._respect(current)
             with self._response(current, etag) as response:
                 if response.status_code not in _REDIRECTS:
                     return self._answer(current, response, etag)
@@ -170,10 +185,31 @@ class Client(Closing):
             current = redirected(current, location)
         raise ListError(f"{public(first.url)} redirects more than {self._limits.redirects} times.")
 
+    def _respect(self, wanted: Target) -> None:
+        """Leave a host alone that asked for it.
+
+        Raises:
+            BusyError: it is not patient, or it would be too long to wait.
+        """
+        if not self._busy.is_busy(wanted.url):
+            return
+        shown, until = public(wanted.url), self._busy.until(wanted.url)
+        if not self._patient:
+            raise BusyError(f"{shown} was not asked, for its host asks to be left alone.")
+        wait = 0.0 if until is None else (until - datetime.now(UTC)).total_seconds()
+        if wait > self._limits.retry_after or time.monotonic() + wait >= self._deadline:
+            raise BusyError(
+                f"{shown} was not asked, for its host asks to be left alone until "
+                f"{until:%Y-%m-%d %H:%M} UTC."
+            )
+        self._stop.wait(max(0.0, wait))
+
     @contextmanager
     def _response(self, wanted: Target, etag: str | None) -> Iterator[requests.Response]:
         """The response, its body not yet read; foreign errors become ListErrors meanwhile."""
         headers = {} if etag is None else {"If-None-Match": etag}
+        if wanted.url.startswith("https:"):
+            self._learn_tls(wanted)
         try:
             with self._session.get(
                 wanted.url,
@@ -187,6 +223,22 @@ class Client(Closing):
                 yield response
         except _FOREIGN as error:
             raise self._failure(wanted, reason(error, self._limits)) from error
+
+    def _learn_tls(self, wanted: Target) -> None:
+        """Read the trusted certificates, which takes a while, once they are needed.
+
+        Raises:
+            ListError: they cannot be read.
+        """
+        if self._speaks_tls:
+            return
+        try:
+            trusted = authorities()
+        except ListError as error:
+            raise ListError(f"{public(wanted.url)} was not asked: {error}") from error
+        self._session.verify = trusted.verify
+        self._session.mount("https://", GripAdapter(self._grip, trusted.context))
+        self._speaks_tls = True
 
     def _failure(self, wanted: Target, why: Reason) -> ListError:
         if self._grip.is_shut:
@@ -208,11 +260,22 @@ class Client(Closing):
         if status in _GONE:
             return Missing(problem)
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _PassingError(problem, self._wait_asked_for(shown, response))
+            raise _PassingError(problem, self._wait_asked_for(current, response))
         raise ListError(problem)
 
-    def _wait_asked_for(self, shown: str, response: requests.Response) -> float | None:
+    def _wait_asked_for(self, current: Target, response: requests.Response) -> float | None:
+        """How long the host asks to be left alone, in seconds; None if it does not say.
+
+        Raises:
+            BusyError: it is not patient.
+            ListError: that is too long.
+        """
+        shown = public(current.url)
         seconds = _retry_after(response.headers.get("Retry-After", ""))
+        if seconds is not None or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            self._busy.note(current.url, seconds)
+            if not self._patient:
+                raise BusyError(f"{shown} answered {_status_text(response.status_code)}.")
         if seconds is not None and seconds > self._limits.retry_after:
             status = _status_text(response.status_code)
             raise ListError(f"{shown} answered {status} and asks to be left alone for longer.")
@@ -269,8 +332,7 @@ def _session(grip: Grip) -> requests.Session:
     session.headers["User-Agent"] = f"geofence/{__version__}"
     session.headers["Accept-Encoding"] = "gzip, deflate"
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, GripAdapter(grip))
+    session.mount("http://", GripAdapter(grip))
     return session
 
 

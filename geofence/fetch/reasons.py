@@ -28,6 +28,10 @@ class Reason(NamedTuple):
     """Whether a retry makes sense."""
 
 
+_UNTRUSTED = (
+    "has a certificate that is not trusted ({why}); if a proxy of yours signs it, add the proxy's "
+    "authority to the system's store, or name it in SSL_CERT_FILE"
+)
 _VARIABLES = "HTTPS_PROXY or ALL_PROXY"
 _NO_SOCKS = (
     f"was not asked, for {_VARIABLES} names a SOCKS proxy and PySocks is not installed; name an "
@@ -38,8 +42,8 @@ _NO_PROXY = (
     "http://proxy.example.com:3128"
 )
 
-_OF_PROXIES = (
-    (rq.InvalidSchema, _NO_SOCKS),  # the URL's own scheme was checked before
+_OF_PROXIES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((rq.InvalidSchema,), _NO_SOCKS),  # the URL's own scheme was checked before
     ((rq.InvalidProxyURL, u3.ProxySchemeUnknown), _NO_PROXY),
 )
 """What is wrong with the proxy that the environment names."""
@@ -50,7 +54,7 @@ def reason(error: BaseException, limits: Limits) -> Reason:
     chain = tuple(_chain(error))
     for known in chain:
         if isinstance(known, ssl.SSLCertVerificationError):
-            return Reason(f"has a certificate that is not trusted ({known.verify_message})", False)
+            return Reason(_UNTRUSTED.format(why=known.verify_message), False)
         if isinstance(known, socket.gaierror):
             return Reason(f"cannot be found by DNS ({known.strerror})", True)
         for kinds, text in _OF_PROXIES:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from geofence.errors import ListError
 from geofence.fetch.dns import Lookup, resolve
-from geofence.fetch.http import Body, Client, Missing, NotModified
+from geofence.fetch.http import Body, BusyError, Client, Missing, NotModified
 from geofence.fetch.report import Outcome, Renewed, Unchanged
 from geofence.fetch.urls import public
 from geofence.lists.candidate import Candidate
@@ -50,6 +50,8 @@ class Tools:
     now: datetime
     resolve_seconds: float
     lookup: Lookup
+    patient: bool = True
+    """Whether to wait for a host that asks to be left alone for a while."""
 
 
 def mirrors(wanted: ListId, policy: Policy) -> tuple[Mirror, ...]:
@@ -81,15 +83,30 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
     """
     if wanted.kind is ListKind.HOST:
         return _renew_host(wanted, policy.within(wanted.name), stored, tools)
+    known = mirrors(wanted, policy)
     problems: list[str] = []
-    for mirror in mirrors(wanted, policy):
+    busy: list[Mirror] = []
+    # Whoever is busy is left for the end: another mirror has the list now.
+    for mirror, patient in _in_turn(known, busy):
         try:
-            return _from_mirror(wanted, mirror, stored, tools)
+            return _from_mirror(wanted, mirror, stored, replace(tools, patient=patient))
+        except BusyError as error:
+            if patient:
+                problems.append(str(error).removesuffix("."))
+            else:
+                busy.append(mirror)
         except ListError as error:
             problems.append(str(error).removesuffix("."))
     if not problems:
         raise ListError("The rules name no source for it.")
     raise ListError("; ".join(problems) + ".")
+
+
+def _in_turn(known: Sequence[Mirror], busy: list[Mirror]) -> Iterator[tuple[Mirror, bool]]:
+    """Each mirror, and whether to be patient with it; then those that turned out to be busy."""
+    alone = len(known) == 1
+    yield from ((mirror, alone) for mirror in known)
+    yield from ((mirror, True) for mirror in busy)
 
 
 def _from_mirror(
@@ -124,7 +141,7 @@ def _ask(
     Raises:
         ListError: the source did not give its body.
     """
-    answer = tools.client.get(source.url, etag)
+    answer = tools.client.get(source.url, etag, patient=tools.patient)
     if not isinstance(answer, Missing):
         return answer
     if source.family is Family.IPV6 and len(mirror) > 1:
@@ -154,7 +171,7 @@ def _whole(source: Source, tools: Tools) -> Body:
     Raises:
         ListError: the source did not give it.
     """
-    answer = tools.client.get(source.url)
+    answer = tools.client.get(source.url, patient=tools.patient)
     if isinstance(answer, Body):
         return answer
     raise ListError(f"{public(source.url)} first confirmed its list and then did not have it.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from geofence.lists.candidate import Candidate
 from geofence.model.lists import AcceptedList, ListId
@@ -40,6 +41,8 @@ class FetchReport:
     """The outcome for each list, in the order in which they were asked for."""
 
     outcomes: Mapping[ListId, Outcome]
+    busy: Mapping[str, datetime] = field(default_factory=dict)
+    """Hosts that asked to be left alone, and until when, UTC."""
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

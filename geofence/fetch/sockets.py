@@ -8,6 +8,7 @@ descriptor of each connection is kept; shutting that down wakes whoever reads fr
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from typing import Any, ClassVar
 
@@ -93,18 +94,25 @@ def _pools(grip: Grip) -> dict[str, type[HTTPConnectionPool]]:
 class GripAdapter(HTTPAdapter):
     """requests' adapter, its sockets in a grip; connections through a SOCKS proxy are not."""
 
-    def __init__(self, grip: Grip) -> None:
+    def __init__(self, grip: Grip, context: ssl.SSLContext | None = None) -> None:
+        """Make an adapter.
+
+        Args:
+            grip: takes note of its sockets.
+            context: for TLS; None for connections that have none.
+        """
         self._pools = _pools(grip)
+        self._tls: dict[str, Any] = {} if context is None else {"ssl_context": context}
         super().__init__(pool_connections=8, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         """Make the manager of direct connections."""
-        super().init_poolmanager(*args, **options)
+        super().init_poolmanager(*args, **(options | self._tls))
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401 - passed on
         """The manager of connections through a proxy."""
-        manager = super().proxy_manager_for(proxy, **options)
+        manager = super().proxy_manager_for(proxy, **(options | self._tls))
         if proxy.lower().startswith("http"):
             manager.pool_classes_by_scheme = self._pools
         return manager

@@ -130,6 +130,26 @@ class Origin:
         return f"{self.file}:{self.line}"
 
 
+class WhyPassedOver(StrEnum):
+    """Why a file in a directory of rules is not read."""
+
+    NAME = "name"
+    """Its name does not end in ``.toml``."""
+    BACKUP = "backup"
+    """It is called as editors and packagers call a copy."""
+    DIRECTORY = "directory"
+    """It is a directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A file in a directory of rules that is not read."""
+
+    path: str
+    """As messages name it."""
+    why: WhyPassedOver
+
+
 class BackendChoice(StrEnum):
     """The ``backend`` key: which kernel interface holds the fence.
 
@@ -169,6 +189,8 @@ class Policy:
     exceptions: tuple[NamedException, ...] = ()
     stale_switches: Mapping[str, bool] = field(default_factory=dict)
     """By the name of what was an exception: whether the command line had switched it on."""
+    passed_over: tuple[PassedOver, ...] = ()
+    """Files of the operator's directories that are not read."""
     blocklists: tuple[Blocklist, ...] = ()
     country_urls: tuple[str, ...] = ()
     """Templates of ``[source.country] urls`` in the order they are tried: with ``{cc}`` alone an

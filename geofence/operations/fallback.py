@@ -24,7 +24,7 @@ def write_fallback(site: Site, ruleset: Ruleset) -> tuple[str, ...]:
     try:
         ensure_private_directory(directory)
         for name, text in texts.items():
-            data = text.encode("ascii")
+            data = text.encode(errors="surrogateescape")  # an interface has any name
             if read_if_there(directory / name) != data:
                 write_atomically(directory / name, data)
     except StateError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,13 +15,14 @@ from geofence.guards.settling import Refusal
 from geofence.lists.candidate import Candidate
 from geofence.merge import needed_lists
 from geofence.model.lists import AcceptedList, ListId, ListKind
-from geofence.model.policy import Policy
+from geofence.model.policy import Policy, WhyPassedOver
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.judgement import Court, Judgement
 from geofence.operations.remarks import frozen, remarks
 from geofence.operations.report import ListOutcome, ListReport
 from geofence.operations.site import Site
 from geofence.policy import OWNED_FILE
+from geofence.state.busy import load_busy, save_busy
 
 _CLOCKS_DIFFER = timedelta(hours=1)
 """A step of the clock that is none of setting it right."""
@@ -47,6 +50,8 @@ class Gathered:
     """Lists that guards refuse, with those that go on from earlier runs; None: nobody asked."""
     news: tuple[str, ...] = ()
     """What an operator should hear though all is well."""
+    busy: Mapping[str, datetime] | None = None
+    """Hosts that asked to be left alone, and until when, UTC; None if none was asked."""
 
     def store(self, site: Site) -> None:
         """Make new versions the accepted ones; the caller holds the lock.
@@ -54,6 +59,8 @@ class Gathered:
         Raises:
             StateError: the disk took not all of them; none is half-written.
         """
+        if self.busy is not None:
+            save_busy(site.state_directory, self.busy)
         for candidate in self.renewed:
             name = candidate.accepted.id
             begun = site.versions.load(name).latest is not None
@@ -133,6 +140,30 @@ def unchanging(site: Site, reports: Iterable[ListReport]) -> tuple[str, ...]:
     return frozen({name: site.versions.load(name) for name in names})
 
 
+def unread(policy: Policy) -> tuple[str, ...]:
+    """A sentence for each file among the rules that is not read, and one for all copies."""
+    by = {why: [e.path for e in policy.passed_over if e.why is why] for why in WhyPassedOver}
+    misnamed = (
+        f"{path} is not read, for its name does not end in .toml: if it holds rules, run "
+        f"'mv {shlex.quote(path)} {shlex.quote(_as_rules(path))}'; if not, move it elsewhere."
+        for path in by[WhyPassedOver.NAME]
+    )
+    below = (
+        f"{path} is a directory, and nothing in it is read: rules are files that end in .toml "
+        "beside it."
+        for path in by[WhyPassedOver.DIRECTORY]
+    )
+    copies = by[WhyPassedOver.BACKUP]
+    told = f"These look like copies and are not read, which is fine: {', '.join(copies)}."
+    return (*misnamed, *below, *((told,) if copies else ()))
+
+
+def _as_rules(path: str) -> str:
+    """What a file of rules would be called."""
+    stem = re.sub(r"(\.toml)?(\.(txt|conf|cfg|ini|rules|toml))?$", "", path, flags=re.IGNORECASE)
+    return f"{stem or path}.toml"
+
+
 def switched_for_nothing(policy: Policy) -> tuple[str, ...]:
     """A sentence for each switch of the command line whose exception is gone, or has a new name."""
     return tuple(
@@ -173,7 +204,15 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
     wanted = [name for name in needed_lists(policy) if name.kind in only or name in only]
     accepted, notes = site.lists.load_all(wanted)
     limits = limits or Limits(body=site.patience)
-    report = fetch_lists(wanted, policy, accepted, lambda: datetime.now(UTC), watch, limits=limits)
+    report = fetch_lists(
+        wanted,
+        policy,
+        accepted,
+        lambda: datetime.now(UTC),
+        watch,
+        limits=limits,
+        busy=load_busy(site.state_directory),
+    )
     formerly = {name: each.space for name, each in accepted.items()}
     held = dict(formerly)
     refusals = site.refusals.load()
@@ -204,6 +243,7 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
         (*notes, *odd),
         _refusals(refusals, judged, report.outcomes),
         tuple(each for judgement in judged.values() for each in judgement.news),
+        report.busy,
     )
 
 

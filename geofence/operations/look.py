@@ -13,7 +13,7 @@ from geofence.errors import BackendUnavailable, GeofenceError, RulesError, State
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import accepted
 from geofence.guards.overlaps import overlaps
-from geofence.in_force import in_force, never_resolved
+from geofence.in_force import in_force, never_resolved, outside_pins
 from geofence.merge import blocked, merge
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, ListKind
@@ -33,6 +33,7 @@ from geofence.operations.gather import (
     stored,
     switched_for_nothing,
     unchanging,
+    unread,
     unwatched,
 )
 from geofence.operations.live import look_at
@@ -88,9 +89,11 @@ def plan(
         *gathered.notes,
         *(report.problem for report in reports if report.problem),
         *(f"{each}." for each in overlapping),
+        *unread(policy),
         *switched_for_nothing(policy),
         *unchanging(site, reports),
         *never_resolved(policy.enabled_exceptions(), lists),
+        *outside_pins(policy.enabled_exceptions(), lists),
     )
     try:
         chosen = site.choose_backend(policy.backend)
@@ -212,9 +215,11 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         wrong_rules=wrong,
         notes=(
             *problems,
+            *unread(policy),
             *switched_for_nothing(policy),
             *unchanging(site, reports),
             *never_resolved(let_in, hosts),
+            *outside_pins(policy.enabled_exceptions(), hosts),
             *(() if wrong else _unfenced(policy, services, observed)),
         ),
     )

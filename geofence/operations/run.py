@@ -12,7 +12,7 @@ from geofence.backends.choose import Chosen
 from geofence.errors import StateError
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import Objection, accepted
-from geofence.in_force import never_resolved
+from geofence.in_force import never_resolved, outside_pins
 from geofence.merge import blocked, merge, needed_lists
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import ListKind
@@ -31,6 +31,7 @@ from geofence.operations.gather import (
     stored,
     switched_for_nothing,
     unchanging,
+    unread,
     unwatched,
 )
 from geofence.operations.live import forget_unwatched, let_in_again, look_at
@@ -143,8 +144,10 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     report = commit(site, wish, chosen, desired, _noted(reports), denied=denied)
     problems = tuple(each.problem for each in reports if each.problem)
     notes = (
+        *unread(policy),
         *switched_for_nothing(policy),
         *never_resolved(policy.enabled_exceptions(), lists),
+        *outside_pins(policy.enabled_exceptions(), lists),
         *stale(policy, reports, datetime.now(UTC)),
         *unchanging(site, reports),
     )

@@ -13,6 +13,7 @@ from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.site import Site
+from geofence.state.busy import load_busy
 
 
 def from_mirror(
@@ -39,8 +40,10 @@ def from_mirror(
     )
     urls = policy.country_urls[number : number + 1]
     only = replace(policy, country_urls=urls, blocklists=blocklists)
-    limits = Limits(body=site.patience)
-    report = fetch_lists(wanted, only, {}, lambda: datetime.now(UTC), watch, limits=limits)
+    limits, busy = Limits(body=site.patience), load_busy(site.state_directory)
+    report = fetch_lists(
+        wanted, only, {}, lambda: datetime.now(UTC), watch, limits=limits, busy=busy
+    )
     return dict(report.outcomes)
 
 

@@ -6,6 +6,7 @@ netaddr finds out what was meant by one that is wrong.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 
@@ -186,6 +187,11 @@ def _meant_host(text: str) -> tuple[str, ...]:
     return (quoted(name),) if _is_host(name) and "." in name else ()
 
 
+_INTERFACE = re.compile(r"(?!-)(?:[^\W]|[.@#()!=,~^{}\[\]$&;|<>-])+\*?")
+"""The kernel takes anything but blanks, slashes and colons (``dev_valid_name``). Left out is what
+means something to iptables: quotes, backslashes, and ``+`` at the end."""
+
+
 def interface(text: str) -> str:
     """An interface's name, or the beginning of some with ``*`` after it.
 
@@ -194,8 +200,7 @@ def interface(text: str) -> str:
     """
     if text == "*":
         raise Mistake('"*" would leave no interface fenced', _EXPECTED_INTERFACE)
-    known = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\*?", text)
-    if known is None or len(text) > LONGEST_INTERFACE:
+    if _INTERFACE.fullmatch(text) is None or len(os.fsencode(text)) > LONGEST_INTERFACE:
         meant = re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,13})[+%?]", text.strip())
         guesses = (f'"{meant[1]}*"',) if meant else ()
         raise Mistake(f"{quoted(text)} is no interface", _EXPECTED_INTERFACE, *guesses)

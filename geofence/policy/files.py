@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from geofence.acl import read_acl
-from geofence.model.policy import Origin
+from geofence.model.policy import Origin, PassedOver, WhyPassedOver
 from geofence.policy.problems import Mistake, Problems, printable
 from geofence.trust import distrust, distrust_on_the_way
 
-MOST_OCTETS = 1_000_000
-"""A rules file larger than this is none."""
+MOST_OCTETS = 4_000_000
+"""A rules file larger than this is none: some 200,000 addresses, which take seconds to read."""
 
 
 class RulesFile(NamedTuple):
@@ -86,6 +87,36 @@ def _is_drop_in(name: str) -> bool:
     return name.endswith(".toml") and not name.startswith(".")
 
 
+_BACKUPS = re.compile(
+    r".*(~|\.(bak|old|orig|save|swp|tmp|disabled|off|dpkg-\w+|ucf-\w+|rpm(save|new|orig)))",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What editors and packagers leave behind, and what people name files that are not to count."""
+
+
+def passed_over(directory: Path) -> tuple[PassedOver, ...]:
+    """Return what lies in a directory of rules and is not read, in lexical order.
+
+    Hidden files are left out. What cannot be listed is none: ``read_rules`` says it.
+    """
+    try:
+        with os.scandir(directory) as entries:
+            found = sorted((each.name, each.is_dir()) for each in entries)
+    except OSError:
+        return ()
+    return tuple(
+        PassedOver(_name(directory / name), _why(name, is_directory=is_directory))
+        for name, is_directory in found
+        if not name.startswith(".") and (is_directory or not _is_drop_in(name))
+    )
+
+
+def _why(name: str, *, is_directory: bool) -> WhyPassedOver:
+    if is_directory:
+        return WhyPassedOver.DIRECTORY
+    return WhyPassedOver.BACKUP if _BACKUPS.fullmatch(name) else WhyPassedOver.NAME
+
+
 def _read(path: Path, problems: Problems) -> str | None:
     octets = b""
     try:
@@ -148,5 +179,9 @@ def _content(handle: int) -> bytes:
     with os.fdopen(os.dup(handle), "rb") as file:
         octets = file.read(MOST_OCTETS + 1)
     if len(octets) > MOST_OCTETS:
-        raise Mistake(f"is larger than {MOST_OCTETS:,} octets", "a file of rules")
+        raise Mistake(
+            f"is larger than {MOST_OCTETS:,} bytes",
+            "a file of rules; write neighbouring addresses as prefixes, or divide them among "
+            "several exceptions or blocklists in several files",
+        )
     return octets

@@ -9,7 +9,7 @@ from operator import or_
 from pathlib import Path
 
 from geofence.model.policy import Origin, Policy
-from geofence.policy.files import RulesFile, read_rules
+from geofence.policy.files import RulesFile, passed_over, read_rules
 from geofence.policy.owned import is_owned, stale_switches, without
 from geofence.policy.problems import Problems
 from geofence.policy.schema import read_policy
@@ -32,7 +32,9 @@ def load_policy(directories: Sequence[Path], *, all_must_exist: bool = False) ->
     """
     problems = Problems()
     files = read_rules(directories, problems, all_must_exist=all_must_exist)
-    return _policy(files, problems)
+    policy = _policy(files, problems)
+    others = (each for directory in directories[1:] for each in passed_over(directory))
+    return replace(policy, passed_over=tuple(others))
 
 
 def policy_of(files: Iterable[RulesFile]) -> Policy:

@@ -11,6 +11,7 @@ from geofence.model.policy import (
     NamedException,
     Origin,
     Policy,
+    Ports,
     RepliesFrom,
     Service,
     WithoutRuleset,
@@ -142,9 +143,21 @@ def _find_overlaps(services: Mapping[str, Service], sections: Mapping[str, Secti
             place = sections[one].place("ports")
             wrong = f"{here} overlaps {widest} of service.{one} ({place})"
             expected = "each port in one service only, and only once"
-            sections[other].complain(Mistake(wrong, expected), "ports")
+            guesses = _split(widest, here)
+            sections[other].complain(Mistake(wrong, expected, *guesses), "ports")
         if widest is None or (here.protocol, here.last) > (widest.protocol, widest.last):
             widest, one = here, other
+
+
+def _split(one: Ports, other: Ports) -> tuple[str, ...]:
+    """The ports of the wider range that the narrower leaves; none where that leaves nothing."""
+    outer, inner = sorted((one, other), key=lambda ports: ports.first - ports.last)
+    if not (outer.first <= inner.first and inner.last <= outer.last):
+        return ()
+    ends = ((outer.first, inner.first - 1), (inner.last + 1, outer.last))
+    left = [Ports(outer.protocol, first, last) for first, last in ends if first <= last]
+    named = ", ".join(quoted(str(each)) for each in left)
+    return (f"[{named}] instead of {outer}",) if left else ()
 
 
 def _exceptions(

@@ -28,7 +28,16 @@ _TEMPORARY = ".geofence-"
 _TEMPORARY_END = ".tmp"
 _OTHERS = 0o077
 _OURS = frozenset(
-    {"closed", "generations", "lists", "outcome.json", "probation.json", "removed", "lost+found"}
+    {
+        "busy.json",
+        "closed",
+        "generations",
+        "lists",
+        "outcome.json",
+        "probation.json",
+        "removed",
+        "lost+found",
+    }
 )
 _OUR_ENDS = (".generation", ".list", ".list.1", ".versions", _TEMPORARY_END)
 """What a state directory holds, and what is in it; the last of the names is the file system's."""

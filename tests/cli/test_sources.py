@@ -181,3 +181,15 @@ def test_mirrors_are_compared_on_request(one: Machine) -> None:
 
 def test_without_several_mirrors_there_is_nothing_to_compare(one: Machine) -> None:
     assert "No list has several mirrors" in one.ok("plan", "--compare-mirrors").err
+
+
+def test_a_host_that_asks_to_be_left_alone_is_by_the_next_runs_too(one: Machine) -> None:
+    with one.another_server() as mirror:
+        first, second = one.server.url("/{cc}.json"), mirror.url("/{cc}.json")
+        mirror.on("/jp.json", content(japan()))
+        one.rule("90-source.toml", f'[source.country]\nurls = ["{first}", "{second}"]\n')
+        one.serve("JP", status(429, retry_after="7200"))
+        one.ok("refresh")
+        one.ok("refresh")
+        one.ok("plan")
+    assert one.server.asked("/jp.json") == 1

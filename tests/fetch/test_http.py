@@ -3,12 +3,14 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import socket
+import subprocess
 import sys
 import threading
 import time
 import zlib
 from pathlib import Path
 
+import certifi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -485,6 +487,82 @@ def test_a_certificate_must_be_trusted(limits: Limits) -> None:
         url = tls.on("/jp", content(LIST))
         assert f"{url} has a certificate that is not trusted" in refusal(limits, url)
         assert not tls.requests
+
+
+TRUST = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@pytest.fixture
+def untrusting(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that names no authorities."""
+    for name in TRUST:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("variable", TRUST)
+def test_the_environment_names_whose_certificates_are_trusted(
+    limits: Limits, untrusting: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    place = CERTIFICATE
+    if variable == "SSL_CERT_DIR":
+        place = tmp_path
+        command = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(CERTIFICATE)]
+        name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        (tmp_path / f"{name}.0").symlink_to(CERTIFICATE)
+    untrusting.setenv(variable, str(place))
+    with ListServer(tls=True) as tls:
+        assert get(limits, tls.on("/jp", content(LIST))) == Body(LIST, None)
+
+
+@pytest.mark.parametrize("variable", TRUST)
+def test_what_the_environment_names_is_all_that_is_trusted(
+    limits: Limits, untrusting: pytest.MonkeyPatch, variable: str
+) -> None:
+    untrusting.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(CERTIFICATE))
+    untrusting.setenv(variable, certifi.where() if variable != "SSL_CERT_DIR" else "/etc/ssl/certs")
+    with ListServer(tls=True) as tls:
+        assert "not trusted" in refusal(limits, tls.on("/jp", content(LIST)))
+
+
+@pytest.mark.parametrize("variable", TRUST)
+@pytest.mark.parametrize("place", ["/nowhere/ca.pem", "/etc/passwd"])
+def test_a_variable_that_names_no_certificates_is_told(
+    limits: Limits, untrusting: pytest.MonkeyPatch, variable: str, place: str
+) -> None:
+    untrusting.setenv(variable, place)
+    told = refusal(limits, "https://127.0.0.1:9/jp")
+    assert f"was not asked: no certificate can be checked, for {variable} names {place}" in told
+
+
+def test_certifis_authorities_are_trusted(limits: Limits, untrusting: pytest.MonkeyPatch) -> None:
+    untrusting.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(CERTIFICATE))
+    with ListServer(tls=True) as tls:
+        assert get(limits, tls.on("/jp", content(LIST))) == Body(LIST, None)
+
+
+def test_the_systems_authorities_are_trusted(
+    tmp_path: Path, untrusting: pytest.MonkeyPatch
+) -> None:
+    """A company's own authority is in no other place."""
+    assert untrusting
+    bundle = tmp_path / "bundle"
+    bundle.write_bytes(Path(certifi.where()).read_bytes() + CERTIFICATE.read_bytes())
+    program = (
+        "import sys; from geofence.fetch.http import Client; from geofence.fetch.limits import "
+        "Limits; print(Client(Limits()).get(sys.argv[1]).content)"
+    )
+    bind = 'mount --bind "$1" /etc/ssl/certs/ca-certificates.crt && shift && exec "$@"'
+    with ListServer(tls=True) as tls:
+        url = tls.on("/jp", content(LIST))
+        command = ["unshare", "--mount", "sh", "-c", bind, "sh", str(bundle)]
+        done = subprocess.run(
+            [*command, sys.executable, "-c", program, url],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.stdout == f"{LIST!r}\n", done.stderr
 
 
 def test_https(limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:

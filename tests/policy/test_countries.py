@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.policy import country_name
-from geofence.policy.countries import _OFTEN_MEANT, _countries, country_code
+from geofence.policy.countries import _NO_COUNTRIES, _OFTEN_MEANT, _countries, country_code
 from geofence.policy.problems import Mistake
 
 
@@ -67,3 +67,10 @@ def test_a_code_is_one_of_the_table_or_a_mistake(text: str) -> None:
 def test_letters_that_only_look_right_in_upper_case() -> None:
     with pytest.raises(Mistake):
         country_code("ß")  # in upper case SS, South Sudan
+
+
+@pytest.mark.parametrize("text", [*_NO_COUNTRIES, " eu ", "ap"])
+def test_what_is_no_country_leads_to_no_other(text: str) -> None:
+    with pytest.raises(Mistake, match="is no country, but ") as caught:
+        country_code(text)
+    assert caught.value.guesses == ()

@@ -97,7 +97,9 @@ def test_text_that_is_not_utf_8(shipped: Path) -> None:
 def test_a_file_that_is_too_large(shipped: Path) -> None:
     written(shipped / "a.toml", "#" * (MOST_OCTETS + 1))
     assert complaint(shipped) == (
-        f"{shipped}/a.toml: is larger than 1,000,000 octets; expected a file of rules"
+        f"{shipped}/a.toml: is larger than 4,000,000 bytes; expected a file of rules; "
+        "write neighbouring addresses as prefixes, or divide them among several exceptions or "
+        "blocklists in several files"
     )
     written(shipped / "a.toml", RULES + "#" * (MOST_OCTETS - len(RULES)))
     assert load_policy([shipped]).countries == ("JP",)

@@ -95,7 +95,7 @@ def test_linked_files_exist(name: str) -> None:
 def test_shown_rules_load(name: str, tmp_path: Path) -> None:
     heredocs = re.findall(r"<<'END'\n(.*?)^END$", text(name), re.MULTILINE | re.DOTALL)
     examples = [*heredocs, *fenced(name, "toml")]
-    assert len(examples) == 7
+    assert len(examples) == 8
     for number, example in enumerate(examples):
         file = tmp_path / f"{number}.toml"
         file.write_text(example, encoding="utf-8")

@@ -1,0 +1,60 @@
+"""Files among the rules that are not read are told of."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.machine import Machine
+from tests.cli.world import FOREIGN, small
+
+ANDORRA = '[allow]\ncountries = ["JP", "AD"]\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("10-mine.conf", "10-mine.toml"),
+        ("10-mine", "10-mine.toml"),
+        ("10-mine.TOML", "10-mine.toml"),
+        ("10-mine.toml.txt", "10-mine.toml"),
+        ("10-my rules.conf", "10-my rules.toml"),
+    ],
+)
+def test_a_file_with_another_name_is_told_and_how_to_rename_it(
+    one: Machine, name: str, meant: str
+) -> None:
+    one.serve("AD", small("AD"))
+    path = one.rule(name, ANDORRA)
+    told = f"{path} is not read, for its name does not end in .toml: if it holds rules, run 'mv "
+    for verb in ("plan", "refresh", "apply", "status"):
+        assert told in one.ok(verb).err
+    assert any(told in note for note in one.ok("status", "--json").json["notes"])
+    [line] = [each for each in one.ok("status").err.splitlines() if told in each]
+    assert meant in line
+
+    path.rename(one.rules / meant)
+    assert "is not read" not in one.ok("refresh").said
+    assert one.gets_in("85.94.160.1", FOREIGN[0]) == [True, False]
+
+
+def test_a_directory_is_told(one: Machine) -> None:
+    (one.rules / "mine").mkdir()
+    (one.rules / "mine" / "10.toml").write_text(ANDORRA)
+    told = f"{one.rules / 'mine'} is a directory, and nothing in it is read"
+    assert told in one.ok("refresh").err
+    assert told in one.ok("status").err
+
+
+def test_copies_are_told_kindly_and_together(one: Machine) -> None:
+    names = ["10.toml~", "10.toml.bak", "10.toml.dpkg-old", "10.toml.disabled"]
+    paths = sorted(str(one.rule(name, ANDORRA)) for name in names)
+    told = f"These look like copies and are not read, which is fine: {', '.join(paths)}."
+    err = one.ok("refresh").err
+    assert told in " ".join(err.split())
+    assert "mv " not in err
+
+
+def test_nothing_is_said_of_hidden_files(one: Machine) -> None:
+    one.rule(".10.toml.swp", ANDORRA)
+    one.rule(".git", "")
+    assert "not read" not in one.ok("refresh").said
