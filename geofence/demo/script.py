@@ -211,5 +211,6 @@ def _names(probes: Iterable[str], person: Person) -> list[str]:
 def _expected(ruleset: Ruleset, cell: Cell) -> bool:
     person, family, target = cell
     port = target.port or None
-    packet = Packet(family, target.transport, int(person.address(family)), port, interface="wan")
+    source, by = int(person.address(family)), person.link
+    packet = Packet(family, target.transport, source, port, interface=by)
     return decide(ruleset, packet).action is Action.PASS

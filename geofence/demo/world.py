@@ -24,6 +24,8 @@ class Person:
     name: str
     ipv4: str
     ipv6: str
+    link: str = "wan"
+    """The interface of the PBX that they come in by."""
 
     def address(self, family: Family) -> Address:
         """Where they send from."""
@@ -34,7 +36,7 @@ JAPAN = Person("phone in Japan", "133.5.113.7", "2400:4000::7")
 NEWCOMER = Person("phone, new network", "133.16.20.9", "2400:4100::9")
 PUSH = Person("push server abroad", "35.185.177.49", "2001:db8:35::49")
 ABROAD = Person("attacker abroad", "203.0.113.66", "2001:db8:bad::66")
-LAN = Person("phone in the LAN", "192.168.1.20", "fd00:1::20")
+LAN = Person("phone in the LAN", "10.8.0.20", "fd00:8::20", link="tun0")
 
 PEOPLE = (JAPAN, NEWCOMER, PUSH, ABROAD, LAN)
 
@@ -51,7 +53,7 @@ class Target:
     def probe(self, person: Person, family: Family) -> Probe:
         """A packet of the person's to it."""
         source, pbx = person.address(family), PBX[family]
-        return Probe(source, pbx, self.transport, self.port, payload=self.payload)
+        return Probe(source, pbx, self.transport, self.port, payload=self.payload, link=person.link)
 
     def flow(self, person: Person, family: Family) -> Probe:
         """A packet of one that sends many, always from the same port."""

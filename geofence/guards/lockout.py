@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address
 
 from geofence.flows.flow import Flow
 from geofence.flows.impact import by_source, impact
 from geofence.guards.objection import Guard, Objection
-from geofence.model.prefixes import AddressSpace, Family, address_text
+from geofence.model.prefixes import AddressSpace, Family, Prefix, address_text
 from geofence.model.ruleset import Action, Ruleset
 from geofence.verdict import Packet, decide
 
@@ -62,12 +62,14 @@ class SshSession:
         return Packet(self.family, "tcp", self.source, self.port, interface=self.interface)
 
 
-def check_lockout(
+def check_lockout(  # noqa: PLR0913 - what a plan is held against
     before: Ruleset | None,
     after: Ruleset,
     ssh: SshSession | None,
     flows: Sequence[Flow],
     blocked: AddressSpace | None = None,
+    *,
+    unfenced: Collection[Family] = (),
 ) -> tuple[Objection, ...]:
     """What speaks against a plan for the sake of those whom it would deny.
 
@@ -79,9 +81,12 @@ def check_lockout(
         ssh: the session that geofence was started from, if any.
         flows: as the kernel knows them.
         blocked: whom blocklists deny.
+        unfenced: families of which everybody gets in now, whatever ``before`` says: it may be the
+            ruleset of a fence that is down.
     """
+    open_now = ssh is not None and ssh.family in unfenced
     return (
-        *_ssh(before, after, _placed(ssh, flows)),
+        *_ssh(None if open_now else before, after, _placed(ssh, flows)),
         *_live_sources(before, after, flows, blocked or AddressSpace()),
     )
 
@@ -121,9 +126,9 @@ def _live_sources(
     voting = [flow for flow in flows if flow.source not in blocked[flow.family]]
     found = impact(before, after, voting)
     denied = by_source(found.denied_live)
-    networks = {_network(source.family, source.address) for source in denied}
+    parties = {_network(source.family, source.address) for source in denied}
     talking = {_network(*source) for source in found.sources}
-    if len(networks) < FEWEST_DENIED or 100 * len(networks) <= MOST_DENIED * len(talking):
+    if len(parties) < FEWEST_DENIED or 100 * len(parties) <= MOST_DENIED * len(talking):
         return
     named = ", ".join(str(source) for source in denied[:_NAMED])
     more = f" and {len(denied) - _NAMED} more" if len(denied) > _NAMED else ""
@@ -131,11 +136,20 @@ def _live_sources(
         Guard.LIVE_SOURCES,
         "live flows",
         f"The plan would deny {len(denied)} of the {found.talking} sources that now talk to the "
-        f"fenced ports ({len(networks)} of {len(talking)} networks): {named}{more}.",
+        f"fenced ports ({len(parties)} of {len(talking)} networks): {named}{more}.",
         f"It may deny {MOST_DENIED:.0f} % of the networks; more is most likely a country or an "
         "exception that is missing, unless they are attackers.",
         str(Guard.LIVE_SOURCES),
         "Ask 'geofence why ADDRESS' and add what is missing",
+    )
+
+
+def networks(flows: Iterable[Flow]) -> AddressSpace:
+    """The networks of the sources of flows, each of one party."""
+    found = {_network(flow.family, flow.source) for flow in flows}
+    return AddressSpace.of(
+        Prefix(family, number << (family.bits - _NETWORK[family]), _NETWORK[family])
+        for family, number in found
     )
 
 

@@ -10,7 +10,7 @@ from geofence.errors import BackendError, GuardRefusal
 from geofence.flows.conntrack import cut, forget, mend, read_flows, with_interfaces
 from geofence.flows.flow import Flow, from_elsewhere, from_sources
 from geofence.flows.impact import Impact, begun_from_fenced_ports, impact
-from geofence.guards.lockout import SshSession, check_lockout
+from geofence.guards.lockout import SshSession, check_lockout, networks
 from geofence.guards.objection import Guard, Objection, accepted
 from geofence.guards.own_rules import check_rules
 from geofence.model.plan import Observed
@@ -31,6 +31,8 @@ class Change:
     after: Ruleset
     recorded: Ruleset | None = None
     """What was applied last."""
+    unfenced: tuple[Family, ...] = ()
+    """Families of which everybody gets in now."""
     flows: tuple[Flow, ...] = ()
     impact: Impact | None = None
     revoked: AddressSpace | None = None
@@ -47,7 +49,9 @@ class Change:
         if self.after in (self.before, self.recorded):
             return ()
         others = from_elsewhere(self.flows, self.revoked or AddressSpace())
-        lockout = check_lockout(self.before, self.after, ssh, others, self.blocked)
+        lockout = check_lockout(
+            self.before, self.after, ssh, others, self.blocked, unfenced=self.unfenced
+        )
         return (*check_rules(self.before, self.after), *lockout)
 
     def refuse(
@@ -74,14 +78,18 @@ class Change:
         return left
 
     def widened(self) -> Ruleset:
-        """The new ruleset with all that the kernel's allows now, but for what blocklists deny.
+        """The new ruleset with the networks of those who talk now and would be blocked.
 
-        So whatever nobody objects to is applied: it blocks nobody who is allowed now.
+        As far as the kernel's allows them, and no blocklist denies them. So whatever nobody objects
+        to is applied, and nobody who talks is blocked.
         """
         held = self.before.sets if self.before else {}
         blocked = self.blocked or AddressSpace()
+        kept = networks(flow for flow, _ in self.impact.denied_live) if self.impact else blocked
         sets = {
-            key: space | (held[key] - blocked[key.family]) if key in held else space
+            key: space | ((held[key] & kept[key.family]) - blocked[key.family])
+            if key in held
+            else space
             for key, space in self.after.sets.items()
         }
         return replace(self.after, sets=sets)
@@ -120,7 +128,7 @@ def look_at(  # noqa: PLR0913 - what the change is about
         cutting: flows are to end, even if the ruleset does not change.
     """
     before = _held(recorded, observed)
-    change = Change(before, after, recorded, revoked=revoked, blocked=blocked)
+    change = Change(before, after, recorded, observed.unfenced, revoked=revoked, blocked=blocked)
     if before == after and revoked is None and not cutting:
         return change
     try:

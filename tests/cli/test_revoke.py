@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.cli.machine import Machine
 
 BRANCH = ["198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4"]
-CALLERS = ["133.1.2.1", "133.1.2.2", "133.1.2.3"]
+CALLERS = ["133.1.2.1", "133.2.2.2", "133.3.2.3"]
+"""Of a network each."""
 
 
 def talking(machine: Machine, *callers: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -191,6 +192,11 @@ def test_what_could_not_be_fetched_is_said(one: Machine) -> None:
 
 
 def test_without_lists_and_sources_it_tells_what_the_closed_fence_does(one: Machine) -> None:
+    one.ok("refresh")
+    shutil.rmtree(one.state / "lists")
+    for generation in one.generations():
+        generation.unlink()
+    one.clear()
     one.serve("JP", status(403))
     one.run("restore")
     done = one.ok("why", JAPANESE[0], "--port", "5060/udp")

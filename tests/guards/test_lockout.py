@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.guards.lockout import SshSession, check_lockout
+from geofence.guards.lockout import SshSession, check_lockout, networks
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Ruleset
 from tests.flows.made import RTP, SIP, SSH, flow, ruleset, space
@@ -124,3 +125,17 @@ def test_whom_a_blocklist_denies_is_denied_on_purpose() -> None:
     flows = [flow(f"20.0.{number}.1") for number in range(8)]
     assert check_lockout(None, ruleset(), None, flows, space("20.0.0.0/16")) == ()
     assert len(check_lockout(None, ruleset(), None, flows, space("20.0.0.0/22"))) == 1
+
+
+def test_with_the_fence_down_a_session_that_it_would_deny_counts() -> None:
+    ssh = session(f"{HOME} 50000 198.51.100.10 22")
+    fence = ruleset(services=FENCED_SSH)
+    assert check_lockout(fence, replace(fence, interfaces=()), ssh, ()) == ()
+    for family, refused in ((Family.IPV4, 1), (Family.IPV6, 0)):
+        said = check_lockout(fence, replace(fence, interfaces=()), ssh, (), unfenced=[family])
+        assert len(said) == refused
+
+
+def test_a_party_has_a_network() -> None:
+    found = networks([flow("20.0.1.7"), flow("20.0.1.9"), flow("2a00:1:2:3::9")])
+    assert found == space("20.0.1.0/24", "2a00:1:2::/48")

@@ -109,9 +109,9 @@ def test_who_is_connected_by_ssh_is_not_shut_out_unasked(fenced: Machine) -> Non
     planned, refused = fenced.ok("plan", "--offline"), fenced.run("apply")
 
     said = f"The plan would deny {FOREIGN[0]}, from where this SSH session comes, on port 22/tcp"
-    assert said in planned.err
+    assert said in planned.said
     assert (refused.code, refused.out) == (3, "")
-    assert said in refused.err
+    assert said in refused.said
     assert "--accept ssh" in refused.err
     assert fenced.fence() == fence
     assert len(fenced.generations()) == 1
@@ -148,3 +148,24 @@ def test_most_of_those_who_talk_are_not_shut_out_unasked(fenced: Machine) -> Non
     fenced.ok("refresh", "--accept", "live-sources")
     assert fenced.gets_in(GONE, COME) == [False, True]
     assert GONE in fenced.tool("conntrack", "-L")
+
+
+def test_an_unattended_run_applies_what_blocks_nobody_who_talks(fenced: Machine) -> None:
+    callers = [GONE, "61.255.2.2", "61.255.3.3", JAPANESE[0]]
+    for caller in callers:
+        fenced.tool(
+            *("conntrack", "-I", "-p", "udp", "-s", caller, "-d", "127.0.0.1"),
+            *("--sport", "5060", "--dport", "5060", "-t", "300", "-u", "SEEN_REPLY,ASSURED"),
+        )
+    fenced.serve("JP", japan_later())
+
+    done = fenced.run("refresh", "--unattended")
+
+    assert done.code == 5
+    assert "Nobody was blocked who was allowed before" in done.err
+    assert "The plan would deny 3 of the 4 sources that now talk" in done.err
+    beside = "61.255.99.1"
+    assert fenced.gets_in(*callers, COME, beside) == [True] * 5 + [False]
+    fenced.tool("conntrack", "-F")
+    fenced.ok("refresh", "--unattended")
+    assert fenced.gets_in(*callers, COME) == [False, False, False, True, True]
