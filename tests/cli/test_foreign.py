@@ -41,6 +41,13 @@ def own_chain(made: Machine, name: str) -> list[str]:
     return [line for line in mangle(made) if name in line]
 
 
+@pytest.fixture
+def classic(tmp_path: Path) -> Iterator[Machine]:
+    """A machine whose fence ipset holds."""
+    with machine(tmp_path, "ipset") as made:
+        yield made
+
+
 def test_a_table_of_somebody_else_is_not_taken_for_ours(fresh: Machine) -> None:
     fresh.tool("nft", SCRIPT)
     before = listing(fresh)
@@ -51,7 +58,7 @@ def test_a_table_of_somebody_else_is_not_taken_for_ours(fresh: Machine) -> None:
     assert "set whitelist in the table inet geofence" in refused.err
     assert "chain input in the table inet geofence" in refused.err
     assert "or pass --accept foreign." in refused.err
-    assert "or pass --accept foreign." in fresh.ok("plan").err
+    assert "or pass --accept foreign." in fresh.run("plan").said
     assert listing(fresh) == before
     assert fresh.generations() == []
     fresh.ok("refresh", "--accept", "foreign")
@@ -79,18 +86,19 @@ def test_a_fence_whose_record_was_lost_is_ours_all_the_same(fresh: Machine) -> N
     assert "is gone" in fresh.ok("remove").out
 
 
+def test_nor_is_one_that_others_have_emptied(classic: Machine) -> None:
+    classic.ok("refresh")
+    shutil.rmtree(classic.state)
+    for program in FAMILIES:
+        classic.tool(program, "-t", "mangle", "-F")
+    classic.ok("refresh")
+
+
 def test_what_comes_into_our_table_later_is_cleared_away(one: Machine) -> None:
     one.ok("refresh")
     one.tool("nft", "add set inet geofence whitelist { type ipv4_addr; }")
     one.ok("refresh")
     assert "whitelist" not in listing(one)
-
-
-@pytest.fixture
-def classic(tmp_path: Path) -> Iterator[Machine]:
-    """A machine whose fence ipset holds."""
-    with machine(tmp_path, "ipset") as made:
-        yield made
 
 
 def test_a_chain_that_only_others_lead_to_stays(classic: Machine) -> None:

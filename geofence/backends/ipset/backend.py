@@ -83,7 +83,7 @@ class IpsetBackend:
             tuple(debris),
             frozenset(fenced),
             frozenset(guarded),
-            tuple(name for tool, table in tables for name in _foreign(tool, table)),
+            () if held else _foreign(tables),
         )
 
     def commit(self, plan: Plan) -> None:
@@ -153,9 +153,15 @@ def _rules_reached(sets: KernelSets) -> Iterator[None]:
         ) from error
 
 
-def _foreign(tool: Tool, table: Table) -> Iterator[str]:
-    for chain in others.foreign(table.chains, table.rules):
-        yield f"chain {chain} in the table mangle of {tool.name}"
+def _foreign(tables: Iterable[tuple[Tool, Table]]) -> tuple[str, ...]:
+    """All chains, where neither a rule nor a set shows that geofence made any of them."""
+    found = [
+        (f"chain {chain} in the table mangle of {tool.name}", table.rules)
+        for tool, table in tables
+        for chain in table.chains
+    ]
+    telling = others.tell_ours(rule for _, rules in found for rule in rules)
+    return () if telling else tuple(name for name, _ in found)
 
 
 def _check_kind(header: SetHeader, key: SetKey) -> None:

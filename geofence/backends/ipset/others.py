@@ -21,15 +21,15 @@ def of_others(
         entered: those of them that the kernel's chains lead to.
         rules: of every chain of the table, by its name.
     """
-    telling = {name for name in named if any(_OWN_SET in rule for rule in rules.get(name, ()))}
+    telling = {name for name in named if tell_ours(rules.get(name, ()))}
     own = _led_to({*entered, *telling}, named, rules)
     outside = rules.keys() - set(named)
     return frozenset(_led_to(outside, named, rules) - outside - own)
 
 
-def foreign(chains: Iterable[str], own_rules: Iterable[str]) -> tuple[str, ...]:
-    """Name all chains where no rule looks into a set of geofence's: they may be anybody's."""
-    return () if any(_OWN_SET in rule for rule in own_rules) else tuple(chains)
+def tell_ours(rules: Iterable[str]) -> bool:
+    """Whether rules show that geofence made them: one looks into a set of geofence's."""
+    return any(_OWN_SET in rule for rule in rules)
 
 
 def _led_to(
