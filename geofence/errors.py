@@ -11,6 +11,7 @@
     │   └── LockError             1  its file system has no locks
     ├── BackendError              1  the kernel or a program of the backend said no
     │   ├── BackendUnavailable    1  privilege, program or kernel support is missing
+    │   │   └── PrivilegeError    1  the command needs root
     │   └── UntidyError           1  what was wanted is in the kernel, and something former too
     ├── VerificationError         1  the kernel does not hold what was committed
     ├── LabError                  1  a step of the demo or of a test's network failed
@@ -84,6 +85,10 @@ class BackendError(GeofenceError):
 
 class BackendUnavailable(BackendError):  # noqa: N818 - says what is the case, not that it is an error
     """Privilege, a program or kernel support is missing; the message names the remedy."""
+
+
+class PrivilegeError(BackendUnavailable):
+    """A command needs root, and is not run as root; nothing was read or changed."""
 
 
 class UntidyError(BackendError):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from geofence.connections import Fenced
+from geofence.kernel_ruleset import Held, decide_now
 from geofence.local_networks import LINK_LOCAL, where_trusted
 from geofence.merge import blocklist_space, exception_space
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy, Ports, Service
 from geofence.model.prefixes import AddressSpace, Family, address_text
-from geofence.model.ruleset import Action, LocalNetwork, Role, Ruleset, SourceIn
+from geofence.model.ruleset import Action, LocalNetwork, Role, Ruleset, SetKey, SourceIn
 from geofence.verdict import Decision, Packet, decide
 
 
@@ -56,7 +58,7 @@ def countries_of(
     )
 
 
-def parts(asked: Iterable[Ports], services: Iterable[Service]) -> tuple[Ports, ...]:
+def parts(asked: Iterable[Ports], services: Iterable[Service | Fenced]) -> tuple[Ports, ...]:
     """The ranges, cut where those of services begin and end: all of a part is decided alike."""
     fenced = [ports for service in services for ports in service.ports]
     return tuple(part for ports in asked for part in _cut(ports, fenced))
@@ -94,6 +96,56 @@ def explain(
     service = next(s for s in policy.services if s.name == decision.service.name)
     because, hint = _because(question, service, decision)
     return Explanation(ports, service.name, decision.action, because, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the kernel does now with a new packet from an address to some ports."""
+
+    service: str | None
+    """None: these ports are not fenced, or there is no fence."""
+    action: Action
+    because: str
+    """One clause."""
+    fenced: bool = True
+    """Whether the kernel holds a fence for the address's family."""
+
+
+def explain_now(
+    fences: Iterable[Held], source: tuple[Family, int], ports: Ports, expected: Explanation
+) -> Answer:
+    """Return what the kernel does now with a new packet from outside, and why.
+
+    Args:
+        fences: what the kernel holds.
+        source: family and address.
+        ports: the packet's destination ports, which are decided alike.
+        expected: what the rules and lists on disk say; their reason holds where they agree.
+    """
+    family, address = source
+    decision, fence = decide_now(fences, Packet(family, ports.protocol, address, ports.first))
+    if fence is None:
+        return Answer(None, decision.action, f"there is no fence for {family}", fenced=False)
+    service = decision.service.name if decision.service else None
+    if (service, decision.action) == (expected.service, expected.action):
+        return Answer(service, decision.action, expected.because)
+    return Answer(service, decision.action, _seen(fence.ruleset, decision, family))
+
+
+def _seen(ruleset: Ruleset, decision: Decision, family: Family) -> str:
+    """The kernel's own reason, where the rules on disk have another."""
+    service = decision.service
+    if service is None:
+        return "the kernel fences no service with this port"
+    match decision.rule.match if decision.rule else None:
+        case SourceIn(role, group):
+            return f"the kernel's set {SetKey(role, group, family).name} holds it"
+    asked = (
+        SetKey(Role.EXCEPTION, service.name, family),
+        SetKey(Role.ALLOW, service.allow_group, family),
+    )
+    names = " and ".join(key.name for key in asked if key in ruleset.sets)
+    return f"neither of the kernel's sets {names} holds it"
 
 
 def _because(question: _Question, service: Service, decision: Decision) -> tuple[str, str]:

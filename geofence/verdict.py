@@ -63,6 +63,8 @@ class Packet:
     """Whether its flow carries the fence's mark."""
     helper: str = ""
     """The conntrack helper that announced its flow; empty for none."""
+    answers: bool = False
+    """Whether it is in the reply direction of its flow, with or without that mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ def _matches(match: Match, ruleset: Ruleset, packet: Packet) -> bool:  # noqa: P
         case Reply():
             return packet.reply
         case Admitted():
-            return packet.admitted and not packet.reply
+            return packet.admitted and not (packet.reply or packet.answers)
         case ExpectedBy(helper):
             return packet.helper in (helper, UNKNOWN_HELPER)
     return isinstance(match, Anything)

@@ -45,7 +45,8 @@ def promised(packet: Packet, who: str) -> Action:
     trusted = packet.interface == "lo" or packet.interface.startswith("wg")
     if fenced == {""} or trusted or not packet.to_this_host:
         return Action.PASS
-    if packet.reply or packet.admitted or who == "allowed":
+    admitted = packet.admitted and not packet.answers
+    if packet.reply or admitted or who == "allowed":
         return Action.PASS
     if who == "local" and packet.interface == "eth0":
         return Action.PASS
@@ -68,6 +69,7 @@ PORTS = st.none() | st.sampled_from([22, 5059, 5060, 5061, 5062, 9999, 10000, 20
         PORTS,
         st.booleans(),
         st.booleans(),
+        answers=st.booleans(),
     ),
 )
 def test_every_packet_is_decided_as_promised(who: str, packet: Packet) -> None:

@@ -23,7 +23,7 @@ class Applied:
     replaced: tuple[str, ...] = ()
     """Other backends whose fence was taken away once this one stood."""
     untidy: str = ""
-    """Why some of what is former is still there, out of use; empty if none is."""
+    """Why some of what is former is still there; empty if none is."""
 
 
 def plan_for(backend: Backend, desired: Ruleset) -> Plan:
@@ -58,8 +58,18 @@ def apply_ruleset(backend: Backend, desired: Ruleset) -> Applied:
     """
     plan = plan_for(backend, desired)
     untidy = "" if plan.is_empty else _commit(backend, plan)
-    replaced = tuple(other.name for other in others(backend) if _cleared(other))
-    return Applied(plan, replaced, untidy)
+    replaced: list[str] = []
+    left = [untidy] if untidy else []
+    for other in others(backend):
+        try:
+            if _cleared(other):
+                replaced.append(other.name)
+        except BackendError as error:  # as where the units may do less than who put it there
+            left.append(
+                f"The fence of the backend {other.name} could not be taken away, and blocks what "
+                f"it did: {error} Run 'sudo geofence apply' in a shell."
+            )
+    return Applied(plan, tuple(replaced), " ".join(left))
 
 
 def _commit(backend: Backend, plan: Plan) -> str:
@@ -119,6 +129,15 @@ def fence_stands() -> bool:
         BackendError: they may enter one that cannot be read.
     """
     return any(_seen(registry.load(name)).fenced for name in registry.MODULES)
+
+
+def foreign_objects() -> tuple[str, ...]:
+    """Objects under geofence's names, in whichever backend, that somebody else must have made.
+
+    Raises:
+        BackendError: there may be some that cannot be read.
+    """
+    return tuple(name for each in registry.MODULES for name in _seen(registry.load(each)).foreign)
 
 
 def _seen(backend: Backend) -> Observed:

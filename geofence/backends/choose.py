@@ -18,15 +18,19 @@ class Chosen(NamedTuple):
     why: str
 
 
-def choose(choice: BackendChoice, because: str = "as the rules say") -> Chosen:
+def choose(
+    choice: BackendChoice, because: str = "as the rules say", holder: str | None = None
+) -> Chosen:
     """The backend that is asked for.
 
     ``auto`` takes the first that can work here and has no rival; where all have one, the first that
-    can work.
+    can work. The one that holds the fence already comes first of all: a fence that moves to and fro
+    would be out of somebody's reach each time.
 
     Args:
         choice: what is asked for.
         because: who asks, to follow the name of the backend.
+        holder: name of the backend that holds the fence already, if any does.
 
     Raises:
         BackendUnavailable: it cannot work here; the message names what is missing.
@@ -35,7 +39,7 @@ def choose(choice: BackendChoice, because: str = "as the rules say") -> Chosen:
         return _named(choice, because)
     able: list[Backend] = []
     against: list[str] = []
-    for name in registry.MODULES:
+    for name in _ranked(holder):
         backend = registry.load(name)
         obstacle = backend.obstacle()
         if obstacle is None:
@@ -52,6 +56,10 @@ def choose(choice: BackendChoice, because: str = "as the rules say") -> Chosen:
 def others(backend: Backend) -> Iterator[Backend]:
     """The backends that are not the one given."""
     return (registry.load(name) for name in registry.MODULES if name != backend.name)
+
+
+def _ranked(holder: str | None) -> list[str]:
+    return sorted(registry.MODULES, key=lambda name: name != holder)
 
 
 def _named(choice: BackendChoice, because: str) -> Chosen:

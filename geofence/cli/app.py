@@ -14,10 +14,12 @@ from typing import Annotated
 import typer
 
 from geofence import __version__
+from geofence.cli.commands import ForReaders, ForRoot, ForStateReaders, Verbs
 from geofence.errors import ExitCode, GeofenceError, UsageError
 
 app = typer.Typer(
     name="geofence",
+    cls=Verbs,
     help="Only those whom you mean may reach SIP and RTP.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -114,16 +116,22 @@ Compare = Annotated[
 ]
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForReaders, rich_help_panel=_DAILY)
 def plan(  # noqa: PLR0913 - an option each
     context: typer.Context,
     *,
-    full: Annotated[bool, typer.Option("--full", help="Show every prefix.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show every prefix, rule and source.")
+    ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Use the lists at hand.")] = False,
     accept: Accept = None,
     compare_mirrors: Compare = False,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 6 if something would change.")
+        bool,
+        typer.Option(
+            "--exit-code",
+            help="Exit with 3 if a guard would refuse it, else with 6 if something would change.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -151,11 +159,13 @@ def plan(  # noqa: PLR0913 - an option each
         print_json(plan_json(report))
     else:
         show_plan(screen, report, full=full)
+    if exit_code and report.refusals:
+        raise typer.Exit(ExitCode.REFUSED)
     if exit_code and not report.plan.is_empty:
         raise typer.Exit(ExitCode.CHANGES)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def refresh(  # noqa: PLR0913 - an option each
     context: typer.Context,
     *,
@@ -196,7 +206,7 @@ def refresh(  # noqa: PLR0913 - an option each
     finish(screen, report, as_json=as_json)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def apply(
     context: typer.Context,
     *,
@@ -228,7 +238,7 @@ def apply(
     finish(Screen(), report, as_json=as_json, reminder=reminder if seconds else "")
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def confirm(context: typer.Context) -> None:
     """Keep what 'apply --confirm-within' applied.
 
@@ -241,7 +251,7 @@ def confirm(context: typer.Context) -> None:
     Screen().say("Confirmed: the fence stays.", "green")
 
 
-@app.command(rich_help_panel=_ASK)
+@app.command(cls=ForStateReaders, rich_help_panel=_ASK)
 def history(context: typer.Context, *, as_json: Json = False) -> None:
     """List what was in force when, why, and how it differed from what was before.
 
@@ -258,7 +268,7 @@ def history(context: typer.Context, *, as_json: Json = False) -> None:
         show_history(Screen(), found)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def rollback(
     context: typer.Context,
     number: Annotated[
@@ -288,7 +298,7 @@ def rollback(
     finish(Screen(), report, as_json=as_json)
 
 
-@app.command(hidden=True)
+@app.command(cls=ForRoot, hidden=True)
 def watch_probation(
     context: typer.Context,
     token: str,
@@ -300,8 +310,15 @@ def watch_probation(
     watch(context.obj, token, seconds)
 
 
-@app.command(rich_help_panel=_ASK)
-def status(context: typer.Context, *, as_json: Json = False) -> None:
+@app.command(cls=ForRoot, rich_help_panel=_ASK)
+def status(
+    context: typer.Context,
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show sets, rules, sources and all lists.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show the fence: whether it stands, what it turned away, how old its lists are.
 
     Exits with 1 if there is no fence, or none for IPv4 or IPv6, and with 6 if the kernel differs
@@ -317,7 +334,7 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
     if as_json:
         print_json(status_json(report))
     else:
-        show_status(Screen(), report)
+        show_status(Screen(), report, full=full)
     if report.wrong_rules:
         raise report.wrong_rules
     if report.unfenced:
@@ -326,7 +343,7 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.CHANGES)
 
 
-@app.command(rich_help_panel=_ASK)
+@app.command(cls=ForReaders, rich_help_panel=_ASK)
 def why(
     context: typer.Context,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="An IPv4 or IPv6 address.")],
@@ -344,7 +361,7 @@ def why(
     from geofence.cli.progress import watching
     from geofence.cli.screen import Screen, print_json
     from geofence.cli.why_view import show_why, why_json
-    from geofence.operations.look import why as look
+    from geofence.operations.why import why as look
 
     screen, source = Screen(), parse_address(address)
     with watching(screen) as watch:
@@ -360,7 +377,7 @@ Names = Annotated[
 ]
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def allow(
     context: typer.Context, names: Names, *, accept: Accept = None, as_json: Json = False
 ) -> None:
@@ -373,7 +390,7 @@ def allow(
     _switch(context, names, accept, enabled=True, as_json=as_json)
 
 
-@app.command(rich_help_panel=_DAILY)
+@app.command(cls=ForRoot, rich_help_panel=_DAILY)
 def revoke(
     context: typer.Context, names: Names, *, accept: Accept = None, as_json: Json = False
 ) -> None:
@@ -406,7 +423,7 @@ def _switch(
     finish(screen, report, as_json=as_json)
 
 
-@app.command(rich_help_panel=_MACHINERY)
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
 def restore(context: typer.Context, *, as_json: Json = False) -> None:
     """Bring back the last good fence without network: what runs at boot.
 
@@ -421,7 +438,7 @@ def restore(context: typer.Context, *, as_json: Json = False) -> None:
     finish(Screen(), told(site, "restore", lambda: run(site)), as_json=as_json)
 
 
-@app.command(rich_help_panel=_MACHINERY)
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
 def repair(
     context: typer.Context,
     *,
@@ -457,7 +474,7 @@ geofence-reassert-late.service geofence-repair.timer geofence-refresh.timer geof
   rm /etc/cron.d/geofence    (if cron does it)"""
 
 
-@app.command(rich_help_panel=_MACHINERY)
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
 def remove(context: typer.Context, *, as_json: Json = False) -> None:
     """Take all of geofence out of the kernel; rules and lists on disk stay.
 
@@ -476,7 +493,7 @@ def remove(context: typer.Context, *, as_json: Json = False) -> None:
         Screen().say("There was no fence.")
 
 
-@app.command(rich_help_panel=_MACHINERY)
+@app.command(cls=ForRoot, rich_help_panel=_MACHINERY)
 def daemon(
     context: typer.Context,
     *,

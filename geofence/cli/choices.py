@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from geofence.errors import UsageError
@@ -21,19 +22,40 @@ def backend_choice(text: str | None) -> BackendChoice | None:
 
 
 def parse_address(text: str) -> tuple[Family, int]:
-    """An address of either family; an IPv4 address mapped into IPv6 counts as IPv4."""
+    """An address of either family; an IPv4 address mapped into IPv6 counts as IPv4.
+
+    A port after it, as logs write it, is passed over: it is the sender's own, which no rule asks
+    for.
+    """
     from netaddr import IPAddress
     from netaddr.core import AddrFormatError
 
     try:
-        address = IPAddress(text, flags=0)
+        address = IPAddress(_without_port(text), flags=0)
     except (AddrFormatError, ValueError):
-        raise UsageError(
-            f"{text!r} is no address; give one such as 203.0.113.7 or 2001:db8::7."
-        ) from None
+        from geofence.policy.problems import plain
+
+        like = "one such as 203.0.113.7 or 2001:db8::7"
+        give = like if plain(text) == text else f"{plain(text)}, in ASCII"
+        raise UsageError(f"{text!r} is no address; give {give}.") from None
     if address.is_ipv4_mapped():
         address = address.ipv4()
     return (Family.IPV4 if address.version == 4 else Family.IPV6), int(address)  # noqa: PLR2004 - IP
+
+
+_WITH_PORT = re.compile(
+    r"(\d+\.\d+\.\d+\.\d+):(\d{1,5})|\[([^][]*:[^][]*)\](?::(\d{1,5}))?", re.ASCII
+)
+"""``192.0.2.1:5060``, ``[2001:db8::1]:5060`` and ``[2001:db8::1]``."""
+_HIGHEST_PORT = 65_535
+
+
+def _without_port(text: str) -> str:
+    found = _WITH_PORT.fullmatch(text)
+    if found is None:
+        return text
+    ipv4, port, ipv6, other = found.groups()
+    return text if int(port or other or 0) > _HIGHEST_PORT else ipv4 or ipv6
 
 
 def parse_seconds(text: str | None) -> int:

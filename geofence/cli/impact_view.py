@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from geofence.cli.screen import Screen
+from geofence.cli.status_notes import sources_json, unnamed_note
 from geofence.figures import plural
 from geofence.flows.impact import Impact, Touched, by_source
 from geofence.model.prefixes import address_text
@@ -21,6 +22,8 @@ def show_impact(screen: Screen, impact: Impact) -> None:
     ):
         if touched:
             screen.say(f"{plural(len(touched), 'live flow')} {what}: {_whose(touched)}")
+    if impact.unnamed:
+        screen.note(unnamed_note(impact.unnamed), "yellow")
 
 
 def impact_json(impact: Impact | None) -> dict[str, object] | None:
@@ -31,6 +34,7 @@ def impact_json(impact: Impact | None) -> dict[str, object] | None:
         "sources_talking": impact.talking,
         "denied": _sources(impact.denied),
         "admitted": _sources(impact.admitted),
+        "unnamed_peers": sources_json(impact.unnamed),
     }
 
 

@@ -11,15 +11,16 @@ from geofence.figures import age, size
 from geofence.model.prefixes import Family
 from geofence.operations.report import ListOutcome, ListReport
 
-_HEADINGS = ("list", "state", ">IPv4 addresses", ">IPv6", ">change", ">checked", "from")
+_HEADINGS = ("list", "state", ">IPv4 addresses", ">IPv6", ">checked", ">change", "from")
 _STYLES = {ListOutcome.KEPT: "yellow", ListOutcome.MISSING: "red"}
 
 
 def list_rows(
-    lists: Iterable[ListReport], now: datetime
+    lists: Iterable[ListReport], now: datetime, *, full: bool = True, change: bool = False
 ) -> tuple[tuple[str, ...], list[tuple[Styled, ...]]]:
-    """Headings and rows of the table of lists."""
-    return _HEADINGS, [_row(report, now) for report in lists]
+    """Headings and rows of the table of lists; in full, what changed and the sources as well."""
+    columns = len(_HEADINGS) - (0 if full else 1 if change else 2)
+    return _HEADINGS[:columns], [_row(report, now)[:columns] for report in lists]
 
 
 def list_json(report: ListReport) -> dict[str, object]:
@@ -54,8 +55,8 @@ def _row(report: ListReport, now: datetime) -> tuple[Styled, ...]:
         (str(report.outcome), _STYLES.get(report.outcome, "")),
         size(report.space.ipv4),
         size(report.space.ipv6),
-        _change(report),
         age(checked, now) if checked else "never",
+        _change(report),
         ", ".join(public(part.url) for part in report.provenance),
     )
 

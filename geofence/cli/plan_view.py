@@ -8,29 +8,26 @@ from datetime import UTC, datetime
 from geofence.cli.impact_view import impact_json, show_impact
 from geofence.cli.list_view import list_json, list_rows
 from geofence.cli.screen import Screen, Styled
-from geofence.figures import addresses, plural
+from geofence.figures import addresses, plural, size
+from geofence.flows.impact import by_source
 from geofence.model.plan import Plan, SetChange
-from geofence.model.prefixes import PrefixSet
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.operations.report import PlanReport
+from geofence.plan.by_country import ELSEWHERE, CountryChange
+from geofence.policy.countries import country_name
 
 _SHOWN = 5
 """Prefixes shown of each set and sign, the broadest first, unless all are asked for."""
 
 
 def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
-    """The whole plan, then one closing line."""
+    """What the plan means for callers, the plan itself, then whether it would be refused."""
     plan = report.plan
     screen.say(f"Backend: {report.backend}")
+    _show_meaning(screen, report)
     if plan.set_changes:
-        screen.say("\nSets", "bold")
-        screen.table(
-            ("set", ">prefixes now", ">then", ">addresses added", ">addresses removed"),
-            (_set_row(change) for change in plan.set_changes),
-        )
-        for change in plan.set_changes:
-            for line, style in _prefix_lines(change, full=full):
-                screen.say(line, style)
-    if plan.rules_differ:
+        _show_sets(screen, plan, full=full)
+    if plan.rules_differ and full:
         _show_rules(screen, plan)
     if plan.observed.debris:
         screen.say("\nLeft behind by a killed run, to be cleared away", "bold")
@@ -38,13 +35,64 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
             screen.say(f"  - {name}", "red")
     if report.lists:
         screen.say("\nLists", "bold")
-        screen.table(*list_rows(report.lists, datetime.now(UTC)))
-    if report.impact is not None:
-        show_impact(screen, report.impact)
+        screen.table(*list_rows(report.lists, datetime.now(UTC), full=full, change=True))
+    refusals = tuple(map(str, report.refusals))
     for note in report.notes:
-        screen.note(note, "yellow")
+        if note not in refusals:
+            screen.note(note, "yellow")
     screen.say("")
     screen.say(closing_line(plan), "bold")
+    for refusal in refusals:
+        screen.say(f"'geofence {report.next_run}' would be refused: {refusal}", "bold red")
+
+
+def _show_sets(screen: Screen, plan: Plan, *, full: bool) -> None:
+    screen.say("\nSets", "bold")
+    screen.table(
+        ("set", ">prefixes now", ">then", ">addresses added", ">addresses removed"),
+        (_set_row(change) for change in plan.set_changes),
+    )
+    for change in plan.set_changes:
+        for line, style in _prefix_lines(change, full=full):
+            screen.say(line, style)
+
+
+def _show_meaning(screen: Screen, report: PlanReport) -> None:
+    """Whose addresses are allowed or blocked, and who of those who talk now."""
+    if report.countries:
+        screen.say("\nWhat it means", "bold")
+    for each in report.countries:
+        parts = [
+            f"{_space(space)} {what}"
+            for space, what in ((each.allowed, "allowed"), (each.blocked, "blocked"))
+            if space
+        ]
+        screen.say(f"  {_country(each.country)}: {', '.join(parts)}")
+    impact = report.impact
+    if impact is None:
+        return
+    if report.plan.is_empty and not impact.talking:
+        return
+    denied, admitted = (by_source(some) for some in (impact.denied_live, impact.admitted_live))
+    screen.say(
+        f"  Talking now: {plural(impact.talking, 'source')}, of which {len(denied):,} would be "
+        f"blocked; {len(admitted):,} more would be allowed."
+    )
+    show_impact(screen, impact)
+
+
+def _country(code: str) -> str:
+    return f"{country_name(code)} ({code})" if code != ELSEWHERE else "in no country list"
+
+
+def _space(space: AddressSpace) -> str:
+    """``65,536 IPv4 addresses and 12 /48``."""
+    parts = []
+    if space.ipv4:
+        parts.append(plural(space.ipv4.size, "IPv4 address", "IPv4 addresses"))
+    if space.ipv6:
+        parts.append(f"{size(space.ipv6)} of IPv6")
+    return " and ".join(parts)
 
 
 def closing_line(plan: Plan) -> str:
@@ -71,8 +119,21 @@ def plan_json(report: PlanReport) -> dict[str, object]:
         "debris": list(plan.observed.debris),
         "lists": [list_json(entry) for entry in report.lists],
         "live": impact_json(report.impact),
+        "countries": [_country_json(each) for each in report.countries],
+        "refusals": [
+            {"guard": str(each.guard), "accept": each.accept, "why": str(each)}
+            for each in report.refusals
+        ],
         "notes": list(report.notes),
         "summary": closing_line(plan),
+    }
+
+
+def _country_json(change: CountryChange) -> dict[str, object]:
+    return {
+        "country": change.country or None,
+        "addresses_allowed": {str(family): change.allowed[family].size for family in Family},
+        "addresses_blocked": {str(family): change.blocked[family].size for family in Family},
     }
 
 

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from geofence.cli.fence_view import fence_json, no_fence
 from geofence.cli.list_view import list_json, list_rows
 from geofence.cli.screen import Screen
-from geofence.figures import age, moment
+from geofence.cli.status_notes import sources_json, status_notes, surroundings_json
+from geofence.figures import age, moment, span
 from geofence.model.policy import besides_loopback
-from geofence.model.prefixes import address_text
-from geofence.operations.report import StatusReport
+from geofence.model.prefixes import Family, address_text
+from geofence.operations.report import ListReport, StatusReport
 from geofence.state.journal import Ended, Outcome, Probation
 
 _TOLD_BY_RULES = ("exceptions", "exceptions_waiting", "exceptions_off", "lists", "stale")
 
 
-def show_status(screen: Screen, report: StatusReport) -> None:
-    """Whether the fence stands, what it turned away, and how old its lists are."""
+_WIDTH = 80
+"""Columns of a screen that shows each line as one."""
+_MOST_LISTS = 8
+"""Lists that are shown one by one; a host with names of many trunks has more."""
+_MOST_DIFFERENCES = 3
+
+
+def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> None:
+    """Whether the fence stands, what it turned away, how old its lists are; the verdict again."""
     now = datetime.now(UTC)
     screen.say(*_headline(report))
-    screen.say(f"Backend: {report.backend}")
-    if report.applied_at:
-        screen.say(
-            f"Generation {report.generation}, applied {age(report.applied_at, now)} "
-            f"({moment(report.applied_at)}) by {report.reason}"
-        )
+    _show_differences(screen, report, full=full)
+    _show_generation(screen, report, now)
     if report.probation:
         screen.say(_probation(report.probation, over=report.probation_over), "bold yellow")
     if report.last:
@@ -34,25 +39,78 @@ def show_status(screen: Screen, report: StatusReport) -> None:
         unknown = "The rules do not load, so nothing is known of exceptions and lists."
         screen.say(unknown, "bold yellow")
     else:
-        _show_exceptions(screen, report)
+        _show_exceptions(screen, report, full=full)
     _show_trusted(screen, report)
-    for line in report.drift:
+    _show_services(screen, report, now)
+    if full:
+        _show_kernel(screen, report)
+    if not report.wrong_rules:
+        _show_lists(screen, report, now, full=full)
+    for note in status_notes(report):
+        screen.note(note, "yellow")
+    screen.say(*_headline(report))
+
+
+def _show_differences(screen: Screen, report: StatusReport, *, full: bool) -> None:
+    if len(report.unfenced) == len(Family) and not full:
+        return  # all of it differs
+    known = report.drift
+    # Sets come first and what a killed run left last; rules between them may be a hundred.
+    shown = known if full or len(known) <= _MOST_DIFFERENCES else (*known[:2], known[-1])
+    for line in shown:
         screen.say(f"  {line}", "red")
-    screen.say("")
+    if len(shown) < len(report.drift):
+        more = len(report.drift) - len(shown)
+        screen.say(f"  and {more:,} more ('geofence status --full' shows them)", "red")
+
+
+def _show_generation(screen: Screen, report: StatusReport, now: datetime) -> None:
+    if report.applied_at:
+        screen.say(
+            f"Generation {report.generation}, applied {age(report.applied_at, now)} "
+            f"({moment(report.applied_at)}) by {report.reason}"
+        )
+    if report.rules_edited:
+        edited = (
+            "The rules or lists on disk mean another fence: 'geofence plan --offline' shows it."
+        )
+        screen.say(edited, "bold yellow")
+    screen.say(f"Backend: {report.backend}")
+
+
+def _show_services(screen: Screen, report: StatusReport, now: datetime) -> None:
+    since = f" in {span(now - report.counting_since)}" if report.counting_since else ""
     screen.table(
-        ("service", "ports", ">packets dropped", ">octets"),
+        ("service", "ports", f">packets dropped{since}", ">bytes"),
         (
             (s.name, " ".join(s.ports), f"{s.dropped.packets:,}", f"{s.dropped.octets:,}")
             for s in report.services
         ),
     )
-    screen.say("")
+
+
+def _show_kernel(screen: Screen, report: StatusReport) -> None:
+    """What the kernel holds, set by set and rule by rule."""
     screen.table(("set", ">prefixes"), ((name, f"{n:,}") for name, n in report.sets.items()))
-    if not report.wrong_rules:
-        screen.say("")
-        screen.table(*list_rows(report.lists, now))
-    for note in (*report.stale, *report.notes):
-        screen.note(note, "yellow")
+    screen.say("Rules in the kernel:")
+    for line in report.rules:
+        screen.say(f"  {line}")
+
+
+def _show_lists(screen: Screen, report: StatusReport, now: datetime, *, full: bool) -> None:
+    lists = report.lists if full else _telling(report.lists)
+    screen.table(*list_rows(lists, now, full=full))
+    if len(lists) < len(report.lists):
+        more = len(report.lists) - len(lists)
+        screen.say(f"and {more} more lists ('geofence status --full' shows them)")
+
+
+def _telling(lists: tuple[ListReport, ...]) -> tuple[ListReport, ...]:
+    """Those with something wrong, and as many of the others as are shown."""
+    wrong = [each for each in lists if each.is_absent or each.problem]
+    others = [each for each in lists if each not in wrong]
+    shown = (*wrong, *others[: max(0, _MOST_LISTS - len(wrong))])
+    return tuple(each for each in lists if each in shown)
 
 
 def status_json(report: StatusReport) -> dict[str, object]:
@@ -82,6 +140,12 @@ def _status_json(report: StatusReport) -> dict[str, object]:
         "interfaces": list(report.interfaces),
         "local_networks": list(map(str, report.local)),
         "crowd": _crowd_json(report),
+        "rules_edited": report.rules_edited,
+        "restorable": report.restorable,
+        "counting_since": report.counting_since.isoformat() if report.counting_since else None,
+        "outliving": _sources_json(report, "outliving"),
+        "unnamed_peers": _sources_json(report, "unnamed"),
+        **surroundings_json(report.surroundings),
         "sets": dict(report.sets),
         "exceptions": list(report.exceptions.names),
         "exceptions_waiting": [
@@ -102,31 +166,37 @@ def _status_json(report: StatusReport) -> dict[str, object]:
     }
 
 
-_MOST_NETWORKS = 6
-"""Networks that a line names; a container platform may have hundreds."""
-
-
 def _show_trusted(screen: Screen, report: StatusReport) -> None:
     if besides_loopback(report.interfaces):
         screen.say(f"Trusted interfaces, never fenced: {', '.join(report.interfaces)}")
     if report.local:
-        screen.say(f"Local networks, each let in by its interface: {_local(report)}")
-    if report.crowd:
-        screen.note(str(report.crowd), "bold yellow")
+        screen.say(_fitted("Local networks: ", map(str, report.local)))
 
 
-def _local(report: StatusReport) -> str:
-    named = ", ".join(map(str, report.local[:_MOST_NETWORKS]))
-    more = len(report.local) - _MOST_NETWORKS
-    return f"{named} and {more} more" if more > 0 else named
+def _fitted(what: str, names: Iterable[str]) -> str:
+    """As many names as fit on a line, and how many more there are."""
+    known = tuple(names)
+    for shown in range(len(known), 0, -1):
+        more = f" and {len(known) - shown} more" if shown < len(known) else ""
+        line = f"{what}{', '.join(known[:shown])}{more}"
+        if len(line) <= _WIDTH:
+            return line
+    return f"{what}{len(known)}"
 
 
 def _crowd_json(report: StatusReport) -> dict[str, object] | None:
-    crowd = report.crowd
+    crowd = report.traffic.crowd if report.traffic else None
     if crowd is None:
         return None
     source = address_text(crowd.family, crowd.address)
     return {"address": source, "flows": crowd.flows, "of": crowd.of, "share": crowd.share}
+
+
+def _sources_json(report: StatusReport, which: str) -> list[dict[str, object]] | None:
+    traffic = report.traffic
+    if traffic is None or traffic.unread:
+        return None
+    return sources_json(traffic.outliving if which == "outliving" else traffic.unnamed)
 
 
 def _probation(probation: Probation, *, over: bool) -> str:
@@ -162,17 +232,22 @@ def _show_ended(screen: Screen, what: str, run: Ended, now: datetime, style: str
     screen.say(line.rstrip(), style)
 
 
-def _show_exceptions(screen: Screen, report: StatusReport) -> None:
+def _show_exceptions(screen: Screen, report: StatusReport, *, full: bool) -> None:
     names, waiting = report.exceptions.names, report.exceptions.waiting
-    screen.say(f"Exceptions in force: {', '.join(names) or 'none'}")
+    listed = _all if full else _fitted
+    screen.say(listed("Exceptions in force: ", names) if names else "Exceptions in force: none")
     for each in waiting:
         screen.say(f"Exception {each.name}: allowed but not in force ({each.why})", "yellow")
     if report.exceptions_off:
-        screen.say(f"Exceptions that are off: {', '.join(report.exceptions_off)}")
+        screen.say(listed("Exceptions that are off: ", report.exceptions_off))
     for name in names:
         if name in report.exceptions_off:
             why = "off in the rules but still in force; 'geofence apply' ends that"
             screen.say(f"Exception {name}: {why}", "yellow")
+
+
+def _all(what: str, names: Iterable[str]) -> str:
+    return f"{what}{', '.join(names)}"
 
 
 def _last_json(last: Outcome | None) -> dict[str, object] | None:
@@ -198,9 +273,11 @@ def _ended_json(run: Ended) -> dict[str, object]:
 
 def _headline(report: StatusReport) -> tuple[str, str]:
     if report.unfenced:
-        return f"{no_fence(report.unfenced)}. 'geofence refresh' makes one.", "bold red"
+        back = f"'geofence restore' brings generation {report.generation} back."
+        what_to_do = back if report.restorable else "'geofence refresh' makes one."
+        return f"{no_fence(report.unfenced)}. {what_to_do}", "bold red"
     if report.drift:
-        return "The fence is not what was applied; 'geofence apply' heals it:", "bold red"
+        return "The fence is not what was applied; 'geofence apply' heals it.", "bold red"
     if report.generation is None:
         return "A fence stands that no generation on this disk records.", "bold yellow"
     if not report.services:

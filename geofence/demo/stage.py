@@ -53,6 +53,7 @@ class Stage(Closing):
                 rules_directory=self._directory / "rules.d",
                 state_directory=self._directory / "state",
                 backend=backend,
+                log_changes=False,
             )
             self.site.rules_directory.mkdir(mode=0o755)
             drop_in = self.site.rules_directory / "demo.toml"

@@ -55,6 +55,8 @@ class Impact:
     """Could not begin before and now could."""
     sources: frozenset[tuple[Family, int]] = frozenset()
     """Those with a live flow to a service that is fenced afterwards, which could begin before."""
+    unnamed: tuple[TouchedSource, ...] = ()
+    """Peers that this host contacts from fenced ports, and that no rule allows afterwards."""
 
     @property
     def talking(self) -> int:

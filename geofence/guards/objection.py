@@ -29,6 +29,8 @@ class Guard(StrEnum):
     """The plan would deny the SSH session it is applied from."""
     LIVE_SOURCES = "live-sources"
     """The plan would deny most of those who now talk to the fenced ports."""
+    FOREIGN = "foreign"
+    """The kernel holds what another program made under geofence's names."""
     OPEN = "open"
     """The rules would let in nearly everybody."""
     SHUT_OUT = "shut-out"
@@ -37,7 +39,8 @@ class Guard(StrEnum):
     @property
     def of_a_list(self) -> bool:
         """Whether the override names a list: ``shrink=JP``."""
-        return self not in (Guard.SSH, Guard.LIVE_SOURCES, Guard.OPEN, Guard.SHUT_OUT)
+        others = (Guard.SSH, Guard.LIVE_SOURCES, Guard.FOREIGN, Guard.OPEN, Guard.SHUT_OUT)
+        return self not in others
 
 
 class Yields(StrEnum):

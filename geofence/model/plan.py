@@ -37,6 +37,10 @@ class Observed:
     """Families of which what is delivered, forwarded and sent comes to the fence's rules, too: no
     connection can begin past it."""
 
+    foreign: tuple[str, ...] = ()
+    """Names of objects where geofence's belong that it never makes, or of all of them if nothing
+    shows that any is geofence's."""
+
     @property
     def unfenced(self) -> tuple[Family, ...]:
         """Families of which everybody gets in."""

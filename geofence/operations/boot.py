@@ -16,6 +16,7 @@ from geofence.model.plan import Observed, Plan
 from geofence.model.policy import Policy, WithoutRuleset
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset
+from geofence.operations.counting import note_counting
 from geofence.operations.probation import forget, lapsed
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -62,7 +63,7 @@ def _restore(site: Site, notes: tuple[str, ...]) -> RunReport:
         report = _without_ruleset(site, (*notes, *damaged))
     else:
         if over is not None:
-            _removed()  # there was no fence before, so what stands is what was not confirmed
+            _removed(site)  # there was no fence before, so what stands is what was not confirmed
         report = _without_record(site, notes)
     return report if over is None else _forgetting(site, over, report)
 
@@ -75,7 +76,7 @@ def _without_record(site: Site, notes: tuple[str, ...]) -> RunReport:
     policy, wrong = _policy_or_shipped(site)
     chosen = site.choose_backend(policy.backend)
     observed = chosen.backend.observe()
-    if observed.rules or observed.sets:
+    if (observed.rules or observed.sets) and not observed.foreign:
         return _without_ruleset(site, notes)
     told = (
         f"Nothing was ever applied here ({site.state_directory} records no generation), so nothing "
@@ -102,6 +103,10 @@ def _restored(
     """Apply a generation; ``another``: it is not what was applied last."""
     chosen = site.choose_again(generation)
     applied = apply_ruleset(chosen.backend, generation.ruleset)
+    note_counting(site, applied.plan)
+    if not applied.plan.is_empty:
+        number = generation.number
+        site.log_change("restore", f"generation {number} is in force again", number)
     again = _let_in_again(generation.ruleset) if another else ()
     again = (*_forget_unwatched(applied.plan), *again)
     wrong = (*notes, applied.untidy) if applied.untidy else notes
@@ -138,12 +143,15 @@ def _without_ruleset(site: Site, notes: tuple[str, ...]) -> RunReport:
     standing = _standing(policy, observed) if observed.rules else None
     if standing is not None or not observed.unfenced:
         made, said = _kept(chosen.backend, standing, observed)
+        note_counting(site, made)
     elif policy.without_ruleset is WithoutRuleset.OPEN:
         made, unfenced = _NOTHING, observed.unfenced
         only = f" for {', '.join(unfenced)}" if observed.fenced else ""
         said = f'[boot] without_ruleset = "open": there is NO FENCE{only}'
     else:
         made = apply_ruleset(chosen.backend, closed(policy, _places())).plan
+        note_counting(site, made)
+        site.log_change("restore", "the fence is closed to all but exceptions and local networks")
         notes = (*notes, *_forget_unwatched(made))
         said = (
             '[boot] without_ruleset = "closed": only exceptions and local networks reach the '
@@ -193,22 +201,30 @@ def _policy_or_shipped(site: Site) -> tuple[Policy, tuple[str, ...]]:
 
 
 def remove(site: Site) -> tuple[str, ...]:
-    """Take all of geofence out of the kernel, whichever backend put it there; their names."""
+    """Take all of geofence out of the kernel, whichever backend put it there; their names.
+
+    Raises:
+        GuardRefusal: what is there under geofence's names is another program's.
+    """
+    from geofence.operations.foreign import refuse_removal
+
+    refuse_removal(site)
     if not site.state_directory.is_dir():
-        return _removed()
+        return _removed(site)
     with exclusive(site.state_directory, site.lock_seconds):
         site.tidy()
         probation = site.journal.probation()
-        names = _removed()
+        names = _removed(site)
         note_removal(site.state_directory)
         if probation is not None:  # what was not confirmed is not what the next restore brings back
             forget(site, probation)
         return names
 
 
-def _removed() -> tuple[str, ...]:
+def _removed(site: Site) -> tuple[str, ...]:
     names = remove_all()
     if names:
+        site.log_change("remove", f"the fence ({', '.join(names)}) is removed: there is no fence")
         _let_in_again(None)
     return names
 

@@ -80,7 +80,8 @@ def _chosen(policy: Policy, names: tuple[str, ...], *, enabled: bool) -> tuple[N
     groups = {each.group for each in policy.exceptions}
     gone = set() if enabled else policy.stale_switches.keys() - groups
     meant = (name for name in names if name not in gone)
-    return tuple(each for name in meant for each in exceptions_named(policy, name))
+    verb = "allow" if enabled else "revoke"
+    return tuple(each for name in meant for each in exceptions_named(policy, name, verb))
 
 
 def _dropped(before: Policy) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from geofence.errors import GuardRefusal, MissingListError
+from geofence.fetch.limits import Limits
 from geofence.fetch.report import Event, Failed, Outcome, Renewed, Unchanged
 from geofence.guards.settling import Refusal
 from geofence.lists.candidate import Candidate
@@ -179,12 +180,14 @@ def at_hand(site: Site) -> Mapping[ListId, AddressSpace]:
     return {name: accepted.space for name, accepted in found.items()}
 
 
-def fetched(
+def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
     site: Site,
     policy: Policy,
     only: Collection[ListKind | ListId],
     accept: Collection[str] = (),
     watch: Watch = unwatched,
+    *,
+    limits: Limits | None = None,
 ) -> Gathered:
     """Ask the sources of the lists that the policy needs.
 
@@ -194,13 +197,13 @@ def fetched(
         only: lists to ask for, or kinds of them; the others are taken as they are stored.
         accept: overrides of guards. A list that a guard objects to is not renewed.
         watch: told what goes on.
+        limits: how long and how much to put up with; the site's patience if not given.
     """
     from geofence.fetch.fetcher import fetch_lists  # requests takes long to import
-    from geofence.fetch.limits import Limits
 
     wanted = [name for name in needed_lists(policy) if name.kind in only or name in only]
     accepted, notes = site.lists.load_all(wanted)
-    limits = Limits(body=site.patience)
+    limits = limits or Limits(body=site.patience)
     report = fetch_lists(
         wanted,
         policy,

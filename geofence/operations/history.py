@@ -60,7 +60,7 @@ def rollback(site: Site, number: int | None, wish: Wish) -> RunReport:
     """
     with holding(site):
         generation = _before_newest(site) if number is None else _wanted(site, number)
-        chosen = site.choose_again(generation)
+        chosen = site.choose_holder(generation)
         origin = generation.restores or generation.number
         wish = replace(wish, restores=origin)
         ruleset, notes = _placed(site, generation.ruleset)

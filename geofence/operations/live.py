@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from geofence.connections import unnamed_peers
 from geofence.errors import BackendError, GuardRefusal
 from geofence.flows.conntrack import cut, forget, mend, read_flows, with_interfaces
 from geofence.flows.flow import Flow, from_elsewhere, from_sources
@@ -126,7 +127,8 @@ def look_at(  # noqa: PLR0913 - what the change is about
         flows = with_interfaces(read_flows(), before, after)
     except BackendError as error:
         return replace(change, notes=(f"Live flows were not looked at: {error}",))
-    return replace(change, flows=flows, impact=impact(before, after, flows))
+    touched = replace(impact(before, after, flows), unnamed=unnamed_peers(after, flows))
+    return replace(change, flows=flows, impact=touched)
 
 
 def _held(recorded: Ruleset | None, observed: Observed) -> Ruleset | None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from geofence.apply import survey
 from geofence.backends.choose import Chosen
 from geofence.backends.interface import Backend
-from geofence.crowd import Crowd, crowd
-from geofence.errors import BackendError, BackendUnavailable, GeofenceError, RulesError, StateError
-from geofence.explain import Explanation, countries_of, explain, parts
-from geofence.flows.conntrack import read_flows
+from geofence.errors import BackendUnavailable, GeofenceError, RulesError, StateError
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import accepted
 from geofence.guards.overlaps import overlaps
@@ -22,9 +18,11 @@ from geofence.merge import blocked, merge
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, ListKind
 from geofence.model.plan import Count, Observed, Plan
-from geofence.model.policy import Policy, Ports, besides_loopback
-from geofence.model.prefixes import AddressSpace, Family, PrefixSet
-from geofence.model.ruleset import Action, Ruleset, SetKey
+from geofence.model.policy import Policy
+from geofence.model.prefixes import AddressSpace, PrefixSet
+from geofence.model.ruleset import Ruleset, SetKey
+from geofence.operations.counting import counting_since
+from geofence.operations.foreign import foreign_objections
 from geofence.operations.gather import (
     Gathered,
     Watch,
@@ -41,15 +39,20 @@ from geofence.operations.gather import (
 from geofence.operations.live import look_at
 from geofence.operations.probation import is_over
 from geofence.operations.report import (
-    ListOutcome,
+    ListReport,
     PlanReport,
     ServiceStatus,
     StatusReport,
-    WhyReport,
 )
 from geofence.operations.run import check_overrides
 from geofence.operations.site import Site
+from geofence.operations.status_facts import (
+    are_rules_edited,
+    look_at_surroundings,
+    look_at_traffic,
+)
 from geofence.plan import make_plan
+from geofence.plan.by_country import CountryChange, by_country
 from geofence.plan.drift import differences
 from geofence.routes import read_places
 
@@ -71,6 +74,7 @@ def plan(
         UsageError: an override names no guard, or no list that the rules need.
     """
     policy = site.policy()
+    verb = "apply" if offline else "refresh"
     check_overrides(policy, accept)
     gathered = (
         Gathered(stored(site, policy))
@@ -96,12 +100,44 @@ def plan(
         made = _plan_for(chosen.backend, desired)
     except BackendUnavailable as error:
         made, note = _plan_unread(site, desired)
-        return PlanReport(made, "unknown", reports, notes=(*notes, f"{error} {note}"))
+        return PlanReport(
+            made,
+            "unknown",
+            reports,
+            notes=(*notes, f"{error} {note}"),
+            countries=_by_country(site, reports, made),
+            next_run=verb,
+        )
     newest, _ = site.generations.newest()
     recorded = newest.ruleset if newest else None
     change = look_at(recorded, made.observed, desired, blocked=blocked(policy, lists))
-    notes = (*notes, *change.notes, *map(str, accepted(change.objections(ssh), accept)))
-    return PlanReport(made, chosen.why, reports, change.impact, notes)
+    refusals = accepted((*foreign_objections(site), *change.objections(ssh)), accept)
+    return PlanReport(
+        made,
+        chosen.why,
+        reports,
+        change.impact,
+        (*notes, *change.notes, *map(str, refusals)),
+        _by_country(site, reports, made),
+        refusals,
+        verb,
+    )
+
+
+def _by_country(
+    site: Site, reports: tuple[ListReport, ...], made: Plan
+) -> tuple[CountryChange, ...]:
+    """What the plan changes for each country, those that are allowed no longer among them."""
+    countries = {report.id.name: report for report in reports if report.id.kind is ListKind.COUNTRY}
+    known = {
+        name: report.space | (report.former or AddressSpace()) for name, report in countries.items()
+    }
+    gone = {
+        wanted.name: space
+        for wanted, space in at_hand(site).items()
+        if wanted.kind is ListKind.COUNTRY and wanted.name not in known
+    }
+    return by_country(made.set_changes, known | gone)
 
 
 def _plan_for(backend: Backend, desired: Ruleset) -> Plan:
@@ -140,6 +176,7 @@ def status(site: Site) -> StatusReport:
 def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> StatusReport:
     """What there is to tell with these rules; with none if the rules are wrong."""
     generation, damaged = site.generations.newest()
+    applied = generation.ruleset if generation else None
     chosen = _chosen(site, policy, generation)
     observed = survey(chosen.backend)
     reports = stored(site, policy)
@@ -159,7 +196,14 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         services=services,
         interfaces=generation.ruleset.interfaces if generation else policy.interfaces,
         local=generation.ruleset.local if generation else (),
-        crowd=_crowd(generation, services),
+        traffic=look_at_traffic(applied, sum(each.dropped.packets for each in services)),
+        surroundings=look_at_surroundings(applied.services if applied else ()),
+        rules_edited=None
+        if wrong or applied is None
+        else are_rules_edited(policy, reports, applied),
+        counting_since=counting_since(site) if observed.fenced else None,
+        restorable=generation is not None and bool(observed.unfenced),
+        rules=observed.rules,
         sets={key.name: held.prefix_count for key, held in sorted(observed.sets.items())},
         lists=reports,
         stale=stale(policy, reports, datetime.now(UTC)),
@@ -179,17 +223,6 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
             *(() if wrong else _unfenced(policy, services, observed)),
         ),
     )
-
-
-def _crowd(generation: Generation | None, services: tuple[ServiceStatus, ...]) -> Crowd | None:
-    """Whether most flows share a private address; None, too, where flows cannot be read."""
-    if generation is None:
-        return None
-    dropped = sum(service.dropped.packets for service in services)
-    try:
-        return crowd(generation.ruleset.services, () if dropped else read_flows(), dropped=dropped)
-    except BackendError:
-        return None
 
 
 def _chosen(site: Site, policy: Policy, generation: Generation | None) -> Chosen:
@@ -248,87 +281,6 @@ def _services(
         )
         for service in services
     )
-
-
-def why(
-    site: Site,
-    source: tuple[Family, int],
-    ports: tuple[Ports, ...],
-    watch: Watch = unwatched,
-) -> WhyReport:
-    """What a new packet from an address meets, and why.
-
-    Where a country list was never accepted, so that there would be no answer, the sources of all
-    lists that never were are asked; nothing is stored. One that cannot be had holds nothing, as in
-    the fence that stands without it.
-
-    Args:
-        site: the installation.
-        source: family and address.
-        ports: destination ports to ask for; none means every range of every service.
-        watch: told what goes on while lists are fetched.
-    """
-    policy = site.policy()
-    gathered = _answering(site, policy, watch)
-    lists = dict(at_hand(site))
-    missing: dict[ListId, AddressSpace] = {}
-    for report in gathered.reports:
-        if not report.is_absent:
-            lists[report.id] = report.space
-        elif report.id.kind is ListKind.COUNTRY:
-            missing[report.id] = report.space
-    ruleset = merge(policy, lists | missing, read_places())
-    everything = (ports for service in policy.services for ports in service.ports)
-    asked = parts(ports or everything, policy.services)
-    found = tuple(explain(policy, lists, ruleset, source, port) for port in asked)
-    return WhyReport(
-        countries=countries_of(lists, *source),
-        countries_at_hand=tuple(i.name for i in lists if i.kind is ListKind.COUNTRY),
-        explanations=found,
-        notes=(
-            *gathered.notes,
-            *(
-                f"There is no version of the list {name}: here it holds nothing."
-                for name in missing
-            ),
-            *_let_in_otherwise(policy, found),
-            *_in_force(site, policy, ruleset, offline=not gathered.renewed),
-        ),
-    )
-
-
-def _let_in_otherwise(policy: Policy, found: Iterable[Explanation]) -> tuple[str, ...]:
-    """That what is dropped is so only if it comes by an interface that is not trusted."""
-    trusted = ", ".join(besides_loopback(policy.interfaces))
-    if not trusted or all(each.action is Action.PASS for each in found):
-        return ()
-    return (f"By a trusted interface ({trusted}) it gets in all the same ([local] interfaces).",)
-
-
-def _answering(site: Site, policy: Policy, watch: Watch) -> Gathered:
-    """The lists at hand; where they give no answer, with those that were never accepted."""
-    reports = stored(site, policy)
-    absent = [report.id for report in reports if report.outcome is ListOutcome.MISSING]
-    if not any(name.kind is ListKind.COUNTRY for name in absent):
-        return Gathered(reports)
-    gathered = fetched(site, policy, absent, watch=watch)
-    had = ", ".join(str(candidate.accepted.id) for candidate in gathered.renewed)
-    told = f"Fetched for this answer and not stored, for no version was ever accepted: {had}."
-    problems = (report.problem for report in gathered.reports if report.problem)
-    return replace(gathered, notes=(*gathered.notes, *problems, *((told,) if had else ())))
-
-
-def _in_force(site: Site, policy: Policy, ruleset: Ruleset, *, offline: bool) -> tuple[str, ...]:
-    """Whether the kernel holds what the answer is about; nothing where it cannot be read."""
-    try:
-        newest, _ = site.generations.newest()
-        made = _plan_for(_chosen(site, policy, newest).backend, ruleset)
-    except (BackendUnavailable, StateError) as error:
-        return (f"Whether the kernel holds this fence could not be read: {error}",)
-    if made.is_empty:
-        return ()
-    plan = "geofence plan --offline" if offline else "geofence plan"
-    return (f"The kernel does not hold this fence yet; '{plan}' tells the difference.",)
 
 
 def last_refresh(site: Site) -> datetime | None:

@@ -9,6 +9,7 @@ from geofence.local_networks import local_networks
 from geofence.model.generation import Generation
 from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import LocalNetwork, Ruleset
+from geofence.operations.counting import note_counting
 from geofence.operations.live import let_in_again
 from geofence.operations.report import RunReport
 from geofence.operations.run import holding
@@ -64,7 +65,8 @@ def _amended(site: Site, newest: Generation, now: tuple[LocalNetwork, ...]) -> R
     # Recorded first: if the kernel refuses, whoever looks after the fence next tries again.
     site.generations.record(replace(newest, ruleset=ruleset))
     applied = apply_ruleset(chosen.backend, ruleset)
-    told = (
+    note_counting(site, applied.plan)
+    told = tuple(
         f"Local networks {which}: {', '.join(map(str, some))}."
         for which, some in (
             ("now trusted", [each for each in now if each not in before]),
@@ -72,5 +74,6 @@ def _amended(site: Site, newest: Generation, now: tuple[LocalNetwork, ...]) -> R
         )
         if some
     )
+    site.log_change("local networks", " ".join(told).removesuffix("."), newest.number)
     notes = (*told, *let_in_again(ruleset))
     return RunReport(applied.plan, chosen.why, newest.number, notes=notes)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from geofence.apply import apply_ruleset, fence_stands, remove_all
 from geofence.errors import BusyError, GeofenceError, StateError, UsageError
+from geofence.operations.counting import note_counting
 from geofence.operations.notify import note_unconfirmed, tell_unconfirmed
 from geofence.operations.site import Site
 from geofence.state.journal import Probation
@@ -68,6 +69,9 @@ def confirm(site: Site) -> None:
             raise UsageError("Nothing waits to be confirmed; if it did, the former state is back.")
         if not is_over(probation):
             site.journal.end_probation()
+            newest, _ = site.generations.newest()
+            number = newest.number if newest else None
+            site.log_change("confirm", f"generation {number} stays in force", number)
             return
         _return(site, probation)
     late = UsageError("The time to confirm is over; the former state is back.")
@@ -187,8 +191,12 @@ def _return(site: Site, probation: Probation) -> None:
                 "What was applied last was not confirmed, but the former state cannot be brought "
                 f"back: {why or 'it is not there.'} What was applied last stays in force."
             )
-        apply_ruleset(site.choose_again(former).backend, former.ruleset)
+        applied = apply_ruleset(site.choose_again(former).backend, former.ruleset)
+        note_counting(site, applied.plan)
         let_in_again(former.ruleset)
+    back = "no fence" if probation.former is None else f"generation {probation.former}"
+    what = f"what was applied was not confirmed: {back} is in force again"
+    site.log_change("apply --confirm-within", what, probation.former)
     forget(site, probation)
 
 

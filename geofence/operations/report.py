@@ -18,9 +18,13 @@ from geofence.model.ruleset import LocalNetwork
 from geofence.state.journal import Outcome, Probation
 
 if TYPE_CHECKING:  # restore at boot reports neither, and should not wait for them
-    from geofence.crowd import Crowd
-    from geofence.explain import Explanation
+    from geofence.connections import Connections
+    from geofence.explain import Answer, Explanation
     from geofence.flows.impact import Impact
+    from geofence.guards.objection import Objection
+    from geofence.operations.status_facts import Traffic
+    from geofence.plan.by_country import CountryChange
+    from geofence.surroundings import Surroundings
 
 
 class ListOutcome(StrEnum):
@@ -76,6 +80,12 @@ class PlanReport:
     """Live flows that the change would touch; None if they were not or could not be read."""
     notes: tuple[str, ...] = ()
     """What could not be read, and what that means for the plan."""
+    countries: tuple[CountryChange, ...] = ()
+    """Addresses that come to be allowed, or no longer are, by country."""
+    refusals: tuple[Objection, ...] = ()
+    """What guards have against the plan: a run would be refused."""
+    next_run: str = "refresh"
+    """The verb that would carry it out."""
 
     def with_notes(self, notes: tuple[str, ...]) -> PlanReport:
         """Return the report with more to tell, before what it tells already."""
@@ -134,8 +144,18 @@ class StatusReport:
     """Those that are trusted, and so never fenced."""
     local: tuple[LocalNetwork, ...] = ()
     """Networks that are trusted, each on its interface."""
-    crowd: Crowd | None = None
-    """Most sources of live flows, if they share one private address."""
+    traffic: Traffic | None = None
+    """What live connections tell; None if they were not looked at."""
+    surroundings: Surroundings | None = None
+    """What rules of other programs do to fenced services; None if they were not looked at."""
+    rules_edited: bool | None = None
+    """Whether rules and lists on disk mean another fence; None if that is not known."""
+    restorable: bool = False
+    """Whether ``restore`` would bring a recorded fence back."""
+    rules: tuple[str, ...] = ()
+    """The kernel's, in the backend's own language."""
+    counting_since: datetime | None = None
+    """Since when ``services`` count what they dropped, UTC; None if that is not known."""
     sets: Mapping[str, int] = field(default_factory=dict)
     """Number of prefixes by name of set."""
     lists: tuple[ListReport, ...] = ()
@@ -165,6 +185,15 @@ class WhyReport:
     countries_at_hand: tuple[str, ...]
     """Codes of all countries that were looked into."""
     explanations: tuple[Explanation, ...]
+    """By the rules and lists on disk: what is so after the next run."""
+    now: tuple[Answer, ...] | None = None
+    """By the kernel, for the same ports; None if it could not be read."""
+    next_run: str = "apply"
+    """The verb that makes the kernel hold the rules and lists on disk."""
+    connections: tuple[Connections, ...] = ()
+    """Live ones from the address to fenced services."""
+    ending: str = ""
+    """How to end them; empty where there are none."""
     notes: tuple[str, ...] = ()
 
 

@@ -16,10 +16,13 @@ from geofence.in_force import never_resolved, outside_pins
 from geofence.merge import blocked, merge, needed_lists
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import ListKind
+from geofence.model.plan import Plan
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
+from geofence.operations.counting import note_counting
 from geofence.operations.fallback import write_fallback
+from geofence.operations.foreign import refuse_foreign
 from geofence.operations.gather import (
     Watch,
     fetched,
@@ -184,6 +187,7 @@ def commit(  # noqa: PLR0913 - what a run is about
         lists: where its content comes from.
         denied: whom blocklists deny.
     """
+    refuse_foreign(site, wish.accept)
     newest, _ = site.generations.newest()
     recorded, observed = newest.ruleset if newest else None, chosen.backend.observe()
     change = look_at(recorded, observed, desired, wish.revoked, blocked=denied, cutting=wish.cut)
@@ -194,8 +198,10 @@ def commit(  # noqa: PLR0913 - what a run is about
     if wish.probation_seconds:
         begin(site, wish.probation_seconds)
     applied = apply_ruleset(chosen.backend, desired)
+    note_counting(site, applied.plan)
     forget_removal(site.state_directory)
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)
+    _log(site, wish, applied.plan, (newest.number if newest else None, number))
     # Whatever the plan was: a run that was killed may have left somebody shut out.
     notes = (*notes, *forget_unwatched(desired, applied.plan.observed), *let_in_again(desired))
     if number is not None:
@@ -219,6 +225,20 @@ def _waiting(objections: Iterable[Objection]) -> tuple[str, ...]:
         f"Nobody was blocked who was allowed before; everything else was applied. {one}"
         for one in objections
     )
+
+
+def _log(site: Site, wish: Wish, made: Plan, numbers: tuple[int | None, int | None]) -> None:
+    """Write to the host's log what was changed, if anything was; generations before and now."""
+    former, number = numbers
+    if made.is_empty and number == former:
+        return
+    now = f"generation {number}" if number is not None else "a fence that could not be recorded"
+    instead = f" instead of {former}" if former not in (None, number) else ""
+    options = [f"--accept {each}" for each in wish.accept] + (["--cut"] if wish.cut else [])
+    if wish.probation_seconds:
+        options.append(f"--confirm-within {wish.probation_seconds}s")
+    command = " ".join((wish.reason, *options))
+    site.log_change(command, f"{now} is in force{instead}", number)
 
 
 def _record(

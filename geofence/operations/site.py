@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geofence.backends.choose import Chosen, choose
-from geofence.errors import BackendUnavailable
+from geofence.errors import BackendUnavailable, StateError
 from geofence.model.generation import Generation
 from geofence.model.policy import BackendChoice, Policy
 from geofence.state.files import clean_debris
 from geofence.state.generations import GenerationStore
 from geofence.state.journal import Journal
+from geofence.system_log import log_change
 
 if TYPE_CHECKING:
     from geofence.state.lists import ListStore
@@ -53,6 +54,9 @@ class Site:
     """Overrides the directory of the rules that ship."""
     rules_required: bool = False
     """Whether ``rules_directory`` must exist, as one that somebody named."""
+
+    log_changes: bool = True
+    """Whether changes are written to the host's log; not for a throw-away network."""
 
     @property
     def rules_directories(self) -> Sequence[Path]:
@@ -97,6 +101,17 @@ class Site:
         """The last outcome, and a probation."""
         return Journal(self.state_directory)
 
+    def log_change(self, command: str, what: str, generation: int | None = None) -> None:
+        """Write to the host's log what was changed, by which command and by whom.
+
+        Args:
+            command: the verb with its arguments, or what acts without one.
+            what: happened, as a clause.
+            generation: number of the one that is in force now; None for none.
+        """
+        if self.log_changes:
+            log_change(command, what, generation)
+
     def tidy(self) -> None:
         """Clear away what killed runs left half-written; the caller holds the lock."""
         for directory in (self.state_directory, self.rules_directory):
@@ -123,12 +138,12 @@ class Site:
         return load_policy(self.rules_directories[:1])
 
     def choose_backend(self, wanted: BackendChoice) -> Chosen:
-        """The backend to use, given what the rules or a generation want.
+        """The backend to use, given what the rules want.
 
         Raises:
             BackendUnavailable: it cannot work here.
         """
-        return self._choose(wanted, "as the rules say")
+        return self._choose(wanted, "as the rules say", self._holder())
 
     def choose_again(self, generation: Generation) -> Chosen:
         """The backend that held a generation, or any that works if that one no longer can.
@@ -138,11 +153,29 @@ class Site:
         """
         try:
             before = BackendChoice(generation.backend)
-            return self._choose(before, f"as generation {generation.number} was")
+            because = f"as generation {generation.number} was"
+            return self._choose(before, because, generation.backend)
         except (BackendUnavailable, ValueError):
-            return self.choose_backend(BackendChoice.AUTO)
+            return self._choose(BackendChoice.AUTO, "", generation.backend)
 
-    def _choose(self, wanted: BackendChoice, because: str) -> Chosen:
+    def choose_holder(self, generation: Generation) -> Chosen:
+        """The backend that holds the fence now, for a generation that another may have held.
+
+        Raises:
+            BackendUnavailable: none can.
+        """
+        newest, _ = self.generations.newest()
+        return self.choose_again(newest or generation)
+
+    def _holder(self) -> str | None:
+        """The backend of the newest generation, which every run keeps to."""
+        try:
+            newest, _ = self.generations.newest()
+        except StateError:
+            return None
+        return newest.backend if newest else None
+
+    def _choose(self, wanted: BackendChoice, because: str, holder: str | None) -> Chosen:
         if self.backend is not None:
-            return choose(self.backend, "as --backend says")
-        return choose(wanted, because)
+            return choose(self.backend, "as --backend says", holder)
+        return choose(wanted, because, holder)

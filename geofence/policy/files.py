@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from geofence.acl import read_acl
 from geofence.model.policy import Origin, PassedOver, WhyPassedOver
 from geofence.policy.problems import Mistake, Problems, printable
-from geofence.trust import distrust
+from geofence.trust import distrust, distrust_on_the_way
 
 MOST_OCTETS = 4_000_000
 """A rules file larger than this is none: some 200,000 addresses, which take seconds to read."""
@@ -153,13 +154,23 @@ def _opened(path: Path, flags: int = 0) -> Iterator[int]:
 
 def _believe(path: Path, handle: int) -> None:
     """Raise a Mistake about what others could have written."""
-    doubt = distrust(os.fstat(handle), by_hand=True)
+    doubt = distrust(os.fstat(handle), read_acl(handle), by_hand=True)
     if doubt:
-        raise Mistake(
-            doubt.reason,
-            "rules that only root and you can write; "
-            f"read through them, then: {doubt.remedy} {shlex.quote(_name(path))}",
+        raise _written_by_others(doubt.reason, doubt.remedy, path)
+    way = distrust_on_the_way(path)
+    if way:
+        place, doubt = way
+        raise _written_by_others(
+            f"is found through {_name(place)}, which {doubt.reason}", doubt.remedy, place
         )
+
+
+def _written_by_others(reason: str, remedy: str, place: Path) -> Mistake:
+    return Mistake(
+        reason,
+        "rules that only root and you can write; "
+        f"read through them, then: {remedy} {shlex.quote(_name(place))}",
+    )
 
 
 def _content(handle: int) -> bytes:

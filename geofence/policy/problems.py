@@ -9,6 +9,7 @@ line. All mistakes together become one ``RulesError`` with a line each::
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from geofence.errors import RulesError
@@ -17,6 +18,9 @@ from geofence.model.policy import Origin
 MOST_SHOWN = 100
 """More mistakes than these in one go are no more helpful than these."""
 
+_MOST_GUESSES = 3
+_AS_WELL = 0.05
+"""By how much a guess may be less like the word than the best one."""
 _LONGEST_SHOWN = 60
 """Characters of a wrong value that a message repeats."""
 
@@ -79,6 +83,31 @@ def nearest(word: str, known: Iterable[str]) -> tuple[str, ...]:
     if len(word) > _LONGEST_SHOWN:
         return ()
     return tuple(spelt[match] for match in get_close_matches(_folded(word), spelt, n=1))
+
+
+def likeliest(word: str, known: Iterable[str]) -> tuple[str, ...]:
+    """The known words that a misspelt one may be about as well, the nearest first.
+
+    As ``nearest``, but it does not decide between ``push-as`` and ``push-za`` for ``push-sa``.
+    """
+    from difflib import SequenceMatcher, get_close_matches
+
+    spelt = {_folded(name): name for name in known}
+    if len(word) > _LONGEST_SHOWN:
+        return ()
+    folded = _folded(word)
+    found = get_close_matches(folded, spelt, n=_MOST_GUESSES)
+    ratios = [SequenceMatcher(None, folded, each).ratio() for each in found]
+    return tuple(
+        spelt[each]
+        for each, ratio in zip(found, ratios, strict=True)
+        if ratio > ratios[0] - _AS_WELL
+    )
+
+
+def plain(text: str) -> str:
+    """The text in ASCII where it has full-width letters, as Japanese input methods give."""
+    return unicodedata.normalize("NFKC", text)
 
 
 def _folded(word: str) -> str:

@@ -6,7 +6,7 @@ import re
 from datetime import time, timedelta
 
 from geofence.model.policy import Ports, Protocol
-from geofence.policy.problems import Mistake, quoted
+from geofence.policy.problems import Mistake, plain, quoted
 
 HIGHEST_PORT = 65535
 
@@ -35,9 +35,10 @@ def ports(text: str) -> Ports:
 
 def _meant_ports(text: str) -> tuple[str, ...]:
     """What was meant with another separator, other order, other case or no protocol."""
+    text = plain(text).lower()
     numbers = re.findall(r"[0-9]{1,5}", text)
-    protocols = re.findall(r"udp|tcp", text.lower())
-    rest = re.sub(r"udp|tcp|[0-9]{1,5}|[-:/.\s]", "", text.lower())
+    protocols = re.findall(r"udp|tcp", text)
+    rest = re.sub(r"udp|tcp|[0-9]{1,5}|[-:/.\s]", "", text)
     if rest or len(numbers) not in (1, 2) or len(protocols) > 1:
         return ()
     if not 1 <= int(numbers[0]) <= int(numbers[-1]) <= HIGHEST_PORT:
@@ -53,25 +54,27 @@ _UNITS = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
-_EXPECTED_SPAN = 'a number and a unit (s, m, h, d or w) such as "36h" or "7d"'
+_EXPECTED_SPAN = "a number and a unit (s, m, h, d or w) such as {}"
 _DAY = timedelta(days=1)
 
 
-def _span(text: str) -> timedelta:
+def _span(text: str, such_as: str = '"36h" or "7d"', bare: str = "hd") -> timedelta:
+    """A span of time; ``bare`` are the units that a number alone may mean."""
     match = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
     if match is None:
-        raise Mistake(f"{quoted(text)} is no span of time", _EXPECTED_SPAN, *_meant_span(text))
+        expected = _EXPECTED_SPAN.format(such_as)
+        raise Mistake(f"{quoted(text)} is no span of time", expected, *_meant_span(text, bare))
     return int(match[1]) * _UNITS[match[2]]
 
 
-def _meant_span(text: str) -> tuple[str, ...]:
+def _meant_span(text: str, bare: str) -> tuple[str, ...]:
     """``7 days``, or a number alone."""
     match = re.fullmatch(
-        r"([0-9]{1,6})(|[smhdw]|sec.*|min.*|h.*|d.*|w.*)", text.lower().replace(" ", "")
+        r"([0-9]{1,6})(|[smhdw]|sec.*|min.*|h.*|d.*|w.*)", plain(text).lower().replace(" ", "")
     )
     if match is None:
         return ()
-    return tuple(f'"{match[1]}{unit}"' for unit in (match[2][:1] or "hd"))
+    return tuple(f'"{match[1]}{unit}"' for unit in (match[2][:1] or bare))
 
 
 def age(text: str) -> timedelta:
@@ -92,7 +95,7 @@ def probation(text: str) -> timedelta:
     Raises:
         Mistake: it is no span of time, or none of these.
     """
-    span = _span(text)
+    span = _span(text, '"60s" or "5m"', "s")
     if not timedelta(seconds=5) <= span <= _DAY:
         raise Mistake(f"{quoted(text)} is no sensible time to wait", 'from "5s" to "1d"')
     return span
@@ -104,7 +107,7 @@ def jitter(text: str) -> timedelta:
     Raises:
         Mistake: it is no span of time, or a longer one.
     """
-    span = _span(text)
+    span = _span(text, '"30m" or "2h"', "mh")
     if span >= _DAY:
         raise Mistake(f"{quoted(text)} is a day or more", 'from "0s" to "23h"')
     return span

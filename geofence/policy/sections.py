@@ -7,7 +7,7 @@ found in one go. What it answered must not be used once there are any.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from geofence.policy.problems import (
     Problems,
     nearest,
     one_of,
+    plain,
     printable,
     quoted,
     without_secrets,
@@ -48,7 +49,11 @@ class Section:
         self._entries = table.entries
         self._problems = problems
         self._asked: dict[str, None] = {}
+        self._tables: set[str] = set()
         self._inner: list[Section] = []
+        self._heading = (
+            f"[{name}]" if name else "no table: write it before the first [table] of a file"
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -119,6 +124,7 @@ class Section:
     def table(self, key: str) -> Section:
         """The table within this one; an empty one where there is none."""
         node = self._get(key)
+        self._tables.add(key)
         known = node if isinstance(node, Table) else Table(self.origin)
         section = Section(self._path(key), known, self._problems)
         if node and known is not node:
@@ -135,16 +141,38 @@ class Section:
                 rule_name(name, longest)
             except Mistake as mistake:
                 outer.complain(mistake, name)
-        return {name: outer.table(name) for name in outer}
+        inner = {name: outer.table(name) for name in outer}
+        for section in inner.values():
+            section._heading = f"[{key}.NAME]"  # noqa: SLF001 - of its own kind
+        return inner
 
     def finish(self) -> None:
         """Note every key that nobody asked for, here and in the tables within."""
-        expected = one_of(self._asked) if self._asked else "no keys"
+        self._finish(self._places())
+
+    def _finish(self, places: Mapping[str, Collection[str]]) -> None:
         for key in self:
             if key not in self._asked:
-                self.complain(Mistake("unknown key", expected, *nearest(key, self._asked)), key)
+                self.complain(self._unknown(key, places.get(key, ())), key)
         for section in self._inner:
-            section.finish()
+            section._finish(places)  # noqa: SLF001 - of its own kind
+
+    def _unknown(self, key: str, places: Collection[str]) -> Mistake:
+        expected = one_of(self._asked) if self._asked else "no keys"
+        guesses = nearest(key, self._asked)
+        if places and not guesses:
+            return Mistake(f"this key belongs in {one_of(places)}", f"{expected} here")
+        return Mistake("unknown key", expected, *guesses)
+
+    def _places(self) -> Mapping[str, Collection[str]]:
+        """Headings of the tables that take each key, tables themselves left out."""
+        found: dict[str, dict[str, None]] = {}
+        for key in self._asked.keys() - self._tables:
+            found.setdefault(key, {})[self._heading] = None
+        for section in self._inner:
+            for key, headings in section._places().items():  # noqa: SLF001 - of its own kind
+                found.setdefault(key, {}).update(dict.fromkeys(headings))
+        return found
 
     def _path(self, key: str) -> str:
         bare = key if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) else quoted(key)
@@ -161,7 +189,7 @@ class Section:
     def _read(self, key: str, node: Node, read: Callable[[str], T]) -> T | None:
         try:
             if isinstance(node, Scalar) and isinstance(node.value, str):
-                return read(node.value)
+                return _read_plain(node.value, read)
             raise _no_string(node, read)
         except Mistake as mistake:
             self._problems.add(node.origin, mistake, self._path(key))
@@ -271,6 +299,18 @@ def any_of(names: Collection[str], what: str) -> Callable[[str], str]:
         raise Mistake(f"there is no {what} {quoted(text)}", expected, *nearest(text, names))
 
     return read
+
+
+def _read_plain(text: str, read: Callable[[str], T]) -> T:
+    """What ``read`` makes of a string; for one in full-width letters the mistake says so."""
+    try:
+        return read(text)
+    except Mistake as mistake:
+        if mistake.guesses or plain(text) == text:
+            raise
+        read(plain(text))  # a mistake all the same, if another one
+        wrong = f"{quoted(text)} has full-width letters"
+        raise Mistake(wrong, mistake.expected, quoted(plain(text))) from None
 
 
 def _plain(node: Node) -> str | None:

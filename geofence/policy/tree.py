@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 
 from geofence.model.policy import Origin
 from geofence.policy.locate import Path, locate
-from geofence.policy.problems import Mistake, Problems, printable, quoted
+from geofence.policy.problems import Mistake, Problems, plain, printable, quoted
 
 DEEPEST = 6
 """Tables and arrays within one another; ``guard.shrink`` and its like need half of that."""
@@ -80,7 +80,9 @@ def parse(text: str, file: str, problems: Problems) -> Table | None:
         document = tomllib.loads(text)
         lines = locate(text)
     except tomllib.TOMLDecodeError as error:
-        problems.add(_place(file, text, str(error)), _syntax_mistake(str(error)))
+        place = _place(file, text, str(error))
+        line = text.splitlines()[place.line - 1 : place.line]
+        problems.add(place, _syntax_mistake(str(error), "".join(line)))
     except ValueError:
         problems.add(Origin(file, _line_of_longest_number(text)), _TOO_LONG_A_NUMBER)
     except RecursionError:
@@ -131,10 +133,17 @@ def _place(file: str, text: str, error: str) -> Origin:
     return Origin(file, int(found["line"]) if found and found["line"] else last)
 
 
-def _syntax_mistake(error: str) -> Mistake:
+_FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000]")
+"""The ASCII signs as Japanese input methods give them, and their blank."""
+
+
+def _syntax_mistake(error: str, line: str) -> Mistake:
     """The parser's complaint in the form of ours; it is short English, "Invalid value"."""
     found = _POSITION.search(error)
     complaint = printable(_POSITION.sub("", error))
+    wide = _FULL_WIDTH.search(line)
+    if wide:
+        complaint += f"; {quoted(wide[0])} is full-width, write {quoted(plain(wide[0]))}"
     column = f"column {found['column']}" if found and found["column"] else "the end"
     return Mistake(
         f"no valid TOML at {column} ({complaint[:1].lower()}{complaint[1:]})",

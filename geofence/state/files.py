@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from geofence.acl import read_acl
 from geofence.errors import StateError
-from geofence.trust import distrust
+from geofence.trust import distrust, distrust_on_the_way
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -136,7 +137,7 @@ def read_trusted(path: Path) -> bytes:
         with open(path, "rb", opener=_open_regular) as file:
             facts = os.fstat(file.fileno())
             _require_file(path, facts)
-            _require_trust(path, facts)
+            _require_trust(path, facts, read_acl(file.fileno()))
             return file.read()
     except OSError as error:
         raise state_error("read", path, error) from error
@@ -204,11 +205,11 @@ def refuse_foreign(directory: Path) -> None:
 def _trusted_directory_mode(path: Path) -> int:
     try:
         facts = path.stat()
+        if not stat.S_ISDIR(facts.st_mode):
+            raise StateError(f"{path} is no directory; move it away.")
+        _require_trust(path, facts, read_acl(path))
     except OSError as error:
         raise state_error("read", path, error) from error
-    if not stat.S_ISDIR(facts.st_mode):
-        raise StateError(f"{path} is no directory; move it away.")
-    _require_trust(path, facts)
     return facts.st_mode
 
 
@@ -236,15 +237,28 @@ def _require_file(path: Path, facts: os.stat_result) -> None:
         raise StateError(f"{path} is larger than any file of geofence's; move it away.")
 
 
-def _require_trust(path: Path, facts: os.stat_result) -> None:
+def _require_trust(path: Path, facts: os.stat_result, acl: bytes | None) -> None:
     """See that only root and this user decide what a file or directory holds.
+
+    Args:
+        path: its path, all of which is looked at.
+        facts: of the file or directory itself.
+        acl: its access control list, if it has one.
 
     Raises:
         StateError: somebody else does; names the remedy.
+        OSError: the system does not tell.
     """
-    doubt = distrust(facts, by_hand=False)
+    doubt = distrust(facts, acl, by_hand=False)
     if doubt:
         raise StateError(
             f"{path} {doubt.reason}, who could have put anything there; "
             f"look at it, then '{doubt.remedy} {path}'."
+        )
+    way = distrust_on_the_way(path)
+    if way:
+        place, doubt = way
+        raise StateError(
+            f"{path} is found through {place}, which {doubt.reason}, who could have put anything "
+            f"there; look at it, then '{doubt.remedy} {place}'."
         )

@@ -75,12 +75,23 @@ class Probation:
     """Number and start time of the process that waits to undo it; empty if it is not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """When the rules in the kernel were made, and with them the counters of what they drop."""
+
+    since: datetime
+    """UTC."""
+    boot: str
+    """Which boot of the host they were made in; none outlives it."""
+
+
 class Journal:
     """The small files of one state directory."""
 
     def __init__(self, state_directory: Path) -> None:
         self._outcome = state_directory / "outcome.json"
         self._probation = state_directory / "probation.json"
+        self._counting = state_directory / "counting.json"
 
     def outcome(self) -> Outcome | None:
         """The last outcome, if one is known."""
@@ -105,6 +116,22 @@ class Journal:
             StateError: it could not be written.
         """
         _write(self._outcome, asdict(outcome))
+
+    def counting(self) -> Counting | None:
+        """Since when rules count, if that is known."""
+        facts = _read(self._counting)
+        try:
+            return Counting(_moment(facts["since"]), _text(facts["boot"]))
+        except _WRONG:
+            return None
+
+    def write_counting(self, counting: Counting) -> None:
+        """Write down that rules were made.
+
+        Raises:
+            StateError: it could not be written.
+        """
+        _write(self._counting, asdict(counting))
 
     def probation(self) -> Probation | None:
         """The ruleset on probation, if one is."""

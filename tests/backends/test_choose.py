@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from geofence.backends import registry
 from geofence.backends.choose import Chosen, choose
 from geofence.backends.ipset import rivals
 from geofence.backends.nftables.backend import NftablesBackend
@@ -23,9 +24,9 @@ def firewalld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return wants / "firewalld.service"
 
 
-def chosen(lab: Lab, choice: BackendChoice) -> Chosen:
+def chosen(lab: Lab, choice: BackendChoice, holder: str | None = None) -> Chosen:
     with lab.pbx.entered():
-        return choose(choice)
+        return choose(choice, holder=holder)
 
 
 def test_ipset_comes_first_where_nobody_flushes_it(lab: Lab, firewalld: Path) -> None:
@@ -56,3 +57,29 @@ def test_where_nftables_cannot_work_a_rival_is_put_up_with(
     found = chosen(lab, BackendChoice.AUTO)
     assert found.backend.name == "ipset"
     assert found.why.endswith("reloaded. It cannot.)")
+
+
+@pytest.mark.usefixtures("firewalld")
+@pytest.mark.parametrize("holder", registry.MODULES)
+def test_the_one_that_holds_the_fence_keeps_it(lab: Lab, holder: str) -> None:
+    assert chosen(lab, BackendChoice.AUTO, holder).backend.name == holder
+
+
+def test_from_one_that_has_a_rival_the_fence_moves(lab: Lab, firewalld: Path) -> None:
+    firewalld.symlink_to("/lib/systemd/system/firewalld.service")
+    found = chosen(lab, BackendChoice.AUTO, "ipset")
+    assert found.why.startswith("nftables, chosen automatically (firewalld is enabled here")
+
+
+@pytest.mark.usefixtures("firewalld")
+def test_from_one_that_cannot_work_any_more_the_fence_moves(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NftablesBackend, "obstacle", lambda _: "It cannot.")
+    found = chosen(lab, BackendChoice.AUTO, "nftables")
+    assert found.why == "ipset, chosen automatically (It cannot.)"
+
+
+@pytest.mark.usefixtures("firewalld")
+def test_what_the_rules_say_counts_whoever_holds_the_fence(lab: Lab) -> None:
+    assert chosen(lab, BackendChoice.IPSET, "nftables").backend.name == "ipset"

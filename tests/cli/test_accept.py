@@ -51,5 +51,5 @@ def test_a_plan_goes_on_with_what_a_guard_names_as_the_refresh_will(one: Machine
 
     talking(one, *CALLERS)
     one.rule("70-shut.toml", SHUT)
-    assert "or pass --accept live-sources." in one.ok("plan").err
-    assert "live-sources" not in one.ok("plan", "--accept", "live-sources").err
+    assert "or pass --accept live-sources." in one.ok("plan").out
+    assert "live-sources" not in one.ok("plan", "--accept", "live-sources").said

@@ -37,6 +37,17 @@ class Talk:
         """Whether the PBX hears what each sends; it answers, and goes on sending, all the same."""
         return [self._asks(source) for source in sources]
 
+    def calls(self, destination: str) -> None:
+        """The PBX sends first."""
+        phone = self._phone(destination)
+        self._pbx.sendto(b"OPTIONS sip:phone", (destination, 5060))
+        phone.recvfrom(100)
+
+    def answers(self, destination: str) -> None:
+        """Whoever the PBX has called answers."""
+        self._phone(destination).sendto(b"SIP/2.0 200 OK", (PBX, 5060))
+        self._pbx.recvfrom(100)
+
     def _asks(self, source: str) -> bool:
         self._phone(source).sendto(b"REGISTER", (PBX, 5060))
         try:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cli.machine import Done, Machine, machine
+from tests.support.values import full_width
 
 VERBS = (("refresh",), ("plan",), ("apply",), ("status",), ("why", "1.2.3.4"), ("allow", "office"))
 
@@ -73,7 +74,9 @@ def test_status_tells_of_the_fence_when_the_rules_do_not_load(
 
     fresh.clear()
     gone = fresh.run("status")
-    assert (gone.code, headline(gone)) == (2, "There is NO FENCE. 'geofence refresh' makes one.")
+    what = "makes one" if generation == "lost" else "brings generation 1 back"
+    verb = "refresh" if generation == "lost" else "restore"
+    assert (gone.code, headline(gone)) == (2, f"There is NO FENCE. 'geofence {verb}' {what}.")
     assert "The rules do not load, so nothing is known of exceptions and lists.\n" in gone.out
     assert "Exceptions in force" not in gone.out
     assert gone.err.startswith(f"geofence: {wrong}:1: ")
@@ -171,7 +174,20 @@ def test_on_a_fresh_machine_wrong_rules_apply_nothing(one: Machine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["bogus"], "No such command 'bogus'"),
+        (["bogus"], 'unknown command "bogus"; the commands are allow, apply, '),
+        (["statsu"], "did you mean 'geofence status'?"),
+        (["list"], "did you mean 'geofence status'?"),
+        (["show"], "did you mean 'geofence status'?"),
+        (["ban", "192.0.2.1"], 'to block an address, write [blocklist.NAME] with prefixes = ["'),
+        (["unban", "192.0.2.1"], "take the address out of the blocklist in your rules"),
+        (["reload"], "did you mean 'geofence apply'?"),
+        ([full_width("why"), "192.0.2.1"], "did you mean 'geofence why'?"),
+        (["allow", "US"], 'countries = ["JP", "US"] into a file of your rules'),
+        (["allow", "1.2.3.4"], 'prefixes = ["1.2.3.4/32"] with a name of your choice'),
+        (["allow", "sip.example.com"], 'hosts = ["sip.example.com"] with a name'),
+        (["allow", "push-sa"], 'push-as ("Bria push server, Asia (Singapore)")'),
+        (["why", full_width("1.2.3.4")], "give 1.2.3.4, in ASCII"),
+        (["apply", "--confirm-within", "60"], 'such as "60s" or "5m"; did you mean "60s"?'),
         (["plan", "--bogus"], "No such option"),
         (["plan", "extra"], "unexpected extra argument"),
         (["why"], "Missing argument 'ADDRESS'"),

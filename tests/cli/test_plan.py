@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.cli.machine import Machine, machine
-from tests.cli.world import japan_later
+from tests.cli.test_revoke import CALLERS, talking
+from tests.cli.world import japan_later, small
 
 UNPRIVILEGED = ("setpriv", "--bounding-set=-net_admin,-net_raw", "--inh-caps=-net_admin,-net_raw")
 
@@ -28,9 +29,14 @@ def test_a_person_reads_what_would_change(changed: Machine) -> None:
     assert ["allow4", "18", "26", "+65,536", "-65,536"] in [line.split() for line in lines]
     assert "  allow4 - 61.255.0.0/16" in lines
     assert "  allow4 + 203.180.0.0/16" in lines
+    at = lines.index("What it means")
+    assert (
+        lines[at + 1]
+        == "  Japan (JP): 65,536 IPv4 addresses allowed, 65,536 IPv4 addresses blocked"
+    )
     [entry] = [line for line in lines if line.startswith("country JP")]
     assert "renewed" in entry
-    assert changed.server.url("/jp.json") in entry
+    assert changed.server.url("/jp.json") in changed.ok("plan", "--full").out
     assert lines[-1] == (
         "1 set would change, 0 rules would be added, 0 removed. Nothing has been changed."
     )
@@ -52,6 +58,14 @@ def test_a_machine_reads_the_same(changed: Machine) -> None:
     }
     assert told["rules"] == {"added": [], "removed": []}
     assert told["debris"] == []
+    assert told["countries"] == [
+        {
+            "country": "JP",
+            "addresses_allowed": {"ipv4": 65_536, "ipv6": 0},
+            "addresses_blocked": {"ipv4": 65_536, "ipv6": 0},
+        }
+    ]
+    assert told["refusals"] == []
     assert [each["list"] for each in told["lists"]] == ["country JP"]
     assert told["summary"].startswith("1 set would change")
 
@@ -112,3 +126,33 @@ def test_without_privilege_and_generation_it_plans_from_nothing(fresh: Machine) 
     told = _without_privilege(fresh)
     assert len(told["sets"]) == 6
     assert "The kernel was not read; the plan is for a host without a fence." in told["notes"][0]
+
+
+def test_what_it_means_is_told_by_country_and_for_those_who_talk_now(one: Machine) -> None:
+    one.serve("AD", small("AD"))
+    one.ok("refresh")
+    talking(one, *CALLERS)
+    one.rule("60.toml", '[allow]\ncountries = ["AD"]\n')
+    done = one.ok("plan")
+    told = [line.strip() for line in done.out.splitlines()]
+    at = told.index("What it means")
+    assert told[at + 1 : at + 4] == [
+        "Andorra (AD): 24,576 IPv4 addresses and 524,288 /48 of IPv6 allowed",
+        "Japan (JP): 184,483,840 IPv4 addresses and 536,805,376 /48 of IPv6 blocked",
+        "Talking now: 3 sources, of which 3 would be blocked; 0 more would be allowed.",
+    ]
+    assert told[-1].startswith("'geofence refresh' would be refused: ")
+    assert "--accept live-sources" in told[-1]
+
+    assert one.run("plan", "--exit-code").code == 3
+    assert one.run("plan", "--exit-code", "--accept", "live-sources").code == 6
+    [refusal] = one.ok("plan", "--json").json["refusals"]
+    assert (refusal["guard"], refusal["accept"]) == ("live-sources", "live-sources")
+    assert one.run("refresh").code == 3
+
+
+def test_rules_are_shown_in_full_only(fresh: Machine) -> None:
+    short, full = fresh.ok("plan").out, fresh.ok("plan", "--full").out
+    assert "\nRules\n" not in short
+    assert "  + " in full.partition("\nRules\n")[2]
+    assert "rules would be added" in short.splitlines()[-1]

@@ -97,7 +97,7 @@ def test_status_names_drift_and_apply_heals_it(fresh: Machine) -> None:
 
     seen = fresh.run("status")
     assert seen.code == 6
-    assert seen.out.startswith("The fence is not what was applied; 'geofence apply' heals it:\n")
+    assert seen.out.startswith("The fence is not what was applied; 'geofence apply' heals it.\n")
     assert "the set allow4 lacks 18 prefixes and holds 0 that it should not" in seen.out
     assert "a rule is missing: " in seen.out
 

@@ -78,7 +78,8 @@ def test_what_is_left_of_a_fence_that_no_packet_enters_is_no_fence(fresh: Machin
         one = fresh.run("status", "--json")
         assert (one.code, one.json["fenced"], one.json["unfenced"]) == (1, True, ["ipv6"])
         said = fresh.run("status").out
-        assert said.startswith("There is NO FENCE for ipv6. 'geofence refresh' makes one.\n")
+        back = "'geofence restore' brings generation 1 back."
+        assert said.startswith(f"There is NO FENCE for ipv6. {back}\n")
         fresh.tool("iptables", "-t", "mangle", "-F")
     else:
         fresh.tool("nft", "flush", "table", "inet", "geofence")
@@ -126,8 +127,8 @@ def test_no_secret_of_a_url_is_shown(one: Machine) -> None:
     where = f"127.0.0.1:{one.server.port}/{{cc}}.json?token=SECRET"
     one.rule("60-token.toml", f'[source.country]\nurls = ["http://{where}"]\n')
     one.server.on("/jp.json?token=SECRET", content(japan()))
-    commands = [("plan",), ("plan", "--json"), ("refresh",), ("refresh", "--json")]
-    commands += [("status",), ("status", "--json"), ("history", "--json")]
+    commands = [("plan", "--full"), ("plan", "--json"), ("refresh",), ("refresh", "--json")]
+    commands += [("status", "--full"), ("status", "--json"), ("history", "--json")]
     said = [one.ok(*command).said for command in commands]
     assert not [each for each in said if "SECRET" in each]
     shown = f"http://127.0.0.1:{one.server.port}/jp.json?…"
@@ -166,7 +167,7 @@ def test_a_fence_that_another_backend_holds_as_well_is_told(fresh: Machine) -> N
     done = fresh.run("plan", "--offline", "--exit-code")
     assert done.code == 6
     assert f"  - {left}\n" in done.out
-    assert "The kernel does not hold this fence yet" in fresh.ok("why", "133.1.2.3").err
+    assert "The kernel does not hold the rules on disk yet" in fresh.ok("why", "133.1.2.3").err
 
     fresh.ok("apply")
     assert fresh.ok("status").out.startswith("The fence stands as it was applied")

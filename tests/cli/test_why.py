@@ -125,8 +125,16 @@ def test_machines_are_told_the_whole(asked: Machine) -> None:
                 "verdict": "pass",
                 "because": "no fenced service has this port",
                 "hint": None,
+                "now": {
+                    "fence": True,
+                    "service": None,
+                    "verdict": "pass",
+                    "because": "no fenced service has this port",
+                },
             }
         ],
+        "connections": [],
+        "ending": None,
         "notes": [],
     }
 
@@ -138,7 +146,8 @@ def test_what_is_not_applied_yet_is_said_to_be_so(fresh: Machine) -> None:
     assert "is dropped" in done.out
     assert "blocklist more" in done.out
     assert done.err == (
-        "The kernel does not hold this fence yet; 'geofence plan --offline' tells the difference.\n"
+        "The kernel does not hold the rules on disk yet; 'geofence plan --offline' tells the "
+        "difference.\n"
     )
 
 
@@ -147,7 +156,7 @@ def test_before_any_refresh_the_lists_are_fetched_for_the_answer(one: Machine) -
     assert "gets in" in done.out
     assert done.err == (
         "Fetched for this answer and not stored, for no version was ever accepted: country JP.\n"
-        "The kernel does not hold this fence yet; 'geofence plan' tells the difference.\n"
+        "The kernel does not hold the rules on disk yet; 'geofence plan' tells the difference.\n"
     )
     assert not one.state.exists()
 
@@ -196,7 +205,7 @@ def test_without_lists_and_sources_it_tells_what_the_closed_fence_does(one: Mach
             "\nThere is no version of the list country JP: here it holds nothing.\n"
         )
     one.rule("60-off.toml", "[exception.home]\nenabled = false\n")
-    assert "The kernel does not hold this fence yet" in one.ok("why", JAPANESE[0]).err
+    assert "The kernel does not hold the rules on disk yet" in one.ok("why", JAPANESE[0]).err
 
 
 def test_one_list_that_is_missing_leaves_the_others_to_answer(one: Machine) -> None:

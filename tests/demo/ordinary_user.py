@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 def run_as_ordinary_user(*command: str) -> subprocess.CompletedProcess[str]:
     """Run it without a single capability, and with another user's id if we are root."""
-    if not _is_real_root():  # tests run by an ordinary user are root of a user namespace only
+    if not is_real_root():  # tests run by an ordinary user are root of a user namespace only
         return _run(command)
     within = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
     script = "\n".join(("set -e", *_open_up(), "exec " + shlex.join(within)))
@@ -27,7 +27,8 @@ def _run(command: list[str] | tuple[str, ...]) -> subprocess.CompletedProcess[st
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=CHECKOUT)
 
 
-def _is_real_root() -> bool:
+def is_real_root() -> bool:
+    """Whether these tests are run by root, not by an ordinary user in a namespace of their own."""
     first, mapped_to, count = map(int, Path("/proc/self/uid_map").read_text("ascii").split())
     return (first, mapped_to) == (0, 0) and count > 1
 

@@ -119,10 +119,11 @@ class Exchange:
     sent: Sent
     answer: Probe
 
-    def case(self, *, begun: bool) -> Case:
-        """The answer, in words that depend on whether the question began a flow."""
-        errors = self.answer.transport is Transport.UNREACHABLE
-        return Case(self.answer, replace(described(self.answer), reply=begun and not errors))
+    def case(self, *, left: bool, begun: bool) -> Case:
+        """The answer, in words that depend on whether the question left, and began a flow."""
+        error = self.answer.transport is Transport.UNREACHABLE
+        words = replace(described(self.answer), reply=begun, answers=left)
+        return Case(self.answer, described(self.answer) if error else words)
 
 
 class Chance:

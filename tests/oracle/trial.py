@@ -134,7 +134,7 @@ class Rounds:
             if left is not (said.action is Action.PASS):
                 seen = "was sent" if left else "was not sent"
                 wrong.append(Disagreement(exchange, said.action, seen))
-            answers.append(exchange.case(begun=said.begins))
+            answers.append(exchange.case(left=left, begun=said.begins))
         return wrong, answers
 
     def _begun_in_a_gap(self, ruleset: Ruleset) -> list[Call]:

@@ -13,6 +13,7 @@ import pytest
 from geofence.errors import ExitCode, RulesError
 from geofence.policy import load_policy
 from geofence.policy.files import MOST_OCTETS
+from tests.support.acl import USER, let_write
 
 RULES = '[allow]\ncountries = ["JP"]\n'
 
@@ -180,3 +181,30 @@ def test_reading_rules_loads_nothing_heavy(shipped: Path) -> None:
         [sys.executable, "-c", program, str(shipped)], check=True, capture_output=True, text=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_rules_that_others_could_exchange_are_refused(shipped: Path, tmp_path: Path) -> None:
+    written(shipped / "a.toml")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "rules").symlink_to(shipped)
+    link = tmp_path / "theirs" / "rules"
+    assert load_policy([link]).countries == ("JP",)
+    (tmp_path / "theirs").chmod(0o777)
+    assert complaint(link) == (
+        f"{link}: is found through {link.parent}, which can be written by everyone; expected rules "
+        f"that only root and you can write; read through them, then: chmod go-w {link.parent}"
+    )
+
+
+def test_a_drop_in_linked_to_where_others_write_is_refused(shipped: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (shipped / "a.toml").symlink_to(written(tmp_path / "theirs" / "rules"))
+    assert load_policy([shipped]).countries == ("JP",)
+    (tmp_path / "theirs").chmod(0o777)
+    assert complaint(shipped).startswith(f"{shipped}/a.toml: is found through {tmp_path}/theirs")
+
+
+def test_a_file_that_an_access_control_list_opens_is_refused(shipped: Path) -> None:
+    file = written(shipped / "a.toml")
+    let_write(file, USER, 12345)
+    assert complaint(shipped).endswith(f"read through them, then: setfacl -b {file}")

@@ -5,6 +5,7 @@ import pytest
 from geofence.errors import ExitCode, UsageError
 from geofence.policy import exceptions_named
 from tests.policy.rules import policy
+from tests.support.values import full_width
 
 RULES = policy(
     """
@@ -41,6 +42,48 @@ def test_an_unknown_name(name: str, message: str) -> None:
         "The rules have the group bria and the exceptions push, push-as, trunk."
     )
     assert caught.value.exit_code is ExitCode.USAGE
+
+
+SHIPPED = policy(
+    """
+    allow.countries = ["JP"]
+    [exception.push-as]
+    description = "Push server, Asia"
+    hosts = ["push-as.example"]
+    last_known = ["192.0.2.8"]
+    [exception.push-za]
+    description = "Push server, South Africa"
+    hosts = ["push-za.example"]
+    """
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "verb", "message"),
+    [
+        (
+            "push-sa",
+            "allow",
+            'did you mean push-za ("Push server, South Africa") or push-as ("Push server, Asia")?',
+        ),
+        (full_width("push-as"), "allow", "did you mean push-as?"),
+        ("US", "allow", 'to allow United States, write\n  [allow]\n  countries = ["JP", "US"]\n'),
+        (full_width("US"), "allow", 'countries = ["JP", "US"]'),
+        ("germany", "allow", 'countries = ["JP", "DE"]'),
+        ("JP", "revoke", "to revoke Japan, write\n  [allow]\n  countries = []\n"),
+        ("198.51.100.7", "allow", '[exception.NAME]\n  prefixes = ["198.51.100.7/32"]\n'),
+        ("2001:db8::/32", "allow", 'prefixes = ["2001:db8::/32"]'),
+        ("192.0.2.8", "allow", "push-as holds this address: run 'geofence allow push-as'."),
+        ("192.0.2.8", "revoke", "push-as holds this address: run 'geofence revoke push-as'."),
+        ("198.51.100.7", "revoke", "'geofence why' says what allows it."),
+        ("sip.example.com", "allow", 'hosts = ["sip.example.com"]'),
+        ("push-za.example", "allow", "The exception push-za names this host; use that name."),
+    ],
+)
+def test_what_is_no_exception_but_something_else(name: str, verb: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        exceptions_named(SHIPPED, name, verb)
+    assert message in str(caught.value)
 
 
 def test_without_any_exception() -> None:

@@ -185,6 +185,11 @@ def test_the_hook_is_told_from_within_the_units_sandbox(facts: dict[str, str]) -
     assert (told["event"], told["command"]) == ("failed", "refresh")
 
 
+def test_a_shell_moves_the_fence_to_where_the_units_reach_it(facts: dict[str, str]) -> None:
+    assert facts["moved by a shell"] == "0"
+    assert int(facts["moved"]) > 10
+
+
 def test_without_ipset_cap_net_admin_is_enough(facts: dict[str, str]) -> None:
     """The generation restored was one of ipset, which the units may no longer use."""
     state, capabilities = facts["one capability"].split()

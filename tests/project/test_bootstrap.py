@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import site
 import subprocess
 import sys
+import tomllib
+import zipfile
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from geofence import __version__
 
@@ -137,24 +143,47 @@ chmod +x /opt/geofence/bin/*
 """One of another Python, which still works."""
 
 
-def on_a_server(checkout: Path, before: str, install: str, **environment: str) -> str:
-    """What a server says that geofence is installed on, without the network."""
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout whose locks name a library that is at hand, in ``wheels`` beside it."""
+    checkout = tmp_path / "checkout"
+    ignored = shutil.ignore_patterns("__pycache__")
     for name in ("geofence", "rules.d", "cron"):
-        ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(TOP / name, checkout / name, ignore=ignored)
     for name in ("bootstrap", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(TOP / name, checkout)
+    wheel = make_wheel(tmp_path / "wheels", "genuine = True\n")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    for lock in ("requirements.lock", "requirements-build.lock"):
+        (checkout / lock).write_text(f"zoned==1.0 --hash=sha256:{digest}\n")
+    return checkout
+
+
+def make_wheel(directory: Path, module: str) -> Path:
+    """A wheel of the library ``zoned``, which is this one module."""
+    directory.mkdir(exist_ok=True)
+    path = directory / "zoned-1.0-py3-none-any.whl"
+    about = "zoned-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("zoned.py", module)
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: zoned\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    return path
+
+
+def on_a_server(checkout: Path, before: str, install: str) -> str:
+    """What a server says that geofence is installed on, without the network."""
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", SERVER.format(before=before, install=install)],
         cwd=checkout,
         env={
             "PATH": os.environ["PATH"],
             "PYTHON": os.path.realpath(sys.executable),
-            # What pip would fetch is that of the tests.
+            # Beside the library that the locks name, those of the tests.
             "PYTHONPATH": os.pathsep.join(site.getsitepackages()),
-            "PIP_NO_DEPS": "1",
-            "PIP_NO_BUILD_ISOLATION": "0",
-            **environment,
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(checkout.parent / "wheels"),
         },
         capture_output=True,
         text=True,
@@ -164,13 +193,13 @@ def on_a_server(checkout: Path, before: str, install: str, **environment: str) -
     return done.stdout
 
 
-def test_install_makes_an_environment_of_another_python_anew(tmp_path: Path) -> None:
-    said = on_a_server(tmp_path, UPGRADED, "./bootstrap install")
+def test_install_makes_an_environment_of_another_python_anew(checkout: Path) -> None:
+    said = on_a_server(checkout, UPGRADED, "./bootstrap install")
     assert said.split() == ["geofence", LIBRARY, *VERSION.split()]
 
 
-def test_the_python_of_a_release_upgrade_still_finds_it(tmp_path: Path) -> None:
-    said = on_a_server(tmp_path, "./bootstrap install", LATER)
+def test_the_python_of_a_release_upgrade_still_finds_it(checkout: Path) -> None:
+    said = on_a_server(checkout, "./bootstrap install", LATER)
     *links, name, version, top, library, _, _ = said.split()
     minor = sys.version_info.minor
     later = {f"python3.{minor + further}": f"python3.{minor}" for further in range(1, 9)}
@@ -178,13 +207,93 @@ def test_the_python_of_a_release_upgrade_still_finds_it(tmp_path: Path) -> None:
     assert (f"{name} {version}", top, library) == (VERSION, "geofence", LIBRARY)
 
 
-def test_where_that_fails_the_one_before_stays(tmp_path: Path) -> None:
-    said = on_a_server(
-        tmp_path, WORKING, "! ./bootstrap install", PIP_NO_BUILD_ISOLATION="1", PIP_NO_INDEX="1"
-    )
-    assert said.split()[0] == "geofence"
+def test_where_a_library_is_not_the_one_pinned_the_installation_before_stays(
+    checkout: Path,
+) -> None:
+    make_wheel(checkout.parent / "wheels", "genuine = False\n")
+    script = "! ./bootstrap install 2>said; grep -o 'DO NOT MATCH THE HASHES' said"
+    said = on_a_server(checkout, WORKING, script)
+    assert said.splitlines()[:2] == ["DO NOT MATCH THE HASHES", "geofence"]
     assert "geofence.before" not in said
     assert said.endswith("the old one\n")
+
+
+INSTALLED = f"""
+./bootstrap install
+test -e {LIBRARY}/site-packages/zoned.py
+find /opt/geofence -name 'stale*'
+find /opt/geofence /etc/systemd/system ! -type l '(' ! -perm -a+r -o -perm /go+w ')' ! -name system
+find /opt/geofence -type d ! -perm -a+x
+echo done
+"""
+"""Names what is installed and should not be, or not with these permissions."""
+
+
+@pytest.mark.parametrize("mask", ["077", "000"])
+def test_what_is_installed_is_read_by_all_and_written_by_root(checkout: Path, mask: str) -> None:
+    said = on_a_server(checkout, f"rm -r /opt/geofence; umask {mask}", INSTALLED)
+    assert said.startswith("done\n")
+
+
+def test_what_an_earlier_build_left_is_not_installed(checkout: Path) -> None:
+    stale = checkout / "build" / "lib" / "geofence" / "stale.py"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("")
+    assert on_a_server(checkout, "", INSTALLED).startswith("done\n")
+
+
+def test_install_leaves_nothing_in_the_checkout(checkout: Path) -> None:
+    before = set(checkout.rglob("*"))
+    on_a_server(checkout, "", "./bootstrap install")
+    assert set(checkout.rglob("*")) - {checkout / "programs"} - programs(checkout) == before
+
+
+def programs(checkout: Path) -> set[Path]:
+    """The copy of this machine's own, which the script makes."""
+    return set((checkout / "programs").rglob("*"))
+
+
+@pytest.mark.parametrize("name", [".venv", "build", "geofence.egg-info"])
+def test_what_root_once_left_is_named(machine: Path, name: str) -> None:
+    place(machine, "python3", "exit 0")
+    left = machine / name
+    left.mkdir()
+    # Root may write everything, so the script is told otherwise.
+    script = (machine / "bootstrap").read_text()
+    (machine / "bootstrap").write_text(script.replace('[ -w "$left" ]', "false"))
+    said = run(machine, "demo").stderr
+    assert f"sudo rm -rf '{left}'" in said
+
+
+def locked(name: str) -> dict[str, str]:
+    """The versions that a lock names; each has a hash."""
+    entries = (TOP / name).read_text().replace("\\\n", " ").splitlines()
+    pins = [entry for entry in entries if not entry.startswith("#")]
+    assert all("--hash=sha256:" in pin for pin in pins)
+    return {name: rest.split()[0] for name, _, rest in (pin.partition("==") for pin in pins)}
+
+
+def test_the_lock_names_all_that_geofence_needs() -> None:
+    pins = locked("requirements.lock")
+    wanted = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["dependencies"]
+    seen: set[str] = set()
+    while wanted:
+        need = Requirement(wanted.pop())
+        name = canonicalize_name(need.name)
+        if need.marker is not None and not need.marker.evaluate({"extra": ""}):
+            continue
+        assert pins[name] in need.specifier
+        if name not in seen:
+            seen.add(name)
+            wanted.extend(requires(name) or ())
+    assert seen >= {"requests", "urllib3", "pyroute2"}
+
+
+def test_the_lock_of_the_build_is_new_enough() -> None:
+    wanted = tomllib.loads((TOP / "pyproject.toml").read_text())["build-system"]["requires"]
+    pins = locked("requirements-build.lock")
+    for need in map(Requirement, wanted):
+        assert pins[need.name] in need.specifier
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

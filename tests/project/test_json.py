@@ -12,11 +12,13 @@ from geofence.cli.plan_view import plan_json
 from geofence.cli.run_view import run_json
 from geofence.cli.status_view import status_json
 from geofence.cli.why_view import why_json
+from geofence.connections import Began, Connections
 from geofence.crowd import Crowd
 from geofence.errors import ExitCode
-from geofence.explain import Explanation
+from geofence.explain import Answer, Explanation
 from geofence.flows.flow import Flow, FlowState
-from geofence.flows.impact import Impact, Touched
+from geofence.flows.impact import Impact, Touched, by_source
+from geofence.guards.objection import Guard, Objection
 from geofence.in_force import InForce, Waiting
 from geofence.merge import merge
 from geofence.model.generation import Generation, ListNote
@@ -37,9 +39,12 @@ from geofence.operations.report import (
     WhyReport,
 )
 from geofence.operations.site import Site
+from geofence.operations.status_facts import Traffic
 from geofence.plan import make_plan
+from geofence.plan.by_country import CountryChange
 from geofence.state.generations import Damaged
 from geofence.state.journal import Ended, Ending, Outcome, Probation
+from geofence.surroundings import Direction, Redirected, Surroundings, Untracked
 from tests.support.values import JAPAN, country, policy
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
@@ -56,8 +61,13 @@ LISTS = (
         former=SPACE,
     ),
 )
+SIP_PORT = Ports(Protocol.UDP, 5060, 5060)
 TOUCHED = Touched(Flow(Family.IPV4, "udp", 1, 2, 3, 5060, True, FlowState.ESTABLISHED), "sip")
 IMPACT = Impact((TOUCHED,), (TOUCHED,), frozenset({(Family.IPV4, 1)}))
+SOURCES = by_source((TOUCHED,))
+UNTRACKED = Untracked("sip", SIP_PORT, Direction.IN, (Family.IPV4,), False, "iptables raw")
+REDIRECTED = Redirected("sip", SIP_PORT, SIP_PORT, None, (Family.IPV4,), False, "iptables nat")
+REFUSALS = (Objection(Guard.SSH, "the session", "It saw.", "It allows.", "ssh"),)
 BY_NAME = {"allow4", "allow6", "sip", "rtp", "ipv4", "ipv6"}
 """Keys that are names of sets, services and families."""
 
@@ -66,7 +76,8 @@ def documents() -> Iterator[object]:
     """One of each, with nothing left out."""
     generation = Generation(1, NOW, "refresh", "ipset", RULESET, (ListNote("x", NOW, "0"),))
     changes = PLAN.set_changes
-    yield plan_json(PlanReport(PLAN, "ipset", LISTS, IMPACT, ("a note",)))
+    meaning = (CountryChange("JP", SPACE, SPACE),)
+    yield plan_json(PlanReport(PLAN, "ipset", LISTS, IMPACT, ("a note",), meaning, REFUSALS))
     yield run_json(RunReport(PLAN, "ipset", 1, LISTS, ("a note",), IMPACT))
     yield status_json(
         StatusReport(
@@ -77,7 +88,8 @@ def documents() -> Iterator[object]:
             applied_at=NOW,
             reason="refresh",
             services=(ServiceStatus("sip", ("5060/udp",), Count(1, 2)),),
-            crowd=Crowd(Family.IPV4, 10 << 24 | 1, 16, 20),
+            traffic=Traffic(SOURCES, SOURCES, Crowd(Family.IPV4, 10 << 24 | 1, 16, 20)),
+            surroundings=Surroundings((UNTRACKED,), (REDIRECTED,)),
             sets={"allow4": 1},
             lists=LISTS,
             exceptions=InForce(waiting=(Waiting("office", "not applied yet"),)),
@@ -90,8 +102,12 @@ def documents() -> Iterator[object]:
             ),
         )
     )
-    explanation = Explanation(Ports(Protocol.UDP, 5060, 5060), "sip", Action.PASS, "so")
-    yield why_json((Family.IPV4, 1), WhyReport(("JP",), ("JP",), (explanation,)))
+    explanation = Explanation(SIP_PORT, "sip", Action.PASS, "so")
+    now = (Answer("sip", Action.DROP, "so"),)
+    live = (Connections("sip", Began.PEER, passes=True, begins=False, number=1),)
+    yield why_json(
+        (Family.IPV4, 1), WhyReport(("JP",), ("JP",), (explanation,), now, "apply", live, "so")
+    )
     damaged = Damaged(Path("x.generation"), "is damaged")
     yield history_json((HistoryEntry(generation, changes, services_changed=True), damaged))
     yield {"removed": ["ipset"]}
@@ -116,5 +132,15 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     assert printed <= words
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
     commands |= {"repair", "status", "why", "history"}
-    states = {*ListOutcome, *Ending, *Action, "null", "unknown", "recovered", "watch"}
+    states = {
+        *ListOutcome,
+        *Ending,
+        *Action,
+        *Began,
+        *Direction,
+        "null",
+        "unknown",
+        "recovered",
+        "watch",
+    }
     assert words - commands - states == printed - commands - states

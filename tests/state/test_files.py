@@ -18,6 +18,7 @@ from geofence.state.files import (
     read_trusted,
     write_atomically,
 )
+from tests.support.acl import USER, let_write
 from tests.support.owners import given_away
 
 
@@ -281,3 +282,26 @@ def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
     write_atomically(tmp_path / "file", b"x")
     with pytest.raises(StateError, match="could not be made"):
         ensure_private_directory(tmp_path / "file")
+
+
+def test_what_others_could_exchange_is_neither_read_nor_used(tmp_path: Path) -> None:
+    path = tmp_path / "var" / "state"
+    ensure_private_directory(path)
+    write_atomically(path / "file", b"ours")
+    (tmp_path / "var").chmod(0o777)
+    told = (
+        rf"state.* is found through {tmp_path}/var, which can be written by everyone, who could "
+        rf"have put anything there; look at it, then 'chmod go-w {tmp_path}/var'"
+    )
+    with pytest.raises(StateError, match=told):
+        read_trusted(path / "file")
+    with pytest.raises(StateError, match=told):
+        ensure_private_directory(path)
+
+
+def test_what_an_access_control_list_opens_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, b"theirs?")
+    let_write(path, USER, 12345)
+    with pytest.raises(StateError, match=r"written by the user number 12345, .* 'setfacl -b "):
+        read_trusted(path)

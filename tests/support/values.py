@@ -67,3 +67,8 @@ def prefix_sets(family: Family) -> st.SearchStrategy[PrefixSet]:
 
 
 families = st.sampled_from(list(Family))
+
+
+def full_width(text: str) -> str:
+    """ASCII as Japanese input methods give it."""
+    return "".join(chr(ord(char) + 0xFEE0) for char in text)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from geofence.backends.ipset import iptables, rivals
+from geofence.backends.ipset import iptables, others, rivals, units
 from geofence.backends.ipset.iptables import Table, Tool
 from geofence.backends.ipset.sets import KernelSets, SetHeader
 from geofence.errors import BackendError, BackendUnavailable, GeofenceError
@@ -24,7 +24,10 @@ class IpsetBackend:
     name = "ipset"
 
     def obstacle(self) -> str | None:
-        """Why ipset and iptables cannot work here, or None."""
+        """Why ipset and iptables cannot work here, or not for the units, or None."""
+        limit = units.obstacle()
+        if limit is not None:
+            return limit
         try:
             for tool in iptables.TOOLS:
                 tool.save()
@@ -73,7 +76,15 @@ class IpsetBackend:
         )
         guarded = (tool.family for tool, table in tables if table.complete)
         dropped = _total(table for _, table in tables)
-        return Observed(held, rules, dropped, tuple(debris), frozenset(fenced), frozenset(guarded))
+        return Observed(
+            held,
+            rules,
+            dropped,
+            tuple(debris),
+            frozenset(fenced),
+            frozenset(guarded),
+            tuple(name for tool, table in tables for name in _foreign(tool, table)),
+        )
 
     def commit(self, plan: Plan) -> None:
         """Fill second sets, switch one family after the other, then drop what nothing refers to."""
@@ -140,6 +151,11 @@ def _rules_reached(sets: KernelSets) -> Iterator[None]:
             f"A fence made with ipset is in the kernel (sets {', '.join(names)}), and its rules "
             f"cannot be reached. {error}"
         ) from error
+
+
+def _foreign(tool: Tool, table: Table) -> Iterator[str]:
+    for chain in others.foreign(table.chains, table.rules):
+        yield f"chain {chain} in the table mangle of {tool.name}"
 
 
 def _check_kind(header: SetHeader, key: SetKey) -> None:

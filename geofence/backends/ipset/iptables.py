@@ -18,6 +18,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
+from geofence.backends.ipset import others
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.plan import Count
 from geofence.model.policy import Ports, Protocol
@@ -90,6 +91,9 @@ _PERMISSION = re.compile(
     r"permission denied|operation not permitted|must be root|can't open socket to ipset",
     re.IGNORECASE,
 )
+_NO_FAMILY = "address family not supported"
+"""What the legacy flavour of ip6tables says of EAFNOSUPPORT."""
+_BUSY_CHAIN = re.compile(rf"CHAIN_DEL failed.*\bchain ({CHAIN}\S*)")
 _PRIVILEGE = (
     "needs CAP_NET_ADMIN and, for rules with '-m set', CAP_NET_RAW; run geofence as root, for "
     "example with sudo. Its units have the second from geofence-.service.d/ipset.conf."
@@ -315,12 +319,16 @@ class Table:
     """Whether they come from there to a rule that drops."""
     complete: bool = False
     """Whether packets get to our chains on every way, those that are sent too."""
+    of_others: frozenset[str] = frozenset()
+    """Chains named like ours that somebody else made; they are none of the above."""
 
 
 def parse_table(saved: str) -> Table:
     """Find geofence's rules in the output of ``iptables-save -c -t mangle``."""
-    chains = tuple(sorted(re.findall(rf"^:({CHAIN}(?:[-.]\S+)?) ", saved, re.MULTILINE)))
+    named = re.findall(rf"^:({CHAIN}(?:[-.]\S+)?) ", saved, re.MULTILINE)
     found = [(Count(int(p), int(o)), line) for p, o, line in _COUNTED_RULE.findall(saved)]
+    theirs_alone = others.of_others(named, HOOKS.values(), _by_chain(found))
+    chains = tuple(sorted({*named} - theirs_alone))
     theirs = {hook: _of_chain(hook, found) for hook in HOOKS}
     first = [_JUMPS[hook] for hook, rules in theirs.items() if rules[:1] == [_JUMPS[hook]]]
     own = [(count, line) for count, line in found if line.split()[1] in chains]
@@ -337,7 +345,15 @@ def parse_table(saved: str) -> Table:
         bool(ways),
         any(line.endswith("-j DROP") for reached in services for line in reached),
         hooked == set(HOOKS),
+        theirs_alone,
     )
+
+
+def _by_chain(found: Iterable[tuple[Count, str]]) -> dict[str, list[str]]:
+    rules: dict[str, list[str]] = {}
+    for _, line in found:
+        rules.setdefault(line.split()[1], []).append(line)
+    return rules
 
 
 def _misplaced(hook: str, rules: list[str]) -> Iterator[str]:
@@ -381,6 +397,7 @@ def replacement(ruleset: Ruleset, family: Family, table: Table) -> str:
     chain of the kernel's unless it is there and alone.
     """
     chains = _chains(ruleset, family)
+    _require_free(chains, table, family)
     stale = [chain for chain in table.chains if chain not in chains]
     settled = not table.misplaced_jumps and all(jump in table.rules for jump in _JUMPS.values())
     hooking = [line.replace("-A ", "-I ", 1) for line in _JUMPS.values()]
@@ -390,6 +407,16 @@ def replacement(ruleset: Ruleset, family: Family, table: Table) -> str:
         *(f"-A {name} {rule}" for name, rules in chains.items() for rule in rules),
         *(f"-X {chain}" for chain in stale),
     )
+
+
+def _require_free(wanted: Iterable[str], table: Table, family: Family) -> None:
+    for name in wanted:
+        if name in table.of_others:
+            raise BackendError(
+                f"The chain {name} in {_PROGRAMS[family]}' table mangle is another program's, and "
+                "geofence needs the name: give the service another name in the rules, or rename "
+                f"the chain with '{_PROGRAMS[family]} -t mangle -E {name} NEW-NAME'."
+            )
 
 
 def removal(table: Table) -> str:
@@ -503,4 +530,16 @@ def _run(command: list[str], given: str) -> str:
 def _refusal(name: str, said: str) -> BackendError:
     if _PERMISSION.search(said):
         return BackendUnavailable(f"'{name}' {_PRIVILEGE}")
+    if _NO_FAMILY in said.lower():
+        return BackendUnavailable(
+            f"'{name}' cannot work, for the kernel was booted without IPv6 (ipv6.disable=1); set "
+            'backend = "nftables" in the rules, which needs none.'
+        )
+    busy = _BUSY_CHAIN.search(said)
+    if busy:
+        listing = Path(name).name.replace("restore", "save")
+        return BackendError(
+            f"'{name}' refused: a rule of another program leads to the chain {busy[1]}, which is "
+            f"to go. Find it with '{listing} -t mangle', delete it, and try again."
+        )
     return BackendError(f"'{name}' refused: {said or 'it gave no reason'}.")

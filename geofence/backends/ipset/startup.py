@@ -62,6 +62,35 @@ def started(root: Path) -> Iterator[Started]:
             yield Started(f"/{path.relative_to(root)}", _script(path, any_text=True))
 
 
+def unit_settings(root: Path, name: str) -> str | None:
+    """Return the text of a service's unit, then of its drop-ins; None if it is missing or masked.
+
+    Args:
+        root: the system's root directory.
+        name: of the service, without ``.service``.
+    """
+    path = _unit(root, name)
+    if path is None:
+        return None
+    return "\n".join((_read(path), *map(_read, _drop_ins(root, name))))
+
+
+def _drop_ins(root: Path, name: str) -> list[Path]:
+    """A service's drop-ins: its own, those of units whose names begin alike, those of all.
+
+    One hides another of the same name further down; so a link to /dev/null takes one away.
+    """
+    words = name.split("-")
+    beginnings = ["-".join(words[:count]) + "-" for count in range(len(words) - 1, 0, -1)]
+    kinds = [f"{which}.service.d" for which in (name, *beginnings)]
+    found: dict[str, Path] = {}
+    for kind in (*kinds, "service.d"):
+        for directory in _UNIT_DIRECTORIES:
+            for path in sorted((root / directory / kind).glob("*.conf")):
+                found.setdefault(path.name, path)
+    return [found[name] for name in sorted(found)]
+
+
 def _enabled_units(root: Path) -> set[str]:
     """Services that another unit of the administrator's pulls in, and that are not masked.
 

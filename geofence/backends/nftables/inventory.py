@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from geofence.backends.nftables import elements, kernel, listing, near
+from geofence.backends.nftables.foreign import foreign
 from geofence.backends.nftables.kernel import ChainFlag, SetFlag, TableFlag
 from geofence.backends.nftables.look import Look
 from geofence.backends.nftables.near import NearKey
@@ -56,6 +57,7 @@ def observed(held: Look) -> Observed:
         # One table is for both families.
         fenced=frozenset(Family) if _packets_enter(held, sets) else frozenset(),
         guarded=frozenset(Family) if _every_way_watched(held) else frozenset(),
+        foreign=tuple(f"{each} in the table inet geofence" for each in foreign(held)),
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from geofence.apply.transaction import apply_ruleset, plan_for, remove_all
 from geofence.backends import registry
+from geofence.backends.ipset import iptables
 from geofence.backends.ipset.backend import IpsetBackend
 from geofence.backends.ipset.iptables import Tool
 from geofence.backends.ipset.sets import KernelSets
@@ -242,6 +243,22 @@ def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "apt install iptables" in str(BACKEND.obstacle())
     with pytest.raises(BackendUnavailable, match="iptables"):
         BACKEND.observe()
+
+
+def test_a_kernel_without_ipv6_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the legacy flavour says on Debian 12, booted with ipv6.disable=1."""
+    said = "ip6tables-save v1.8.9 (legacy): Cannot initialize: Address family not supported by "
+    program = tmp_path / "ip6tables-save"
+    program.write_text(f"#!/bin/sh\necho '{said}protocol' >&2\nexit 1\n")
+    program.chmod(0o755)
+    path = "geofence.backends.ipset.iptables._SEARCH_PATH"
+    monkeypatch.setattr(path, f"{tmp_path}:{iptables._SEARCH_PATH}")  # noqa: SLF001
+    for asked in (BACKEND.observe, lambda: commit(RULESET)):
+        with pytest.raises(BackendUnavailable, match=r'IPv6 .*set backend = "nftables"'):
+            asked()
+    assert 'set backend = "nftables"' in str(BACKEND.obstacle())
 
 
 def test_comments_of_others_need_not_be_utf8() -> None:

@@ -107,8 +107,8 @@ def test_no_rule_is_lost_or_changed() -> None:
 def test_nothing_is_moved_across_a_rule_that_drops() -> None:
     rules = RULESET.rules(SERVICE)
     banned = Rule(SourceIn(Role.EXCEPTION, "banned"), Action.DROP, "banned")
-    chain = arranged((*rules[:3], banned, *rules[3:]))
-    assert chain.before[:4] == (*rules[:3], banned)
+    chain = arranged((*rules[:4], banned, *rules[4:]))
+    assert chain.before[:5] == (*rules[:4], banned)
     looked_for = [SourceIn(Role.ALLOW, ""), SourceWithin(LAN.prefix)]
     assert [rule.match for rule in chain.sources] == looked_for
 

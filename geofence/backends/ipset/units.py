@@ -1,0 +1,44 @@
+"""What systemd lets geofence's own units do with ipset.
+
+A shell may do more than they. If it put the fence where they cannot reach it, every later refresh
+of theirs would fail; so what they cannot hold counts as an obstacle for everybody.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from geofence.backends.ipset.startup import unit_settings
+
+ROOT = Path("/")
+"""The system that is looked at."""
+UNITS = ("geofence-restore", "geofence-reassert", "geofence-refresh", "geofence-daemon")
+"""Those that look after the fence."""
+_CAPABILITY = "CAP_NET_RAW"
+_BOUNDS = re.compile(r"^[ \t]*CapabilityBoundingSet[ \t]*=[ \t]*(.*)$", re.MULTILINE)
+
+
+def obstacle() -> str | None:
+    """Why the installed units cannot use ipset, with the remedy, or None: they can, or are none."""
+    for unit in UNITS:
+        settings = unit_settings(ROOT, unit)
+        if settings is not None and not _may_open_raw_sockets(settings):
+            return (
+                f"{unit}.service may not use ipset, for it lacks {_CAPABILITY}: install "
+                "cron/geofence-.service.d/ipset.conf in /etc/systemd/system and run 'systemctl "
+                "daemon-reload', or let nftables hold the fence."
+            )
+    return None
+
+
+def _may_open_raw_sockets(settings: str) -> bool:
+    """Whether a unit's capabilities, as all its lines together bound them, have the one."""
+    allowed = True
+    for at, value in enumerate(_BOUNDS.findall(settings)):
+        inverted, names = value.startswith("~"), value.lstrip("~").split()
+        if _CAPABILITY in names:
+            allowed = not inverted
+        elif not names or at == 0:  # an empty one forbids all that were named before
+            allowed = inverted
+    return allowed

@@ -1,0 +1,69 @@
+"""What ``status`` tells beside the fence itself: edited rules, connections, others' rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from geofence.connections import outliving, unnamed_peers
+from geofence.crowd import Crowd, crowd
+from geofence.errors import BackendError, GuardRefusal, MissingListError
+from geofence.flows.conntrack import read_flows, with_interfaces
+from geofence.flows.impact import TouchedSource
+from geofence.merge import merge
+from geofence.model.policy import Policy
+from geofence.model.ruleset import FencedService, Ruleset
+from geofence.operations.gather import spaces
+from geofence.operations.report import ListReport
+from geofence.surroundings import Surroundings, surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What live connections tell of a ruleset that is in force."""
+
+    outliving: tuple[TouchedSource, ...] = ()
+    """Whose connections go on although they could not begin now."""
+    unnamed: tuple[TouchedSource, ...] = ()
+    """Peers that this host contacts from fenced ports and that no rule allows."""
+    crowd: Crowd | None = None
+    """Most sources, if they share one private address."""
+    unread: str = ""
+    """Why live connections could not be read; empty if they were."""
+
+
+def look_at_traffic(ruleset: Ruleset | None, dropped: int) -> Traffic:
+    """Read the live connections and see what they tell.
+
+    Args:
+        ruleset: what is in force; None if nothing is known.
+        dropped: number of packets that the fence dropped so far.
+    """
+    if ruleset is None:
+        return Traffic()
+    try:
+        flows = with_interfaces(read_flows(), ruleset)
+    except BackendError as error:
+        return Traffic(unread=str(error))
+    return Traffic(
+        outliving(ruleset, flows),
+        unnamed_peers(ruleset, flows),
+        crowd(ruleset.services, flows, dropped=dropped),
+    )
+
+
+def are_rules_edited(policy: Policy, reports: Iterable[ListReport], applied: Ruleset) -> bool:
+    """Whether the rules and lists on disk mean another fence than the one that was applied.
+
+    Local networks do not count: they follow addresses and routes by themselves.
+    """
+    try:
+        desired = merge(policy, spaces(reports))
+    except (MissingListError, GuardRefusal):
+        return True
+    return replace(desired, local=()) != replace(applied, local=())
+
+
+def look_at_surroundings(services: Iterable[FencedService]) -> Surroundings:
+    """Read what rules of other programs do to fenced services."""
+    return surroundings({service.name: service.ports for service in services})

@@ -1,0 +1,138 @@
+"""The host's log: who changed the fence, by which command, and which generation came of it.
+
+journald's own protocol where it listens, so that the facts are fields; else syslog. Where nobody
+listens, nothing is written: the log is not what the fence depends on.
+
+Sources: systemd's "Native Journal Protocol" (systemd.io), RFC 3164, proc(5), credentials(7).
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+JOURNAL = Path("/run/systemd/journal/socket")
+SYSLOG = Path("/dev/log")
+
+_SECONDS = 1.0
+"""A log that does not take a line within this time does without."""
+_NOTICE = 5
+_DAEMON = 3
+"""Facility of RFC 3164."""
+_NO_LOGIN = 2**32 - 1
+"""``/proc/self/loginuid`` of what nobody logged in for: units, cron."""
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who started this process."""
+
+    user: str
+    """Name of the user who logged in; ``SUDO_USER`` if the kernel does not tell; or empty."""
+    by_sudo: bool
+    terminal: str
+    """``pts/3``; empty for none."""
+    unit: str
+    """The systemd unit; empty for none."""
+
+    def __str__(self) -> str:
+        where = f" on {self.terminal}" if self.terminal else ""
+        if self.user:
+            return f"{self.user}{' with sudo' if self.by_sudo else ''}{where}"
+        return self.unit or f"root{where}"
+
+
+def author() -> Author:
+    """Return who started this process, as far as the kernel and the environment tell."""
+    sudo = os.environ.get("SUDO_USER", "")
+    return Author(_login() or sudo, bool(sudo), _terminal(), _unit())
+
+
+def log_change(command: str, what: str, generation: int | None = None) -> None:
+    """Write to the host's log what was changed, by which command and by whom.
+
+    Args:
+        command: the verb with its arguments, or what acts without one.
+        what: happened, as a clause.
+        generation: number of the one that is in force now; None for none.
+    """
+    by = author()
+    number = "" if generation is None else str(generation)
+    fields = {
+        "MESSAGE": f"{command}: {what}; by {by}{_elsewhere()}",
+        "PRIORITY": str(_NOTICE),
+        "SYSLOG_FACILITY": str(_DAEMON),
+        "SYSLOG_IDENTIFIER": "geofence",
+        "GEOFENCE_COMMAND": command,
+        "GEOFENCE_GENERATION": number,
+        "GEOFENCE_BY": str(by),
+    }
+    shown = {name: _UNPRINTABLE.sub("?", value) for name, value in fields.items() if value}
+    with suppress(OSError):
+        if not _sent(JOURNAL, _native(shown)):
+            _sent(SYSLOG, _classic(shown["MESSAGE"]))
+
+
+def _elsewhere() -> str:
+    """That it is about another network than the host's, where the kernel tells."""
+    try:
+        own, host = (Path(f"/proc/{process}/ns/net").stat() for process in ("self", "1"))
+    except OSError:
+        return ""
+    return "" if os.path.samestat(own, host) else " (in a network namespace of its own)"
+
+
+def _native(fields: Mapping[str, str]) -> bytes:
+    return "".join(f"{name}={value}\n" for name, value in fields.items()).encode()
+
+
+def _classic(message: str) -> bytes:
+    return f"<{_DAEMON << 3 | _NOTICE}>geofence[{os.getpid()}]: {message}".encode()
+
+
+def _sent(path: Path, data: bytes) -> bool:
+    """Whether somebody listens there and took it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.settimeout(_SECONDS)
+        try:
+            channel.sendto(data, str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _login() -> str:
+    try:
+        number = int(Path("/proc/self/loginuid").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return ""
+    if number == _NO_LOGIN:
+        return ""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def _terminal() -> str:
+    for descriptor in range(3):
+        with suppress(OSError):
+            return os.ttyname(descriptor).removeprefix("/dev/")
+    return ""
+
+
+def _unit() -> str:
+    """The innermost service of the process's control group."""
+    try:
+        groups = Path("/proc/self/cgroup").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    found = re.findall(r"/([^/\n]+\.service)\b", groups)
+    return found[-1] if found else ""

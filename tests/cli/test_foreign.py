@@ -1,0 +1,153 @@
+"""Other programs' objects under geofence's names."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.machine import Machine, machine
+
+SCRIPT = (
+    "add table inet geofence;"
+    "add set inet geofence whitelist { type ipv4_addr; };"
+    "add chain inet geofence input { type filter hook input priority 0; };"
+    "add rule inet geofence input tcp dport 22 ip saddr != @whitelist drop"
+)
+"""A table that somebody else's script makes."""
+WEB = "GEOFENCE-web"
+FAMILIES = ("iptables", "ip6tables")
+
+
+def listing(made: Machine) -> str:
+    return made.tool("nft", "list", "table", "inet", "geofence")
+
+
+def mangle(made: Machine, program: str = "iptables") -> list[str]:
+    return made.tool(program, "-t", "mangle", "-S").splitlines()
+
+
+def own_chain(made: Machine, name: str) -> list[str]:
+    """Make a chain of somebody else's, with a rule, in both families; its lines."""
+    for program in FAMILIES:
+        for rule in (
+            ("-N", name),
+            ("-A", name, "-p", "tcp", "--dport", "8443", "-j", "DROP"),
+            ("-A", "PREROUTING", "-j", name),
+        ):
+            made.tool(program, "-t", "mangle", *rule)
+    return [line for line in mangle(made) if name in line]
+
+
+def test_a_table_of_somebody_else_is_not_taken_for_ours(fresh: Machine) -> None:
+    fresh.tool("nft", SCRIPT)
+    before = listing(fresh)
+
+    refused = fresh.run("refresh")
+
+    assert refused.code == 3
+    assert "set whitelist in the table inet geofence" in refused.err
+    assert "chain input in the table inet geofence" in refused.err
+    assert "or pass --accept foreign." in refused.err
+    assert "or pass --accept foreign." in fresh.ok("plan").err
+    assert listing(fresh) == before
+    assert fresh.generations() == []
+    fresh.ok("refresh", "--accept", "foreign")
+    assert "whitelist" not in fresh.tool("nft", "list", "ruleset")
+
+
+def test_neither_restore_nor_remove_touch_it(fresh: Machine) -> None:
+    fresh.tool("nft", SCRIPT)
+    before = listing(fresh)
+
+    restored = fresh.run("restore")
+    removed = fresh.run("remove")
+
+    assert (restored.code, removed.code) == (5, 3)
+    assert "Nothing was ever applied here" in restored.err
+    assert "delete it there" in removed.err
+    assert listing(fresh) == before
+
+
+def test_a_fence_whose_record_was_lost_is_ours_all_the_same(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    shutil.rmtree(fresh.state)
+    fresh.ok("refresh")
+    shutil.rmtree(fresh.state)
+    assert "is gone" in fresh.ok("remove").out
+
+
+def test_what_comes_into_our_table_later_is_cleared_away(one: Machine) -> None:
+    one.ok("refresh")
+    one.tool("nft", "add set inet geofence whitelist { type ipv4_addr; }")
+    one.ok("refresh")
+    assert "whitelist" not in listing(one)
+
+
+@pytest.fixture
+def classic(tmp_path: Path) -> Iterator[Machine]:
+    """A machine whose fence ipset holds."""
+    with machine(tmp_path, "ipset") as made:
+        yield made
+
+
+def test_a_chain_that_only_others_lead_to_stays(classic: Machine) -> None:
+    theirs = own_chain(classic, WEB)
+
+    classic.ok("refresh")
+    assert set(theirs) < set(mangle(classic))
+    assert WEB not in classic.ok("plan").out
+    classic.ok("remove")
+
+    assert mangle(classic)[-len(theirs) :] == theirs[-len(theirs) :]
+    assert not any("GEOFENCE" in line and WEB not in line for line in mangle(classic))
+
+
+def test_a_name_that_is_taken_is_told(classic: Machine) -> None:
+    theirs = own_chain(classic, WEB)
+    classic.rule("60-web.toml", '[service.web]\nports = ["8443/tcp"]\n')
+
+    done = classic.run("refresh")
+
+    assert done.code == 1
+    assert "'iptables -t mangle -E GEOFENCE-web NEW-NAME'" in done.err
+    assert [line for line in mangle(classic) if WEB in line] == theirs
+
+
+def test_a_chain_of_somebody_else_by_the_name_of_the_fence_is_not_taken_for_ours(
+    classic: Machine,
+) -> None:
+    theirs = own_chain(classic, "GEOFENCE")
+    refused = classic.run("refresh")
+    assert refused.code == 3
+    assert "chain GEOFENCE in the table mangle of iptables" in refused.err
+    assert mangle(classic)[-len(theirs) :] == theirs[-len(theirs) :]
+    classic.ok("refresh", "--accept", "foreign")
+    assert not any("8443" in line for line in mangle(classic))
+
+
+def test_a_rule_of_an_operator_that_leads_to_our_chain_makes_it_nobody_elses(
+    classic: Machine,
+) -> None:
+    classic.ok("refresh")
+    whole = mangle(classic)
+    classic.tool("iptables", "-t", "mangle", "-A", "INPUT", "-j", "GEOFENCE-sip")
+    classic.tool("iptables", "-t", "mangle", "-F", "GEOFENCE")
+    classic.ok("restore")
+    assert set(whole) <= set(mangle(classic))
+
+
+def test_a_stale_chain_that_a_rule_leads_to_is_named(classic: Machine) -> None:
+    classic.rule("60-web.toml", '[service.web]\nports = ["8443/tcp"]\n')
+    classic.ok("refresh")
+    classic.tool("iptables", "-t", "mangle", "-A", "INPUT", "-j", WEB)
+    classic.rule("60-web.toml", "")
+
+    done = classic.run("refresh")
+
+    assert done.code == 1
+    assert f"a rule of another program leads to the chain {WEB}" in done.err
+    classic.tool("iptables", "-t", "mangle", "-D", "INPUT", "-j", WEB)
+    classic.ok("refresh")

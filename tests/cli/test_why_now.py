@@ -1,0 +1,194 @@
+"""Why answers for the kernel as it is now, and for what the next run makes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.machine import Machine
+from tests.cli.test_cut import PHONE, STRANGERS, Talk, talking
+from tests.cli.world import FOREIGN, JAPANESE
+from tests.support.list_server import Handler, status
+
+SIP = ("--port", "5060/udp")
+
+
+def verdicts(where: Machine, address: str) -> tuple[str, str]:
+    """What becomes of a packet now, and after the next run."""
+    [told] = where.ok("why", address, *SIP, "--json").json["verdicts"]
+    return told["now"]["verdict"], told["verdict"]
+
+
+def test_rules_that_wait_for_an_apply_do_not_speak_for_now(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    fresh.rule(
+        "60.toml",
+        '[exception.office]\nenabled = true\n[blocklist.x]\nprefixes = ["133.1.0.0/16"]\n',
+    )
+    assert [verdicts(fresh, each) for each in (FOREIGN[0], FOREIGN[1], "133.1.2.3")] == [
+        ("drop", "pass"),
+        ("drop", "pass"),
+        ("pass", "drop"),
+    ]
+    assert fresh.gets_in(FOREIGN[0], FOREIGN[1], "133.1.2.3") == [False, False, True]
+
+    lines = [line.split("  ") for line in fresh.ok("why", FOREIGN[0], *SIP).out.splitlines()]
+    rows = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    rules = fresh.rules / "60.toml"
+    assert rows[1:] == [
+        ["service", "port", "a new packet now", "because"],
+        [
+            "sip",
+            "5060/udp",
+            "is dropped",
+            "neither of the kernel's sets except4-sip and allow4 holds it",
+        ],
+        [],
+        ["service", "port", "a new packet after 'geofence apply'", "because"],
+        ["sip", "5060/udp", "gets in", f"the exception office ({rules}:1) lets it in"],
+    ]
+    said = fresh.ok("why", "133.1.2.3", *SIP).out
+    assert "gets in           the kernel's set allow4 holds it" in said
+
+    fresh.ok("apply")
+    assert "after" not in fresh.ok("why", FOREIGN[0], *SIP).out
+    assert verdicts(fresh, FOREIGN[0]) == ("pass", "pass")
+
+
+def test_without_a_fence_everybody_gets_in_now(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    fresh.ok("remove")
+    assert verdicts(fresh, FOREIGN[0]) == ("pass", "drop")
+    [told] = fresh.ok("why", FOREIGN[1], *SIP, "--json").json["verdicts"]
+    assert told["now"] == {
+        "fence": False,
+        "service": None,
+        "verdict": "pass",
+        "because": "there is no fence for ipv6",
+    }
+    said = fresh.ok("why", FOREIGN[0], *SIP).out
+    assert "gets in           there is no fence for ipv4\n" in said
+    assert "after 'geofence apply'" in said
+    fresh.ok("restore")
+    assert verdicts(fresh, FOREIGN[0]) == ("drop", "drop")
+
+
+def test_a_set_that_others_have_emptied_counts_as_it_is(fresh: Machine) -> None:
+    fresh.ok("refresh")
+    fresh.break_set()
+    assert verdicts(fresh, JAPANESE[0]) == ("drop", "pass")
+
+
+def test_after_a_rollback_the_kernel_has_the_earlier_rules(one: Machine) -> None:
+    one.ok("refresh")
+    one.rule("60.toml", '[service.rtp]\nenabled = false\n[service.web]\nports = ["443/tcp"]\n')
+    one.ok("apply")
+    one.ok("rollback")
+    answer = one.ok("why", FOREIGN[0], "--json").json["verdicts"]
+    now = {each["ports"]: (each["now"]["service"], each["now"]["verdict"]) for each in answer}
+    then = {each["ports"]: (each["service"], each["verdict"]) for each in answer}
+    assert (now["10000-20000/udp"], then["10000-20000/udp"]) == (("rtp", "drop"), (None, "pass"))
+    assert (now["443/tcp"], then["443/tcp"]) == ((None, "pass"), ("web", "drop"))
+
+
+def test_changed_rules_make_the_answer_uncertain(one: Machine) -> None:
+    one.ok("refresh")
+    assert "not certain" not in one.ok("why", FOREIGN[0]).err
+    chain = next(
+        line.split()[1]
+        for line in one.tool("nft", "list", "table", "inet", "geofence").splitlines()
+        if line.startswith("\tchain") and "sip" in line
+    )
+    one.tool("nft", "insert", "rule", "inet", "geofence", chain, "counter")
+    assert "the answer about now is not certain; 'geofence apply'" in one.ok("why", FOREIGN[0]).err
+
+
+def test_without_privilege_it_says_that_the_answer_is_of_the_rules(one: Machine) -> None:
+    one.ok("refresh")
+    one.wrapper = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
+    done = one.ok("why", FOREIGN[0], *SIP)
+    assert "a new packet by the rules" in done.out
+    [told] = one.ok("why", FOREIGN[0], *SIP, "--json").json["verdicts"]
+    assert (told["now"], told["verdict"]) == (None, "drop")
+
+
+@pytest.fixture
+def talk(fresh: Machine) -> Iterator[Talk]:
+    with talking(fresh) as made:
+        yield made
+
+
+def connections(where: Machine, address: str) -> list[tuple[str, str, bool, bool, int]]:
+    told = where.ok("why", address, "--json").json["connections"]
+    return [tuple(each.values()) for each in told]
+
+
+def test_live_connections_are_named_with_who_began_them_and_how_to_end_them(
+    fresh: Machine, talk: Talk
+) -> None:
+    stranger, other = STRANGERS[:2]
+    fresh.ok("refresh")
+    fresh.ok("allow", "office")
+    assert talk.reaches(stranger, PHONE) == [True, True]
+    assert connections(fresh, stranger) == [("sip", "peer", True, True, 1)]
+    said = fresh.ok("why", stranger).out
+    assert "1 live connection to sip: begun by the other end, allowed.\n" in said
+    assert "'geofence revoke office' blocks the address and ends them.\n" in said
+    assert "[blocklist.NAME]" in fresh.ok("why", PHONE).out
+
+    fresh.rule("99-zz.toml", "[exception.office]\nenabled = false\n")
+    fresh.ok("apply")
+    assert talk.reaches(stranger) == [True]
+    assert connections(fresh, stranger) == [("sip", "peer", True, False, 1)]
+    said = fresh.ok("why", stranger).out
+    assert "goes on although a new one would be blocked, for it was allowed when it began" in said
+    assert "'geofence apply --cut' ends them.\n" in said
+    fresh.ok("apply", "--cut")
+    assert talk.reaches(stranger) == [False]
+    assert connections(fresh, stranger) == []
+
+    assert connections(fresh, other) == []
+    talk.calls(other)
+    assert connections(fresh, other) == [("sip", "host", True, False, 1)]
+    assert "begun by this host, goes on" in fresh.ok("why", other).out
+
+
+def test_where_no_source_answers_it_says_so_within_seconds(one: Machine) -> None:
+    def silent(handler: Handler) -> None:
+        while not handler.wait(0.1):
+            pass
+
+    one.server.on("/jp.json", silent)
+    begun = time.monotonic()
+    done = one.ok("why", FOREIGN[0], *SIP)
+    assert time.monotonic() - begun < 9
+    assert "The list country JP" in done.err
+    assert "There is no version of the list country JP: here it holds nothing.\n" in done.err
+    assert "gets in           there is no fence for ipv4" in done.out
+
+
+def test_a_source_that_fails_is_asked_once(one: Machine) -> None:
+    one.server.on("/jp.json", status(503))
+    one.ok("why", FOREIGN[0])
+    assert one.server.asked("/jp.json") == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("1.2.3.4:5060", "1.2.3.4"),
+        ("[2001:db8::1]:5060", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("::ffff:1.2.3.4", "1.2.3.4"),
+        ("[::ffff:1.2.3.4]:5060", "1.2.3.4"),
+    ],
+)
+def test_addresses_as_logs_write_them(settled: Machine, typed: str, meant: str) -> None:
+    assert settled.ok("why", typed, "--json").json["address"] == meant
+
+
+@pytest.mark.parametrize("typed", ["1.2.3.4:99999", "2001:db8::1]:5060", "[1.2.3.4]", "1.2.3.4:"])
+def test_what_is_no_address_stays_none(settled: Machine, typed: str) -> None:
+    assert settled.run("why", typed).code == 2
