@@ -164,6 +164,18 @@ def _as_rules(path: str) -> str:
     return f"{stem or path}.toml"
 
 
+def refused(site: Site, reports: Iterable[ListReport]) -> tuple[str, ...]:
+    """A sentence for each list whose new versions guards refuse, run after run."""
+    refusals = site.refusals.load()
+    return tuple(
+        f"New versions of the list {report.id} have been refused since "
+        f"{refusals[report.id].since:%Y-%m-%d}; the stored version stays in force. "
+        "'geofence refresh' says why."
+        for report in reports
+        if report.id in refusals
+    )
+
+
 def switched_for_nothing(policy: Policy) -> tuple[str, ...]:
     """A sentence for each switch of the command line whose exception is gone, or has a new name."""
     return tuple(

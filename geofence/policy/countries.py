@@ -38,11 +38,12 @@ def country_code(text: str) -> str:
     code = text.upper()
     if text.isascii() and code in _countries():  # "ß" in upper case would be South Sudan
         return code
-    no_country = _NO_COUNTRIES.get(code.strip())
-    found = () if no_country else _guesses(plain(text))
-    guesses = (f'"{guess}" ({country_name(guess)})' for guess in found)
+    what = _NO_COUNTRIES.get(plain(text).strip().upper())
+    if what:
+        raise Mistake(f"{quoted(text)} is no country, but {what[0]}", what[1])
+    guesses = (f'"{guess}" ({country_name(guess)})' for guess in _guesses(plain(text)))
     raise Mistake(
-        f"{quoted(text)} is no country{no_country or ''}",
+        f"{quoted(text)} is no country",
         'a two-letter code of ISO 3166-1 such as "JP"',
         *guesses,
     )
@@ -89,6 +90,39 @@ _OFTEN_MEANT = {
 """Codes of languages, other names, and codes that other lists use."""
 
 
+_MEMBERS = (
+    'its members: "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", '
+    '"HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI" and "SK"'
+)
+_SINGLE = "the countries that you mean, each with its code"
+_NO_COUNTRIES = {
+    "EU": ("the European Union", _MEMBERS),
+    "EUROPE": ("a continent", _SINGLE),
+    "ASIA": ("a continent", _SINGLE),
+    "AFRICA": ("a continent", _SINGLE),
+    "AP": ("a code of GeoIP databases for Asia and the Pacific", _SINGLE),
+    "XK": (
+        "a code in use for Kosovo, for which registries have no list",
+        '"RS" or "AL", whose lists hold most of its networks, or its networks as an exception',
+    ),
+    "CS": ("the former code of Serbia and Montenegro", '"RS" (Serbia) or "ME" (Montenegro)'),
+    "YU": ("the former code of Yugoslavia", '"RS", "ME", "HR", "SI", "BA" or "MK"'),
+    "SU": ("the former code of the Soviet Union", 'its successors, such as "RU" or "KZ"'),
+    "DD": ("the former code of East Germany", '"DE" (Germany)'),
+    "AN": (
+        "the former code of the Netherlands Antilles",
+        '"BQ" (Bonaire and others), "CW" (Curaçao) or "SX" (Sint Maarten)',
+    ),
+    "TP": ("the former code of East Timor", '"TL" (Timor-Leste)'),
+    "ZR": ("the former code of Zaire", '"CD" (DR Congo)'),
+    "A1": ("a code of GeoIP databases for proxies", _SINGLE),
+    "A2": ("a code of GeoIP databases for satellites", _SINGLE),
+    "O1": ("a code of GeoIP databases for other countries", _SINGLE),
+}
+"""What looks like a country's code and must not be taken for a slip of another: what it is, and
+what to write instead."""
+
+
 def _by_word() -> dict[str, str]:
     """Codes by three-letter code, by name and by what is often written for them."""
     by_word = dict(_OFTEN_MEANT)
@@ -96,24 +130,6 @@ def _by_word() -> dict[str, str]:
         by_word[country.code3] = country.code
         by_word[country.name.upper()] = country.code
     return by_word
-
-
-_NO_COUNTRIES = {
-    "EU": " but the European Union: name its members one by one",
-    "AP": " but the code of registries for Asia and the Pacific: name the countries one by one",
-    "XK": " of ISO 3166-1: registries do not use the code of Kosovo",
-    "AN": " any more: the Netherlands Antilles are BQ, CW and SX now",
-    "CS": " any more: it was Serbia and Montenegro, RS and ME now, and Czechoslovakia before",
-    "YU": " any more: Yugoslavia's successors are BA, HR, ME, MK, RS and SI",
-    "SU": " any more: the Soviet Union's successors have codes of their own",
-    "DD": " any more: East Germany is part of DE",
-    "TP": " any more: East Timor is TL now",
-    "ZR": " any more: Zaire is CD now",
-    "O1": " but MaxMind's mark of other countries",
-    "A1": " but MaxMind's mark of anonymous proxies",
-    "A2": " but MaxMind's mark of satellite providers",
-}
-"""Codes that lists and people use. A guess would open the fence to another country."""
 
 
 def _guesses(text: str) -> tuple[str, ...]:
