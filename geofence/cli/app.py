@@ -15,7 +15,7 @@ import typer
 
 from geofence import __version__
 from geofence.cli.commands import ForReaders, ForRoot, ForStateReaders, Verbs
-from geofence.errors import ExitCode, GeofenceError
+from geofence.errors import ExitCode, GeofenceError, UsageError
 
 app = typer.Typer(
     name="geofence",
@@ -146,6 +146,8 @@ def plan(  # noqa: PLR0913 - an option each
     from geofence.operations.mirrors import compared
     from geofence.operations.terminal import ssh_session
 
+    if offline and compare_mirrors:
+        raise UsageError("--offline and --compare-mirrors contradict each other; leave one out.")
     screen = Screen()
     with watching(screen) as watch:
         report = make_plan(

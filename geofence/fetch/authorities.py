@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +65,31 @@ def authorities(environment: Mapping[str, str] = os.environ) -> Authorities:
     if places:
         return Authorities(context, places[0][1])
     context.load_default_certs()
-    for bundle in _BUNDLES:
-        if Path(bundle).is_file():
-            _load(context, "The system's store", bundle)
-            break
+    known = ssl.get_default_verify_paths().cafile  # has been read just now
+    bundles = [] if known else [each for each in _BUNDLES if Path(each).is_file()]
+    for bundle in bundles[:1]:
+        _load(context, "the system's store", bundle)
     return Authorities(context, True)
+
+
+class Trust:
+    """What all clients of a run trust, read once it is needed; may be used from any thread."""
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        self._lock = threading.Lock()
+        self._known: Authorities | None = None
+
+    def authorities(self) -> Authorities:
+        """Return what to trust.
+
+        Raises:
+            ListError: a variable of the environment names nothing that can be used.
+        """
+        with self._lock:
+            if self._known is None:
+                self._known = authorities()
+            return self._known
 
 
 def _load(context: ssl.SSLContext, name: str, place: str) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 
 from geofence.errors import ListError, unexpected
+from geofence.fetch.authorities import Trust
 from geofence.fetch.busy import BusyHosts
 from geofence.fetch.dns import Lookup, system_lookup
 from geofence.fetch.http import Client
@@ -50,6 +51,7 @@ class _Run:
     events: SimpleQueue[Event | _Crashed]
     stop: threading.Event
     busy: BusyHosts
+    trust: Trust
 
 
 def _ignore(_event: Event) -> None:
@@ -92,6 +94,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
         SimpleQueue(),
         threading.Event(),
         BusyHosts(busy),
+        Trust(),
     )
     for name in names:
         run.jobs.put(name)
@@ -153,6 +156,7 @@ class _Worker:
             run.limits,
             run.stop,
             busy=run.busy,
+            trust=run.trust,
             on_octets=self._received,
             on_retry=self._retrying,
         )

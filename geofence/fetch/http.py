@@ -28,7 +28,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from geofence import __version__
 from geofence.closing import Closing
 from geofence.errors import ListError
-from geofence.fetch.authorities import authorities
+from geofence.fetch.authorities import Trust
 from geofence.fetch.busy import BusyHosts
 from geofence.fetch.decoding import ENCODINGS, DamagedError, Decoder, NotCompressedError
 from geofence.fetch.limits import Limits
@@ -95,12 +95,13 @@ def _ignore_retry(_why: str, _seconds: float) -> None:
 class Client(Closing):
     """One worker's HTTP client; not to be shared between threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what clients share, and whom they tell
         self,
         limits: Limits,
         stop: threading.Event | None = None,
         *,
         busy: BusyHosts | None = None,
+        trust: Trust | None = None,
         on_octets: Callable[[int], None] = _ignore_octets,
         on_retry: Callable[[str, float], None] = _ignore_retry,
     ) -> None:
@@ -110,12 +111,14 @@ class Client(Closing):
             limits: what it puts up with.
             stop: once set, waits end and bodies are given up.
             busy: hosts that asked to be left alone, shared with other clients.
+            trust: whose certificates are trusted, shared likewise.
             on_octets: told the number of octets of each piece of a body, decompressed.
             on_retry: told before each retry what failed, and after how many seconds it is retried.
         """
         self._limits = limits
         self._stop = stop or threading.Event()
         self._busy = busy or BusyHosts()
+        self._trust = trust or Trust()
         self._patient = True
         self._on_octets = on_octets
         self._on_retry = on_retry
@@ -233,7 +236,7 @@ class Client(Closing):
         if self._speaks_tls:
             return
         try:
-            trusted = authorities()
+            trusted = self._trust.authorities()
         except ListError as error:
             raise ListError(f"{public(wanted.url)} was not asked: {error}") from error
         self._session.verify = trusted.verify

@@ -79,6 +79,8 @@ def parse_blocklist(body: bytes) -> ParsedList:
     skipped: list[BadLine] = []
     if found is None:
         entries = _entries(text[head:], commented=commented)
+        if not (entries or commented or head):
+            raise ListError("The list is empty.")
         found = _bulk(entries, None) or _careful(text, None, skipped)
         _refuse_many(skipped, len(entries), text)
     _take_mapped(*found)

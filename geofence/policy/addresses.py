@@ -12,7 +12,7 @@ import socket
 
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import LocalNetwork
-from geofence.policy.problems import Mistake, quoted
+from geofence.policy.problems import Mistake, plain, quoted
 
 LONGEST_INTERFACE = 15
 """Characters in a name: ``IFNAMSIZ - 1`` of linux/if.h."""
@@ -200,7 +200,8 @@ def interface(text: str) -> str:
     """
     if text == "*":
         raise Mistake('"*" would leave no interface fenced', _EXPECTED_INTERFACE)
-    if _INTERFACE.fullmatch(text) is None or len(os.fsencode(text)) > LONGEST_INTERFACE:
+    fits = len(os.fsencode(text)) <= LONGEST_INTERFACE
+    if not fits or plain(text) != text or _INTERFACE.fullmatch(text) is None:
         meant = re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,13})[+%?]", text.strip())
         guesses = (f'"{meant[1]}*"',) if meant else ()
         raise Mistake(f"{quoted(text)} is no interface", _EXPECTED_INTERFACE, *guesses)

@@ -38,7 +38,7 @@ def country_code(text: str) -> str:
     code = text.upper()
     if text.isascii() and code in _countries():  # "ß" in upper case would be South Sudan
         return code
-    what = _NO_COUNTRIES.get(plain(text).upper())
+    what = _NO_COUNTRIES.get(plain(text).strip().upper())
     if what:
         raise Mistake(f"{quoted(text)} is no country, but {what[0]}", what[1])
     guesses = (f'"{guess}" ({country_name(guess)})' for guess in _guesses(plain(text)))

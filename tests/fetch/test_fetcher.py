@@ -32,6 +32,7 @@ from geofence.model.prefixes import AddressSpace, Family
 from tests.fetch.test_dns import answering
 from tests.lists.bodies import country_json, country_text
 from tests.support.list_server import (
+    CERTIFICATE,
     Handler,
     ListServer,
     Reply,
@@ -430,3 +431,19 @@ print(fetch_lists(wanted, Policy(), {}, clock, limits=Limits(resolve=0.2), looku
     )
     assert "DNS gave no answer for push.example within 0.2 seconds" in done.stdout, done.stderr
     assert done.returncode == 0
+
+
+def test_many_lists_at_once_over_tls(limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All workers share what is trusted."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    names = [ListId(ListKind.BLOCKLIST, f"list-{number}") for number in range(40)]
+    with ListServer(tls=True) as tls:
+        blocklists = tuple(
+            Blocklist(each.name, urls=(tls.on(f"/{each.name}", content(b"192.0.2.0/24\n")),))
+            for each in names
+        )
+        report = fetch(limits, Policy(blocklists=blocklists), *names)
+    assert failed(report) == []
+    assert len(report.candidates) == len(names)

@@ -60,7 +60,8 @@ def assert_sound(policy: Policy) -> None:
     assert all(0 < port < 1 << 16 for _protocol, port in fenced)
     countries = [code for service in policy.services for code in policy.service_countries(service)]
     assert all(country_name(code) != code for code in countries)
-    assert all(re.fullmatch(r"[\w.-]{1,14}[\w.*-]?", name) for name in policy.interfaces)
+    assert all(re.fullmatch(r"[^\s/:\"'\\+*-][^\s/:\"'\\+*]*\*?", n) for n in policy.interfaces)
+    assert all(len(name.encode()) < 16 for name in policy.interfaces)
     names = {exception.name for exception in policy.exceptions}
     assert all(exception.group not in names for exception in policy.exceptions)
     assert all(exception.hosts or exception.prefixes for exception in policy.exceptions)
