@@ -91,6 +91,11 @@ _PERMISSION = re.compile(
     r"permission denied|operation not permitted|must be root|can't open socket to ipset",
     re.IGNORECASE,
 )
+_NO_MATCH = re.compile(
+    r"(?:Extension|match [^a-z]?)\s?(connlabel|u32|helper|conntrack)\b.*"
+    r"(?:not supported|missing|found)"
+)
+"""What iptables says where the kernel lacks a match, in the words of either flavour."""
 _NO_FAMILY = "address family not supported"
 """What the legacy flavour of ip6tables says of EAFNOSUPPORT."""
 _BUSY_CHAIN = re.compile(rf"CHAIN_DEL failed.*\bchain ({CHAIN}\S*)")
@@ -530,6 +535,13 @@ def _run(command: list[str], given: str) -> str:
 def _refusal(name: str, said: str) -> BackendError:
     if _PERMISSION.search(said):
         return BackendUnavailable(f"'{name}' {_PRIVILEGE}")
+    missing = _NO_MATCH.search(said)
+    if missing:
+        return BackendUnavailable(
+            f"'{name}' cannot work, for this kernel has no match '{missing[1]}' "
+            f"(xt_{missing[1]}): load it with 'modprobe xt_{missing[1]}', or set "
+            'backend = "nftables" in the rules, which needs none.'
+        )
     if _NO_FAMILY in said.lower():
         return BackendUnavailable(
             f"'{name}' cannot work, for the kernel was booted without IPv6 (ipv6.disable=1); set "

@@ -390,3 +390,17 @@ def where_it_gets_in(address: str) -> list[str]:
     tests = (["ipset", "-q", "test", name, address] for _, name in found)
     codes = [subprocess.run(test, check=False).returncode for test in tests]
     return [service for (service, _), code in zip(found, codes, strict=True) if code == 0]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Warning: Extension connlabel revision 0 not supported, missing kernel module?",
+        "iptables-restore v1.8.9 (legacy): Couldn't load match `connlabel':No such file; not found",
+    ],
+)
+def test_a_kernel_without_labels_is_told_with_the_remedy(said: str) -> None:
+    refused = iptables._refusal("iptables-restore", said)  # noqa: SLF001 - no kernel here lacks them
+    assert isinstance(refused, BackendUnavailable)
+    assert "no match 'connlabel'" in str(refused)
+    assert 'backend = "nftables"' in str(refused)
