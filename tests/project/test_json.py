@@ -142,5 +142,6 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         "unknown",
         "recovered",
         "watch",
+        "notice",
     }
     assert words - commands - states == printed - commands - states
