@@ -279,6 +279,7 @@ def test_what_stays_the_same_is_said_once(one: Machine) -> None:
     for generation in one.generations():
         generation.unlink()
     with daemon(one) as running:
+        running.until("Refreshing daily")
         for _ in range(3):
             with exclusive(one.state, 10):  # in the midst of a look it would be another story
                 one.clear()

@@ -59,7 +59,7 @@ def _restore(site: Site, notes: tuple[str, ...]) -> RunReport:
     if generation is not None:
         another = bool(damaged) or over is not None
         report = _restored(site, generation, (*notes, *damaged), another=another)
-    elif damaged or (over is None and site.generations.ever_recorded()):
+    elif damaged or (over.former if over else site.generations.ever_recorded()):
         report = _without_ruleset(site, (*notes, *damaged))
     else:
         if over is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from geofence.apply import apply_ruleset, remove_all
 from geofence.lists.country_json import parse_country_json
@@ -14,6 +14,7 @@ from geofence.model.lists import ListId, ListKind
 from geofence.model.plan import Observed
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset, SetKey
+from geofence.operations.networks import current
 from geofence.policy.owned import OWNED_FILE, with_enabled
 from tests.chaos.aims import Aim, Blow, Extent, choose, measure, strike
 from tests.chaos.ground import Ground, callers, leaked, lost, medium_list
@@ -208,7 +209,9 @@ class Killer:
             owned.unlink(missing_ok=True)
         else:
             self.ground.machine.rule(OWNED_FILE, before)
-        return merge(policy, self._lists(command[0]))
+        with self.ground.lab.pbx.entered():
+            local = current(self.ground.site)
+        return replace(merge(policy, self._lists(command[0])), local=local)
 
     def _lists(self, verb: str) -> Mapping[ListId, AddressSpace]:
         if verb == "refresh":

@@ -92,5 +92,5 @@ def test_one_that_takes_an_allowed_country_away_waits_for_its_override(fresh: Ma
     inside = str(ip_network(ipv4[0])[1])
     assert fresh.gets_in(inside) == [True]
 
-    fresh.ok("refresh", "--accept", "first-run=bad")
+    fresh.ok("refresh", "--accept", "first-run=bad", "--accept", "shut-out")
     assert fresh.gets_in(inside) == [False]
