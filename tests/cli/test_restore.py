@@ -227,6 +227,26 @@ def test_a_reboot_before_confirm_brings_the_former_fence_back(tmp_path: Path, ba
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_former_fence_whose_record_is_lost_leaves_a_closed_one(
+    tmp_path: Path, backend: str
+) -> None:
+    with machine(tmp_path, backend) as made:
+        made.ok("refresh")
+        made.rule("70-mine.toml", "[allow]\ncountries = []\n")
+        made.ok("apply", "--confirm-within", "5m", "--accept", "shut-out")
+        waiting = json.loads((made.state / "probation.json").read_text(encoding="utf-8"))
+        end(int(waiting["watchman"].split()[0]))
+        for generation in (made.state / "generations").glob("*1.generation"):
+            generation.unlink()
+        made.clear()
+
+        done = made.run("restore")
+
+        assert "not confirmed in time" in done.err
+        assert made.gets_in(*JAPANESE) == [False, False]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_first_fence_that_was_not_confirmed_leaves_none(tmp_path: Path, backend: str) -> None:
     with machine(tmp_path, backend) as made:
         made.run("plan")

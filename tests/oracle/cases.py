@@ -185,10 +185,7 @@ class Chance:
             begins = asked.flags is Tcp.SYN
             stray = not begins
             answer = answer if begins else replace(answer, flags=Tcp.ACK)
-        to = asked.destination
-        by = next((link for link, nets in _BEHIND.items() if any(to in net for net in nets)), "wan")
-        protocol = str(asked.transport)
-        sent = Sent(family, protocol, int(to), asked.source_port, by, begins=begins, stray=stray)
+        sent = replace(sent_as(asked, family), begins=begins, stray=stray)
         return Exchange(asked, sent, answer)
 
     def _fresh(self, probe: Probe) -> bool:
@@ -269,6 +266,13 @@ def question(answer: Probe) -> Probe:
         port=answer.source_port or 0,
         source_port=answer.port,
     )
+
+
+def sent_as(asked: Probe, family: Family) -> Sent:
+    """What the PBX sends, in the oracle's words, if it begins a flow."""
+    to = asked.destination
+    by = next((link for link, nets in _BEHIND.items() if any(to in net for net in nets)), "wan")
+    return Sent(family, str(asked.transport), int(to), asked.source_port, by)
 
 
 def described(probe: Probe, published: Sequence[Published] = ()) -> Packet:

@@ -22,6 +22,7 @@ from tests.oracle.cases import (
     Exchange,
     Published,
     question,
+    sent_as,
 )
 from tests.oracle.policies import random_ruleset
 
@@ -159,9 +160,20 @@ class Rounds:
             for call, where in zip(going, landed, strict=True)
             if where == "pbx" and _is_call(call.case.probe)
         )
-        self._calls = list(filter(None, calls))[: 2 * FLOWS]
-        for call in self._calls:
-            self._lab.send_from_pbx(question(call.case.probe))
+        self._calls = [
+            self._talk_back(ruleset, call) for call in list(filter(None, calls))[: 2 * FLOWS]
+        ]
+
+    def _talk_back(self, ruleset: Ruleset, call: Call) -> Call:
+        """Let the PBX say more; a flow of its own may begin by that (see ``Beginning``)."""
+        packet = call.case.packet
+        asked = question(call.case.probe)
+        self._lab.send_from_pbx(asked)
+        if not packet.answers:
+            return call
+        sent = replace(sent_as(asked, packet.family), begun=packet.reply, known=True)
+        reply = packet.reply or decide_sent(ruleset, sent).begins
+        return replace(call, case=replace(call.case, packet=replace(packet, reply=reply)))
 
     def _publish(self, ruleset: Ruleset) -> list[Published]:
         """Lead a few ports elsewhere, as Docker, failover addresses and REDIRECT do."""
