@@ -1,0 +1,1 @@
+"""Real histories of country lists, replayed day by day through the guards."""
