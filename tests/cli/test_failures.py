@@ -34,7 +34,7 @@ FAILURES: dict[str, tuple[Reply, str]] = {
     "AX": (redirect("http://203.0.113.1/ax.json"), "redirects, and http://203.0.113.1/ax.json"),
     "BL": (endless(), "sends more than 67,108,864 octets; no list is so large"),
     "TV": (hang_up(), "closes the connection without an answer"),
-    "TK": (silence(), "gave no complete answer within 3 seconds"),
+    "TK": (silence(), "gave no complete answer within 8 seconds"),
     "FK": (content(PAGE), "looks like an HTML page"),
     "NU": (content(small("NU")[:100]), "nu.json: "),
     "IO": (content(small("AX")), "AX"),
@@ -84,7 +84,7 @@ def failed(
         for code, (reply, _) in FAILURES.items():
             made.serve(code, reply)
         made.server.on("/scanners.txt", garbage())
-        done = made.run("--patience", "3", "refresh")
+        done = made.run("--patience", "8", "refresh")
         yield Failed(made, done, (before, made.fence()))
 
 
@@ -135,7 +135,7 @@ def test_the_others_are_renewed_on_disk_and_in_the_kernel(failed: Failed) -> Non
     where.serve("JP", japan_later())
     assert where.gets_in(GONE, COME) == [True, False]
 
-    done = where.run("--patience", "3", "refresh", "--json")
+    done = where.run("--patience", "8", "refresh", "--json")
 
     assert done.code == 5
     states = {entry["list"]: entry["state"] for entry in done.json["lists"]}

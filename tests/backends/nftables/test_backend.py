@@ -638,7 +638,7 @@ print(BACKEND.observe().sets == desired.sets)
 
 
 def test_others_may_change_nftables_all_the_time(host: Host) -> None:
-    program = "while :; do nft add table ip busy; nft delete table ip busy; sleep 0.005; done"
+    program = "while :; do nft add table ip busy; nft delete table ip busy; sleep 0.05; done"
     busy = host.start(["sh", "-c", program])
     try:
         for numbers in (3_000, 2_000, 3_000):
