@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import InitVar, dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 
-from geofence.guards.limits import MONTH
-from geofence.guards.lists import check_list
 from geofence.guards.objection import Guard, Objection, Yields
 from geofence.guards.settling import Refusal, Way, agrees, moved, way
+from geofence.lists.parsed import FamilyFacts, ParsedList
 from geofence.model.lists import ListId, ListKind
-from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
-from geofence.state.versions import History, fingerprint
+from tests.histories.replay import DAY, Replay
 from tests.support.values import space
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
 
 
 def blocks(first: int, count: int, size: int) -> AddressSpace:
@@ -33,40 +30,26 @@ class Daily:
     """One country's list, refreshed each day; the witness serves the same as the source."""
 
     code: str
-    accepted: AddressSpace
-    witness: bool = True
+    first: InitVar[AddressSpace]
+    witness: InitVar[bool] = True
     now: datetime = START
-    history: History = field(default_factory=History)
-    refusal: Refusal | None = None
+    replay: Replay = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._take(self.accepted)
+    def __post_init__(self, first: AddressSpace, witness: bool) -> None:
+        self.replay = Replay(mirror=witness)
+        self.serve(first)
 
-    def _take(self, candidate: AddressSpace) -> bool:
-        self.accepted, self.refusal = candidate, None
-        self.history = self.history.noted(candidate, self.now)
-        return True
+    @property
+    def accepted(self) -> AddressSpace:
+        """What is in force."""
+        return self.replay.accepted[ListId(ListKind.COUNTRY, self.code)]
 
     def serve(self, candidate: AddressSpace) -> bool:
         """A day passes; whether the list that is served then is taken."""
         self.now += DAY
-        before = self.history.in_force_at(self.now - MONTH)
-        said = check_list(
-            ListId(ListKind.COUNTRY, self.code),
-            candidate,
-            self.accepted,
-            Policy(),
-            month_ago={family: before.size(family) for family in Family} if before else {},
-        )
-        if not said:
-            return self._take(candidate)
-        sha256 = fingerprint(candidate)
-        known = self.refusal
-        self.refusal = known.again(sha256, self.now) if known else Refusal.first(sha256, self.now)
-        version = self.history.find(sha256)
-        chosen = way(said, version.confirmed_at if version else None, self.refusal, self.now)
-        confirmed = chosen is Way.ASK and self.witness
-        return self._take(candidate) if confirmed or chosen is Way.RETURNED else False
+        served = ParsedList(candidate, FamilyFacts(), FamilyFacts())
+        self.replay.day(self.now, {ListId(ListKind.COUNTRY, self.code): served})
+        return self.accepted == candidate
 
     def days_until_taken(self, candidate: AddressSpace, most: int = 60) -> int | None:
         return next((day for day in range(1, most) if self.serve(candidate)), None)
