@@ -30,7 +30,35 @@ QUIET = 0.2
 """Seconds for an answer to come that must not; one that is sent arrives in microseconds."""
 
 
-class Peer(Closing):
+class _Hearing(Closing):
+    """Somebody with a socket, who hears what the PBX says."""
+
+    transport: str
+    _socket: socket.socket
+
+    def await_answer(self) -> bytes:
+        """Return what comes next from the PBX."""
+        self._socket.settimeout(PATIENCE)
+        return self._socket.recv(_LARGEST)
+
+    def answers(self, quiet: float = QUIET) -> list[bytes]:
+        """Return what has come from the PBX, and comes until it is quiet."""
+        self._socket.settimeout(quiet)
+        got = []
+        while True:
+            try:
+                got.append(self._socket.recv(_LARGEST))
+            except TimeoutError:
+                return got
+            if self.transport == "TCP" and not got[-1]:  # the end of the connection
+                return got[:-1]
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+class Peer(_Hearing):
     """One address and port of the Internet, over UDP."""
 
     transport = "UDP"
@@ -52,27 +80,8 @@ class Peer(Closing):
             self._socket.sendto(what, (PBX_ADDRESS, port))
             self._lab.settle()
 
-    def await_answer(self) -> bytes:
-        """Return the next packet that comes from the PBX."""
-        self._socket.settimeout(PATIENCE)
-        return self._socket.recv(_LARGEST)
 
-    def answers(self, quiet: float = QUIET) -> list[bytes]:
-        """Return what has come from the PBX, and comes until it is quiet."""
-        self._socket.settimeout(quiet)
-        got = []
-        while True:
-            try:
-                got.append(self._socket.recv(_LARGEST))
-            except TimeoutError:
-                return got
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
-
-class Caller(Closing):
+class Caller(_Hearing):
     """A connection to the PBX over TCP."""
 
     transport = "TCP"
@@ -90,27 +99,6 @@ class Caller(Closing):
         with on_one_cpu():
             self._socket.send(what)
             self._lab.settle()
-
-    def await_answer(self) -> bytes:
-        """Return what comes next from the PBX."""
-        self._socket.settimeout(PATIENCE)
-        return self._socket.recv(_LARGEST)
-
-    def answers(self, quiet: float = QUIET) -> list[bytes]:
-        """Return what has come from the PBX, and comes until it is quiet."""
-        self._socket.settimeout(quiet)
-        got = []
-        while True:
-            try:
-                got.append(self._socket.recv(_LARGEST))
-            except TimeoutError:
-                return got
-            if not got[-1]:
-                return got[:-1]
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._socket.close()
 
 
 class Server(Closing):
