@@ -6,8 +6,9 @@ import pytest
 
 from geofence.backends import registry
 from geofence.backends.choose import Chosen, choose
-from geofence.backends.ipset import rivals
+from geofence.backends.ipset import matches, rivals
 from geofence.backends.nftables.backend import NftablesBackend
+from geofence.errors import BackendUnavailable
 from geofence.lab.network import Lab
 from geofence.model.policy import BackendChoice
 
@@ -83,3 +84,28 @@ def test_from_one_that_cannot_work_any_more_the_fence_moves(
 @pytest.mark.usefixtures("firewalld")
 def test_what_the_rules_say_counts_whoever_holds_the_fence(lab: Lab) -> None:
     assert chosen(lab, BackendChoice.IPSET, "nftables").backend.name == "ipset"
+
+
+def test_every_needed_match_is_found(lab: Lab) -> None:
+    with lab.pbx.entered():
+        assert matches.lacking() is None
+
+
+@pytest.mark.usefixtures("firewalld")
+def test_where_the_kernel_lacks_a_match_nftables_comes_first(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matches, "NEEDED", (*matches.NEEDED, "no-such"))
+    for holder in (None, "ipset"):
+        found = chosen(lab, BackendChoice.AUTO, holder)
+        assert found.backend.name == "nftables"
+        assert "lacks the iptables match 'no-such' (xt_no-such)" in found.why
+
+
+@pytest.mark.usefixtures("firewalld")
+def test_a_backend_by_name_is_refused_where_the_kernel_lacks_a_match(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matches, "NEEDED", ("no-such",))
+    with pytest.raises(BackendUnavailable, match="modprobe xt_no-such"):
+        chosen(lab, BackendChoice.IPSET)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from geofence.backends.ipset import iptables, others, rivals, units
+from geofence.backends.ipset import iptables, matches, others, rivals, units
 from geofence.backends.ipset.iptables import Table, Tool
 from geofence.backends.ipset.sets import KernelSets, SetHeader
 from geofence.errors import BackendError, BackendUnavailable, GeofenceError
@@ -36,7 +36,8 @@ class IpsetBackend:
                 sets.require_type()
         except GeofenceError as error:
             return str(error)
-        return None
+        lacking = matches.lacking()
+        return iptables.lacks(lacking) if lacking else None
 
     def rival(self) -> str | None:
         """Who empties the tables of iptables here, or None."""

@@ -532,16 +532,21 @@ def _run(command: list[str], given: str) -> str:
     return done.stdout
 
 
+def lacks(match: str) -> str:
+    """Return what to do where the kernel lacks a match."""
+    return (
+        f"This kernel lacks the iptables match '{match}' (xt_{match}). Load it with "
+        f"'modprobe xt_{match}', or set "
+        'backend = "nftables" in the rules.'
+    )
+
+
 def _refusal(name: str, said: str) -> BackendError:
     if _PERMISSION.search(said):
         return BackendUnavailable(f"'{name}' {_PRIVILEGE}")
     missing = _NO_MATCH.search(said)
     if missing:
-        return BackendUnavailable(
-            f"'{name}' cannot work, for this kernel has no match '{missing[1]}' "
-            f"(xt_{missing[1]}): load it with 'modprobe xt_{missing[1]}', or set "
-            'backend = "nftables" in the rules, which needs none.'
-        )
+        return BackendUnavailable(lacks(missing[1]))
     if _NO_FAMILY in said.lower():
         return BackendUnavailable(
             f"'{name}' cannot work, for the kernel was booted without IPv6 (ipv6.disable=1); set "

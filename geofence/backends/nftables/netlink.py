@@ -309,6 +309,9 @@ def _refusal(code: int, about: int, messages: Sequence[Request]) -> Exception:
         return BackendUnavailable(NO_PRIVILEGE)
     text = f"nf_tables refused {what}: {os.strerror(code)}; the kernel is as it was."
     if code in (errno.ENOENT, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT):
-        lacking = "The kernel may lack a module: nft_ct, nft_fib_inet or nf_conntrack."
+        lacking = (
+            "The kernel may lack a module (nft_ct, nft_fib_inet, nf_conntrack) or conntrack labels "
+            "(CONFIG_NF_CONNTRACK_LABELS)."
+        )
         return BackendUnavailable(f"{text} {lacking}")
     return BackendError(text)

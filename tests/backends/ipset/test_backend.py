@@ -402,5 +402,5 @@ def where_it_gets_in(address: str) -> list[str]:
 def test_a_kernel_without_labels_is_told_with_the_remedy(said: str) -> None:
     refused = iptables._refusal("iptables-restore", said)  # noqa: SLF001 - no kernel here lacks them
     assert isinstance(refused, BackendUnavailable)
-    assert "no match 'connlabel'" in str(refused)
+    assert "match 'connlabel' (xt_connlabel)" in str(refused)
     assert 'backend = "nftables"' in str(refused)
