@@ -20,7 +20,7 @@ def main(checkout: str, backend: str, listed: str) -> None:
         listed: a text file of IPv4 prefixes.
     """
     sys.path.insert(0, checkout)
-    from geofence.apply.transaction import plan_for
+    from geofence.apply import plan_for
     from geofence.backends import registry
     from geofence.lists.text import parse_text
     from geofence.merge import merge

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks import report, world
 from benchmarks.measure import empty_namespace, usual
 from benchmarks.subject import world as merged
-from geofence.apply.transaction import plan_for
+from geofence.apply import plan_for
 from geofence.backends import registry
 from geofence.merge import merge
 from geofence.model.lists import ListId, ListKind

@@ -13,7 +13,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from benchmarks.world import FAMILY, list_files
-from geofence.apply.transaction import apply_ruleset
+from geofence.apply import apply_ruleset
 from geofence.backends import registry
 from geofence.backends.interface import Backend
 from geofence.lists.text import parse_text

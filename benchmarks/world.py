@@ -10,7 +10,7 @@ from itertools import accumulate, groupby, islice, product
 from pathlib import Path
 from string import ascii_uppercase
 
-from geofence.guards.special import special_space
+from geofence.guards.special_prefixes import special_space
 from geofence.model.prefixes import Family, Prefix, PrefixSet, address_text
 
 FAMILY = Family.IPV4

@@ -59,6 +59,9 @@ def main() -> None:
     _escape_what_cannot_be_encoded()
     try:
         _hear_interrupts()
+        from geofence.translation import activate
+
+        activate(sys.argv, os.environ, sys.stdout)
         from geofence.cli.app import main as run
 
         try:

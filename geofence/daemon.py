@@ -25,18 +25,18 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from geofence.errors import BackendError, BusyError, ExitCode, GeofenceError, StateError
-from geofence.figures import plural
 from geofence.model.policy import Policy
-from geofence.operations.boot import restore
-from geofence.operations.look import last_refresh
-from geofence.operations.networks import follow
-from geofence.operations.notify import told
+from geofence.operations.commit import Wish, refresh
+from geofence.operations.local_networks import follow
+from geofence.operations.outcome import told
 from geofence.operations.repair import reason, repair
 from geofence.operations.report import RunReport
-from geofence.operations.run import Wish, refresh
+from geofence.operations.restore import restore
 from geofence.operations.site import Site
-from geofence.route_changes import RouteChanges, route_changes
+from geofence.operations.status import last_refresh
+from geofence.routing.changes import RouteChanges, route_changes
 from geofence.state.lock import exclusive
+from geofence.wording import plural
 
 WATCH_SECONDS = 30.0
 """How often the kernel is compared with what was applied."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from geofence.connections import Fenced
-from geofence.kernel_ruleset import Held, decide_now
-from geofence.local_networks import LINK_LOCAL, where_trusted
+from geofence.flows.connections import Fenced
 from geofence.merge import blocklist_space, exception_space
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy, Ports, Service
 from geofence.model.prefixes import AddressSpace, Family, address_text
 from geofence.model.ruleset import Action, LocalNetwork, Role, Ruleset, SetKey, SourceIn
+from geofence.observed_ruleset import Held, decide_now
+from geofence.routing.local_networks import LINK_LOCAL, where_trusted
 from geofence.verdict import Decision, Packet, decide
 
 

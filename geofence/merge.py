@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from geofence.errors import MissingListError
-from geofence.local_networks import Place, local_networks
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Blocklist, NamedException, Policy, RepliesFrom, Service
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
+from geofence.routing.local_networks import Place, local_networks
 
 
 def needed_lists(policy: Policy) -> tuple[ListId, ...]:

@@ -17,8 +17,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from geofence.daemon import mind_the_clock
 from geofence.model.policy import Policy
-from geofence.state.journal import Journal
 from geofence.state.lock import exclusive
+from geofence.state.outcomes import Journal
 from tests.cli.machine import BACKENDS, ROOT, Done, Gate, Machine, machine
 from tests.cli.world import COME, GONE, JAPANESE, LANS, japan_later
 from tests.support.list_server import content
@@ -246,7 +246,7 @@ def test_what_nobody_expected_does_not_end_it_and_is_known(tmp_path: Path) -> No
 
 STUMBLING = """
 import os
-from geofence.operations import boot
+from geofence.operations import restore as boot
 
 well = boot.restore
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from geofence.errors import MissingListError
-from geofence.local_networks import Place, Reached
 from geofence.merge import closed, merge, needed_lists
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Blocklist, NamedException
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import LocalNetwork, Role, SetKey
+from geofence.routing.local_networks import Place, Reached
 from tests.support.values import JAPAN, RTP, SIP, country, policy, prefix, space
 
 ALLOW4 = SetKey(Role.ALLOW, "", Family.IPV4)

@@ -87,7 +87,7 @@ def site_options(  # noqa: PLR0913 - an option each
     ] = False,
 ) -> None:
     """Options of all verbs."""
-    from geofence.cli.choices import backend_choice, parse_wait
+    from geofence.cli.arguments import backend_choice, parse_wait
     from geofence.operations.site import RULES_DIRECTORY, STATE_DIRECTORY, Site
 
     context.obj = Site(
@@ -139,12 +139,12 @@ def plan(  # noqa: PLR0913 - an option each
 
     Example: geofence plan --offline, to see what rules that you have edited would do.
     """
-    from geofence.cli.plan_view import plan_json, show_plan
     from geofence.cli.progress import watching
-    from geofence.cli.screen import Screen, print_json
-    from geofence.operations.look import plan as make_plan
+    from geofence.cli.views.plan import plan_json, show_plan
     from geofence.operations.mirrors import compared
-    from geofence.operations.terminal import ssh_session
+    from geofence.operations.ssh import ssh_session
+    from geofence.operations.status import plan as make_plan
+    from geofence.screen import Screen, print_json
 
     if offline and compare_mirrors:
         raise UsageError("--offline and --compare-mirrors contradict each other; leave one out.")
@@ -188,13 +188,13 @@ def refresh(  # noqa: PLR0913 - an option each
     Example: geofence refresh --accept shrink=JP, if what the guard of that name saw is right.
     """
     from geofence.cli.progress import watching
-    from geofence.cli.run_view import finish
-    from geofence.cli.screen import Screen
+    from geofence.cli.views.run import finish
+    from geofence.operations.commit import Wish
+    from geofence.operations.commit import refresh as run
     from geofence.operations.mirrors import compared
-    from geofence.operations.notify import told
-    from geofence.operations.run import Wish
-    from geofence.operations.run import refresh as run
-    from geofence.operations.terminal import ssh_session
+    from geofence.operations.outcome import told
+    from geofence.operations.ssh import ssh_session
+    from geofence.screen import Screen
 
     screen = Screen()
     site = context.obj
@@ -222,13 +222,13 @@ def apply(
 
     Example: geofence apply --confirm-within 60s, then geofence confirm from a new connection.
     """
-    from geofence.cli.choices import parse_seconds
-    from geofence.cli.run_view import finish
-    from geofence.cli.screen import Screen
-    from geofence.operations.notify import told
-    from geofence.operations.run import Wish
-    from geofence.operations.run import apply as run
-    from geofence.operations.terminal import ssh_session
+    from geofence.cli.arguments import parse_seconds
+    from geofence.cli.views.run import finish
+    from geofence.operations.commit import Wish
+    from geofence.operations.commit import apply as run
+    from geofence.operations.outcome import told
+    from geofence.operations.ssh import ssh_session
+    from geofence.screen import Screen
 
     seconds = parse_seconds(confirm_within)
     site = context.obj
@@ -244,8 +244,8 @@ def confirm(context: typer.Context) -> None:
 
     Example: geofence confirm, from a new connection, which shows that you are not locked out.
     """
-    from geofence.cli.screen import Screen
-    from geofence.operations.probation import confirm as run
+    from geofence.operations.confirm import confirm as run
+    from geofence.screen import Screen
 
     run(context.obj)
     Screen().say("Confirmed: the fence stays.", "green")
@@ -257,9 +257,9 @@ def history(context: typer.Context, *, as_json: Json = False) -> None:
 
     Example: geofence history, to find the generation that a rollback is to bring back.
     """
-    from geofence.cli.history_view import history_json, show_history
-    from geofence.cli.screen import Screen, print_json
+    from geofence.cli.views.history import history_json, show_history
     from geofence.operations.history import history as look
+    from geofence.screen import Screen, print_json
 
     found = look(context.obj)
     if as_json:
@@ -285,12 +285,12 @@ def rollback(
 
     Example: geofence rollback, to what was before; geofence rollback 7, to generation 7.
     """
-    from geofence.cli.run_view import finish
-    from geofence.cli.screen import Screen
+    from geofence.cli.views.run import finish
+    from geofence.operations.commit import Wish
     from geofence.operations.history import rollback as run
-    from geofence.operations.notify import told
-    from geofence.operations.run import Wish
-    from geofence.operations.terminal import ssh_session
+    from geofence.operations.outcome import told
+    from geofence.operations.ssh import ssh_session
+    from geofence.screen import Screen
 
     reason = f"rollback {number}" if number else "rollback"
     site, wish = context.obj, Wish(reason, accept or (), ssh_session(), cut=cut)
@@ -305,7 +305,7 @@ def watch_probation(
     seconds: Annotated[int, typer.Argument(min=0, max=86_400)],
 ) -> None:
     """Wait, then return to the former state unless it was confirmed; 'apply' starts this."""
-    from geofence.operations.probation import watch
+    from geofence.operations.confirm import watch
 
     watch(context.obj, token, seconds)
 
@@ -326,9 +326,9 @@ def status(
 
     Example: geofence status --json, for monitoring.
     """
-    from geofence.cli.screen import Screen, print_json
-    from geofence.cli.status_view import show_status, status_json
-    from geofence.operations.look import status as look
+    from geofence.cli.views.status import show_status, status_json
+    from geofence.operations.status import status as look
+    from geofence.screen import Screen, print_json
 
     report = look(context.obj)
     if as_json:
@@ -357,11 +357,11 @@ def why(
 
     Example: geofence why 203.0.113.7 --port 5060/udp --port 5061/tcp
     """
-    from geofence.cli.choices import parse_address, parse_ports
+    from geofence.cli.arguments import parse_address, parse_ports
     from geofence.cli.progress import watching
-    from geofence.cli.screen import Screen, print_json
-    from geofence.cli.why_view import show_why, why_json
+    from geofence.cli.views.why import show_why, why_json
     from geofence.operations.why import why as look
+    from geofence.screen import Screen, print_json
 
     screen, source = Screen(), parse_address(address)
     with watching(screen) as watch:
@@ -405,11 +405,11 @@ def _switch(
     context: typer.Context, names: list[str], accept: Accept, *, enabled: bool, as_json: bool
 ) -> None:
     from geofence.cli.progress import watching
-    from geofence.cli.run_view import finish
-    from geofence.cli.screen import Screen
-    from geofence.operations.exceptions import switch
-    from geofence.operations.notify import told
-    from geofence.operations.terminal import ssh_session
+    from geofence.cli.views.run import finish
+    from geofence.operations.allow import switch
+    from geofence.operations.outcome import told
+    from geofence.operations.ssh import ssh_session
+    from geofence.screen import Screen
 
     screen, ssh, given = Screen(), ssh_session(), accept or ()
     site = replace(context.obj, rules_required=False)  # what is not there is made
@@ -429,10 +429,10 @@ def restore(context: typer.Context, *, as_json: Json = False) -> None:
 
     Example: geofence restore, after somebody has flushed the firewall.
     """
-    from geofence.cli.run_view import finish
-    from geofence.cli.screen import Screen
-    from geofence.operations.boot import restore as run
-    from geofence.operations.notify import told
+    from geofence.cli.views.run import finish
+    from geofence.operations.outcome import told
+    from geofence.operations.restore import restore as run
+    from geofence.screen import Screen
 
     site = context.obj
     finish(Screen(), told(site, "restore", lambda: run(site)), as_json=as_json)
@@ -455,9 +455,9 @@ def repair(
 
     Example: geofence repair --quiet
     """
-    from geofence.cli.run_view import finish
-    from geofence.cli.screen import Screen
+    from geofence.cli.views.run import finish
     from geofence.operations.repair import repair_and_follow as run
+    from geofence.screen import Screen
     from geofence.state.removal import is_removed
 
     if quiet and is_removed(context.obj.state_directory):
@@ -480,8 +480,8 @@ def remove(context: typer.Context, *, as_json: Json = False) -> None:
 
     Example: geofence remove, and geofence apply to have the fence again.
     """
-    from geofence.cli.screen import Screen, print_json
-    from geofence.operations.boot import remove as run
+    from geofence.operations.restore import remove as run
+    from geofence.screen import Screen, print_json
 
     removed = run(context.obj)
     if as_json:
@@ -506,7 +506,7 @@ def daemon(
 
     Example: geofence daemon, which systemd starts by geofence-daemon.service.
     """
-    from geofence.cli.choices import parse_wait
+    from geofence.cli.arguments import parse_wait
     from geofence.daemon import run
 
     run(context.obj, parse_wait(watch, "--watch"))

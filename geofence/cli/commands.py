@@ -9,8 +9,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from geofence.errors import PrivilegeError, UsageError
+from geofence.host.privilege import has_net_admin
 from geofence.operations.site import Site
-from geofence.privilege import has_net_admin
 
 
 class ForRoot(TyperCommand):

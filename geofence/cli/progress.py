@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from geofence.cli.screen import Screen, console
-from geofence.fetch.report import Event, Finished, Received, Retrying, Started
-from geofence.operations.gather import Watch
+from geofence.fetch.events import Event, Finished, Received, Retrying, Started
+from geofence.operations.lists import Watch
+from geofence.screen import Screen, console
 
 
 @contextmanager

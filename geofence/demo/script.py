@@ -6,17 +6,17 @@ import textwrap
 import time
 from collections.abc import Iterable
 
-from geofence.cli.screen import Screen, Styled
 from geofence.demo.stage import Stage
 from geofence.demo.world import ABROAD, JAPAN, PEOPLE, RTP, SIP, TARGETS, Person, Target
 from geofence.errors import ExitCode
-from geofence.figures import addresses
 from geofence.lab.stream import Report
 from geofence.model.policy import BackendChoice
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Action, Ruleset
 from geofence.operations.report import RunReport
+from geofence.screen import Screen, Styled
 from geofence.verdict import Packet, decide
+from geofence.wording import addresses
 
 _COLUMNS = 80
 _REFRESHES = 10

@@ -16,12 +16,12 @@ from geofence.demo import world
 from geofence.lab.network import Lab
 from geofence.model.policy import BackendChoice
 from geofence.model.ruleset import Ruleset
-from geofence.operations.boot import remove
-from geofence.operations.exceptions import switch
-from geofence.operations.look import status
+from geofence.operations.allow import switch
+from geofence.operations.commit import Wish, refresh
 from geofence.operations.report import RunReport, StatusReport
-from geofence.operations.run import Wish, refresh
+from geofence.operations.restore import remove
 from geofence.operations.site import Site
+from geofence.operations.status import status
 
 Result = TypeVar("Result")
 

@@ -10,13 +10,10 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 
 from geofence.errors import ListError, unexpected
-from geofence.fetch.authorities import Trust
-from geofence.fetch.busy import BusyHosts
+from geofence.fetch.backoff import BusyHosts
+from geofence.fetch.certificates import Trust
 from geofence.fetch.dns import Lookup, system_lookup
-from geofence.fetch.http import Client
-from geofence.fetch.limits import Limits
-from geofence.fetch.renew import Tools, renew
-from geofence.fetch.report import (
+from geofence.fetch.events import (
     Event,
     Failed,
     FetchReport,
@@ -26,6 +23,9 @@ from geofence.fetch.report import (
     Retrying,
     Started,
 )
+from geofence.fetch.http import Client
+from geofence.fetch.limits import Limits
+from geofence.fetch.sources import Tools, renew
 from geofence.fetch.threads import start
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import Policy

@@ -28,12 +28,12 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from geofence import __version__
 from geofence.closing import Closing
 from geofence.errors import ListError
-from geofence.fetch.authorities import Trust
-from geofence.fetch.busy import BusyHosts
+from geofence.fetch.backoff import BusyHosts
+from geofence.fetch.certificates import Trust
+from geofence.fetch.deadline import Grip, GripAdapter
 from geofence.fetch.decoding import ENCODINGS, DamagedError, Decoder, NotCompressedError
+from geofence.fetch.failures import Reason, reason
 from geofence.fetch.limits import Limits
-from geofence.fetch.reasons import Reason, reason
-from geofence.fetch.sockets import Grip, GripAdapter
 from geofence.fetch.threads import start
 from geofence.fetch.urls import Target, public, redirected, target
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from geofence.errors import BackendError, BackendUnavailable
-from geofence.flows import wire
+from geofence.flows import conntrack_messages
 from geofence.flows.flow import Flow
 from geofence.flows.impact import that_hang_on_interfaces, to_mend
 from geofence.model.prefixes import AddressSpace, Family, Prefix
@@ -55,9 +55,9 @@ def read_flows() -> tuple[Flow, ...]:
     local = _local_addresses()
     with netlink(NETLINK_NETFILTER, "read the live flows") as channel:
         flows = (
-            wire.parse_flow(body, local)
+            conntrack_messages.parse_flow(body, local)
             for family in Family
-            for _, _, _, body in dump(channel, wire.flows_request(family))
+            for _, _, _, body in dump(channel, conntrack_messages.flows_request(family))
         )
         return tuple(flow for flow in flows if flow is not None)
 
@@ -121,7 +121,10 @@ def forget(flows: Iterable[Flow]) -> int:
     """
     known = tuple(flows)
     with netlink(NETLINK_NETFILTER, "forget connections") as channel:
-        return sum(_change(channel, wire.delete_request, part).count(0) for part in _parts(known))
+        return sum(
+            _change(channel, conntrack_messages.delete_request, part).count(0)
+            for part in _parts(known)
+        )
 
 
 def mend(ruleset: Ruleset | None) -> int:
@@ -140,14 +143,16 @@ def mend(ruleset: Ruleset | None) -> int:
     with netlink(NETLINK_NETFILTER, "mend flows that were cut") as channel:
         severed = with_interfaces(_severed(channel), ruleset)
         parts = _parts(to_mend(ruleset, severed))
-        return sum(_change(channel, wire.delete_request, part).count(0) for part in parts)
+        return sum(
+            _change(channel, conntrack_messages.delete_request, part).count(0) for part in parts
+        )
 
 
 def _severed(channel: socket.socket) -> Iterator[Flow]:
     for family in Family:
-        for _, _, _, body in dump(channel, wire.flows_request(family)):
-            if wire.is_severed(body, family):
-                flow = wire.parse_flow(body, AddressSpace())
+        for _, _, _, body in dump(channel, conntrack_messages.flows_request(family)):
+            if conntrack_messages.is_severed(body, family):
+                flow = conntrack_messages.parse_flow(body, AddressSpace())
                 if flow is not None:
                     yield flow
 
@@ -163,10 +168,10 @@ def _local_routes(channel: socket.socket) -> Iterator[tuple[Prefix, int]]:
     with suppress(OSError):  # kernels before 4.20 send every route; others are left out here
         channel.setsockopt(*STRICT_CHECK, 1)
     for family in Family:
-        for kind, _, _, body in dump(channel, wire.local_request(family)):
-            prefix = wire.local_prefix(kind, body)
+        for kind, _, _, body in dump(channel, conntrack_messages.local_request(family)):
+            prefix = conntrack_messages.local_prefix(kind, body)
             if prefix:
-                yield prefix, wire.local_table(body)
+                yield prefix, conntrack_messages.local_table(body)
 
 
 _Ends = tuple[Family, int, int]
@@ -174,13 +179,15 @@ _Ends = tuple[Family, int, int]
 
 
 def _ends(flow: Flow) -> _Ends:
-    return flow.family, flow.source, wire.answers_from(flow)
+    return flow.family, flow.source, conntrack_messages.answers_from(flow)
 
 
 def _reached_by(channel: socket.socket, ends: Collection[_Ends]) -> dict[_Ends, str]:
     """The one interface by which each source is reached; empty for none and for several."""
-    answers = dump(channel, wire.links_request())
-    links = [link for kind, _, _, body in answers if (link := wire.parse_link(kind, body))]
+    answers = dump(channel, conntrack_messages.links_request())
+    links = [
+        link for kind, _, _, body in answers if (link := conntrack_messages.parse_link(kind, body))
+    ]
     vrfs = {link.table: link.number for link in links if link.table}
     local = tuple(_local_routes(channel))
     ways = {each: _ways(each, local, vrfs) for each in ends}
@@ -192,7 +199,7 @@ def _reached_by(channel: socket.socket, ends: Collection[_Ends]) -> dict[_Ends, 
 
 def _ways(
     ends: _Ends, local: Iterable[tuple[Prefix, int]], vrfs: Mapping[int, int]
-) -> set[wire.Way]:
+) -> set[conntrack_messages.Way]:
     """A way for the main table, or for each VRF, that has the address which answers.
 
     Behind NAT that address may be another host's. Then it is not named, since the kernel would
@@ -204,20 +211,22 @@ def _ways(
         for prefix, table in local
         if prefix.family is family and prefix.network <= answers < prefix.past
     }
-    own = {wire.Way(family, source, answers, vrfs.get(table, 0)) for table in tables}
-    return own or {wire.Way(family, source, 0)}
+    own = {conntrack_messages.Way(family, source, answers, vrfs.get(table, 0)) for table in tables}
+    return own or {conntrack_messages.Way(family, source, 0)}
 
 
-def _leading(channel: socket.socket, ways: Sequence[wire.Way]) -> dict[wire.Way, int]:
+def _leading(
+    channel: socket.socket, ways: Sequence[conntrack_messages.Way]
+) -> dict[conntrack_messages.Way, int]:
     """The index of the interface that each way goes by; 0 where no route leads there."""
-    found: dict[wire.Way, int] = {}
+    found: dict[conntrack_messages.Way, int] = {}
     for part in _parts(ways):
-        requests = (wire.way_request(way, number) for number, way in enumerate(part))
+        requests = (conntrack_messages.way_request(way, number) for number, way in enumerate(part))
         channel.send(b"".join(requests))
         waiting = len(part)
         while waiting:
             for kind, _, number, body in unpack(channel.recv(_DATAGRAM)):
-                found[part[number]] = wire.way_out(kind, body)
+                found[part[number]] = conntrack_messages.way_out(kind, body)
                 waiting -= 1
     return found
 
@@ -234,18 +243,18 @@ def _parts(all_: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 
 def _cut(channel: socket.socket, flows: Sequence[Flow]) -> int:
-    known = _change(channel, wire.delete_request, flows).count(0)
+    known = _change(channel, conntrack_messages.delete_request, flows).count(0)
     left = _not_severed(channel, flows)
     for _ in range(_TRIES):
         if left:
-            _change(channel, wire.delete_reopened_request, left)
+            _change(channel, conntrack_messages.delete_reopened_request, left)
             left = _not_severed(channel, left)
     return known
 
 
 def _not_severed(channel: socket.socket, flows: Sequence[Flow]) -> tuple[Flow, ...]:
     """Sever flows; those that this host reopened before its turn came are left."""
-    codes = _change(channel, wire.sever_request, flows)
+    codes = _change(channel, conntrack_messages.sever_request, flows)
     return tuple(flow for flow, code in zip(flows, codes, strict=True) if code)
 
 

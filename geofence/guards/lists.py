@@ -23,7 +23,7 @@ from geofence.guards.limits import (
     size_class,
 )
 from geofence.guards.objection import Guard, Objection, Yields
-from geofence.guards.special import public_addresses, special_in, special_space
+from geofence.guards.special_prefixes import public_addresses, special_in, special_space
 from geofence.guards.wording import addresses, percent
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from geofence.errors import UsageError
-from geofence.policy.problems import nearest
+from geofence.policy.mistakes import nearest
 
 
 class Guard(StrEnum):

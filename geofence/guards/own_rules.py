@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from geofence.guards.objection import Guard, Objection
-from geofence.guards.special import special_space
+from geofence.guards.special_prefixes import special_space
 from geofence.guards.wording import addresses
-from geofence.local_networks import BROADEST
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
+from geofence.routing.local_networks import BROADEST
 
 MOST_EXCEPTED = {Family.IPV4: 1 << 24, Family.IPV6: 1 << (128 - 20)}
 """Public addresses that exceptions may newly allow: a /8, or an IPv6 /20, as nobody but a registry

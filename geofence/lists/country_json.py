@@ -14,8 +14,8 @@ from typing import cast
 
 from geofence.errors import ListError
 from geofence.lists.entries import bulk_prefixes, careful_prefix, shown
-from geofence.lists.looks import refuse_markup
 from geofence.lists.parsed import ParsedList, Ranges, parsed_list
+from geofence.lists.sniff import refuse_markup
 from geofence.model.prefixes import Family
 
 _CODE_KEYS = ("countryCode", "country-code")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from geofence.model.lists import AcceptedList
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 
 
@@ -121,3 +122,14 @@ def _joined_facts(parts: Iterable[FamilyFacts]) -> FamilyFacts:
         min((fact.broadest for fact in facts if fact.broadest is not None), default=None),
         sum(fact.addresses for fact in facts),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What becomes the accepted list, unless a guard refuses it."""
+
+    accepted: AcceptedList
+    bodies: tuple[bytes, ...]
+    """As received, one for each entry of ``accepted.provenance``."""
+    parsed: ParsedList
+    """How the bodies write the addresses; ``parsed.space`` is ``accepted.space``."""

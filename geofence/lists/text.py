@@ -6,8 +6,8 @@ import re
 
 from geofence.errors import ListError
 from geofence.lists.entries import bulk_lines, bulk_prefixes, careful_entry, shown
-from geofence.lists.looks import refuse_json, refuse_markup
 from geofence.lists.parsed import BadLine, ParsedList, Ranges, parsed_list
+from geofence.lists.sniff import refuse_json, refuse_markup
 from geofence.model.prefixes import Family
 
 _HEADER = re.compile(

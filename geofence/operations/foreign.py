@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from geofence.apply.transaction import foreign_objects
+from geofence.apply import foreign_objects
 from geofence.errors import GuardRefusal
 from geofence.guards.objection import Guard, Objection, accepted
 from geofence.operations.site import Site

@@ -8,9 +8,9 @@ from geofence.errors import BackendError, RulesError, UsageError
 from geofence.model.generation import Generation
 from geofence.model.plan import Observed
 from geofence.model.ruleset import Ruleset
-from geofence.operations.networks import current
+from geofence.operations.commit import Wish, commit, holding
+from geofence.operations.local_networks import current
 from geofence.operations.report import HistoryEntry, RunReport
-from geofence.operations.run import Wish, commit, holding
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.state.generations import Damaged

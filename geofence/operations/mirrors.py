@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from geofence.fetch.report import Failed, Renewed
+from geofence.fetch.events import Failed, Renewed
 from geofence.fetch.urls import public
-from geofence.figures import moment, plural, size
 from geofence.merge import needed_lists
 from geofence.model.lists import ListId
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
-from geofence.operations.gather import Watch, unwatched
+from geofence.operations.lists import Watch, unwatched
 from geofence.operations.site import Site
 from geofence.operations.witness import from_mirror
 from geofence.state.versions import History, fingerprint
+from geofence.wording import moment, plural, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def compared(site: Site, watch: Watch = unwatched) -> tuple[str, ...]:
 
 
 def _fetched(site: Site, policy: Policy, watch: Watch) -> dict[ListId, list[Copy]]:
-    from geofence.fetch.renew import mirrors
+    from geofence.fetch.sources import mirrors
 
     known = {name: mirrors(name, policy) for name in needed_lists(policy)}
     several = {name: each for name, each in known.items() if len(each) > 1}

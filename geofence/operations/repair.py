@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from geofence.errors import BusyError, GeofenceError, unexpected
-from geofence.figures import plural
 from geofence.model.plan import Plan
-from geofence.operations.boot import restore
-from geofence.operations.networks import follow
-from geofence.operations.notify import told_failing, told_healing
+from geofence.operations.local_networks import follow
+from geofence.operations.outcome import told_failing, told_healing
 from geofence.operations.report import RunReport
+from geofence.operations.restore import restore
 from geofence.operations.site import Site
+from geofence.wording import plural
 
 
 def repair(site: Site) -> RunReport:

@@ -8,23 +8,23 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from geofence.active_exceptions import InForce
 from geofence.errors import RulesError
-from geofence.in_force import InForce
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, Provenance
 from geofence.model.plan import Count, Plan, SetChange
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import LocalNetwork
-from geofence.state.journal import Outcome, Probation
+from geofence.state.outcomes import Outcome, Probation
 
 if TYPE_CHECKING:  # restore at boot reports neither, and should not wait for them
-    from geofence.connections import Connections
     from geofence.explain import Answer, Explanation
+    from geofence.flows.connections import Connections
     from geofence.flows.impact import Impact
     from geofence.guards.objection import Objection
     from geofence.operations.status_facts import Traffic
+    from geofence.other_rules import OtherRules
     from geofence.plan.by_country import CountryChange
-    from geofence.surroundings import Surroundings
 
 
 class ListOutcome(StrEnum):
@@ -146,7 +146,7 @@ class StatusReport:
     """Networks that are trusted, each on its interface."""
     traffic: Traffic | None = None
     """What live connections tell; None if they were not looked at."""
-    surroundings: Surroundings | None = None
+    other_rules: OtherRules | None = None
     """What rules of other programs do to fenced services; None if they were not looked at."""
     rules_edited: bool | None = None
     """Whether rules and lists on disk mean another fence; None if that is not known."""

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geofence.backends.choose import Chosen, choose
+from geofence.backends.registry import Chosen, choose
 from geofence.errors import BackendUnavailable, StateError
+from geofence.host.system_log import log_change
 from geofence.model.generation import Generation
 from geofence.model.policy import BackendChoice, Policy
 from geofence.state.files import clean_debris
 from geofence.state.generations import GenerationStore
-from geofence.state.journal import Journal
-from geofence.system_log import log_change
+from geofence.state.outcomes import Journal
 
 if TYPE_CHECKING:
     from geofence.state.lists import ListStore
@@ -66,7 +66,7 @@ class Site:
     @property
     def owned_file(self) -> Path:
         """The rules file that the command line owns."""
-        from geofence.policy.owned import OWNED_FILE
+        from geofence.policy.switches import OWNED_FILE
 
         return self.rules_directory / OWNED_FILE
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from geofence.connections import outliving, unnamed_peers
-from geofence.crowd import Crowd, crowd
 from geofence.errors import BackendError, GuardRefusal, MissingListError
+from geofence.flows.connections import outliving, unnamed_peers
 from geofence.flows.conntrack import read_flows, with_interfaces
 from geofence.flows.impact import TouchedSource
+from geofence.flows.shared_source import Crowd, crowd
 from geofence.merge import merge
 from geofence.model.policy import Policy
 from geofence.model.ruleset import FencedService, Ruleset
-from geofence.operations.gather import spaces
+from geofence.operations.lists import spaces
 from geofence.operations.report import ListReport
-from geofence.surroundings import Surroundings, surroundings
+from geofence.other_rules import OtherRules, read_other_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,6 @@ def are_rules_edited(policy: Policy, reports: Iterable[ListReport], applied: Rul
     return replace(desired, local=()) != replace(applied, local=())
 
 
-def look_at_surroundings(services: Iterable[FencedService]) -> Surroundings:
+def other_rules_beside(services: Iterable[FencedService]) -> OtherRules:
     """Read what rules of other programs do to fenced services."""
-    return surroundings({service.name: service.ports for service in services})
+    return read_other_rules({service.name: service.ports for service in services})

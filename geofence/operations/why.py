@@ -7,23 +7,23 @@ from dataclasses import dataclass, replace
 
 from geofence.backends import registry
 from geofence.backends.interface import Backend
-from geofence.connections import Connections, Fenced, connections
 from geofence.errors import BackendError, BackendUnavailable, StateError
 from geofence.explain import Explanation, countries_of, explain, explain_now, parts
 from geofence.fetch.limits import Limits
+from geofence.flows.connections import Connections, Fenced, connections
 from geofence.flows.conntrack import read_flows, with_interfaces
-from geofence.kernel_ruleset import Held, held
 from geofence.merge import exception_space, merge
 from geofence.model.lists import ListId, ListKind
 from geofence.model.plan import Observed
 from geofence.model.policy import Policy, Ports, besides_loopback
 from geofence.model.prefixes import AddressSpace, Family, address_text
 from geofence.model.ruleset import Action, Ruleset
-from geofence.operations.gather import Gathered, Watch, at_hand, fetched, stored, unwatched
+from geofence.observed_ruleset import Held, held
+from geofence.operations.lists import Gathered, Watch, at_hand, fetched, stored, unwatched
 from geofence.operations.report import ListOutcome, WhyReport
 from geofence.operations.site import Site
 from geofence.plan import make_plan
-from geofence.routes import read_places
+from geofence.routing.routes import read_places
 from geofence.state.generations import Damaged
 
 _LIMITS = Limits(connect=3.0, read=4.0, body=5.0, retries=0, resolve=3.0, run=6.0)

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from geofence.fetch.report import Event, Outcome, Renewed
+from geofence.fetch.events import Event, Outcome, Renewed
 from geofence.guards.settling import agrees
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.site import Site
-from geofence.state.busy import load_busy
+from geofence.state.backoff import load_busy
 
 
 def from_mirror(
@@ -65,7 +65,7 @@ def confirms(
         before: the addresses of the version before it.
         watch: told what goes on.
     """
-    from geofence.fetch.renew import mirrors
+    from geofence.fetch.sources import mirrors
 
     gave = {part.url for part in candidate.provenance}
     hosts = {_host(url) for url in gave}

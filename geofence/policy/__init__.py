@@ -5,9 +5,9 @@
 that the command line owns, ``naming`` finds exceptions by name.
 """
 
-from geofence.policy.countries import country_name
+from geofence.countries import country_name
 from geofence.policy.load import load_policy
 from geofence.policy.naming import exceptions_named
-from geofence.policy.owned import OWNED_FILE, with_enabled
+from geofence.policy.switches import OWNED_FILE, with_enabled
 
 __all__ = ["OWNED_FILE", "country_name", "exceptions_named", "load_policy", "with_enabled"]

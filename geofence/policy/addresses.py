@@ -12,7 +12,7 @@ import socket
 
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import LocalNetwork
-from geofence.policy.problems import Mistake, plain, quoted
+from geofence.policy.mistakes import Mistake, plain, quoted
 
 LONGEST_INTERFACE = 15
 """Characters in a name: ``IFNAMSIZ - 1`` of linux/if.h."""

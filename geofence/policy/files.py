@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from geofence.acl import read_acl
+from geofence.host.acl import read_acl
+from geofence.host.ownership import distrust, distrust_on_the_way
 from geofence.model.policy import Origin, PassedOver, WhyPassedOver
-from geofence.policy.problems import Mistake, Problems, printable
-from geofence.trust import distrust, distrust_on_the_way
+from geofence.policy.mistakes import Mistake, Problems, printable
 
 MOST_OCTETS = 4_000_000
 """A rules file larger than this is none: some 200,000 addresses, which take seconds to read."""

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from geofence.model.policy import Origin, Policy
 from geofence.policy.files import RulesFile, passed_over, read_rules
-from geofence.policy.owned import is_owned, stale_switches, without
-from geofence.policy.problems import Problems
+from geofence.policy.mistakes import Problems
 from geofence.policy.schema import read_policy
-from geofence.policy.tree import Table, merged, parse
+from geofence.policy.switches import is_owned, stale_switches, without
+from geofence.policy.toml_tree import Table, merged, parse
 
 
 def load_policy(directories: Sequence[Path], *, all_must_exist: bool = False) -> Policy:

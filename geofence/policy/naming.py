@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from geofence.countries import country_meant, country_name
 from geofence.errors import UsageError
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.policy.addresses import host_name, prefix
-from geofence.policy.countries import country_meant, country_name
-from geofence.policy.problems import Mistake, likeliest, one_of, plain, quoted
+from geofence.policy.mistakes import Mistake, likeliest, one_of, plain, quoted
 
 _MOST_LISTED = 40
 """Names that an error message lists."""

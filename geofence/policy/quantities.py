@@ -6,7 +6,7 @@ import re
 from datetime import time, timedelta
 
 from geofence.model.policy import Ports, Protocol
-from geofence.policy.problems import Mistake, plain, quoted
+from geofence.policy.mistakes import Mistake, plain, quoted
 
 HIGHEST_PORT = 65535
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from geofence.countries import country_code
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import (
     BackendChoice,
@@ -19,18 +20,10 @@ from geofence.model.policy import (
 from geofence.model.prefixes import AddressSpace, Prefix
 from geofence.model.ruleset import LocalNetwork
 from geofence.policy.addresses import host_name, interface, local_network, prefix
-from geofence.policy.countries import country_code
-from geofence.policy.problems import Mistake, Problems, nearest, one_of, quoted
+from geofence.policy.mistakes import Mistake, Problems, nearest, one_of, quoted
 from geofence.policy.quantities import age, jitter, ports, time_of_day
-from geofence.policy.sections import (
-    Section,
-    any_of,
-    argument,
-    choice,
-    helper_name,
-    rule_name,
-)
-from geofence.policy.tree import Table
+from geofence.policy.table_reader import Section, any_of, argument, choice, helper_name, rule_name
+from geofence.policy.toml_tree import Table
 from geofence.policy.urls import country_template, url
 
 LONGEST_SERVICE_NAME = 12

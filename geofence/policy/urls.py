@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from geofence.policy.addresses import host_name
-from geofence.policy.problems import Mistake, quoted
+from geofence.policy.mistakes import Mistake, quoted
 
 _EXPECTED = "an https URL such as https://example.org/drop.txt"
 _EXPECTED_TEMPLATE = (

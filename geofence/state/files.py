@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from geofence.acl import read_acl
 from geofence.errors import StateError
-from geofence.trust import distrust, distrust_on_the_way
+from geofence.host.acl import read_acl
+from geofence.host.ownership import distrust, distrust_on_the_way
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from geofence.errors import ListError, StateError
-from geofence.lists.candidate import Candidate
-from geofence.lists.parts import parse_parts
+from geofence.lists.formats import parse_parts
+from geofence.lists.parsed import Candidate
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
 from geofence.state.files import (

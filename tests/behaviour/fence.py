@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from geofence.apply import Applied, apply_ruleset
-from geofence.apply.transaction import plan_for
+from geofence.apply import Applied, apply_ruleset, plan_for
 from geofence.backends.interface import Backend
 from geofence.lab.network import Lab
 from geofence.model.plan import Observed, Plan

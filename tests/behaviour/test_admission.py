@@ -17,7 +17,7 @@ from geofence.merge import merge
 from geofence.model.policy import RepliesFrom, Service
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Ruleset
-from geofence.operations.live import forget_unwatched
+from geofence.operations.live_flows import forget_unwatched
 from tests.behaviour.fence import Fence
 from tests.behaviour.scene import LISTS, POLICY, RULESET, Role, address, probe, space, with_list
 

@@ -12,7 +12,7 @@ import pytest
 from geofence.lab.network import CONTAINER, PBX
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
-from geofence.operations.live import forget_unwatched
+from geofence.operations.live_flows import forget_unwatched
 from tests.behaviour.fence import Fence
 from tests.behaviour.scene import RULESET, Role, address, probe
 

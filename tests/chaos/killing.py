@@ -14,8 +14,8 @@ from geofence.model.lists import ListId, ListKind
 from geofence.model.plan import Observed
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset, SetKey
-from geofence.operations.networks import current
-from geofence.policy.owned import OWNED_FILE, with_enabled
+from geofence.operations.local_networks import current
+from geofence.policy.switches import OWNED_FILE, with_enabled
 from tests.chaos.aims import Aim, Blow, Extent, choose, measure, strike
 from tests.chaos.ground import Ground, callers, leaked, lost, medium_list
 

@@ -20,9 +20,9 @@ import typer.main
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from geofence.backends.nftables.netlink import Netlink
+from geofence.backends.nftables.connection import Netlink
 from geofence.cli import app as command_line
-from geofence.cli.choices import parse_seconds
+from geofence.cli.arguments import parse_seconds
 from geofence.errors import ExitCode, UsageError
 from tests.cli.machine import Done, Machine, machine
 

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 
 from geofence.apply import plan_for
 from geofence.backends import registry
-from geofence.cli.run_view import run_json
+from geofence.cli.views.run import run_json
 from geofence.merge import closed
 from geofence.model.policy import BackendChoice
-from geofence.operations.boot import restore
-from geofence.operations.probation import lapsed
+from geofence.operations.confirm import lapsed
+from geofence.operations.restore import restore
 from geofence.operations.site import Site
-from geofence.state.journal import Ending, Journal
+from geofence.state.outcomes import Ending, Journal
 from tests.cli.machine import Machine, machine
 from tests.state.test_generations import ENCODED, FACTS, PACKED, json_values, sealed
 

@@ -14,7 +14,7 @@ import pytest
 
 from geofence.errors import ExitCode
 from geofence.state.generations import encode
-from geofence.state.journal import Ending
+from geofence.state.outcomes import Ending
 from tests.chaos.ground import Ground, medium_list
 from tests.chaos.killing import JAPAN
 from tests.chaos.places import Place, place, small_disk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geofence.operations.notify import told_healing
+from geofence.operations.outcome import told_healing
 from geofence.operations.site import Site
 from geofence.state.lock import exclusive
 

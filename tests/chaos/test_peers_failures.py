@@ -17,7 +17,7 @@ from geofence.lab.network import PBX
 from geofence.lab.probes import Probe, Transport
 from geofence.model.lists import ListKind
 from geofence.model.prefixes import Family
-from geofence.operations.gather import fetched
+from geofence.operations.lists import fetched
 from geofence.state.lock import exclusive
 from tests.chaos.ground import Ground, callers, leaked, lost, medium_list
 from tests.cli.machine import ended

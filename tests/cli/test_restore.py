@@ -16,7 +16,7 @@ import pytest
 
 from geofence.model.policy import BackendChoice
 from geofence.model.prefixes import Family
-from geofence.operations.boot import restore
+from geofence.operations.restore import restore
 from geofence.operations.site import Site
 from tests.cli.machine import BACKENDS, Machine, machine
 from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LANS, japan_later

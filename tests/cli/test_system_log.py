@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from geofence import system_log
-from geofence.system_log import Author, log_change
+from geofence.host import system_log
+from geofence.host.system_log import Author, log_change
 from tests.cli.machine import Machine
 from tests.cli.world import japan_later
 

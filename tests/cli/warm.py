@@ -13,11 +13,11 @@ from geofence.errors import UsageError
 
 _MODULES = """
 geofence.__main__ geofence.apply geofence.backends.ipset.backend geofence.backends.nftables.backend
-geofence.cli.choices geofence.cli.history_view geofence.cli.plan_view geofence.cli.progress
-geofence.cli.run_view geofence.cli.status_view geofence.cli.why_view geofence.fetch.fetcher
-geofence.operations.boot geofence.operations.exceptions geofence.operations.history
-geofence.operations.look geofence.operations.notify geofence.operations.run
-geofence.operations.terminal geofence.policy.load geofence.state.lists geofence.state.generations
+geofence.cli.arguments geofence.cli.views.history geofence.cli.views.plan geofence.cli.progress
+geofence.cli.views.run geofence.cli.views.status geofence.cli.views.why geofence.fetch.fetcher
+geofence.operations.restore geofence.operations.allow geofence.operations.history
+geofence.operations.status geofence.operations.outcome geofence.operations.commit
+geofence.operations.ssh geofence.policy.load geofence.state.lists geofence.state.generations
 netaddr requests rich.console rich.progress rich.table tests.cli.forked
 """
 

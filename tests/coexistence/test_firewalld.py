@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from geofence.backends import registry
-from geofence.backends.ipset import rivals
+from geofence.backends.ipset import conflicts
 from geofence.lab.network import Lab
 from tests.behaviour.fence import Fence
 from tests.behaviour.scene import RULESET
@@ -93,8 +93,8 @@ def test_the_fence_stands_beside_firewalld(fence: Fence, firewalld: Machine) -> 
 def test_debian_enables_firewalld_where_the_choice_of_backend_looks(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rivals, "ROOT", machine.outside("/"))
-    said = rivals.rival()
+    monkeypatch.setattr(conflicts, "ROOT", machine.outside("/"))
+    said = conflicts.rival()
     assert said is not None
     assert "firewalld" in said
 

@@ -10,10 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from geofence.fetch import renew
-from geofence.fetch.fetcher import fetch_lists
-from geofence.fetch.limits import Limits
-from geofence.fetch.report import (
+from geofence.fetch import sources
+from geofence.fetch.events import (
     Event,
     Failed,
     FetchReport,
@@ -24,8 +22,10 @@ from geofence.fetch.report import (
     Started,
     Unchanged,
 )
+from geofence.fetch.fetcher import fetch_lists
+from geofence.fetch.limits import Limits
+from geofence.lists.formats import parse_part
 from geofence.lists.parsed import ParsedList
-from geofence.lists.parts import parse_part
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.policy import Blocklist, Policy
 from geofence.model.prefixes import AddressSpace, Family
@@ -346,13 +346,13 @@ def test_what_nobody_expected_of_one_list_is_that_list_s_failure(
     def stumble(wanted: ListId, family: Family | None, body: bytes) -> ParsedList:
         return parse_part(wanted, family, body if wanted == US else int("token"))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(renew, "parse_part", stumble)
+    monkeypatch.setattr(sources, "parse_part", stumble)
     server.on("/jp", content(GOOD))
     server.on("/us", content(country_json("US", ["198.51.100.0/24"])))
     report = fetch(limits, countries(server.url("/{cc}")), JP, US)
     assert re.fullmatch(
         r"The list country JP could not be renewed: an unexpected ValueError "
-        r"\(geofence/fetch/renew\.py:\d+\) ended it; please report that as a bug of geofence\.",
+        r"\(geofence/fetch/sources\.py:\d+\) ended it; please report that as a bug of geofence\.",
         why(report),
     )
     assert texts(accepted(report, US).space) == ["198.51.100.0/24"]

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from geofence.apply.transaction import plan_for
+from geofence.apply import plan_for
 from geofence.backends.registry import load
 from geofence.flows.conntrack import cut, mend, read_flows, with_interfaces
 from geofence.flows.flow import Flow, FlowState

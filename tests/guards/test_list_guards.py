@@ -10,7 +10,7 @@ from geofence.guards.country_sizes import known_size
 from geofence.guards.limits import ALWAYS_FEW, BROADEST, size_class
 from geofence.guards.lists import check_list
 from geofence.guards.objection import Yields
-from geofence.guards.special import (
+from geofence.guards.special_prefixes import (
     public_addresses,
     special_blocks,
     special_in,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.errors import ListError
-from geofence.lists.parts import parse_part
+from geofence.lists.formats import parse_part
 from geofence.lists.text import parse_blocklist
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace, Family, Prefix, address_text

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from geofence.policy.locate import Path
+from geofence.policy.toml_lines import Path
 
 SCALARS = (
     "0",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from geofence.policy.problems import MOST_SHOWN
+from geofence.policy.mistakes import MOST_SHOWN
 from tests.policy.rules import complaints, policy
 
 TEXT = Path(__file__).with_name("mistakes.txt").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family, Prefix
 from geofence.policy.addresses import host_name, prefix
-from geofence.policy.problems import Mistake
+from geofence.policy.mistakes import Mistake
 from geofence.policy.quantities import age, jitter, ports, probation, time_of_day
 
 

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from geofence.cli.history_view import history_json
-from geofence.cli.plan_view import plan_json
-from geofence.cli.run_view import run_json
-from geofence.cli.status_view import status_json
-from geofence.cli.why_view import why_json
-from geofence.connections import Began, Connections
-from geofence.crowd import Crowd
+from geofence.active_exceptions import InForce, Waiting
+from geofence.cli.views.history import history_json
+from geofence.cli.views.plan import plan_json
+from geofence.cli.views.run import run_json
+from geofence.cli.views.status import status_json
+from geofence.cli.views.why import why_json
 from geofence.errors import ExitCode
 from geofence.explain import Answer, Explanation
+from geofence.flows.connections import Began, Connections
 from geofence.flows.flow import Flow, FlowState
 from geofence.flows.impact import Impact, Touched, by_source
+from geofence.flows.shared_source import Crowd
 from geofence.guards.objection import Guard, Objection
-from geofence.in_force import InForce, Waiting
 from geofence.merge import merge
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import Provenance
@@ -27,7 +27,7 @@ from geofence.model.plan import Count, Observed
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Action
-from geofence.operations.notify import hook_facts
+from geofence.operations.outcome import hook_facts
 from geofence.operations.report import (
     HistoryEntry,
     ListOutcome,
@@ -40,11 +40,11 @@ from geofence.operations.report import (
 )
 from geofence.operations.site import Site
 from geofence.operations.status_facts import Traffic
+from geofence.other_rules import Direction, OtherRules, Redirected, Untracked
 from geofence.plan import make_plan
 from geofence.plan.by_country import CountryChange
 from geofence.state.generations import Damaged
-from geofence.state.journal import Ended, Ending, Outcome, Probation
-from geofence.surroundings import Direction, Redirected, Surroundings, Untracked
+from geofence.state.outcomes import Ended, Ending, Outcome, Probation
 from tests.support.values import JAPAN, country, policy
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
@@ -89,7 +89,7 @@ def documents() -> Iterator[object]:
             reason="refresh",
             services=(ServiceStatus("sip", ("5060/udp",), Count(1, 2)),),
             traffic=Traffic(SOURCES, SOURCES, Crowd(Family.IPV4, 10 << 24 | 1, 16, 20)),
-            surroundings=Surroundings((UNTRACKED,), (REDIRECTED,)),
+            other_rules=OtherRules((UNTRACKED,), (REDIRECTED,)),
             sets={"allow4": 1},
             lists=LISTS,
             exceptions=InForce(waiting=(Waiting("office", "not applied yet"),)),

@@ -13,12 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geofence.errors import StateError
-from geofence.local_networks import Place, Reached
 from geofence.merge import merge
 from geofence.model.generation import Generation, ListNote
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import FencedService, LocalNetwork, Role, Ruleset, SetKey
+from geofence.routing.local_networks import Place, Reached
 from geofence.state.generations import (
     FORMAT,
     KEPT,

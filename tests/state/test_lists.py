@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geofence.errors import StateError
-from geofence.lists.candidate import Candidate
-from geofence.lists.parts import Part, parse_parts
+from geofence.lists.formats import Part, parse_parts
+from geofence.lists.parsed import Candidate
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
 from geofence.state.lists import ListStore, Loaded

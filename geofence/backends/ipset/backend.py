@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from geofence.backends.ipset import iptables, matches, others, rivals, units
+from geofence.backends.ipset import conflicts, foreign, iptables, matches, units
 from geofence.backends.ipset.iptables import Table, Tool
 from geofence.backends.ipset.sets import KernelSets, SetHeader
 from geofence.errors import BackendError, BackendUnavailable, GeofenceError
@@ -41,7 +41,7 @@ class IpsetBackend:
 
     def rival(self) -> str | None:
         """Who empties the tables of iptables here, or None."""
-        return rivals.rival()
+        return conflicts.rival()
 
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
         """The rules of both families as ``iptables -S`` prints them."""
@@ -161,7 +161,7 @@ def _foreign(tables: Iterable[tuple[Tool, Table]]) -> tuple[str, ...]:
         for tool, table in tables
         for chain in table.chains
     ]
-    telling = others.tell_ours(rule for _, rules in found for rule in rules)
+    telling = foreign.tell_ours(rule for _, rules in found for rule in rules)
     return () if telling else tuple(name for name, _ in found)
 
 

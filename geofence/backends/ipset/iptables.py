@@ -18,7 +18,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from geofence.backends.ipset import others
+from geofence.backends.ipset import foreign
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.plan import Count
 from geofence.model.policy import Ports, Protocol
@@ -332,7 +332,7 @@ def parse_table(saved: str) -> Table:
     """Find geofence's rules in the output of ``iptables-save -c -t mangle``."""
     named = re.findall(rf"^:({CHAIN}(?:[-.]\S+)?) ", saved, re.MULTILINE)
     found = [(Count(int(p), int(o)), line) for p, o, line in _COUNTED_RULE.findall(saved)]
-    theirs_alone = others.of_others(named, HOOKS.values(), _by_chain(found))
+    theirs_alone = foreign.of_others(named, HOOKS.values(), _by_chain(found))
     chains = tuple(sorted({*named} - theirs_alone))
     theirs = {hook: _of_chain(hook, found) for hook in HOOKS}
     first = [_JUMPS[hook] for hook, rules in theirs.items() if rules[:1] == [_JUMPS[hook]]]

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from geofence.backends.ipset.lengths import in_few_lengths
-from geofence.backends.ipset.wire import pack_entries, unpack_entries
+from geofence.backends.ipset.compact import in_few_lengths
+from geofence.backends.ipset.entries import pack_entries, unpack_entries
 from geofence.closing import Closing
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.prefixes import Family, PrefixSet

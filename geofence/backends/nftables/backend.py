@@ -6,7 +6,7 @@ takes to read and to make a table is imported where there is one to read or to m
 
 from __future__ import annotations
 
-from geofence.backends.nftables.netlink import connected
+from geofence.backends.nftables.connection import connected
 from geofence.errors import BackendError
 from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import Ruleset
@@ -32,26 +32,26 @@ class NftablesBackend:
 
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
         """All rules, chain by chain, nearly as nft prints them."""
-        from geofence.backends.nftables import listing, rules, transaction
-        from geofence.backends.nftables.look import Look
+        from geofence.backends.nftables import batches, render, rules
+        from geofence.backends.nftables.snapshot import Look
 
-        sets = transaction.wanted_sets(ruleset)
-        names = transaction.free_names(ruleset, Look(0), {}, sets)
-        chains = transaction.wanted_chains(ruleset, names)
+        sets = batches.wanted_sets(ruleset)
+        names = batches.free_names(ruleset, Look(0), {}, sets)
+        chains = batches.wanted_chains(ruleset, names)
         compiled = (*rules.base_rules(ruleset, names), *rules.service_rules(ruleset, names))
-        return listing.lines(chains, compiled, listing.Shown({}, {}))
+        return render.lines(chains, compiled, render.Shown({}, {}))
 
     def observe(self) -> Observed:
         """Read the table with everything in it."""
-        from geofence.backends.nftables.inventory import observed
-        from geofence.backends.nftables.look import look
+        from geofence.backends.nftables.observe import observed
+        from geofence.backends.nftables.snapshot import look
 
         with connected() as netlink:
             return observed(look(netlink, elements=True))
 
     def commit(self, plan: Plan) -> None:
         """Bring the table to what the plan desires: one transaction makes what is new."""
-        from geofence.backends.nftables.switch import switch
+        from geofence.backends.nftables.commit import switch
 
         with connected(taking_away=True) as netlink:
             switch(netlink, plan)
@@ -61,6 +61,6 @@ class NftablesBackend:
         with connected() as netlink:
             if not netlink.has_table():
                 return False
-            from geofence.backends.nftables.switch import take_away
+            from geofence.backends.nftables.commit import take_away
 
             return take_away(netlink)

@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from operator import lt
 
-from geofence.backends.nftables import kernel, userdata
-from geofence.backends.nftables.kernel import Element, ElementFlag
+from geofence.backends.nftables import uapi, userdata
+from geofence.backends.nftables.uapi import Element, ElementFlag
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses
 from geofence.netlink.attributes import (
     LONGEST,
@@ -37,8 +37,8 @@ _OPEN = attribute(
 
 
 EVERY_FAMILY = nested(
-    kernel.LIST_ELEM, nested(Element.KEY, attribute(kernel.DATA_VALUE, b"\0"))
-) + nested(kernel.LIST_ELEM, nested(Element.KEY, attribute(kernel.DATA_VALUE, b"\xff")) + _END)
+    uapi.LIST_ELEM, nested(Element.KEY, attribute(uapi.DATA_VALUE, b"\0"))
+) + nested(uapi.LIST_ELEM, nested(Element.KEY, attribute(uapi.DATA_VALUE, b"\xff")) + _END)
 """The elements of a set that every packet's family is in, ``NFPROTO_IPV4`` or ``NFPROTO_IPV6``."""
 
 
@@ -103,8 +103,8 @@ def decode(family: Family, pieces: Sequence[bytes]) -> PrefixSet:
 
 def _head(family: Family, after: bytes) -> bytes:
     """All of an element that comes before its key's value, given what comes after."""
-    key = nested(Element.KEY, attribute(kernel.DATA_VALUE, bytes(family.bits // 8)))
-    element = nested(kernel.LIST_ELEM, key + after)
+    key = nested(Element.KEY, attribute(uapi.DATA_VALUE, bytes(family.bits // 8)))
+    element = nested(uapi.LIST_ELEM, key + after)
     return element[: len(element) - family.bits // 8 - len(after)]
 
 
@@ -150,7 +150,7 @@ def _one_by_one(data: bytes) -> tuple[list[int], list[int]]:
     for _, element in each(data):
         attributes = values(element)
         flags = as_number(attributes.get(Element.FLAGS))
-        key = as_number(values(attributes.get(Element.KEY, b"")).get(kernel.DATA_VALUE))
+        key = as_number(values(attributes.get(Element.KEY, b"")).get(uapi.DATA_VALUE))
         if flags & ElementFlag.CATCHALL:
             # Stands for every address that no interval holds: all are in the set.
             return [0], []

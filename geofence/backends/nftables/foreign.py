@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from geofence.backends.nftables.kernel import ChainFlag, SetFlag
-from geofence.backends.nftables.look import Look
 from geofence.backends.nftables.objects import (
     BASES,
     counted_service,
@@ -13,6 +11,8 @@ from geofence.backends.nftables.objects import (
     is_gate,
     key_of,
 )
+from geofence.backends.nftables.snapshot import Look
+from geofence.backends.nftables.uapi import ChainFlag, SetFlag
 
 
 def foreign(held: Look) -> Iterator[str]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 
-from geofence.backends.nftables import kernel
-from geofence.backends.nftables.near import NearKey
+from geofence.backends.nftables import uapi
+from geofence.backends.nftables.prefilter import NearKey
 from geofence.model.plan import Count
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import SetKey
@@ -31,7 +31,7 @@ class KernelChain:
     kind: str = ""
     hook: int | None = None
     priority: int = 0
-    policy: int = kernel.NF_ACCEPT
+    policy: int = uapi.NF_ACCEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +75,16 @@ class Names:
     """By their usual names."""
 
 
-def _base(hook: kernel.InetHook) -> KernelChain:
+def _base(hook: uapi.InetHook) -> KernelChain:
     """At the priority of mangle, NF_IP_PRI_MANGLE: conntrack has seen the packet.
 
     In prerouting, destination NAT has not.
     """
     name = hook.name.lower()
-    return KernelChain(name, kernel.ChainFlag.BASE, "filter", hook, -150, kernel.NF_ACCEPT)
+    return KernelChain(name, uapi.ChainFlag.BASE, "filter", hook, -150, uapi.NF_ACCEPT)
 
 
-BASES = tuple(map(_base, kernel.InetHook))
+BASES = tuple(map(_base, uapi.InetHook))
 """Where packets come to the rules."""
 BASE, INPUT, FORWARD, OUTPUT = (each.name for each in BASES)
 TRANSLATED = "translated"
@@ -127,19 +127,19 @@ def is_chain_name(name: str) -> bool:
 
 def counter_of(service: str) -> KernelObject:
     """The counter of what a service's fence dropped; it outlives the rules that count on it."""
-    return KernelObject(_COUNTER + service, kernel.COUNTER)
+    return KernelObject(_COUNTER + service, uapi.COUNTER)
 
 
 def counted_service(held: KernelObject) -> str | None:
     """The service that an object counts for; None for one that geofence does not make."""
-    own = held.kind == kernel.COUNTER and held.name.startswith(_COUNTER)
+    own = held.kind == uapi.COUNTER and held.name.startswith(_COUNTER)
     return held.name.removeprefix(_COUNTER) if own else None
 
 
 def set_of(key: Key, name: str) -> KernelSet:
     """The set of a key under one of its names."""
     octets = key.family.bits // 8
-    flags = kernel.SetFlag.INTERVAL if isinstance(key, SetKey) else kernel.SetFlag(0)
+    flags = uapi.SetFlag.INTERVAL if isinstance(key, SetKey) else uapi.SetFlag(0)
     return KernelSet(name, flags, _KEY_TYPES[key.family], octets)
 
 
@@ -151,7 +151,7 @@ def names_for(usual: str) -> Iterator[str]:
 
 def gate_of(name: str) -> KernelSet:
     """The gate under one of its names: a set of families, one byte each."""
-    return KernelSet(name, kernel.SetFlag.INTERVAL, _FAMILY_TYPE, 1)
+    return KernelSet(name, uapi.SetFlag.INTERVAL, _FAMILY_TYPE, 1)
 
 
 def is_gate(held: KernelSet) -> bool:

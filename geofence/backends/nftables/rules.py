@@ -10,8 +10,22 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from geofence.backends.nftables import kernel
-from geofence.backends.nftables.kernel import (
+from geofence.backends.nftables import uapi
+from geofence.backends.nftables.objects import (
+    BASE,
+    BASES,
+    FORWARD,
+    INPUT,
+    OUTPUT,
+    TRANSLATED,
+    KernelRule,
+    Names,
+    Part,
+    chain_name,
+    counter_of,
+)
+from geofence.backends.nftables.prefilter import LENGTH, NearKey, arranged
+from geofence.backends.nftables.uapi import (
     AddressType,
     Bitwise,
     Cmp,
@@ -31,20 +45,6 @@ from geofence.backends.nftables.kernel import (
     Payload,
     PayloadBase,
     Range,
-)
-from geofence.backends.nftables.near import LENGTH, NearKey, arranged
-from geofence.backends.nftables.objects import (
-    BASE,
-    BASES,
-    FORWARD,
-    INPUT,
-    OUTPUT,
-    TRANSLATED,
-    KernelRule,
-    Names,
-    Part,
-    chain_name,
-    counter_of,
 )
 from geofence.backends.nftables.userdata import comment
 from geofence.model.policy import LOOPBACK, Ports, Protocol
@@ -195,7 +195,7 @@ def _action(action: Action, part: Part, service: FencedService, names: Names) ->
         case Action.DROP:
             # What this host sends is no packet of those that were turned away.
             counted = b"" if part is Part.OUT else _count(counter_of(service.name).name)
-            return counted + _verdict(kernel.NF_DROP)
+            return counted + _verdict(uapi.NF_DROP)
 
 
 def _goto(names: Names, part: Part, service: FencedService) -> bytes:
@@ -231,13 +231,13 @@ def _matching_flow(match: Match) -> bytes:  # noqa: PLR0911 - one for each kind
         case Admitted():
             # A stranger's packet is never confirmed, and a status is read faster than a label.
             admitted = _label(ADMITTED) + _direction(CtDirection.ORIGINAL)
-            return _status(kernel.CT_CONFIRMED) + admitted
+            return _status(uapi.CT_CONFIRMED) + admitted
         case Answering():
             return _direction(CtDirection.REPLY)
         case Begun():
             return _label(BEGUN)
         case ExpectedBy(helper):
-            name = helper.encode().ljust(kernel.CT_HELPER_LENGTH, b"\0")
+            name = helper.encode().ljust(uapi.CT_HELPER_LENGTH, b"\0")
             return _ct(CtKey.HELPER) + _compare(CmpOp.EQ, name)
         case OfKnownFlow():
             return _state_new(CmpOp.EQ)
@@ -308,7 +308,7 @@ def _is_among(ports: Ports) -> bytes:
 
 def _translated() -> bytes:
     """Destination NAT has changed the packet, and it is no answer."""
-    return _status(kernel.CT_DNAT) + _direction(CtDirection.ORIGINAL)
+    return _status(uapi.CT_DNAT) + _direction(CtDirection.ORIGINAL)
 
 
 def _status(bit: int) -> bytes:
@@ -328,7 +328,7 @@ def _by(key: MetaKey, interface: str) -> bytes:
         return b""
     if interface == LOOPBACK:
         index = MetaKey.IIF if key is MetaKey.IIFNAME else MetaKey.OIF
-        return _meta(index) + _compare(CmpOp.EQ, _host_order(kernel.LOOPBACK_INDEX))
+        return _meta(index) + _compare(CmpOp.EQ, _host_order(uapi.LOOPBACK_INDEX))
     stem = interface.removesuffix("*").encode()
     name = stem if interface.endswith("*") else stem.ljust(_IFNAMSIZ, b"\0")
     return _meta(key) + _compare(CmpOp.EQ, name)
@@ -341,9 +341,9 @@ def _to_this_host() -> bytes:
     """
     kind = _expression(
         "fib",
-        number(Fib.DREG, kernel.REGISTER),
-        number(Fib.RESULT, kernel.FIB_ADDRTYPE),
-        number(Fib.FLAGS, kernel.FIB_DADDR),
+        number(Fib.DREG, uapi.REGISTER),
+        number(Fib.RESULT, uapi.FIB_ADDRTYPE),
+        number(Fib.FLAGS, uapi.FIB_DADDR),
     )
     return kind + _compare(CmpOp.EQ, _host_order(AddressType.LOCAL))
 
@@ -354,7 +354,7 @@ def _host_order(number: int) -> bytes:
 
 def _source_far_from(name: str, family: Family) -> bytes:
     """The network of the source address is not in the set."""
-    inverted = number(Lookup.FLAGS, kernel.LOOKUP_INVERTED)
+    inverted = number(Lookup.FLAGS, uapi.LOOKUP_INVERTED)
     return _address(SOURCE, family) + _masked(_mask(family, LENGTH)) + _lookup(name, inverted)
 
 
@@ -377,16 +377,16 @@ def _address(field: Mapping[Family, tuple[int, int]], family: Family) -> bytes:
 
 
 def _ct(key: CtKey, *more: bytes) -> bytes:
-    register = number(Ct.DREG, kernel.REGISTER)
+    register = number(Ct.DREG, uapi.REGISTER)
     return _expression("ct", register, number(Ct.KEY, key), *more)
 
 
 def label_bits(label: int) -> bytes:
     """All labels of a flow, of which it has this one: a bitmap of words in host order."""
-    word, bit = divmod(label, kernel.CT_LABEL_WORD)
-    words = [0] * (LABELS // kernel.CT_LABEL_WORD)
+    word, bit = divmod(label, uapi.CT_LABEL_WORD)
+    words = [0] * (LABELS // uapi.CT_LABEL_WORD)
     words[word] = 1 << bit
-    return b"".join(each.to_bytes(kernel.CT_LABEL_WORD // 8, sys.byteorder) for each in words)
+    return b"".join(each.to_bytes(uapi.CT_LABEL_WORD // 8, sys.byteorder) for each in words)
 
 
 def _label(label: int) -> bytes:
@@ -397,23 +397,23 @@ def _label(label: int) -> bytes:
 
 def _set_label(label: int) -> bytes:
     """Set it beside those that the flow has; without effect where the kernel keeps none for it."""
-    bits = nested(Immediate.DATA, attribute(kernel.DATA_VALUE, label_bits(label)))
-    loaded = _expression("immediate", number(Immediate.DREG, kernel.REGISTER), bits)
-    register = number(Ct.SREG, kernel.REGISTER)
+    bits = nested(Immediate.DATA, attribute(uapi.DATA_VALUE, label_bits(label)))
+    loaded = _expression("immediate", number(Immediate.DREG, uapi.REGISTER), bits)
+    register = number(Ct.SREG, uapi.REGISTER)
     return loaded + _expression("ct", register, number(Ct.KEY, CtKey.LABELS))
 
 
 def _expression(name: str, *attributes: bytes) -> bytes:
     data = nested(Expression.DATA, *attributes)
-    return nested(kernel.LIST_ELEM, string(Expression.NAME, name), data)
+    return nested(uapi.LIST_ELEM, string(Expression.NAME, name), data)
 
 
 def _data(kind: int, value: bytes) -> bytes:
-    return nested(kind, attribute(kernel.DATA_VALUE, value))
+    return nested(kind, attribute(uapi.DATA_VALUE, value))
 
 
 def _meta(key: MetaKey) -> bytes:
-    return _expression("meta", number(Meta.DREG, kernel.REGISTER), number(Meta.KEY, key))
+    return _expression("meta", number(Meta.DREG, uapi.REGISTER), number(Meta.KEY, key))
 
 
 def _family() -> bytes:
@@ -421,14 +421,14 @@ def _family() -> bytes:
 
 
 def _lookup(name: str, *more: bytes) -> bytes:
-    register = number(Lookup.SREG, kernel.REGISTER)
+    register = number(Lookup.SREG, uapi.REGISTER)
     return _expression("lookup", string(Lookup.SET, name), register, *more)
 
 
 def _payload(base: PayloadBase, offset: int, length: int) -> bytes:
     return _expression(
         "payload",
-        number(Payload.DREG, kernel.REGISTER),
+        number(Payload.DREG, uapi.REGISTER),
         number(Payload.BASE, base),
         number(Payload.OFFSET, offset),
         number(Payload.LEN, length),
@@ -436,15 +436,15 @@ def _payload(base: PayloadBase, offset: int, length: int) -> bytes:
 
 
 def _compare(op: CmpOp, value: bytes) -> bytes:
-    register = number(Cmp.SREG, kernel.REGISTER)
+    register = number(Cmp.SREG, uapi.REGISTER)
     return _expression("cmp", register, number(Cmp.OP, op), _data(Cmp.DATA, value))
 
 
 def _masked(mask: bytes) -> bytes:
     return _expression(
         "bitwise",
-        number(Bitwise.SREG, kernel.REGISTER),
-        number(Bitwise.DREG, kernel.REGISTER),
+        number(Bitwise.SREG, uapi.REGISTER),
+        number(Bitwise.DREG, uapi.REGISTER),
         number(Bitwise.LEN, len(mask)),
         _data(Bitwise.MASK, mask),
         _data(Bitwise.XOR, bytes(len(mask))),
@@ -455,7 +455,7 @@ def _between(first: bytes, last: bytes) -> bytes:
     """One expression where nft 1.0.6 writes two comparisons; it prints both alike."""
     return _expression(
         "range",
-        number(Range.SREG, kernel.REGISTER),
+        number(Range.SREG, uapi.REGISTER),
         number(Range.OP, CmpOp.EQ),
         _data(Range.FROM, first),
         _data(Range.TO, last),
@@ -463,12 +463,12 @@ def _between(first: bytes, last: bytes) -> bytes:
 
 
 def _count(counter: str) -> bytes:
-    kind = number(Objref.TYPE, kernel.COUNTER)
+    kind = number(Objref.TYPE, uapi.COUNTER)
     return _expression("objref", kind, string(Objref.NAME, counter))
 
 
 def _verdict(code: int, chain: str | None = None) -> bytes:
-    target = () if chain is None else (string(kernel.Verdict.CHAIN, chain),)
-    verdict = nested(kernel.DATA_VERDICT, number(kernel.Verdict.CODE, code), *target)
-    register = number(Immediate.DREG, kernel.REGISTER_VERDICT)
+    target = () if chain is None else (string(uapi.Verdict.CHAIN, chain),)
+    verdict = nested(uapi.DATA_VERDICT, number(uapi.Verdict.CODE, code), *target)
+    register = number(Immediate.DREG, uapi.REGISTER_VERDICT)
     return _expression("immediate", register, nested(Immediate.DATA, verdict))

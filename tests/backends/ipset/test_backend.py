@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from geofence.apply.transaction import apply_ruleset, plan_for, remove_all
+from geofence.apply import apply_ruleset, plan_for, remove_all
 from geofence.backends import registry
 from geofence.backends.ipset import iptables
 from geofence.backends.ipset.backend import IpsetBackend

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from geofence.apply.transaction import apply_ruleset, plan_for
-from geofence.backends.nftables import backend, elements, kernel, requests
+from geofence.apply import apply_ruleset, plan_for
+from geofence.backends.nftables import backend, elements, messages, uapi
 from geofence.backends.nftables.backend import NftablesBackend
-from geofence.backends.nftables.kernel import Message
-from geofence.backends.nftables.netlink import Netlink, Request, connected
-from geofence.backends.nftables.requests import Content
+from geofence.backends.nftables.connection import Netlink, Request, connected
+from geofence.backends.nftables.messages import Content
+from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.lab.host import Host
 from geofence.merge import merge
@@ -312,11 +312,11 @@ def test_a_table_asleep_without_its_base_chain_is_healed(host: Host) -> None:
 def test_an_element_for_everything_else_is_seen_and_healed() -> None:
     """nft 1.0.6 crashes on it, newer ones write it: ``add element … { * }``."""
     commit(RULESET)
-    catchall = nested(kernel.LIST_ELEM, number(kernel.Element.FLAGS, kernel.ElementFlag.CATCHALL))
-    body = string(kernel.ElementList.TABLE, "geofence") + string(kernel.ElementList.SET, "allow4")
-    body += nested(kernel.ElementList.ELEMENTS, catchall)
+    catchall = nested(uapi.LIST_ELEM, number(uapi.Element.FLAGS, uapi.ElementFlag.CATCHALL))
+    body = string(uapi.ElementList.TABLE, "geofence") + string(uapi.ElementList.SET, "allow4")
+    body += nested(uapi.ElementList.ELEMENTS, catchall)
     with Netlink() as netlink:
-        netlink.transact([Request(kernel.Message.NEWSETELEM, CREATE, body, "everything else")])
+        netlink.transact([Request(uapi.Message.NEWSETELEM, CREATE, body, "everything else")])
     heal(RULESET, "sets")
 
 
@@ -615,8 +615,7 @@ def test_root_of_a_user_namespace_fills_sets_beyond_its_send_buffer() -> None:
         limit = asking.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
     numbers = limit // 64 // 3 + 1_000
     program = f"""
-from geofence.backends.nftables import transaction
-from geofence.backends.nftables.netlink import Netlink
+from geofence.backends.nftables.connection import Netlink
 from tests.backends.nftables.test_backend import BACKEND, commit, ground
 from tests.support.values import country, policy
 from geofence.merge import merge
@@ -655,9 +654,9 @@ def test_what_the_kernel_refuses_changes_nothing_and_is_named(host: Host) -> Non
     before = listed(host)
     with Netlink() as netlink:
         key = SetKey(Role.ALLOW, "", Family.IPV6)
-        wrong = requests.new_set("allow4", Content.of(key, space("2001:db8::/32").ipv6))
+        wrong = messages.new_set("allow4", Content.of(key, space("2001:db8::/32").ipv6))
         with pytest.raises(BackendError, match=r"refused set allow4: .*; the kernel is as it was"):
-            netlink.transact([requests.new_table(), *wrong])
+            netlink.transact([messages.new_table(), *wrong])
     assert listed(host) == before
 
 
@@ -691,10 +690,10 @@ def test_an_answer_that_is_cut_short_is_named() -> None:
 
 
 def test_without_nf_tables_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geofence.backends.nftables.netlink.NETLINK_NETFILTER", 31)
+    monkeypatch.setattr("geofence.backends.nftables.connection.NETLINK_NETFILTER", 31)
     assert "modprobe nf_tables" in str(BACKEND.obstacle())
     with pytest.raises(BackendUnavailable, match="modprobe nf_tables"):
         BACKEND.observe()
     monkeypatch.undo()
-    monkeypatch.setattr("geofence.backends.nftables.kernel.SUBSYSTEM", 13)
+    monkeypatch.setattr("geofence.backends.nftables.uapi.SUBSYSTEM", 13)
     assert "modprobe nf_tables" in str(BACKEND.obstacle())

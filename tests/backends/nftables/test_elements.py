@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geofence.backends.nftables import elements, kernel
+from geofence.backends.nftables import elements, uapi
 from geofence.backends.nftables.backend import NftablesBackend
-from geofence.backends.nftables.kernel import Element, ElementFlag
-from geofence.backends.nftables.look import look
-from geofence.backends.nftables.netlink import Netlink
-from geofence.backends.nftables.requests import Content, new_set, new_table, no_table
+from geofence.backends.nftables.connection import Netlink
+from geofence.backends.nftables.messages import Content, new_set, new_table, no_table
+from geofence.backends.nftables.snapshot import look
+from geofence.backends.nftables.uapi import Element, ElementFlag
 from geofence.lab.host import Host
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey
@@ -24,8 +24,8 @@ any_set = families.flatmap(prefix_sets)
 
 
 def element(family: Family, key: int, *more: bytes) -> bytes:
-    value = attribute(kernel.DATA_VALUE, key.to_bytes(family.bits // 8, "big"))
-    return nested(kernel.LIST_ELEM, nested(Element.KEY, value), *more)
+    value = attribute(uapi.DATA_VALUE, key.to_bytes(family.bits // 8, "big"))
+    return nested(uapi.LIST_ELEM, nested(Element.KEY, value), *more)
 
 
 def end(family: Family, key: int) -> bytes:
@@ -66,7 +66,7 @@ def test_a_start_before_the_end_of_another_is_read_as_the_kernel_does() -> None:
 
 
 def test_an_element_for_everything_else_is_everything() -> None:
-    catchall = nested(kernel.LIST_ELEM, number(Element.FLAGS, ElementFlag.CATCHALL))
+    catchall = nested(uapi.LIST_ELEM, number(Element.FLAGS, ElementFlag.CATCHALL))
     for family in Family:
         full = PrefixSet(family).complement()
         assert elements.decode(family, [element(family, 5), catchall, end(family, 6)]) == full

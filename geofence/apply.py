@@ -1,0 +1,154 @@
+"""Commit, verify, clear the other backends: one way for refresh, apply, restore and rollback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from geofence.backends import registry
+from geofence.backends.interface import Backend
+from geofence.backends.registry import others
+from geofence.errors import BackendError, BackendUnavailable, UntidyError, VerificationError
+from geofence.model.plan import Observed, Plan
+from geofence.model.ruleset import Ruleset
+from geofence.plan import make_plan
+from geofence.plan.drift import differences
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A ruleset that the kernel, read back, was found to hold."""
+
+    plan: Plan
+    """What was done; empty if the kernel held it already."""
+    replaced: tuple[str, ...] = ()
+    """Other backends whose fence was taken away once this one stood."""
+    untidy: str = ""
+    """Why some of what is former is still there; empty if none is."""
+
+
+def plan_for(backend: Backend, desired: Ruleset) -> Plan:
+    """What the backend would do now to hold the ruleset."""
+    return make_plan(desired, backend.observe(), backend.rules(desired))
+
+
+def survey(backend: Backend) -> Observed:
+    """What the kernel holds of geofence's, whichever backend put it there.
+
+    One fence is to stand: what the others hold was left behind when a switch was killed, and goes
+    with the next run.
+
+    Raises:
+        BackendError: the kernel cannot be read, or what another backend holds in it.
+    """
+    own = backend.observe()
+    beside = {other.name: seen for other in others(backend) if (seen := _seen(other)) != Observed()}
+    return replace(
+        own,
+        fenced=own.fenced.union(*(seen.fenced for seen in beside.values())),
+        debris=(*own.debris, *(f"what the backend {name} holds" for name in beside)),
+    )
+
+
+def apply_ruleset(backend: Backend, desired: Ruleset) -> Applied:
+    """Make the kernel hold the ruleset, and prove that it does.
+
+    Raises:
+        BackendError: the kernel refused.
+        VerificationError: the kernel took it and then did not hold it.
+    """
+    plan = plan_for(backend, desired)
+    untidy = "" if plan.is_empty else _commit(backend, plan)
+    replaced: list[str] = []
+    left = [untidy] if untidy else []
+    for other in others(backend):
+        try:
+            if _cleared(other):
+                replaced.append(other.name)
+        except BackendError as error:  # as where the units may do less than who put it there
+            left.append(
+                f"The fence of the backend {other.name} could not be taken away, and blocks what "
+                f"it did: {error} Run 'sudo geofence apply' in a shell."
+            )
+    return Applied(plan, tuple(replaced), " ".join(left))
+
+
+def _commit(backend: Backend, plan: Plan) -> str:
+    """Commit and verify; why some of what is former is left, if that is so."""
+    untidy = ""
+    try:
+        backend.commit(plan)
+    except UntidyError as error:
+        untidy = (
+            f"The fence is as it should be, and what was there before could not all be taken away: "
+            f"{error} The next run does it."
+        )
+    try:
+        left = plan_for(backend, plan.desired)
+    except BackendError as error:
+        raise VerificationError(
+            f"What was applied could not be read back, and was not recorded: {error} "
+            "'geofence status' tells how the fence is."
+        ) from error
+    if not (left.only_tidies if untidy else left.is_empty):
+        raise VerificationError(
+            f"The kernel does not hold what was committed: {'; '.join(differences(left))}. "
+            "Another program may have changed it meanwhile; run 'geofence apply' again."
+        )
+    return untidy
+
+
+def remove_all() -> tuple[str, ...]:
+    """Take the fence out of the kernel, whichever backend put it there; their names.
+
+    Raises:
+        BackendUnavailable: no backend could look into the kernel.
+        BackendError: the kernel refused.
+    """
+    found: list[str] = []
+    missing: list[BackendUnavailable] = []
+    refused: list[BackendError] = []
+    for name in registry.MODULES:
+        try:
+            if registry.load(name).remove():
+                found.append(name)
+        except BackendUnavailable as error:
+            missing.append(error)
+        except BackendError as error:  # the others' fences are to go all the same
+            refused.append(error)
+    if refused:
+        raise refused[0]
+    if len(missing) == len(registry.MODULES):
+        raise missing[0]
+    return tuple(found)
+
+
+def fence_stands() -> bool:
+    """Whether packets of either family enter a fence, whichever backend put it there.
+
+    Raises:
+        BackendError: they may enter one that cannot be read.
+    """
+    return any(_seen(registry.load(name)).fenced for name in registry.MODULES)
+
+
+def foreign_objects() -> tuple[str, ...]:
+    """Objects under geofence's names, in whichever backend, that somebody else must have made.
+
+    Raises:
+        BackendError: there may be some that cannot be read.
+    """
+    return tuple(name for each in registry.MODULES for name in _seen(registry.load(each)).foreign)
+
+
+def _seen(backend: Backend) -> Observed:
+    try:
+        return backend.observe()
+    except BackendUnavailable:  # what cannot work here holds nothing here
+        return Observed()
+
+
+def _cleared(backend: Backend) -> bool:
+    try:
+        return backend.remove()
+    except BackendUnavailable:  # what cannot work here holds nothing here
+        return False

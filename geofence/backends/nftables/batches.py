@@ -1,0 +1,225 @@
+"""What brings the table from what a look found to what a ruleset wants, transaction by transaction.
+
+A changed set is not edited: a new one comes beside it. With the new sets come new chains, whose
+rules look into them, and rules that send packets there, all in one transaction, which the kernel
+carries out whole or not at all. A second one takes away what is former, and a third the sets that
+it looked into. A packet meets the old fence or the new one. Counters have names of their own and
+outlive the rules that count on them.
+
+Linux lets new rules work before it has made the array in which the addresses of a new set of the
+same transaction are searched (``nf_tables_commit`` bumps ``gencursor`` first, and calls each set's
+``commit`` last); for as long as that takes, nothing would be found there. So the new rules are
+behind a gate: a set that holds every packet's family. Arrays are made in the order in which a
+transaction first adds to their sets, and the gate's comes last. While it is closed, packets go on
+to the former rules, or pass where there were none.
+
+Kernels without such arrays open the gate together with everything else. They are why a changed set
+is not edited: elements taken out and put in by one transaction are for some time in the same tree,
+and a look-up may miss addresses that are in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from geofence.backends.nftables import messages, rules
+from geofence.backends.nftables.connection import Request
+from geofence.backends.nftables.messages import Content
+from geofence.backends.nftables.objects import (
+    BASES,
+    GATE,
+    TRANSLATED,
+    KernelChain,
+    KernelObject,
+    KernelRule,
+    Key,
+    Names,
+    Part,
+    chain_name,
+    counter_of,
+    is_gate,
+    key_of,
+    names_for,
+)
+from geofence.backends.nftables.prefilter import near_sets
+from geofence.backends.nftables.snapshot import Look
+from geofence.backends.nftables.uapi import ChainFlag, SetFlag
+from geofence.model.prefixes import PrefixSet
+from geofence.model.ruleset import Ruleset
+
+
+def wanted_chains(ruleset: Ruleset, names: Names) -> tuple[KernelChain, ...]:
+    """The chains of a ruleset."""
+    return (*BASES, *(KernelChain(names.chains[usual]) for usual in _usual_chains(ruleset)))
+
+
+def _usual_chains(ruleset: Ruleset) -> Iterator[str]:
+    if ruleset.services:
+        yield TRANSLATED
+    for service in ruleset.services:
+        for part in Part:
+            if part is not Part.LOCAL or ruleset.local:
+                yield chain_name(part, service.name)
+
+
+def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
+    """The counters of a ruleset."""
+    return tuple(counter_of(service.name) for service in ruleset.services)
+
+
+def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
+    """All sets: the ruleset's, and those of the surroundings of what they let in."""
+    own: dict[Key, PrefixSet] = {key: ruleset.sets[key] for key in ruleset.sets}
+    return own | dict(near_sets(ruleset).items())
+
+
+def free_names(
+    ruleset: Ruleset, held: Look, standing: Mapping[Key, str], missing: Iterable[Key]
+) -> Names:
+    """Names for what is made beside what is there.
+
+    Args:
+        ruleset: what the kernel should hold.
+        held: what it holds.
+        standing: the sets that are right as they are.
+        missing: those to be made.
+    """
+    sets = {each.name for each in held.sets}
+    chains = {each.name for each in held.chains}
+    return Names(
+        {**standing, **{key: _free(key.name, sets) for key in missing}},
+        {usual: _free(usual, chains) for usual in _usual_chains(ruleset)},
+    )
+
+
+def can_stay(held: Look) -> bool:
+    """Whether rules in front of those that are there would decide.
+
+    Not where a chain that packets come in by is bound elsewhere, or is no such chain.
+    """
+    bases = {each.name: each for each in BASES}
+    return all(bases.get(chain.name, chain) == chain for chain in held.chains)
+
+
+def addition(
+    ruleset: Ruleset, held: Look, names: Names, missing: Iterable[Content]
+) -> list[Request]:
+    """What makes the fence the ruleset's, and leaves what is former standing, out of use.
+
+    Args:
+        ruleset: what the kernel should hold.
+        held: what it holds, of which the rules can stay.
+        names: free ones but for the sets that are right as they are.
+        missing: the sets to be made.
+    """
+    gate = _free(GATE, {each.name for each in held.sets})
+    return [
+        messages.new_table(),
+        *(part for content in missing for part in _new_set(content, names)),
+        messages.new_gate(gate),
+        *_chains_and_counters(ruleset, held, names),
+        *map(messages.new_rule, rules.service_rules(ruleset, names)),
+        *_in_front(rules.gated(rules.base_rules(ruleset, names), gate)),
+        messages.opening(gate),
+    ]
+
+
+def anew(ruleset: Ruleset, held: Look, names: Names, contents: Iterable[Content]) -> list[Request]:
+    """What puts a table in the place of one that cannot be made right: its flags cannot be changed.
+
+    Until the new sets can be searched, nobody is let in. Counters go on from what they had counted.
+
+    Args:
+        ruleset: what the kernel should hold.
+        held: what it holds.
+        names: any.
+        contents: those of all sets.
+    """
+    counters = {each.name: each for each in held.objects if _is_wanted(each, ruleset)}
+    return [
+        messages.no_table(),
+        messages.new_table(),
+        *(part for content in contents for part in _new_set(content, names)),
+        *map(messages.new_chain, wanted_chains(ruleset, names)),
+        *(messages.new_counter(counters.get(each.name, each)) for each in wanted_counters(ruleset)),
+        *_rules(ruleset, names),
+    ]
+
+
+def replacement(ruleset: Ruleset, held: Look, names: Names) -> list[Request]:
+    """What takes away all that is former, but for the sets, and makes all rules anew.
+
+    Args:
+        ruleset: what the kernel should hold.
+        held: what it holds.
+        names: all sets, which are filled, and all chains.
+    """
+    return [
+        messages.new_table(),
+        *(_clearing(ruleset, held, names) if held.exists else ()),
+        *_chains_and_counters(ruleset, held, names),
+        *_rules(ruleset, names),
+    ]
+
+
+def former_sets(held: Look, names: Names) -> list[Request]:
+    """Take away the sets that no rule looks into any more.
+
+    Not together with those rules: a packet that is on its way through them would find the sets
+    empty.
+    """
+    return [
+        messages.no_set(gone.name)
+        for gone in held.sets
+        if gone.name not in names.sets.values() and not gone.flags & SetFlag.ANONYMOUS
+    ]
+
+
+def _free(usual: str, taken: set[str]) -> str:
+    return next(name for name in names_for(usual) if name not in taken)
+
+
+def _new_set(content: Content, names: Names) -> list[Request]:
+    return messages.new_set(names.sets[content.key], content)
+
+
+def _rules(ruleset: Ruleset, names: Names) -> Iterator[Request]:
+    yield from map(messages.new_rule, rules.base_rules(ruleset, names))
+    yield from map(messages.new_rule, rules.service_rules(ruleset, names))
+
+
+def _in_front(new: list[KernelRule]) -> Iterator[Request]:
+    """In front of all rules that are there, in their order."""
+    for rule in reversed(new):
+        yield messages.new_rule(rule, in_front=True)
+
+
+def _clearing(ruleset: Ruleset, held: Look, names: Names) -> Iterator[Request]:
+    """Take away all rules, then whatever is not to stay, users before what they use."""
+    yield messages.no_rules()
+    for foreign in held.sets:
+        own = key_of(foreign) is not None or is_gate(foreign)
+        if not own and not foreign.flags & SetFlag.ANONYMOUS:
+            yield messages.no_set(foreign.name)
+    for chain in held.chains:
+        if chain not in wanted_chains(ruleset, names) and not chain.flags & ChainFlag.BINDING:
+            yield messages.no_chain(chain.name)
+    for former in held.objects:
+        if not _is_wanted(former, ruleset):
+            yield messages.no_object(former)
+    yield from map(messages.no_flowtable, held.flowtables)
+
+
+def _chains_and_counters(ruleset: Ruleset, held: Look, names: Names) -> Iterator[Request]:
+    for chain in wanted_chains(ruleset, names):
+        if chain not in held.chains:
+            yield messages.new_chain(chain)
+    present = {counter.name for counter in held.objects if _is_wanted(counter, ruleset)}
+    for counter in wanted_counters(ruleset):
+        if counter.name not in present:
+            yield messages.new_counter(counter)
+
+
+def _is_wanted(held: KernelObject, ruleset: Ruleset) -> bool:
+    """Whether it is one of the ruleset's counters, whatever it has counted."""
+    return KernelObject(held.name, held.kind) in wanted_counters(ruleset)

@@ -1,0 +1,187 @@
+"""From one table to another: what is done, in which order, and again if others came in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from geofence.backends.nftables import batches, messages
+from geofence.backends.nftables.connection import TABLE, Changed, Netlink, Request, batch_size
+from geofence.backends.nftables.messages import Content
+from geofence.backends.nftables.objects import Key, Names
+from geofence.backends.nftables.observe import in_force, sets_in_use
+from geofence.backends.nftables.snapshot import Look, look
+from geofence.errors import BackendError, UntidyError
+from geofence.model.plan import Plan
+
+_ATTEMPTS = 20
+_PAUSE = 0.002
+"""Seconds by which each further attempt waits longer."""
+
+
+def switch(netlink: Netlink, plan: Plan) -> None:
+    """Bring the table to what the plan desires; see ``transaction`` for the steps.
+
+    Raises:
+        UntidyError: what is former could not be taken away; the fence is the desired one.
+        BackendError: the kernel refused, or others changed nftables all the time; the fence is as
+            it was.
+    """
+    step = _Switch(netlink, plan)
+    try:
+        while not (step.replace(names := step.add()) and step.clear(names)):
+            pass
+    except BackendError as error:
+        if step.is_in_force:
+            raise UntidyError(str(error)) from error
+        raise
+
+
+def take_away(netlink: Netlink) -> bool:
+    """Take the table away, in one transaction; whether there was one."""
+    attempts = _Attempts(netlink)
+    while (held := look(netlink, elements=False)).exists:
+        if attempts.carry_out([messages.no_table()], held):
+            return True
+    return False
+
+
+class _Attempts:
+    """Transactions that are made for a look, as often as others leave it true in time."""
+
+    def __init__(self, netlink: Netlink) -> None:
+        self._netlink = netlink
+        self._failed = 0
+
+    def carry_out(self, made: Sequence[Request], held: Look) -> bool:
+        """Do what was made for a look; false, and nothing done, if it is no longer true.
+
+        Raises:
+            BackendError: it never was, since others changed nftables all the time.
+        """
+        try:
+            self._netlink.transact(made, held.generation)
+        except Changed:
+            self.wait()
+            return False
+        return True
+
+    def wait(self) -> None:
+        """Give others time to be done."""
+        self._failed += 1
+        if self._failed == _ATTEMPTS:
+            raise BackendError(
+                f"Other programs changed nftables all the time while table inet {TABLE} was being "
+                f"written ({_ATTEMPTS} attempts). Run it again when they are done."
+            )
+        time.sleep(self._failed * _PAUSE)
+
+
+class _Switch:
+    """The steps; each looks for itself, and says whether what it builds upon was still there."""
+
+    def __init__(self, netlink: Netlink, plan: Plan) -> None:
+        self._netlink = netlink
+        self._attempts = _Attempts(netlink)
+        self._desired = plan.desired
+        self._sets = batches.wanted_sets(plan.desired)
+        self._changed = frozenset(change.key for change in plan.set_changes)
+        self._contents: dict[Key, Content] = {}
+        self._staged: dict[Key, str] = {}
+        self.is_in_force = False
+        """Whether packets meet what is desired."""
+
+    def add(self) -> Names:
+        """Make all that is new, in one transaction if it can be sent at once; what it is called."""
+        self.is_in_force = False
+        while (names := self._added(look(self._netlink, elements=False))) is None:
+            pass
+        return names
+
+    def _added(self, held: Look) -> Names | None:
+        """One attempt; None if another look is needed."""
+        standing = {} if held.flags else self._standing(held)
+        missing = [key for key in self._sets if key not in standing]
+        if self._encode(missing):
+            return None  # that took long enough for others to change something
+        contents = [self._contents[key] for key in missing]
+        if held.flags:
+            return self._made_anew(held, contents)
+        names = batches.free_names(self._desired, held, standing, missing)
+        if not missing:
+            return names
+        made = batches.addition(self._desired, held, names, contents)
+        if batches.can_stay(held) and self._netlink.room_for(batch_size(made)):
+            self.is_in_force = self._attempts.carry_out(made, held)
+            return names if self.is_in_force else None
+        self._stage(held, names, contents)
+        return None
+
+    def _made_anew(self, held: Look, contents: Sequence[Content]) -> Names | None:
+        """The same where the table itself has to go; one that does not fit follows it."""
+        names = batches.free_names(self._desired, Look(0), {}, self._sets)
+        made = batches.anew(self._desired, held, names, contents)
+        if not self._netlink.room_for(batch_size(made)):
+            self._attempts.carry_out([messages.no_table()], held)
+            return None
+        self.is_in_force = self._attempts.carry_out(made, held)
+        return names if self.is_in_force else None
+
+    def replace(self, names: Names) -> bool:
+        """Take away all that is former, but for the sets; false if what is new is gone."""
+        while self._holds(names, held := look(self._netlink, elements=False)):
+            made = batches.replacement(self._desired, held, names)
+            if self._attempts.carry_out(made, held):
+                self.is_in_force = True
+                return True
+        return False
+
+    def clear(self, names: Names) -> bool:
+        """Take away the former sets; false if what is new is gone."""
+        while self._holds(names, held := look(self._netlink, elements=False)):
+            made = batches.former_sets(held, names)
+            if not made or self._attempts.carry_out(made, held):
+                return True
+        return False
+
+    def _standing(self, held: Look) -> dict[Key, str]:
+        """The sets that are right as they are, and those filled beforehand that are still there.
+
+        OtherRules are always made anew, they are small.
+        """
+        in_use = sets_in_use(in_force(held))
+        unchanged = (key for key in self._desired.sets if key not in self._changed)
+        present = {each.name for each in held.sets}
+        staged = {key: name for key, name in self._staged.items() if name in present}
+        return {key: in_use[key] for key in unchanged if key in in_use} | staged
+
+    def _encode(self, keys: Iterable[Key]) -> bool:
+        """Have the contents of sets ready to be sent; whether any were not."""
+        new = [key for key in keys if key not in self._contents]
+        self._contents |= {key: Content.of(key, self._sets[key]) for key in new}
+        return bool(new)
+
+    def _stage(self, held: Look, names: Names, contents: Sequence[Content]) -> None:
+        """Fill sets that no rule looks into yet, in as many transactions as the socket takes."""
+        generation = held.generation
+        batch = [messages.new_table()]
+        try:
+            for content in contents:
+                for request in messages.new_set(names.sets[content.key], content):
+                    if not self._netlink.room_for(batch_size([*batch, request])):
+                        self._netlink.transact(batch, generation)
+                        generation += 1
+                        batch = []
+                    batch.append(request)
+            self._netlink.transact(batch, generation)
+        except Changed:
+            self._attempts.wait()
+        else:
+            self._staged |= {content.key: names.sets[content.key] for content in contents}
+
+    def _holds(self, names: Names, held: Look) -> bool:
+        """Whether the sets are still there; if not, somebody has flushed them meanwhile."""
+        there = set(names.sets.values()) <= {each.name for each in held.sets}
+        if not there:
+            self._attempts.wait()
+        return there

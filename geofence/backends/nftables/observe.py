@@ -1,0 +1,231 @@
+"""What of a look is geofence's, and what is in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import takewhile
+
+from geofence.backends.nftables import elements, prefilter, render, uapi
+from geofence.backends.nftables.foreign import foreign
+from geofence.backends.nftables.objects import (
+    BASE,
+    BASES,
+    INPUT,
+    KernelRule,
+    Key,
+    Part,
+    chain_name,
+    counted_service,
+    is_chain_name,
+    is_gate,
+    key_of,
+    usual_name,
+)
+from geofence.backends.nftables.prefilter import NearKey
+from geofence.backends.nftables.snapshot import Look
+from geofence.backends.nftables.uapi import ChainFlag, SetFlag, TableFlag
+from geofence.model.plan import Observed
+from geofence.model.prefixes import Family, PrefixSet
+from geofence.model.ruleset import SetKey
+
+
+def observed(held: Look) -> Observed:
+    """What a look with elements tells the planner."""
+    if not held.exists:
+        return Observed()
+    held = in_force(held)
+    chains = chains_in_use(held)
+    in_use = sets_in_use(held)
+    sets = {
+        key: elements.decode(key.family, held.elements[name])
+        for key, name in in_use.items()
+        if isinstance(key, SetKey)
+    }
+    return Observed(
+        sets=sets,
+        rules=(
+            *_table_lines(held),
+            *render.lines(held.chains, held.rules, _shown(held, chains, in_use)),
+        ),
+        dropped={
+            service: counter.count
+            for counter in held.objects
+            if (service := counted_service(counter)) is not None
+        },
+        debris=(*_debris(held, chains, in_use), *_outdated(held, chains, in_use, sets)),
+        # One table is for both families.
+        fenced=frozenset(Family) if _packets_enter(held, sets) else frozenset(),
+        guarded=frozenset(Family) if _every_way_watched(held) else frozenset(),
+        foreign=tuple(f"{each} in the table inet geofence" for each in foreign(held)),
+    )
+
+
+def in_force(held: Look) -> Look:
+    """The look without the rules that a killed run has left out of use, which are debris."""
+    return replace(held, rules=tuple(_without_former(held)))
+
+
+def _without_former(held: Look) -> Iterator[KernelRule]:
+    entered = {each.name: _of(held, each.name) for each in BASES}
+    in_force = {name: _behind_gate(rules, held) for name, rules in entered.items()}
+    gated = any(in_force[name] is not rules for name, rules in entered.items())
+    met = [rule for rules in in_force.values() for rule in rules]
+    # Without an open gate, what no rule goes to is in use all the same: it lacks that rule.
+    in_use = _followed(held, met) if gated else chains_in_use(held).values()
+    own = (each for each in held.chains if is_chain_name(each.name) and each.hook is None)
+    former = {each.name for each in own} - set(in_use)
+    yield from met
+    yield from (rule for rule in held.rules if rule.chain not in {*entered, *former})
+
+
+def _of(held: Look, chain: str) -> list[KernelRule]:
+    return [rule for rule in held.rules if rule.chain == chain]
+
+
+def _followed(held: Look, rules: Iterable[KernelRule]) -> list[str]:
+    """The chains that packets are sent to by rules, and on by the rules of those chains."""
+    found: dict[str, None] = {}
+    waiting = list(render.chains_gone_to(rules))
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found[name] = None
+            waiting += render.chains_gone_to(_of(held, name))
+    return list(found)
+
+
+def _behind_gate(rules: list[KernelRule], held: Look) -> list[KernelRule]:
+    """The rules of the base chain, as if there were no gate, and nothing after it, if one is open.
+
+    One that is closed, or that not all rules at the front are behind, is left for all to see.
+    """
+    for gate in filter(is_gate, held.sets):
+        if elements.hold_every_family(held.elements[gate.name]):
+            behind = list(takewhile(bool, (render.behind(gate.name, rule) for rule in rules)))
+            *wanted, last = behind or [None]
+            if last is not None and render.is_return(last):
+                return list(filter(None, wanted))
+    return rules
+
+
+def _packets_enter(held: Look, sets: Collection[SetKey]) -> bool:
+    """Whether packets come to rules that drop, or would if there were a service to fence."""
+    if held.flags & TableFlag.DORMANT:
+        return False
+    ways = [base.name for base in BASES if base in held.chains and base.name in (BASE, INPUT)]
+    if not ways:
+        return False
+    met = (rule for way in ways for rule in _reached(held, way))
+    gone_to = set(render.chains_gone_to(met))
+    # Without sets there is no service, and so nothing to drop.
+    return not sets or any(render.drops(rule) for name in gone_to for rule in _reached(held, name))
+
+
+def _every_way_watched(held: Look) -> bool:
+    """Whether all that is delivered, forwarded and sent comes to rules, too."""
+    if not all(base in held.chains for base in BASES) or held.flags & TableFlag.DORMANT:
+        return False
+    reached = [any(True for _ in _reached(held, base.name)) for base in BASES]
+    return all(reached) or not any(_of(held, base.name) for base in BASES)
+
+
+def _reached(held: Look, name: str) -> Iterator[KernelRule]:
+    """The rules of a chain that packets come to: none behind a shut gate, nor after an open end."""
+    gates = [each.name for each in held.sets if is_gate(each)]
+    shut = [name for name in gates if not elements.hold_every_family(held.elements[name])]
+    rules = (rule for rule in held.rules if rule.chain == name)
+    met = (rule for rule in rules if not any(render.behind(gate, rule) for gate in shut))
+    return takewhile(lambda rule: not render.lets_all_pass(rule), met)
+
+
+def chains_in_use(held: Look) -> dict[str, str]:
+    """The chain that is in use under each usual name, by its name in the kernel.
+
+    Of several it is the one to which packets are sent first: behind an open gate, the new one.
+    """
+    entered = [rule for base in BASES for rule in _of(held, base.name)]
+    gone_to = _followed(held, entered)
+    present = (chain.name for chain in held.chains)
+    names: dict[str, str] = {}
+    for name in (*gone_to, *sorted(present)):
+        if is_chain_name(name):
+            names.setdefault(usual_name(name), name)
+    return names
+
+
+def sets_in_use(held: Look) -> dict[Key, str]:
+    """The set that stands for each key, by its name in the kernel.
+
+    Of several it is the one that rules look into: others are what a killed run was filling.
+    """
+    chains = chains_in_use(held).values()
+    in_use = (rule for rule in held.rules if rule.chain in chains)
+    looked_into = frozenset(render.sets_looked_into(in_use))
+    names: dict[Key, str] = {}
+    for candidate in sorted(held.sets, key=lambda each: (each.name not in looked_into, each.name)):
+        key = key_of(candidate)
+        if key is not None:
+            names.setdefault(key, candidate.name)
+    return names
+
+
+def _outdated(
+    held: Look,
+    chains: Mapping[str, str],
+    in_use: Mapping[Key, str],
+    sets: Mapping[SetKey, PrefixSet],
+) -> Iterator[str]:
+    """OtherRules that are not those of the sets that the same chain looks into."""
+    keys = {name: key for key, name in in_use.items()}
+    for key, name in in_use.items():
+        if isinstance(key, NearKey):
+            chain = chains.get(chain_name(Part.FENCE, key.service))
+            rules = [rule for rule in held.rules if rule.chain == chain]
+            beside = [keys.get(each) for each in render.sets_looked_into(rules)]
+            parts = [sets[each] for each in sets if each in beside and each.family is key.family]
+            parts += [PrefixSet.of(key.family, render.sources_looked_for(rules, key.family))]
+            networks = elements.decode_keys(key.family, held.elements[name])
+            if sorted(networks) != prefilter.networks(prefilter.surroundings(key.family, parts)):
+                yield f"set {name} (not what is around the other sets)"
+
+
+def _table_lines(held: Look) -> tuple[str, ...]:
+    """A table that is put to sleep, or that a program has made its own, fences otherwise."""
+    return (f"table: flags {TableFlag(held.flags)!r}",) if held.flags else ()
+
+
+def _shown(held: Look, chains: Mapping[str, str], in_use: Mapping[Key, str]) -> render.Shown:
+    """What is in use by its usual name, and nothing else by the same."""
+    sets = {name: key.name for key, name in in_use.items()}
+    other_sets = (each.name for each in held.sets if each.name not in sets and not is_gate(each))
+    of_services = {name: usual for usual, name in chains.items()}
+    other_chains = (
+        each.name
+        for each in held.chains
+        if is_chain_name(each.name) and each.name not in of_services
+    )
+    return render.Shown(_not_in_use(other_sets) | sets, _not_in_use(other_chains) | of_services)
+
+
+def _not_in_use(names: Iterable[str]) -> dict[str, str]:
+    return {name: f"{name} (not the one in use)" for name in names}
+
+
+def _debris(held: Look, chains: Mapping[str, str], in_use: Mapping[Key, str]) -> Iterator[str]:
+    """What geofence does not make, or no longer refers to; made with a rule, it goes with it."""
+    for each in held.sets:
+        if each.name not in in_use.values() and not each.flags & SetFlag.ANONYMOUS:
+            yield f"set {each.name}"
+    with_rules = {rule.chain for rule in held.rules}
+    for chain in held.chains:
+        base = any(chain.name == each.name for each in BASES)
+        own = base or chain.name in with_rules & set(chains.values())
+        if not own and not chain.flags & ChainFlag.BINDING:
+            yield f"chain {chain.name}"
+    counted_on = set(render.counters_counted_on(held.rules))
+    for held_object in held.objects:
+        if counted_service(held_object) is None or held_object.name not in counted_on:
+            kind = "counter" if held_object.kind == uapi.COUNTER else "object"
+            yield f"{kind} {held_object.name}"
+    yield from (f"flowtable {name}" for name in held.flowtables)

@@ -1,0 +1,492 @@
+"""A rule's expressions as one line, nearly as nft prints it.
+
+Both what geofence wants and what the kernel holds are put into words by this one decoder, so a
+difference between two lines is a difference between two rules. What geofence never writes appears
+with its raw attributes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import NamedTuple
+
+from geofence.backends.nftables import uapi, userdata
+from geofence.backends.nftables.objects import BASE, BASES, KernelChain, KernelRule
+from geofence.backends.nftables.rules import (
+    DESTINATION,
+    DESTINATION_PORT,
+    FIN_SYN_RST_ACK,
+    NFPROTO,
+    SOURCE,
+    SOURCE_PORT,
+    SYN,
+    TCP_FLAGS,
+    UDP_LENGTH,
+    label_bits,
+)
+from geofence.backends.nftables.uapi import (
+    AddressType,
+    Bitwise,
+    Cmp,
+    CmpOp,
+    Code,
+    Ct,
+    CtDirection,
+    CtKey,
+    CtState,
+    Expression,
+    Fib,
+    Immediate,
+    Lookup,
+    Meta,
+    MetaKey,
+    Objref,
+    Payload,
+    PayloadBase,
+    Range,
+    Verdict,
+)
+from geofence.model.policy import LOOPBACK, Protocol
+from geofence.model.prefixes import Family, Prefix, address_text
+from geofence.model.ruleset import ADMITTED, BEGUN
+from geofence.netlink.attributes import as_number, as_string, each, nested, values
+
+Attributes = Mapping[int, bytes]
+
+
+class Shown(NamedTuple):
+    """What sets and chains are to be called, by their names in the kernel."""
+
+    sets: Mapping[str, str]
+    chains: Mapping[str, str]
+
+
+class _Field(NamedTuple):
+    """What a register was loaded with."""
+
+    text: str
+    show: Callable[[bytes], str] = bytes.hex
+    """How a value that it is compared with is written."""
+    bits: Mapping[int, str] | None = None
+    """How it is written that none of some bits is set (EQ), or any (NEQ)."""
+    network: tuple[str, int] | None = None
+    """Of an address without its last bits: its text, and how many bits are left."""
+
+
+_OPERATORS = {
+    CmpOp.EQ: "",
+    CmpOp.NEQ: "!= ",
+    CmpOp.LT: "< ",
+    CmpOp.LTE: "<= ",
+    CmpOp.GT: "> ",
+    CmpOp.GTE: ">= ",
+}
+_VERDICTS = {
+    uapi.NF_DROP: "drop",
+    uapi.NF_ACCEPT: "accept",
+    Code.JUMP: "jump",
+    Code.GOTO: "goto",
+    Code.RETURN: "return",
+}
+_HOOKS = ("prerouting", "input", "forward", "output", "postrouting", "ingress")
+"""``enum nf_inet_hooks``."""
+_IFNAMSIZ = 16
+
+
+def lines(
+    chains: Iterable[KernelChain], rules: Iterable[KernelRule], shown: Shown
+) -> tuple[str, ...]:
+    """All rules, chain by chain: that where packets come in first, then by name.
+
+    Args:
+        chains: the table's chains.
+        rules: their rules, in the order that decides within each chain.
+        shown: what sets and chains are to be called.
+    """
+    found = {chain.name: _head(chain) for chain in chains}
+    for rule in rules:
+        found[rule.chain].append(_described(rule, shown))
+    told = {shown.chains.get(name, name): lines for name, lines in found.items()}
+    bases = [each.name for each in BASES]
+    order = sorted(told, key=lambda name: (name not in bases, name != BASE, name))
+    return tuple(f"{name}: {line}" for name in order for line in told[name])
+
+
+def sets_looked_into(rules: Iterable[KernelRule]) -> Iterator[str]:
+    """Names of the sets that rules refer to."""
+    for rule in rules:
+        for name, attributes in _expressions(rule):
+            if name == "lookup":
+                yield as_string(attributes.get(Lookup.SET))
+
+
+def sources_looked_for(rules: Iterable[KernelRule], family: Family) -> Iterator[Prefix]:
+    """Prefixes of a family that rules themselves compare the source address with."""
+    offset, length = SOURCE[family]
+    for rule in rules:
+        loaded, bits = False, family.bits
+        for name, attributes in _expressions(rule):
+            match name:
+                case "payload":
+                    place = [as_number(attributes.get(p)) for p in (Payload.OFFSET, Payload.LEN)]
+                    loaded, bits = place == [offset, length], family.bits
+                case "bitwise":
+                    bits = as_number(_value(attributes.get(Bitwise.MASK, b""))).bit_count()
+                case "cmp" if loaded:
+                    yield Prefix(family, as_number(_value(attributes.get(Cmp.DATA, b""))), bits)
+
+
+def chains_gone_to(rules: Iterable[KernelRule]) -> Iterator[str]:
+    """Names of the chains that rules send packets to, in their order."""
+    for rule in rules:
+        for name, attributes in _expressions(rule):
+            if name == "immediate":
+                target = _verdict(attributes).get(Verdict.CHAIN)
+                yield from () if target is None else (as_string(target),)
+
+
+def behind(gate: str, rule: KernelRule) -> KernelRule | None:
+    """The rule without asking whether a gate is open; None if it does not begin with that."""
+    asked = replace(rule, expressions=_some_of(rule, 0, 2), userdata=b"")
+    if _described(asked, Shown({}, {})) != f"{_META[MetaKey.NFPROTO].text} @{gate}":
+        return None
+    return replace(rule, expressions=_some_of(rule, 2, None))
+
+
+def _some_of(rule: KernelRule, first: int, past: int | None) -> bytes:
+    parts = islice(each(rule.expressions), first, past)
+    return b"".join(nested(kind, data) for kind, data in parts)
+
+
+def is_return(rule: KernelRule) -> bool:
+    """Whether it ends the chain for every packet."""
+    return _described(rule, Shown({}, {})) == _VERDICTS[Code.RETURN]
+
+
+def drops(rule: KernelRule) -> bool:
+    """Whether it drops what matches it."""
+    return uapi.NF_DROP in _verdicts(rule)
+
+
+def lets_all_pass(rule: KernelRule) -> bool:
+    """Whether no packet comes to the rules after it, or to any that drops."""
+    always = all(name in ("immediate", "counter") for name, _ in _expressions(rule))
+    return always and any(code in (uapi.NF_ACCEPT, Code.RETURN) for code in _verdicts(rule))
+
+
+def _verdicts(rule: KernelRule) -> Iterator[int]:
+    for name, attributes in _expressions(rule):
+        if name == "immediate" and (verdict := _verdict(attributes)):
+            yield _code(verdict)
+
+
+def counters_counted_on(rules: Iterable[KernelRule]) -> Iterator[str]:
+    """Names of the counters that rules refer to."""
+    for rule in rules:
+        for name, attributes in _expressions(rule):
+            if name == "objref":
+                yield as_string(attributes.get(Objref.NAME))
+
+
+def _head(chain: KernelChain) -> list[str]:
+    """How a base chain is bound; nothing for any other."""
+    if chain.hook is None:
+        return []
+    hook = _HOOKS[chain.hook] if chain.hook < len(_HOOKS) else str(chain.hook)
+    policy = _VERDICTS.get(chain.policy, str(chain.policy))
+    return [f"type {chain.kind} hook {hook} priority {chain.priority}; policy {policy};"]
+
+
+def _expressions(rule: KernelRule) -> Iterator[tuple[str, Attributes]]:
+    for _, data in each(rule.expressions):
+        parts = values(data)
+        name = as_string(parts.get(Expression.NAME))
+        yield name, values(parts.get(Expression.DATA, b""))
+
+
+def _described(rule: KernelRule, shown: Shown) -> str:
+    line = _Line(shown)
+    for name, attributes in _expressions(rule):
+        line.add(name, attributes)
+    comments = (
+        f'comment "{as_string(value)}"'
+        for kind, value in userdata.fields(rule.userdata)
+        if kind == userdata.COMMENT
+    )
+    return " ".join((line.text(), *comments))
+
+
+class _Line:
+    """Follows what the registers hold from one expression to the next."""
+
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
+        self._words: list[str] = []
+        self._registers: dict[int, _Field] = {}
+        self._implied: dict[str, int] = {}
+        """Where in the words ``meta nfproto`` or ``meta l4proto`` is settled."""
+
+    def text(self) -> str:
+        return " ".join(word for word in self._words if word)
+
+    def add(self, name: str, attributes: Attributes) -> None:
+        """Put one expression into words."""
+        put = _PUT.get(name)
+        word = put(self, attributes) if put else None
+        self._words.append(_raw(name, attributes) if word is None else word)
+
+    def _load(self, register: bytes | None, field: _Field) -> str:
+        self._registers[as_number(register)] = field
+        return ""
+
+    def _field(self, register: bytes | None) -> _Field:
+        number = as_number(register)
+        return self._registers.get(number, _Field(f"@reg{number}"))
+
+    def meta(self, attributes: Attributes) -> str | None:
+        key = as_number(attributes.get(Meta.KEY))
+        if attributes.keys() != {Meta.DREG, Meta.KEY} or key not in _META:
+            return None
+        return self._load(attributes[Meta.DREG], _META[MetaKey(key)])
+
+    def payload(self, attributes: Attributes) -> str | None:
+        if attributes.keys() != {Payload.DREG, Payload.BASE, Payload.OFFSET, Payload.LEN}:
+            return None
+        base, offset, length = (
+            as_number(attributes[part]) for part in (Payload.BASE, Payload.OFFSET, Payload.LEN)
+        )
+        for settled, at in self._implied.items():
+            field = _PAYLOAD.get((settled, base, offset, length))
+            if field is not None:
+                self._words[at] = ""
+                return self._load(attributes[Payload.DREG], field)
+        layer = {1: "nh", 2: "th"}.get(base, f"base{base}")
+        return self._load(attributes[Payload.DREG], _Field(f"@{layer},{offset * 8},{length * 8}"))
+
+    def compare(self, attributes: Attributes) -> str | None:
+        op = as_number(attributes.get(Cmp.OP))
+        if attributes.keys() != {Cmp.SREG, Cmp.OP, Cmp.DATA} or op not in _OPERATORS:
+            return None
+        field = self._field(attributes[Cmp.SREG])
+        value = _value(attributes[Cmp.DATA])
+        if op == CmpOp.EQ:
+            self._implied[f"{field.text} {field.show(value)}"] = len(self._words)
+        if field.bits and not any(value) and op in field.bits:
+            return field.bits[op]
+        if field.network and op == CmpOp.EQ:
+            return f"{field.network[0]} {field.show(value)}/{field.network[1]}"
+        lowest = f"{field.text} {_OPERATORS[CmpOp.GTE]}"
+        if op == CmpOp.LTE and self._words and self._words[-1].startswith(lowest):
+            # Some versions of nft write a range like this.
+            first = self._words.pop().removeprefix(lowest)
+            return f"{field.text} {first}-{field.show(value)}"
+        return f"{field.text} {_OPERATORS[CmpOp(op)]}{field.show(value)}"
+
+    def between(self, attributes: Attributes) -> str | None:
+        if attributes.keys() != {Range.SREG, Range.OP, Range.FROM, Range.TO}:
+            return None
+        field = self._field(attributes[Range.SREG])
+        first, last = (field.show(_value(attributes[end])) for end in (Range.FROM, Range.TO))
+        differs = "!= " if as_number(attributes[Range.OP]) else ""
+        return f"{field.text} {differs}{first}-{last}"
+
+    def bitwise(self, attributes: Attributes) -> str | None:
+        field = self._field(attributes.get(Bitwise.SREG))
+        mask, flip = (_value(attributes.get(part, b"")) for part in (Bitwise.MASK, Bitwise.XOR))
+        if any(flip) or as_number(attributes.get(Bitwise.OP)):
+            return None
+        known = _MASKED.get((field.text, mask))
+        return self._load(attributes.get(Bitwise.DREG), known or _masked(field, mask))
+
+    def conntrack(self, attributes: Attributes) -> str | None:
+        key = as_number(attributes.get(Ct.KEY))
+        if attributes.keys() == {Ct.SREG, Ct.KEY} and key == CtKey.LABELS:
+            return f"ct label set {self._field(attributes[Ct.SREG]).text}"
+        field = _CT.get((key, attributes.get(Ct.DIRECTION)))
+        if not {Ct.DREG, Ct.KEY} <= attributes.keys() <= {Ct.DREG, Ct.KEY, Ct.DIRECTION}:
+            return None
+        return None if field is None else self._load(attributes[Ct.DREG], field)
+
+    def fib(self, attributes: Attributes) -> str | None:
+        field = _FIB.get(as_number(attributes.get(Fib.FLAGS)))
+        if as_number(attributes.get(Fib.RESULT)) != uapi.FIB_ADDRTYPE or field is None:
+            return None
+        return self._load(attributes.get(Fib.DREG), field)
+
+    def lookup(self, attributes: Attributes) -> str | None:
+        if attributes.keys() - {Lookup.FLAGS} != {Lookup.SET, Lookup.SREG}:
+            return None
+        name = as_string(attributes[Lookup.SET])
+        inverted = "!= " if as_number(attributes.get(Lookup.FLAGS)) else ""
+        field = self._field(attributes[Lookup.SREG])
+        return f"{field.text} {inverted}@{self._shown.sets.get(name, name)}"
+
+    def objref(self, attributes: Attributes) -> str | None:
+        named = attributes.keys() == {Objref.TYPE, Objref.NAME}
+        if not named or as_number(attributes[Objref.TYPE]) != uapi.COUNTER:
+            return None
+        return f'counter name "{as_string(attributes[Objref.NAME])}"'
+
+    def counter(self, _: Attributes) -> str | None:
+        """Its value is no part of the rule."""
+        return "counter"
+
+    def immediate(self, attributes: Attributes) -> str | None:
+        parts = _verdict(attributes)
+        if value := _value(attributes.get(Immediate.DATA, b"")):
+            return self._load(attributes.get(Immediate.DREG), _Field(_labels(value)))
+        if as_number(attributes.get(Immediate.DREG)) or not parts:
+            return None
+        code = _code(parts)
+        target = as_string(parts.get(Verdict.CHAIN))
+        target = self._shown.chains.get(target, target)
+        return f"{_VERDICTS.get(code, f'verdict {code}')} {target}".rstrip()
+
+
+def _masked(field: _Field, mask: bytes) -> _Field:
+    ones = as_number(mask)
+    length = ones.bit_count()
+    leading = ones >> (8 * len(mask) - length) == (1 << length) - 1
+    network = (field.text, length) if leading and field in _ADDRESSES else None
+    return _Field(f"{field.text} & {field.show(mask)}", field.show, network=network)
+
+
+def _verdict(immediate: Attributes) -> Attributes:
+    """The parts of an immediate's verdict; none if it loads something else."""
+    return values(values(immediate.get(Immediate.DATA, b"")).get(uapi.DATA_VERDICT, b""))
+
+
+def _code(verdict: Attributes) -> int:
+    return int.from_bytes(verdict.get(Verdict.CODE, b""), "big", signed=True)
+
+
+def _value(data: bytes) -> bytes:
+    return values(data).get(uapi.DATA_VALUE, b"")
+
+
+def _raw(name: str, attributes: Attributes) -> str:
+    shown = " ".join(f"{kind}={value.hex()}" for kind, value in attributes.items())
+    return f"[{name} {shown}]"
+
+
+def _interface(value: bytes) -> str:
+    """Compared in full length it is a name, else the beginning of one."""
+    rest = "" if len(value) == _IFNAMSIZ else "*"
+    return f'"{as_string(value)}{rest}"'
+
+
+def _named(names: Mapping[int, str]) -> Callable[[bytes], str]:
+    return lambda value: names.get(as_number(value), value.hex())
+
+
+def _host_order(names: Mapping[int, str]) -> Callable[[bytes], str]:
+    return lambda value: names.get(int.from_bytes(value, sys.byteorder), value.hex())
+
+
+def _address(family: Family) -> Callable[[bytes], str]:
+    return lambda value: address_text(family, as_number(value))
+
+
+def _port(value: bytes) -> str:
+    return str(as_number(value))
+
+
+def _labels(value: bytes) -> str:
+    """The numbers of labels, from a bitmap of words in host order."""
+    size = uapi.CT_LABEL_WORD // 8
+    words = (value[at : at + size] for at in range(0, len(value), size))
+    bitmap = sum(
+        int.from_bytes(word, sys.byteorder) << (number * uapi.CT_LABEL_WORD)
+        for number, word in enumerate(words)
+    )
+    return ",".join(str(bit) for bit in range(bitmap.bit_length()) if bitmap >> bit & 1)
+
+
+_IS_LOOPBACK = _host_order({uapi.LOOPBACK_INDEX: f'"{LOOPBACK}"'})
+_META = {
+    MetaKey.IIF: _Field("iif", _IS_LOOPBACK),
+    MetaKey.OIF: _Field("oif", _IS_LOOPBACK),
+    MetaKey.IIFNAME: _Field("iifname", _interface),
+    MetaKey.OIFNAME: _Field("oifname", _interface),
+    MetaKey.NFPROTO: _Field("meta nfproto", _named({v: str(k) for k, v in NFPROTO.items()})),
+    MetaKey.L4PROTO: _Field("meta l4proto", _named({p.number: str(p) for p in Protocol})),
+}
+_NETWORK = {
+    (f"meta nfproto {family}", int(PayloadBase.NETWORK), *field[family]): _Field(
+        f"{'ip' if family is Family.IPV4 else 'ip6'} {name}", _address(family)
+    )
+    for family in Family
+    for name, field in (("saddr", SOURCE), ("daddr", DESTINATION))
+}
+_ADDRESSES = tuple(_NETWORK.values())
+_PAYLOAD = _NETWORK | {
+    (f"meta l4proto {protocol}", int(PayloadBase.TRANSPORT), *field): _Field(
+        f"{protocol} {name}", show
+    )
+    for protocol in Protocol
+    for name, field, show in (
+        ("sport", SOURCE_PORT, _port),
+        ("dport", DESTINATION_PORT, _port),
+        ("flags", TCP_FLAGS, bytes.hex),
+    )
+}
+_PAYLOAD[(f"meta l4proto {Protocol.UDP}", int(PayloadBase.TRANSPORT), *UDP_LENGTH)] = _Field(
+    "udp length", _port
+)
+_ADDRESS_TYPES = _host_order({kind: kind.name.lower() for kind in AddressType})
+_FIB = {uapi.FIB_DADDR: _Field("fib daddr type", _ADDRESS_TYPES)}
+_CT: Mapping[tuple[int, bytes | None], _Field] = {
+    (CtKey.STATE, None): _Field("ct state"),
+    (CtKey.STATUS, None): _Field("ct status"),
+    (CtKey.HELPER, None): _Field("ct helper", lambda value: f'"{as_string(value)}"'),
+    (CtKey.LABELS, None): _Field("ct label", _labels),
+    (CtKey.DIRECTION, None): _Field(
+        "ct direction", _named({each: each.name.lower() for each in CtDirection})
+    ),
+    (CtKey.PROTO_DST, bytes((CtDirection.ORIGINAL,))): _Field("ct original proto-dst", _port),
+}
+_KNOWN = CtState.ESTABLISHED | CtState.RELATED
+_MASKED = (
+    {
+        ("ct state", _KNOWN.to_bytes(4, sys.byteorder)): _Field(
+            "ct state & (established | related)", bits={CmpOp.NEQ: "ct state established,related"}
+        ),
+        ("ct state", CtState.NEW.to_bytes(4, sys.byteorder)): _Field(
+            "ct state & new", bits={CmpOp.EQ: "ct state != new", CmpOp.NEQ: "ct state new"}
+        ),
+        ("tcp flags", bytes((FIN_SYN_RST_ACK,))): _Field(
+            "tcp flags & (fin | syn | rst | ack)", _named({SYN: "syn"})
+        ),
+    }
+    | {
+        ("ct label", label_bits(label)): _Field(
+            f"ct label & {label}",
+            bits={CmpOp.EQ: f"ct label != {label}", CmpOp.NEQ: f"ct label {label}"},
+        )
+        for label in (ADMITTED, BEGUN)
+    }
+    | {
+        ("ct status", bit.to_bytes(4, sys.byteorder)): _Field(
+            f"ct status & {name}",
+            bits={CmpOp.EQ: f"ct status != {name}", CmpOp.NEQ: f"ct status {name}"},
+        )
+        for bit, name in ((uapi.CT_CONFIRMED, "confirmed"), (uapi.CT_DNAT, "dnat"))
+    }
+)
+
+_PUT: Mapping[str, Callable[[_Line, Attributes], str | None]] = {
+    "meta": _Line.meta,
+    "payload": _Line.payload,
+    "cmp": _Line.compare,
+    "range": _Line.between,
+    "bitwise": _Line.bitwise,
+    "ct": _Line.conntrack,
+    "fib": _Line.fib,
+    "lookup": _Line.lookup,
+    "objref": _Line.objref,
+    "counter": _Line.counter,
+    "immediate": _Line.immediate,
+}

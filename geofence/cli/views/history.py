@@ -1,0 +1,93 @@
+"""Generations and their differences, as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from geofence.model.plan import SetChange
+from geofence.operations.report import HistoryEntry
+from geofence.screen import Screen
+from geofence.state.generations import Damaged
+from geofence.wording import addresses, moment
+
+
+def show_history(screen: Screen, found: Iterable[HistoryEntry | Damaged]) -> None:
+    """A row for each generation, newest first."""
+    known = tuple(found)
+    rows = [_row(each) for each in known if isinstance(each, HistoryEntry)]
+    if not rows:
+        screen.say("Nothing was applied yet.")
+    else:
+        screen.table((">generation", "applied", "by", "backend", "difference"), rows)
+    for each in known:
+        if isinstance(each, Damaged):
+            screen.note(str(each), "yellow")
+
+
+def history_json(found: Iterable[HistoryEntry | Damaged]) -> list[dict[str, object]]:
+    """The same for machines, newest first; times are UTC."""
+    return [
+        _json(each)
+        if isinstance(each, HistoryEntry)
+        else {"damaged": str(each.path), "why": each.why}
+        for each in found
+    ]
+
+
+def _row(entry: HistoryEntry) -> tuple[str, ...]:
+    generation = entry.generation
+    return (
+        str(generation.number),
+        moment(generation.created_at),
+        generation.reason,
+        generation.backend,
+        "; ".join(_difference(entry)) or "none",
+    )
+
+
+def _difference(entry: HistoryEntry) -> list[str]:
+    services = ["services and ports"] if entry.services_changed else []
+    changed = [f"+{name}" for name in entry.interfaces_added]
+    changed += [f"-{name}" for name in entry.interfaces_removed]
+    interfaces = [f"trusted interfaces {' '.join(changed)}"] if changed else []
+    moved = [f"+{each}" for each in entry.local_added]
+    moved += [f"-{each}" for each in entry.local_removed]
+    local = [f"local networks {' '.join(moved)}"] if moved else []
+    return services + interfaces + local + [_set_difference(change) for change in entry.set_changes]
+
+
+def _set_difference(change: SetChange) -> str:
+    family = change.key.family
+    added, removed = (addresses(family, part.size) for part in (change.added, change.removed))
+    return f"{change.key.name} +{added} -{removed}"
+
+
+def _json(entry: HistoryEntry) -> dict[str, object]:
+    generation = entry.generation
+    return {
+        "generation": generation.number,
+        "applied_at": generation.created_at.isoformat(),
+        "reason": generation.reason,
+        "backend": generation.backend,
+        "services_changed": entry.services_changed,
+        "interfaces": {
+            "added": list(entry.interfaces_added),
+            "removed": list(entry.interfaces_removed),
+        },
+        "local_networks": {
+            "added": list(entry.local_added),
+            "removed": list(entry.local_removed),
+        },
+        "sets": [
+            {
+                "set": change.key.name,
+                "addresses_added": change.added.size,
+                "addresses_removed": change.removed.size,
+            }
+            for change in entry.set_changes
+        ],
+        "lists": [
+            {"list": note.name, "checked_at": note.checked_at.isoformat(), "sha256": note.sha256}
+            for note in generation.lists
+        ],
+    }

@@ -1,0 +1,11 @@
+"""Rules of other programs that change what the fence sees or what it is asked about.
+
+Two kinds matter. A rule that keeps packets of a fenced port out of connection tracking
+(``NOTRACK``) makes replies to the PBX look like connections that strangers begin. A rule that
+redirects another port to a fenced one opens a second door.
+"""
+
+from geofence.other_rules.facts import Direction, OtherRules, Redirected, Untracked
+from geofence.other_rules.programs import read_other_rules
+
+__all__ = ["Direction", "OtherRules", "Redirected", "Untracked", "read_other_rules"]

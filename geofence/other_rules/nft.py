@@ -1,0 +1,261 @@
+"""What ``nft --json list ruleset`` prints of chains that rewrite or stop tracking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from geofence.errors import BackendError
+from geofence.model.policy import Protocol
+from geofence.model.prefixes import Family
+from geofence.other_rules.facts import (
+    ALL,
+    Condition,
+    Deed,
+    Deliver,
+    Jump,
+    Leave,
+    NoTrack,
+    OthersRule,
+    OthersTable,
+    Span,
+    Spans,
+)
+from geofence.other_rules.port_ranges import complement, within
+
+Json = Any
+"""JSON of another program: every value that is taken from it is asked what it is."""
+
+OWN = ("inet", "geofence")
+
+_FAMILIES = {
+    "ip": frozenset({Family.IPV4}),
+    "ip6": frozenset({Family.IPV6}),
+    "inet": frozenset(Family),
+}
+_HOOKS = {"prerouting", "output"}
+_KINDS = {"filter", "nat"}
+_LEAVING = {"accept", "return", "drop", "reject", "goto"}
+_UNDERSTOOD = {
+    *_LEAVING,
+    *("jump", "notrack", "redirect", "dnat"),
+    *("counter", "log", "comment", "mangle"),  # every packet goes on from these
+}
+_PROTOCOLS = {"udp": Protocol.UDP, "tcp": Protocol.TCP, 17: Protocol.UDP, 6: Protocol.TCP}
+_NFPROTO = {"ipv4": Family.IPV4, "ipv6": Family.IPV6}
+
+
+def parse(text: str) -> tuple[OthersTable, ...]:
+    """Return the tables that are not geofence's; what is not understood is left out.
+
+    Raises:
+        BackendError: the text is not what ``nft --json`` prints.
+    """
+    try:
+        listed = json.loads(text)["nftables"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BackendError("'nft --json list ruleset' printed no JSON of a ruleset.") from error
+    hooks: dict[tuple[str, str], dict[str, str]] = {}
+    chains: dict[tuple[str, str], dict[str, list[OthersRule]]] = {}
+    for entry in listed if isinstance(listed, list) else ():
+        for kind, held in _items(entry):
+            table = (str(held.get("family")), str(held.get("table")))
+            if table == OWN or table[0] not in _FAMILIES:
+                continue
+            if (
+                kind == "chain"
+                and _word(held.get("hook")) in _HOOKS
+                and _word(held.get("type")) in _KINDS
+            ):
+                hooks.setdefault(table, {})[str(held.get("name"))] = str(held["hook"])
+            elif kind == "rule":
+                name = str(held.get("chain"))
+                chains.setdefault(table, {}).setdefault(name, []).extend(_rules(held.get("expr")))
+    return tuple(
+        OthersTable(
+            f"nft {' '.join(table)}",
+            entered,
+            {name: tuple(rules) for name, rules in chains.get(table, {}).items()},
+            _FAMILIES[table[0]],
+        )
+        for table, entered in hooks.items()
+    )
+
+
+def iptables_tables(text: str) -> frozenset[tuple[Family, str]]:
+    """Return the tables raw and nat that iptables may have made, by what nft printed."""
+    pairs = (("ip", Family.IPV4), ("ip6", Family.IPV6))
+    return frozenset(
+        (family, name)
+        for word, family in pairs
+        for name in ("raw", "nat")
+        if f'"table": {{"family": "{word}", "name": "{name}"' in text
+    )
+
+
+def _items(entry: Json) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    if isinstance(entry, dict):
+        yield from ((kind, held) for kind, held in entry.items() if isinstance(held, dict))
+
+
+def _rules(statements: Json) -> Iterator[OthersRule]:
+    """What a rule does, statement by statement, until a match that nothing here meets."""
+    condition = Condition()
+    for statement in statements if isinstance(statements, list) else ():
+        if not isinstance(statement, dict):
+            continue
+        for kind, held in statement.items():
+            if kind == "match":
+                narrower = _narrower(condition, held)
+                if narrower is None:
+                    return
+                condition = narrower
+            elif kind == "vmap":
+                yield from _branches(condition, held)
+            else:
+                yield from (OthersRule(condition, deed) for deed in _deeds(kind, held))
+                if kind not in _UNDERSTOOD:
+                    condition = replace(condition, further=True)
+
+
+def _deeds(kind: str, held: Json) -> Iterator[Deed]:
+    if kind == "notrack":
+        yield NoTrack()
+    elif kind in {"jump", "goto"} and isinstance(held, dict):
+        yield Jump(str(held.get("target")))
+    elif kind in {"redirect", "dnat"}:
+        yield from _deliveries(held if isinstance(held, dict) else {})
+    if kind in _LEAVING:
+        yield Leave()
+
+
+def _branches(condition: Condition, held: Json) -> Iterator[OthersRule]:
+    """A verdict map by destination port; others are passed over."""
+    if not isinstance(held, dict) or not _is_destination_port(held.get("key")):
+        return
+    narrowed = _with_payload_protocol(condition, held["key"])
+    for port, verdict in _pairs(held.get("data")):
+        spans = _spans(port)
+        if spans is not None and isinstance(verdict, dict):
+            branch = replace(narrowed, destination=within(narrowed.destination, spans))
+            for kind, target in verdict.items():
+                yield from (OthersRule(branch, deed) for deed in _deeds(kind, target))
+
+
+def _deliveries(held: Mapping[str, Json]) -> Iterator[Deed]:
+    address, port = held.get("addr"), held.get("port")
+    mapped = address if isinstance(address, dict) else port
+    if isinstance(mapped, dict) and isinstance(mapped.get("map"), dict):
+        if _is_destination_port(mapped["map"].get("key")):
+            for named, to in _pairs(mapped["map"].get("data")):
+                yield from _delivery(_spans(named), *_whither(to, address))
+    else:
+        spans = _spans(port)
+        yield from _delivery(ALL, spans, address) if spans else (Leave(),)
+
+
+def _whither(to: Json, address: Json) -> tuple[Spans | None, Json]:
+    """Ports and address of a map's value: a port, or an address with a port."""
+    if isinstance(to, dict) and isinstance(to.get("concat"), list) and len(to["concat"]) == 2:  # noqa: PLR2004
+        return _spans(to["concat"][1]), to["concat"][0]
+    return _spans(to), address
+
+
+def _delivery(named: Spans | None, target: Spans | None, address: Json) -> Iterator[Deed]:
+    if named and target:
+        yield Deliver(named, target[0], address if isinstance(address, str) else None)
+
+
+def _pairs(data: Json) -> Iterator[tuple[Json, Json]]:
+    """The elements of an anonymous map; those of a named one are not listed with the rule."""
+    held = data.get("set") if isinstance(data, dict) else None
+    for pair in held if isinstance(held, list) else ():
+        if isinstance(pair, list) and len(pair) == 2:  # noqa: PLR2004
+            yield pair[0], pair[1]
+
+
+def _narrower(condition: Condition, held: Json) -> Condition | None:
+    """The condition with one more match; None if only the loopback interface can meet it."""
+    if not isinstance(held, dict) or _word(held.get("op")) not in {"==", "!=", "in"}:
+        return replace(condition, further=True)
+    left, right, negated = held.get("left"), held.get("right"), held["op"] == "!="
+    subject = _subject(left)
+    if subject in {"iifname", "oifname", "iif", "oif"} and right == "lo":
+        return condition if negated else None
+    if subject in {"dport", "sport"}:
+        return _with_ports(_with_payload_protocol(condition, left), subject, right, negated=negated)
+    if subject in {"l4proto", "protocol", "nexthdr"} and not negated:
+        named = frozenset(_PROTOCOLS[each] for each in _several(right) if each in _PROTOCOLS)
+        return replace(condition, protocols=condition.protocols & named)
+    if subject == "nfproto" and not negated:
+        families = frozenset(_NFPROTO[each] for each in _several(right) if each in _NFPROTO)
+        return replace(condition, families=condition.families & families)
+    return replace(_of_family(condition, left), further=True)
+
+
+def _of_family(condition: Condition, left: Json) -> Condition:
+    """``ip saddr`` says IPv4, whatever it compares."""
+    payload = left.get("payload") if isinstance(left, dict) else None
+    protocol = payload.get("protocol") if isinstance(payload, dict) else None
+    meant = _FAMILIES.get(protocol, frozenset(Family)) if isinstance(protocol, str) else None
+    return condition if meant is None else replace(condition, families=condition.families & meant)
+
+
+def _with_ports(condition: Condition, subject: str, right: Json, *, negated: bool) -> Condition:
+    spans = _spans(right)
+    if spans is None:
+        return replace(condition, further=True)
+    spans = complement(spans) if negated else spans
+    if subject == "dport":
+        return replace(condition, destination=within(condition.destination, spans))
+    return replace(condition, source=within(condition.source, spans))
+
+
+def _with_payload_protocol(condition: Condition, left: Json) -> Condition:
+    """``udp dport`` says udp; ``th dport`` says nothing."""
+    protocol = _word(left["payload"].get("protocol"))
+    if protocol == "th":
+        return condition
+    meant = frozenset({_PROTOCOLS[protocol]} if protocol in _PROTOCOLS else ())
+    return replace(condition, protocols=condition.protocols & meant)
+
+
+def _word(value: Json) -> str:
+    """The value if it is a text, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def _subject(left: Json) -> str:
+    """The name of what is compared: ``dport``, ``l4proto``, ``iifname``."""
+    if not isinstance(left, dict):
+        return ""
+    payload, meta = left.get("payload"), left.get("meta")
+    if isinstance(payload, dict):
+        return str(payload.get("field"))
+    return str(meta.get("key")) if isinstance(meta, dict) else ""
+
+
+def _is_destination_port(key: Json) -> bool:
+    return _subject(key) == "dport"
+
+
+def _several(right: Json) -> list[str | int]:
+    held = right.get("set") if isinstance(right, dict) else [right]
+    return [each for each in held or () if isinstance(each, str | int)]
+
+
+def _spans(value: Json) -> Spans | None:
+    """Ports of a number, a range or an anonymous set; None for what is none of these."""
+    held = value.get("set") if isinstance(value, dict) and "set" in value else [value]
+    spans = [_span(each) for each in held] if isinstance(held, list) else []
+    known = tuple(span for span in spans if span is not None)
+    return known if spans and len(known) == len(spans) else None
+
+
+def _span(value: Json) -> Span | None:
+    ends = value.get("range") if isinstance(value, dict) else [value, value]
+    if isinstance(ends, list) and len(ends) == 2 and all(isinstance(end, int) for end in ends):  # noqa: PLR2004
+        return Span(ends[0], ends[1])
+    return None

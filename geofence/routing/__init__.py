@@ -1,0 +1,1 @@
+"""Networks and routes of this host, and which private networks are trusted on which interface."""

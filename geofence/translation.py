@@ -1,0 +1,112 @@
+"""Messages in the reader's language: gettext, with English in the source.
+
+``tr`` and ``trn`` mark and translate a message. English is what scripts, units' logs and ``--json``
+get: nothing is translated until ``activate`` has found somebody who reads another language. The
+choice lives where gettext keeps it, in the process's text domain, so that click and typer translate
+their own words by the same catalogue.
+
+Catalogues are made with ``python -m tools.catalogue`` (see CONTRIBUTING.md).
+"""
+
+from __future__ import annotations
+
+import gettext
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TextIO
+
+DOMAIN = "geofence"
+LOCALES = Path(__file__).parent / "locales"
+
+
+class Text(str):
+    """A translated message that knows its English."""
+
+    __slots__ = ("english",)
+
+    english: str
+
+
+def tr(message: str, **values: object) -> str:
+    """Return a message in the reader's language.
+
+    Args:
+        message: the English template, a literal; ``{name}`` stands for a value.
+        values: by name. Without any, braces in the message stand for themselves.
+    """
+    return _filled(message, _catalogue().gettext(message), values)
+
+
+def trn(number: int, one: str, several: str, **values: object) -> str:
+    """Return a message that depends on a number, in the reader's language.
+
+    Args:
+        number: decides between the forms; the templates have it as ``{number}``.
+        one: the English template for 1.
+        several: the English template for all other numbers.
+        values: others, by name.
+    """
+    named = {**values, "number": f"{number:,}"}
+    return _filled(
+        one if number == 1 else several, _catalogue().ngettext(one, several, number), named
+    )
+
+
+def english(text: str) -> str:
+    """Return the English of a message, for logs, records and JSON."""
+    return text.english if isinstance(text, Text) else text
+
+
+def activate(arguments: Sequence[str], environment: Mapping[str, str], stdout: TextIO) -> None:
+    """Translate from now on, if a person reads who asks for another language than English.
+
+    Args:
+        arguments: of the command line; ``--json`` is for scripts.
+        environment: names the language (``LANGUAGE``, ``LC_ALL``, ``LC_MESSAGES``, ``LANG``) and
+            the journal (``JOURNAL_STREAM``, systemd.exec(5)).
+        stdout: must be able to write the language.
+    """
+    if "--json" in arguments or _to_journal(environment) or not _writes(stdout):
+        return
+    if gettext.find(DOMAIN, LOCALES) is None:
+        return
+    gettext.bindtextdomain(DOMAIN, str(LOCALES))
+    gettext.textdomain(DOMAIN)
+    _catalogue.cache_clear()
+
+
+@cache
+def _catalogue() -> gettext.NullTranslations:
+    if gettext.textdomain() != DOMAIN:
+        return gettext.NullTranslations()
+    return gettext.translation(DOMAIN, LOCALES, fallback=True)
+
+
+def _filled(source: str, translated: str, values: Mapping[str, object]) -> str:
+    """Put values into a template; the result knows its English where it is not English."""
+    if translated is source or translated == source:
+        return source.format_map(values) if values else source
+    text = Text(translated.format_map(values) if values else translated)
+    plain = {name: english(v) if isinstance(v, str) else v for name, v in values.items()}
+    text.english = source.format_map(plain) if values else source
+    return text
+
+
+def _to_journal(environment: Mapping[str, str]) -> bool:
+    """Whether the journal is what standard error is connected to."""
+    try:
+        status = os.fstat(2)
+    except OSError:
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def _writes(stream: TextIO) -> bool:
+    """Whether a stream can write more than Latin letters."""
+    try:
+        "あ".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

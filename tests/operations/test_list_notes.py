@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from geofence.lists.formats import parse_part
+from geofence.lists.parsed import Candidate
+from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
+from geofence.model.prefixes import AddressSpace
+from geofence.operations.list_notes import frozen, remarks
+from geofence.state.versions import History
+
+JP = ListId(ListKind.COUNTRY, "JP")
+BAD = ListId(ListKind.BLOCKLIST, "bad")
+PUSH = ListId(ListKind.HOST, "push.example")
+NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def candidate(wanted: ListId, body: str) -> Candidate:
+    parsed = parse_part(wanted, None, body.encode())
+    part = Provenance("https://lists.example/", None, "0" * 64, NOON, NOON)
+    return Candidate(AcceptedList(wanted, parsed.space, (part,)), (body.encode(),), parsed)
+
+
+def said(
+    wanted: ListId, body: str, former: str = "", history: History | None = None
+) -> tuple[str, ...]:
+    before = candidate(wanted, former).accepted.space if former else None
+    return tuple(remarks(candidate(wanted, body), before, history or History()))
+
+
+def test_skipped_lines_are_told_with_their_numbers() -> None:
+    good = "".join(f"8.8.8.{number}\n" for number in range(20))
+    [sentence] = said(BAD, f"{good}942.180.233.122\nTue\n")
+    assert sentence.startswith(
+        "The list blocklist bad has 2 lines without a valid entry, skipped: "
+    )
+    assert "line 21, '942.180.233.122', is no IPv4 prefix; line 22, 'Tue', is no" in sentence
+
+
+def test_special_purpose_space_of_a_blocklist_is_told_once() -> None:
+    [sentence] = said(BAD, "8.8.8.0/24\n10.1.0.0/16\n")
+    assert "10.0.0.0/8 (private use), which no country has. They block nobody" in sentence
+    assert said(BAD, "8.8.8.0/24\n10.2.0.0/16\n", "10.1.0.0/16\n") == ()
+    [other] = said(BAD, "10.2.0.0/16\n127.0.0.1\n", "10.1.0.0/16\n")
+    assert "127.0.0.0/8 (loopback)" in other
+    assert "10.0.0.0/8" not in other
+    assert said(BAD, "8.8.8.0/24\n") == ()
+
+
+def test_what_a_host_name_stands_for_now_and_no_longer_is_told() -> None:
+    assert said(PUSH, "192.0.2.1\n") == ()
+    assert said(PUSH, "192.0.2.1\n2001:db8::1\n", "192.0.2.1\n192.0.2.9\n") == (
+        "The addresses of push.example changed: now also 2001:db8::1; no longer 192.0.2.9.",
+    )
+
+
+@pytest.mark.parametrize("kind", [ListKind.COUNTRY, ListKind.BLOCKLIST])
+def test_a_list_that_goes_back_is_told(kind: ListKind) -> None:
+    wanted = ListId(kind, "bad")
+    bodies = ["8.8.8.0/24\n", "8.8.8.0/24\n8.8.9.0/24\n"]
+    first, second = (candidate(BAD, body) for body in bodies)
+    history = History().noted(first.accepted.space, NOON)
+    history = history.noted(second.accepted.space, NOON + DAY)
+    named = Candidate(
+        AcceptedList(wanted, first.accepted.space, first.accepted.provenance),
+        first.bodies,
+        first.parsed,
+    )
+    [sentence] = remarks(named, second.accepted.space, history)
+    assert "went back to an earlier version: the one first accepted 2026-02-01 12:00" in sentence
+    assert tuple(remarks(second, second.accepted.space, history)) == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "days", "told"),
+    [
+        ("JP", 31, True),
+        ("JP", 29, False),
+        ("AT", 119, False),
+        ("AT", 121, True),
+        ("MC", 900, False),
+        ("LI", 900, False),
+    ],
+)
+def test_a_list_that_no_longer_changes_is_told_by_its_size(
+    code: str, days: int, told: bool
+) -> None:
+    wanted = ListId(ListKind.COUNTRY, code)
+    space = AddressSpace()
+    history = History().noted(space, NOON).noted(space, NOON + days * DAY)
+    sentences = frozen({wanted: history})
+    assert bool(sentences) is told
+    if told:
+        assert f"The list country {code} has not changed since 2026-02-01" in sentences[0]
+
+
+def test_a_source_that_was_not_asked_meanwhile_is_not_called_frozen() -> None:
+    assert frozen({JP: History().noted(AddressSpace(), NOON)}) == ()

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geofence.countries import _NO_COUNTRIES, _OFTEN_MEANT, _countries, country_code
+from geofence.policy import country_name
+from geofence.policy.mistakes import Mistake
+
+
+def test_the_table_is_that_of_the_standard() -> None:
+    table = _countries().values()
+    assert len(table) == 249
+    assert all(re.fullmatch(r"[A-Z]{2}", country.code) for country in table)
+    assert len({country.code3 for country in table}) == len({c.name for c in table}) == 249
+    assert all(re.fullmatch(r"[A-Z]{3}", country.code3) for country in table)
+
+
+def test_other_spellings_lead_to_countries_and_hide_none() -> None:
+    assert set(_OFTEN_MEANT.values()) <= set(_countries())
+    assert not set(_OFTEN_MEANT) & set(_countries())
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [("JP", "Japan"), ("jp", "Japan"), ("GB", "United Kingdom"), ("XX", "XX"), ("", "")],
+)
+def test_names(code: str, name: str) -> None:
+    assert country_name(code) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("UK", "GB"),
+        ("JPN", "JP"),
+        ("deu", "DE"),
+        ("japan", "JP"),
+        ("Jappan", "JP"),
+        ("united_states", "US"),
+        ("PJ", "JP"),
+        ("Turkey", "TR"),
+        ("korea", "KR"),
+        (" jp ", "JP"),
+        ("日本", "JP"),
+    ],
+)
+def test_what_was_probably_meant(text: str, code: str) -> None:
+    with pytest.raises(Mistake) as caught:
+        country_code(text)
+    assert caught.value.guesses == (f'"{code}" ({country_name(code)})',)
+
+
+@given(st.text(max_size=10))
+def test_a_code_is_one_of_the_table_or_a_mistake(text: str) -> None:
+    try:
+        code = country_code(text)
+    except Mistake:
+        assert text.upper() not in _countries() or not text.isascii()
+    else:
+        assert code == text.upper()
+
+
+def test_letters_that_only_look_right_in_upper_case() -> None:
+    with pytest.raises(Mistake):
+        country_code("ß")  # in upper case SS, South Sudan
+
+
+@pytest.mark.parametrize("text", [*_NO_COUNTRIES, " eu ", "ap"])
+def test_what_is_no_country_leads_to_no_other(text: str) -> None:
+    with pytest.raises(Mistake, match="is no country, but ") as caught:
+        country_code(text)
+    assert caught.value.guesses == ()

@@ -1,0 +1,1 @@
+"""Commands for maintainers, not installed: translations and recorded data."""
