@@ -35,6 +35,8 @@ from tests.project.documents import DOCUMENTS, README_RULES, is_japanese, text
 from tests.support.list_server import content, status
 from tests.support.name_server import NameServer
 
+JAPANESE = {"LC_ALL": "", "LANG": "ja_JP.UTF-8", "LANGUAGE": "ja"}
+
 PBX, CARRIER = "192.0.2.10", "192.0.2.1"
 PHONES = ("133.5.113.7", "133.16.20.9", "61.44.9.31")
 STRANGERS = ("203.0.113.66", "45.134.26.9", "185.243.5.17", "193.46.255.3")
@@ -83,7 +85,7 @@ def produced(document: str) -> list[str]:
     for scene in dict.fromkeys(block.scene for block in wanted):
         with tempfile.TemporaryDirectory() as directory, _stage(Path(directory)) as stage:
             if is_japanese(document):
-                stage.machine.environment |= {"LANG": "ja_JP.UTF-8", "LANGUAGE": "ja"}
+                stage.machine.environment |= JAPANESE
             SCENES[scene](stage)
             for number, block in enumerate(wanted):
                 if block.scene == scene:
@@ -156,8 +158,6 @@ class Stage:
 def _together(command: list[str], environment: dict[str, str]) -> str:
     """Run a command and return all that it prints, errors and notes in their place."""
     variables = {**environment, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
-    if "LANG" in variables:
-        del variables["LC_ALL"]
     done = subprocess.run(
         command,
         env=variables,

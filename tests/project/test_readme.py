@@ -136,6 +136,26 @@ def test_units_named_are_shipped(name: str) -> None:
     assert named == shipped
 
 
+ODD = (
+    r"\b(?:let|lets) (?:\w+ )?in\b",
+    r"\bshut out\b",
+    r"\boctets?\b",
+    r"\bput right\b",
+    r"\bfence stands\b",
+    r"\bwhom you mean\b",
+    r"\bnames no \w+ that\b",
+)
+"""What other people's documentation does not say."""
+
+
+@document
+def test_prose_has_the_words_of_the_field(name: str) -> None:
+    """Output of the command and code are not looked at."""
+    prose = re.sub(r"^```.*?^```$", "", text(name), flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"`[^`]*`", "", prose)
+    assert not [odd for odd in ODD if re.search(odd, prose)]
+
+
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if is_japanese(name)])
 def test_japanese_lines_end_with_sentences(name: str) -> None:
     """Browsers show a line break within a Japanese sentence as a blank."""
