@@ -173,11 +173,18 @@ def strangers_in(stream: Stream) -> int:
 
 
 def steps() -> Iterator[str]:
-    """The commands that the README shows from "Five minutes" on, a block each, but the first."""
+    """Yield the commands that the README shows from "Five minutes" on, but the first and overrides.
+
+    Of examples with output, these are the lines after the prompt.
+    """
     text = (_TOP / "README.md").read_text(encoding="utf-8")
     part = text[text.index("## Five minutes") : text.index("## Daily life")]
-    blocks = re.findall(r"^```sh\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
-    yield from blocks[1:]
+    blocks = re.findall(r"^```(sh|console)\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
+    for language, block in blocks[1:]:
+        if language == "console":
+            yield "\n".join(re.findall(r"^\$ (.*)$", block, re.MULTILINE))
+        elif "--accept" not in block:
+            yield block
 
 
 def install(system: System, *, tracked: bool) -> None:
@@ -232,9 +239,9 @@ def follow_the_readme(walk: Walk, stream: Stream) -> None:
 
 
 def _shown(beginning: str) -> str:
-    """The command that the README shows in a sentence."""
+    """Return the command of the README that begins so."""
     text = (_TOP / "README.md").read_text(encoding="utf-8")
-    found = re.search(rf"`(?:sudo )?({beginning}[^`]*)`", text)
+    found = re.search(rf"^(?:sudo )?({beginning}.*)$", text, re.MULTILINE)
     if found is None:
         raise WalkError(f"The README shows no '{beginning}'.")
     return found[1]
