@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from geofence.policy import load_policy, schema
-from geofence.policy.problems import Problems
-from geofence.policy.sections import Section, choice
-from geofence.policy.tree import parse
+from geofence.policy.mistakes import Problems
+from geofence.policy.table_reader import Section, choice
+from geofence.policy.toml_tree import parse
 from tests.project.documents import TOP, fenced, text
 
 DOCUMENT = "docs/rules.md"
