@@ -85,7 +85,7 @@ class Objection:
         return f"{self.saw} {self.allows} {self.proceed}"
 
 
-def accepted(
+def remaining(
     objections: Iterable[Objection],
     accept: Collection[str],
     *,
