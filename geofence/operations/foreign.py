@@ -30,7 +30,7 @@ def foreign_objections(site: Site) -> tuple[Objection, ...]:
             f"The kernel holds {', '.join(found)}, and geofence has not applied anything here yet.",
             "Another program must have made this, and applying would delete it.",
             str(Guard.FOREIGN),
-            "Give it another name in that program",
+            "Give it another name in that program.",
         ),
     )
 
