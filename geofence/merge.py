@@ -1,4 +1,4 @@
-"""Policy and lists in, ruleset out: union of what is meant, less the blocklists."""
+"""Policy and lists in, ruleset out: the union of what is allowed, less the blocklists."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from geofence.model.policy import Blocklist, NamedException, Policy, RepliesFrom
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 from geofence.routing.local_networks import Place, local_networks
+from geofence.translation import tr
 
 
 def needed_lists(policy: Policy) -> tuple[ListId, ...]:
-    """The lists that the policy's enabled rules draw on, each once, countries first."""
+    """Return the lists that the policy's enabled rules use, each once, countries first."""
     countries = [code for service in policy.services for code in policy.service_countries(service)]
     blocklists = [blocklist.name for blocklist in policy.enabled_blocklists() if blocklist.urls]
     hosts = [host for exception in policy.enabled_exceptions() for host in exception.hosts]
@@ -29,20 +30,20 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
 def exception_space(
     exception: NamedException, lists: Mapping[ListId, AddressSpace]
 ) -> AddressSpace:
-    """The addresses of an exception: its prefixes, and what its host names stand for.
+    """Return the addresses of an exception: its prefixes, and those of its host names.
 
-    Those last known stand in for as long as one of the names was never resolved.
+    ``last_known`` is used as long as one of the names was never resolved.
     """
     hosts = [ListId(ListKind.HOST, host) for host in exception.hosts]
     resolved = [lists[host] for host in hosts if host in lists]
     stand_in = exception.last_known if len(resolved) < len(hosts) else AddressSpace()
-    told = AddressSpace.union(resolved)
-    allowed = told & exception.within if exception.within else told
+    current = AddressSpace.union(resolved)
+    allowed = current & exception.within if exception.within else current
     return AddressSpace.union((exception.prefixes, stand_in, allowed))
 
 
 def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    """The addresses of a blocklist: its prefixes, and the fetched list if it still has a source."""
+    """Return the addresses of a blocklist: its prefixes, and its list if it has a source."""
     fetched = lists.get(ListId(ListKind.BLOCKLIST, blocklist.name)) if blocklist.urls else None
     return blocklist.prefixes | fetched if fetched else blocklist.prefixes
 
@@ -50,14 +51,14 @@ def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) 
 def merge(
     policy: Policy, lists: Mapping[ListId, AddressSpace], places: Iterable[Place] = ()
 ) -> Ruleset:
-    """What the kernel should hold.
+    """Return the desired ruleset.
 
     Args:
         policy: the rules.
-        lists: accepted lists; a host name that was never resolved may be missing, and a blocklist
-            that was never accepted: it takes nothing away.
-        places: networks that this host reaches, and by which interface; where none were observed,
-            local networks are those that the rules name with an interface.
+        lists: accepted lists; host names that were never resolved may be missing, and so may
+            blocklists that were never accepted: nothing is subtracted for them.
+        places: networks that this host reaches, and through which interface; without any, local
+            networks are those that the rules give with an interface.
 
     Raises:
         MissingListError: a country list is not in ``lists``.
@@ -71,7 +72,7 @@ def merge(
         )
         _add(sets, Role.ALLOW, group, allowed - denied)
     for service in policy.services:
-        _add(sets, Role.EXCEPTION, service.name, _let_in(policy, service, lists))
+        _add(sets, Role.EXCEPTION, service.name, _excepted(policy, service, lists))
     services = tuple(
         FencedService(
             service.name,
@@ -86,7 +87,7 @@ def merge(
 
 
 def closed(policy: Policy, places: Iterable[Place] = ()) -> Ruleset:
-    """The ruleset that fences every service for all but exceptions and local networks."""
+    """Return the ruleset that allows only exceptions and local networks to every service."""
     services = tuple(replace(service, countries=()) for service in policy.services)
     return merge(replace(policy, services=services, countries=(), blocklists=()), {}, places)
 
@@ -101,9 +102,9 @@ def _country_set(policy: Policy, service: Service) -> tuple[str, ...]:
 
 
 def _allow_groups(policy: Policy) -> dict[tuple[str, ...], str]:
-    """A group for each distinct set of countries: unnamed for that of ``[allow]``.
+    """Return a group for each distinct set of countries: unnamed for that of ``[allow]``.
 
-    The group of any other is called after the first service that has it, by name.
+    Any other group has the name of the first service with its countries, by name.
     """
     groups = {tuple(sorted(set(policy.countries))): ""}
     for service in sorted(policy.services, key=lambda service: service.name):
@@ -117,19 +118,24 @@ def _country(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpa
         return lists[wanted]
     except KeyError:
         raise MissingListError(
-            f"No version of the list {wanted} was ever accepted; "
-            "run 'geofence refresh' where its source can be reached."
+            tr(
+                "The list {list} has not been downloaded yet; run 'geofence refresh' with Internet "
+                "access.",
+                list=wanted,
+            )
         ) from None
 
 
 def blocked(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    """All that enabled blocklists deny."""
+    """Return all addresses of the enabled blocklists."""
     return AddressSpace.union(
         blocklist_space(blocklist, lists) for blocklist in policy.enabled_blocklists()
     )
 
 
-def _let_in(policy: Policy, service: Service, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+def _excepted(
+    policy: Policy, service: Service, lists: Mapping[ListId, AddressSpace]
+) -> AddressSpace:
     opened = (
         exception_space(exception, lists)
         for exception in policy.enabled_exceptions()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gettext
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TextIO
@@ -27,6 +27,9 @@ class Text(str):
     __slots__ = ("english",)
 
     english: str
+
+    def __str__(self) -> str:
+        return self  # as ``str(error)`` asks an error's message for its text
 
 
 def tr(message: str, **values: object) -> str:
@@ -59,6 +62,17 @@ def english(text: str) -> str:
     return text.english if isinstance(text, Text) else text
 
 
+def join(separator: str, messages: Iterable[str]) -> str:
+    """Return messages as one, which knows its English if one of them does."""
+    parts = tuple(messages)
+    return _both(separator.join(parts), separator.join(map(english, parts)))
+
+
+def edit(change: Callable[[str], str], message: str) -> str:
+    """Return a changed message; its English is changed likewise."""
+    return _both(change(message), change(english(message)))
+
+
 def activate(arguments: Sequence[str], environment: Mapping[str, str], stdout: TextIO) -> None:
     """Translate from now on, if a person reads who asks for another language than English.
 
@@ -86,12 +100,23 @@ def _catalogue() -> gettext.NullTranslations:
 
 def _filled(source: str, translated: str, values: Mapping[str, object]) -> str:
     """Put values into a template; the result knows its English where it is not English."""
-    if translated is source or translated == source:
-        return source.format_map(values) if values else source
-    text = Text(translated.format_map(values) if values else translated)
-    plain = {name: english(v) if isinstance(v, str) else v for name, v in values.items()}
-    text.english = source.format_map(plain) if values else source
-    return text
+    if not values:
+        return _both(translated, source)
+    plain = {name: _english_value(value) for name, value in values.items()}
+    return _both(translated.format_map(values), source.format_map(plain))
+
+
+def _english_value(value: object) -> object:
+    return english(str(value)) if isinstance(value, (Text, Exception)) else value
+
+
+def _both(text: str, plain: str) -> str:
+    """Return a text that knows its English; plain text where that is the same."""
+    if text == plain:
+        return plain
+    both = Text(text)
+    both.english = plain
+    return both
 
 
 def _to_journal(environment: Mapping[str, str]) -> bool:

@@ -33,7 +33,7 @@ def parse_address(text: str) -> tuple[Family, int]:
     try:
         address = IPAddress(_without_port(text), flags=0)
     except (AddrFormatError, ValueError):
-        from geofence.policy.mistakes import plain
+        from geofence.spelling import plain
 
         like = "one such as 203.0.113.7 or 2001:db8::7"
         give = like if plain(text) == text else f"{plain(text)}, in ASCII"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from geofence.policy.mistakes import nearest, quoted
+from geofence.spelling import nearest, quoted
 
 _EXCEPTION = "to allow an address, write an exception into your rules and run 'geofence apply'"
 _BLOCKLIST = (

@@ -1,1 +1,1 @@
-"""Lists from the network: the only part of geofence that talks to list sources and to DNS."""
+"""Fetching of lists: the only part of geofence that talks to list sources and to DNS."""

@@ -1,4 +1,4 @@
-"""Hosts that asked to be left alone (429, or 503 with ``Retry-After``), shared by all workers."""
+"""Hosts that asked for a pause (429, or 503 with ``Retry-After``), shared by all workers."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 MOST = timedelta(days=1)
-"""No host is left alone for longer, whatever it asks for."""
+"""The longest pause that a host is given, whatever it asks for."""
 _WITHOUT_A_TIME = timedelta(hours=1)
-"""What a host asks for that does not say: about the rest of a run."""
+"""The pause for a host that gives no time: about the rest of a run."""
 
 
 def host_of(url: str) -> str:
-    """Return what answers a URL: its host and port."""
+    """Return the host and port of a URL."""
     return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
 class BusyHosts:
-    """Which hosts are not to be asked, and until when; may be used from any thread."""
+    """Hosts that must not be asked, and until when; may be used from any thread."""
 
     def __init__(self, known: Mapping[str, datetime] | None = None) -> None:
         """Remember hosts.
@@ -33,11 +33,11 @@ class BusyHosts:
         self._said: set[str] = set(self._until)
 
     def note(self, url: str, seconds: float | None) -> None:
-        """Take note that a host asks to be left alone.
+        """Note that a host asks for a pause.
 
         Args:
             url: what was asked for.
-            seconds: for how long; None if it does not say.
+            seconds: how long a pause; None if it gives no time.
         """
         host = host_of(url)
         wait = _WITHOUT_A_TIME if seconds is None else timedelta(seconds=min(seconds, 1e6))
@@ -46,20 +46,20 @@ class BusyHosts:
             (self._said.discard if seconds is None else self._said.add)(host)
 
     def is_busy(self, url: str) -> bool:
-        """Whether a URL's host asked to be left alone, and the time is not over."""
+        """Whether a URL's host asked for a pause that is not over."""
         with self._lock:
             until = self._until.get(host_of(url))
         return until is not None and until > datetime.now(UTC)
 
     def until(self, url: str) -> datetime | None:
-        """Until when a URL's host asked to be left alone, UTC; None if it did not say."""
+        """Return until when a URL's host asked for a pause, UTC; None if it gave no time."""
         host = host_of(url)
         with self._lock:
             return self._until[host] if host in self._said else None
 
     @property
     def told(self) -> Mapping[str, datetime]:
-        """Until when each host asked to be left alone that said so and still does, UTC."""
+        """Hosts that gave a time for their pause that is not over, and until when, UTC."""
         now = datetime.now(UTC)
         with self._lock:
             return {host: self._until[host] for host in self._said if self._until[host] > now}

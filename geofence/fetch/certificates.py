@@ -1,7 +1,7 @@
-"""Whose certificates are trusted: the system's store and certifi's, or what the environment names.
+"""Trusted certificate authorities: the system's and certifi's, or those the environment names.
 
-A company's own authority is in the system's store only; and certifi's is as old as the day on which
-geofence was installed.
+A company's own authority is in the system's store only, and certifi's store is as old as the
+installation of geofence.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib3.util.ssl_ import create_urllib3_context
 
 from geofence.errors import ListError
+from geofence.translation import tr
 
 _OF_REQUESTS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _FILE, _DIRECTORY = "SSL_CERT_FILE", "SSL_CERT_DIR"
@@ -25,13 +26,13 @@ _BUNDLES = (
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/cert.pem",
 )
-"""Where systems keep their store: Debian and Arch, Red Hat, Alpine; Pythons that were not built for
-the system look elsewhere."""
+"""The store of Debian and Arch, Red Hat, Alpine; Pythons that were not built for the system look
+elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """What TLS connections trust."""
+    """The authorities that TLS connections trust."""
 
     context: ssl.SSLContext
     """Has the authorities that are not left to requests."""
@@ -41,7 +42,7 @@ class Authorities:
 
 
 def authorities(environment: Mapping[str, str] = os.environ) -> Authorities:
-    """Find out what to trust.
+    """Find out which authorities to trust.
 
     Args:
         environment: ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` name the only ones that are
@@ -49,7 +50,7 @@ def authorities(environment: Mapping[str, str] = os.environ) -> Authorities:
             certifi's are.
 
     Raises:
-        ListError: a variable names nothing that can be used.
+        ListError: a variable names a file or directory that cannot be used.
     """
     context = create_urllib3_context()
     named = {name: environment.get(name, "") for name in (*_OF_REQUESTS, _FILE, _DIRECTORY)}
@@ -65,15 +66,15 @@ def authorities(environment: Mapping[str, str] = os.environ) -> Authorities:
     if places:
         return Authorities(context, places[0][1])
     context.load_default_certs()
-    known = ssl.get_default_verify_paths().cafile  # has been read just now
+    known = ssl.get_default_verify_paths().cafile  # was read above
     bundles = [] if known else [each for each in _BUNDLES if Path(each).is_file()]
     for bundle in bundles[:1]:
-        _load(context, "the system's store", bundle)
+        _load(context, "system", bundle)
     return Authorities(context, True)
 
 
 class Trust:
-    """What all clients of a run trust, read once it is needed; may be used from any thread."""
+    """The authorities of a run, read when first needed; may be used from any thread."""
 
     def __init__(self) -> None:
         """Read nothing yet."""
@@ -81,10 +82,10 @@ class Trust:
         self._known: Authorities | None = None
 
     def authorities(self) -> Authorities:
-        """Return what to trust.
+        """Return the authorities to trust.
 
         Raises:
-            ListError: a variable of the environment names nothing that can be used.
+            ListError: a variable of the environment names a file that cannot be used.
         """
         with self._lock:
             if self._known is None:
@@ -96,7 +97,7 @@ def _load(context: ssl.SSLContext, name: str, place: str) -> None:
     """Trust the certificates in a file or directory.
 
     Raises:
-        ListError: there are none.
+        ListError: it cannot be read, or has no certificate.
     """
     try:
         if Path(place).is_dir():
@@ -104,8 +105,13 @@ def _load(context: ssl.SSLContext, name: str, place: str) -> None:
         else:
             context.load_verify_locations(cafile=place)
     except OSError as error:  # ssl.SSLError is one
-        why = error.strerror if not isinstance(error, ssl.SSLError) else "it holds no certificate"
+        why = tr("no certificate in it") if isinstance(error, ssl.SSLError) else error.strerror
         raise ListError(
-            f"no certificate can be checked, for {name} names {place}, which cannot be used "
-            f"({why}); name a bundle of certificates there, or nothing."
+            tr(
+                "certificates cannot be checked: {name}={place} cannot be used ({reason}); "
+                "set it to a certificate bundle, or unset it.",
+                name=name,
+                place=place,
+                reason=why,
+            )
         ) from error

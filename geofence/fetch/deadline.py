@@ -1,8 +1,8 @@
-"""A grip on the sockets under an HTTP session, to end at a deadline what no time-out ends.
+"""A hard deadline for HTTP requests.
 
-A time-out bounds the wait for the next octet. A server that sends one octet every few seconds, be
-it of the TLS handshake, the header or the body, meets every time-out and never ends. So a second
-descriptor of each connection is kept; shutting that down wakes whoever reads from the first.
+A time-out limits the wait for the next byte. A server that sends a byte every few seconds, in the
+TLS handshake, the header or the body, meets every time-out and never ends. So a second descriptor
+of each connection is kept; shutting it down wakes the thread that reads from the first.
 """
 
 from __future__ import annotations
@@ -17,91 +17,91 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
-class Grip:
-    """The open sockets of one session, which is used by one thread."""
+class Cutoff:
+    """Ends all connections of one session, which is used by one thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: list[tuple[HTTPConnection, socket.socket]] = []
-        self._shut = False
+        self._watched: list[tuple[HTTPConnection, socket.socket]] = []
+        self._ended = False
 
     @property
-    def is_shut(self) -> bool:
-        """Whether connections were ended, so that what looks like the end of a body is none."""
-        return self._shut
+    def has_ended(self) -> bool:
+        """Whether connections were ended, so that a body that ends is not complete."""
+        return self._ended
 
-    def hold(self, connection: HTTPConnection, opened: socket.socket) -> None:
-        """Take note of a connection's new socket."""
+    def watch(self, connection: HTTPConnection, opened: socket.socket) -> None:
+        """Keep a second descriptor of a connection's new socket."""
         with self._lock:
-            self._held.append((connection, opened.dup()))
-        if self._shut:
-            self.shut()
+            self._watched.append((connection, opened.dup()))
+        if self._ended:
+            self.end()
 
-    def shut(self) -> None:
-        """End all connections, and those to come, at once; may be called from any thread."""
+    def end(self) -> None:
+        """End all connections at once, and new ones until ``rearm``; any thread may call this."""
         with self._lock:
-            self._shut = True
-            for _, held in self._held:
+            self._ended = True
+            for _, second in self._watched:
                 try:
-                    held.shutdown(socket.SHUT_RDWR)
+                    second.shutdown(socket.SHUT_RDWR)
                 except OSError:
-                    continue  # the other side was faster
+                    continue  # the server was faster
 
-    def open(self) -> None:
-        """Let new connections live again."""
-        self._shut = False
+    def rearm(self) -> None:
+        """Allow connections again, for the next request."""
+        self._ended = False
 
-    def let_go(self, *, everything: bool = False) -> None:
-        """Give up the grip on closed connections, or on all."""
+    def release(self, *, everything: bool = False) -> None:
+        """Close the second descriptors of closed connections, or of all."""
         with self._lock:
             kept = []
-            for connection, held in self._held:
+            for connection, second in self._watched:
                 if everything or connection.sock is None:
-                    held.close()
+                    second.close()
                 else:
-                    kept.append((connection, held))
-            self._held = kept
+                    kept.append((connection, second))
+            self._watched = kept
 
 
-class _HeldConnection(HTTPConnection):
-    grip: ClassVar[Grip]
-
-    def _new_conn(self) -> socket.socket:
-        opened = super()._new_conn()
-        self.grip.hold(self, opened)
-        return opened
-
-
-class _HeldTlsConnection(HTTPSConnection):
-    grip: ClassVar[Grip]
+class _WatchedConnection(HTTPConnection):
+    cutoff: ClassVar[Cutoff]
 
     def _new_conn(self) -> socket.socket:
         opened = super()._new_conn()
-        self.grip.hold(self, opened)
+        self.cutoff.watch(self, opened)
         return opened
 
 
-def _pools(grip: Grip) -> dict[str, type[HTTPConnectionPool]]:
-    """Connection pools, by scheme, that tell this grip of every socket."""
-    plain = type("HeldConnection", (_HeldConnection,), {"grip": grip})
-    tls = type("HeldTlsConnection", (_HeldTlsConnection,), {"grip": grip})
+class _WatchedTlsConnection(HTTPSConnection):
+    cutoff: ClassVar[Cutoff]
+
+    def _new_conn(self) -> socket.socket:
+        opened = super()._new_conn()
+        self.cutoff.watch(self, opened)
+        return opened
+
+
+def _pools(cutoff: Cutoff) -> dict[str, type[HTTPConnectionPool]]:
+    """Return connection pools, by scheme, whose sockets are all watched."""
+    plain = type("WatchedConnection", (_WatchedConnection,), {"cutoff": cutoff})
+    tls = type("WatchedTlsConnection", (_WatchedTlsConnection,), {"cutoff": cutoff})
     return {
-        "http": type("HeldPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("HeldTlsPool", (HTTPSConnectionPool,), {"ConnectionCls": tls}),
+        "http": type("WatchedPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("WatchedTlsPool", (HTTPSConnectionPool,), {"ConnectionCls": tls}),
     }
 
 
-class GripAdapter(HTTPAdapter):
-    """requests' adapter, its sockets in a grip; connections through a SOCKS proxy are not."""
+class CutoffAdapter(HTTPAdapter):
+    """requests' adapter with watched sockets, except for those of a SOCKS proxy."""
 
-    def __init__(self, grip: Grip, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, cutoff: Cutoff, context: ssl.SSLContext | None = None) -> None:
         """Make an adapter.
 
         Args:
-            grip: takes note of its sockets.
-            context: for TLS; None for connections that have none.
+            cutoff: watches its sockets.
+            context: for TLS; None for connections without.
         """
-        self._pools = _pools(grip)
+        self._pools = _pools(cutoff)
         self._tls: dict[str, Any] = {} if context is None else {"ssl_context": context}
         super().__init__(pool_connections=8, pool_maxsize=1, max_retries=0)
 
@@ -111,7 +111,7 @@ class GripAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401 - passed on
-        """The manager of connections through a proxy."""
+        """Return the manager of connections through a proxy."""
         manager = super().proxy_manager_for(proxy, **(options | self._tls))
         if proxy.lower().startswith("http"):
             manager.pool_classes_by_scheme = self._pools

@@ -1,7 +1,7 @@
-"""Compressed bodies, decompressed piece by piece; only one with its trailer is complete.
+"""Decompression of bodies, piece by piece; a body is complete only with its trailer.
 
-urllib3's decoders take a stream that is cut before its trailer for a complete one, so they are not
-used: a cut list would be taken for a list.
+urllib3's decoders accept a stream that was cut before its trailer, so they are not used: a list cut
+short would look complete.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 
 ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
-"""``Content-Encoding`` in lower case, as far as it can be decoded."""
+"""Values of ``Content-Encoding`` that can be decoded, in lower case."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
@@ -21,15 +21,15 @@ _PIECE = 64 << 10
 
 
 class DecodingError(Exception):
-    """The body is not what its encoding says."""
+    """The body does not have the encoding that its header gives."""
 
 
 class NotCompressedError(DecodingError):
-    """It is not compressed, or in another way."""
+    """It is not compressed, or with another method."""
 
 
 class DamagedError(DecodingError):
-    """It begins as it should, then something is wrong, such as its checksum."""
+    """It begins correctly and is damaged later, such as in its checksum."""
 
 
 class Decoder:
@@ -49,14 +49,14 @@ class Decoder:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the end of the body was seen; a plain body has none of its own."""
+        """Whether the end of the body was seen; a plain body has no end mark."""
         return self._plain or self._stream.eof
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Decompress the next chunk, in pieces of bounded size.
 
         Raises:
-            NotCompressedError: the body is not compressed as its encoding says.
+            NotCompressedError: the body is not compressed with its encoding.
             DamagedError: it is damaged.
         """
         if self._plain:
@@ -66,25 +66,25 @@ class Decoder:
         pending = bool(chunk)
         while chunk or pending:
             if self._stream.eof:
-                chunk = chunk.lstrip(b"\0")  # padding; what else follows is another member
+                chunk = chunk.lstrip(b"\0")  # padding; other bytes begin another member
                 if not chunk:
                     return
                 self._open()
             piece = self._decompressed(chunk)
             chunk = self._stream.unconsumed_tail or self._stream.unused_data
-            pending = len(piece) == _PIECE  # all may be read, and not all written yet
+            pending = len(piece) == _PIECE  # all input may be read, but not all output written
             if piece:
                 yield piece
 
     def _after_head(self, chunk: bytes) -> bytes:
-        """What can be decompressed by now: nothing until the header tells how."""
+        """Return what can be decompressed so far: nothing until the header tells how."""
         if self._wbits is not None:
             return chunk
         self._head += chunk
         if len(self._head) < len(_GZIP_MAGIC):
             return b""
         if self._deflate:
-            # Some servers leave out the header that RFC 9110 (8.4.1.2) asks for.
+            # Some servers omit the header that RFC 9110 (8.4.1.2) requires.
             self._wbits = _ZLIB if _is_zlib(self._head) else _RAW
         elif self._head.startswith(_GZIP_MAGIC):
             self._wbits = _GZIP
@@ -104,5 +104,5 @@ class Decoder:
 
 
 def _is_zlib(head: bytes) -> bool:
-    """Whether a body begins as RFC 1950 (2.2) says: method 8, and a multiple of 31."""
+    """Whether a body begins with a header of RFC 1950 (2.2): method 8, a multiple of 31."""
     return head[0] & 15 == 8 and int.from_bytes(head[:2]) % 31 == 0  # noqa: PLR2004 - RFC 1950

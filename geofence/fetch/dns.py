@@ -1,4 +1,4 @@
-"""Host names to addresses, by the resolver that all programs of this host use."""
+"""DNS lookups with the resolver that all programs on this host use."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import netaddr
 from geofence.errors import ListError
 from geofence.fetch.threads import start
 from geofence.model.prefixes import AddressSpace, Family
+from geofence.translation import tr
 
 Lookup = Callable[[str, int], list[tuple[Any, ...]]]
-"""What ``getaddrinfo`` gives for a host and an address family."""
+"""Returns what ``getaddrinfo`` does for a host and an address family."""
 
 _NO_ADDRESS = frozenset({socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY})
 
@@ -30,7 +31,7 @@ _LOCAL_NAMES = frozenset(
     )
 )
 """Last labels of names that are not in the public DNS (RFC 6761, RFC 6762, ICANN's ``internal``,
-and what home routers use); a name without a dot is none, either."""
+and those of home routers); neither is a name without a dot."""
 _PRIVATE = tuple(
     map(
         netaddr.IPNetwork,
@@ -44,7 +45,7 @@ _RESERVED = netaddr.IPNetwork("240.0.0.0/4")
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a host name stands for now; None for a family of which DNS could not tell."""
+    """The addresses of a host name; None for a family that DNS could not tell."""
 
     ipv4: tuple[str, ...] | None
     ipv6: tuple[str, ...] | None
@@ -55,7 +56,7 @@ def system_lookup(host: str, family: int) -> list[tuple[Any, ...]]:
 
     Raises:
         OSError: it has no answer (``socket.gaierror``).
-        UnicodeError: the name cannot be a host's.
+        UnicodeError: the name is not valid for a host.
     """
     return list(socket.getaddrinfo(host, None, family, socket.SOCK_STREAM))
 
@@ -66,17 +67,17 @@ def resolve(
     lookup: Lookup = system_lookup,
     within: AddressSpace | None = None,
 ) -> Resolution:
-    """The addresses of a host.
+    """Return the addresses of a host.
 
-    The C library cannot be interrupted, and may wait long for a dead name server; so it is asked
-    in a thread of its own, which is left behind if it does not answer in time.
+    The C library cannot be interrupted, and may wait long for a dead name server; so it is called
+    in a thread of its own, which is abandoned if it does not answer in time.
 
     Args:
         host: the name.
         seconds: how long to wait.
-        lookup: whom to ask.
-        within: all that the name may stand for; None for any public address, and for a local name
-            any private one.
+        lookup: does the lookup.
+        within: all addresses that the name may have; None for any public address, and for a local
+            name any private one.
 
     Raises:
         ListError: there is no answer, no address, too many, or one that must not become an
@@ -93,14 +94,25 @@ def resolve(
     try:
         answer = answers.get(timeout=seconds)
     except Empty:
-        raise ListError(f"DNS gave no answer for {host} within {seconds:g} seconds.") from None
+        raise ListError(
+            tr(
+                "DNS gave no answer for {host} within {seconds} seconds.",
+                host=host,
+                seconds=f"{seconds:g}",
+            )
+        ) from None
     if isinstance(answer, ListError):
         raise answer
     addresses = (*(answer.ipv4 or ()), *(answer.ipv6 or ()))
     if len(addresses) > MOST_ADDRESSES:
         raise ListError(
-            f"DNS says that {host} has {len(addresses):,} addresses, more than the "
-            f"{MOST_ADDRESSES} that one name may add to an exception; none of them is used."
+            tr(
+                "DNS gives {count} addresses for {host}, but one name may add at most {most} to an "
+                "exception; none of them is used.",
+                count=f"{len(addresses):,}",
+                host=host,
+                most=MOST_ADDRESSES,
+            )
         )
     for address in addresses:
         _require_distant(host, address)
@@ -109,7 +121,7 @@ def resolve(
 
 
 def _asked(host: str, lookup: Lookup) -> Resolution | ListError:
-    """Both families; one that cannot be told now does not hide the other."""
+    """Look up both families; the failure of one does not hide the other."""
     found: dict[Family, tuple[str, ...] | None] = {}
     why = ""
     for family in Family:
@@ -118,9 +130,11 @@ def _asked(host: str, lookup: Lookup) -> Resolution | ListError:
         except socket.gaierror as error:
             none_there = error.errno in _NO_ADDRESS
             found[family] = () if none_there else None
-            why = why if none_there else f" ({error.strerror})"
+            why = why if none_there else error.strerror or str(error.errno)
         except (OSError, UnicodeError):
-            return ListError(f"{host} cannot be looked up in DNS; is the name right?")
+            return ListError(
+                tr("{host} cannot be looked up in DNS. Is the name correct?", host=host)
+            )
         else:
             found[family] = tuple(sorted({str(row[4][0]) for row in rows}))
     if not any(found.values()):
@@ -130,21 +144,28 @@ def _asked(host: str, lookup: Lookup) -> Resolution | ListError:
 
 def _no_address(host: str, why: str) -> str:
     if why:
-        return f"DNS could not tell the addresses of {host}{why}."
-    return f"DNS knows no address of {host}; is the name right?"
+        return tr("The DNS lookup of {host} failed ({reason}).", host=host, reason=why)
+    return tr("DNS has no address for {host}. Is the name correct?", host=host)
 
 
 def _require_distant(host: str, text: str) -> None:
     address = netaddr.IPAddress(text.partition("%")[0])
     for kind, is_it in (
-        ("an unspecified", address in _UNSPECIFIED or address.value == 0),
-        ("a loopback", address.is_loopback()),
-        ("a multicast", address.is_multicast()),
-        ("a link-local", address.is_link_local()),
-        ("a reserved", address in _RESERVED or address.is_ipv4_mapped()),
+        (tr("an unspecified address"), address in _UNSPECIFIED or address.value == 0),
+        (tr("a loopback address"), address.is_loopback()),
+        (tr("a multicast address"), address.is_multicast()),
+        (tr("a link-local address"), address.is_link_local()),
+        (tr("a reserved address"), address in _RESERVED or address.is_ipv4_mapped()),
     ):
         if is_it:
-            raise ListError(f"DNS says that {host} is {text}, {kind} address; it is not used.")
+            raise ListError(
+                tr(
+                    "DNS gives {address} for {host}, which is {kind}; it is not used.",
+                    address=text,
+                    host=host,
+                    kind=kind,
+                )
+            )
 
 
 def _require_expected(host: str, text: str, within: AddressSpace | None) -> None:
@@ -153,18 +174,27 @@ def _require_expected(host: str, text: str, within: AddressSpace | None) -> None
     if within is not None:
         if address.value not in within[family]:
             raise ListError(
-                f"DNS says that {host} is {text}, which is outside 'within' of its exception; it "
-                "is not used. If the host moved for good, add its network there."
+                tr(
+                    'DNS gives {address} for {host}, which is outside "within" of its exception; '
+                    "it is not used. If the host has moved permanently, add its network there.",
+                    address=text,
+                    host=host,
+                )
             )
         return
     if _is_public(host) and any(address in network for network in _PRIVATE):
         raise ListError(
-            f"DNS says that {host} is {text}, a private address, although the name is public; it "
-            f'is not used. If that is right, add within = ["{text}"] to its exception.'
+            tr(
+                "DNS gives {address} for {host}, which is a private address although the name is "
+                "public; it is not used. If that is correct, add {rule} to its exception.",
+                address=text,
+                host=host,
+                rule=f'within = ["{text}"]',
+            )
         )
 
 
 def _is_public(host: str) -> bool:
-    """Whether a name is one of the public DNS, by which nobody should lead into a local network."""
+    """Whether a name is in the public DNS, which must not lead into a local network."""
     _, dot, last = host.rpartition(".")
     return bool(dot) and last not in _LOCAL_NAMES

@@ -1,4 +1,4 @@
-"""What fetching came to, and what it tells meanwhile."""
+"""Events and outcomes of fetching."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from geofence.model.lists import AcceptedList, ListId
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """The source gave another version, which awaits the guards."""
+    """The source gave a new version, which the guards have not checked yet."""
 
     candidate: Candidate
 
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The source confirmed the version at hand."""
+    """The source confirmed the stored version."""
 
     accepted: AcceptedList
-    """As it was, with the time of this confirmation."""
+    """As stored, with the time of this confirmation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Failed:
     """No source gave the list."""
 
     why: str
-    """One line that names the list, every source that was tried, and why each did not do."""
+    """One line that names the list, every source that was tried, and what was wrong with it."""
 
 
 Outcome = Renewed | Unchanged | Failed
@@ -38,11 +38,11 @@ Outcome = Renewed | Unchanged | Failed
 
 @dataclass(frozen=True, slots=True)
 class FetchReport:
-    """The outcome for each list, in the order in which they were asked for."""
+    """The outcome for each list, in the order in which they were wanted."""
 
     outcomes: Mapping[ListId, Outcome]
     busy: Mapping[str, datetime] = field(default_factory=dict)
-    """Hosts that asked to be left alone, and until when, UTC."""
+    """Hosts that asked for a pause, and until when, UTC."""
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -52,7 +52,7 @@ class FetchReport:
 
     @property
     def unchanged(self) -> tuple[AcceptedList, ...]:
-        """Versions at hand that were confirmed."""
+        """Stored versions that were confirmed."""
         found = self.outcomes.values()
         return tuple(each.accepted for each in found if isinstance(each, Unchanged))
 
@@ -69,26 +69,31 @@ class Received:
     """A piece of a list came in."""
 
     id: ListId
-    octets: int
-    """Of this piece, decompressed."""
+    size: int
+    """Bytes of this piece, decompressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """A source failed in a way that may pass."""
+    """A source failed temporarily."""
 
     id: ListId
     why: str
+    """One clause, without a period, that begins with the URL."""
     seconds: float
     """Until the next attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A list is done with."""
+    """A list is finished."""
 
     id: ListId
     outcome: Outcome
 
 
 Event = Started | Received | Retrying | Finished
+
+
+def ignore(*_facts: object) -> None:
+    """Do nothing with what is told; the default of callbacks."""

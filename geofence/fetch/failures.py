@@ -1,7 +1,7 @@
-"""What requests' and urllib3's exceptions mean, in words that name no internals.
+"""Messages for the exceptions of requests and urllib3.
 
-Their own texts hold class names, memory addresses and whole URLs with their secrets, so they are
-never shown; the innermost cause says enough.
+Their own texts contain class names, memory addresses and whole URLs with their secrets, so they are
+never shown; the innermost cause is enough.
 """
 
 from __future__ import annotations
@@ -17,80 +17,99 @@ from requests import exceptions as rq
 from urllib3 import exceptions as u3
 
 from geofence.fetch.limits import Limits
+from geofence.translation import tr
 
 
 class Reason(NamedTuple):
-    """Why a URL gave nothing."""
+    """Why a URL could not be fetched."""
 
     text: str
-    """Follows the URL in a sentence."""
+    """One clause without a period."""
     may_pass: bool
     """Whether a retry makes sense."""
 
 
-_UNTRUSTED = (
-    "has a certificate that is not trusted ({why}); if a proxy of yours signs it, add the proxy's "
-    "authority to the system's store, or name it in SSL_CERT_FILE"
-)
-_VARIABLES = "HTTPS_PROXY or ALL_PROXY"
-_NO_SOCKS = (
-    f"was not asked, for {_VARIABLES} names a SOCKS proxy and PySocks is not installed; name an "
-    f"HTTP proxy there, or install it: '{sys.executable} -m pip install PySocks'"
-)
-_NO_PROXY = (
-    f"was not asked, for what {_VARIABLES} says is not the URL of a proxy, such as "
-    "http://proxy.example.com:3128"
-)
-
-_OF_PROXIES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((rq.InvalidSchema,), _NO_SOCKS),  # the URL's own scheme was checked before
-    ((rq.InvalidProxyURL, u3.ProxySchemeUnknown), _NO_PROXY),
-)
-"""What is wrong with the proxy that the environment names."""
+_VARIABLES = "HTTPS_PROXY, ALL_PROXY"
+_OF_PROXY_SETTINGS = (rq.InvalidSchema, rq.InvalidProxyURL, u3.ProxySchemeUnknown)
 
 
 def reason(error: BaseException, limits: Limits) -> Reason:
-    """Why, from the whole chain of causes; the first rule that knows one of them decides."""
+    """Return why, from the whole chain of causes; the first rule that knows one decides."""
     chain = tuple(_chain(error))
     for known in chain:
         if isinstance(known, ssl.SSLCertVerificationError):
-            return Reason(_UNTRUSTED.format(why=known.verify_message), False)
+            return Reason(_untrusted(known), False)
         if isinstance(known, socket.gaierror):
-            return Reason(f"cannot be found by DNS ({known.strerror})", True)
-        for kinds, text in _OF_PROXIES:
-            if isinstance(known, kinds):
-                return Reason(text, False)
-    for transient, text in _texts(limits):
-        if any(isinstance(known, transient) for known in chain):
+            return Reason(tr("DNS lookup failed ({reason})", reason=known.strerror), True)
+        if isinstance(known, _OF_PROXY_SETTINGS):
+            # The URL's own scheme was checked before, so this one is the proxy's.
+            no_socks = isinstance(known, rq.InvalidSchema)
+            return Reason(_no_socks() if no_socks else _no_proxy(), False)
+    for temporary, text in _texts(limits):
+        if any(isinstance(known, temporary) for known in chain):
             return Reason(text, True)
     if any(isinstance(known, (rq.ContentDecodingError, u3.DecodeError)) for known in chain):
-        return Reason("sends a body that is not compressed as it says", False)
+        return Reason(tr("the body does not have the compression that its header gives"), False)
     return _of_system(chain)
 
 
+def _untrusted(error: ssl.SSLCertVerificationError) -> str:
+    return tr(
+        "the certificate is not trusted ({reason}); if your proxy signs it, add the proxy's "
+        "authority to the system's store, or set SSL_CERT_FILE to it",
+        reason=error.verify_message,
+    )
+
+
+def _no_socks() -> str:
+    return tr(
+        "the proxy is a SOCKS proxy ({variables}) and PySocks is not installed; set an HTTP proxy, "
+        "or run '{command}'",
+        variables=_VARIABLES,
+        command=f"{sys.executable} -m pip install PySocks",
+    )
+
+
+def _no_proxy() -> str:
+    return tr(
+        "the proxy's URL is invalid ({variables}); expected one such as "
+        "http://proxy.example.com:3128",
+        variables=_VARIABLES,
+    )
+
+
 def _texts(limits: Limits) -> tuple[tuple[tuple[type[BaseException], ...], str], ...]:
-    """What may pass, by exception; the more telling first."""
+    """Return messages for temporary failures by exception; the more specific first."""
     return (
-        ((rq.ProxyError, u3.ProxyError), "cannot be reached, for the proxy does not work"),
-        ((rq.ConnectTimeout,), f"accepts no connection within {limits.connect:g} seconds"),
-        ((rq.ReadTimeout, u3.ReadTimeoutError), f"sends nothing for {limits.read:g} seconds"),
-        ((RemoteDisconnected,), "closes the connection without an answer"),
-        ((IncompleteRead, rq.ChunkedEncodingError), "ended before the body was complete"),
-        ((ssl.SSLError, rq.SSLError), "does not speak TLS properly"),
+        ((rq.ProxyError, u3.ProxyError), tr("the proxy does not work")),
+        (
+            (rq.ConnectTimeout,),
+            tr("no connection within {seconds} seconds", seconds=f"{limits.connect:g}"),
+        ),
+        (
+            (rq.ReadTimeout, u3.ReadTimeoutError),
+            tr("the server sends nothing for {seconds} seconds", seconds=f"{limits.read:g}"),
+        ),
+        ((RemoteDisconnected,), tr("the server closes the connection without an answer")),
+        (
+            (IncompleteRead, rq.ChunkedEncodingError),
+            tr("the connection ended before the body was complete"),
+        ),
+        ((ssl.SSLError, rq.SSLError), tr("the server does not speak TLS correctly")),
     )
 
 
 def _of_system(chain: tuple[BaseException, ...]) -> Reason:
     for known in reversed(chain):
         if isinstance(known, OSError) and known.errno is not None and known.strerror:
-            return Reason(f"cannot be reached ({known.strerror})", True)
-    passing = (rq.ConnectionError, rq.ChunkedEncodingError, u3.ProtocolError)
-    may_pass = any(isinstance(known, passing) for known in chain)
-    return Reason("does not speak HTTP properly", may_pass)
+            return Reason(tr("connection failed ({reason})", reason=known.strerror), True)
+    temporary = (rq.ConnectionError, rq.ChunkedEncodingError, u3.ProtocolError)
+    may_pass = any(isinstance(known, temporary) for known in chain)
+    return Reason(tr("the server does not speak HTTP correctly"), may_pass)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that led to it, outermost first."""
+    """Yield the error and all its causes, outermost first."""
     seen: list[BaseException] = []
     waiting = [error]
     while waiting:

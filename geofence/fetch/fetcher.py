@@ -1,4 +1,4 @@
-"""Several lists at once, each on its own: one that fails never stops the others."""
+"""Parallel fetching of lists; one that fails never stops the others."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from geofence.fetch.events import (
     Received,
     Retrying,
     Started,
+    ignore,
 )
 from geofence.fetch.http import Client
 from geofence.fetch.limits import Limits
@@ -29,11 +30,12 @@ from geofence.fetch.sources import Tools, renew
 from geofence.fetch.threads import start
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import Policy
+from geofence.translation import tr
 
 
 @dataclass(frozen=True, slots=True)
 class _Crashed:
-    """A worker met what is no list's: a bug of its own, or an interrupt."""
+    """A worker ended by an error that no list caused: a bug of its own, or an interrupt."""
 
     error: BaseException
 
@@ -54,16 +56,12 @@ class _Run:
     trust: Trust
 
 
-def _ignore(_event: Event) -> None:
-    """Nobody wants to know."""
-
-
 def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
     wanted: Iterable[ListId],
     policy: Policy,
     accepted: Mapping[ListId, AcceptedList],
     clock: Callable[[], datetime],
-    on_event: Callable[[Event], None] = _ignore,
+    on_event: Callable[[Event], None] = ignore,
     *,
     limits: Limits | None = None,
     lookup: Lookup = system_lookup,
@@ -71,17 +69,17 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
 ) -> FetchReport:
     """Have every list confirmed, or get its new version, from the first source that gives it.
 
-    Nothing is stored: new versions are candidates that await the guards.
+    Nothing is stored: new versions are candidates for the guards to check.
 
     Args:
         wanted: the lists; repeated ones are fetched once.
-        policy: names their sources.
-        accepted: the versions at hand; their ETags make requests conditional.
+        policy: has their sources.
+        accepted: the stored versions; their ETags make requests conditional.
         clock: gives the time to write into provenance, UTC.
-        on_event: told what goes on, in the caller's thread.
-        limits: how long and how much to put up with.
-        lookup: whom to ask for the addresses of host names.
-        busy: hosts that asked an earlier run to be left alone, and until when, UTC.
+        on_event: told of events, in the caller's thread.
+        limits: of time and size.
+        lookup: looks up the addresses of host names.
+        busy: hosts that asked an earlier run for a pause, and until when, UTC.
     """
     names = tuple(dict.fromkeys(wanted))
     run = _Run(
@@ -103,16 +101,25 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
         outcomes = _collect(run, len(names), on_event)
     finally:
         run.stop.set()
-    late = f"was not there when the run's {run.limits.run:g} seconds were over."
-    done = {n: outcomes.get(n) or Failed(f"The list {n} {late}") for n in names}
+    done = {name: outcomes.get(name) or _late(name, run.limits) for name in names}
     return FetchReport(done, run.busy.told)
+
+
+def _late(name: ListId, limits: Limits) -> Failed:
+    return Failed(
+        tr(
+            "The list {list} was not fetched within the {seconds} seconds of the run.",
+            list=name,
+            seconds=f"{limits.run:g}",
+        )
+    )
 
 
 def _start(run: _Run, lists: int) -> None:
     """Start the workers.
 
-    They are daemon threads and never waited for: what the C library's resolver holds up must not
-    hold up the end of the process.
+    They are daemon threads and never waited for: a C library's resolver that hangs must not delay
+    the end of the process.
     """
     for number in range(min(run.limits.workers, lists)):
         name = f"fetch {number}"
@@ -121,12 +128,12 @@ def _start(run: _Run, lists: int) -> None:
             start(worker)
         except ListError as error:
             if number == 0:
-                raise ListError(f"No list could be asked for: {error}") from error
-            return  # those that run do the others' work
+                raise ListError(tr("No list could be fetched: {reason}", reason=error)) from error
+            return  # the running workers take the lists of the others
 
 
 def _collect(run: _Run, lists: int, on_event: Callable[[Event], None]) -> dict[ListId, Outcome]:
-    """Pass events on until all lists are done with or time is up."""
+    """Pass events on until all lists are finished or time is up."""
     outcomes: dict[ListId, Outcome] = {}
     deadline = time.monotonic() + run.limits.run
     while len(outcomes) < lists:
@@ -143,7 +150,7 @@ def _collect(run: _Run, lists: int, on_event: Callable[[Event], None]) -> dict[L
 
 
 class _Worker:
-    """Takes lists until none is left, with one HTTP session for all of them."""
+    """Fetches lists until none is left, with one HTTP session for all of them."""
 
     def __init__(self, run: _Run) -> None:
         self._run = run
@@ -157,7 +164,7 @@ class _Worker:
             run.stop,
             busy=run.busy,
             trust=run.trust,
-            on_octets=self._received,
+            on_bytes=self._received,
             on_retry=self._retrying,
         )
         try:
@@ -180,9 +187,9 @@ class _Worker:
         run.events.put(Started(wanted))
         run.events.put(Finished(wanted, _outcome(run, wanted, client)))
 
-    def _received(self, octets: int) -> None:
+    def _received(self, size: int) -> None:
         if self._wanted is not None:
-            self._run.events.put(Received(self._wanted, octets))
+            self._run.events.put(Received(self._wanted, size))
 
     def _retrying(self, why: str, seconds: float) -> None:
         if self._wanted is not None:
@@ -194,10 +201,13 @@ def _outcome(run: _Run, wanted: ListId, client: Client) -> Outcome:
     try:
         return renew(wanted, run.policy, run.accepted.get(wanted), tools)
     except ListError as error:
-        return Failed(f"The list {wanted} could not be renewed: {error}")
+        why = str(error)
     except MemoryError:
-        return Failed(f"The list {wanted} could not be renewed: there is not enough memory for it.")
-    except Exception as error:  # noqa: BLE001 - what a server sends may meet a bug of ours, or of a
-        # library; the one place that takes any, as no server may stop the other lists.
-        why = f"an unexpected {unexpected(error)} ended it; please report that as a bug of geofence"
-        return Failed(f"The list {wanted} could not be renewed: {why}.")
+        why = tr("not enough memory.")
+    except Exception as error:  # noqa: BLE001 - what a server sends may trigger a bug of ours or of
+        # a library; the only place that catches all, as no server may stop the other lists.
+        why = tr(
+            "an unexpected {error} occurred; please report this as a bug of geofence.",
+            error=unexpected(error),
+        )
+    return Failed(tr("The list {list} could not be renewed: {reason}", list=wanted, reason=why))

@@ -1,7 +1,7 @@
-"""GET over HTTP as an unattended fetcher of security-relevant lists needs it.
+"""HTTP GET for an unattended fetcher of security-relevant lists.
 
-requests does the protocol. What is added here is distrust: of servers that never end, answer more
-than anybody wants, or lead elsewhere; and patience with those that fail in passing.
+requests implements the protocol. This adds distrust of servers that never finish, send too much, or
+redirect elsewhere; and patience with temporary failures.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from http import HTTPStatus
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from itertools import count
+from typing import Self
 
 import requests
 from requests.auth import HTTPBasicAuth
@@ -26,16 +27,17 @@ from requests.exceptions import ChunkedEncodingError
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from geofence import __version__
-from geofence.closing import Closing
 from geofence.errors import ListError
 from geofence.fetch.backoff import BusyHosts
 from geofence.fetch.certificates import Trust
-from geofence.fetch.deadline import Grip, GripAdapter
+from geofence.fetch.deadline import Cutoff, CutoffAdapter
 from geofence.fetch.decoding import ENCODINGS, DamagedError, Decoder, NotCompressedError
+from geofence.fetch.events import ignore
 from geofence.fetch.failures import Reason, reason
 from geofence.fetch.limits import Limits
 from geofence.fetch.threads import start
 from geofence.fetch.urls import Target, public, redirected, target
+from geofence.translation import edit, tr
 
 _CHUNK = 16 << 10
 """Bytes read at once."""
@@ -46,7 +48,7 @@ _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,200}"')
 _NO_PROXIES = {"http": "", "https": "", "all": ""}
 
 _FOREIGN = (OSError, ValueError, HTTPError, HTTPException)
-"""What requests, and what is below it, raise; requests' own exceptions are OSErrors."""
+"""What requests and the libraries below it raise; requests' own exceptions are OSErrors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class NotModified:
-    """304: the body still is the one with the ETag that was sent."""
+    """304: the body is still the one with the ETag that was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ class Missing:
 Answer = Body | NotModified | Missing
 
 
-class _PassingError(ListError):
-    """A failure that may pass; ``wait`` is what the server asks for, in seconds."""
+class _TemporaryError(ListError):
+    """A temporary failure; ``wait`` is the pause that the server asks for, in seconds."""
 
     def __init__(self, message: str, wait: float | None = None) -> None:
         super().__init__(message)
@@ -81,74 +83,69 @@ class _PassingError(ListError):
 
 
 class BusyError(ListError):
-    """The host asks to be left alone; another mirror may give the list now."""
+    """The host asks for a pause; another mirror may have the list now."""
 
 
-def _ignore_octets(_octets: int) -> None:
-    """Nobody wants to know."""
+class Client:
+    """One worker's HTTP client; must not be shared between threads."""
 
-
-def _ignore_retry(_why: str, _seconds: float) -> None:
-    """Nobody wants to know."""
-
-
-class Client(Closing):
-    """One worker's HTTP client; not to be shared between threads."""
-
-    def __init__(  # noqa: PLR0913 - what clients share, and whom they tell
+    def __init__(  # noqa: PLR0913 - what clients share, and their callbacks
         self,
         limits: Limits,
         stop: threading.Event | None = None,
         *,
         busy: BusyHosts | None = None,
         trust: Trust | None = None,
-        on_octets: Callable[[int], None] = _ignore_octets,
-        on_retry: Callable[[str, float], None] = _ignore_retry,
+        on_bytes: Callable[[int], None] = ignore,
+        on_retry: Callable[[str, float], None] = ignore,
     ) -> None:
         """Make a client.
 
         Args:
-            limits: what it puts up with.
-            stop: once set, waits end and bodies are given up.
-            busy: hosts that asked to be left alone, shared with other clients.
-            trust: whose certificates are trusted, shared likewise.
-            on_octets: told the number of octets of each piece of a body, decompressed.
-            on_retry: told before each retry what failed, and after how many seconds it is retried.
+            limits: of time and size.
+            stop: once set, waits end and bodies are abandoned.
+            busy: hosts that asked for a pause, shared with other clients.
+            trust: the trusted authorities, shared likewise.
+            on_bytes: told the number of bytes of each piece of a body, decompressed.
+            on_retry: told before each retry what failed (one clause without a period), and the
+                number of seconds until the retry.
         """
         self._limits = limits
         self._stop = stop or threading.Event()
         self._busy = busy or BusyHosts()
         self._trust = trust or Trust()
         self._patient = True
-        self._on_octets = on_octets
+        self._on_bytes = on_bytes
         self._on_retry = on_retry
-        self._grip = Grip()
-        self._session = _session(self._grip)
+        self._cutoff = Cutoff()
+        self._session = _session(self._cutoff)
         self._speaks_tls = False
         self._deadline = 0.0
 
-    def close(self) -> None:
-        """Close every connection."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._session.close()
-        self._grip.let_go(everything=True)
+        self._cutoff.release(everything=True)
 
     def get(self, url: str, etag: str | None = None, *, patient: bool = True) -> Answer:
         """Fetch one body.
 
         Args:
-            url: https, or http to the loopback; may hold credentials.
-            etag: of the body at hand, if it came from this very URL.
-            patient: whether to wait where the host asks to be left alone for a while.
+            url: https, or http to loopback; may contain credentials.
+            etag: of the stored body, if it came from this URL.
+            patient: whether to wait if the host asks for a pause.
 
         Raises:
-            BusyError: the host asks to be left alone, and this is not patient.
-            ListError: it could not be had; names the URL (without secrets) and why.
+            BusyError: the host asks for a pause, and this does not wait.
+            ListError: it could not be fetched; names the URL (without secrets) and the reason.
         """
         first = target(url)
         self._patient = patient
         self._deadline = time.monotonic() + self._limits.body
-        self._grip.open()
-        watchdog = threading.Timer(self._limits.body, self._grip.shut)
+        self._cutoff.rearm()
+        watchdog = threading.Timer(self._limits.body, self._cutoff.end)
         watchdog.daemon = True
         start(watchdog)
         try:
@@ -156,25 +153,26 @@ class Client(Closing):
         finally:
             watchdog.cancel()
             watchdog.join()
-            self._grip.let_go()
+            self._cutoff.release()
 
     def _persist(self, first: Target, etag: str | None) -> Answer:
-        """Fetch, and retry what may pass, within the deadline."""
+        """Fetch, and retry after temporary failures, within the deadline."""
         for attempt in count():
             try:
                 return self._follow(first, etag)
-            except _PassingError as failure:
+            except _TemporaryError as failure:
                 wait = self._backoff(attempt) if failure.wait is None else failure.wait
                 late = time.monotonic() + wait >= self._deadline
                 if late or attempt >= self._limits.retries or self._stop.is_set():
-                    raise ListError(str(failure)) from failure
-                self._on_retry(str(failure), wait)
+                    raise ListError(*failure.args) from failure
+                clause = edit(lambda text: text.removesuffix("."), str(failure))
+                self._on_retry(clause, wait)
             self._stop.wait(wait)
         raise AssertionError  # count() does not end
 
     def _backoff(self, attempt: int) -> float:
         longest = self._limits.backoff * 2.0**attempt
-        return longest * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing
+        return longest * random.uniform(0.5, 1)  # noqa: S311 - spreads load, protects nothing
 
     def _follow(self, first: Target, etag: str | None) -> Answer:
         """Fetch, and follow redirects."""
@@ -186,30 +184,33 @@ class Client(Closing):
                     return self._answer(current, response, etag)
                 location = response.headers.get("Location", "")
             current = redirected(current, location)
-        raise ListError(f"{public(first.url)} redirects more than {self._limits.redirects} times.")
+        raise ListError(
+            tr(
+                "{url}: more than {most} redirects.",
+                url=public(first.url),
+                most=self._limits.redirects,
+            )
+        )
 
     def _respect(self, wanted: Target) -> None:
-        """Leave a host alone that asked for it.
+        """Wait if the host has asked for a pause.
 
         Raises:
-            BusyError: it is not patient, or it would be too long to wait.
+            BusyError: this does not wait, or the pause is too long.
         """
         if not self._busy.is_busy(wanted.url):
             return
         shown, until = public(wanted.url), self._busy.until(wanted.url)
         if not self._patient:
-            raise BusyError(f"{shown} was not asked, for its host asks to be left alone.")
+            raise BusyError(tr("{url}: not asked, because the host asked for a pause.", url=shown))
         wait = 0.0 if until is None else (until - datetime.now(UTC)).total_seconds()
         if wait > self._limits.retry_after or time.monotonic() + wait >= self._deadline:
-            raise BusyError(
-                f"{shown} was not asked, for its host asks to be left alone until "
-                f"{until:%Y-%m-%d %H:%M} UTC."
-            )
+            raise BusyError(_until(shown, until))
         self._stop.wait(max(0.0, wait))
 
     @contextmanager
     def _response(self, wanted: Target, etag: str | None) -> Iterator[requests.Response]:
-        """The response, its body not yet read; foreign errors become ListErrors meanwhile."""
+        """Open the response, its body not yet read; foreign errors become ListErrors."""
         headers = {} if etag is None else {"If-None-Match": etag}
         if wanted.url.startswith("https:"):
             self._learn_tls(wanted)
@@ -228,7 +229,7 @@ class Client(Closing):
             raise self._failure(wanted, reason(error, self._limits)) from error
 
     def _learn_tls(self, wanted: Target) -> None:
-        """Read the trusted certificates, which takes a while, once they are needed.
+        """Read the trusted certificates when first needed, since it takes a while.
 
         Raises:
             ListError: they cannot be read.
@@ -238,19 +239,27 @@ class Client(Closing):
         try:
             trusted = self._trust.authorities()
         except ListError as error:
-            raise ListError(f"{public(wanted.url)} was not asked: {error}") from error
+            raise ListError(
+                tr("{url}: not asked: {reason}", url=public(wanted.url), reason=error)
+            ) from error
         self._session.verify = trusted.verify
-        self._session.mount("https://", GripAdapter(self._grip, trusted.context))
+        self._session.mount("https://", CutoffAdapter(self._cutoff, trusted.context))
         self._speaks_tls = True
 
     def _failure(self, wanted: Target, why: Reason) -> ListError:
-        if self._grip.is_shut:
+        if self._cutoff.has_ended:
             return self._too_late(public(wanted.url))
-        kind = _PassingError if why.may_pass else ListError
-        return kind(f"{public(wanted.url)} {why.text}.")
+        kind = _TemporaryError if why.may_pass else ListError
+        return kind(tr("{url}: {reason}.", url=public(wanted.url), reason=why.text))
 
     def _too_late(self, shown: str) -> ListError:
-        return ListError(f"{shown} gave no complete answer within {self._limits.body:g} seconds.")
+        return ListError(
+            tr(
+                "{url}: no complete answer within {seconds} seconds.",
+                url=shown,
+                seconds=f"{self._limits.body:g}",
+            )
+        )
 
     def _answer(self, current: Target, response: requests.Response, etag: str | None) -> Answer:
         status = response.status_code
@@ -259,36 +268,41 @@ class Client(Closing):
             return Body(self._body(shown, response), _etag(response))
         if status == HTTPStatus.NOT_MODIFIED and etag is not None:
             return NotModified()
-        problem = f"{shown} answered {_status_text(status)}."
+        problem = tr("{url}: HTTP {status}.", url=shown, status=_status_text(status))
         if status in _GONE:
             return Missing(problem)
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _PassingError(problem, self._wait_asked_for(current, response))
+            raise _TemporaryError(problem, self._wait_asked_for(current, response))
         raise ListError(problem)
 
     def _wait_asked_for(self, current: Target, response: requests.Response) -> float | None:
-        """How long the host asks to be left alone, in seconds; None if it does not say.
+        """Return the pause that the host asks for, in seconds; None if it gives none.
 
         Raises:
-            BusyError: it is not patient.
-            ListError: that is too long.
+            BusyError: this does not wait.
+            ListError: the pause is too long.
         """
-        shown = public(current.url)
+        shown, status = public(current.url), _status_text(response.status_code)
         seconds = _retry_after(response.headers.get("Retry-After", ""))
         if seconds is not None or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             self._busy.note(current.url, seconds)
             if not self._patient:
-                raise BusyError(f"{shown} answered {_status_text(response.status_code)}.")
+                raise BusyError(tr("{url}: HTTP {status}.", url=shown, status=status))
         if seconds is not None and seconds > self._limits.retry_after:
-            status = _status_text(response.status_code)
-            raise ListError(f"{shown} answered {status} and asks to be left alone for longer.")
+            raise ListError(
+                tr(
+                    "{url}: HTTP {status}, and the host asks for a longer pause.",
+                    url=shown,
+                    status=status,
+                )
+            )
         return seconds
 
     def _body(self, shown: str, response: requests.Response) -> bytes:
-        """The whole body, decompressed."""
+        """Read the whole body, decompressed."""
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in ENCODINGS:
-            raise ListError(f"{shown} sends a body in an encoding that was not asked for.")
+            raise ListError(tr("{url}: the body has an unknown compression.", url=shown))
         body = bytearray()
         decoder = Decoder(encoding)
         try:
@@ -296,33 +310,44 @@ class Client(Closing):
                 for piece in decoder.feed(chunk):
                     self._take(shown, body, piece)
         except NotCompressedError as error:
-            raise ListError(f"{shown} sends a body that is not compressed as it says.") from error
+            raise ListError(
+                tr(
+                    "{url}: the body does not have the compression that its header gives.",
+                    url=shown,
+                )
+            ) from error
         except DamagedError as error:
-            raise _PassingError(f"{shown} sends a compressed body that is damaged.") from error
-        if self._grip.is_shut:
+            raise _TemporaryError(
+                tr("{url}: the compressed body is damaged.", url=shown)
+            ) from error
+        if self._cutoff.has_ended:
             raise self._too_late(shown)
         _require_length(shown, response)
         if not decoder.is_complete:
-            raise _PassingError(f"{shown} ended before the body was complete.")
+            raise _cut_short(shown)
         return bytes(body)
 
     def _take(self, shown: str, body: bytearray, piece: bytes) -> None:
-        """Add a piece to a body, unless that becomes too large or the run has ended."""
+        """Add a piece to a body, unless it becomes too large or the run has ended."""
         body += piece
-        self._on_octets(len(piece))
-        if len(body) > self._limits.octets:
+        self._on_bytes(len(piece))
+        if len(body) > self._limits.size:
             raise ListError(
-                f"{shown} sends more than {self._limits.octets:,} octets; no list is so large."
+                tr(
+                    "{url}: more than {most} bytes; no list is so large.",
+                    url=shown,
+                    most=f"{self._limits.size:,}",
+                )
             )
         if self._stop.is_set():
-            raise ListError(f"{shown} was given up, for the run ended.")
+            raise ListError(tr("{url}: not finished before the run ended.", url=shown))
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """The body as it comes, still compressed.
+    """Yield the body as it is received, still compressed.
 
     Raises:
-        ChunkedEncodingError: it breaks off, as ``iter_content`` would say it.
+        ChunkedEncodingError: it breaks off; ``iter_content`` would raise the same.
     """
     try:
         yield from response.raw.stream(_CHUNK, decode_content=False)
@@ -330,19 +355,19 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
         raise ChunkedEncodingError(error) from error
 
 
-def _session(grip: Grip) -> requests.Session:
+def _session(cutoff: Cutoff) -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = f"geofence/{__version__}"
     session.headers["Accept-Encoding"] = "gzip, deflate"
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.mount("http://", GripAdapter(grip))
+    session.mount("http://", CutoffAdapter(cutoff))
     return session
 
 
 def _authentication(
     wanted: Target,
 ) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """The URL's own credentials or none: that something is given keeps .netrc out of it."""
+    """Return the URL's own credentials; never None, so that requests does not read .netrc."""
     if wanted.credentials is None:
         return _anonymous
     user, password = wanted.credentials
@@ -359,14 +384,31 @@ def _etag(response: requests.Response) -> str | None:
 
 
 def _require_length(shown: str, response: requests.Response) -> None:
-    """See that as much came as was announced; urllib3 before 2.0 does not.
+    """Check the length against the header, which urllib3 before 2.0 does not.
 
     Raises:
         ListError: the body is shorter.
     """
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal() and response.raw.tell() < int(announced):
-        raise _PassingError(f"{shown} ended before the body was complete.")
+        raise _cut_short(shown)
+
+
+def _cut_short(shown: str) -> ListError:
+    return _TemporaryError(
+        tr("{url}: the connection ended before the body was complete.", url=shown)
+    )
+
+
+def _until(shown: str, until: datetime | None) -> str:
+    """Return that a host was not asked, and until when it asked for a pause."""
+    if until is None:
+        return tr("{url}: not asked, because the host asked for a pause.", url=shown)
+    return tr(
+        "{url}: not asked, because the host asked for a pause until {time} UTC.",
+        url=shown,
+        time=f"{until:%Y-%m-%d %H:%M}",
+    )
 
 
 def _status_text(status: int) -> str:
@@ -377,7 +419,7 @@ def _status_text(status: int) -> str:
 
 
 def _retry_after(text: str) -> float | None:
-    """Seconds; ``Retry-After`` gives seconds or a date (RFC 9110, 10.2.3)."""
+    """Return the seconds of ``Retry-After``: a number or a date (RFC 9110, 10.2.3)."""
     if text.isdecimal():
         return float(text)
     try:

@@ -1,4 +1,4 @@
-"""One list from its sources: mirrors in order, one body or one a family, or a host's addresses."""
+"""Fetching of one list from its sources: mirrors in order, or DNS for a host name."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from geofence.fetch.dns import Lookup, resolve
 from geofence.fetch.events import Outcome, Renewed, Unchanged
 from geofence.fetch.http import Body, BusyError, Client, Missing, NotModified
 from geofence.fetch.urls import public
-from geofence.lists.formats import parse_part
+from geofence.lists.formats import format_of, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
+from geofence.translation import edit, join, tr
 
 DNS_SCHEME = "dns:"
 """Begins the URL in the provenance of a host's addresses."""
@@ -28,11 +29,13 @@ class Source(NamedTuple):
 
     url: str
     family: Family | None
-    """The family a text list is for; None for a body that holds both."""
+    """The family that the body is for; None for a body with both."""
+    format: str | None = None
+    """Name of the body's format; None to find it out."""
 
 
 Mirror = tuple[Source, ...]
-"""The sources that together make up a list."""
+"""The sources that make up a list together."""
 
 
 class _Part(NamedTuple):
@@ -43,66 +46,72 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What fetching needs of the world."""
+    """What fetching needs besides the rules."""
 
     client: Client
     now: datetime
     resolve_seconds: float
     lookup: Lookup
     patient: bool = True
-    """Whether to wait for a host that asks to be left alone for a while."""
+    """Whether to wait for a host that asks for a pause."""
 
 
 def mirrors(wanted: ListId, policy: Policy) -> tuple[Mirror, ...]:
-    """Where a country list or a blocklist can be had, in the order to try."""
+    """Return the mirrors of a country list or a blocklist, in the order to try."""
     if wanted.kind is ListKind.COUNTRY:
-        return tuple(_country_mirror(template, wanted.name) for template in policy.country_urls)
-    urls = (each.urls for each in policy.blocklists if each.name == wanted.name)
-    return tuple((Source(url, None),) for mirror_urls in urls for url in mirror_urls)
+        known, code = policy.country_format, wanted.name
+        return tuple(_country_mirror(template, code, known) for template in policy.country_urls)
+    blocklists = (each for each in policy.blocklists if each.name == wanted.name)
+    return tuple((Source(url, None, each.format),) for each in blocklists for url in each.urls)
 
 
-def _country_mirror(template: str, code: str) -> Mirror:
+def _country_mirror(template: str, code: str, known: str | None) -> Mirror:
     url = template.replace("{cc}", code.lower())
     if "{family}" not in url:
-        return (Source(url, None),)
-    return tuple(Source(url.replace("{family}", family), family) for family in Family)
+        return (Source(url, None, known),)
+    return tuple(Source(url.replace("{family}", family), family, known) for family in Family)
 
 
 def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: Tools) -> Outcome:
-    """Have a list confirmed or get a new version.
+    """Have a list confirmed by its source, or get a new version.
 
     Args:
         wanted: which list.
-        policy: names its sources.
-        stored: the version at hand.
-        tools: what fetching needs of the world.
+        policy: has its sources.
+        stored: the stored version.
+        tools: what fetching needs besides the rules.
 
     Raises:
-        ListError: no source gave it; names every source that was tried and why it did not do.
+        ListError: no source gave it; names every source that was tried, and what was wrong.
     """
     if wanted.kind is ListKind.HOST:
         return _renew_host(wanted, policy.within(wanted.name), stored, tools)
     known = mirrors(wanted, policy)
     problems: list[str] = []
     busy: list[Mirror] = []
-    # Whoever is busy is left for the end: another mirror has the list now.
+    # Busy hosts come last: another mirror may have the list now.
     for mirror, patient in _in_turn(known, busy):
         try:
             return _from_mirror(wanted, mirror, stored, replace(tools, patient=patient))
         except BusyError as error:
             if patient:
-                problems.append(str(error).removesuffix("."))
+                problems.append(_clause(error))
             else:
                 busy.append(mirror)
         except ListError as error:
-            problems.append(str(error).removesuffix("."))
+            problems.append(_clause(error))
     if not problems:
-        raise ListError("The rules name no source for it.")
-    raise ListError("; ".join(problems) + ".")
+        raise ListError(tr("The rules have no source for it."))
+    raise ListError(edit(lambda text: f"{text}.", join("; ", problems)))
+
+
+def _clause(error: ListError) -> str:
+    """Return a message without its period, to be followed by others."""
+    return edit(lambda text: text.removesuffix("."), str(error))
 
 
 def _in_turn(known: Sequence[Mirror], busy: list[Mirror]) -> Iterator[tuple[Mirror, bool]]:
-    """Each mirror, and whether to be patient with it; then those that turned out to be busy."""
+    """Yield each mirror, and whether to wait for it; then those that turned out to be busy."""
     alone = len(known) == 1
     yield from ((mirror, alone) for mirror in known)
     yield from ((mirror, True) for mirror in busy)
@@ -111,7 +120,7 @@ def _in_turn(known: Sequence[Mirror], busy: list[Mirror]) -> Iterator[tuple[Mirr
 def _from_mirror(
     wanted: ListId, mirror: Mirror, stored: AcceptedList | None, tools: Tools
 ) -> Outcome:
-    """The list from the sources of one mirror.
+    """Return the list from the sources of one mirror.
 
     Raises:
         ListError: a source did not give its body, or the body is not what it should be.
@@ -133,9 +142,9 @@ def _from_mirror(
 def _ask(
     source: Source, etag: str | None, mirror: Mirror, tools: Tools
 ) -> Body | NotModified | None:
-    """What a source answers; None where it is right that there is no such body.
+    """Return what a source answers; None if it is right that there is no such body.
 
-    Several places have no IPv6 prefix at all, and their publisher then has no such text list.
+    Some countries have no IPv6 prefix, and their publisher then has no such text list.
 
     Raises:
         ListError: the source did not give its body.
@@ -149,23 +158,26 @@ def _ask(
 
 
 def _etag(source: Source, stored: AcceptedList | None) -> str | None:
-    """The ETag of the body at hand, if it came from this source."""
+    """Return the ETag of the stored body, if it came from this source."""
     parts = () if stored is None else stored.provenance
-    return next((part.etag for part in parts if _source(part) == source), None)
+    return next((part.etag for part in parts if _is_from(part, source)), None)
 
 
-def _source(part: Provenance) -> Source:
-    return Source(part.url, part.family)
+def _is_from(part: Provenance, source: Source) -> bool:
+    """Whether a stored body came from a source, and in the format that the rules give it."""
+    if source.format is not None and source.format != part.format:
+        return False
+    return (part.url, part.family) == (source.url, source.family)
 
 
 def _confirmed(present: Mapping[Source, Body | NotModified], stored: AcceptedList) -> bool:
-    """Whether every part of the list at hand, and no other, was confirmed."""
-    same = [_source(part) for part in stored.provenance] == list(present)
+    """Whether every part of the stored list, and no other, was confirmed."""
+    same = len(stored.provenance) == len(present) and all(map(_is_from, stored.provenance, present))
     return same and all(isinstance(answer, NotModified) for answer in present.values())
 
 
 def _whole(source: Source, tools: Tools) -> Body:
-    """A body that is unchanged, in full, as the list's other part has changed.
+    """Fetch an unchanged body in full, because the list's other part has changed.
 
     Raises:
         ListError: the source did not give it.
@@ -173,19 +185,22 @@ def _whole(source: Source, tools: Tools) -> Body:
     answer = tools.client.get(source.url, patient=tools.patient)
     if isinstance(answer, Body):
         return answer
-    raise ListError(f"{public(source.url)} first confirmed its list and then did not have it.")
+    raise ListError(
+        tr("{url}: the server confirmed the list and then did not send it.", url=public(source.url))
+    )
 
 
 def _part(wanted: ListId, source: Source, body: Body, tools: Tools) -> _Part:
-    """A body, checked.
+    """Check and parse a body.
 
     Raises:
         ListError: it is not what it should be.
     """
     try:
-        parsed = parse_part(wanted, source.family, body.content)
+        known = format_of(wanted.kind, body.content, source.format).name
+        parsed = parse_part(wanted, source.family, body.content, known)
     except ListError as error:
-        raise ListError(f"{public(source.url)}: {error}") from error
+        raise ListError(join(": ", (public(source.url), str(error)))) from error
     provenance = Provenance(
         url=source.url,
         etag=body.etag,
@@ -193,15 +208,16 @@ def _part(wanted: ListId, source: Source, body: Body, tools: Tools) -> _Part:
         fetched_at=tools.now,
         checked_at=tools.now,
         family=source.family,
+        format=known,
     )
     return _Part(provenance, body.content, parsed)
 
 
 def _outcome(wanted: ListId, parts: list[_Part], stored: AcceptedList | None) -> Outcome:
-    """A candidate, unless the very same bodies are at hand."""
-    parsed = parts[0].parsed if len(parts) == 1 else joined(part.parsed for part in parts)
+    """Return a candidate; an unchanged list if the same bodies are stored."""
+    parsed = joined(part.parsed for part in parts)
     accepted = AcceptedList(wanted, parsed.space, tuple(part.provenance for part in parts))
-    if stored is not None and _hashes(accepted) == _hashes(stored):
+    if stored is not None and _hashes(accepted) == _hashes(stored) and parsed.space == stored.space:
         return Unchanged(accepted)
     return Renewed(Candidate(accepted, tuple(part.body for part in parts), parsed))
 
@@ -213,10 +229,10 @@ def _hashes(accepted: AcceptedList) -> list[tuple[Family | None, str]]:
 def _renew_host(
     wanted: ListId, within: AddressSpace | None, stored: AcceptedList | None, tools: Tools
 ) -> Outcome:
-    """A host's addresses, kept as a text list.
+    """Resolve a host name; its addresses are stored as a text list.
 
     Raises:
-        ListError: DNS does not give them, or gives what must not be used.
+        ListError: DNS does not give them, or gives addresses that must not be used.
     """
     resolution = resolve(wanted.name, tools.resolve_seconds, tools.lookup, within)
     ipv4 = _known(resolution.ipv4, Family.IPV4, stored)
@@ -229,7 +245,7 @@ def _renew_host(
 def _known(
     resolved: tuple[str, ...] | None, family: Family, stored: AcceptedList | None
 ) -> Sequence[str]:
-    """The addresses of one family; those at hand where DNS could not tell."""
+    """Return the addresses of one family; the stored ones if DNS could not tell."""
     if resolved is not None:
         return resolved
     return [] if stored is None else [str(prefix) for prefix in stored.space[family].prefixes()]

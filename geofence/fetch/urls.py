@@ -1,21 +1,22 @@
-"""Which URLs may be fetched, and how they may be shown."""
+"""URLs of lists: which ones may be fetched, and how they are shown."""
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 from geofence.errors import ListError
+from geofence.loopback import is_loopback
+from geofence.translation import edit, tr
 
 
 class Target(NamedTuple):
-    """A URL that may be fetched, its credentials apart."""
+    """A URL that may be fetched, without its credentials."""
 
     url: str
     """Without credentials and fragment."""
     credentials: tuple[str, str] | None
-    """User and password that the URL held."""
+    """User and password that were in the URL."""
     loopback: bool
     """Whether the host is this one."""
 
@@ -27,17 +28,20 @@ def target(url: str) -> Target:
         ListError: it is malformed, or neither https nor http to the loopback.
     """
     parts = _split(url)
-    loopback = _is_loopback(parts.hostname or "")
+    loopback = is_loopback(parts.hostname or "")
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
         raise ListError(
-            f"{public(url)} is not fetched: only https is, and plain http from the loopback."
+            tr(
+                "{url}: only https is allowed, and plain http only from loopback.",
+                url=public(url),
+            )
         )
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
     return Target(urlunsplit(bare), _credentials(parts), loopback)
 
 
 def redirected(source: Target, location: str) -> Target:
-    """Where a redirect leads.
+    """Return the target of a redirect.
 
     Raises:
         ListError: it leads to plain http, or from another host to the loopback.
@@ -45,22 +49,32 @@ def redirected(source: Target, location: str) -> Target:
     try:
         joined = urljoin(source.url, location)
     except ValueError:
-        raise ListError(f"{public(source.url)} redirects to what is no URL.") from None
+        raise ListError(
+            tr("{url}: the server redirects to an invalid URL.", url=public(source.url))
+        ) from None
     try:
         found = target(joined)
     except ListError as error:
-        raise ListError(f"{public(source.url)} redirects, and {error}") from error
+        inner = edit(lambda text: text.removesuffix("."), str(error))
+        raise ListError(
+            tr("{url}: the redirect is refused ({reason}).", url=public(source.url), reason=inner)
+        ) from error
     if found.loopback and not source.loopback:
-        raise ListError(f"{public(source.url)} redirects to this host, which is not followed.")
+        raise ListError(
+            tr(
+                "{url}: the server redirects to this host, which is not followed.",
+                url=public(source.url),
+            )
+        )
     return found
 
 
 def public(url: str) -> str:
-    """The URL as people may see it: no credentials, no query, no control characters."""
+    """Return the URL as people may see it: no credentials, no query, no control characters."""
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "A malformed URL"
+        return tr("(malformed URL)")
     query = "…" if parts.query else ""
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query, fragment="")
     return "".join(c if c.isprintable() else "?" for c in urlunsplit(bare))
@@ -73,17 +87,10 @@ def _split(url: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        raise ListError(f"{public(url)} is no URL of a list: https://HOST/PATH is expected.")
+        raise ListError(
+            tr("{url} is not a URL of a list; expected https://HOST/PATH.", url=public(url))
+        )
     return parts
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _credentials(parts: SplitResult) -> tuple[str, str] | None:

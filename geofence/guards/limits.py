@@ -1,9 +1,9 @@
-"""How far lists really move: the limits of the guards, and where each comes from.
+"""Limits of the guards, calibrated by how much real lists change.
 
 Calibrated by replaying every daily change of every country's text lists from 2021-12-08 to
-2026-02-01 (ipverse country-ip-blocks, 1,399 daily commits, 34,339 changes of a list that was there
-before, 12,291 of which took addresses away). What counts is the share of the addresses held before
-that are gone, which sees a list that was swapped for another country's as well as one cut short.
+2026-02-01 (ipverse country-ip-blocks, 1,399 daily commits, 34,339 changes of a list that existed
+before, 12,291 of which removed addresses). The measure is the share of the previous addresses that
+were removed, which detects a list that was swapped for another country's as well as one cut short.
 
 ======  ==================  ==========  ===============  =================  ==================
 family  size before         most lost   days with loss   of those refused   largest seen
@@ -17,9 +17,10 @@ IPv6    a /24 or more             10 %            3,896                  3  15.6
 ======  ==================  ==========  ===============  =================  ==================
 
 So 31 of 12,291 real losses would have been refused: for one country, one false refusal in some
-thirty years. No list of any size may lose 36 % unasked, so one that was cut to 61 % never passes.
+thirty years. No list of any size may lose 36 % without an override, so one cut to 61 % never
+passes.
 
-*First run.* A table goes stale slowly: held against one of January 2022, the lists of every month
+*First run.* A table ages slowly: compared with one of January 2022, the lists of every month
 up to January 2026 would have passed, but for two small IPv6 lists (AX from 2023 on, MF for a year).
 No country of more than a million IPv4 addresses fell to 70 % of its size in these four years, none
 of more than 100,000 to 50 %, no smaller one to 25 %; none of the first grew to 170 %.
@@ -27,19 +28,19 @@ of more than 100,000 to 50 %, no smaller one to 25 %; none of the first grew to 
 *Growth.* Of 13,004 days on which an IPv4 list of more than a million addresses gained some, the
 largest gain was 28 %, and of more than ten million 20 % was never reached. Smaller lists, and IPv6
 lists of any size, can grow many times over in a day, twenty times at most. So a gain beyond the
-limits is unusual rather than wrong: it passes where a second mirror agrees. Held against every
+limits is unusual rather than wrong: it passes if a second mirror agrees. Compared with every
 change of two other histories (36,517 and 14,662 versions), the limits of the two smaller IPv4
 classes caught all of 320 lists with a /8 to /12 added, where 138 were caught before, and stopped
 one to two changes of the publishers' methods. Many small gains make a large one, so a list is also
-held against the version that was in force a month before, and against the country's known size.
+compared with the version that was in force a month before, and against the country's known size.
 
 *Ends.* A list cut short loses its end, and one that begins too late its beginning. No real change
 of 39,627 took more than 4 stretches of merged addresses off one end.
 
 *Settling.* 28 real changes of four years lost more than these limits, nearly all of them transfers
-between countries that stayed as they were. Refused for ever, 22 lists would have been wrong to the
-end. One that stays the same for a week, and that a second mirror or another country's list
-confirms, is most likely right.
+between countries that stayed as they were. Refused for ever, 22 lists would have remained wrong.
+One that stays the same for a week, and that a second mirror or another country's list confirms, is
+most likely right.
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ from geofence.model.prefixes import Family
 
 
 class SizeClass(NamedTuple):
-    """What may happen to a country's list of some size."""
+    """How much a country's list of some size may change."""
 
     family: Family
     at_least: int
     """Number of addresses."""
     most_lost: float
-    """Percent of the addresses that may go at once."""
+    """Percent of the addresses that it may lose at once."""
     least_of_known: float
     """Percent of the country's known size that its first list must have."""
     most_gained: float
@@ -82,32 +83,32 @@ _CLASSES = (
 )
 
 MONTH = timedelta(days=30)
-"""A list is also held against the version that was in force so long before."""
+"""A list is also compared with the version that was in force so long before."""
 MONTHLY = 2
 """Times ``most_gained`` that a list usually gains in a month, at most."""
 STRETCHES = 20
-"""A list of so many stretches (intervals of the merged addresses) has ends that tell something."""
+"""From so many stretches (intervals of the merged addresses) on, the ends of a list are checked."""
 MOST_OFF_END = 4
-"""Stretches beyond an end of the new version that may vanish at once."""
+"""Stretches beyond an end of the new version that may disappear at once."""
 RETURNS_WITHIN = timedelta(days=14)
-"""A list may go back to a version that was in force so lately."""
+"""A list may go back to a version that was in force so recently."""
 SETTLES_AFTER = timedelta(days=7)
-"""A refused list that stays the same for so long passes if a witness confirms it."""
+"""A refused list that stays the same for so long passes if another list confirms it."""
 
 BLOCKLIST_MOST_LOST = 50.0
-"""Percent. Blocklists live from churn and no history of them was measured: only one that loses more
-than half at once is held back, since whoever it named would get in."""
+"""Percent. Blocklists change a lot and no history of them was measured: only one that loses more
+than half at once is refused, since the addresses that it lost would be allowed."""
 
 MOST_TIMES_KNOWN = 100
 """How many times the country's known size any other list may have, on any day."""
 ALWAYS_FEW = {Family.IPV4: 1_000_000, Family.IPV6: 1 << (128 - 20)}
-"""Addresses that any country's list may have, whatever is known of the country."""
+"""Addresses that any country's list may have, whatever the country's known size."""
 BLOCKLIST_MOST_GAINED = 1.0
 """Percent of all public addresses that a blocklist may gain at once, its first version too. Lists
 of hijacked and abused networks hold a third of that; more may well be a whole country."""
 BLOCKLIST_MOST_OF_COUNTRY = 35.0
 """Percent of one allowed country that a blocklist may gain at once, its first version too: what a
-small country's own list may lose. Held against all 237 countries of 2026-02, real lists of 2021-04
+small country's own list may lose. Compared with all 237 countries of 2026-02, real lists of 2021-04
 took less: Spamhaus DROP 17.7 % of ET, FireHOL level 1, with bogons delegated since, 27.7 % of BT. A
 single /24 is less than this of the smallest country (NF, with three)."""
 
@@ -119,5 +120,5 @@ NEIGHBOURS_JOINED = {("US", Family.IPV4): 6}
 
 
 def size_class(family: Family, addresses: int) -> SizeClass:
-    """The class of a list with that many addresses."""
+    """Return the class of a list with that many addresses."""
     return next(one for one in _CLASSES if one.family is family and addresses >= one.at_least)

@@ -1,14 +1,14 @@
-"""Is this what the list can really hold? Asked of each list before it takes the old one's place.
+"""The guards of new versions of country lists and blocklists.
 
-Only public lists are asked: a country's or a blocklist. What the operator wrote into the rules, and
-what a host name of the operator's stands for, is meant as it is.
+Only public lists are checked: prefixes in the operator's rules, and the addresses of the operator's
+host names, are accepted as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from geofence.guards.country_sizes import TABLE_DATE, TABLE_SOURCE, known_size
+from geofence.countries import known_size, sizes_are_of
 from geofence.guards.limits import (
     ALWAYS_FEW,
     BLOCKLIST_MOST_GAINED,
@@ -24,16 +24,18 @@ from geofence.guards.limits import (
 )
 from geofence.guards.objection import Guard, Objection, Yields
 from geofence.guards.special_prefixes import public_addresses, special_in, special_space
-from geofence.guards.wording import addresses, percent
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.spelling import listed
+from geofence.translation import tr, trn
+from geofence.wording import address_count, percent
 
 _NAMED = 3
-"""Special-purpose blocks that one sentence names."""
+"""Special-purpose blocks that a sentence lists."""
 
 
-def check_list(  # noqa: PLR0913 - each is something that a list is held against
+def check_list(  # noqa: PLR0913 - each is something that a list is compared with
     wanted: ListId,
     candidate: AddressSpace,
     previous: AddressSpace | None,
@@ -43,18 +45,18 @@ def check_list(  # noqa: PLR0913 - each is something that a list is held against
     countries: Mapping[ListId, AddressSpace] | None = None,
     month_ago: Mapping[Family, int] | None = None,
 ) -> tuple[Objection, ...]:
-    """What speaks against taking a list as it came.
+    """Return the objections to accepting a new version of a list.
 
     Args:
-        wanted: which list; of a host name nothing is asked.
-        candidate: the addresses that came.
+        wanted: which list; host names are not checked.
+        candidate: the addresses of the new version.
         previous: those of the last accepted version; None on the first run.
-        policy: whose ``[guard.shrink]`` goes before the limits that ship.
-        broadest: length of the broadest prefix that the list writes, by family; where it is not
-            given, the merged addresses are judged, in which neighbours have become one.
-        countries: those that are allowed, which a blocklist takes from.
-        month_ago: numbers of addresses that the list had a month before, by family; None where that
-            is not known.
+        policy: its ``[guard.shrink]`` overrides the limits that ship.
+        broadest: length of the broadest prefix in the list as written, by family; without it, the
+            merged addresses count, in which neighbours have become one.
+        countries: the allowed countries, from which a blocklist is subtracted.
+        month_ago: numbers of addresses that the list had a month ago, by family; None if they are
+            not known.
     """
     if wanted.kind is ListKind.HOST:
         return ()
@@ -109,8 +111,17 @@ def _shrink(
         yield _objection(
             Guard.SHRINK,
             wanted,
-            f"The list {wanted} lost {percent(lost)} of its {addresses(family, before)} at once.",
-            f"It may lose {percent(limit)} ({why}); more is most likely a list cut short.",
+            tr(
+                "The list {list} lost {share} of its {addresses} at once.",
+                list=wanted,
+                share=percent(lost),
+                addresses=address_count(family, before),
+            ),
+            tr(
+                "It may lose {limit} ({reason}); more most likely means that it was cut short.",
+                limit=percent(limit),
+                reason=why,
+            ),
             Yields.IN_TIME,
         )
 
@@ -119,14 +130,14 @@ def _shrink_limit(
     wanted: ListId, family: Family, before: int, configured: float | None
 ) -> tuple[float, str]:
     if configured is not None:
-        return configured, "by [guard.shrink] of the rules"
+        return configured, tr("by [guard.shrink] in the rules")
     if wanted.kind is ListKind.BLOCKLIST:
-        return BLOCKLIST_MOST_LOST, "as any blocklist"
-    return size_class(family, before).most_lost, "as real lists of its size do"
+        return BLOCKLIST_MOST_LOST, tr("the limit for blocklists")
+    return size_class(family, before).most_lost, tr("the most that real lists of its size lose")
 
 
 def _ends(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
-    """Whether the list ends too early or begins too late."""
+    """Object to a list that ends too early or begins too late."""
     if wanted.kind is not ListKind.COUNTRY or len(previous.bounds) < 2 * STRETCHES:
         return
     if not candidate:
@@ -135,19 +146,37 @@ def _ends(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator
     after = sum(start >= past for start in previous.bounds[0::2])
     before = sum(end <= first for end in previous.bounds[1::2])
     if max(after, before) > MOST_OFF_END:
-        where = "after the last" if after >= before else "before the first"
         yield _objection(
             Guard.ENDS,
             wanted,
-            f"The list {wanted} lost all of its {max(after, before)} {_spelt(previous.family)} "
-            f"blocks {where} that is left.",
-            f"Real lists lose {MOST_OFF_END} there at most; more is most likely a list cut short.",
+            _lost_end(wanted, previous.family, after=after, before=before),
+            tr(
+                "Real lists lose at most {most} there; more most likely means that it was cut "
+                "short.",
+                most=MOST_OFF_END,
+            ),
             Yields.IN_TIME,
         )
 
 
+def _lost_end(wanted: ListId, family: Family, *, after: int, before: int) -> str:
+    if after >= before:
+        return tr(
+            "The list {list} lost its last {count} {family} blocks.",
+            list=wanted,
+            count=after,
+            family=family.label,
+        )
+    return tr(
+        "The list {list} lost its first {count} {family} blocks.",
+        list=wanted,
+        count=before,
+        family=family.label,
+    )
+
+
 def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
-    """Whether the list gained more than such lists usually do, or than the country can have."""
+    """Object to a list that gained more than usual, or more than the country can have."""
     yield from _beyond(Guard.GROWTH, wanted, candidate)
     if wanted.kind is not ListKind.COUNTRY or not previous:
         return
@@ -158,10 +187,17 @@ def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterat
         yield _objection(
             Guard.GROWTH,
             wanted,
-            f"The list {wanted} gained {percent(share)} "
-            f"on its {addresses(previous.family, previous.size)} at once.",
-            f"Lists of its size usually gain {percent(usual.most_gained)} at most; "
-            "more may be another country's space, and no second mirror has confirmed it.",
+            tr(
+                "The list {list} gained {share} on its {addresses} at once.",
+                list=wanted,
+                share=percent(share),
+                addresses=address_count(previous.family, previous.size),
+            ),
+            tr(
+                "Lists of its size usually gain at most {limit}; more may be another country's "
+                "addresses, and no second mirror has confirmed it.",
+                limit=percent(usual.most_gained),
+            ),
             Yields.TO_WITNESS,
         )
 
@@ -169,7 +205,7 @@ def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterat
 def _monthly(
     wanted: ListId, candidate: PrefixSet, month_ago: Mapping[Family, int]
 ) -> Iterator[Objection]:
-    """Whether many small gains have made a large one."""
+    """Object to many small gains that together are a large one."""
     family = candidate.family
     before = month_ago.get(family, 0)
     if wanted.kind is not ListKind.COUNTRY or not before:
@@ -181,53 +217,59 @@ def _monthly(
         yield _objection(
             Guard.GROWTH,
             wanted,
-            f"The list {wanted} gained {percent(share)} "
-            f"on the {addresses(family, before)} that it had a month ago.",
-            f"Lists of its size usually gain {percent(limit)} in a month at most; "
-            "more may be another country's space, and no second mirror has confirmed it.",
+            tr(
+                "The list {list} gained {share} on the {addresses} that it had a month ago.",
+                list=wanted,
+                share=percent(share),
+                addresses=address_count(family, before),
+            ),
+            tr(
+                "Lists of its size usually gain at most {limit} in a month; more may be another "
+                "country's addresses, and no second mirror has confirmed it.",
+                limit=percent(limit),
+            ),
             Yields.TO_WITNESS,
         )
 
 
 def _beyond(guard: Guard, wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
-    """Whether a list is larger than the country could ever be."""
+    """Object to a list that is larger than the country can ever be."""
     if wanted.kind is not ListKind.COUNTRY:
         return
     family = candidate.family
     known = known_size(wanted.name, family) or 0
     most = size_class(family, known).most_of_known
     if most is None:
-        limit, told = max(MOST_TIMES_KNOWN * known, ALWAYS_FEW[family]), f"{MOST_TIMES_KNOWN} times"
-    else:
-        limit, told = int(most * known / 100), percent(most)
-    if candidate.size > limit:
-        yield _objection(
-            guard,
-            wanted,
-            _against_known(f"The list {wanted}", candidate, known),
-            f"It may have {told} of that at most, on any day.",
+        limit = max(MOST_TIMES_KNOWN * known, ALWAYS_FEW[family])
+        allows = tr(
+            "It may have at most {times} times as many, at any time.", times=MOST_TIMES_KNOWN
         )
+    else:
+        limit = int(most * known / 100)
+        allows = tr("It may have at most {limit} of that, at any time.", limit=percent(most))
+    if candidate.size > limit:
+        yield _objection(guard, wanted, _against_known(wanted, candidate, known), allows)
 
 
 def _empty(
     wanted: ListId, candidate: AddressSpace, previous: AddressSpace | None
 ) -> Iterator[Objection]:
-    """Whether a blocklist holds nothing from the first; one that lost all has shrunk."""
+    """Object to a first blocklist without prefixes; one that lost all of them has shrunk."""
     if wanted.kind is ListKind.BLOCKLIST and not candidate and previous is None:
         yield _objection(
             Guard.FIRST_RUN,
             wanted,
-            f"The first list {wanted} holds no prefix at all, only comments.",
-            "Such a list blocks nobody; is its URL right?",
+            tr("The first list {list} contains no prefix, only comments.", list=wanted),
+            tr("Such a list blocks nobody. Is its URL correct?"),
         )
 
 
 def _blocked(
     wanted: ListId, candidate: PrefixSet, previous: AddressSpace | None
 ) -> Iterator[Objection]:
-    """Whether a blocklist takes so much more away that it may well be a country.
+    """Object to a blocklist that blocks so much more that it may be a country.
 
-    Special-purpose space does not count, as no country has any.
+    Special-purpose addresses do not count, as no country has any.
     """
     family = candidate.family
     gained = (_gained(candidate, previous) - special_space()[family]).size
@@ -236,10 +278,17 @@ def _blocked(
         yield _objection(
             Guard.FIRST_RUN if previous is None else Guard.GROWTH,
             wanted,
-            f"The list {wanted} takes {addresses(family, gained)} more away from all countries, "
-            f"{percent(share)} of all there are.",
-            f"It may take {percent(BLOCKLIST_MOST_GAINED)} at once; "
-            "more may be whole countries, those that you allow among them.",
+            tr(
+                "The list {list} would block {addresses} more, {share} of all public addresses.",
+                list=wanted,
+                addresses=address_count(family, gained),
+                share=percent(share),
+            ),
+            tr(
+                "It may block {limit} more at once; a larger gain may be whole countries, also "
+                "those that you allow.",
+                limit=percent(BLOCKLIST_MOST_GAINED),
+            ),
         )
 
 
@@ -249,7 +298,7 @@ def _taken(
     previous: AddressSpace | None,
     countries: Mapping[ListId, AddressSpace],
 ) -> Iterator[Objection]:
-    """Whether a blocklist takes so much more of an allowed country that it may be all of it."""
+    """Object to a blocklist that blocks too much more of an allowed country."""
     if wanted.kind is not ListKind.BLOCKLIST:
         return
     family = candidate.family
@@ -263,14 +312,36 @@ def _taken(
     if most is None or shares[most] <= BLOCKLIST_MOST_OF_COUNTRY:
         return
     more = sum(share > BLOCKLIST_MOST_OF_COUNTRY for share in shares.values()) - 1
-    others = f", and too much of {more} more," if more else ""
+    taken = {
+        "list": wanted,
+        "share": percent(shares[most]),
+        "addresses": address_count(family, countries[most][family].size),
+        "country": most,
+    }
     yield _objection(
         Guard.FIRST_RUN if previous is None else Guard.GROWTH,
         wanted,
-        f"The list {wanted} takes {percent(shares[most])} of the "
-        f"{addresses(family, countries[most][family].size)} of {most}{others} away at once.",
-        f"It may take {percent(BLOCKLIST_MOST_OF_COUNTRY)} of a country that you allow; "
-        "more is most likely not meant.",
+        _taken_from(taken, more),
+        tr(
+            "It may block {limit} of an allowed country; more is most likely a mistake.",
+            limit=percent(BLOCKLIST_MOST_OF_COUNTRY),
+        ),
+    )
+
+
+def _taken_from(taken: Mapping[str, object], more: int) -> str:
+    """Return what a blocklist would block of a country, and of how many others too much."""
+    if not more:
+        return tr(
+            "The list {list} would block {share} of the {addresses} of {country} at once.", **taken
+        )
+    return trn(
+        more,
+        "The list {list} would block {share} of the {addresses} of {country}, and too much of "
+        "{number} other country, at once.",
+        "The list {list} would block {share} of the {addresses} of {country}, and too much of "
+        "{number} other countries, at once.",
+        **taken,
     )
 
 
@@ -290,21 +361,29 @@ def _first_run(wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
         yield _objection(
             Guard.FIRST_RUN,
             wanted,
-            _against_known(f"The first list {wanted}", candidate, known),
-            f"A first list must have at least {percent(least)} of that.",
+            _against_known(wanted, candidate, known),
+            tr(
+                "The first version of a list must have at least {limit} of that.",
+                limit=percent(least),
+            ),
         )
 
 
-def _against_known(subject: str, candidate: PrefixSet, known: int) -> str:
-    has, about = (addresses(candidate.family, size) for size in (candidate.size, known))
-    return f"{subject} has {has}, but the country has about {about} ({TABLE_SOURCE}, {TABLE_DATE})."
+def _against_known(wanted: ListId, candidate: PrefixSet, known: int) -> str:
+    return tr(
+        "The list {list} has {found}, but the country has about {known} ({source}).",
+        list=wanted,
+        found=address_count(candidate.family, candidate.size),
+        known=address_count(candidate.family, known),
+        source=sizes_are_of(),
+    )
 
 
 def _broad(wanted: ListId, candidate: PrefixSet, written: int | None) -> Iterator[Objection]:
-    """A prefix is too broad if it is so as written and as it lies in the merged addresses.
+    """Object to a prefix that is too broad, both as written and in the merged addresses.
 
-    Special-purpose space does not count: another guard speaks of it in a country's list, and
-    blocklists of bogons hold it on purpose, in prefixes as broad as ``224.0.0.0/3``.
+    Special-purpose addresses do not count: another guard objects to them in a country's list, and
+    blocklists of bogons have them on purpose, in prefixes as broad as ``224.0.0.0/3``.
     """
     family = candidate.family
     lengths = (candidate - special_space()[family]).split()[1]
@@ -315,25 +394,30 @@ def _broad(wanted: ListId, candidate: PrefixSet, written: int | None) -> Iterato
         yield _objection(
             Guard.BROAD,
             wanted,
-            f"The list {wanted} holds an {_spelt(family)} prefix as broad as a /{length}.",
-            f"No registry delegates more than a /{limit} at once.",
+            tr(
+                "The list {list} has an {family} prefix as large as a /{length}.",
+                list=wanted,
+                family=family.label,
+                length=length,
+            ),
+            tr("No registry delegates more than a /{limit} at once.", limit=limit),
         )
 
 
-def _spelt(family: Family) -> str:
-    return "IPv4" if family is Family.IPV4 else "IPv6"
-
-
 def _special_purpose(wanted: ListId, candidate: AddressSpace) -> Iterator[Objection]:
-    """Blocklists may: the operator's own networks are let in before any blocklist is asked."""
+    """Object to special-purpose addresses in a country's list; blocklists may have them."""
     found = special_in(candidate) if wanted.kind is ListKind.COUNTRY else ()
     if found:
-        named = ", ".join(str(block) for block in found[:_NAMED])
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         yield _objection(
             Guard.SPECIAL_PURPOSE,
             wanted,
-            f"The list {wanted} holds addresses of {named}{more}.",
-            "A country's list may hold none of IANA's special-purpose addresses; "
-            "networks of your own belong into [local].",
+            tr(
+                "The list {list} has addresses of {blocks}.",
+                list=wanted,
+                blocks=listed([str(block) for block in found], _NAMED),
+            ),
+            tr(
+                "A country's list may not have IANA special-purpose addresses; write your own "
+                "networks into [local]."
+            ),
         )

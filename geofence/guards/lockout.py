@@ -1,4 +1,4 @@
-"""Would the plan shut out whoever applies it, or those who are talking now?"""
+"""The guards of plans that would block the operator's SSH session or most current peers."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from geofence.flows.impact import by_source, impact
 from geofence.guards.objection import Guard, Objection
 from geofence.model.prefixes import AddressSpace, Family, Prefix, address_text
 from geofence.model.ruleset import Action, Ruleset
+from geofence.spelling import listed
+from geofence.translation import tr
 from geofence.verdict import Packet, decide
 
 FEWEST_DENIED = 3
-"""Networks below which "most of them" says little."""
+"""Fewer blocked networks than these are no objection: of so few, a share says little."""
 MOST_DENIED = 50.0
-"""Percent of the networks with live sources that a plan may deny."""
+"""Percent of the networks with current peers that a plan may block."""
 _NETWORK = {Family.IPV4: 24, Family.IPV6: 48}
-"""Length of the prefix that one party has; so whoever has many addresses has one vote."""
+"""Length of the prefix that one party has, so that one with many addresses counts once."""
 _NAMED = 5
-"""Sources that one sentence names."""
+"""Sources that a sentence lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class SshSession:
-    """The SSH session that geofence was started from."""
+    """The SSH session from which geofence was started."""
 
     family: Family
     source: int
@@ -33,13 +35,13 @@ class SshSession:
     port: int
     """The server's port."""
     interface: str = ""
-    """By which the client is reached; empty where that is not known."""
+    """The interface through which the client is reached; empty if it is not known."""
 
     @classmethod
     def parse(cls, connection: str) -> SshSession | None:
-        """From ``SSH_CONNECTION``, "client port server port" (sshd's manual page, ssh(1)).
+        """Read ``SSH_CONNECTION``, "client port server port" (sshd's manual page, ssh(1)).
 
-        None for what names no addresses: sshd writes ``UNKNOWN`` where it has no peer.
+        None without addresses: sshd writes ``UNKNOWN`` if it has no peer.
         """
         words = connection.split()
         try:
@@ -58,7 +60,7 @@ class SshSession:
 
     @property
     def opening(self) -> Packet:
-        """The packet that would open the session anew."""
+        """The packet that would open the session again."""
         return Packet(self.family, "tcp", self.source, self.port, interface=self.interface)
 
 
@@ -71,18 +73,18 @@ def check_lockout(  # noqa: PLR0913 - what a plan is held against
     *,
     unfenced: Collection[Family] = (),
 ) -> tuple[Objection, ...]:
-    """What speaks against a plan for the sake of those whom it would deny.
+    """Return the objections to a plan because of the peers that it would block.
 
-    Who could not get in before is no reason to object: the plan does not change it.
+    Peers that are blocked already are no reason to object: the plan does not change that.
 
     Args:
-        before: what the kernel holds now; None for no fence.
-        after: what it would hold.
-        ssh: the session that geofence was started from, if any.
+        before: the ruleset in the kernel; None for no fence.
+        after: the planned one.
+        ssh: the session from which geofence was started, if any.
         flows: as the kernel knows them.
-        blocked: whom blocklists deny.
-        unfenced: families of which everybody gets in now, whatever ``before`` says: it may be the
-            ruleset of a fence that is down.
+        blocked: addresses in blocklists.
+        unfenced: families of which all addresses are allowed now, whatever ``before`` says: it may
+            be the ruleset of a fence that is down.
     """
     open_now = ssh is not None and ssh.family in unfenced
     return (
@@ -98,16 +100,36 @@ def _ssh(before: Ruleset | None, after: Ruleset, ssh: SshSession | None) -> Iter
     yield Objection(
         Guard.SSH,
         f"SSH from {ssh}",
-        f"The plan would deny {ssh}, from where this SSH session comes, on port {ssh.port}/tcp"
-        f"{f' (service {service.name})' if service else ''}.",
-        "Nothing may be applied that shuts out whoever applies it.",
+        _blocked_session(ssh, service.name if service else ""),
+        tr("A plan may not block the operator who applies it."),
         str(Guard.SSH),
-        f"Let {ssh} in by an exception or [local], or leave port {ssh.port}/tcp unfenced",
+        tr(
+            "Allow {address} with an exception or [local], or remove port {port}/tcp from the "
+            "services.",
+            address=ssh,
+            port=ssh.port,
+        ),
+    )
+
+
+def _blocked_session(ssh: SshSession, service: str) -> str:
+    if not service:
+        return tr(
+            "The plan would block your SSH session from {address} on port {port}/tcp.",
+            address=ssh,
+            port=ssh.port,
+        )
+    return tr(
+        "The plan would block your SSH session from {address} on port {port}/tcp (service "
+        "{service}).",
+        address=ssh,
+        port=ssh.port,
+        service=service,
     )
 
 
 def _placed(ssh: SshSession | None, flows: Sequence[Flow]) -> SshSession | None:
-    """The session with its interface, as its flow tells it."""
+    """Return the session with its interface, if its flow is known."""
     if ssh is None:
         return None
     ends = (ssh.family, "tcp", ssh.source, ssh.port)
@@ -122,7 +144,7 @@ def _admits(ruleset: Ruleset | None, ssh: SshSession) -> bool:
 def _live_sources(
     before: Ruleset | None, after: Ruleset, flows: Sequence[Flow], blocked: AddressSpace
 ) -> Iterator[Objection]:
-    """Whom a blocklist holds is denied on purpose, and has no vote."""
+    """Object if most peers would be blocked; those in blocklists are blocked on purpose."""
     voting = [flow for flow in flows if flow.source not in blocked[flow.family]]
     found = impact(before, after, voting)
     denied = by_source(found.denied_live)
@@ -130,22 +152,30 @@ def _live_sources(
     talking = {_network(*source) for source in found.sources}
     if len(parties) < FEWEST_DENIED or 100 * len(parties) <= MOST_DENIED * len(talking):
         return
-    named = ", ".join(str(source) for source in denied[:_NAMED])
-    more = f" and {len(denied) - _NAMED} more" if len(denied) > _NAMED else ""
     yield Objection(
         Guard.LIVE_SOURCES,
         "live flows",
-        f"The plan would deny {len(denied)} of the {found.talking} sources that now talk to the "
-        f"fenced ports ({len(parties)} of {len(talking)} networks): {named}{more}.",
-        f"It may deny {MOST_DENIED:.0f} % of the networks; more is most likely a country or an "
-        "exception that is missing, unless they are attackers.",
+        tr(
+            "The plan would block {blocked} of the {peers} addresses that now have connections to "
+            "the fenced ports ({networks} of {all_networks} networks): {addresses}.",
+            blocked=len(denied),
+            peers=found.talking,
+            networks=len(parties),
+            all_networks=len(talking),
+            addresses=listed([str(source) for source in denied], _NAMED),
+        ),
+        tr(
+            "It may block {most} of the networks; unless they are attackers, a country or an "
+            "exception is most likely missing.",
+            most=f"{MOST_DENIED:.0f} %",
+        ),
         str(Guard.LIVE_SOURCES),
-        "Ask 'geofence why ADDRESS' and add what is missing",
+        tr("Run 'geofence why ADDRESS' and add what is missing."),
     )
 
 
 def networks(flows: Iterable[Flow]) -> AddressSpace:
-    """The networks of the sources of flows, each of one party."""
+    """Return the networks of the sources of flows, each of one party."""
     found = {_network(flow.family, flow.source) for flow in flows}
     return AddressSpace.of(
         Prefix(family, number << (family.bits - _NETWORK[family]), _NETWORK[family])

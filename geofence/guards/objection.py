@@ -1,4 +1,4 @@
-"""What a guard says, and how an operator overrides it by name."""
+"""Objections of guards, and their overrides."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from geofence.errors import UsageError
-from geofence.policy.mistakes import nearest
+from geofence.spelling import nearest, quoted
+from geofence.translation import join, tr
 
 
 class Guard(StrEnum):
-    """The guards, by the name that their override starts with."""
+    """The guards, by the name with which their override begins."""
 
     SHRINK = "shrink"
-    """A list lost more of its addresses than lists really do."""
+    """A list lost more of its addresses than real lists do."""
     GROWTH = "growth"
-    """A list gained more addresses than lists really do."""
+    """A list gained more addresses than real lists do."""
     FIRST_RUN = "first-run"
-    """A country's first list is not about as large as it is, or a blocklist's takes too much."""
+    """A country's first list does not have about its known size, or a blocklist's is too large."""
     ENDS = "ends"
     """A list lost one of its ends, as one that was cut short does."""
     BROAD = "broad"
     """A prefix is broader than any that a registry delegates."""
     SPECIAL_PURPOSE = "special-purpose"
-    """A public list holds private, loopback or other addresses that no country has."""
+    """A public list contains private, loopback or other addresses that no country has."""
     SSH = "ssh"
-    """The plan would deny the SSH session it is applied from."""
+    """The plan would block the SSH session from which it is applied."""
     LIVE_SOURCES = "live-sources"
-    """The plan would deny most of those who now talk to the fenced ports."""
+    """The plan would block most of the current peers of the fenced ports."""
     FOREIGN = "foreign"
-    """The kernel holds what another program made under geofence's names."""
+    """The kernel has objects with geofence's names that another program made."""
     OPEN = "open"
-    """The rules would let in nearly everybody."""
+    """The rules would allow nearly everybody."""
     SHUT_OUT = "shut-out"
-    """The rules would let in nobody but exceptions and local networks."""
+    """The rules would allow nobody but exceptions and local networks."""
 
     @property
     def of_a_list(self) -> bool:
@@ -44,7 +45,7 @@ class Guard(StrEnum):
 
 
 class Yields(StrEnum):
-    """What overrides an objection without a person."""
+    """What ends an objection without an override by a person."""
 
     NEVER = "never"
     TO_WITNESS = "witness"
@@ -55,57 +56,53 @@ class Yields(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """One guard's reason not to go on."""
+    """A guard's reason to refuse."""
 
     guard: Guard
     subject: str
     """What it is about: ``country JP``."""
     saw: str
-    """One sentence."""
+    """One sentence: what the guard found."""
     allows: str
     """One sentence: the limit, and where it comes from."""
     accept: str
     """The token that overrides it: ``shrink=JP``."""
     remedy: str = ""
-    """What else would help, as the start of a sentence; empty for nothing else."""
+    """One sentence: what else would help; empty for nothing else."""
     yields: Yields = Yields.NEVER
-    """To what it gives way without an override."""
+    """What ends it without an override."""
 
     @property
     def proceed(self) -> str:
-        """One sentence: how to go on all the same."""
-        override = f"--accept {self.accept}"
-        return (
-            f"{self.remedy}, or pass {override}."
-            if self.remedy
-            else f"If that is right, pass {override}."
-        )
+        """One or two sentences: how to continue nevertheless."""
+        override = tr("If this is intended, add '--accept {override}'.", override=self.accept)
+        return join(" ", (self.remedy, override)) if self.remedy else override
 
     def __str__(self) -> str:
-        return f"{self.saw} {self.allows} {self.proceed}"
+        return join(" ", (self.saw, self.allows, self.proceed))
 
 
-def accepted(
+def remaining(
     objections: Iterable[Objection],
     accept: Collection[str],
     *,
     names: Collection[str] | None = None,
 ) -> tuple[Objection, ...]:
-    """The objections that no override covers.
+    """Return the objections that no override covers.
 
-    An override that has nothing to cover today is no mistake: a refusal may have gone by itself.
+    An override without an objection is not a mistake: a refusal may have ended by itself.
 
     Args:
-        objections: what the guards said.
+        objections: those of the guards.
         accept: the operator's overrides; case does not count.
-        names: names of the lists there are; None where they are not known.
+        names: names of all lists; None if they are not known.
 
     Raises:
-        UsageError: an override names no guard, or no list.
+        UsageError: an override has an unknown guard or an unknown list.
     """
     known = tuple(objections)
-    spelt = {_checked(token, known, names).casefold() for token in accept}
-    return tuple(one for one in known if one.accept.casefold() not in spelt)
+    overridden = {_checked(token, known, names).casefold() for token in accept}
+    return tuple(one for one in known if one.accept.casefold() not in overridden)
 
 
 def _checked(token: str, objections: tuple[Objection, ...], names: Collection[str] | None) -> str:
@@ -113,9 +110,11 @@ def _checked(token: str, objections: tuple[Objection, ...], names: Collection[st
     takes_list = {str(one).casefold(): one.of_a_list for one in Guard}
     in_force = [one.accept for one in objections]
     if takes_list.get(guard.casefold()) is not bool(equals and name):
-        raise _unknown(token, "override", [*in_force, *_forms()])
+        unknown = tr("Unknown override {override}.", override=quoted(token))
+        raise _unknown(unknown, token, [*in_force, *_forms()])
     if name and names is not None and name.casefold() not in {one.casefold() for one in names}:
-        raise _unknown(token, "list", [*in_force, *(f"{guard}={one}" for one in names)])
+        unknown = tr("Unknown list in the override {override}.", override=quoted(token))
+        raise _unknown(unknown, token, [*in_force, *(f"{guard}={one}" for one in names)])
     return token.strip()
 
 
@@ -123,10 +122,11 @@ def _forms() -> list[str]:
     return [f"{guard}=LIST" if guard.of_a_list else str(guard) for guard in Guard]
 
 
-def _unknown(token: str, what: str, candidates: Iterable[str]) -> UsageError:
+def _unknown(unknown: str, token: str, candidates: Iterable[str]) -> UsageError:
     guess = nearest(token, candidates)
-    meant = f" Did you mean {guess[0]}?" if guess else ""
-    return UsageError(
-        f"--accept {token} names no {what} that there is.{meant} Overrides are "
-        f"{', '.join(_forms())}, where LIST is a country's code or a blocklist's name."
+    meant = (tr("Did you mean {guess}?", guess=guess[0]),) if guess else ()
+    valid = tr(
+        "Valid: {overrides}, where LIST is a country code or the name of a blocklist.",
+        overrides=", ".join(_forms()),
     )
+    return UsageError(join(" ", (unknown, *meant, valid)))

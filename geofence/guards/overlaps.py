@@ -1,6 +1,6 @@
-"""Addresses that several countries' lists claim: worth a note, never a reason to refuse.
+"""Addresses in the lists of several countries: worth a note, never a reason to refuse.
 
-Registries now and then delegate one address to two countries for a day, while it moves.
+Registries sometimes delegate an address to two countries for a day, while it moves.
 """
 
 from __future__ import annotations
@@ -9,30 +9,37 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from geofence.guards.wording import addresses
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
+from geofence.translation import join, tr
+from geofence.wording import address_count
 
 _Claim = tuple[int, int, ListId]
-"""A half-open interval and whose it is."""
+"""A half-open interval and the list that has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What exactly these countries, and no others, claim."""
+    """The addresses that exactly these countries have."""
 
     lists: tuple[ListId, ...]
     """In the order of their names."""
     space: AddressSpace
 
     def __str__(self) -> str:
-        names = " and ".join(str(one) for one in self.lists)
         parts = [_part(self.space[family]) for family in Family if self.space[family]]
-        return f"{names} claim the same {' and '.join(parts)}"
+        return tr(
+            "The lists {lists} overlap: {addresses}",
+            lists=", ".join(map(str, self.lists)),
+            addresses=join(", ", parts),
+        )
 
 
 def _part(shared: PrefixSet) -> str:
-    return f"{addresses(shared.family, shared.size)} ({_first_prefix(shared)}{_rest(shared)})"
+    count = address_count(shared.family, shared.size)
+    return tr(
+        "{count} ({prefixes})", count=count, prefixes=f"{_first_prefix(shared)}{_rest(shared)}"
+    )
 
 
 def _first_prefix(shared: PrefixSet) -> Prefix:
@@ -44,7 +51,7 @@ def _rest(shared: PrefixSet) -> str:
 
 
 def overlaps(lists: Mapping[ListId, AddressSpace]) -> tuple[Overlap, ...]:
-    """Addresses that more than one country list holds, by the countries that claim them."""
+    """Return the addresses that are in more than one country list, by these lists."""
     shared = {family: _shared(_claims(lists, family)) for family in Family}
     claimants = sorted({names for found in shared.values() for names in found})
     return tuple(
@@ -72,7 +79,7 @@ def _as_set(family: Family, pieces: list[tuple[int, int]]) -> PrefixSet:
 
 
 def _shared(claims: list[_Claim]) -> dict[tuple[ListId, ...], list[tuple[int, int]]]:
-    """Intervals by the lists that claim them, for all that have more than one."""
+    """Return the intervals that are in more than one list, by these lists."""
     found: dict[tuple[ListId, ...], list[tuple[int, int]]] = {}
     for cluster in _clusters(claims):
         for names, piece in _pieces(cluster):
@@ -81,7 +88,7 @@ def _shared(claims: list[_Claim]) -> dict[tuple[ListId, ...], list[tuple[int, in
 
 
 def _clusters(claims: Iterable[_Claim]) -> list[list[_Claim]]:
-    """Runs of claims that hang together by overlaps; claims that stand alone are left out."""
+    """Return runs of overlapping claims; claims that overlap no other are left out."""
     runs: list[list[_Claim]] = []
     reach = -1
     last: _Claim | None = None
@@ -96,7 +103,7 @@ def _clusters(claims: Iterable[_Claim]) -> list[list[_Claim]]:
 
 
 def _pieces(cluster: list[_Claim]) -> Iterable[tuple[tuple[ListId, ...], tuple[int, int]]]:
-    """The cluster cut at every end of a claim, with who claims each piece."""
+    """Yield the cluster cut at every end of a claim, with the lists that have each piece."""
     cuts = sorted({end for first, past, _ in cluster for end in (first, past)})
     for first, past in pairwise(cuts):
         names = tuple(sorted({one for low, high, one in cluster if low <= first and past <= high}))

@@ -1,4 +1,4 @@
-"""Would the rules themselves open the fence to nearly everybody, or shut everybody out? Pure."""
+"""The guards of rules that would allow nearly everybody, or nobody. Pure."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from collections.abc import Iterator
 
 from geofence.guards.objection import Guard, Objection
 from geofence.guards.special_prefixes import special_space
-from geofence.guards.wording import addresses
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 from geofence.routing.local_networks import BROADEST
+from geofence.translation import tr
+from geofence.wording import address_count
 
 MOST_EXCEPTED = {Family.IPV4: 1 << 24, Family.IPV6: 1 << (128 - 20)}
-"""Public addresses that exceptions may newly allow: a /8, or an IPv6 /20, as nobody but a registry
-has."""
+"""Public addresses that exceptions may newly allow: a /8, or an IPv6 /20, which only registries
+have."""
 
 
 def check_rules(before: Ruleset | None, after: Ruleset) -> tuple[Objection, ...]:
-    """What speaks against a ruleset, whatever the lists hold.
+    """Return the objections to a ruleset, whatever its lists contain.
 
-    What was so before is meant so.
+    What was so before is intended.
 
     Args:
-        before: what the kernel holds now; None for no fence.
-        after: what it would hold.
+        before: the ruleset in the kernel; None for no fence.
+        after: the planned one.
     """
     return (*_open(before, after), *_shut_out(before, after))
 
@@ -33,15 +34,7 @@ def _open(before: Ruleset | None, after: Ruleset) -> Iterator[Objection]:
         for family in Family:
             gained = _excepted(after, service, family) - _excepted(before, service, family)
             if gained.size > MOST_EXCEPTED[family]:
-                yield _objection(
-                    Guard.OPEN,
-                    service,
-                    f"Exceptions would newly allow {addresses(family, gained.size)} to reach the "
-                    f"service {service.name}.",
-                    f"They may allow {addresses(family, MOST_EXCEPTED[family])} at once; "
-                    "more opens the fence to nearly everybody.",
-                    "Write the prefixes of those who are meant",
-                )
+                yield _too_many_excepted(service, gained)
                 return
     for network in after.local:
         known = before.local if before else ()
@@ -49,16 +42,34 @@ def _open(before: Ruleset | None, after: Ruleset) -> Iterator[Objection]:
             yield Objection(
                 Guard.OPEN,
                 str(network),
-                f"The local network {network} would be trusted.",
-                "No private network is as broad; that opens the fence to nearly everybody.",
+                tr("The local network {network} would be trusted.", network=network),
+                tr("No private network is so large; this would allow nearly everybody."),
                 str(Guard.OPEN),
-                "Write the networks that are meant",
+                tr("Write the networks that you mean."),
             )
             return
 
 
+def _too_many_excepted(service: FencedService, gained: PrefixSet) -> Objection:
+    family = gained.family
+    return _objection(
+        Guard.OPEN,
+        service,
+        tr(
+            "Exceptions would newly allow {addresses} to reach the service {service}.",
+            addresses=address_count(family, gained.size),
+            service=service.name,
+        ),
+        tr(
+            "They may add {addresses} at once; more would allow nearly everybody.",
+            addresses=address_count(family, MOST_EXCEPTED[family]),
+        ),
+        tr("Write the prefixes that you mean."),
+    )
+
+
 def _excepted(ruleset: Ruleset | None, service: FencedService, family: Family) -> PrefixSet:
-    """Public addresses that exceptions allow to reach a service."""
+    """Return the public addresses that exceptions allow to reach a service."""
     key = SetKey(Role.EXCEPTION, service.name, family)
     held = ruleset.sets.get(key) if ruleset else None
     return held - special_space()[family] if held else PrefixSet(family)
@@ -71,17 +82,17 @@ def _shut_out(before: Ruleset | None, after: Ruleset) -> Iterator[Objection]:
         yield _objection(
             Guard.SHUT_OUT,
             service,
-            f"No country would be allowed to reach the service {service.name}.",
-            "Only exceptions and local networks would.",
-            "Name countries in [allow]",
+            tr("No country would be allowed to reach the service {service}.", service=service.name),
+            tr("Only exceptions and local networks would be allowed."),
+            tr("Add countries to [allow]."),
         )
         return
 
 
 def _allowed(ruleset: Ruleset, service: FencedService) -> bool:
     """Whether a ruleset allows countries to reach the service of that name, fenced or not."""
-    former = next((each for each in ruleset.services if each.name == service.name), None)
-    return former is None or _allows(ruleset, former)
+    previous = next((each for each in ruleset.services if each.name == service.name), None)
+    return previous is None or _allows(ruleset, previous)
 
 
 def _allows(ruleset: Ruleset, service: FencedService) -> bool:

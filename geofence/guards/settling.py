@@ -1,6 +1,7 @@
-"""Whether an objection to a list gives way without a person: to a return, a witness, or time. Pure.
+"""The end of refusals without a person: by a return, a witness or time. Pure.
 
-A refusal that never ends keeps a wrong list in force for years (see ``limits``).
+A refusal that never ends keeps a wrong list in force for years (see ``limits``). A witness is a
+second mirror, or another country's list, that confirms a change.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from geofence.guards.objection import Objection, Yields
 from geofence.model.prefixes import AddressSpace, Family
 
 _MOST_DIFFERENT = 0.05
-"""Share of what a list gained and lost that a witness may see otherwise: mirrors are not renewed
-at the same moment."""
+"""Share of what a list gained and lost that a witness may not confirm: mirrors are not updated at
+the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A list that guards refuse, run after run."""
+    """A list that guards have refused since some time."""
 
     sha256: str
     """Fingerprint of the addresses that were refused last."""
@@ -31,22 +32,22 @@ class Refusal:
     """When these addresses were first refused, UTC."""
 
     def again(self, sha256: str, now: datetime) -> Refusal:
-        """Return what is known after another refusal."""
+        """Return the state after another refusal."""
         same = self.same_since if sha256 == self.sha256 else now
         return Refusal(sha256, self.since, same)
 
     @classmethod
     def first(cls, sha256: str, now: datetime) -> Refusal:
-        """Return what is known after a first refusal."""
+        """Return the state after a first refusal."""
         return cls(sha256, now, now)
 
 
 class Way(StrEnum):
-    """What becomes of a list to which guards object."""
+    """How to treat a list to which guards object."""
 
     REFUSED = "refused"
     RETURNED = "returned"
-    """It passes: it is a version that was in force lately."""
+    """It passes: it is a version that was in force recently."""
     ASK = "ask"
     """It passes if a witness confirms what changed."""
 
@@ -57,12 +58,12 @@ def way(
     refusal: Refusal | None,
     now: datetime,
 ) -> Way:
-    """Decide what becomes of a list.
+    """Decide how to treat a list.
 
     Args:
         objections: those that no override covers, at least one.
         was_in_force: when the same addresses were last in force, UTC; None for never.
-        refusal: what is known after this run's refusal; None if nothing can be written down.
+        refusal: the state after this run's refusal; None if nothing can be recorded.
         now: the time, UTC.
     """
     yielding = {objection.yields for objection in objections}
@@ -75,7 +76,7 @@ def way(
 
 
 def agrees(witness: AddressSpace, before: AddressSpace, after: AddressSpace) -> bool:
-    """Whether a second mirror's version has gained and lost what the first mirror's has."""
+    """Whether a second mirror's version gained and lost what the first mirror's did."""
     return all(
         _mostly((after[f] - before[f]).size, ((after[f] - before[f]) & witness[f]).size)
         and _mostly((before[f] - after[f]).size, ((before[f] - after[f]) - witness[f]).size)
@@ -84,7 +85,7 @@ def agrees(witness: AddressSpace, before: AddressSpace, after: AddressSpace) -> 
 
 
 def moved(before: AddressSpace, after: AddressSpace, others: Collection[AddressSpace]) -> bool:
-    """Whether other countries' lists hold what a list lost, and it gained nothing."""
+    """Whether other countries' lists have what a list lost, and it gained nothing."""
     elsewhere = AddressSpace.union(others)
     return not (after - before) and all(
         _mostly((before[f] - after[f]).size, ((before[f] - after[f]) & elsewhere[f]).size)

@@ -1,11 +1,11 @@
-"""Addresses that no country, and no public list that lets people in, can hold.
+"""Special-purpose addresses, which no country and no public list of allowed addresses has.
 
 Sources: IANA's IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890) as of 2026-01, without
 those few blocks that are globally reachable and therefore delegated like any other; RFC 5771 for
 IPv4 multicast; IANA's IPv6 Address Space registry, by which all global unicast is in ``2000::/3``.
 
-netaddr knows most of these, but only as questions about one address (``is_reserved()``), and not
-their names; here they are needed as sets.
+netaddr knows most of these, but only as predicates of one address (``is_reserved()``) and without
+their names; sets are needed here.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ ff00::/8 multicast
 
 
 class SpecialPurpose(NamedTuple):
-    """One block that is not for the public."""
+    """A block that is not for public use."""
 
     prefix: Prefix
     name: str
@@ -68,7 +68,7 @@ class SpecialPurpose(NamedTuple):
 
 @cache
 def special_blocks() -> tuple[SpecialPurpose, ...]:
-    """All of them, the more telling names first."""
+    """Return all blocks, those with the more specific names first."""
     return tuple(_block(*line.split(" ", 1)) for line in _TABLE.splitlines())
 
 
@@ -81,25 +81,25 @@ def _block(text: str, name: str) -> SpecialPurpose:
 
 @cache
 def special_space() -> AddressSpace:
-    """Their union."""
+    """Return the union of all blocks."""
     return AddressSpace.of(block.prefix for block in special_blocks())
 
 
 @cache
 def public_addresses(family: Family) -> int:
-    """How many addresses are in no such block."""
+    """Return the number of addresses outside these blocks."""
     return (1 << family.bits) - special_space()[family].size
 
 
 def special_in(space: AddressSpace) -> tuple[SpecialPurpose, ...]:
-    """The blocks that share an address with the space."""
+    """Return the blocks that share an address with the space."""
     return tuple(
         block for block in special_blocks() if _meets(space[block.prefix.family], block.prefix)
     )
 
 
 def _meets(addresses: PrefixSet, prefix: Prefix) -> bool:
-    """Whether some address is in both: one bisection, however long the list."""
+    """Whether an address is in both, by one bisection, however long the list."""
     bounds = addresses.bounds
     at = bisect_right(bounds, prefix.network)
     return bool(at & 1) or (at < len(bounds) and bounds[at] < prefix.past)

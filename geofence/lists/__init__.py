@@ -1,1 +1,1 @@
-"""Bodies of lists, as publishers write them, to address space: pure functions on bytes."""
+"""Parsers of the formats in which publishers write lists: pure functions on bytes."""

@@ -1,4 +1,4 @@
-"""ipverse's aggregated JSON: one country, both families.
+"""The format ``json``: ipverse's aggregated JSON of one country, both families.
 
 Two generations of keys are in use. Since 2026-01-03::
 
@@ -14,33 +14,39 @@ from typing import cast
 
 from geofence.errors import ListError
 from geofence.lists.entries import bulk_prefixes, careful_prefix, shown
+from geofence.lists.format import Format
 from geofence.lists.parsed import ParsedList, Ranges, parsed_list
-from geofence.lists.sniff import refuse_markup
+from geofence.lists.sniff import looks_like_json, refuse_markup
+from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import Family
+from geofence.spelling import quoted
+from geofence.translation import tr
 
 _CODE_KEYS = ("countryCode", "country-code")
 _PREFIXES_KEYS = ("prefixes", "subnets")
 
 
 def parse_country_json(body: bytes, code: str) -> ParsedList:
-    """The prefixes of one country.
+    """Return the prefixes of one country.
 
     Args:
         body: the JSON as received.
         code: the upper-case ISO 3166-1 alpha-2 code of the country that was asked for.
 
     Raises:
-        ListError: the body is not such a JSON, says it is another country, holds an entry that is
-            no canonical prefix of its family, or holds no prefix at all.
+        ListError: the body is not such a JSON, is that of another country, contains an entry that
+            is not a canonical prefix of its family, or contains no prefix.
     """
     document = _object(body)
     _require_country(document, code)
     key, families = _first_of(document, _PREFIXES_KEYS)
     if not isinstance(families, dict):
-        raise ListError(f"The list is not what was expected: '{key}' is not an object.")
+        raise ListError(
+            tr("The list has an unexpected shape: {key} is not an object.", key=quoted(key))
+        )
     ipv4, ipv6 = (_ranges(families.get(family.value), family, key) for family in Family)
     if not (ipv4.sizes or ipv6.sizes):
-        raise ListError("The list holds no prefix at all.")
+        raise ListError(tr("The list contains no prefix."))
     return parsed_list(ipv4, ipv6)
 
 
@@ -50,41 +56,57 @@ def _object(body: bytes) -> dict[str, object]:
         document: object = json.loads(body)
     except json.JSONDecodeError as error:
         raise ListError(
-            f"The list is not JSON, or was cut short: {error.msg} at line {error.lineno}."
+            tr(
+                "The list is not JSON, or was cut short: {problem} at line {line}.",
+                problem=error.msg,
+                line=error.lineno,
+            )
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise ListError(f"The list is not JSON that can be read ({_short(error)}).") from error
+    except RecursionError as error:
+        raise ListError(tr("The list is JSON that is nested too deeply.")) from error
+    except ValueError as error:
+        raise ListError(tr("The list is not readable JSON: it has invalid characters.")) from error
     if not isinstance(document, dict):
-        raise ListError("The list is JSON, but not an object that names a country.")
+        raise ListError(tr("The list is JSON, but not an object with a country."))
     return cast("dict[str, object]", document)
-
-
-def _short(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else "wrong characters"
 
 
 def _first_of(document: dict[str, object], keys: tuple[str, ...]) -> tuple[str, object]:
     for key in keys:
         if key in document:
             return key, document[key]
-    raise ListError(f"The list is JSON without '{keys[0]}' (or, as formerly, '{keys[1]}').")
+    raise ListError(
+        tr(
+            "The list is JSON without the key {key} (or {old_key}, its old name).",
+            key=quoted(keys[0]),
+            old_key=quoted(keys[1]),
+        )
+    )
 
 
 def _require_country(document: dict[str, object], code: str) -> None:
     _, said = _first_of(document, _CODE_KEYS)
     if said != code:
-        raise ListError(f"The list says it is {shown(said).strip(chr(39))}, not {code}.")
+        raise ListError(
+            tr(
+                "The list is that of {found}, not of {wanted}.",
+                found=shown(said).strip('"'),
+                wanted=code,
+            )
+        )
 
 
 def _ranges(entries: object, family: Family, key: str) -> Ranges:
-    """The prefixes of one family.
+    """Return the prefixes of one family.
 
     Raises:
-        ListError: names the first entry that is wrong.
+        ListError: an entry is wrong; the first one is named.
     """
     where = f"{key}.{family}"
     if not isinstance(entries, list):
-        raise ListError(f"The list is not what was expected: '{where}' is not an array.")
+        raise ListError(
+            tr("The list has an unexpected shape: {key} is not an array.", key=quoted(where))
+        )
     ranges = bulk_prefixes(family, entries, canonical=True)
     return ranges if ranges is not None else _careful(entries, family, where)
 
@@ -93,10 +115,36 @@ def _careful(entries: list[object], family: Family, where: str) -> Ranges:
     ranges = Ranges(family)
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, str):
-            raise ListError(f"Entry {number} of '{where}' is not a text: {shown(entry)}.")
+            raise ListError(
+                tr(
+                    "Entry {number} of {key} is not a string: {entry}.",
+                    number=number,
+                    key=quoted(where),
+                    entry=shown(entry),
+                )
+            )
         try:
             first, past = careful_prefix(family, entry, canonical=True)
         except ValueError as error:
-            raise ListError(f"Entry {number} of '{where}', {shown(entry)}, {error}.") from error
+            raise ListError(
+                tr(
+                    "Entry {number} of {key}: {problem}.",
+                    number=number,
+                    key=quoted(where),
+                    problem=error,
+                )
+            ) from error
         ranges.append(first, past)
     return ranges
+
+
+def _parse(wanted: ListId, family: Family | None, body: bytes) -> ParsedList:
+    """Parse the JSON of a country; see ``Format.parse``."""
+    if family is not None:
+        raise ListError(
+            tr("The list is JSON, which has both families; remove {family} from its URL.")
+        )
+    return parse_country_json(body, wanted.name)
+
+
+FORMAT = Format("json", frozenset({ListKind.COUNTRY}), False, looks_like_json, _parse)

@@ -1,8 +1,8 @@
-"""Texts of prefixes, addresses and ranges to integers: in bulk, and one by one for the message.
+"""Parsing of prefixes, addresses and ranges: in bulk, and one by one for messages.
 
 The world's lists are a quarter of a million prefixes, so the bulk path leaves every loop to C:
 each step below is one ``map`` over all entries. It accepts exactly what the careful path accepts
-and says no more than that something is wrong; the careful path then finds which entry and why.
+but does not tell which entry is wrong and why; the careful path then does.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from operator import add, mod
 
 from geofence.lists.parsed import Ranges
 from geofence.model.prefixes import Family, address_text, unpack_addresses
+from geofence.translation import tr
 
 Range = tuple[int, int]
 """A half-open range of addresses: first, past."""
@@ -21,28 +22,28 @@ _SIZES = {
     family: {str(length): 1 << (family.bits - length) for length in range(family.bits + 1)}
     for family in Family
 }
-"""Number of addresses by the text of a prefix length: any other text is no key."""
+"""Number of addresses by the text of a prefix length; only valid texts are keys."""
 
 _IN_ADDRESSES = b"0123456789abcdefABCDEF.:"
-"""What an address and a prefix length are made of, in either family."""
+"""The characters of addresses and prefix lengths of either family."""
 
 _CHUNK = 1 << 16
-"""Characters taken apart at a time: so few that what comes of it stays in the processor's cache,
-and that its memory serves the next as well."""
+"""Characters parsed at a time: few enough that the results stay in the processor's cache, and that
+their memory is used again."""
 _PREFIXES = _CHUNK >> 4
-"""As many, in prefixes."""
+"""Prefixes parsed at a time."""
 
 _SHOWN = 60
-"""Characters of an offending entry that a message shows."""
+"""Characters of an invalid entry that a message shows."""
 
 
 def bulk_prefixes(family: Family, texts: list[str], *, canonical: bool = False) -> Ranges | None:
-    """All entries, if each is a prefix of the family without host bits; else None.
+    """Return all entries, if each is a prefix of the family without host bits; else None.
 
     Args:
-        family: what every prefix must be of.
-        texts: one prefix each, as ``192.0.2.0/24``. What is no ``str`` is a wrong entry, too, as
-            JSON may hold anything.
+        family: the family that every prefix must have.
+        texts: one prefix each, as ``192.0.2.0/24``. Entries that are no ``str`` are invalid, too,
+            as JSON may have any.
         canonical: whether IPv6 must be written as RFC 5952 says. (``inet_pton`` takes only one
             spelling of an IPv4 address.)
     """
@@ -53,14 +54,14 @@ def bulk_prefixes(family: Family, texts: list[str], *, canonical: bool = False) 
             lines = "\n".join(some)
         except TypeError:
             return None
-        # As many ranges as texts: so every line end is one of those put in here.
+        # As many ranges as texts: so every line end is one of those added here.
         if not _add(ranges, lines, canonical=canonical) or len(ranges.sizes) != at + len(some):
             return None
     return ranges
 
 
 def bulk_lines(family: Family, lines: str) -> Ranges | None:
-    """All lines of a text, if each is a prefix of the family and nothing else; else None."""
+    """Return all lines of a text, if each is just a prefix of the family; else None."""
     ranges = Ranges(family)
     at, end = 0, len(lines.removesuffix("\n"))
     while at <= end:
@@ -73,9 +74,9 @@ def bulk_lines(family: Family, lines: str) -> Ranges | None:
 
 
 def _add(ranges: Ranges, lines: str, *, canonical: bool) -> bool:
-    """Add the prefix in each line; whether there is just one in each.
+    """Add the prefix in each line; return whether there is exactly one in each.
 
-    Without what addresses and lengths are made of, a slash and a line end must be left of each
+    Without the characters of addresses and lengths, a slash and a line end must be left of each
     line. Then one split gives addresses and lengths in turn.
     """
     family = ranges.family
@@ -88,7 +89,7 @@ def _add(ranges: Ranges, lines: str, *, canonical: bool) -> bool:
         sizes = list(map(_SIZES[family].__getitem__, lengths))
     except (OSError, ValueError, KeyError):
         return False
-    if any(map(mod, firsts, sizes)):  # host bits: an address that no multiple of the size is
+    if any(map(mod, firsts, sizes)):  # host bits: the address is not a multiple of the size
         return False
     ranges.firsts.extend(firsts)
     ranges.pasts.extend(map(add, firsts, sizes))
@@ -102,11 +103,11 @@ def _have_one_slash_each(lines: str) -> bool:
 
 
 def _addresses(family: Family, texts: list[str], *, canonical: bool) -> list[int]:
-    """The addresses as integers.
+    """Return the addresses as integers.
 
     Raises:
         OSError: one is not an address.
-        ValueError: one is not canonical, or holds what no address can.
+        ValueError: one is not canonical, or has characters that no address has.
     """
     packed = list(map(socket.inet_pton, repeat(family.socket_family), texts))
     if canonical and family is Family.IPV6:
@@ -117,49 +118,74 @@ def _addresses(family: Family, texts: list[str], *, canonical: bool) -> list[int
 
 
 def careful_prefix(family: Family, text: str, *, canonical: bool = False) -> Range:
-    """One prefix, as ``bulk_prefixes`` takes it.
+    """Read one prefix, as ``bulk_prefixes`` takes it.
 
     Raises:
-        ValueError: what is wrong with it, to follow the entry in a sentence.
+        ValueError: the entry is invalid; the message is a clause without a period.
     """
+    return _careful_prefix(family, text, text, canonical=canonical)
+
+
+def _careful_prefix(family: Family, text: str, entry: str, *, canonical: bool = False) -> Range:
+    """Read one prefix; ``entry`` is what it is part of, for messages."""
     address, slash, length = text.partition("/")
-    first = _careful_address(family, address)
-    if not slash:
-        raise ValueError("has no prefix length")
+    first = _careful_address(family, address, entry)
     size = _SIZES[family].get(length)
+    if not slash:
+        raise ValueError(tr("{entry} has no prefix length", entry=shown(entry)))
     if size is None:
-        raise ValueError(f"has no prefix length between 0 and {family.bits}")
+        raise ValueError(
+            tr(
+                "{entry} has no prefix length from 0 to {longest}",
+                entry=shown(entry),
+                longest=family.bits,
+            )
+        )
     if first & (size - 1):
-        meant = address_text(family, first & -size)
-        raise ValueError(f"has host bits set (the prefix would be {meant}/{length})")
+        meant = f"{address_text(family, first & -size)}/{length}"
+        raise ValueError(
+            tr(
+                "{entry} has host bits set (the prefix would be {prefix})",
+                entry=shown(entry),
+                prefix=meant,
+            )
+        )
     usual = address_text(family, first)
     if canonical and address != usual:
-        raise ValueError(f"is not in its usual form ({usual}/{length})")
+        raise ValueError(
+            tr(
+                "{entry} is not in the usual form ({prefix})",
+                entry=shown(entry),
+                prefix=f"{usual}/{length}",
+            )
+        )
     return first, first + size
 
 
 def careful_entry(text: str, family: Family | None) -> tuple[Family, Range]:
-    """One prefix, single address or range ``a-b`` (both ends included).
+    """Read one prefix, single address or range ``a-b`` (both ends included).
 
     Args:
         text: the entry, stripped.
-        family: what it must be of; None takes either.
+        family: the family that it must have; None allows both.
 
     Raises:
-        ValueError: what is wrong with it, to follow the entry in a sentence.
+        ValueError: the entry is invalid; the message is a clause without a period.
     """
     mine = family or (Family.IPV6 if ":" in text else Family.IPV4)
     low, dash, high = text.partition("-")
     if not dash:
-        return mine, careful_prefix(mine, text if "/" in text else f"{text}/{mine.bits}")
-    first = _careful_address(mine, low.rstrip())
-    last = _careful_address(mine, high.lstrip())
+        prefix = text if "/" in text else f"{text}/{mine.bits}"
+        return mine, _careful_prefix(mine, prefix, text)
+    first = _careful_address(mine, low.rstrip(), text)
+    last = _careful_address(mine, high.lstrip(), text)
     if last < first:
-        raise ValueError("is a range that ends before it begins")
+        raise ValueError(tr("{entry} is a range that ends before it begins", entry=shown(text)))
     return mine, (first, last + 1)
 
 
-def _careful_address(family: Family, text: str) -> int:
+def _careful_address(family: Family, text: str, entry: str) -> int:
+    """Read an address; ``entry`` is what it is part of, for messages."""
     try:
         return int.from_bytes(socket.inet_pton(family.socket_family, text))
     except (OSError, ValueError):
@@ -168,15 +194,22 @@ def _careful_address(family: Family, text: str) -> int:
     try:
         socket.inet_pton(other.socket_family, text)
     except (OSError, ValueError):
-        raise ValueError(f"is no {_spelled(family)} prefix") from None
-    raise ValueError(f"is {_spelled(other)}, where only {_spelled(family)} belongs")
-
-
-def _spelled(family: Family) -> str:
-    return "IPv4" if family is Family.IPV4 else "IPv6"
+        raise ValueError(
+            tr("{entry} is not an {family} prefix", entry=shown(entry), family=family.label)
+        ) from None
+    raise ValueError(
+        tr(
+            "{entry} is {found}, but the list is for {wanted} only",
+            entry=shown(entry),
+            found=other.label,
+            wanted=family.label,
+        )
+    )
 
 
 def shown(entry: object) -> str:
-    """An offending entry as a message may show it: short, and without control characters."""
+    """Return an invalid entry as a message shows it: short, without control characters."""
     text = ascii(entry)
+    if isinstance(entry, str):
+        text = f'"{text[1:-1]}"'
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,42 +1,79 @@
-"""Which parser a list's body needs, by which list it is and how it is published."""
+"""The formats of lists, and which of them a body has.
+
+A new format is a module beside this one that defines a ``Format``, and its line in ``FORMATS``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from geofence.lists.country_json import parse_country_json
-from geofence.lists.parsed import ParsedList, joined
-from geofence.lists.text import parse_blocklist, parse_text
+from geofence.errors import ListError
+from geofence.lists import country_json, text
+from geofence.lists.format import Format
+from geofence.lists.parsed import ParsedList
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import Family
+from geofence.spelling import one_of, quoted
+from geofence.translation import tr
 
-Part = tuple[Family | None, bytes]
-"""One body, and the family a text list is for; None for a body that holds both."""
+FORMATS: tuple[Format, ...] = (
+    country_json.FORMAT,
+    text.FORMAT,
+)
+"""In the order in which a body without a given format is compared with them. The last is assumed
+of a body that looks like none of them; its parser then says what is wrong."""
 
 
-def parse_part(wanted: ListId, family: Family | None, body: bytes) -> ParsedList:
-    """One body of a list.
+def format_names(kind: ListKind) -> tuple[str, ...]:
+    """Return the names of the formats that lists of a kind can have."""
+    return tuple(each.name for each in FORMATS if kind in each.kinds)
 
-    A country's body without a family is an aggregated JSON; all else is text. One wrong entry of a
-    country's spoils it, for it opens the fence; a blocklist may have a few.
+
+def format_named(name: str) -> Format:
+    """Return the format of a name.
+
+    Raises:
+        ListError: there is none, as in a list that a newer geofence has stored.
+    """
+    for each in FORMATS:
+        if each.name == name:
+            return each
+    raise ListError(
+        tr(
+            "The list has the unknown format {format}; expected {known}.",
+            format=quoted(name),
+            known=one_of(each.name for each in FORMATS),
+        )
+    )
+
+
+def format_of(kind: ListKind, body: bytes, given: str | None = None) -> Format:
+    """Return the format of a body.
+
+    Args:
+        kind: of the list.
+        body: as received.
+        given: the format by the rules or by a stored list's provenance; None to find it out.
+
+    Raises:
+        ListError: there is no format of the given name.
+    """
+    if given is not None:
+        return format_named(given)
+    possible = [each for each in FORMATS if kind in each.kinds]
+    return next((each for each in possible if each.recognise(body)), possible[-1])
+
+
+def parse_part(
+    wanted: ListId, family: Family | None, body: bytes, given: str | None = None
+) -> ParsedList:
+    """Parse one body of a list.
+
+    Args:
+        wanted: which list.
+        family: that of the body's URL; None for a body that may have both.
+        body: as received.
+        given: the name of its format; None to find it out.
 
     Raises:
         ListError: the body is not what it should be.
     """
-    if wanted.kind is ListKind.BLOCKLIST:
-        return parse_blocklist(body)
-    if wanted.kind is ListKind.HOST:
-        return parse_text(body, family)
-    if family is None:
-        return parse_country_json(body, wanted.name)
-    return parse_text(body, family, wanted.name)
-
-
-def parse_parts(wanted: ListId, parts: Iterable[Part]) -> ParsedList:
-    """All bodies of a list together.
-
-    Raises:
-        ListError: a body is not what it should be.
-    """
-    parsed = [parse_part(wanted, family, body) for family, body in parts]
-    return parsed[0] if len(parsed) == 1 else joined(parsed)
+    return format_of(wanted.kind, body, given).parse(wanted, family, body)

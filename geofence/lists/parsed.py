@@ -1,4 +1,4 @@
-"""What a list's body says, and what its guards need to know about how it says it."""
+"""Parsed lists: their addresses, and what the guards need to know of how they are written."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from geofence.model.lists import AcceptedList
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.translation import tr
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyFacts:
-    """How a list writes its addresses of one family."""
+    """How the addresses of one family are written in a list."""
 
     entries: int = 0
     """Number of prefixes, single addresses and ranges, as written."""
@@ -19,25 +20,25 @@ class FamilyFacts:
     """Length of the shortest prefix written (a range counts as the broadest prefix that would fit
     into it); None without entries."""
     addresses: int = 0
-    """How many addresses the entries hold, each counted as often as it is written."""
+    """How many addresses the entries contain, each counted as often as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line of a blocklist that is no entry and was skipped."""
+    """An invalid line of a blocklist, which was skipped."""
 
     number: int
     """Counted from 1."""
-    why: str
-    """The line as it may be shown, and what is wrong with it: ``'192.0.2.300', is no …``."""
+    problem: str
+    """What is wrong with it: ``"192.0.2.300" is not an IPv4 address``."""
 
     @property
     def sentence(self) -> str:
-        """The line and what is wrong with it, as a sentence."""
-        return f"Line {self.number}, {self.why}."
+        """The line's number and problem as a sentence."""
+        return tr("Line {number}: {problem}.", number=self.number, problem=self.problem)
 
     def __str__(self) -> str:
-        return f"line {self.number}, {self.why}"
+        return tr("line {number}: {problem}", number=self.number, problem=self.problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,13 @@ class ParsedList:
     ipv4: FamilyFacts
     ipv6: FamilyFacts
     skipped: tuple[BadLine, ...] = ()
-    """Lines that were passed over, of a blocklist only."""
+    """Invalid lines, of a blocklist only."""
 
     def __getitem__(self, family: Family) -> FamilyFacts:
         return self.ipv4 if family is Family.IPV4 else self.ipv6
 
     def repeated(self, family: Family) -> int:
-        """By how many addresses the entries together exceed their union.
+        """Return by how many addresses the entries together exceed their union.
 
         0 means that no entry duplicates or overlaps another.
         """
@@ -63,7 +64,7 @@ class ParsedList:
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """Half-open ranges of one family in the order in which a body gives them."""
+    """Half-open ranges of one family in the order in which they are written."""
 
     family: Family
     firsts: list[int] = field(default_factory=list)
@@ -78,9 +79,9 @@ class Ranges:
         self.sizes.append(past - first)
 
     def moved(self, first: int, past: int) -> list[tuple[int, int]]:
-        """Take out and return the ranges that lie within a part of the number line."""
+        """Remove and return the ranges that lie within a part of the number line."""
         if not self.firsts or min(self.firsts) >= past:
-            return []  # as nearly always: the lists' own addresses are far above
+            return []  # nearly always: the addresses of lists are far above
         kept: list[tuple[int, int]] = []
         found: list[tuple[int, int]] = []
         for each in zip(self.firsts, self.pasts, strict=True):
@@ -91,7 +92,7 @@ class Ranges:
         return found
 
     def united(self) -> tuple[PrefixSet, FamilyFacts]:
-        """Their union and what is to know about them; uses the ranges up."""
+        """Return their union and the facts about them; consumes the ranges."""
         if not self.sizes:
             return PrefixSet(self.family), FamilyFacts()
         union = PrefixSet.of_ranges(self.family, self.firsts, self.pasts)
@@ -100,15 +101,17 @@ class Ranges:
 
 
 def parsed_list(ipv4: Ranges, ipv6: Ranges, skipped: Iterable[BadLine] = ()) -> ParsedList:
-    """The list that consists of these ranges; uses them up."""
+    """Return the list of these ranges; consumes them."""
     space4, facts4 = ipv4.united()
     space6, facts6 = ipv6.united()
     return ParsedList(AddressSpace(space4, space6), facts4, facts6, tuple(skipped))
 
 
 def joined(parts: Iterable[ParsedList]) -> ParsedList:
-    """One list from its parts, as a text list has one for each family."""
+    """Return one list from its parts, such as a text list for each family."""
     known = tuple(parts)
+    if len(known) == 1:
+        return known[0]
     space = AddressSpace.union(part.space for part in known)
     ipv4, ipv6 = (_joined_facts(part[family] for part in known) for family in Family)
     skipped = tuple(line for part in known for line in part.skipped)
@@ -126,10 +129,10 @@ def _joined_facts(parts: Iterable[FamilyFacts]) -> FamilyFacts:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What becomes the accepted list, unless a guard refuses it."""
+    """A new version of a list, which is accepted unless a guard refuses it."""
 
     accepted: AcceptedList
     bodies: tuple[bytes, ...]
     """As received, one for each entry of ``accepted.provenance``."""
     parsed: ParsedList
-    """How the bodies write the addresses; ``parsed.space`` is ``accepted.space``."""
+    """The bodies parsed; ``parsed.space`` is ``accepted.space``."""

@@ -1,14 +1,17 @@
-"""Text lists: one prefix, single address or range a line, comments after ``#`` or ``;``."""
+"""The format ``text``: a prefix, address or range per line, comments after ``#`` or ``;``."""
 
 from __future__ import annotations
 
 import re
 
 from geofence.errors import ListError
-from geofence.lists.entries import bulk_lines, bulk_prefixes, careful_entry, shown
+from geofence.lists.entries import bulk_lines, bulk_prefixes, careful_entry
+from geofence.lists.format import Format
 from geofence.lists.parsed import BadLine, ParsedList, Ranges, parsed_list
 from geofence.lists.sniff import refuse_json, refuse_markup
+from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import Family
+from geofence.translation import join, tr, trn
 
 _HEADER = re.compile(
     r"^[ \t]*[#;][ \t]*(?:"
@@ -17,11 +20,11 @@ _HEADER = re.compile(
     r")[ \t]*$",
     re.MULTILINE | re.IGNORECASE,
 )
-"""Lines by which a list says what it is: ``# Country: Japan (JP)``, ``# Address family: IPv4``
-(``# IP version: IPv4`` before 2026-01-03)."""
+"""Header lines with the list's country or family: ``# Country: Japan (JP)``, ``# Address family:
+IPv4`` (``# IP version: IPv4`` before 2026-01-03)."""
 
 _BLANKS = " \t\r"
-"""What may stand around an entry."""
+"""Characters that may surround an entry."""
 
 _COMMENT = re.compile(r"[#;][^\n]*")
 
@@ -31,23 +34,23 @@ _MAPPED = 0xFFFF << 32
 _MAPPED_SIZE = 1 << 32
 
 FEW_BAD_LINES = 5
-"""Lines that may be wrong in any blocklist, if more are right."""
+"""Invalid lines that any blocklist may have, if more are valid."""
 BAD_LINES_PERCENT = 1
-"""Share of its entries that may be wrong in a long blocklist."""
+"""Share of its entries that may be invalid in a long blocklist."""
 
 
 def parse_text(body: bytes, family: Family | None = None, code: str | None = None) -> ParsedList:
-    """The prefixes of a text list.
+    """Return the prefixes of a text list.
 
     Args:
         body: the list as received.
-        family: what every entry must be of; None takes either.
-        code: the upper-case code of the country that was asked for; None for other lists. Where
-            the list's header says a country or a family, it must be the one asked for.
+        family: the family that every entry must have; None allows both.
+        code: the upper-case code of the country that was asked for; None for other lists. If the
+            list's header gives a country or a family, it must be the one asked for.
 
     Raises:
-        ListError: the body is not a list, says it is another, holds an entry that is none (host
-            bits are not forgiven: it cannot be known which prefix is meant), or holds no entry.
+        ListError: the body is not a list, is that of another country or family, has an invalid
+            entry (host bits too: it is unknown which prefix is meant), or has no entry.
     """
     text, head = _text(body)
     commented = "#" in text[head:] or ";" in text[head:]
@@ -56,22 +59,22 @@ def parse_text(body: bytes, family: Family | None = None, code: str | None = Non
     if found is None:
         entries = _entries(text[head:], commented=commented)
         if not entries:
-            raise ListError("The list holds no prefix at all.")
+            raise ListError(tr("The list contains no prefix."))
         found = _bulk(entries, family) or _careful(text, family)
     return parsed_list(*found)
 
 
 def parse_blocklist(body: bytes) -> ParsedList:
-    """The prefixes of a blocklist, which may have some wrong lines, or none but comments.
+    """Return the prefixes of a blocklist, which may have a few invalid lines, or only comments.
 
-    To do without the whole list for the sake of one line would open the fence to all the others.
-    An IPv4 address that is written as IPv6 is taken as what it is.
+    To refuse the whole list because of one line would unblock all other addresses in it. An IPv4
+    address that is written as IPv6 is taken as IPv4.
 
     Args:
         body: the list as received.
 
     Raises:
-        ListError: the body is not a list, or more of its lines are wrong than may be.
+        ListError: the body is not a list, or too many of its lines are invalid.
     """
     text, head = _text(body)
     commented = "#" in text[head:] or ";" in text[head:]
@@ -80,7 +83,7 @@ def parse_blocklist(body: bytes) -> ParsedList:
     if found is None:
         entries = _entries(text[head:], commented=commented)
         if not (entries or commented or head):
-            raise ListError("The list is empty.")
+            raise ListError(tr("The list is empty."))
         found = _bulk(entries, None) or _careful(text, None, skipped)
         _refuse_many(skipped, len(entries), text)
     _take_mapped(*found)
@@ -88,36 +91,49 @@ def parse_blocklist(body: bytes) -> ParsedList:
 
 
 def _text(body: bytes) -> tuple[str, int]:
-    """A body's text, and the length of the comment lines with which it begins."""
+    """Return a body's text, and the length of the comment lines with which it begins."""
     refuse_markup(body)
     refuse_json(body)
     text = body.decode("utf-8-sig", errors="replace")
-    if "\r" in text:  # to look for one character is much faster than for two
+    if "\r" in text:  # searching for one character is much faster than for two
         text = text.replace("\r\n", "\n")
     return text, _head_length(text)
 
 
 def _refuse_many(skipped: list[BadLine], entries: int, text: str) -> None:
-    """Refuse a blocklist of which too much is wrong.
+    """Refuse a blocklist with too many invalid lines.
 
     Raises:
-        ListError: there are too many wrong lines, or the last one looks cut off.
+        ListError: there are too many, or the last one looks cut off.
     """
     if not skipped:
         return
     right = entries - len(skipped)
     allowed = max(FEW_BAD_LINES, entries * BAD_LINES_PERCENT // 100)
     if right == 0 or len(skipped) > min(allowed, right):
-        more = f" {len(skipped) - 1:,} more of its {entries:,} entries are wrong, too."
-        raise ListError(f"{skipped[0].sentence}{more if len(skipped) > 1 else ''}")
+        raise ListError(_too_many(skipped, entries))
     if skipped[-1].number == text.count("\n") + 1:
-        raise ListError(f"The list ends within a line: {skipped[-1]}.")
+        raise ListError(tr("The list was cut short: {line}.", line=str(skipped[-1])))
+
+
+def _too_many(skipped: list[BadLine], entries: int) -> str:
+    """Return the first invalid line, and how many more there are."""
+    more = len(skipped) - 1
+    if not more:
+        return skipped[0].sentence
+    others = trn(
+        more,
+        "{number} more of its {entries} entries is invalid, too.",
+        "{number} more of its {entries} entries are invalid, too.",
+        entries=f"{entries:,}",
+    )
+    return join(" ", (skipped[0].sentence, others))
 
 
 def _take_mapped(ipv4: Ranges, ipv6: Ranges) -> None:
-    """Take IPv4 addresses written as IPv6 for IPv4.
+    """Move IPv4 addresses written as IPv6 to IPv4.
 
-    The whole of ``::ffff:0:0/96`` stays what it is: whoever lists it means that form of address,
+    The whole of ``::ffff:0:0/96`` is left as it is: a list with it means that form of address,
     which no packet has, and not all of IPv4.
     """
     for first, past in ipv6.moved(_MAPPED, _MAPPED + _MAPPED_SIZE):
@@ -128,7 +144,7 @@ def _take_mapped(ipv4: Ranges, ipv6: Ranges) -> None:
 
 
 def _head_length(text: str) -> int:
-    """Length of the comment lines with which the text begins."""
+    """Return the length of the comment lines with which the text begins."""
     at = 0
     while text[at : at + 1] in ("#", ";"):
         line_end = text.find("\n", at)
@@ -142,13 +158,17 @@ def _check_header(header: str, family: Family | None, code: str | None) -> None:
     for match in _HEADER.finditer(header):
         said, digit = match["code"], match["family"]
         if said is not None and code is not None and said.upper() != code:
-            raise ListError(f"The list says it is {said.upper()}, not {code}.")
+            raise ListError(
+                tr("The list is that of {found}, not of {wanted}.", found=said.upper(), wanted=code)
+            )
         if digit is not None and family is not None and digit != family.digit:
-            raise ListError(f"The list says it is IPv{digit}, not IPv{family.digit}.")
+            raise ListError(
+                tr("The list is {found}, not {wanted}.", found=f"IPv{digit}", wanted=family.label)
+            )
 
 
 def _plain(lines: str, family: Family | None) -> tuple[Ranges, Ranges] | None:
-    """All lines, if each is a prefix of one and the same family and nothing else; else None."""
+    """Return all lines, if each is just a prefix of the same family; else None."""
     mine = family or (Family.IPV6 if ":" in lines else Family.IPV4)
     ranges = bulk_lines(mine, lines)
     if ranges is None:
@@ -158,7 +178,7 @@ def _plain(lines: str, family: Family | None) -> tuple[Ranges, Ranges] | None:
 
 
 def _entries(text: str, *, commented: bool) -> list[str]:
-    """The entries of all lines, stripped, without comments."""
+    """Return the entries of all lines, stripped, without comments."""
     bare = _COMMENT.sub("", text) if commented else text
     lines = bare.split("\n")
     if any(blank in bare for blank in _BLANKS):
@@ -167,7 +187,7 @@ def _entries(text: str, *, commented: bool) -> list[str]:
 
 
 def _bulk(entries: list[str], family: Family | None) -> tuple[Ranges, Ranges] | None:
-    """All entries, if none is a range and none is wrong; else None."""
+    """Return all entries, if none is a range and all are valid; else None."""
     by_family: dict[Family, list[str]] = {Family.IPV4: [], Family.IPV6: []}
     if family is not None:
         by_family[family] = entries
@@ -179,7 +199,7 @@ def _bulk(entries: list[str], family: Family | None) -> tuple[Ranges, Ranges] | 
 
 
 def _with_lengths(family: Family, entries: list[str]) -> list[str]:
-    """Single addresses as prefixes of full length."""
+    """Return the entries with single addresses as prefixes of full length."""
     full = f"/{family.bits}"
     return [entry if "/" in entry else entry + full for entry in entries]
 
@@ -187,15 +207,15 @@ def _with_lengths(family: Family, entries: list[str]) -> list[str]:
 def _careful(
     text: str, family: Family | None, skipped: list[BadLine] | None = None
 ) -> tuple[Ranges, Ranges]:
-    """Entry by entry.
+    """Read entry by entry.
 
     Args:
         text: all lines.
-        family: what every entry must be of; None takes either.
-        skipped: takes the lines that are wrong; None: the first one ends it.
+        family: the family that every entry must have; None allows both.
+        skipped: gets the invalid lines; None to stop at the first one.
 
     Raises:
-        ListError: names the first line that is wrong.
+        ListError: a line is invalid, and they are not skipped.
     """
     found = {each: Ranges(each) for each in Family}
     for number, line in enumerate(text.split("\n"), start=1):
@@ -205,10 +225,29 @@ def _careful(
         try:
             mine, (first, past) = careful_entry(entry, family)
         except ValueError as error:
-            bad = BadLine(number, f"{shown(entry)}, {error}")
+            bad = BadLine(number, str(error))
             if skipped is None:
                 raise ListError(bad.sentence) from error
             skipped.append(bad)
         else:
             found[mine].append(first, past)
     return found[Family.IPV4], found[Family.IPV6]
+
+
+def _parse(wanted: ListId, family: Family | None, body: bytes) -> ParsedList:
+    """Parse a text list; see ``Format.parse``.
+
+    One invalid entry makes a country's list invalid, since it decides who is allowed; a blocklist
+    may have a few.
+    """
+    if wanted.kind is ListKind.BLOCKLIST:
+        return parse_blocklist(body)
+    return parse_text(body, family, wanted.name if wanted.kind is ListKind.COUNTRY else None)
+
+
+def _recognise(_body: bytes) -> bool:
+    """Whether this is the format to try: text has no mark of its own."""
+    return True
+
+
+FORMAT = Format("text", frozenset(ListKind), True, _recognise, _parse)

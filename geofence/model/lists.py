@@ -1,4 +1,4 @@
-"""Lists of prefixes with their provenance."""
+"""Lists of prefixes and their provenance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from geofence.model.prefixes import AddressSpace, Family
 
 
 class ListKind(StrEnum):
-    """What a list stands for."""
+    """What a list is for."""
 
     COUNTRY = "country"
     BLOCKLIST = "blocklist"
@@ -31,7 +31,7 @@ class ListId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where one body of a list came from."""
+    """The origin of one body of a list."""
 
     url: str
     etag: str | None
@@ -42,17 +42,19 @@ class Provenance:
     checked_at: datetime
     """When the source last confirmed it (equals ``fetched_at`` until a 304), UTC."""
     family: Family | None = None
-    """The family a text list is for; None for a body that holds both."""
+    """The family that the body is for; None for a body with both."""
+    format: str | None = None
+    """Name of the body's format; None in lists that were stored before formats had names."""
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedList:
-    """A list that passed its checks; the next run's fallback."""
+    """A list that passed its checks; later runs fall back to it."""
 
     id: ListId
     space: AddressSpace
     provenance: tuple[Provenance, ...]
-    """One entry per body: a JSON has one, text lists have one a family."""
+    """One entry per body: a JSON has one, text lists may have one per family."""
 
     @property
     def checked_at(self) -> datetime:

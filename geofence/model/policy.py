@@ -1,4 +1,4 @@
-"""What the rules say, after all drop-ins are merged and checked."""
+"""The policy: all rules, merged and checked."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from geofence.model.ruleset import LocalNetwork
 
 LOOPBACK = "lo"
-"""The interface by which only this host itself sends."""
+"""The interface by which this host sends to itself."""
 _MAX_AGE = timedelta(days=7)
 _DAEMON_AT = time(3, 30)
 _JITTER = timedelta(hours=1)
 
 
 def besides_loopback(interfaces: Iterable[str]) -> tuple[str, ...]:
-    """The interfaces by which others than this host can send."""
+    """Return the interfaces by which other hosts can send."""
     return tuple(interface for interface in interfaces if interface != LOOPBACK)
 
 
@@ -54,7 +54,7 @@ class Ports:
         return self.first <= port <= self.last
 
     def overlaps(self, other: Ports) -> bool:
-        """Whether some packet is for both."""
+        """Whether some packet is for both ranges."""
         same = self.protocol is other.protocol
         return same and self.first <= other.last and other.first <= self.last
 
@@ -63,9 +63,9 @@ class RepliesFrom(StrEnum):
     """The ``replies_from`` key of a service: whose answers to this host are allowed."""
 
     ANYONE = "anyone"
-    """Whoever it was that this host contacted."""
+    """Those of any host that this host has contacted."""
     EXCEPTIONS = "exceptions"
-    """Only those who are allowed anyway: for those who name their trunks."""
+    """Only those of hosts that are allowed anyway: for rules that name all trunks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +84,32 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class NamedException:
-    """A named list of addresses that is always let in: ``[exception.NAME]``."""
+    """A named list of addresses that is always allowed: ``[exception.NAME]``."""
 
     name: str
     description: str = ""
     hosts: tuple[str, ...] = ()
-    """Host names; what they resolve to is let in."""
+    """Host names; the addresses that they resolve to are allowed."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
-    """Addresses that are let in whatever the host names resolve to."""
+    """Addresses that are allowed whatever the host names resolve to."""
     last_known: AddressSpace = field(default_factory=AddressSpace)
-    """Stands in for host names that were never resolved."""
+    """Used in place of host names that were never resolved."""
     within: AddressSpace = field(default_factory=AddressSpace)
-    """All that its host names may resolve to; empty: whatever DNS says."""
+    """All addresses that its host names may resolve to; empty: any."""
     services: tuple[str, ...] = ()
-    """Names of the services it opens; none named means all."""
+    """Names of the services that it is for; empty means all."""
     group: str | None = None
     """Another name under which several exceptions are allowed and revoked together."""
     enabled: bool = True
 
     def opens(self, service: str) -> bool:
-        """Whether the exception, once enabled, lets its addresses reach the service."""
+        """Whether the exception, once enabled, allows its addresses to reach the service."""
         return not self.services or service in self.services
 
 
 @dataclass(frozen=True, slots=True)
 class Blocklist:
-    """Addresses taken away from what countries allow: ``[blocklist.NAME]``."""
+    """Addresses subtracted from what countries allow: ``[blocklist.NAME]``."""
 
     name: str
     description: str = ""
@@ -117,11 +117,13 @@ class Blocklist:
     """Mirrors of one text list, tried in order."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     enabled: bool = True
+    format: str | None = None
+    """Name of the format of the list; None: found out by content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a rule was written last."""
+    """The file and line where a rule was written last."""
 
     file: str
     line: int
@@ -136,7 +138,7 @@ class WhyPassedOver(StrEnum):
     NAME = "name"
     """Its name does not end in ``.toml``."""
     BACKUP = "backup"
-    """It is called as editors and packagers call a copy."""
+    """It has a name that editors and packagers give to copies."""
     DIRECTORY = "directory"
     """It is a directory."""
 
@@ -151,10 +153,10 @@ class PassedOver:
 
 
 class BackendChoice(StrEnum):
-    """The ``backend`` key: which kernel interface holds the fence.
+    """The ``backend`` key: which kernel interface implements the fence.
 
-    This is the one list of the backends, in the order that ``auto`` prefers them; each is a package
-    of ``geofence.backends`` by that name.
+    This is the only list of the backends, in the order in which ``auto`` prefers them; each is a
+    package of ``geofence.backends`` with that name.
     """
 
     AUTO = "auto"
@@ -166,9 +168,9 @@ class WithoutRuleset(StrEnum):
     """``[boot] without_ruleset``: what ``restore`` does when no recorded generation is usable."""
 
     CLOSED = "closed"
-    """Fence every service for all but exceptions and local networks."""
+    """Allow only exceptions and local networks to every service."""
     OPEN = "open"
-    """Make no fence."""
+    """Set up no fence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,32 +181,34 @@ class Policy:
     countries: tuple[str, ...] = ()
     """Upper-case ISO 3166-1 alpha-2 codes of ``[allow]``."""
     local: AddressSpace = field(default_factory=AddressSpace)
-    """Networks that are let in where this host reaches them: ``[local] prefixes``."""
+    """Networks that are allowed where this host reaches them: ``[local] prefixes``."""
     local_on: tuple[LocalNetwork, ...] = ()
-    """Networks that are let in on the interface named with them, whatever routes say."""
+    """Networks that are allowed on the interface named with them, whatever routes say."""
     link_local: tuple[str, ...] = ()
-    """Interfaces on which link-local addresses are let in: ``[local] link_local``."""
+    """Interfaces on which link-local addresses are allowed: ``[local] link_local``."""
     interfaces: tuple[str, ...] = ()
     """Interfaces that are never fenced; ``*`` at the end stands for any rest."""
     exceptions: tuple[NamedException, ...] = ()
     stale_switches: Mapping[str, bool] = field(default_factory=dict)
-    """By the name of what was an exception: whether the command line had switched it on."""
+    """By the name of an exception that no longer exists: whether the command line enabled it."""
     passed_over: tuple[PassedOver, ...] = ()
     """Files of the operator's directories that are not read."""
     blocklists: tuple[Blocklist, ...] = ()
     country_urls: tuple[str, ...] = ()
-    """Templates of ``[source.country] urls`` in the order they are tried: with ``{cc}`` alone an
-    aggregated JSON, with ``{cc}`` and ``{family}`` a text list."""
+    """Templates of ``[source.country] urls`` in the order they are tried: with ``{cc}`` alone for
+    lists of both families, with ``{cc}`` and ``{family}`` for a list of each."""
+    country_format: str | None = None
+    """``[source.country] format``; None: found out by content."""
     backend: BackendChoice = BackendChoice.AUTO
     without_ruleset: WithoutRuleset = WithoutRuleset.CLOSED
     notify_command: tuple[str, ...] = ()
     """``[notify] command``: a program's absolute path and its arguments, run without a shell; empty
     for none."""
     shrink_limits: Mapping[str, float] = field(default_factory=dict)
-    """``[guard.shrink]``: percent of a list's addresses that may go at once, by ``country JP`` or
-    ``blocklist NAME``, or by ``country`` or ``blocklist`` for all of the kind."""
+    """``[guard.shrink]``: percent of a list's addresses that it may lose at once, by ``country JP``
+    or ``blocklist NAME``, or by ``country`` or ``blocklist`` for all of the kind."""
     max_age: timedelta = _MAX_AGE
-    """``[lists] max_age``: a list that its source did not confirm for longer is reported."""
+    """``[lists] max_age``: a list that its source has not confirmed for longer is stale."""
     daemon_at: time = _DAEMON_AT
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER
@@ -213,25 +217,25 @@ class Policy:
     """Where each table (``exception.push-as``, ``allow``) was last written to."""
 
     def shrink_limit(self, wanted: ListId) -> float | None:
-        """Percent of a list's addresses that may go at once; None where the rules say nothing.
+        """Return the percentage of a list's addresses that it may lose at once; None if not set.
 
-        What is said of the one list counts before what is said of its kind.
+        A limit for the one list overrides that for its kind.
         """
         return self.shrink_limits.get(str(wanted), self.shrink_limits.get(wanted.kind))
 
     def service_countries(self, service: Service) -> tuple[str, ...]:
-        """The countries that may reach a service."""
+        """Return the countries that may reach a service."""
         return self.countries if service.countries is None else service.countries
 
     def within(self, host: str) -> AddressSpace | None:
-        """What a host name may resolve to by the exceptions that name it; None if anything may."""
+        """Return what a host name may resolve to by the exceptions that have it; None: anything."""
         named = [each.within for each in self.enabled_exceptions() if host in each.hosts]
         return AddressSpace.union(named) if named and all(named) else None
 
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
-        """Exceptions in force."""
+        """Return the exceptions that the rules enable."""
         return tuple(exception for exception in self.exceptions if exception.enabled)
 
     def enabled_blocklists(self) -> tuple[Blocklist, ...]:
-        """Blocklists in force."""
+        """Return the blocklists that the rules enable."""
         return tuple(blocklist for blocklist in self.blocklists if blocklist.enabled)

@@ -42,18 +42,23 @@ class Family(StrEnum):
         return "4" if self is Family.IPV4 else "6"
 
     @property
+    def label(self) -> str:
+        """``IPv4`` or ``IPv6``, as people write it."""
+        return f"IPv{self.digit}"
+
+    @property
     def socket_family(self) -> int:
         """``AF_INET`` or ``AF_INET6``."""
         return socket.AF_INET if self is Family.IPV4 else socket.AF_INET6
 
 
 def address_text(family: Family, address: int) -> str:
-    """The usual text of an address (RFC 5952 for IPv6)."""
+    """Return the usual text of an address (RFC 5952 for IPv6)."""
     return socket.inet_ntop(family.socket_family, address.to_bytes(family.bits // 8, "big"))
 
 
 def pack_addresses(family: Family, addresses: Sequence[int]) -> bytes:
-    """Addresses in network order, one after the other."""
+    """Return addresses in network order, one after the other."""
     if family is Family.IPV6:
         return b"".join([address.to_bytes(16, "big") for address in addresses])
     words = array("I", addresses)
@@ -62,11 +67,11 @@ def pack_addresses(family: Family, addresses: Sequence[int]) -> bytes:
     return words.tobytes()
 
 
-def unpack_addresses(family: Family, octets: bytes) -> list[int]:
-    """The inverse of ``pack_addresses``."""
+def unpack_addresses(family: Family, packed: bytes) -> list[int]:
+    """Return the addresses of ``pack_addresses``."""
     if family is Family.IPV6:
-        return [high << 64 | low for high, low in iter_unpack(">QQ", octets)]
-    words = array("I", octets)
+        return [high << 64 | low for high, low in iter_unpack(">QQ", packed)]
+    words = array("I", packed)
     if byteorder == "little":
         words.byteswap()
     return words.tolist()
@@ -102,7 +107,7 @@ class PrefixSet:
 
     @classmethod
     def of_ranges(cls, family: Family, firsts: list[int], pasts: list[int]) -> PrefixSet:
-        """The union of the half-open ranges ``firsts[i] … pasts[i]``; sorts both lists in place.
+        """Return the union of half-open ranges ``firsts[i] … pasts[i]``; sorts both in place.
 
         With both lists sorted, the union has a hole exactly where the i-th smallest end lies before
         the next start: then as many ranges have ended as have begun.
@@ -121,16 +126,16 @@ class PrefixSet:
 
     @classmethod
     def of(cls, family: Family, prefixes: Iterable[Prefix]) -> PrefixSet:
-        """The union of prefixes; those of the other family are left out."""
+        """Return the union of prefixes; those of the other family are left out."""
         mine = [prefix for prefix in prefixes if prefix.family is family]
         return cls.of_ranges(family, [p.network for p in mine], [p.past for p in mine])
 
     @classmethod
     def union(cls, family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
-        """The union of any number of sets of one family.
+        """Return the union of any number of sets of one family.
 
-        Where the parts come one by one, their union is never far behind, so that the world's lists
-        need no more memory than half of them.
+        Parts are united as they come, so that the world's lists need no more memory than half of
+        them.
         """
         firsts: list[int] = []
         pasts: list[int] = []
@@ -145,7 +150,7 @@ class PrefixSet:
         return cls.of_ranges(family, firsts, pasts)
 
     def complement(self) -> PrefixSet:
-        """All addresses of the family that are not in this set."""
+        """Return all addresses of the family that are not in this set."""
         top = 1 << self.family.bits
         bounds = self.bounds
         bounds = bounds[1:] if bounds[:1] == (0,) else (0, *bounds)
@@ -173,11 +178,11 @@ class PrefixSet:
         return sum(self.bounds[1::2]) - sum(self.bounds[0::2])
 
     def intervals(self) -> Iterator[tuple[int, int]]:
-        """The maximal half-open intervals ``(first, past)``, ascending."""
+        """Yield the maximal half-open intervals ``(first, past)``, ascending."""
         return zip(self.bounds[0::2], self.bounds[1::2], strict=True)
 
     def split(self, *, shortest: int = 0) -> tuple[list[int], list[int]]:
-        """The fewest prefixes that make up the set, as networks and lengths, ascending.
+        """Return the fewest prefixes that make up the set, as networks and lengths, ascending.
 
         Args:
             shortest: no prefix is broader than this length; 1 for kernel sets that take no ``/0``.
@@ -199,7 +204,7 @@ class PrefixSet:
 
     @property
     def prefix_count(self) -> int:
-        """How many prefixes ``split`` gives, without making them.
+        """Number of prefixes that ``split`` would return, found without making them.
 
         Between its ends, an interval is widest at the address with most trailing zeros; on either
         side of that, each one bit of the distance is one prefix.
@@ -207,7 +212,7 @@ class PrefixSet:
         return sum(starmap(_prefixes_between, self.intervals()))
 
     def prefixes(self) -> list[Prefix]:
-        """The fewest prefixes that make up the set, ascending."""
+        """Return the fewest prefixes that make up the set, ascending."""
         return [Prefix(self.family, *pair) for pair in zip(*self.split(), strict=True)]
 
 
@@ -222,20 +227,20 @@ def _prefixes_between(first: int, past: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AddressSpace:
-    """Addresses of both families: what a list or a rule stands for."""
+    """Addresses of both families, as in a list or a rule."""
 
     ipv4: PrefixSet = PrefixSet(Family.IPV4)
     ipv6: PrefixSet = PrefixSet(Family.IPV6)
 
     @classmethod
     def of(cls, prefixes: Iterable[Prefix]) -> AddressSpace:
-        """The union of prefixes of either family."""
+        """Return the union of prefixes of either family."""
         known = tuple(prefixes)
         return cls(PrefixSet.of(Family.IPV4, known), PrefixSet.of(Family.IPV6, known))
 
     @classmethod
     def union(cls, parts: Iterable[AddressSpace]) -> AddressSpace:
-        """The union of any number of address spaces."""
+        """Return the union of any number of address spaces."""
         known = tuple(parts)
         return cls(
             PrefixSet.union(Family.IPV4, (part.ipv4 for part in known)),

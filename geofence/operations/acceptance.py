@@ -9,8 +9,7 @@ from datetime import datetime
 from geofence.fetch.events import Event
 from geofence.guards.limits import MONTH
 from geofence.guards.lists import check_list
-from geofence.guards.objection import Guard, Objection
-from geofence.guards.objection import accepted as unaccepted
+from geofence.guards.objection import Guard, Objection, remaining
 from geofence.guards.settling import Refusal, Way, moved, way
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import ListId, ListKind
@@ -55,7 +54,7 @@ class Court:
         accepted = candidate.accepted
         history = self.site.versions.load(accepted.id)
         objections = _objections(candidate, held, self.policy, _month_ago(history, self.now))
-        left = unaccepted(objections, self.accept)
+        left = remaining(objections, self.accept)
         if not left:
             return Judgement(news=_gains(objections, "it was overridden"))
         sha256 = fingerprint(accepted.space)

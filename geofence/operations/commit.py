@@ -12,7 +12,7 @@ from geofence.apply import apply_ruleset
 from geofence.backends.registry import Chosen
 from geofence.errors import StateError
 from geofence.guards.lockout import SshSession
-from geofence.guards.objection import Objection, accepted
+from geofence.guards.objection import Objection, remaining
 from geofence.merge import blocked, merge, needed_lists
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import ListKind
@@ -118,7 +118,7 @@ def check_overrides(policy: Policy, accept: Collection[str]) -> None:
     Raises:
         UsageError: an override names no guard, or no list that the rules need.
     """
-    accepted((), accept, names=[each.name for each in needed_lists(policy)])
+    remaining((), accept, names=[each.name for each in needed_lists(policy)])
 
 
 def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> RunReport:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from geofence.apply import foreign_objects
 from geofence.errors import GuardRefusal
-from geofence.guards.objection import Guard, Objection, accepted
+from geofence.guards.objection import Guard, Objection, remaining
 from geofence.operations.site import Site
 
 
@@ -30,7 +30,7 @@ def foreign_objections(site: Site) -> tuple[Objection, ...]:
             f"The kernel holds {', '.join(found)}, and geofence has not applied anything here yet.",
             "Another program must have made this, and applying would delete it.",
             str(Guard.FOREIGN),
-            "Give it another name in that program",
+            "Give it another name in that program.",
         ),
     )
 
@@ -41,7 +41,7 @@ def refuse_foreign(site: Site, accept: Collection[str]) -> None:
     Raises:
         GuardRefusal: it would, and the override is not among ``accept``.
     """
-    left = accepted(foreign_objections(site), accept)
+    left = remaining(foreign_objections(site), accept)
     if left:
         raise GuardRefusal("\n".join(map(str, left)))
 

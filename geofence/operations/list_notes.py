@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
-from geofence.guards.country_sizes import known_size
+from geofence.countries import known_size
 from geofence.guards.special_prefixes import special_in
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import ListId, ListKind

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from geofence.errors import GuardRefusal, MissingListError
-from geofence.fetch.events import Event, Failed, Outcome, Renewed, Unchanged
+from geofence.fetch.events import Event, Failed, Outcome, Renewed, Unchanged, ignore
 from geofence.fetch.limits import Limits
 from geofence.guards.settling import Refusal
 from geofence.lists.parsed import Candidate
@@ -33,8 +33,7 @@ Watch = Callable[[Event], None]
 """Told what goes on while lists are fetched."""
 
 
-def unwatched(_event: Event) -> None:
-    """Nobody looks."""
+unwatched: Watch = ignore
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from geofence.flows.conntrack import cut, forget, mend, read_flows, with_interfa
 from geofence.flows.flow import Flow, from_elsewhere, from_sources
 from geofence.flows.impact import Impact, begun_from_fenced_ports, impact
 from geofence.guards.lockout import SshSession, check_lockout, networks
-from geofence.guards.objection import Guard, Objection, accepted
+from geofence.guards.objection import Guard, Objection, remaining
 from geofence.guards.own_rules import check_rules
 from geofence.model.plan import Observed
 from geofence.model.prefixes import AddressSpace, Family
@@ -71,7 +71,7 @@ class Change:
         Raises:
             GuardRefusal: a guard objects, and its override is not among ``accept``.
         """
-        left = accepted(self.objections(ssh), accept)
+        left = remaining(self.objections(ssh), accept)
         can_wait = unattended and self.before is not None
         if left and not (can_wait and all(one.guard is Guard.LIVE_SOURCES for one in left)):
             raise GuardRefusal("\n".join(map(str, left)))

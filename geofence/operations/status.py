@@ -12,7 +12,7 @@ from geofence.backends.interface import Backend
 from geofence.backends.registry import Chosen
 from geofence.errors import BackendUnavailable, GeofenceError, RulesError, StateError
 from geofence.guards.lockout import SshSession
-from geofence.guards.objection import accepted
+from geofence.guards.objection import remaining
 from geofence.guards.overlaps import overlaps
 from geofence.merge import blocked, merge
 from geofence.model.generation import Generation
@@ -112,7 +112,7 @@ def plan(
     newest, _ = site.generations.newest()
     recorded = newest.ruleset if newest else None
     change = look_at(recorded, made.observed, desired, blocked=blocked(policy, lists))
-    refusals = accepted((*foreign_objections(site), *change.objections(ssh)), accept)
+    refusals = remaining((*foreign_objections(site), *change.objections(ssh)), accept)
     return PlanReport(
         made,
         chosen.why,

@@ -1,60 +1,85 @@
 """Prefixes, host names and interfaces as rules write them.
 
-A prefix that is right is read without netaddr, which takes longer to import than all rules to read;
-netaddr finds out what was meant by one that is wrong.
+A valid prefix is read without netaddr, which takes longer to import than all rules take to read.
+Only the guess at what a wrong prefix was meant to be needs netaddr.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import socket
 
+from geofence.model.address import Address
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import LocalNetwork
-from geofence.policy.mistakes import Mistake, plain, quoted
+from geofence.policy.mistakes import Mistake
+from geofence.spelling import plain, quoted
+from geofence.translation import tr
 
 LONGEST_INTERFACE = 15
 """Characters in a name: ``IFNAMSIZ - 1`` of linux/if.h."""
 
-_EXPECTED_PREFIX = "a prefix such as 192.0.2.0/24 or 2001:db8::/32, or one address"
-_EXPECTED_NETWORK = (
-    'a network such as "192.168.0.0/16", or one with its interface such as "192.168.5.0/24@eth1"'
-)
-_EXPECTED_HOST = "a host name such as push.example.com"
-_EXPECTED_INTERFACE = (
-    f'the name of an interface, at most {LONGEST_INTERFACE} characters, such as "wg0", or with '
-    'any rest, such as "tun*"'
-)
 _MAPPED = 0xFFFF << 32
 """``::ffff:0:0``, RFC 4291 section 2.5.5.2: IPv4 addresses, which no IPv6 packet has."""
 
 
+def _expected_prefix() -> str:
+    return tr("a prefix such as 192.0.2.0/24 or 2001:db8::/32, or a single address")
+
+
+def _expected_network() -> str:
+    return tr(
+        'a network such as "192.168.0.0/16", '
+        'or one with its interface such as "192.168.5.0/24@eth1"'
+    )
+
+
+def _expected_host() -> str:
+    return tr("a host name such as push.example.com")
+
+
+def _expected_interface() -> str:
+    return tr(
+        'an interface name of at most {longest} characters such as "wg0", '
+        'or the beginning of several with "*" such as "tun*"',
+        longest=LONGEST_INTERFACE,
+    )
+
+
 def prefix(text: str) -> Prefix:
-    """A prefix in CIDR notation, or a single address.
+    """Read a prefix in CIDR notation, or a single address.
 
     Raises:
-        Mistake: it is neither, or has bits set that are not the network's.
+        Mistake: it is neither, or has bits set beyond its length.
     """
     address, slash, length = text.partition("/")
     known = _address(address)
-    bits = _length(length, known[0]) if known and slash else known and known[0].bits
+    family = known.family if known else Family.IPV4
+    bits = _length(length, family) if slash else family.bits
     if known is None or bits is None:
-        raise Mistake(f"{quoted(text)} is no prefix", _EXPECTED_PREFIX, *_meant_prefixes(text))
-    family, number = known
-    if number & ((1 << (family.bits - bits)) - 1):
-        raise _host_bits(text, Prefix(family, number, bits))
-    if family is Family.IPV6 and bits >= 96 and number >> 32 << 32 == _MAPPED:  # noqa: PLR2004 - RFC
-        inner = Prefix(Family.IPV4, number - _MAPPED, bits - 96)
-        raise Mistake(f"{quoted(text)} is IPv4 written as IPv6", _EXPECTED_PREFIX, str(inner))
-    return Prefix(family, number, bits)
+        wrong = tr("{value} is not a prefix", value=quoted(text))
+        raise Mistake(wrong, _expected_prefix(), *_meant_prefixes(text))
+    found = Prefix(family, known.number, bits)
+    if known.number & ((1 << (family.bits - bits)) - 1):
+        raise _host_bits(text, found)
+    _refuse_mapped(text, found)
+    return found
+
+
+def _refuse_mapped(text: str, found: Prefix) -> None:
+    """Raise a Mistake about IPv4 addresses that are written as IPv6."""
+    length = found.length - 96
+    if found.family is Family.IPV6 and length >= 0 and found.network >> 32 << 32 == _MAPPED:
+        inner = Prefix(Family.IPV4, found.network - _MAPPED, length)
+        wrong = tr("{value} is IPv4 written as IPv6", value=quoted(text))
+        raise Mistake(wrong, _expected_prefix(), str(inner))
 
 
 def local_network(text: str) -> Prefix | LocalNetwork:
-    """A local network: a prefix, or one with the interface on which it is trusted after an ``@``.
+    """Read a local network: a prefix, perhaps with ``@`` and the interface on which it is trusted.
 
     Raises:
-        Mistake: the prefix is none, or the interface is none.
+        Mistake: the prefix or the interface is not valid.
     """
     network, at, name = text.partition("@")
     try:
@@ -64,11 +89,12 @@ def local_network(text: str) -> Prefix | LocalNetwork:
         meant = _meant_network(text)
         if not meant:
             raise
-        raise Mistake(f"{quoted(text)} is no local network", _EXPECTED_NETWORK, meant) from mistake
+        wrong = tr("{value} is not a local network", value=quoted(text))
+        raise Mistake(wrong, _expected_network(), meant) from mistake
 
 
 def _meant_network(text: str) -> str:
-    """The network and the interface that are put together otherwise; empty for neither."""
+    """Return a network and an interface that are joined in another way, as they should be."""
     words = [word for word in re.split(r"[\s%@,]+|\bon\b", text) if word]
     if len(words) != 2:  # noqa: PLR2004 - a network and an interface
         return ""
@@ -80,20 +106,17 @@ def _meant_network(text: str) -> str:
     return ""
 
 
-def _address(text: str) -> tuple[Family, int] | None:
-    """The family and number of an address, full and strict (RFC 4291 section 2.2 for IPv6)."""
-    for family in Family:
-        try:
-            return family, int.from_bytes(socket.inet_pton(family.socket_family, text), "big")
-        except (OSError, ValueError):  # ValueError: it has a NUL or is not ASCII
-            continue
-    return None
+def _address(text: str) -> Address | None:
+    try:
+        return Address.parse(text)
+    except ValueError:
+        return None
 
 
 def _length(text: str, family: Family) -> int | None:
-    """A prefix length, without sign or leading zero."""
-    plain = re.fullmatch(r"0|[1-9][0-9]{0,2}", text)
-    return int(text) if plain and int(text) <= family.bits else None
+    """Read a prefix length, without sign or leading zero."""
+    digits = re.fullmatch(r"0|[1-9][0-9]{0,2}", text)
+    return int(text) if digits and int(text) <= family.bits else None
 
 
 def _host_bits(text: str, wrong: Prefix) -> Mistake:
@@ -101,8 +124,8 @@ def _host_bits(text: str, wrong: Prefix) -> Mistake:
 
     network = IPNetwork(text)
     return Mistake(
-        f"{quoted(text)} has host bits",
-        _EXPECTED_PREFIX,
+        tr("{value} has host bits set", value=quoted(text)),
+        _expected_prefix(),
         str(network.cidr),
         f"{network.ip}/{wrong.family.bits}",
     )
@@ -114,7 +137,7 @@ _LONGEST_PREFIX = 80
 
 
 def _meant_prefixes(text: str) -> tuple[str, ...]:
-    """What was meant by a range, a net mask, an abbreviated network or one with blanks."""
+    """Guess at a range, a net mask, an abbreviated network or one with blanks."""
     word = re.sub(r"\s+", "", text)
     first, dash, last = word.partition("-")
     if len(word) > _LONGEST_PREFIX or not re.search(r"[./:]", word):
@@ -124,7 +147,7 @@ def _meant_prefixes(text: str) -> tuple[str, ...]:
 
 
 def _range(first: str, last: str) -> tuple[str, ...]:
-    """The prefixes that make up a range of addresses."""
+    """Return the prefixes that make up a range of addresses."""
     from netaddr import INET_PTON, AddrFormatError, IPAddress, iprange_to_cidrs
 
     try:
@@ -137,15 +160,15 @@ def _range(first: str, last: str) -> tuple[str, ...]:
 
 
 def _network(word: str) -> tuple[str, ...]:
-    """The prefix meant by ``10.0/16``, ``10.0.`` or ``10.0.0.0/255.255.0.0``."""
+    """Return the prefix meant by ``10.0/16``, ``10.0.`` or ``10.0.0.0/255.255.0.0``."""
     from netaddr import AddrFormatError, IPNetwork, cidr_abbrev_to_verbose
 
-    octets = re.fullmatch(r"([0-9]+(?:\.[0-9]+){0,2})\.?", word)
-    if octets:
-        word = f"{octets[1]}/{8 * (octets[1].count('.') + 1)}"
+    parts = re.fullmatch(r"([0-9]+(?:\.[0-9]+){0,2})\.?", word)
+    if parts:
+        word = f"{parts[1]}/{8 * (parts[1].count('.') + 1)}"
     try:
         return (str(IPNetwork(cidr_abbrev_to_verbose(word)).cidr),)
-    except (AddrFormatError, ValueError, IndexError):  # the last for a first octet such as 300
+    except (AddrFormatError, ValueError, IndexError):  # the last for a first number such as 300
         return ()
 
 
@@ -156,16 +179,18 @@ _LONGEST_HOST = 253
 
 
 def host_name(text: str) -> str:
-    """A host name in lower case, without a dot at its end.
+    """Read a host name; return it in lower case, without a dot at its end.
 
     Raises:
-        Mistake: it is none.
+        Mistake: it is not one.
     """
     name = text.lower().removesuffix(".")
     if _address(name.partition("/")[0]):
-        raise Mistake(f"{quoted(text)} is an address", f"{_EXPECTED_HOST}; addresses are prefixes")
+        expected = tr("a host name such as push.example.com; write addresses under prefixes")
+        raise Mistake(tr("{value} is an address", value=quoted(text)), expected)
     if not _is_host(name):
-        raise Mistake(f"{quoted(text)} is no host name", _EXPECTED_HOST, *_meant_host(text))
+        wrong = tr("{value} is not a host name", value=quoted(text))
+        raise Mistake(wrong, _expected_host(), *_meant_host(text))
     return name
 
 
@@ -176,7 +201,7 @@ def _is_host(name: str) -> bool:
 
 
 def _meant_host(text: str) -> tuple[str, ...]:
-    """The host name within a URL or SIP URI, or the ASCII form of an international one."""
+    """Return the host name in a URL or SIP URI, or the ASCII form of an international one."""
     name = text.strip().lower()[:_LONGEST_HOST]
     for around in (r"^[a-z]+:(//)?", r"^.*@", r"[/:;?#].*$"):
         name = re.sub(around, "", name)
@@ -188,21 +213,22 @@ def _meant_host(text: str) -> tuple[str, ...]:
 
 
 _INTERFACE = re.compile(r"(?!-)(?:[^\W]|[.@#()!=,~^{}\[\]$&;|<>-])+\*?")
-"""The kernel takes anything but blanks, slashes and colons (``dev_valid_name``). Left out is what
-means something to iptables: quotes, backslashes, and ``+`` at the end."""
+"""The kernel takes anything but blanks, slashes and colons (``dev_valid_name``). Not allowed here
+is what has a meaning to iptables: quotes, backslashes, and ``+`` at the end."""
 
 
 def interface(text: str) -> str:
-    """An interface's name, or the beginning of some with ``*`` after it.
+    """Read an interface's name, or the beginning of several with ``*`` after it.
 
     Raises:
-        Mistake: no interface of the kernel can be called so, or it stands for all of them.
+        Mistake: the kernel allows no such name, or it stands for all interfaces.
     """
     if text == "*":
-        raise Mistake('"*" would leave no interface fenced', _EXPECTED_INTERFACE)
+        raise Mistake(tr('"*" would leave no interface fenced'), _expected_interface())
     fits = len(os.fsencode(text)) <= LONGEST_INTERFACE
     if not fits or plain(text) != text or _INTERFACE.fullmatch(text) is None:
         meant = re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,13})[+%?]", text.strip())
         guesses = (f'"{meant[1]}*"',) if meant else ()
-        raise Mistake(f"{quoted(text)} is no interface", _EXPECTED_INTERFACE, *guesses)
+        wrong = tr("{value} is not an interface name", value=quoted(text))
+        raise Mistake(wrong, _expected_interface(), *guesses)
     return text

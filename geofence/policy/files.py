@@ -1,4 +1,4 @@
-"""The rules on disk: which files, in which order, and what they say."""
+"""The rules files on disk: which ones, in which order, and their text."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from typing import NamedTuple
 from geofence.host.acl import read_acl
 from geofence.host.ownership import distrust, distrust_on_the_way
 from geofence.model.policy import Origin, PassedOver, WhyPassedOver
-from geofence.policy.mistakes import Mistake, Problems, printable
+from geofence.policy.mistakes import Mistake, Problems
+from geofence.spelling import printable
+from geofence.translation import tr
 
-MOST_OCTETS = 4_000_000
-"""A rules file larger than this is none: some 200,000 addresses, which take seconds to read."""
+MOST_BYTES = 4_000_000
+"""The largest rules file that is read: some 200,000 addresses, which take seconds."""
 
 
 class RulesFile(NamedTuple):
@@ -28,24 +30,29 @@ class RulesFile(NamedTuple):
     text: str
 
 
-_SHIPPED = Mistake("does not exist", "the directory with the rules that ship with geofence")
-_GIVEN = Mistake(
-    "does not exist",
-    "the directory with your rules, for --rules-dir or GEOFENCE_RULES_DIR names it",
-)
+def _shipped_is_missing() -> Mistake:
+    return Mistake(tr("does not exist"), tr("the directory with the rules that ship with geofence"))
+
+
+def _given_is_missing() -> Mistake:
+    return Mistake(
+        tr("does not exist"),
+        tr("the directory with your rules, as set by --rules-dir or GEOFENCE_RULES_DIR"),
+    )
 
 
 def read_rules(
     directories: Sequence[Path], problems: Problems, *, all_must_exist: bool
 ) -> tuple[RulesFile, ...]:
-    """All drop-ins in the order in which they count.
+    """Read all drop-ins, in the order in which they are merged.
 
     Args:
         directories: the one with the shipped rules, which must exist, then others.
-        problems: told which files cannot be had or should not be believed; these are left out.
-        all_must_exist: whether the others must, too.
+        problems: told which files cannot be read or trusted; these are left out.
+        all_must_exist: whether the others must exist, too.
     """
-    absent = [_SHIPPED, *[_GIVEN if all_must_exist else None for _ in directories[1:]]]
+    given = _given_is_missing() if all_must_exist else None
+    absent = [_shipped_is_missing(), *[given for _ in directories[1:]]]
     paths = [
         path
         for directory, mistake in zip(directories, absent, strict=True)
@@ -60,24 +67,26 @@ def _name(path: Path) -> str:
 
 
 def _drop_ins(directory: Path, problems: Problems, absent: Mistake | None) -> list[Path]:
-    """The directory's ``*.toml`` in lexical order; editors' hidden files are none.
+    """Return the directory's ``*.toml`` in lexical order, without editors' hidden files.
 
     Args:
         directory: where to look.
         problems: told what is wrong with it.
-        absent: what is wrong if it does not exist; None for nothing.
+        absent: the mistake if it does not exist; None if it need not.
     """
     found: list[Path] = []
     try:
         with _opened(directory, os.O_DIRECTORY) as handle:
-            _believe(directory, handle)
+            _require_trust(directory, handle)
             names = sorted(os.listdir(handle))  # noqa: PTH208 - pathlib cannot list what was checked
             found = [directory / name for name in names if _is_drop_in(name)]
     except FileNotFoundError:
         if absent:
             problems.add(_name(directory), absent)
     except OSError as error:
-        problems.add(_name(directory), _unreadable(error, "a directory of rules"))
+        problems.add(
+            _name(directory), _unreadable(error, tr("a directory of rules that geofence may read"))
+        )
     except Mistake as mistake:
         problems.add(_name(directory), mistake)
     return found
@@ -91,13 +100,14 @@ _BACKUPS = re.compile(
     r".*(~|\.(bak|old|orig|save|swp|tmp|disabled|off|dpkg-\w+|ucf-\w+|rpm(save|new|orig)))",
     re.IGNORECASE | re.DOTALL,
 )
-"""What editors and packagers leave behind, and what people name files that are not to count."""
+"""What editors and packagers leave behind, and what people call files that are not to be read."""
 
 
 def passed_over(directory: Path) -> tuple[PassedOver, ...]:
-    """Return what lies in a directory of rules and is not read, in lexical order.
+    """Return what is in a directory of rules and is not read, in lexical order.
 
-    Hidden files are left out. What cannot be listed is none: ``read_rules`` says it.
+    Hidden files are left out. A directory that cannot be listed gives nothing: ``read_rules``
+    reports it.
     """
     try:
         with os.scandir(directory) as entries:
@@ -118,32 +128,33 @@ def _why(name: str, *, is_directory: bool) -> WhyPassedOver:
 
 
 def _read(path: Path, problems: Problems) -> str | None:
-    octets = b""
+    content = b""
     try:
         with _opened(path) as handle:
-            _believe(path, handle)
-            octets = _content(handle)
-        return octets.decode("utf-8-sig")
+            _require_trust(path, handle)
+            content = _content(handle)
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = octets.count(b"\n", 0, error.start) + 1
-        mistake = Mistake(f"is not UTF-8 (octet 0x{octets[error.start]:02x})", "text in UTF-8")
-        problems.add(Origin(_name(path), line), mistake)
+        line = content.count(b"\n", 0, error.start) + 1
+        wrong = tr("is not UTF-8 (byte {byte})", byte=f"0x{content[error.start]:02x}")
+        problems.add(Origin(_name(path), line), Mistake(wrong, tr("text in UTF-8")))
     except OSError as error:
-        problems.add(_name(path), _unreadable(error, "a file of rules"))
+        problems.add(_name(path), _unreadable(error, tr("a rules file that geofence may read")))
     except Mistake as mistake:
         problems.add(_name(path), mistake)
     return None
 
 
 def _unreadable(error: OSError, expected: str) -> Mistake:
-    return Mistake(
-        f"cannot be read ({error.strerror or error})", f"{expected} that geofence may read"
-    )
+    return Mistake(tr("cannot be read ({reason})", reason=error.strerror or error), expected)
 
 
 @contextmanager
 def _opened(path: Path, flags: int = 0) -> Iterator[int]:
-    """A descriptor: what is checked is then what is read. Never waits, as for a pipe's writer."""
+    """Open a descriptor, so that what is checked is then what is read.
+
+    Does not wait, as a pipe without a writer would make it.
+    """
     flags |= os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     handle = os.open(path, flags)
     try:
@@ -152,36 +163,40 @@ def _opened(path: Path, flags: int = 0) -> Iterator[int]:
         os.close(handle)
 
 
-def _believe(path: Path, handle: int) -> None:
-    """Raise a Mistake about what others could have written."""
+def _require_trust(path: Path, handle: int) -> None:
+    """Raise a Mistake about a file or directory that other users could have written."""
     doubt = distrust(os.fstat(handle), read_acl(handle), by_hand=True)
     if doubt:
         raise _written_by_others(doubt.reason, doubt.remedy, path)
     way = distrust_on_the_way(path)
     if way:
         place, doubt = way
-        raise _written_by_others(
-            f"is found through {_name(place)}, which {doubt.reason}", doubt.remedy, place
+        reason = tr(
+            "is reached through {place}, which {reason}", place=_name(place), reason=doubt.reason
         )
+        raise _written_by_others(reason, doubt.remedy, place)
 
 
 def _written_by_others(reason: str, remedy: str, place: Path) -> Mistake:
-    return Mistake(
-        reason,
-        "rules that only root and you can write; "
-        f"read through them, then: {remedy} {shlex.quote(_name(place))}",
+    # Translators: the command is one such as "chmod go-w /etc/geofence/rules.d".
+    expected = tr(
+        "rules that only root and you can write; check what they say, then run: {command}",
+        command=f"{remedy} {shlex.quote(_name(place))}",
     )
+    return Mistake(reason, expected)
 
 
 def _content(handle: int) -> bytes:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
-        raise Mistake("is no regular file", "a file of rules")
+        raise Mistake(tr("is not a regular file"), tr("a rules file"))
     with os.fdopen(os.dup(handle), "rb") as file:
-        octets = file.read(MOST_OCTETS + 1)
-    if len(octets) > MOST_OCTETS:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
         raise Mistake(
-            f"is larger than {MOST_OCTETS:,} bytes",
-            "a file of rules; write neighbouring addresses as prefixes, or divide them among "
-            "several exceptions or blocklists in several files",
+            tr("is larger than {most} bytes", most=f"{MOST_BYTES:,}"),
+            tr(
+                "a smaller file: write neighbouring addresses as prefixes, or divide them among "
+                "several exceptions or blocklists in several files"
+            ),
         )
-    return octets
+    return content

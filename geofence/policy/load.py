@@ -1,4 +1,4 @@
-"""From files to a policy."""
+"""Loading of a policy from rules files."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from geofence.policy.toml_tree import Table, merged, parse
 
 
 def load_policy(directories: Sequence[Path], *, all_must_exist: bool = False) -> Policy:
-    """The policy that the drop-ins in some directories make together.
+    """Return the policy that the drop-ins in some directories make together.
 
     Every ``*.toml`` of the first directory in lexical order, then those of the next: a later file
     adds tables and keys or gives keys another value.
 
     Args:
         directories: that of the shipped rules, which must exist, then others.
-        all_must_exist: whether the others must, too.
+        all_must_exist: whether the others must exist, too.
 
     Raises:
-        RulesError: rules cannot be read, should not be believed, or are wrong; it has a line for
-            each mistake. As long as files cannot be read, what they say is not judged.
+        RulesError: rules cannot be read, cannot be trusted, or are wrong; it has a line for each
+            mistake. Contents are checked only once all files can be read.
     """
     problems = Problems()
     files = read_rules(directories, problems, all_must_exist=all_must_exist)
-    policy = _policy(files, problems)
+    policy = combined(files, problems)
     others = (each for directory in directories[1:] for each in passed_over(directory))
     return replace(policy, passed_over=tuple(others))
 
 
-def policy_of(files: Iterable[RulesFile]) -> Policy:
-    """The policy that some drop-ins make together, the first counting least.
+def combined(files: Iterable[RulesFile], problems: Problems) -> Policy:
+    """Return the policy that some drop-ins make together; later ones override earlier ones.
+
+    Args:
+        files: the drop-ins.
+        problems: the mistakes so far; told about others.
 
     Raises:
-        RulesError: they are wrong; it has a line for each mistake.
+        RulesError: there are mistakes; it has a line for each.
     """
-    return _policy(files, Problems())
-
-
-def _policy(files: Iterable[RulesFile], problems: Problems) -> Policy:
     trees = [(file.name, parse(file.text, file.name, problems)) for file in files]
     problems.raise_any()
     read = [(name, tree) for name, tree in trees if tree]

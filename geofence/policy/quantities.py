@@ -6,35 +6,42 @@ import re
 from datetime import time, timedelta
 
 from geofence.model.policy import Ports, Protocol
-from geofence.policy.mistakes import Mistake, plain, quoted
+from geofence.policy.mistakes import Mistake
+from geofence.spelling import plain, quoted
+from geofence.translation import tr
 
 HIGHEST_PORT = 65535
 
-_EXPECTED_PORTS = (
-    f'ports from 1 to {HIGHEST_PORT} with their protocol, such as "5060/udp" or "5060-5061/tcp"'
-)
+
+def _expected_ports() -> str:
+    return tr(
+        'ports from 1 to {highest} with their protocol, such as "5060/udp" or "5060-5061/tcp"',
+        highest=HIGHEST_PORT,
+    )
 
 
 def ports(text: str) -> Ports:
-    """A port or range of ports with its protocol.
+    """Read a port or range of ports with its protocol.
 
     Raises:
-        Mistake: it is none, or its ends are out of range or the wrong way round.
+        Mistake: it is not one, or its ends are out of range or in the wrong order.
     """
     match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?/(udp|tcp)", text)
     if match is None:
-        raise Mistake(f"{quoted(text)} names no ports", _EXPECTED_PORTS, *_meant_ports(text))
+        wrong = tr("{value} is not a port with a protocol", value=quoted(text))
+        raise Mistake(wrong, _expected_ports(), *_meant_ports(text))
     first, last, protocol = int(match[1]), int(match[2] or match[1]), Protocol(match[3])
     if not (1 <= first <= HIGHEST_PORT and 1 <= last <= HIGHEST_PORT):
-        raise Mistake(f"{quoted(text)} is out of range", _EXPECTED_PORTS)
+        raise Mistake(tr("{value} is out of range", value=quoted(text)), _expected_ports())
     if first > last:
         meant = quoted(str(Ports(protocol, last, first)))
-        raise Mistake(f"{quoted(text)} goes downwards", _EXPECTED_PORTS, meant)
+        wrong = tr("{value} has its ends in the wrong order", value=quoted(text))
+        raise Mistake(wrong, _expected_ports(), meant)
     return Ports(protocol, first, last)
 
 
 def _meant_ports(text: str) -> tuple[str, ...]:
-    """What was meant with another separator, other order, other case or no protocol."""
+    """Guess at another separator, another order, another case or a missing protocol."""
     text = plain(text).lower()
     numbers = re.findall(r"[0-9]{1,5}", text)
     protocols = re.findall(r"udp|tcp", text)
@@ -54,21 +61,25 @@ _UNITS = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
-_EXPECTED_SPAN = "a number and a unit (s, m, h, d or w) such as {}"
 _DAY = timedelta(days=1)
 
 
-def _span(text: str, such_as: str = '"36h" or "7d"', bare: str = "hd") -> timedelta:
-    """A span of time; ``bare`` are the units that a number alone may mean."""
+def _span(text: str, such_as: tuple[str, str] = ("36h", "7d"), bare: str = "hd") -> timedelta:
+    """Read a duration; ``bare`` are the units that a number alone may mean."""
     match = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
     if match is None:
-        expected = _EXPECTED_SPAN.format(such_as)
-        raise Mistake(f"{quoted(text)} is no span of time", expected, *_meant_span(text, bare))
+        expected = tr(
+            'a number and a unit (s, m, h, d or w) such as "{one}" or "{other}"',
+            one=such_as[0],
+            other=such_as[1],
+        )
+        wrong = tr("{value} is not a duration", value=quoted(text))
+        raise Mistake(wrong, expected, *_meant_span(text, bare))
     return int(match[1]) * _UNITS[match[2]]
 
 
 def _meant_span(text: str, bare: str) -> tuple[str, ...]:
-    """``7 days``, or a number alone."""
+    """Guess at ``7 days``, or a number alone."""
     match = re.fullmatch(
         r"([0-9]{1,6})(|[smhdw]|sec.*|min.*|h.*|d.*|w.*)", plain(text).lower().replace(" ", "")
     )
@@ -78,46 +89,47 @@ def _meant_span(text: str, bare: str) -> tuple[str, ...]:
 
 
 def age(text: str) -> timedelta:
-    """For how long a list counts as fresh: an hour to a year.
+    """Read how old a list may get: an hour to a year.
 
     Raises:
-        Mistake: it is no span of time, or none of these.
+        Mistake: it is not a duration, or is out of range.
     """
     span = _span(text)
     if not timedelta(hours=1) <= span <= 366 * _DAY:
-        raise Mistake(f"{quoted(text)} is no sensible age", 'from "1h" to "366d"')
+        raise Mistake(tr("{value} is out of range", value=quoted(text)), tr('from "1h" to "366d"'))
     return span
 
 
 def probation(text: str) -> timedelta:
-    """How long to wait for a confirmation: five seconds to a day.
+    """Read how long to wait for a confirmation: five seconds to a day.
 
     Raises:
-        Mistake: it is no span of time, or none of these.
+        Mistake: it is not a duration, or is out of range.
     """
-    span = _span(text, '"60s" or "5m"', "s")
+    span = _span(text, ("60s", "5m"), "s")
     if not timedelta(seconds=5) <= span <= _DAY:
-        raise Mistake(f"{quoted(text)} is no sensible time to wait", 'from "5s" to "1d"')
+        raise Mistake(tr("{value} is out of range", value=quoted(text)), tr('from "5s" to "1d"'))
     return span
 
 
 def jitter(text: str) -> timedelta:
-    """By how much something that runs daily may be late: nothing to less than a day.
+    """Read by how much a daily run may be late: from nothing to less than a day.
 
     Raises:
-        Mistake: it is no span of time, or a longer one.
+        Mistake: it is not a duration, or is out of range.
     """
-    span = _span(text, '"30m" or "2h"', "mh")
+    span = _span(text, ("30m", "2h"), "mh")
     if span >= _DAY:
-        raise Mistake(f"{quoted(text)} is a day or more", 'from "0s" to "23h"')
+        wrong = tr("{value} is a day or more", value=quoted(text))
+        raise Mistake(wrong, tr('from "0s" to "23h"'))
     return span
 
 
 def time_of_day(text: str) -> time:
-    """A time of day, hours and minutes.
+    """Read a time of day, hours and minutes.
 
     Raises:
-        Mistake: it is none.
+        Mistake: it is not one.
     """
     match = re.fullmatch(r"([0-9]{2}):([0-9]{2})", text)
     if match and int(match[1]) < 24 and int(match[2]) < 60:  # noqa: PLR2004 - hours and minutes
@@ -125,7 +137,7 @@ def time_of_day(text: str) -> time:
     parts = re.fullmatch(r"\s*([01]?[0-9]|2[0-3])[:.h]?([0-5][0-9])(:[0-9]{2})?\s*", text)
     guesses = (f'"{parts[1]:0>2}:{parts[2]}"',) if parts else ()
     raise Mistake(
-        f"{quoted(text)} is no time of day",
-        'hours and minutes from "00:00" to "23:59", such as "03:30"',
+        tr("{value} is not a time of day", value=quoted(text)),
+        tr('hours and minutes from "00:00" to "23:59", such as "03:30"'),
         *guesses,
     )

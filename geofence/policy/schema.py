@@ -1,10 +1,9 @@
-"""What rules may say: the merged drop-ins in, a checked policy out."""
+"""The schema of rules: merged drop-ins in, a checked policy out."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from geofence.countries import country_code
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import (
     BackendChoice,
@@ -20,29 +19,33 @@ from geofence.model.policy import (
 from geofence.model.prefixes import AddressSpace, Prefix
 from geofence.model.ruleset import LocalNetwork
 from geofence.policy.addresses import host_name, interface, local_network, prefix
-from geofence.policy.mistakes import Mistake, Problems, nearest, one_of, quoted
+from geofence.policy.countries import country_code
+from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.quantities import age, jitter, ports, time_of_day
-from geofence.policy.table_reader import Section, any_of, argument, choice, helper_name, rule_name
+from geofence.policy.table_reader import (
+    Section,
+    argument,
+    blocklist_name,
+    choice,
+    helper_name,
+    rule_name,
+    service_name,
+)
 from geofence.policy.toml_tree import Table
-from geofence.policy.urls import country_template, url
+from geofence.policy.urls import FAMILY, country_template, url
+from geofence.spelling import nearest, one_of, quoted
+from geofence.translation import tr
 
 LONGEST_SERVICE_NAME = 12
-"""Characters, so that names of kernel sets made of it stay within 31 (linux/netfilter/ipset)."""
+"""Characters; names of kernel sets contain it and may have 31 (linux/netfilter/ipset)."""
 
 _DEFAULT = Policy()
-_NO_SERVICES = Mistake(
-    "names no service",
-    "those that it opens; without the key it opens all of them, with enabled = false none",
-)
-_PINS_NOTHING = Mistake(
-    "limits nothing", "hosts, and the prefixes that they may resolve to; or leave the key out"
-)
 _NAMED = ("service", "exception", "blocklist", "source")
-"""Tables that hold a table for each thing they are about."""
+"""Tables that contain a table for each thing of their kind."""
 
 
 def read_policy(rules: Table, problems: Problems) -> Policy:
-    """The policy that the merged rules stand for.
+    """Return the policy of the merged rules.
 
     Args:
         rules: the root of all drop-ins, merged.
@@ -55,6 +58,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
     notify, daemon = root.table("notify"), root.table("daemon")
+    country_urls, country_format = _country_source(source.table("country"))
     networks = local.values("prefixes", local_network) or ()
     policy = Policy(
         services=_services(services),
@@ -65,7 +69,8 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         interfaces=local.values("interfaces", interface) or (),
         exceptions=_exceptions(exceptions, services),
         blocklists=tuple(_blocklist(name, section) for name, section in blocklists.items()),
-        country_urls=source.table("country").values("urls", country_template) or (),
+        country_urls=country_urls,
+        country_format=country_format,
         backend=root.value("backend", choice(BackendChoice), _DEFAULT.backend),
         without_ruleset=boot.value(
             "without_ruleset", choice(WithoutRuleset), _DEFAULT.without_ruleset
@@ -97,7 +102,7 @@ def _space(section: Section, key: str = "prefixes") -> AddressSpace:
 
 
 def _services(sections: Mapping[str, Section]) -> tuple[Service, ...]:
-    """The services that are fenced; one that is switched off is checked all the same."""
+    """Return the services that are fenced; those that are disabled are checked, too."""
     everything = {name: _service(name, section) for name, section in sections.items()}
     fenced = {
         name: service
@@ -120,7 +125,8 @@ def _service(name: str, section: Section) -> Service:
     if not section.gives("ports"):
         section.complain(
             Mistake(
-                "has no ports", 'ports = ["5060/udp"] or the like; enabled = false fences none'
+                tr("has no ports"),
+                tr('ports such as ["5060/udp"]; to fence none, write enabled = false'),
             ),
             "ports",
         )
@@ -128,29 +134,38 @@ def _service(name: str, section: Section) -> Service:
 
 
 def _find_overlaps(services: Mapping[str, Service], sections: Mapping[str, Section]) -> None:
-    """Complain of ports that are in two ranges, be they of two services or of one."""
+    """Complain about ports that are in two ranges, of two services or of one."""
     ranges = sorted((ports, name) for name, service in services.items() for ports in service.ports)
     widest, one = ranges[0] if ranges else (None, "")
     for here, other in ranges[1:]:
         if widest and widest.overlaps(here) and (widest, one) != (here, other):
             place = sections[one].place("ports")
-            wrong = f"{here} overlaps {widest} of service.{one} ({place})"
-            expected = "each port in one service only, and only once"
-            guesses = _split(widest, here)
-            sections[other].complain(Mistake(wrong, expected, *guesses), "ports")
+            sections[other].complain(_overlap(here, widest, f"service.{one}", place), "ports")
         if widest is None or (here.protocol, here.last) > (widest.protocol, widest.last):
             widest, one = here, other
 
 
+def _overlap(here: Ports, widest: Ports, service: str, place: Origin) -> Mistake:
+    wrong = tr(
+        "{ports} overlaps {others} of {service} ({place})",
+        ports=here,
+        others=widest,
+        service=service,
+        place=place,
+    )
+    expected = tr("each port in one service only, and only once")
+    return Mistake(wrong, expected, *_split(widest, here))
+
+
 def _split(one: Ports, other: Ports) -> tuple[str, ...]:
-    """The ports of the wider range that the narrower leaves; none where that leaves nothing."""
+    """Return how to write the wider range without the narrower; nothing if nothing is left."""
     outer, inner = sorted((one, other), key=lambda ports: ports.first - ports.last)
     if not (outer.first <= inner.first and inner.last <= outer.last):
         return ()
     ends = ((outer.first, inner.first - 1), (inner.last + 1, outer.last))
     left = [Ports(outer.protocol, first, last) for first, last in ends if first <= last]
     named = ", ".join(quoted(str(each)) for each in left)
-    return (f"[{named}] instead of {outer}",) if left else ()
+    return (tr("{ports} instead of {range}", ports=f"[{named}]", range=outer),) if left else ()
 
 
 def _exceptions(
@@ -160,15 +175,15 @@ def _exceptions(
     for exception in found:
         if exception.group and exception.group in sections:
             mistake = Mistake(
-                f"{quoted(exception.group)} is the name of an exception",
-                "a group name that no exception has",
+                tr("{name} is the name of an exception", name=quoted(exception.group)),
+                tr("a group name that no exception has"),
             )
             sections[exception.name].complain(mistake, "group")
     for name, section in sections.items():
         if "services" in section and not section.gives("services"):
-            section.complain(_NO_SERVICES, "services")
+            section.complain(_no_services(), "services")
         if "within" in section and not (section.gives("within") and section.gives("hosts")):
-            section.complain(_PINS_NOTHING, "within")
+            section.complain(_limits_nothing(), "within")
         if not section.gives("hosts", "prefixes"):
             others = [other for other in sections if sections[other].gives("hosts", "prefixes")]
             section.complain(_no_addresses(name, section, others))
@@ -183,47 +198,106 @@ def _exception(name: str, section: Section, services: Collection[str]) -> NamedE
         prefixes=_space(section),
         last_known=_space(section, "last_known"),
         within=_space(section, "within"),
-        services=section.values("services", any_of(services, "service")) or (),
+        services=section.values("services", service_name(services)) or (),
         group=section.value("group", rule_name, None),
         enabled=section.flag("enabled", default=True),
     )
 
 
+def _no_services() -> Mistake:
+    return Mistake(
+        tr("contains no service"),
+        tr("services; without the key the exception is for all, with enabled = false for none"),
+    )
+
+
+def _limits_nothing() -> Mistake:
+    return Mistake(
+        tr("limits nothing"),
+        tr("hosts, and the prefixes that they may resolve to; or leave the key out"),
+    )
+
+
 def _no_addresses(name: str, section: Section, others: Collection[str]) -> Mistake:
-    """The usual reason is a switch for an exception that is called otherwise or is gone."""
+    """Return the mistake; mostly a switch for an exception that was renamed or removed."""
     if set(section) <= {"enabled"}:
         return Mistake(
-            "is switched on or off here, but no rule says what it is",
-            "hosts or prefixes, here or in another file",
+            tr("is enabled or disabled here, but no rule defines it"),
+            tr("hosts or prefixes, here or in another file"),
             *nearest(name, others),
         )
-    return Mistake("has neither hosts nor prefixes", "at least one of them")
+    return Mistake(tr("has neither hosts nor prefixes"), tr("at least one of them"))
 
 
 def _blocklist(name: str, section: Section) -> Blocklist:
     one, several = section.value("url", url, None), section.values("urls", url)
     if section.gives("url") and section.gives("urls"):
-        section.complain(Mistake("has both url and urls", "one of them"), "url")
+        section.complain(Mistake(tr("has both url and urls"), tr("one of them")), "url")
     if not section.gives("url", "urls", "prefixes"):
-        section.complain(Mistake("has no addresses", "one of url, urls or prefixes"))
+        section.complain(Mistake(tr("has no addresses"), one_of(("url", "urls", "prefixes"))))
     return Blocklist(
         name,
         description=section.text("description"),
         urls=(one,) if one else several or (),
         prefixes=_space(section),
         enabled=section.flag("enabled", default=True),
+        format=section.value("format", _list_format(ListKind.BLOCKLIST), None),
     )
 
 
+def _country_source(section: Section) -> tuple[tuple[str, ...], str | None]:
+    """Return the URLs of country lists, and the format that the rules give."""
+    urls = section.values("urls", country_template) or ()
+    given = section.value("format", _list_format(ListKind.COUNTRY), None)
+    by_family = next((each for each in urls if FAMILY in each), None)
+    if given and by_family and not _is_by_family(given):
+        section.complain(
+            Mistake(
+                tr(
+                    "{url} has {{family}}, but a {format} list has both families",
+                    url=quoted(by_family),
+                    format=given,
+                ),
+                tr("URLs without {family}, or no format"),
+            ),
+            "format",
+        )
+    return urls, given
+
+
+def _is_by_family(name: str) -> bool:
+    from geofence.lists.formats import format_named
+
+    return format_named(name).by_family
+
+
+def _list_format(kind: ListKind) -> Callable[[str], str]:
+    """Return a reader of the names of formats that lists of a kind can have."""
+
+    def read(text: str) -> str:
+        # Not at the top: rules without the key, as at boot, need no parser of lists.
+        from geofence.lists.formats import format_names
+
+        known = format_names(kind)
+        if text in known:
+            return text
+        wrong = tr("unknown list format {format}", format=quoted(text))
+        raise Mistake(wrong, one_of(known), *nearest(text, known))
+
+    return read
+
+
 def _command(notify: Section) -> tuple[str, ...]:
-    """A program's absolute path and its arguments."""
+    """Read a program's absolute path and its arguments."""
     command = notify.values("command", argument, distinct=False) or ()
     if command and not command[0].startswith("/"):
         notify.complain(
             Mistake(
-                f"{quoted(command[0])} is no absolute path",
-                'the path of a program and its arguments, such as ["/usr/local/bin/tell", "me"]; '
-                "no shell reads it",
+                tr("{value} is not an absolute path", value=quoted(command[0])),
+                tr(
+                    'the path of a program and its arguments, such as ["/usr/local/bin/tell", '
+                    '"me"], without shell syntax'
+                ),
             ),
             "command",
         )
@@ -240,23 +314,27 @@ def _shrink_limits(shrink: Section, blocklists: Collection[str]) -> dict[str, fl
             shrink.complain(mistake, key)
             continue
         if wanted in limits:
-            shrink.complain(Mistake(f"{wanted} again", "each list only once"), key)
+            again = tr("{list} is repeated", list=wanted)
+            shrink.complain(Mistake(again, tr("each list only once")), key)
         limits[wanted] = limit
     return limits
 
 
 _KINDS = (ListKind.COUNTRY, ListKind.BLOCKLIST)
-"""Kinds of lists that have a shrink guard; what a host name stands for may change altogether."""
+"""Kinds of lists that have a shrink guard; a host name may resolve to other addresses entirely."""
 
 
 def _list_name(text: str, blocklists: Collection[str]) -> str:
-    """``country JP`` and the like, or a kind for all of its lists."""
+    """Read ``country JP`` or ``blocklist NAME``, or a kind for all of its lists."""
     kind, blank, name = text.partition(" ")
     if kind not in _KINDS:
-        expected = f'"country JP", "blocklist NAME", or {one_of(_KINDS)} for all of the kind'
-        raise Mistake(f"{quoted(text)} is no list", expected, *nearest(kind, _KINDS))
+        expected = tr(
+            '"country JP" or "blocklist NAME"; "country" or "blocklist" stands for all of a kind'
+        )
+        wrong = tr("{value} is not a list", value=quoted(text))
+        raise Mistake(wrong, expected, *nearest(kind, _KINDS))
     if not blank:
         return kind
     if kind == ListKind.COUNTRY:
         return str(ListId(ListKind.COUNTRY, country_code(name)))
-    return str(ListId(ListKind.BLOCKLIST, any_of(blocklists, "blocklist")(name)))
+    return str(ListId(ListKind.BLOCKLIST, blocklist_name(blocklists)(name)))

@@ -1,40 +1,52 @@
-"""The one rules file that the command line owns: which exceptions are switched on or off."""
+"""Exceptions by name, and the rules file of the command line that enables and disables them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePath
 
+from geofence.countries import country_meant, country_name
+from geofence.errors import UsageError
+from geofence.model.policy import NamedException, Policy
+from geofence.model.prefixes import AddressSpace
+from geofence.policy.addresses import host_name, prefix
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.table_reader import rule_name
 from geofence.policy.toml_tree import Node, Scalar, Table, parse
+from geofence.spelling import likeliest, listed, one_of, plain, quoted
+from geofence.translation import join, tr
 
 OWNED_FILE = "99-command-line.toml"
-"""Its name, in the directory for the host's own rules."""
+"""Name of the command line's file, in the directory with the operator's rules."""
+_MOST_LISTED = 40
+"""Names that a message lists."""
 
 _HEADER = """\
-# This file belongs to geofence's command line: "geofence allow" and "geofence revoke" write it
-# anew. Rules of your own go into another file of this directory.
+# Written by "geofence allow" and "geofence revoke", which overwrite all changes. Put rules of your
+# own into another file of this directory.
 """
 
-_ONLY_SWITCHES = Mistake(
-    "this is not from the command line, which would lose it",
-    "[exception.NAME] tables with enabled = true or false; "
-    "move other rules into another file of the directory",
-)
+
+def _only_switches() -> Mistake:
+    return Mistake(
+        tr("this was not written by 'geofence allow' or 'geofence revoke', which would delete it"),
+        tr(
+            "[exception.NAME] tables with enabled = true or false only; "
+            "move other rules into another file of the directory"
+        ),
+    )
 
 
 def is_owned(file: str) -> bool:
-    """Whether a rules file of that path is the one that the command line owns."""
+    """Whether the rules file of that path is the one that the command line writes."""
     return PurePath(file).name == OWNED_FILE
 
 
 def stale_switches(owned: Table, others: Table) -> dict[str, bool]:
-    """The switches of the owned file for exceptions that are gone: whether each is on.
+    """Return the owned file's switches for exceptions that no longer exist: whether each is on.
 
-    Whoever takes an exception out of the rules need not know that it was once allowed or revoked,
-    and a release that no longer ships one cannot know. Such a switch means nothing any more; in any
-    other file it was typed, and is a slip.
+    People remove exceptions without knowing that they were once allowed or revoked, and so do new
+    releases. Such a switch has no effect any more; in any other file it is a typing mistake.
 
     Args:
         owned: the tree of the owned file.
@@ -45,14 +57,14 @@ def stale_switches(owned: Table, others: Table) -> dict[str, bool]:
     return {
         name: switch
         for name, switch in found.items()
-        # Another switch elsewhere does not say what the exception is, either.
+        # A switch in another file does not define the exception, either.
         if switch is not None
         and (name not in elsewhere or _switch(name, elsewhere[name]) is not None)
     }
 
 
 def without(rules: Table, stale: Collection[str]) -> Table:
-    """A file's tree without the switches of those names."""
+    """Return a file's tree without the switches of those names."""
     exceptions = rules.entries.get("exception")
     if not stale or not isinstance(exceptions, Table):
         return rules
@@ -66,17 +78,17 @@ def _exceptions(tree: Table) -> Mapping[str, Node]:
 
 
 def with_enabled(text: str, names: Iterable[str], enabled: bool, known: Collection[str]) -> str:
-    """The new text of the owned file.
+    """Return the new text of the owned file.
 
     Args:
         text: its present text; empty if there is no such file yet.
         names: of exceptions, not of groups.
-        enabled: what they become; all others keep what they have.
-        known: the names of all exceptions that there are; switches for others are dropped.
+        enabled: whether to enable them; all others stay as they are.
+        known: the names of all exceptions; switches for others are dropped.
 
     Raises:
-        RulesError: the file holds what the command line does not write.
-        Mistake: (a ValueError) something cannot be the name of an exception.
+        RulesError: the file contains something that the command line does not write.
+        Mistake: (a ValueError) a name is not valid for an exception.
     """
     before = {name: value for name, value in _switches(text).items() if name in known}
     switches = before | {rule_name(name): enabled for name in names}
@@ -97,13 +109,13 @@ def _switches(text: str) -> dict[str, bool]:
             case ("exception", name, "enabled"), Scalar(bool(value)) if _is_name(name):
                 found[name] = value
             case _:
-                problems.add(node.origin, _ONLY_SWITCHES)
+                problems.add(node.origin, _only_switches())
     problems.raise_any()
     return found
 
 
 def _leaves(path: tuple[str, ...], node: Node) -> Iterator[tuple[tuple[str, ...], Node]]:
-    """Everything in a table that is no table with something in it, with its path."""
+    """Yield all values and empty tables below a table, with their paths."""
     if isinstance(node, Table) and (node.entries or not path):
         for key, inner in node.entries.items():
             yield from _leaves((*path, key), inner)
@@ -112,7 +124,7 @@ def _leaves(path: tuple[str, ...], node: Node) -> Iterator[tuple[tuple[str, ...]
 
 
 def _switch(name: str, node: Node) -> bool | None:
-    """What a table switches to that the command line could have written; None for any other."""
+    """Return the switch in a table that the command line could have written; None for others."""
     match node:
         case Table(entries={"enabled": Scalar(bool(enabled)), **others}):
             return enabled if not others and _is_name(name) else None
@@ -124,3 +136,130 @@ def _is_name(text: str) -> bool:
         return bool(rule_name(text))
     except Mistake:
         return False
+
+
+def exceptions_named(policy: Policy, name: str, verb: str = "allow") -> tuple[NamedException, ...]:
+    """Return the exception of that name, or all exceptions of the group of that name.
+
+    Args:
+        policy: the rules.
+        name: as it was typed.
+        verb: ``allow`` or ``revoke``, for the message.
+
+    Raises:
+        UsageError: nothing has that name; the message says what to do if it is a country, an
+            address or a host.
+    """
+    found = tuple(
+        exception for exception in policy.exceptions if name in (exception.name, exception.group)
+    )
+    if found:
+        return found
+    advice = (
+        _about_country(policy, name, verb)
+        or _about_address(policy, name, verb)
+        or _about_host(policy, name)
+    )
+    if advice:
+        unknown = tr("Unknown exception or group {name}.", name=quoted(name))
+        raise UsageError(join(" ", (unknown, advice)))
+    raise UsageError(_unknown(policy, name))
+
+
+def _unknown(policy: Policy, name: str) -> str:
+    """Return sentences: that nothing has this name, what was probably meant, and what exists."""
+    names = [exception.name for exception in policy.exceptions]
+    groups = list(dict.fromkeys(each.group for each in policy.exceptions if each.group))
+    guesses = likeliest(plain(name), (*names, *groups))
+    if guesses:
+        unknown = tr(
+            "Unknown exception or group {name}; did you mean {guesses}?",
+            name=quoted(name),
+            guesses=_guessed(policy, guesses),
+        )
+    else:
+        unknown = tr("Unknown exception or group {name}.", name=quoted(name))
+    if not names:
+        return join(" ", (unknown, tr("The rules have no exceptions.")))
+    known = tr("Exceptions: {names}.", names=listed(names, _MOST_LISTED))
+    if groups:
+        known = join(" ", (tr("Groups: {names}.", names=listed(groups, _MOST_LISTED)), known))
+    return join(" ", (unknown, known))
+
+
+def _guessed(policy: Policy, guesses: tuple[str, ...]) -> str:
+    """Return the names; if there are several, with their descriptions."""
+    if len(guesses) == 1:
+        return guesses[0]
+    described = {each.name: each.description for each in policy.exceptions}
+    return one_of(
+        f"{each} ({quoted(described[each])})" if described.get(each) else each for each in guesses
+    )
+
+
+def _about_country(policy: Policy, name: str, verb: str) -> str:
+    """Return what to do about a country; empty if the name is not a country's."""
+    code = country_meant(plain(name))
+    if code is None:
+        return ""
+    codes = [each for each in policy.countries if each != code]
+    codes += [code] if verb == "allow" else []
+    listed = ", ".join(f'"{each}"' for each in codes)
+    rule = f"  [allow]\n  countries = [{listed}]"
+    if verb == "allow":
+        return tr(
+            "Countries are not exceptions. To allow {country}, write\n{rule}\n"
+            "into a file of your rules and run 'geofence refresh'.",
+            country=country_name(code),
+            rule=rule,
+        )
+    return tr(
+        "Countries are not exceptions. To block {country}, write\n{rule}\n"
+        "into a file of your rules and run 'geofence refresh'.",
+        country=country_name(code),
+        rule=rule,
+    )
+
+
+def _about_address(policy: Policy, name: str, verb: str) -> str:
+    """Return what to do about an address or prefix; empty if the name is not one."""
+    try:
+        meant = prefix(plain(name))
+    except Mistake:
+        return ""
+    space = AddressSpace.of((meant,))
+    holding = [
+        each.name for each in policy.exceptions if not space - (each.prefixes | each.last_known)
+    ]
+    if holding:
+        return tr(
+            "The exception {name} contains this address: run '{command}'.",
+            name=holding[0],
+            command=f"geofence {verb} {holding[0]}",
+        )
+    if verb != "allow":
+        return tr("No exception contains this address; 'geofence why' shows what allows it.")
+    return _written(f'prefixes = ["{meant}"]', "apply")
+
+
+def _about_host(policy: Policy, name: str) -> str:
+    """Return what to do about a host name; empty if the name is not one."""
+    try:
+        host = host_name(plain(name))
+    except Mistake:
+        return ""
+    if "." not in host:
+        return ""
+    holding = [each.name for each in policy.exceptions if host in each.hosts]
+    if holding:
+        return tr("The exception {name} has this host: use that name.", name=holding[0])
+    return _written(f'hosts = ["{host}"]', "refresh")
+
+
+def _written(line: str, verb: str) -> str:
+    return tr(
+        "To allow it, write\n{rule}\n"
+        "with a name of your choice into a file of your rules and run '{command}'.",
+        rule=f"  [exception.NAME]\n  {line}",
+        command=f"geofence {verb}",
+    )

@@ -1,7 +1,7 @@
-"""Typed access to a table of rules; whatever is not asked for is an unknown key.
+"""Typed access to a table of rules; keys that are never read are unknown keys.
 
-A section never raises: it notes what is wrong and answers with a default, so that all mistakes are
-found in one go. What it answered must not be used once there are any.
+A section never raises: it notes what is wrong and returns a default, so that all mistakes are found
+in one run. What it returned must not be used once there are any.
 """
 
 from __future__ import annotations
@@ -12,17 +12,10 @@ from enum import StrEnum
 from typing import TypeVar
 
 from geofence.model.policy import Origin
-from geofence.policy.mistakes import (
-    Mistake,
-    Problems,
-    nearest,
-    one_of,
-    plain,
-    printable,
-    quoted,
-    without_secrets,
-)
+from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.toml_tree import Array, Node, Scalar, Table, described
+from geofence.spelling import nearest, one_of, plain, printable, quoted, without_secrets
+from geofence.translation import tr
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -35,7 +28,7 @@ class Section:
     """One table, as the schema reads it."""
 
     def __init__(self, name: str, table: Table, problems: Problems) -> None:
-        """Read a table.
+        """Wrap a table.
 
         Args:
             name: ``exception.push-as``, or empty for the root.
@@ -45,15 +38,13 @@ class Section:
         self.name = name
         self.origin = table.origin
         self.broken = False
-        """It is no table, which was said already."""
+        """Whether the rules have something else than a table here; that was noted already."""
         self._entries = table.entries
         self._problems = problems
         self._asked: dict[str, None] = {}
         self._tables: set[str] = set()
         self._inner: list[Section] = []
-        self._heading = (
-            f"[{name}]" if name else "no table: write it before the first [table] of a file"
-        )
+        self._heading = f"[{name}]" if name else ""
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -63,40 +54,41 @@ class Section:
         self._problems.add(self.place(key), mistake, self._path(key) if key else self.name)
 
     def place(self, key: str) -> Origin:
-        """Where a key stands; where the table does, if it has no such key."""
+        """Return where a key stands; without such a key, where the table does."""
         return self._entries[key].origin if key in self._entries else self.origin
 
     def gives(self, *keys: str) -> bool:
-        """Whether any of the keys has a value, right or wrong, that is no empty list."""
+        """Whether any of the keys has a value, right or wrong, other than an empty list."""
         given = (self._entries[key] for key in keys if key in self._entries)
         return self.broken or any(not isinstance(node, Array) or node.items for node in given)
 
     def text(self, key: str) -> str:
-        """A description: one line for people; empty where the rules give none."""
+        """Read a description: one line for people; empty without the key."""
         return self.value(key, description, "")
 
     def flag(self, key: str, *, default: bool) -> bool:
-        """True or false."""
+        """Read true or false."""
         node = self._get(key)
         if isinstance(node, Scalar) and isinstance(node.value, bool):
             return node.value
         if node:
-            self._expect(key, node, "true or false", *_meant_flag(node))
+            self._expect(key, node, tr("true or false"), *_meant_flag(node))
         return default
 
     def percent(self, key: str) -> float:
-        """A number from 0 to 100."""
+        """Read a number from 0 to 100."""
         node = self._get(key)
         if isinstance(node, Scalar) and not isinstance(node.value, bool):
             number = node.value
             if isinstance(number, (int, float)) and 0 <= number <= 100:  # noqa: PLR2004 - percent
                 return float(number)
         if node:
-            self._expect(key, node, "a number from 0 to 100, in percent", *_meant_percent(node))
+            expected = tr("a number from 0 to 100, in percent")
+            self._expect(key, node, expected, *_meant_percent(node))
         return 0
 
     def value(self, key: str, read: Callable[[str], T], default: T) -> T:
-        """What ``read`` makes of a string."""
+        """Return what ``read`` makes of a string."""
         node = self._get(key)
         value = self._read(key, node, read) if node else None
         return default if value is None else value
@@ -104,12 +96,12 @@ class Section:
     def values(
         self, key: str, read: Callable[[str], T], *, distinct: bool = True
     ) -> tuple[T, ...] | None:
-        """What ``read`` makes of each string in a list, or None where the rules have no such key.
+        """Return what ``read`` makes of each string in a list; None without the key.
 
         Args:
             key: of the list.
             read: raises a Mistake for what it does not take.
-            distinct: the same value twice is a mistake.
+            distinct: whether the same value twice is a mistake.
         """
         node = self._get(key)
         if isinstance(node, Array):
@@ -118,23 +110,23 @@ class Section:
                 self._find_repeated(key, found)
             return tuple(value for value, _origin in found)
         if node:
-            self._expect(key, node, "a list of strings", *_meant_list(node))
+            self._expect(key, node, tr("a list of strings"), *_meant_list(node))
         return None
 
     def table(self, key: str) -> Section:
-        """The table within this one; an empty one where there is none."""
+        """Return a table in this one; an empty one without the key."""
         node = self._get(key)
         self._tables.add(key)
         known = node if isinstance(node, Table) else Table(self.origin)
         section = Section(self._path(key), known, self._problems)
         if node and known is not node:
             section.broken = True
-            self._expect(key, node, f"the table [{section.name}]")
+            self._expect(key, node, tr("the table {table}", table=f"[{section.name}]"))
         self._inner.append(section)
         return section
 
     def named(self, key: str, longest: int = LONGEST_NAME) -> dict[str, Section]:
-        """The tables ``[key.NAME]`` by their names."""
+        """Return the tables ``[key.NAME]`` by their names."""
         outer = self.table(key)
         for name in outer:
             try:
@@ -147,7 +139,7 @@ class Section:
         return inner
 
     def finish(self) -> None:
-        """Note every key that nobody asked for, here and in the tables within."""
+        """Note every key that was never read, here and in the tables within."""
         self._finish(self._places())
 
     def _finish(self, places: Mapping[str, Collection[str]]) -> None:
@@ -158,14 +150,19 @@ class Section:
             section._finish(places)  # noqa: SLF001 - of its own kind
 
     def _unknown(self, key: str, places: Collection[str]) -> Mistake:
-        expected = one_of(self._asked) if self._asked else "no keys"
+        expected = one_of(self._asked) if self._asked else tr("no keys")
         guesses = nearest(key, self._asked)
-        if places and not guesses:
-            return Mistake(f"this key belongs in {one_of(places)}", f"{expected} here")
-        return Mistake("unknown key", expected, *guesses)
+        if not places or guesses:
+            return Mistake(tr("unknown key"), expected, *guesses)
+        here = tr("{keys} here", keys=expected)
+        if "" in places:
+            return Mistake(
+                tr("this key belongs before the first [table] of a file, outside all tables"), here
+            )
+        return Mistake(tr("this key belongs in {tables}", tables=one_of(places)), here)
 
     def _places(self) -> Mapping[str, Collection[str]]:
-        """Headings of the tables that take each key, tables themselves left out."""
+        """Return the headings of the tables that have each key; tables themselves are left out."""
         found: dict[str, dict[str, None]] = {}
         for key in self._asked.keys() - self._tables:
             found.setdefault(key, {})[self._heading] = None
@@ -183,14 +180,14 @@ class Section:
         return self._entries.get(key)
 
     def _expect(self, key: str, node: Node, expected: str, *guesses: str) -> None:
-        mistake = Mistake(f"found {described(node)}", expected, *guesses)
+        mistake = Mistake(tr("found {value}", value=described(node)), expected, *guesses)
         self._problems.add(node.origin, mistake, self._path(key))
 
     def _read(self, key: str, node: Node, read: Callable[[str], T]) -> T | None:
         try:
             if isinstance(node, Scalar) and isinstance(node.value, str):
                 return _read_plain(node.value, read)
-            raise _no_string(node, read)
+            raise _not_a_string(node, read)
         except Mistake as mistake:
             self._problems.add(node.origin, mistake, self._path(key))
             return None
@@ -203,118 +200,140 @@ class Section:
         first: dict[T, Origin] = {}
         for value, origin in found:
             if value in first:
-                again = f"{without_secrets(str(value))} again, as in line {first[value].line}"
-                twice = Mistake(again, "each only once")
+                again = tr(
+                    "{value} is repeated from line {line}",
+                    value=without_secrets(str(value)),
+                    line=first[value].line,
+                )
+                twice = Mistake(again, tr("each value only once"))
                 self._problems.add(origin, twice, self._path(key))
             first.setdefault(value, origin)
 
 
 def rule_name(text: str, longest: int = LONGEST_NAME) -> str:
-    """The name of a service, exception, group or blocklist.
+    """Read the name of a service, exception, group or blocklist.
 
     Raises:
-        Mistake: it has other characters than those, or too many.
+        Mistake: it has other characters than names may have, or too many.
     """
     if re.fullmatch(r"[a-z][a-z0-9-]*", text) and len(text) <= longest:
         return text
     meant = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-0123456789")
     raise Mistake(
-        f"{quoted(text)} is no name",
-        f"a letter and up to {longest - 1} letters, digits or hyphens, all lower case",
+        tr("{value} is not a valid name", value=quoted(text)),
+        tr(
+            "a letter and up to {more} letters, digits or hyphens, all lower case",
+            more=longest - 1,
+        ),
         *([meant] if meant and len(meant) <= longest else []),
     )
 
 
 def helper_name(text: str) -> str:
-    """The name of a conntrack helper.
+    """Read the name of a conntrack helper.
 
     Raises:
-        Mistake: the kernel has no helper of such a name.
+        Mistake: the kernel cannot have a helper of that name.
     """
     if re.fullmatch(r"[A-Za-z0-9._-]{1,15}", text):
         return text
     raise Mistake(
-        f"{quoted(text)} is not the name of a conntrack helper",
-        'a name of up to 15 letters, digits, dots, hyphens or underscores, such as "sip"',
+        tr("{value} is not the name of a conntrack helper", value=quoted(text)),
+        tr('a name of up to 15 letters, digits, dots, hyphens or underscores, such as "sip"'),
     )
 
 
 def description(text: str) -> str:
-    """One line for people.
+    """Read one line for people.
 
     Raises:
-        Mistake: it has line breaks or other characters that cannot be seen, or too many.
+        Mistake: it has line breaks or other invisible characters, or too many characters.
     """
     if text == printable(text) and len(text) <= LONGEST_DESCRIPTION:
         return text
     raise Mistake(
-        f"{quoted(text)} cannot be shown in one line",
-        f"at most {LONGEST_DESCRIPTION} characters, none of them a line break",
+        tr("{value} cannot be shown in one line", value=quoted(text)),
+        tr("at most {most} characters, none of them a line break", most=LONGEST_DESCRIPTION),
     )
 
 
 def argument(text: str) -> str:
-    """An argument of a program.
+    """Read an argument of a program.
 
     Raises:
-        Mistake: no program can be given it.
+        Mistake: it cannot be passed to a program.
     """
     if "\0" in text:
-        raise Mistake(f"{quoted(text)} has a NUL in it", "text that a program can be given")
+        wrong = tr("{value} contains a NUL character", value=quoted(text))
+        raise Mistake(wrong, tr("text without NUL characters"))
     return text
 
 
 def choice(options: type[Choice]) -> Callable[[str], Choice]:
-    """A reader that takes the values of an enumeration.
+    """Return a reader of the values of an enumeration.
 
     Raises:
-        Mistake: (the reader) the value is none of them.
+        Mistake: (the reader) the value is not one of them.
     """
 
     def read(text: str) -> Choice:
         try:
             return options(text)
         except ValueError:
-            wrong = f"{quoted(text)} is unknown"
+            wrong = tr("unknown value {value}", value=quoted(text))
             raise Mistake(wrong, one_of(options), *nearest(text, options)) from None
 
     return read
 
 
-def any_of(names: Collection[str], what: str) -> Callable[[str], str]:
-    """A reader that takes the names of what the rules define.
-
-    Args:
-        names: that there are.
-        what: they stand for: ``service``.
+def service_name(services: Collection[str]) -> Callable[[str], str]:
+    """Return a reader of the names of services that the rules define.
 
     Raises:
-        Mistake: (the reader) nothing is called so.
+        Mistake: (the reader) no service has that name.
     """
 
     def read(text: str) -> str:
-        if text in names:
+        if text in services:
             return text
-        expected = one_of(names) if names else f"a {what} that the rules define"
-        raise Mistake(f"there is no {what} {quoted(text)}", expected, *nearest(text, names))
+        expected = one_of(services) if services else tr("a service that the rules define")
+        wrong = tr("unknown service {name}", name=quoted(text))
+        raise Mistake(wrong, expected, *nearest(text, services))
+
+    return read
+
+
+def blocklist_name(blocklists: Collection[str]) -> Callable[[str], str]:
+    """Return a reader of the names of blocklists that the rules define.
+
+    Raises:
+        Mistake: (the reader) no blocklist has that name.
+    """
+
+    def read(text: str) -> str:
+        if text in blocklists:
+            return text
+        expected = one_of(blocklists) if blocklists else tr("a blocklist that the rules define")
+        wrong = tr("unknown blocklist {name}", name=quoted(text))
+        raise Mistake(wrong, expected, *nearest(text, blocklists))
 
     return read
 
 
 def _read_plain(text: str, read: Callable[[str], T]) -> T:
-    """What ``read`` makes of a string; for one in full-width letters the mistake says so."""
+    """Return what ``read`` makes of a string; a mistake names full-width letters as such."""
     try:
         return read(text)
     except Mistake as mistake:
         if mistake.guesses or plain(text) == text:
             raise
-        read(plain(text))  # a mistake all the same, if another one
-        wrong = f"{quoted(text)} has full-width letters"
+        read(plain(text))  # may raise a mistake of its own
+        wrong = tr("{value} has full-width letters", value=quoted(text))
         raise Mistake(wrong, mistake.expected, quoted(plain(text))) from None
 
 
 def _plain(node: Node) -> str | None:
-    """A string that is wrong only by being one; None for anything else."""
+    """Return the text of a string; None for any other value."""
     return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
 
 
@@ -331,18 +350,18 @@ def _meant_percent(node: Node) -> tuple[str, ...]:
 
 
 def _meant_list(node: Node) -> tuple[str, ...]:
-    """A single value where a list of one belongs."""
+    """Return a single string as a list of one."""
     return (f"[{described(node)}]",) if _plain(node) is not None else ()
 
 
-def _no_string(node: Node, read: Callable[[str], object]) -> Mistake:
-    """Says what was meant where quotes are missing around a number or time."""
-    wrong = f"found {described(node)}"
+def _not_a_string(node: Node, read: Callable[[str], object]) -> Mistake:
+    """Return the mistake, with a guess where only the quotes are missing."""
+    wrong = tr("found {value}", value=described(node))
     if not isinstance(node, Scalar) or isinstance(node.value, bool):
-        return Mistake(wrong, "a string")
+        return Mistake(wrong, tr("a string"))
     text = described(node)
     try:
         read(text)
     except Mistake as mistake:
         return Mistake(wrong, mistake.expected, *mistake.guesses)
-    return Mistake(wrong, "a string", quoted(text))
+    return Mistake(wrong, tr("a string"), quoted(text))

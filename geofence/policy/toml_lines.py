@@ -1,8 +1,8 @@
-"""Where in a TOML document each key, table and array element stands.
+"""Line numbers of the keys, tables and array elements of a TOML document.
 
-``tomllib`` reads TOML but tells no line numbers. This reader goes through a document that
-``tomllib`` has accepted already, so it can be lenient: it only has to find the ends of things. It
-follows TOML 1.0 (https://toml.io/en/v1.0.0).
+``tomllib`` reads TOML but gives no line numbers. This reader goes through a document that
+``tomllib`` has accepted, so it can be lenient: it only has to find where things end. It follows
+TOML 1.0 (https://toml.io/en/v1.0.0).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 Path = tuple[str | int, ...]
 """Keys of tables and numbers of array elements, from the root: ``("allow", "countries", 0)``."""
 
-DEEPEST = 16
-"""Paths longer than this are not recorded; no rule nests nearly as deep."""
+LONGEST_PATH = 16
+"""Longer paths are not recorded; no rule nests nearly as deep."""
 
 _BLANK = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\n\r]|#[^\n]*)*")
@@ -31,12 +31,12 @@ _STRING = re.compile(
 
 
 def locate(text: str) -> Mapping[Path, int]:
-    """The line, counted from 1, on which each table, key and array element begins.
+    """Return the line, counted from 1, on which each table, key and array element begins.
 
-    A table stands where its own header is, otherwise where something in it is first mentioned.
+    A table begins at its own header; without one, where something in it is first mentioned.
 
     Args:
-        text: a document that ``tomllib`` accepts; for any other the answer means nothing.
+        text: a document that ``tomllib`` accepts; for any other the result means nothing.
     """
     return _Locator(text).run()
 
@@ -71,13 +71,13 @@ class _Locator:
         return match.group()
 
     def _here(self) -> int:
-        """The line of the current position; only ever asked for going forward."""
+        """Return the line of the current position; positions must only move forward."""
         self._line += self.text.count("\n", self._counted, self.at)
         self._counted = self.at
         return self._line
 
     def _note(self, path: Path) -> None:
-        if len(path) <= DEEPEST:
+        if len(path) <= LONGEST_PATH:
             self.lines.setdefault(path, self._here())
 
     def _header(self) -> Path:
@@ -96,7 +96,7 @@ class _Locator:
         return table
 
     def _latest(self, path: Path) -> Path:
-        """The path itself, or of an array of tables its last element."""
+        """Return the path itself, or for an array of tables that of its last element."""
         return (*path, self.elements[path] - 1) if path in self.elements else path
 
     def _key_and_value(self, table: Path) -> None:
@@ -109,7 +109,7 @@ class _Locator:
         self._value(path)
 
     def _key(self) -> Iterator[str]:
-        """The parts of a dotted key; ends at ``=`` or ``]``."""
+        """Yield the parts of a dotted key, up to ``=`` or ``]``."""
         while True:
             self._skip(_BLANK)
             yield self._skip(_BARE_KEY) or _unquoted(self._skip(_STRING))
@@ -159,7 +159,7 @@ class _Locator:
 
 
 def _unquoted(key: str) -> str:
-    """What a quoted key says."""
+    """Return a quoted key without its quotes and escapes."""
     if "\\" not in key:
         return key[1:-1]
     value: str = tomllib.loads(f"key = {key}")["key"]

@@ -1,4 +1,4 @@
-"""A TOML document in which every value knows where it stands, and how two of them are merged."""
+"""TOML documents as trees in which every value knows its file and line, and their merging."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 
 from geofence.model.policy import Origin
-from geofence.policy.mistakes import Mistake, Problems, plain, printable, quoted
+from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.toml_lines import Path, locate
+from geofence.spelling import plain, printable, quoted
+from geofence.translation import tr
 
 DEEPEST = 6
-"""Tables and arrays within one another; ``guard.shrink`` and its like need half of that."""
+"""Tables and arrays within one another that rules may have; they need half of that."""
 
 Plain = str | int | float | bool | datetime | date | time
 
@@ -46,11 +48,11 @@ Node = Scalar | Array | Table
 
 
 _OTHER_SPELLING = {"url": "urls", "urls": "url"}
-"""One thing under two keys: whichever is written later counts."""
+"""One thing under two keys: the later one counts."""
 
 
 def merged(earlier: Table, later: Table) -> Table:
-    """Both tables together; where both have a key, tables are merged and the later value counts."""
+    """Merge two tables; of a key that both have, tables are merged and the later value counts."""
     entries = dict(earlier.entries)
     for key in later.entries:
         if _OTHER_SPELLING.get(key) not in later.entries:
@@ -65,15 +67,15 @@ def merged(earlier: Table, later: Table) -> Table:
 
 
 def parse(text: str, file: str, problems: Problems) -> Table | None:
-    """The document as a tree.
+    """Parse a document.
 
     Args:
         text: of the file.
         file: its name, for ``Origin``.
-        problems: told what is wrong with it; then the answer is of no use.
+        problems: told what is wrong with it; then the result must not be used.
 
     Returns:
-        The root table, or None for what is no TOML.
+        The root table, or None if the text is not TOML.
     """
     # Only "\r\n" and "\n" end lines in TOML, so these are the lines that an editor shows.
     try:
@@ -84,19 +86,28 @@ def parse(text: str, file: str, problems: Problems) -> Table | None:
         line = text.splitlines()[place.line - 1 : place.line]
         problems.add(place, _syntax_mistake(str(error), "".join(line)))
     except ValueError:
-        problems.add(Origin(file, _line_of_longest_number(text)), _TOO_LONG_A_NUMBER)
+        problems.add(Origin(file, _line_of_longest_number(text)), _too_long_a_number())
     except RecursionError:
-        problems.add(file, _TOO_DEEP)
+        problems.add(file, _too_deep())
     else:
-        return _Planter(file, lines, problems).table((), document)
+        return _Builder(file, lines, problems).table((), document)
     return None
 
 
-_TOO_DEEP = Mistake("nests too deeply", f"at most {DEEPEST} tables or arrays within one another")
-_TOO_LONG_A_NUMBER = Mistake("has a number of thousands of digits", "a number of a few digits")
+def _too_deep() -> Mistake:
+    return Mistake(
+        tr("is nested too deeply"),
+        tr("at most {most} tables or arrays within one another", most=DEEPEST),
+    )
 
 
-class _Planter:
+def _too_long_a_number() -> Mistake:
+    return Mistake(tr("has a number of thousands of digits"), tr("a number of a few digits"))
+
+
+class _Builder:
+    """Builds the tree of one document."""
+
     def __init__(self, file: str, lines: Mapping[Path, int], problems: Problems) -> None:
         self._file = file
         self._lines = lines
@@ -114,14 +125,14 @@ class _Planter:
         if isinstance(value, Plain):
             return Scalar(value, origin)
         if len(path) > DEEPEST:
-            self._problems.add(origin, _TOO_DEEP)
+            self._problems.add(origin, _too_deep())
             return Table(origin)
         if isinstance(value, list):
             items = (self.node((*path, index), item) for index, item in enumerate(value))
             return Array(tuple(items), origin)
         if isinstance(value, dict):
             return self.table(path, value)
-        raise TypeError(f"tomllib made a {type(value).__name__}.")
+        raise TypeError(f"tomllib returned a {type(value).__name__}.")
 
 
 _POSITION = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
@@ -134,21 +145,32 @@ def _place(file: str, text: str, error: str) -> Origin:
 
 
 _FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000]")
-"""The ASCII signs as Japanese input methods give them, and their blank."""
+"""ASCII characters and the blank as Japanese input methods give them."""
 
 
 def _syntax_mistake(error: str, line: str) -> Mistake:
-    """The parser's complaint in the form of ours; it is short English, "Invalid value"."""
+    """Return the parser's complaint, which is short English, as a mistake."""
     found = _POSITION.search(error)
     complaint = printable(_POSITION.sub("", error))
+    complaint = f"{complaint[:1].lower()}{complaint[1:]}"
+    expected = tr('lines such as key = "text", key = ["a", "b"] or [table.name]')
     wide = _FULL_WIDTH.search(line)
     if wide:
-        complaint += f"; {quoted(wide[0])} is full-width, write {quoted(plain(wide[0]))}"
-    column = f"column {found['column']}" if found and found["column"] else "the end"
-    return Mistake(
-        f"no valid TOML at {column} ({complaint[:1].lower()}{complaint[1:]})",
-        'lines such as key = "text", key = ["a", "b"] or [table.name]',
-    )
+        complaint = tr(
+            "{complaint}; {wide} is a full-width character, write {narrow}",
+            complaint=complaint,
+            wide=quoted(wide[0]),
+            narrow=quoted(plain(wide[0])),
+        )
+    if found and found["column"]:
+        wrong = tr(
+            "not valid TOML at column {column} ({complaint})",
+            column=found["column"],
+            complaint=complaint,
+        )
+    else:
+        wrong = tr("not valid TOML at the end ({complaint})", complaint=complaint)
+    return Mistake(wrong, expected)
 
 
 def _line_of_longest_number(text: str) -> int:
@@ -157,17 +179,17 @@ def _line_of_longest_number(text: str) -> int:
 
 
 def described(node: Node) -> str:
-    """What a wrong value is, for messages."""
+    """Return how messages show a wrong value."""
     match node:
         case Table():
-            return "a table"
+            return tr("a table")
         case Array():
-            return "a list"
+            return tr("a list")
         case Scalar(bool(value)):
             return "true" if value else "false"
         case Scalar(str(value)):
             return quoted(value)
         case Scalar(int(value)):
-            return str(value) if abs(value) < 10**20 else "a huge number"
+            return str(value) if abs(value) < 10**20 else tr("a huge number")
         case Scalar(value):
             return str(value)

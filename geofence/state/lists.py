@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from geofence.errors import ListError, StateError
-from geofence.lists.formats import parse_parts
-from geofence.lists.parsed import Candidate
+from geofence.lists.formats import parse_part
+from geofence.lists.parsed import Candidate, joined
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
 from geofence.state.files import (
@@ -60,8 +60,8 @@ class _Content:
         Raises:
             ListError: a body is not what today's checks demand.
         """
-        families = [part.family for part in self.provenance]
-        parsed = parse_parts(self.id, zip(families, self.bodies, strict=True))
+        parts = zip(self.provenance, self.bodies, strict=True)
+        parsed = joined(parse_part(self.id, part.family, body, part.format) for part, body in parts)
         return AcceptedList(self.id, parsed.space, self.provenance)
 
     @property
@@ -231,6 +231,7 @@ def _part_facts(part: Provenance, body: bytes) -> dict[str, object]:
         "fetched_at": part.fetched_at.isoformat(),
         "checked_at": part.checked_at.isoformat(),
         "family": part.family,
+        "format": part.format,
     }
 
 
@@ -282,6 +283,7 @@ def _provenance(part: dict[str, Any]) -> Provenance:
         fetched_at=_time(part["fetched_at"]),
         checked_at=_time(part["checked_at"]),
         family=None if part["family"] is None else Family(part["family"]),
+        format=None if part.get("format") is None else _text(part["format"]),
     )
 
 

@@ -18,5 +18,5 @@ def server() -> Iterator[ListServer]:
 def limits() -> Limits:
     """Bounds that a test can wait for."""
     return Limits(
-        connect=5, read=5, body=20, octets=1 << 20, backoff=0.01, retry_after=0.5, resolve=5, run=60
+        connect=5, read=5, body=20, size=1 << 20, backoff=0.01, retry_after=0.5, resolve=5, run=60
     )

@@ -343,8 +343,9 @@ def test_a_bug_in_a_worker_is_not_swallowed(server: ListServer, limits: Limits) 
 def test_what_nobody_expected_of_one_list_is_that_list_s_failure(
     server: ListServer, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stumble(wanted: ListId, family: Family | None, body: bytes) -> ParsedList:
-        return parse_part(wanted, family, body if wanted == US else int("token"))  # type: ignore[arg-type]
+    def stumble(wanted: ListId, family: Family | None, body: bytes, given: str) -> ParsedList:
+        some = body if wanted == US else int("token")
+        return parse_part(wanted, family, some, given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(sources, "parse_part", stumble)
     server.on("/jp", content(GOOD))

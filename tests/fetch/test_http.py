@@ -219,11 +219,11 @@ def test_a_body_without_end_is_cut_off(server: ListServer, limits: Limits) -> No
     received: list[int] = []
     url = server.on("/jp", endless())
     with (
-        Client(limits, on_octets=received.append) as client,
+        Client(limits, on_bytes=received.append) as client,
         pytest.raises(ListError, match="more than 1,048,576 octets"),
     ):
         client.get(url)
-    assert sum(received) < 2 * limits.octets
+    assert sum(received) < 2 * limits.size
     assert server.asked("/jp") == 1
 
 
@@ -231,11 +231,11 @@ def test_a_bomb_is_cut_off_at_what_it_becomes(server: ListServer, limits: Limits
     received: list[int] = []
     url = server.on("/jp", bomb(200 << 20))
     with (
-        Client(limits, on_octets=received.append) as client,
+        Client(limits, on_bytes=received.append) as client,
         pytest.raises(ListError, match="more than 1,048,576 octets"),
     ):
         client.get(url)
-    assert sum(received) < 32 * limits.octets
+    assert sum(received) < 32 * limits.size
 
 
 def test_a_compressed_body_is_decompressed(server: ListServer, limits: Limits) -> None:
@@ -366,7 +366,7 @@ def test_a_chunked_body_without_its_end_is_no_body(server: ListServer, limits: L
 
 def short_of_time(limits: Limits) -> Limits:
     return Limits(
-        connect=limits.connect, read=0.3, body=1.0, octets=limits.octets, retries=1, backoff=0.01
+        connect=limits.connect, read=0.3, body=1.0, size=limits.size, retries=1, backoff=0.01
     )
 
 

@@ -58,10 +58,8 @@ def test_a_plan_that_denies_this_session_is_refused() -> None:
     after = ruleset(("133.0.0.0/8",), services=FENCED_SSH)
     (refused,) = check_lockout(None, after, ssh, ())
     assert refused.accept == "ssh"
-    assert f"deny {HOME}, from where this SSH session comes, on port 22/tcp (service ssh)" in str(
-        refused
-    )
-    assert str(refused).endswith("or pass --accept ssh.")
+    assert f"block your SSH session from {HOME} on port 22/tcp (service ssh)" in str(refused)
+    assert str(refused).endswith("'--accept ssh'.")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +101,9 @@ def test_a_plan_may_not_deny_most_of_those_who_talk_now(
 def test_the_refusal_names_some_of_them() -> None:
     flows = [flow(f"20.0.{number}.1") for number in range(8)]
     (refused,) = check_lockout(None, ruleset(), None, flows)
-    assert "deny 8 of the 8 sources that now talk to the fenced ports" in str(refused)
+    assert "block 8 of the 8 addresses that now have connections to the fenced ports" in str(
+        refused
+    )
     assert "(8 of 8 networks): 20.0.0.1 (sip 1)" in str(refused)
     assert "and 3 more" in str(refused)
 

@@ -58,7 +58,7 @@ def test_lists_without_common_addresses_give_no_note(lists: dict[ListId, Address
 def test_a_note_names_the_countries_and_the_addresses() -> None:
     shared = AddressSpace(PrefixSet(Family.IPV4, (20 << 24, (20 << 24) + 512)))
     (note,) = overlaps(dict.fromkeys(NAMES[:2], shared))
-    expected = "country DE and country FR claim the same 512 IPv4 addresses (20.0.0.0/23)"
+    expected = "The lists country DE, country FR overlap: 512 IPv4 addresses (20.0.0.0/23)"
     assert str(note) == expected
 
 

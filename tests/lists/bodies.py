@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from hypothesis import strategies as st
 
+from geofence.lists.formats import parse_part
+from geofence.lists.parsed import ParsedList, joined
+from geofence.model.lists import ListId
 from geofence.model.prefixes import Family, Prefix
+
+Part = tuple[Family | None, bytes]
+"""One body, and the family that it is for; None for both."""
+
+
+def parse_parts(wanted: ListId, parts: Iterable[Part]) -> ParsedList:
+    """All bodies of a list together."""
+    return joined(parse_part(wanted, family, body) for family, body in parts)
 
 
 def country_json(

@@ -81,7 +81,7 @@ def test_no_more_lines_than_a_few_may_be_wrong(good: int, bad: int, taken: bool)
     if taken:
         assert len(parse_blocklist(body).skipped) == bad
         return
-    with pytest.raises(ListError, match=rf"^Line 1, 'wrong 0', is .*{bad - 1} more of its"):
+    with pytest.raises(ListError, match=rf'^Line 1: "wrong 0" is .*{bad - 1} more of its'):
         parse_blocklist(body)
 
 
@@ -105,7 +105,7 @@ def test_what_is_no_blocklist_at_all_is_still_refused(body: bytes) -> None:
 
 
 def test_a_blocklist_that_ends_within_a_line_was_cut_short() -> None:
-    with pytest.raises(ListError, match=r"^The list ends within a line: line 201, '221\.128\.8'"):
+    with pytest.raises(ListError, match=r'^The list was cut short: line 201: "221\.128\.8"'):
         parse_blocklist("\n".join([*GOOD, "221.128.8"]).encode())
 
 
@@ -120,7 +120,7 @@ def test_a_countrys_list_may_have_no_wrong_line() -> None:
     japan = ListId(ListKind.COUNTRY, "JP")
     for bad in (*REPORTED, "2001:db8::1", "::ffff:192.0.2.1"):
         body = "\n".join([*(f"{each}/32" for each in GOOD), bad, ""]).encode()
-        with pytest.raises(ListError, match=r"^Line 201, "):
+        with pytest.raises(ListError, match=r"^Line 201: "):
             parse_part(japan, Family.IPV4, body)
 
 

@@ -42,12 +42,12 @@ def test_facts_count_entries_breadth_and_repetition() -> None:
 
 
 def test_another_country_is_refused_by_name() -> None:
-    with pytest.raises(ListError, match="says it is US, not JP"):
+    with pytest.raises(ListError, match="is that of US, not of JP"):
         parse_country_json(country_json("US", IPV4), "JP")
 
 
 def test_no_prefix_in_either_family_is_refused() -> None:
-    with pytest.raises(ListError, match="no prefix at all"):
+    with pytest.raises(ListError, match="contains no prefix"):
         parse_country_json(country_json("JP", []), "JP")
 
 
@@ -56,41 +56,41 @@ def test_no_prefix_in_either_family_is_refused() -> None:
     [
         ("192.0.2.1/24", r"host bits set \(the prefix would be 192\.0\.2\.0/24\)"),
         ("192.0.2.0", "has no prefix length"),
-        ("192.0.2.0/", "no prefix length between 0 and 32"),
-        ("192.0.2.0/33", "no prefix length between 0 and 32"),
-        ("192.0.2.0/024", "no prefix length between 0 and 32"),
-        ("192.0.2.0/+24", "no prefix length between 0 and 32"),
-        ("192.0.2.0/٢٤", "no prefix length between 0 and 32"),
-        ("192.0.02.0/24", "is no IPv4 prefix"),
-        ("192.0.2/24", "is no IPv4 prefix"),
-        (" 192.0.2.0/24", "is no IPv4 prefix"),
-        ("192.0.2.0/24\n", "no prefix length between 0 and 32"),
-        ("192.0.2.0/24 198.51.100.0/24", "no prefix length between 0 and 32"),
-        ("192.0.2.0\0/24", "is no IPv4 prefix"),
-        ("2001:db8::/32", "is IPv6, where only IPv4 belongs"),
-        ("\ud800", "is no IPv4 prefix"),
-        ("", "is no IPv4 prefix"),
+        ("192.0.2.0/", "no prefix length from 0 to 32"),
+        ("192.0.2.0/33", "no prefix length from 0 to 32"),
+        ("192.0.2.0/024", "no prefix length from 0 to 32"),
+        ("192.0.2.0/+24", "no prefix length from 0 to 32"),
+        ("192.0.2.0/٢٤", "no prefix length from 0 to 32"),
+        ("192.0.02.0/24", "is not an IPv4 prefix"),
+        ("192.0.2/24", "is not an IPv4 prefix"),
+        (" 192.0.2.0/24", "is not an IPv4 prefix"),
+        ("192.0.2.0/24\n", "no prefix length from 0 to 32"),
+        ("192.0.2.0/24 198.51.100.0/24", "no prefix length from 0 to 32"),
+        ("192.0.2.0\0/24", "is not an IPv4 prefix"),
+        ("2001:db8::/32", "is IPv6, but the list is for IPv4 only"),
+        ("\ud800", "is not an IPv4 prefix"),
+        ("", "is not an IPv4 prefix"),
     ],
 )
 def test_the_first_wrong_entry_is_named_with_its_place(entry: str, why: str) -> None:
     body = country_json("JP", ["198.51.100.0/24", entry, "nonsense"])
-    with pytest.raises(ListError, match=rf"^Entry 2 of 'prefixes\.ipv4', .*{why}"):
+    with pytest.raises(ListError, match=rf'^Entry 2 of "prefixes\.ipv4": .*{why}'):
         parse_country_json(body, "JP")
 
 
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
-        ("2001:DB8::/32", r"not in its usual form \(2001:db8::/32\)"),
-        ("2001:db8:0::/32", "not in its usual form"),
+        ("2001:DB8::/32", r"not in the usual form \(2001:db8::/32\)"),
+        ("2001:db8:0::/32", "not in the usual form"),
         ("2001:db8::1/32", "host bits set"),
-        ("2001:db8::/129", "no prefix length between 0 and 128"),
-        ("fe80::1%lo/128", "is no IPv6 prefix"),
-        ("192.0.2.0/24", "is IPv4, where only IPv6 belongs"),
+        ("2001:db8::/129", "no prefix length from 0 to 128"),
+        ("fe80::1%lo/128", "is not an IPv6 prefix"),
+        ("192.0.2.0/24", "is IPv4, but the list is for IPv6 only"),
     ],
 )
 def test_ipv6_entries_are_held_to_the_same(entry: str, why: str) -> None:
-    with pytest.raises(ListError, match=rf"^Entry 1 of 'prefixes\.ipv6', .*{why}"):
+    with pytest.raises(ListError, match=rf'^Entry 1 of "prefixes\.ipv6": .*{why}'):
         parse_country_json(country_json("JP", IPV4, [entry]), "JP")
 
 
@@ -114,7 +114,7 @@ def test_entries_that_only_make_sense_together_are_refused(entries: list[str]) -
 @pytest.mark.parametrize("entry", [None, 5, 1.5, True, ["192.0.2.0/24"], {"a": 1}])
 def test_an_entry_that_is_no_text_is_named(entry: object) -> None:
     document = {"countryCode": "JP", "prefixes": {"ipv4": ["192.0.2.0/24", entry], "ipv6": []}}
-    with pytest.raises(ListError, match=r"Entry 2 of 'prefixes\.ipv4' is not a text"):
+    with pytest.raises(ListError, match=r'Entry 2 of "prefixes\.ipv4" is not a string'):
         parse_country_json(json.dumps(document).encode(), "JP")
 
 
@@ -122,12 +122,12 @@ def test_an_entry_that_is_no_text_is_named(entry: object) -> None:
     ("document", "why"),
     [
         ([], "not an object"),
-        ({}, "without 'countryCode'"),
-        ({"countryCode": "JP"}, "without 'prefixes'"),
-        ({"countryCode": "JP", "prefixes": []}, "'prefixes' is not an object"),
-        ({"countryCode": "JP", "prefixes": {}}, "'prefixes.ipv4' is not an array"),
-        ({"countryCode": "JP", "prefixes": {"ipv4": IPV4}}, "'prefixes.ipv6' is not an array"),
-        ({"countryCode": ["JP"], "prefixes": {"ipv4": IPV4, "ipv6": []}}, "not JP"),
+        ({}, 'without the key "countryCode"'),
+        ({"countryCode": "JP"}, 'without the key "prefixes"'),
+        ({"countryCode": "JP", "prefixes": []}, '"prefixes" is not an object'),
+        ({"countryCode": "JP", "prefixes": {}}, '"prefixes.ipv4" is not an array'),
+        ({"countryCode": "JP", "prefixes": {"ipv4": IPV4}}, '"prefixes.ipv6" is not an array'),
+        ({"countryCode": ["JP"], "prefixes": {"ipv4": IPV4, "ipv6": []}}, "not of JP"),
     ],
 )
 def test_json_of_another_shape_is_refused(document: object, why: str) -> None:
@@ -147,11 +147,11 @@ def test_every_cut_of_a_json_is_refused() -> None:
     [
         (b"", "is empty"),
         (b"\n \n", "is empty"),
-        (b"\n<!DOCTYPE html><html>", "looks like an HTML page"),
-        (b"\x1f\x8b\x08\x00", "looks like binary data"),
+        (b"\n<!DOCTYPE html><html>", "an HTML page instead of a list"),
+        (b"\x1f\x8b\x08\x00", "binary data instead of a list"),
         (b"[" * 200_000, "nested too deeply"),
-        (b'{"countryCode": ' + b"9" * 5_000 + b"}", "not JSON that can be read"),
-        (b'{"countryCode": "\xff"}', "not JSON that can be read"),
+        (b'{"countryCode": ' + b"9" * 5_000 + b"}", "not readable JSON"),
+        (b'{"countryCode": "\xff"}', "not readable JSON"),
         (b'{"countryCode": "JP", "prefixes"', "cut short"),
     ],
 )

@@ -55,22 +55,25 @@ def test_a_range_counts_as_the_broadest_prefix_in_it() -> None:
     ("body", "why"),
     [
         (b"", "is empty"),
-        (b"# nothing\n\n;\n", "no prefix at all"),
-        (b"<html>\n192.0.2.0/24", "looks like an HTML page"),
-        (b'{"prefixes": []}', "looks like JSON"),
-        (b'["192.0.2.0/24"]', "looks like JSON"),
-        (b"192.0.2.0/24\n\0\0", "looks like binary data"),
-        (b"\x1f\x8b\x08", "looks like binary data"),
-        (b"# one\n192.0.2.0/24\nNot found\n", r"^Line 3, 'Not found', is no IPv4 prefix\.$"),
-        (b"# one\n\n192.0.2.1/24 # two\n", r"^Line 3, '192.0.2.1/24', has host bits set"),
-        (b"192.0.2.9-192.0.2.1\n", "^Line 1, .* ends before it begins"),
-        (b"192.0.2.1-2001:db8::1", "^Line 1, .* is no IPv6 prefix|is IPv4, where only IPv6"),
-        (b"192.0.2.0/24-192.0.3.0/24", "^Line 1, "),
-        (b"192.0.2.0/24 198.51.100.0/24", "^Line 1, "),
-        (b"192.0.2.0\n/24", "^Line 2, '/24'"),
-        (b"192.0.2.0/24\n24\n", "^Line 2, '24'"),
-        (b"192.0.2.0/24/198.51.100.0\n24\n", "^Line 1, "),
-        (b"\x1c", r"^Line 1, '\\x1c', is no IPv4 prefix"),
+        (b"# nothing\n\n;\n", "contains no prefix"),
+        (b"<html>\n192.0.2.0/24", "an HTML page instead of a list"),
+        (b'{"prefixes": []}', "JSON instead of a text list"),
+        (b'["192.0.2.0/24"]', "JSON instead of a text list"),
+        (b"192.0.2.0/24\n\0\0", "binary data instead of a list"),
+        (b"\x1f\x8b\x08", "binary data instead of a list"),
+        (b"# one\n192.0.2.0/24\nNot found\n", r'^Line 3: "Not found" is not an IPv4 prefix\.$'),
+        (b"# one\n\n192.0.2.1/24 # two\n", r'^Line 3: "192.0.2.1/24" has host bits set'),
+        (b"192.0.2.9-192.0.2.1\n", "^Line 1: .* ends before it begins"),
+        (
+            b"192.0.2.1-2001:db8::1",
+            "^Line 1: .* is not an IPv6 prefix|is IPv4, but the list is for IPv6",
+        ),
+        (b"192.0.2.0/24-192.0.3.0/24", "^Line 1: "),
+        (b"192.0.2.0/24 198.51.100.0/24", "^Line 1: "),
+        (b"192.0.2.0\n/24", '^Line 2: "/24"'),
+        (b"192.0.2.0/24\n24\n", '^Line 2: "24"'),
+        (b"192.0.2.0/24/198.51.100.0\n24\n", "^Line 1: "),
+        (b"\x1c", r'^Line 1: "\\x1c" is not an IPv4 prefix'),
     ],
 )
 def test_what_is_no_list_is_refused_with_line_and_reason(body: bytes, why: str) -> None:
@@ -79,22 +82,22 @@ def test_what_is_no_list_is_refused_with_line_and_reason(body: bytes, why: str) 
 
 
 def test_only_the_family_that_was_asked_for_is_taken() -> None:
-    with pytest.raises(ListError, match=r"Line 2, .* is IPv6, where only IPv4 belongs"):
+    with pytest.raises(ListError, match=r"Line 2: .* is IPv6, but the list is for IPv4 only"):
         parse_text(b"192.0.2.0/24\n2001:db8::/32", Family.IPV4)
-    with pytest.raises(ListError, match=r"Line 1, .* is IPv4, where only IPv6 belongs"):
+    with pytest.raises(ListError, match=r"Line 1: .* is IPv4, but the list is for IPv6 only"):
         parse_text(b"192.0.2.0/24\n2001:db8::/32", Family.IPV6)
 
 
 @pytest.mark.parametrize("before", [b"", b"\n", b"192.0.2.0/24\n"])
 def test_a_header_that_says_another_country_is_refused_wherever_it_stands(before: bytes) -> None:
     body = before + country_text("US", Family.IPV4, ["198.51.100.0/24"])
-    with pytest.raises(ListError, match="says it is US, not JP"):
+    with pytest.raises(ListError, match="is that of US, not of JP"):
         parse_text(body, Family.IPV4, "JP")
 
 
 @pytest.mark.parametrize("label", ["Address family", "IP version"])
 def test_a_header_that_says_another_family_is_refused(label: str) -> None:
-    with pytest.raises(ListError, match="says it is IPv6, not IPv4"):
+    with pytest.raises(ListError, match="is IPv6, not IPv4"):
         parse_text(f"# {label}: IPv6\n192.0.2.0/24".encode(), Family.IPV4, "JP")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from textwrap import dedent
 
 import pytest
@@ -9,7 +10,13 @@ import pytest
 from geofence.errors import RulesError
 from geofence.model.policy import Policy
 from geofence.policy.files import RulesFile
-from geofence.policy.load import policy_of
+from geofence.policy.load import combined
+from geofence.policy.mistakes import Problems
+
+
+def policy_of(files: Iterable[RulesFile]) -> Policy:
+    """The policy of some drop-ins."""
+    return combined(tuple(files), Problems())
 
 
 def policy(*texts: str) -> Policy:

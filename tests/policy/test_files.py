@@ -12,7 +12,7 @@ import pytest
 
 from geofence.errors import ExitCode, RulesError
 from geofence.policy import load_policy
-from geofence.policy.files import MOST_OCTETS
+from geofence.policy.files import MOST_BYTES
 from tests.support.acl import USER, let_write
 
 RULES = '[allow]\ncountries = ["JP"]\n'
@@ -84,24 +84,26 @@ def test_a_byte_order_mark_does_no_harm(shipped: Path) -> None:
 
 def test_line_ends_of_other_systems(shipped: Path) -> None:
     (shipped / "a.toml").write_bytes(b'[allow]\r\ncountries = [\r\n"JP",\r\n"XX"]\r\n')
-    assert complaint(shipped).startswith(f'{shipped}/a.toml:4: allow.countries: "XX" is no country')
+    assert complaint(shipped).startswith(
+        f'{shipped}/a.toml:4: allow.countries: unknown country "XX"'
+    )
 
 
 def test_text_that_is_not_utf_8(shipped: Path) -> None:
     (shipped / "a.toml").write_bytes(b"# fine\n\n# M\xfcnchen\n")
     assert complaint(shipped) == (
-        f"{shipped}/a.toml:3: is not UTF-8 (octet 0xfc); expected text in UTF-8"
+        f"{shipped}/a.toml:3: is not UTF-8 (byte 0xfc); expected text in UTF-8"
     )
 
 
 def test_a_file_that_is_too_large(shipped: Path) -> None:
-    written(shipped / "a.toml", "#" * (MOST_OCTETS + 1))
+    written(shipped / "a.toml", "#" * (MOST_BYTES + 1))
     assert complaint(shipped) == (
-        f"{shipped}/a.toml: is larger than 4,000,000 bytes; expected a file of rules; "
+        f"{shipped}/a.toml: is larger than 4,000,000 bytes; expected a smaller file: "
         "write neighbouring addresses as prefixes, or divide them among several exceptions or "
         "blocklists in several files"
     )
-    written(shipped / "a.toml", RULES + "#" * (MOST_OCTETS - len(RULES)))
+    written(shipped / "a.toml", RULES + "#" * (MOST_BYTES - len(RULES)))
     assert load_policy([shipped]).countries == ("JP",)
 
 
@@ -111,10 +113,10 @@ def test_what_is_no_file(shipped: Path) -> None:
     (shipped / "c.toml").symlink_to("nowhere")
     (shipped / "b.toml").chmod(0o600)
     assert complaint(shipped) == (
-        f"{shipped}/a.toml: is no regular file; expected a file of rules\n"
-        f"{shipped}/b.toml: is no regular file; expected a file of rules\n"
+        f"{shipped}/a.toml: is not a regular file; expected a rules file\n"
+        f"{shipped}/b.toml: is not a regular file; expected a rules file\n"
         f"{shipped}/c.toml: cannot be read (No such file or directory); "
-        "expected a file of rules that geofence may read"
+        "expected a rules file that geofence may read"
     )
 
 
@@ -141,7 +143,7 @@ def test_a_file_that_others_can_write_is_refused(shipped: Path) -> None:
     file.chmod(0o646)
     assert complaint(shipped) == (
         f"{file}: can be written by everyone; expected rules that only root and you can write; "
-        f"""read through them, then: chmod go-w '{shipped}/it'"'"'s.toml'"""
+        f"""check what they say, then run: chmod go-w '{shipped}/it'"'"'s.toml'"""
     )
 
 
@@ -150,7 +152,7 @@ def test_a_directory_that_others_can_write_is_refused(shipped: Path, own: Path) 
     own.chmod(0o777 | stat.S_ISVTX)
     assert complaint(shipped, own) == (
         f"{own}: can be written by everyone; expected rules that only root and you can write; "
-        f"read through them, then: chmod go-w {own}"
+        f"check what they say, then run: chmod go-w {own}"
     )
 
 
@@ -166,8 +168,8 @@ def test_a_name_that_a_terminal_would_obey_is_shown_harmless(shipped: Path) -> N
     written(shipped / "\x1b[2J\n.toml", "x")
     (shipped / "z\udcff.toml").mkdir()
     first, second = complaint(shipped).splitlines()
-    assert first.startswith(f"{shipped}/\\x1b[2J\\n.toml:1: no valid TOML")
-    assert second.startswith(f"{shipped}/z\\udcff.toml: is no regular file")
+    assert first.startswith(f"{shipped}/\\x1b[2J\\n.toml:1: not valid TOML")
+    assert second.startswith(f"{shipped}/z\\udcff.toml: is not a regular file")
 
 
 def test_reading_rules_loads_nothing_heavy(shipped: Path) -> None:
@@ -191,8 +193,9 @@ def test_rules_that_others_could_exchange_are_refused(shipped: Path, tmp_path: P
     assert load_policy([link]).countries == ("JP",)
     (tmp_path / "theirs").chmod(0o777)
     assert complaint(link) == (
-        f"{link}: is found through {link.parent}, which can be written by everyone; expected rules "
-        f"that only root and you can write; read through them, then: chmod go-w {link.parent}"
+        f"{link}: is reached through {link.parent}, which can be written by everyone; expected "
+        "rules that only root and you can write; check what they say, then run: "
+        f"chmod go-w {link.parent}"
     )
 
 
@@ -201,10 +204,10 @@ def test_a_drop_in_linked_to_where_others_write_is_refused(shipped: Path, tmp_pa
     (shipped / "a.toml").symlink_to(written(tmp_path / "theirs" / "rules"))
     assert load_policy([shipped]).countries == ("JP",)
     (tmp_path / "theirs").chmod(0o777)
-    assert complaint(shipped).startswith(f"{shipped}/a.toml: is found through {tmp_path}/theirs")
+    assert complaint(shipped).startswith(f"{shipped}/a.toml: is reached through {tmp_path}/theirs")
 
 
 def test_a_file_that_an_access_control_list_opens_is_refused(shipped: Path) -> None:
     file = written(shipped / "a.toml")
     let_write(file, USER, 12345)
-    assert complaint(shipped).endswith(f"read through them, then: setfacl -b {file}")
+    assert complaint(shipped).endswith(f"check what they say, then run: setfacl -b {file}")

@@ -14,12 +14,13 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geofence.countries import country_name
 from geofence.errors import RulesError
 from geofence.model.policy import Policy
-from geofence.policy import country_name
 from geofence.policy.files import RulesFile
-from geofence.policy.load import load_policy, policy_of
+from geofence.policy.load import load_policy
 from tests.policy.documents import SCALARS, Writer, documents
+from tests.policy.rules import policy_of
 
 SHIPPED = "".join(
     path.read_text(encoding="utf-8")

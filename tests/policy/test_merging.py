@@ -61,7 +61,7 @@ def test_a_wrong_value_that_is_overridden_does_no_harm() -> None:
 
 def test_a_mistake_is_reported_from_the_file_it_is_in() -> None:
     [line] = complaints(SERVICE, '\n[service.sip]\ncountries = [\n  "JP",\n  "XX"\n]\n')
-    assert line.startswith('2.toml:5: service.sip.countries: "XX" is no country')
+    assert line.startswith('2.toml:5: service.sip.countries: unknown country "XX"')
 
 
 def test_a_table_replaced_by_something_else_is_a_mistake_of_the_later_file() -> None:

@@ -31,8 +31,10 @@ def test_a_long_value_is_cut_short_in_the_message() -> None:
         local.prefixes = ["{"1" * 5000}/{"2" * 5000}"]
         """
     )
-    assert countries.startswith(f'1.toml:2: allow.countries: "{"J" * 60}…" is no country; expected')
-    assert prefixes.startswith(f'1.toml:3: local.prefixes: "{"1" * 60}…" is no prefix; expected')
+    assert countries.startswith(
+        f'1.toml:2: allow.countries: unknown country "{"J" * 60}…"; expected'
+    )
+    assert prefixes.startswith(f'1.toml:3: local.prefixes: "{"1" * 60}…" is not a prefix; expected')
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
         """
     )
     assert all(line.isprintable() for line in told)
-    assert any(r'there is no service "0"; expected \x1b[2J' in line for line in told)
+    assert any(r'unknown service "0"; expected \x1b[2J' in line for line in told)
 
 
 def test_names_as_long_as_they_may_be() -> None:
@@ -132,7 +134,7 @@ def test_urls_that_are_right(url: str) -> None:
 def test_more_mistakes_than_anybody_reads() -> None:
     lines = complaints("\n".join(f"k{number} = 1" for number in range(2 * MOST_SHOWN)))
     assert len(lines) == MOST_SHOWN + 1
-    assert lines[-1] == "These are the first 100 mistakes found; there may be more."
+    assert lines[-1] == "These are the first 100 mistakes; there may be more."
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_more_mistakes_than_anybody_reads() -> None:
         ),
         (
             f"a = {'[' * 5000}{']' * 5000}",
-            "1.toml: nests too deeply; expected at most 6 tables or arrays within one another",
+            "1.toml: is nested too deeply; expected at most 6 tables or arrays within one another",
         ),
     ],
     ids=["hexadecimal", "decimal", "deep"],

@@ -27,20 +27,18 @@ def test_an_exception_or_a_group(name: str, found: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("push-sa", 'called "push-sa"; did you mean push-as? '),
-        ("Bria", 'called "Bria"; did you mean bria? '),
-        ("push_as", 'called "push_as"; did you mean push-as? '),
-        ("voice", 'called "voice". '),
-        ("\x1b[m", 'called "\\x1b[m". '),
+        ("push-sa", '"push-sa"; did you mean push-as? '),
+        ("Bria", '"Bria"; did you mean bria? '),
+        ("push_as", '"push_as"; did you mean push-as? '),
+        ("voice", '"voice". '),
+        ("\x1b[m", '"\\x1b[m". '),
     ],
 )
 def test_an_unknown_name(name: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         exceptions_named(RULES, name)
     assert message in str(caught.value)
-    assert str(caught.value).endswith(
-        "The rules have the group bria and the exceptions push, push-as, trunk."
-    )
+    assert str(caught.value).endswith("Groups: bria. Exceptions: push, push-as, trunk.")
     assert caught.value.exit_code is ExitCode.USAGE
 
 
@@ -67,17 +65,17 @@ SHIPPED = policy(
             'did you mean push-za ("Push server, South Africa") or push-as ("Push server, Asia")?',
         ),
         (full_width("push-as"), "allow", "did you mean push-as?"),
-        ("US", "allow", 'to allow United States, write\n  [allow]\n  countries = ["JP", "US"]\n'),
+        ("US", "allow", 'To allow United States, write\n  [allow]\n  countries = ["JP", "US"]\n'),
         (full_width("US"), "allow", 'countries = ["JP", "US"]'),
         ("germany", "allow", 'countries = ["JP", "DE"]'),
-        ("JP", "revoke", "to revoke Japan, write\n  [allow]\n  countries = []\n"),
+        ("JP", "revoke", "To block Japan, write\n  [allow]\n  countries = []\n"),
         ("198.51.100.7", "allow", '[exception.NAME]\n  prefixes = ["198.51.100.7/32"]\n'),
         ("2001:db8::/32", "allow", 'prefixes = ["2001:db8::/32"]'),
-        ("192.0.2.8", "allow", "push-as holds this address: run 'geofence allow push-as'."),
-        ("192.0.2.8", "revoke", "push-as holds this address: run 'geofence revoke push-as'."),
-        ("198.51.100.7", "revoke", "'geofence why' says what allows it."),
+        ("192.0.2.8", "allow", "push-as contains this address: run 'geofence allow push-as'."),
+        ("192.0.2.8", "revoke", "push-as contains this address: run 'geofence revoke push-as'."),
+        ("198.51.100.7", "revoke", "'geofence why' shows what allows it."),
         ("sip.example.com", "allow", 'hosts = ["sip.example.com"]'),
-        ("push-za.example", "allow", "The exception push-za names this host; use that name."),
+        ("push-za.example", "allow", "The exception push-za has this host: use that name."),
     ],
 )
 def test_what_is_no_exception_but_something_else(name: str, verb: str, message: str) -> None:
@@ -89,9 +87,7 @@ def test_what_is_no_exception_but_something_else(name: str, verb: str, message: 
 def test_without_any_exception() -> None:
     with pytest.raises(UsageError) as caught:
         exceptions_named(policy(""), "push")
-    assert str(caught.value) == (
-        'No exception or group is called "push". The rules have no group and no exception.'
-    )
+    assert str(caught.value) == ('Unknown exception or group "push". The rules have no exceptions.')
 
 
 def test_a_long_list_of_names_is_cut_short() -> None:

@@ -14,7 +14,7 @@ from geofence.model.policy import BackendChoice, Policy, WithoutRuleset
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.policy import exceptions_named, load_policy
 from geofence.policy.files import RulesFile
-from geofence.policy.load import policy_of
+from tests.policy.rules import policy_of
 
 RULES = Path(__file__).parents[2] / "rules.d"
 

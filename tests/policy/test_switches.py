@@ -8,16 +8,15 @@ from geofence.errors import RulesError
 from geofence.model.policy import Policy
 from geofence.policy import OWNED_FILE, with_enabled
 from geofence.policy.files import RulesFile
-from geofence.policy.load import policy_of
-from tests.policy.rules import policy
+from tests.policy.rules import policy, policy_of
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,39}", fullmatch=True)
 
 KNOWN = {"a", "b", "push-as", "push-eu", "trunk"}
 
 TWO = """\
-# This file belongs to geofence's command line: "geofence allow" and "geofence revoke" write it
-# anew. Rules of your own go into another file of this directory.
+# Written by "geofence allow" and "geofence revoke", which overwrite all changes. Put rules of your
+# own into another file of this directory.
 
 [exception.push-as]
 enabled = true
@@ -127,19 +126,20 @@ def test_what_a_person_wrote_into_it_is_not_thrown_away(text: str, line: int) ->
     with pytest.raises(RulesError) as caught:
         with_enabled(text, ["b"], True, KNOWN)
     assert str(caught.value) == (
-        f"99-command-line.toml:{line}: this is not from the command line, which would lose it; "
-        "expected [exception.NAME] tables with enabled = true or false; "
+        f"99-command-line.toml:{line}: this was not written by 'geofence allow' or "
+        "'geofence revoke', which would delete it; "
+        "expected [exception.NAME] tables with enabled = true or false only; "
         "move other rules into another file of the directory"
     )
 
 
 def test_no_toml() -> None:
-    with pytest.raises(RulesError, match=r"^99-command-line\.toml:2: no valid TOML at column 1"):
+    with pytest.raises(RulesError, match=r"^99-command-line\.toml:2: not valid TOML at column 1"):
         with_enabled("\n]", ["a"], True, KNOWN)
 
 
 def test_a_name_that_is_none_is_never_written() -> None:
-    with pytest.raises(ValueError, match="is no name"):
+    with pytest.raises(ValueError, match="is not a valid name"):
         with_enabled("", ["a]\nbackend = 'ipset'"], True, KNOWN)
 
 

@@ -8,7 +8,7 @@ from textwrap import dedent
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from geofence.policy.toml_lines import DEEPEST, Path, locate
+from geofence.policy.toml_lines import LONGEST_PATH, Path, locate
 from tests.policy.documents import Writer, documents
 
 
@@ -26,7 +26,7 @@ def paths(value: object, path: Path = ()) -> Iterator[Path]:
 @given(documents())
 def test_every_key_and_element_is_where_it_was_written(document: Writer) -> None:
     assert set(paths(tomllib.loads(document.text))) == set(document.lines)
-    expected = {path: at for path, at in document.lines.items() if len(path) <= DEEPEST}
+    expected = {path: at for path, at in document.lines.items() if len(path) <= LONGEST_PATH}
     assert locate(document.text) == expected
 
 
@@ -88,7 +88,7 @@ def test_a_table_is_where_its_own_header_is() -> None:
 
 
 def test_paths_beyond_the_limit_are_left_out_and_what_follows_is_found() -> None:
-    deep = ".".join("k" for _ in range(DEEPEST + 5))
+    deep = ".".join("k" for _ in range(LONGEST_PATH + 5))
     located = locate(f"{deep} = 1\n{'x'} = {'[' * 30}{']' * 30}\nlast = 2\n")
-    assert max(map(len, located)) == DEEPEST
+    assert max(map(len, located)) == LONGEST_PATH
     assert located["last",] == 3

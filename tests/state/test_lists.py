@@ -11,12 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geofence.errors import StateError
-from geofence.lists.formats import Part, parse_parts
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
 from geofence.state.lists import ListStore, Loaded
-from tests.lists.bodies import country_json, country_text
+from tests.lists.bodies import Part, country_json, country_text, parse_parts
 
 JP = ListId(ListKind.COUNTRY, "JP")
 US = ListId(ListKind.COUNTRY, "US")
