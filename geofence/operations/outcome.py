@@ -32,7 +32,8 @@ from geofence.operations.report import RunReport
 from geofence.operations.site import Site
 from geofence.state.files import refuse_foreign
 from geofence.state.lock import exclusive
-from geofence.state.outcomes import Ended, Ending, Outcome
+from geofence.state.outcomes import Ended, Ending
+from geofence.state.outcomes import RunOutcome as Outcome
 
 _HOOK_SECONDS = 30
 _QUOTED_OCTETS = 1_000

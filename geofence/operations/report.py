@@ -15,7 +15,7 @@ from geofence.model.lists import ListId, Provenance
 from geofence.model.plan import Count, Plan, SetChange
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import LocalNetwork
-from geofence.state.outcomes import Outcome, Probation
+from geofence.state.outcomes import Probation, RunOutcome
 
 if TYPE_CHECKING:  # restore at boot reports neither, and should not wait for them
     from geofence.explain import Answer, Explanation
@@ -167,7 +167,7 @@ class StatusReport:
     """Names of those that ``allow`` would switch on."""
     wrong_rules: RulesError | None = None
     """Why the rules do not load; then nothing is known of lists and exceptions."""
-    last: Outcome | None = None
+    last: RunOutcome | None = None
     """How the last run ended that was to keep the fence up to date; None if none is known."""
     probation: Probation | None = None
     """What waits for ``confirm``; None if nothing does."""

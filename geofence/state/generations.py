@@ -1,21 +1,23 @@
 """Recorded rulesets, in a form that ``restore`` loads without parsing lists.
 
-A generation is one file: a line of JSON (format, checksum, rules, names and lengths of the sets),
-then the sets' intervals as packed integers in network order, first and last address each. A file
-that is damaged is named and passed over for the one before it; it is never obeyed.
+A generation is one sealed file (see ``records``): a line of JSON (the generation, and names and
+lengths of its sets), then the sets' intervals as packed integers in network order, first and last
+address each. A file that cannot be used is named and skipped for the one before it.
+
+A new field of a service, a local network or a generation is one more line in its codec here, if
+its class has a default for it. Raise ``FORMAT`` only if an older geofence must not restore a fence
+without it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +33,28 @@ from geofence.state.files import (
     state_error,
     write_atomically,
 )
+from geofence.state.records import (
+    COUNT,
+    DAMAGE,
+    FLAG,
+    MOMENT,
+    UTF8,
+    Codec,
+    RecordError,
+    choice,
+    damaged,
+    items,
+    many,
+    maybe,
+    objects,
+    seal,
+    unseal,
+    utf8,
+)
+from geofence.translation import tr
 
-FORMAT = 1
+FORMAT = 2
+"""Of the files that are written."""
 KEPT = 10
 """How many generations are kept at least."""
 KEPT_FOR = timedelta(days=30)
@@ -43,150 +65,137 @@ MOST_KEPT = 60
 _SUFFIX = ".generation"
 _LONGEST_NUMBER = 15
 """Digits."""
-_WRONG = (ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
-"""What reading facts raises that are not what they should be."""
+_PLACES = 1
+"""The format of before 0.2: values had places in lists instead of names."""
 
 
-def encode(generation: Generation) -> bytes:
-    """The file's content."""
-    ruleset = generation.ruleset
-    keys = sorted(ruleset.sets, key=lambda key: key.name)
-    packed = b"".join(_pack(ruleset.sets[key]) for key in keys)
-    facts = {
-        "number": generation.number,
-        "created_at": generation.created_at.isoformat(),
-        "reason": generation.reason,
-        "backend": generation.backend,
-        "services": [
-            [
-                s.name,
-                [[p.protocol, p.first, p.last] for p in s.ports],
-                s.allow_group,
-                s.helpers,
-                s.replies,
-            ]
-            for s in ruleset.services
-        ],
-        "restores": generation.restores,
-        "interfaces": ruleset.interfaces,
-        "local": [[n.interface, str(n.prefix)] for n in ruleset.local],
-        "sets": [[k.role, k.group, k.family, len(ruleset.sets[k].bounds) // 2] for k in keys],
-        "lists": [[n.name, n.checked_at.isoformat(), n.sha256] for n in generation.lists],
-    }
-    body = json.dumps(facts, separators=(",", ":")).encode() + b"\n" + packed
-    return _head_of(body) + b"\n" + body
+class _Stated(NamedTuple):
+    """What a file says of one of its sets."""
+
+    role: Role
+    group: str
+    family: Family
+    intervals: int
+    """How many there are in the packed part."""
 
 
-def _head_of(body: bytes) -> bytes:
-    """The first line, which says what the rest is."""
-    return json.dumps({"format": FORMAT, "sha256": hashlib.sha256(body).hexdigest()}).encode()
+def _ports(protocol: Protocol, first: int, last: int) -> Ports:
+    if not 0 < first <= last < 1 << 16:
+        raise ValueError("Ports were expected.")
+    return Ports(protocol, first, last)
 
 
-def decode(content: bytes) -> Generation:
-    """The inverse of ``encode``.
-
-    Raises:
-        ValueError: the content is damaged or of another format; the message says which.
-    """
-    head, _, body = content.partition(b"\n")
-    stated_format, checksum = _head(head)
-    if stated_format != FORMAT:
-        raise ValueError(f"has format {stated_format!r}, not {FORMAT}")
-    if checksum != hashlib.sha256(body).hexdigest():
-        raise ValueError("does not have the checksum it states")
-    if head != _head_of(body):  # the same in other words is not what was written
-        raise ValueError("is damaged")
-    facts, _, packed = body.partition(b"\n")
-    try:
-        return _generation(json.loads(facts), packed)
-    except (*_WRONG, AttributeError, OSError, struct.error) as error:
-        raise ValueError("is damaged") from error
+def _ruleset(
+    services: tuple[FencedService, ...],
+    interfaces: tuple[str, ...],
+    local: tuple[LocalNetwork, ...] = (),
+) -> Ruleset:
+    """Return a ruleset without its sets; a file without services or interfaces is damaged."""
+    return Ruleset(services, interfaces, {}, local)
 
 
-def _head(head: bytes) -> tuple[object, object]:
-    try:
-        stated = json.loads(head)
-        return stated["format"], stated["sha256"]
-    except _WRONG as error:
-        raise ValueError("is damaged") from error
-
-
-def _generation(facts: Mapping[str, Any], packed: bytes) -> Generation:
-    sets: dict[SetKey, PrefixSet] = {}
-    at = 0
-    for role, group, family_name, count in facts["sets"]:
-        key = SetKey(Role(role), group, Family(family_name))
-        past = at + count * 2 * (key.family.bits // 8)
-        sets[key] = _unpack(key.family, packed[at:past])
-        at = past
-    if at != len(packed):
-        raise ValueError("There is more than the sets that were stated.")
-    services = tuple(_service(*service) for service in facts["services"])
-    interfaces = facts["interfaces"]
-    if not isinstance(interfaces, list):
-        raise TypeError("A list was expected.")
-    return Generation(
-        number=index(facts["number"]),
-        created_at=_time(facts["created_at"]),
-        reason=_text(facts["reason"]),
-        backend=_text(facts["backend"]),
-        ruleset=Ruleset(
-            services,
-            tuple(map(_text, interfaces)),
-            sets,
-            # Older files have none: what was local then is in their sets of exceptions.
-            tuple(_local(*network) for network in facts.get("local", ())),
-        ),
-        lists=tuple(ListNote(_text(n), _time(t), _text(h)) for n, t, h in facts["lists"]),
-        restores=None if (earlier := facts.get("restores")) is None else index(earlier),
-    )
-
-
-def _service(
-    name: object,
-    ranges: Iterable[Iterable[Any]],
-    group: object,
-    helpers: Iterable[object] = (),
-    replies: object = True,
-) -> FencedService:
-    if not isinstance(replies, bool):
-        raise TypeError("True or false was expected.")
-    ports = tuple(_ports(*each) for each in ranges)
-    return FencedService(_text(name), ports, _text(group), tuple(map(_text, helpers)), replies)
-
-
-def _local(interface: object, prefix: object) -> LocalNetwork:
-    address, _, length = _text(prefix).partition("/")
+def _prefix(value: object) -> Prefix:
+    address, _, length = utf8(value).partition("/")
     family = Family.IPV6 if ":" in address else Family.IPV4
     network = int.from_bytes(socket.inet_pton(family.socket_family, address))
     found = Prefix(family, network, int(length))
     if (
         not 0 <= found.length <= family.bits
-        or str(found) != prefix
+        or str(found) != value
         or network % (found.past - network)
     ):
         raise ValueError("A prefix was expected.")
-    return LocalNetwork(_text(interface), found)
+    return found
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("A text was expected.")
-    value.encode()  # a lone surrogate, which JSON can hold, is none
-    return value
+_PORTS = objects(_ports, protocol=choice(Protocol), first=COUNT, last=COUNT)
+_SERVICE = objects(
+    FencedService,
+    name=UTF8,
+    ports=many(_PORTS),
+    allow_group=UTF8,
+    helpers=many(UTF8),
+    replies=FLAG,
+)
+_LOCAL = objects(LocalNetwork, interface=UTF8, prefix=Codec(_prefix, str))
+_RULESET = objects(_ruleset, services=many(_SERVICE), interfaces=many(UTF8), local=many(_LOCAL))
+_NOTE = objects(ListNote, name=UTF8, checked_at=MOMENT, sha256=UTF8)
+_GENERATION = objects(
+    Generation,
+    number=COUNT,
+    created_at=MOMENT,
+    reason=UTF8,
+    backend=UTF8,
+    ruleset=_RULESET,
+    lists=many(_NOTE),
+    restores=maybe(COUNT),
+)
+_SETS = many(
+    objects(_Stated, role=choice(Role), group=UTF8, family=choice(Family), intervals=COUNT)
+)
 
 
-def _ports(protocol: str, first: object, last: object) -> Ports:
-    if type(first) is not int or type(last) is not int or not 0 < first <= last < 1 << 16:
-        raise ValueError("Ports were expected.")
-    return Ports(Protocol(protocol), first, last)
+def encode(generation: Generation) -> bytes:
+    """Return the content of a generation's file."""
+    sets = sorted(generation.ruleset.sets.items(), key=lambda each: each[0].name)
+    stated = tuple(_Stated(*key, len(content.bounds) // 2) for key, content in sets)
+    facts = {**_GENERATION.write(generation), "sets": _SETS.write(stated)}
+    packed = b"".join(_pack(content) for _, content in sets)
+    return seal(FORMAT, json.dumps(facts, separators=(",", ":")).encode() + b"\n" + packed)
 
 
-def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError("A time must say its zone.")
-    return time
+def decode(content: bytes) -> Generation:
+    """Return the generation that a file holds.
+
+    Raises:
+        RecordError: the content is damaged or of a newer format; the message says which.
+    """
+    form, body = unseal(content, FORMAT)
+    facts, _, packed = body.partition(b"\n")
+    try:
+        read = json.loads(facts)
+        return _generation(_named(read) if form == _PLACES else read, packed)
+    except (*DAMAGE, OSError, struct.error) as error:
+        raise damaged() from error
+
+
+def _generation(facts: Mapping[str, Any], packed: bytes) -> Generation:
+    found = _GENERATION.read(facts)
+    sets: dict[SetKey, PrefixSet] = {}
+    at = 0
+    for role, group, family, intervals in _SETS.read(facts["sets"]):
+        past = at + intervals * 2 * (family.bits // 8)
+        sets[SetKey(role, group, family)] = _unpack(family, packed[at:past])
+        at = past
+    if at != len(packed):
+        raise ValueError("There is more than the sets that were stated.")
+    return replace(found, ruleset=replace(found.ruleset, sets=sets))
+
+
+def _named(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a file with places as those of a file with names."""
+    services = _objects(facts["services"], "name", "ports", "allow_group", "helpers", "replies")
+    for service in services:
+        service["ports"] = _objects(service["ports"], "protocol", "first", "last")
+    # The oldest files have no local networks: what was local is in their sets of exceptions.
+    local = _objects(facts.get("local", []), "interface", "prefix")
+    return {
+        **facts,
+        "ruleset": {"services": services, "interfaces": facts["interfaces"], "local": local},
+        "sets": _objects(facts["sets"], "role", "group", "family", "intervals"),
+        "lists": _objects(facts["lists"], "name", "checked_at", "sha256"),
+    }
+
+
+def _objects(values: object, *names: str) -> list[dict[str, Any]]:
+    """Return objects instead of lists; the last values may be missing."""
+    return [dict(zip(names, _at_most(len(names), value), strict=False)) for value in items(values)]
+
+
+def _at_most(length: int, value: object) -> Sequence[Any]:
+    if len(items(value)) > length:
+        raise ValueError("There is more than was expected.")
+    return items(value)
 
 
 def _pack(content: PrefixSet) -> bytes:
@@ -202,19 +211,20 @@ def _unpack(family: Family, packed: bytes) -> PrefixSet:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A generation's file that was passed over."""
+    """A generation's file that cannot be used and was skipped."""
 
     path: Path
     why: str
+    """A sentence."""
 
     def __str__(self) -> str:
-        return f"The generation {self.path} {self.why}; it was passed over."
+        return tr("The generation {path} was skipped. {why}", path=self.path, why=self.why)
 
 
 def _inconsistency(found: Generation, number: int) -> str:
-    """Why a generation cannot be what was recorded under a number; empty if it can."""
+    """Return why a generation cannot be what was recorded under a number; empty if it can."""
     if found.number != number:
-        return f"says it is number {found.number}"
+        return tr("It says that its number is {number}.", number=found.number)
     ruleset = found.ruleset
     for service in ruleset.services:
         for family in Family:
@@ -224,17 +234,17 @@ def _inconsistency(found: Generation, number: int) -> str:
             ):
                 key = SetKey(role, group, family)
                 if key not in ruleset.sets:
-                    return f"lacks the set {key.name}"
+                    return tr('Its set "{name}" is missing.', name=key.name)
     return ""
 
 
 class _Given(NamedTuple):
-    """Numbers that were given to generations."""
+    """The numbers that generations got."""
 
     highest: int
-    """Never given again, even if what bore it was undone."""
+    """The highest that a generation ever got; never used again, even if that was undone."""
     kept: int
-    """The highest that was not undone; 0 for none."""
+    """The highest whose generation was not undone; 0 for none."""
 
 
 class GenerationStore:
@@ -244,7 +254,7 @@ class GenerationStore:
         self._directory = state_directory / "generations"
 
     def numbers(self) -> list[int]:
-        """Numbers of the generations on disk, newest first, whether readable or not.
+        """Return the numbers of the generations on disk, newest first, whether readable or not.
 
         Raises:
             StateError: the directory is there and cannot be read.
@@ -254,32 +264,30 @@ class GenerationStore:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise StateError(f"{self._directory} cannot be read: {error.strerror}.") from error
+            raise state_error("read", self._directory, error) from error
         stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
         return sorted((int(stem) for stem in stems if stem.isdecimal()), reverse=True)
 
     def walk(self) -> Iterator[Generation | Damaged]:
-        """Every generation, newest first, each read only when it is asked for."""
+        """Yield every generation, newest first; each is read only when it is asked for."""
         for number in self.numbers():
             yield self.read(number)
 
     def read(self, number: int) -> Generation | Damaged:
-        """One generation."""
+        """Return one generation, or why its file cannot be used."""
         path = self._path(number)
         try:
             found = decode(read_trusted(path))
-        except ValueError as error:
-            return Damaged(path, str(error))
-        except StateError as error:
-            return Damaged(path, f"cannot be used ({error})")
+        except (RecordError, StateError) as error:
+            return Damaged(path, error.args[0])
         why = _inconsistency(found, number)
         return Damaged(path, why) if why else found
 
     def newest(self, at_most: int | None = None) -> tuple[Generation | None, tuple[Damaged, ...]]:
-        """The newest generation that can be read, and the damaged ones passed over for it.
+        """Return the newest generation that can be read, and the newer files that were skipped.
 
         Args:
-            at_most: passes by, unread, all generations with a greater number.
+            at_most: ignore all generations with a greater number.
         """
         damaged: list[Damaged] = []
         for number in self.numbers():
@@ -292,10 +300,10 @@ class GenerationStore:
         return None, tuple(damaged)
 
     def record(self, generation: Generation) -> None:
-        """Write a generation, then let go of those that are too old.
+        """Write a generation, then delete those that are too old.
 
         Raises:
-            StateError: it could not be written; nothing else is lost.
+            StateError: it could not be written; no other was deleted.
         """
         ensure_private_directory(self._directory)
         write_atomically(self._path(generation.number), encode(generation))
@@ -306,11 +314,11 @@ class GenerationStore:
                 self._path(number).unlink(missing_ok=True)
 
     def next_number(self) -> int:
-        """A number that no generation had before, nor one that was not confirmed."""
+        """Return a number that no generation ever had, not even one that was undone."""
         return max((*self.numbers(), self._highest_ever())) + 1
 
     def ever_recorded(self) -> bool:
-        """Whether anything was applied here that was not undone, whatever is left of it.
+        """Whether anything was applied that was not undone, even if its file is missing now.
 
         Raises:
             StateError: the directory is there and cannot be read.
@@ -333,7 +341,7 @@ class GenerationStore:
     def _written(self, number: int) -> datetime:
         try:
             return datetime.fromtimestamp(self._path(number).stat().st_mtime, UTC)
-        except OSError:  # it has just gone
+        except OSError:  # it was deleted meanwhile
             return datetime.now(UTC)
 
     @property
@@ -341,7 +349,7 @@ class GenerationStore:
         return self._directory / "numbers"
 
     def discard_after(self, number: int) -> None:
-        """Take away all generations newer than one; 0 for all.
+        """Delete all generations newer than one; 0 for all.
 
         Raises:
             StateError: one could not be removed.

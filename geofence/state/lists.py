@@ -1,9 +1,9 @@
 """Accepted lists on disk, each with its provenance and the version before it.
 
-A list is one file: a line of JSON with the format and the checksum of all that follows, a line of
-JSON with the list's identity and the provenance of its bodies, then the bodies as they were
-received. They are parsed again at every load, so a newer geofence is as strict with old lists as
-with new ones. A file that is damaged is named and passed over for the version before it.
+A list is one sealed file (see ``records``): a line of JSON with the list's identity and the
+provenance of its bodies, then the bodies as they were received. They are parsed again at every
+load, so a newer geofence is as strict with old lists as with new ones. A file that cannot be used
+is named and skipped for the version before it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -28,22 +27,46 @@ from geofence.state.files import (
     state_error,
     write_atomically,
 )
+from geofence.state.records import (
+    DAMAGE,
+    MOMENT,
+    TEXT,
+    RecordError,
+    choice,
+    damaged,
+    maybe,
+    objects,
+    seal,
+    text,
+    unseal,
+)
+from geofence.translation import tr
 
 FORMAT = 1
 
 _SUFFIX = ".list"
 _PREVIOUS = ".1"
 _LONGEST_NAME = 200
-"""Octets; file systems take 255 with the suffixes."""
+"""Bytes; file systems take 255 with the suffixes."""
+_PROVENANCE = objects(
+    Provenance,
+    url=TEXT,
+    etag=maybe(TEXT),
+    sha256=TEXT,
+    fetched_at=MOMENT,
+    checked_at=MOMENT,
+    family=maybe(choice(Family)),
+    format=maybe(TEXT),
+)
 
 
 class Loaded(NamedTuple):
-    """What was on disk of a list."""
+    """A list as it was found on the disk."""
 
     accepted: AcceptedList | None
     """None: the list was never accepted, or no version can be used."""
     warnings: tuple[str, ...] = ()
-    """A sentence for each file that was passed over."""
+    """A sentence for each file that was skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +78,10 @@ class _Content:
     bodies: tuple[bytes, ...]
 
     def accepted(self) -> AcceptedList:
-        """The list.
+        """Return the list, parsed.
 
         Raises:
-            ListError: a body is not what today's checks demand.
+            ListError: a body does not pass today's checks.
         """
         parts = zip(self.provenance, self.bodies, strict=True)
         parsed = joined(parse_part(self.id, part.family, body, part.format) for part, body in parts)
@@ -66,7 +89,7 @@ class _Content:
 
     @property
     def is_usable(self) -> bool:
-        """Whether the bodies are what today's checks demand."""
+        """Whether the bodies pass today's checks."""
         try:
             self.accepted()
         except ListError:
@@ -77,28 +100,28 @@ class _Content:
 class ListStore:
     """The accepted lists of one state directory.
 
-    Reading needs no lock: files are replaced as a whole. Writing is for who holds the lock.
+    Reading needs no lock: files are replaced as a whole. Writing needs it.
     """
 
     def __init__(self, state_directory: Path) -> None:
         self._directory = state_directory / "lists"
 
     def load(self, wanted: ListId) -> Loaded:
-        """The last accepted version of a list, or the one before it if that is damaged."""
+        """Return the last accepted version of a list, or the one before it if that is damaged."""
         warnings: list[str] = []
         for path in self._paths(wanted):
             try:
                 content = _read(path, wanted)
                 if content is not None:
                     return Loaded(content.accepted(), tuple(warnings))
-            except (StateError, ListError, ValueError) as error:
-                warnings.append(_passed_over(path, error))
+            except (StateError, ListError, RecordError) as error:
+                warnings.append(_skipped(path, error))
         return Loaded(None, tuple(warnings))
 
     def load_all(
         self, wanted: Iterable[ListId]
     ) -> tuple[dict[ListId, AcceptedList], tuple[str, ...]]:
-        """All of these lists that are at hand, and the warnings of all."""
+        """Return those of these lists that are stored, and the warnings of all."""
         found: dict[ListId, AcceptedList] = {}
         warnings: list[str] = []
         for each in wanted:
@@ -109,7 +132,7 @@ class ListStore:
         return found, tuple(warnings)
 
     def ids(self) -> tuple[ListId, ...]:
-        """The lists on disk, whether they are still wanted or not, in the order of their names.
+        """Return the lists on disk, whether they are still wanted or not, ordered by name.
 
         Raises:
             StateError: the directory is there and cannot be read.
@@ -121,10 +144,10 @@ class ListStore:
         return tuple(_known_ids(paths))
 
     def save(self, candidate: Candidate) -> None:
-        """Make a list the accepted one; the version at hand, if intact, becomes the one before it.
+        """Make a list the accepted one; the stored version, if intact, becomes the one before it.
 
         Raises:
-            StateError: it could not be written; the version at hand still stands.
+            StateError: it could not be written; the stored version is unchanged.
         """
         accepted = candidate.accepted
         ensure_private_directory(self._directory)
@@ -136,16 +159,16 @@ class ListStore:
         write_atomically(current, _encode(content))
 
     def renew(self, accepted: AcceptedList) -> None:
-        """Write down that a list's source confirmed it.
+        """Record that a list's source confirmed it.
 
-        Nothing is written if another version is the accepted one: another run, which stored a newer
-        one meanwhile, knows better. The version before it counts only where that one is damaged.
+        Nothing is written if another version is the accepted one: another run has stored a
+        newer one meanwhile. The version before it counts only where that one is damaged.
 
         Args:
             accepted: as it was loaded, with a later ``checked_at``.
 
         Raises:
-            StateError: it could not be written; the file at hand still stands.
+            StateError: it could not be written; the stored file is unchanged.
         """
         current, previous = self._paths(accepted.id)
         hashes = [part.sha256 for part in accepted.provenance]
@@ -161,7 +184,7 @@ class ListStore:
                 return
 
     def _paths(self, wanted: ListId) -> tuple[Path, Path]:
-        """The files of the last accepted version and of the one before it."""
+        """Return the files of the last accepted version and of the one before it."""
         name = f"{wanted.kind}-{quote(wanted.name, safe='', errors='surrogatepass')}"
         if len(name) > _LONGEST_NAME:
             name = f"{wanted.kind}-{hashlib.sha256(name.encode()).hexdigest()}"
@@ -169,12 +192,15 @@ class ListStore:
         return current, current.with_name(current.name + _PREVIOUS)
 
 
-def _passed_over(path: Path, error: Exception) -> str:
-    if isinstance(error, StateError):
-        return f"A stored list was passed over: {error}"
+def _skipped(path: Path, error: Exception) -> str:
+    why = error.args[0]
     if isinstance(error, ListError):
-        return f"{path} was passed over, for it no longer passes the checks: {error}"
-    return f"{path} {error}; it was passed over."
+        return tr(
+            "The stored list {path} was skipped. It no longer passes the checks. {why}",
+            path=path,
+            why=why,
+        )
+    return tr("The stored list {path} was skipped. {why}", path=path, why=why)
 
 
 def _known_ids(paths: Iterable[Path]) -> Iterator[ListId]:
@@ -183,30 +209,32 @@ def _known_ids(paths: Iterable[Path]) -> Iterator[ListId]:
             content = read_if_there(path)
             if content is not None:
                 yield _decode(content).id
-        except (StateError, ValueError):
-            continue  # whoever loads it is told
+        except (StateError, RecordError):
+            continue  # loading it tells why
 
 
 def _intact(path: Path, wanted: ListId) -> _Content | None:
     try:
         return _read(path, wanted)
-    except (StateError, ValueError):
+    except (StateError, RecordError):
         return None
 
 
 def _read(path: Path, wanted: ListId) -> _Content | None:
-    """The file's content; None where there is no file.
+    """Return the file's content; None if there is no file.
 
     Raises:
         StateError: it cannot be read or trusted.
-        ValueError: it is damaged, or another list's; the message says which.
+        RecordError: it is damaged, or another list's; the message says which.
     """
     data = read_if_there(path)
     if data is None:
         return None
     content = _decode(data)
     if content.id != wanted:
-        raise ValueError(f"holds the list {content.id}, not {wanted}")
+        raise RecordError(
+            tr('It holds the list "{found}", not "{wanted}".', found=content.id, wanted=wanted)
+        )
     return content
 
 
@@ -217,49 +245,25 @@ def _encode(content: _Content) -> bytes:
         "name": content.id.name,
         "parts": [_part_facts(part, body) for part, body in parts],
     }
-    rest = b"\n".join((json.dumps(facts).encode(), b"".join(content.bodies)))
-    head = {"format": FORMAT, "sha256": hashlib.sha256(rest).hexdigest()}
-    return json.dumps(head).encode() + b"\n" + rest
+    return seal(FORMAT, json.dumps(facts).encode() + b"\n" + b"".join(content.bodies))
 
 
 def _part_facts(part: Provenance, body: bytes) -> dict[str, object]:
-    return {
-        "url": part.url,
-        "etag": part.etag,
-        "sha256": part.sha256,
-        "octets": len(body),
-        "fetched_at": part.fetched_at.isoformat(),
-        "checked_at": part.checked_at.isoformat(),
-        "family": part.family,
-        "format": part.format,
-    }
+    return {**_PROVENANCE.write(part), "octets": len(body)}
 
 
 def _decode(data: bytes) -> _Content:
-    """The inverse of ``_encode``.
+    """Return what a file holds.
 
     Raises:
-        ValueError: the data is damaged or of another format; the message says which.
+        RecordError: the data is damaged or of another format; the message says which.
     """
-    head, _, rest = data.partition(b"\n")
-    stated_format, checksum = _head(head)
-    if stated_format != FORMAT:
-        raise ValueError(f"has format {stated_format!r}, not {FORMAT}")
-    if checksum != hashlib.sha256(rest).hexdigest():
-        raise ValueError("does not have the checksum it states")
+    _, rest = unseal(data, FORMAT)
     facts, _, bodies = rest.partition(b"\n")
     try:
         return _content(json.loads(facts), bodies)
-    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
-        raise ValueError("is damaged") from error
-
-
-def _head(head: bytes) -> tuple[object, object]:
-    try:
-        stated = json.loads(head)
-        return stated["format"], stated["sha256"]
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise ValueError("is damaged") from error
+    except DAMAGE as error:
+        raise damaged() from error
 
 
 def _content(facts: dict[str, Any], bodies: bytes) -> _Content:
@@ -271,30 +275,5 @@ def _content(facts: dict[str, Any], bodies: bytes) -> _Content:
         at += part["octets"]
     if at != len(bodies) or not parts:
         raise ValueError("The bodies are not as long as stated.")
-    wanted = ListId(ListKind(facts["kind"]), _text(facts["name"]))
-    return _Content(wanted, tuple(_provenance(part) for part in parts), tuple(cut))
-
-
-def _provenance(part: dict[str, Any]) -> Provenance:
-    return Provenance(
-        url=_text(part["url"]),
-        etag=None if part["etag"] is None else _text(part["etag"]),
-        sha256=_text(part["sha256"]),
-        fetched_at=_time(part["fetched_at"]),
-        checked_at=_time(part["checked_at"]),
-        family=None if part["family"] is None else Family(part["family"]),
-        format=None if part.get("format") is None else _text(part["format"]),
-    )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("A text was expected.")
-    return value
-
-
-def _time(value: str) -> datetime:
-    time = datetime.fromisoformat(value)
-    if time.tzinfo is None:
-        raise ValueError("A time must say its zone.")
-    return time.astimezone(UTC)
+    wanted = ListId(ListKind(facts["kind"]), text(facts["name"]))
+    return _Content(wanted, tuple(map(_PROVENANCE.read, parts)), tuple(cut))

@@ -1,24 +1,36 @@
-"""What runs leave for each other beside lists and generations: the last outcome, a probation.
+"""Small records of a state directory: the last outcome, a pending ruleset, the age of counters.
 
-Both are small JSON files. A damaged or missing one means that nothing is known, which every reader
-takes for the safer case.
+Each is a small JSON file. A damaged or missing one means that nothing is known, which every reader
+treats as the safer case.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from geofence.errors import StateError
 from geofence.state.files import read_if_there, state_error, write_atomically
+from geofence.state.records import (
+    COUNT,
+    DAMAGE,
+    MOMENT,
+    NUMBER,
+    TEXT,
+    Codec,
+    choice,
+    items,
+    many,
+    maybe,
+    objects,
+    text,
+)
 
-_WRONG = (LookupError, TypeError, ValueError, ArithmeticError)
-"""What reading facts raises that are not what they should be."""
+_T = TypeVar("_T")
 
 
 class Ending(StrEnum):
@@ -42,25 +54,25 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Ended):
-    """The last run that was to keep the fence up to date, and what the daemon had to heal."""
+class RunOutcome(Ended):
+    """The last run that was to update the fence, and what the daemon repaired."""
 
     notify_command: tuple[str, ...] = ()
-    """The hook of the last rules that loaded, for the day when they no longer do."""
+    """The hook of the last rules that loaded; used if they do not load now."""
     healed: int = 0
-    """How often somebody else's change to the fence was put right."""
+    """How often a change by another program was repaired."""
     healed_at: datetime | None = None
-    """When last, UTC."""
+    """When the last one was repaired, UTC."""
     failing: str = ""
-    """Why the daemon cannot put such a change right; empty while it can."""
+    """Why the daemon cannot repair such a change; empty if it can."""
     unresolved: tuple[Ended, ...] = ()
-    """Runs that ended badly, each until another shows that this is over; of each command the last,
-    oldest first. The last run of all is among them if it ended badly."""
+    """Runs that ended badly, each until a later run shows that the cause is over: the last of each
+    command, oldest first. The last run of all is among them if it ended badly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probation:
-    """A ruleset that goes again unless it is confirmed in time."""
+    """A pending ruleset: undone unless it is confirmed in time."""
 
     token: str
     former: int | None
@@ -68,145 +80,26 @@ class Probation:
     deadline: datetime
     """UTC, for people."""
     until: float
-    """The same in seconds since that boot, which nobody who sets the clock can move."""
+    """Deadline on the boot-time clock, in seconds; immune to clock changes."""
     boot: str
-    """Which boot of the host it began in; after another, it is over."""
+    """ID of the boot in which it began; after another boot, it is over."""
     watchman: str = ""
-    """Number and start time of the process that waits to undo it; empty if it is not known."""
+    """Number and start time of the process that waits to undo it; empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """When the rules in the kernel were made, and with them the counters of what they drop."""
+    """When the rules in the kernel, and their counters of dropped packets, were made."""
 
     since: datetime
     """UTC."""
     boot: str
-    """Which boot of the host they were made in; none outlives it."""
-
-
-class Journal:
-    """The small files of one state directory."""
-
-    def __init__(self, state_directory: Path) -> None:
-        self._outcome = state_directory / "outcome.json"
-        self._probation = state_directory / "probation.json"
-        self._counting = state_directory / "counting.json"
-
-    def outcome(self) -> Outcome | None:
-        """The last outcome, if one is known."""
-        facts = _read(self._outcome)
-        try:
-            last = _ended(facts)
-            return Outcome(
-                **asdict(last),
-                notify_command=_command(facts["notify_command"]),
-                healed=_count(facts["healed"]),
-                healed_at=None if facts["healed_at"] is None else _moment(facts["healed_at"]),
-                failing=_text(facts.get("failing", "")),
-                unresolved=_unresolved(facts, last),
-            )
-        except _WRONG:
-            return None
-
-    def write_outcome(self, outcome: Outcome) -> None:
-        """Write an outcome down.
-
-        Raises:
-            StateError: it could not be written.
-        """
-        _write(self._outcome, asdict(outcome))
-
-    def counting(self) -> Counting | None:
-        """Since when rules count, if that is known."""
-        facts = _read(self._counting)
-        try:
-            return Counting(_moment(facts["since"]), _text(facts["boot"]))
-        except _WRONG:
-            return None
-
-    def write_counting(self, counting: Counting) -> None:
-        """Write down that rules were made.
-
-        Raises:
-            StateError: it could not be written.
-        """
-        _write(self._counting, asdict(counting))
-
-    def probation(self) -> Probation | None:
-        """The ruleset on probation, if one is."""
-        facts = _read(self._probation)
-        try:
-            return Probation(
-                token=_text(facts["token"]),
-                former=None if facts["former"] is None else _count(facts["former"]),
-                deadline=_moment(facts["deadline"]),
-                until=_seconds(facts["until"]),
-                boot=_text(facts["boot"]),
-                watchman=_text(facts.get("watchman", "")),
-            )
-        except _WRONG:
-            return None
-
-    def begin_probation(self, probation: Probation) -> None:
-        """Write a probation down, before anything is changed.
-
-        Raises:
-            StateError: it could not be written.
-        """
-        _write(self._probation, asdict(probation))
-
-    def end_probation(self) -> None:
-        """It was confirmed, or the former state is back.
-
-        Raises:
-            StateError: it could not be written down.
-        """
-        try:
-            self._probation.unlink(missing_ok=True)
-        except OSError as error:
-            raise state_error("removed", self._probation, error) from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads(read_if_there(path) or b"{}")
-    except (StateError, ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def _write(path: Path, facts: dict[str, Any]) -> None:
-    write_atomically(path, json.dumps(facts, default=str, indent=1).encode())
-
-
-def _unresolved(facts: dict[str, Any], last: Ended) -> tuple[Ended, ...]:
-    """What is unresolved; a file of a release that did not keep it tells it of the last run."""
-    if "unresolved" in facts:
-        return tuple(map(_ended, facts["unresolved"]))
-    return () if last.ending is Ending.DONE else (last,)
-
-
-def _ended(facts: dict[str, Any]) -> Ended:
-    return Ended(
-        command=_text(facts["command"]),
-        ending=Ending(facts["ending"]),
-        at=_moment(facts["at"]),
-        message=_text(facts["message"]),
-    )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("A text was expected.")
-    return value
+    """ID of the boot in which they were made; they do not survive another."""
 
 
 def _command(value: object) -> tuple[str, ...]:
-    """A program and its arguments; empty for none."""
-    if not isinstance(value, list):
-        raise TypeError("A list was expected.")
-    command = tuple(map(_text, value))
+    """Return a program and its arguments; empty for none."""
+    command = tuple(map(text, items(value)))
     if command and not command[0].startswith("/"):
         raise ValueError("A program is named by its absolute path.")
     if any("\0" in part for part in command):
@@ -214,20 +107,107 @@ def _command(value: object) -> tuple[str, ...]:
     return command
 
 
-def _count(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError("A whole number was expected.")
-    return value
+_ENDED = objects(Ended, command=TEXT, ending=choice(Ending), at=MOMENT, message=TEXT)
+_OUTCOME = objects(
+    RunOutcome,
+    command=TEXT,
+    ending=choice(Ending),
+    at=MOMENT,
+    message=TEXT,
+    notify_command=Codec(_command, list),
+    healed=COUNT,
+    healed_at=maybe(MOMENT),
+    failing=TEXT,
+    unresolved=many(_ENDED),
+)
+_PROBATION = objects(
+    Probation,
+    token=TEXT,
+    former=maybe(COUNT),
+    deadline=MOMENT,
+    until=NUMBER,
+    boot=TEXT,
+    watchman=TEXT,
+)
+_COUNTING = objects(Counting, since=MOMENT, boot=TEXT)
 
 
-def _seconds(value: object) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
-        raise ValueError("A number was expected.")
-    return float(value)  # type: ignore[arg-type]
+class Journal:
+    """The small records of one state directory."""
+
+    def __init__(self, state_directory: Path) -> None:
+        self._outcome = state_directory / "outcome.json"
+        self._probation = state_directory / "probation.json"
+        self._counting = state_directory / "counting.json"
+
+    def outcome(self) -> RunOutcome | None:
+        """Return the last outcome, if one is known."""
+        facts = _facts(self._outcome)
+        found = _read(facts, _OUTCOME)
+        if found is None or "unresolved" in facts:
+            return found
+        # A release that kept no list of unresolved runs knew the last run only.
+        last = Ended(found.command, found.ending, found.at, found.message)
+        return replace(found, unresolved=() if found.ending is Ending.DONE else (last,))
+
+    def write_outcome(self, outcome: RunOutcome) -> None:
+        """Write an outcome.
+
+        Raises:
+            StateError: it could not be written.
+        """
+        _write(self._outcome, _OUTCOME.write(outcome))
+
+    def counting(self) -> Counting | None:
+        """Return since when the rules count, if that is known."""
+        return _read(_facts(self._counting), _COUNTING)
+
+    def write_counting(self, counting: Counting) -> None:
+        """Record that rules were made.
+
+        Raises:
+            StateError: it could not be written.
+        """
+        _write(self._counting, _COUNTING.write(counting))
+
+    def probation(self) -> Probation | None:
+        """Return the pending ruleset, if there is one."""
+        return _read(_facts(self._probation), _PROBATION)
+
+    def begin_probation(self, probation: Probation) -> None:
+        """Record that a ruleset will be pending, before anything is changed.
+
+        Raises:
+            StateError: it could not be written.
+        """
+        _write(self._probation, _PROBATION.write(probation))
+
+    def end_probation(self) -> None:
+        """Record that nothing is pending: the ruleset was confirmed or undone.
+
+        Raises:
+            StateError: it could not be recorded.
+        """
+        try:
+            self._probation.unlink(missing_ok=True)
+        except OSError as error:
+            raise state_error("removed", self._probation, error) from error
 
 
-def _moment(value: object) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
-    if moment.tzinfo is None:
-        raise ValueError("A time must say its zone.")
-    return moment.astimezone(UTC)
+def _facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(read_if_there(path) or b"{}")
+    except (StateError, *DAMAGE):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _read(facts: dict[str, Any], codec: Codec[_T]) -> _T | None:
+    try:
+        return codec.read(facts)
+    except DAMAGE:
+        return None
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(facts, indent=1).encode())

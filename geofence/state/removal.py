@@ -1,4 +1,4 @@
-"""That the fence was removed on purpose, so that nobody repairs it unasked before the next boot."""
+"""Mark that the fence was removed on purpose, so that it is not repaired before the next boot."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def note_removal(state_directory: Path) -> None:
-    """Write down that the fence was removed; a disk that cannot be written to keeps nobody."""
+    """Record that the fence was removed; do without the mark if the disk cannot be written."""
     with suppress(StateError):
         write_atomically(state_directory / _NAME, _boot())
 
 
 def is_removed(state_directory: Path) -> bool:
-    """Whether the fence was removed since the boot, and not brought back."""
+    """Whether the fence was removed since the boot and not restored."""
     with suppress(StateError):
         return read_if_there(state_directory / _NAME) == _boot()
     return False
 
 
 def forget_removal(state_directory: Path) -> None:
-    """Write down that the fence is wanted again."""
-    with suppress(OSError):  # a disk that is read-only now was so when it was removed
+    """Record that the fence is wanted again."""
+    with suppress(OSError):  # on a read-only disk there is no mark
         (state_directory / _NAME).unlink(missing_ok=True)
 
 

@@ -1,8 +1,8 @@
 """The history of each list: which versions were accepted, when, and when each was last confirmed.
 
-A version is known by a hash of its addresses, not of a body: mirrors write the same list in other
-words. One small JSON file a list, beside the list; it decides nothing alone, so one that is
-damaged is passed over as if it were not there, and the next accepted version begins it anew.
+A version is identified by a hash of its addresses, not of a body, since mirrors format the same
+list differently. There is one small JSON file per list, beside the list. It decides nothing alone,
+so a damaged one is ignored, and the next accepted version begins a new history.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from geofence.errors import StateError
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.prefixes import AddressSpace, Family, pack_addresses
 from geofence.state.files import ensure_private_directory, read_if_there, write_atomically
+from geofence.state.records import COUNT, DAMAGE, MOMENT, Codec, many, objects, text
 
 FORMAT = 1
 MOST_VERSIONS = 60
@@ -25,7 +25,6 @@ MOST_VERSIONS = 60
 
 _SUFFIX = ".versions"
 _HASH_DIGITS = 64
-_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,29 +118,29 @@ def fingerprint(space: AddressSpace) -> str:
 class VersionStore:
     """The histories in one state directory.
 
-    Reading needs no lock: files are replaced as a whole. Writing is for who holds the lock.
+    Reading needs no lock: files are replaced as a whole. Writing needs it.
     """
 
     def __init__(self, state_directory: Path) -> None:
         self._directory = state_directory / "lists"
 
     def load(self, wanted: ListId) -> History:
-        """Return the history of a list; empty where there is none that can be used."""
+        """Return the history of a list; empty if there is none that can be used."""
         try:
             data = read_if_there(self._path(wanted))
             return History() if data is None else _decode(data, wanted)
-        except (StateError, *_DAMAGE):
+        except (StateError, *DAMAGE):
             return History()
 
     def note(self, accepted: AcceptedList, *, former: AcceptedList | None = None) -> None:
-        """Write down that a version was accepted or confirmed, when its provenance says.
+        """Record that a version was accepted or confirmed, at the time that its provenance says.
 
         Args:
             accepted: the version.
             former: the one that was accepted before; begins a history that was not kept yet.
 
         Raises:
-            StateError: it could not be written; the history stands as it was.
+            StateError: it could not be written; the history is unchanged.
         """
         history = self.load(accepted.id)
         if history.latest is None and former is not None:
@@ -151,7 +150,7 @@ class VersionStore:
         write_atomically(self._path(accepted.id), _encode(accepted.id, noted))
 
     def _path(self, wanted: ListId) -> Path:
-        """The file of a list's history; a hash, as names may be longer than file systems take."""
+        """Return the file of a list's history; hashed, since names may be too long."""
         name = hashlib.sha256(str(wanted).encode(errors="surrogatepass")).hexdigest()[:32]
         return self._directory / f"{wanted.kind}-{name}{_SUFFIX}"
 
@@ -160,29 +159,33 @@ def _fetched_at(accepted: AcceptedList) -> datetime:
     return min(part.fetched_at for part in accepted.provenance)
 
 
+def _hash(value: object) -> str:
+    if len(text(value)) != _HASH_DIGITS:
+        raise ValueError("A hash was expected.")
+    return text(value)
+
+
+_VERSIONS = many(
+    objects(
+        Version,
+        sha256=Codec(_hash, str),
+        ipv4=COUNT,
+        ipv6=COUNT,
+        first_accepted_at=MOMENT,
+        accepted_at=MOMENT,
+        confirmed_at=MOMENT,
+    )
+)
+
+
 def _encode(wanted: ListId, history: History) -> bytes:
-    facts = {
-        "format": FORMAT,
-        "kind": wanted.kind,
-        "name": wanted.name,
-        "versions": [_facts(version) for version in history.versions],
-    }
+    versions = _VERSIONS.write(history.versions)
+    facts = {"format": FORMAT, "kind": wanted.kind, "name": wanted.name, "versions": versions}
     return json.dumps(facts, indent=1).encode() + b"\n"
 
 
-def _facts(version: Version) -> dict[str, object]:
-    return {
-        "sha256": version.sha256,
-        "ipv4": version.ipv4,
-        "ipv6": version.ipv6,
-        "first_accepted_at": version.first_accepted_at.isoformat(),
-        "accepted_at": version.accepted_at.isoformat(),
-        "confirmed_at": version.confirmed_at.isoformat(),
-    }
-
-
 def _decode(data: bytes, wanted: ListId) -> History:
-    """The inverse of ``_encode``.
+    """Return the history that a file holds.
 
     Raises:
         ValueError, LookupError, TypeError, …: the data is damaged, of another format or list.
@@ -190,29 +193,4 @@ def _decode(data: bytes, wanted: ListId) -> History:
     facts = json.loads(data)
     if facts["format"] != FORMAT or (facts["kind"], facts["name"]) != wanted:
         raise ValueError("The history is another list's, or of another format.")
-    return History(tuple(_version(each) for each in facts["versions"][-MOST_VERSIONS:]))
-
-
-def _version(facts: dict[str, Any]) -> Version:
-    sha256 = facts["sha256"]
-    if not isinstance(sha256, str) or len(sha256) != _HASH_DIGITS:
-        raise ValueError("A hash was expected.")
-    return Version(
-        sha256,
-        _number(facts["ipv4"]),
-        _number(facts["ipv6"]),
-        *(_time(facts[key]) for key in ("first_accepted_at", "accepted_at", "confirmed_at")),
-    )
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int) or value < 0:
-        raise ValueError("A number of addresses was expected.")
-    return value
-
-
-def _time(value: str) -> datetime:
-    time = datetime.fromisoformat(value)
-    if time.tzinfo is None:
-        raise ValueError("A time must say its zone.")
-    return time.astimezone(UTC)
+    return History(_VERSIONS.read(facts["versions"][-MOST_VERSIONS:]))

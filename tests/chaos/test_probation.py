@@ -211,7 +211,7 @@ def test_after_a_reboot_with_a_damaged_former_generation_the_one_before_it_is(
     done = boot(unwatched)
 
     assert done.code == ExitCode.DEGRADED
-    assert "is damaged; it was passed over" in done.err
+    assert "was skipped. It is damaged." in done.err
     rules = "".join(unwatched.observe().rules)
     assert "extra" in rules
     assert "more" not in rules

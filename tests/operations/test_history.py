@@ -94,7 +94,10 @@ def test_a_damaged_generation_is_shown_and_not_gone_back_to(fenced: Machine) -> 
 
     history, rollback = fenced.ok("history"), fenced.run("rollback", "1")
 
-    assert f"The generation {first} does not have the checksum it states" in history.err
+    assert (
+        f"The generation {first} was skipped. Its checksum does not match its content."
+        in history.err
+    )
     assert rollback.code == 2
     assert str(first) in rollback.err
     assert "There is no generation 9; there are 2, 1." in fenced.run("rollback", "9").err

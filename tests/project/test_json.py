@@ -44,7 +44,7 @@ from geofence.other_rules import Direction, OtherRules, Redirected, Untracked
 from geofence.plan import make_plan
 from geofence.plan.by_country import CountryChange
 from geofence.state.generations import Damaged
-from geofence.state.outcomes import Ended, Ending, Outcome, Probation
+from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
 from tests.support.values import JAPAN, country, policy
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
@@ -94,7 +94,7 @@ def documents() -> Iterator[object]:
             lists=LISTS,
             exceptions=InForce(waiting=(Waiting("office", "not applied yet"),)),
             probation=Probation("x", 1, NOW, 1.0, "boot"),
-            last=Outcome(
+            last=RunOutcome(
                 "restore",
                 Ending.DONE,
                 NOW,
@@ -111,7 +111,7 @@ def documents() -> Iterator[object]:
     damaged = Damaged(Path("x.generation"), "is damaged")
     yield history_json((HistoryEntry(generation, changes, services_changed=True), damaged))
     yield {"removed": ["ipset"]}
-    last = Outcome("refresh", Ending.DONE, NOW)
+    last = RunOutcome("refresh", Ending.DONE, NOW)
     yield hook_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
 
 

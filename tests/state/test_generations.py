@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -29,6 +30,7 @@ from geofence.state.generations import (
     decode,
     encode,
 )
+from geofence.state.records import RecordError
 from tests.support.values import JAPAN, families, policy, prefix, prefix_sets, prefixes
 
 NOW = datetime(2026, 2, 1, 3, 30, 12, 345678, tzinfo=UTC)
@@ -98,13 +100,17 @@ def test_whole_families_and_single_addresses_at_the_ends_survive() -> None:
 def test_no_damaged_octet_is_obeyed(at: int, flipped: int) -> None:
     damaged = bytearray(ENCODED)
     damaged[at] ^= flipped
-    with pytest.raises(ValueError, match=r"^(is|has|does not have) "):
+    with pytest.raises(
+        ValueError, match=r"^(It is damaged|Its (checksum|format) |A newer version )"
+    ):
         decode(bytes(damaged))
 
 
 def test_no_part_of_the_beginning_is_obeyed() -> None:
     for length in range(len(ENCODED)):
-        with pytest.raises(ValueError, match=r"^(is|has|does not have) "):
+        with pytest.raises(
+            ValueError, match=r"^(It is damaged|Its (checksum|format) |A newer version )"
+        ):
             decode(ENCODED[:length])
 
 
@@ -116,7 +122,9 @@ def test_nothing_may_follow(more: bytes) -> None:
 
 @given(st.binary())
 def test_other_files_are_no_generations(content: bytes) -> None:
-    with pytest.raises(ValueError, match=r"^(is|has|does not have) "):
+    with pytest.raises(
+        ValueError, match=r"^(It is damaged|Its (checksum|format) |A newer version )"
+    ):
         decode(content)
 
 
@@ -147,15 +155,53 @@ def test_a_right_checksum_over_wrong_facts_raises_nothing_else(
         assert decode(encode(found)) == found
 
 
-@pytest.mark.parametrize("stated", [2, 0, "1", None, [1]])
-def test_another_format_is_named(stated: object) -> None:
-    with pytest.raises(ValueError, match=r"^has format .*, not 1$"):
+@pytest.mark.parametrize("stated", [0, -1, "1", None, [1], True, 1.0])
+def test_an_unknown_format_is_named(stated: object) -> None:
+    with pytest.raises(RecordError, match=r"^Its format is unknown\.$"):
         decode(sealed(FACTS + b"\n" + PACKED, stated))
+
+
+def test_a_newer_format_asks_for_an_upgrade() -> None:
+    with pytest.raises(RecordError) as caught:
+        decode(sealed(FACTS + b"\n" + PACKED, FORMAT + 1))
+    assert str(caught.value) == (
+        f"A newer version of geofence wrote it (format {FORMAT + 1}; this version reads up to "
+        f"{FORMAT}). Upgrade geofence to use it."
+    )
+
+
+def test_a_field_that_an_older_file_lacks_has_its_default() -> None:
+    def drop(facts: dict[str, Any]) -> None:
+        del facts["restores"], facts["ruleset"]["local"]
+        for service in facts["ruleset"]["services"]:
+            del service["helpers"], service["replies"]
+
+    plain = replace(SAMPLE, ruleset=replace(SAMPLE.ruleset, local=()))
+    assert decode(_with_facts(drop)) == plain
+
+
+def test_a_field_that_a_newer_file_has_in_this_format_is_ignored() -> None:
+    def add(facts: dict[str, Any]) -> None:
+        facts["mood"] = facts["ruleset"]["services"][0]["log"] = True
+
+    assert decode(_with_facts(add)) == SAMPLE
+
+
+@pytest.mark.parametrize("field", ["number", "created_at", "reason", "backend", "ruleset", "sets"])
+def test_a_file_without_a_field_that_has_no_default_is_damaged(field: str) -> None:
+    with pytest.raises(RecordError, match="damaged"):
+        decode(_with_facts(lambda facts: facts.pop(field)))
+
+
+@pytest.mark.parametrize("field", ["services", "interfaces"])
+def test_a_ruleset_without_services_or_interfaces_is_damaged(field: str) -> None:
+    with pytest.raises(RecordError, match="damaged"):
+        decode(_with_facts(lambda facts: facts["ruleset"].pop(field)))
 
 
 def test_a_time_without_its_zone_is_no_time() -> None:
     facts = {**json.loads(FACTS), "created_at": "2026-02-01T03:30:00"}
-    with pytest.raises(ValueError, match=r"^is "):
+    with pytest.raises(RecordError, match="damaged"):
         decode(sealed(json.dumps(facts).encode() + b"\n" + PACKED))
 
 
@@ -244,9 +290,23 @@ def test_a_damaged_one_is_named_and_passed_over(store: GenerationStore, tmp_path
 
     assert found == numbered(2)
     assert str(damaged) == (
-        f"The generation {path(tmp_path, 3)} does not have the checksum it states; "
-        "it was passed over."
+        f"The generation {path(tmp_path, 3)} was skipped. Its checksum does not match its content."
     )
+
+
+def test_one_of_a_newer_version_is_skipped_and_kept(store: GenerationStore, tmp_path: Path) -> None:
+    for number in (1, 2):
+        store.record(numbered(number))
+    newer = sealed(path(tmp_path, 2).read_bytes().partition(b"\n")[2], FORMAT + 1)
+    path(tmp_path, 2).write_bytes(newer)
+
+    found, [skipped] = store.newest()
+    store.record(numbered(store.next_number()))
+
+    assert found == numbered(1)
+    assert "Upgrade geofence" in skipped.why
+    assert store.numbers() == [3, 2, 1]
+    assert path(tmp_path, 2).read_bytes() == newer
 
 
 def test_where_all_are_damaged_there_is_none(store: GenerationStore, tmp_path: Path) -> None:
@@ -306,19 +366,42 @@ def test_families_keep_their_own_addresses() -> None:
     assert str(held[SetKey(Role.ALLOW, "", Family.IPV6)].prefixes()[0]) == "2001:db8:1::/48"
 
 
-def _with_facts(change: Callable[[dict[str, object]], object]) -> bytes:
-    """The sample with other facts and the checksum that they need."""
-    _, _, body = ENCODED.partition(b"\n")
+def _with_facts(
+    change: Callable[[dict[str, Any]], object], content: bytes = ENCODED, form: int = FORMAT
+) -> bytes:
+    """Return a file with other facts and the checksum that they need."""
+    _, _, body = content.partition(b"\n")
     facts, _, packed = body.partition(b"\n")
     read = json.loads(facts)
     change(read)
-    body = json.dumps(read, separators=(",", ":")).encode() + b"\n" + packed
-    head = {"format": FORMAT, "sha256": hashlib.sha256(body).hexdigest()}
-    return json.dumps(head).encode() + b"\n" + body
+    return sealed(json.dumps(read, separators=(",", ":")).encode() + b"\n" + packed, form)
 
 
-def test_a_generation_of_before_there_were_local_networks_has_none() -> None:
-    older = decode(_with_facts(lambda facts: facts.pop("local")))
+def _by_place(facts: dict[str, Any]) -> None:
+    """Make the facts those of format 1."""
+    ruleset = facts.pop("ruleset")
+    for service in ruleset["services"]:
+        service["ports"] = [list(each.values()) for each in service["ports"]]
+    facts |= {
+        "services": [list(each.values()) for each in ruleset["services"]],
+        "interfaces": ruleset["interfaces"],
+        "local": [list(each.values()) for each in ruleset["local"]],
+        "sets": [list(each.values()) for each in facts["sets"]],
+        "lists": [list(each.values()) for each in facts["lists"]],
+    }
+
+
+@given(generations)
+def test_a_file_of_format_1_is_read(generation: Generation) -> None:
+    assert decode(_with_facts(_by_place, encode(generation), 1)) == generation
+
+
+def test_the_oldest_files_of_format_1_have_no_local_networks() -> None:
+    def oldest(facts: dict[str, Any]) -> None:
+        _by_place(facts)
+        del facts["local"]
+
+    older = decode(_with_facts(oldest, form=1))
     assert older == replace(SAMPLE, ruleset=replace(SAMPLE.ruleset, local=()))
 
 
@@ -337,7 +420,22 @@ def test_a_generation_of_before_there_were_local_networks_has_none() -> None:
         7,
     ],
 )
-def test_local_networks_that_are_none_are_damage(wrong: object) -> None:
-    content = _with_facts(lambda facts: facts.update(local=wrong))
-    with pytest.raises(ValueError, match="is damaged"):
-        decode(content)
+def test_local_networks_that_make_no_sense_are_damage(wrong: object) -> None:
+    def by_name(facts: dict[str, Any]) -> None:
+        names = ("interface", "prefix", "more")
+        facts["ruleset"]["local"] = (
+            [dict(zip(names, each, strict=False)) for each in wrong]
+            if isinstance(wrong, list)
+            else wrong
+        )
+
+    def by_place(facts: dict[str, Any]) -> None:
+        _by_place(facts)
+        facts["local"] = wrong
+
+    contents = [_with_facts(by_place, form=1)]
+    if wrong != [["eth1", "::/0", "more"]]:  # more names may come
+        contents.append(_with_facts(by_name))
+    for content in contents:
+        with pytest.raises(RecordError, match="damaged"):
+            decode(content)

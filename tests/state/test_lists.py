@@ -112,7 +112,9 @@ def test_a_damaged_file_is_named_and_the_version_before_it_stands_in(
     path.write_bytes(path.read_bytes()[:-1])
     loaded = store.load(JP)
     assert loaded.accepted == FIRST.accepted
-    assert loaded.warnings == (f"{path} does not have the checksum it states; it was passed over.",)
+    assert loaded.warnings == (
+        f"The stored list {path} was skipped. Its checksum does not match its content.",
+    )
 
 
 def test_a_damaged_file_does_not_push_out_the_good_one_before_it(
@@ -168,7 +170,7 @@ def test_a_file_in_the_wrong_place_is_not_obeyed(store: ListStore, tmp_path: Pat
     (lists / "country-JP.list").rename(lists / "country-US.list")
     loaded = store.load(US)
     assert loaded.accepted is None
-    assert "holds the list country JP, not country US" in loaded.warnings[0]
+    assert 'It holds the list "country JP", not "country US".' in loaded.warnings[0]
 
 
 def test_a_file_that_others_can_write_is_not_obeyed(store: ListStore, tmp_path: Path) -> None:
@@ -205,20 +207,26 @@ def facts(**changes: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (sealed(facts(), b"192.0.2.0/24\n", stated_format=2), "has format 2, not 1"),
-        (sealed(facts(octets=12), b"192.0.2.0/24\n"), "is damaged"),
-        (sealed(facts(octets="13"), b"192.0.2.0/24\n"), "is damaged"),
-        (sealed(facts(url=None), b"192.0.2.0/24\n"), "is damaged"),
-        (sealed(facts(etag=5), b"192.0.2.0/24\n"), "is damaged"),
-        (sealed(facts(family="ipv5"), b"192.0.2.0/24\n"), "is damaged"),
-        (sealed(facts(checked_at="noon"), b"192.0.2.0/24\n"), "is damaged"),
-        (sealed(facts(checked_at="2026-02-01T12:00:00"), b"192.0.2.0/24\n"), "is damaged"),
-        (sealed(facts(checked_at="0001-01-01T00:00:00+14:00"), b"192.0.2.0/24\n"), "is damaged"),
-        (sealed({"kind": "country", "name": "JP", "parts": []}, b""), "is damaged"),
-        (sealed([], b""), "is damaged"),
-        (sealed(facts(), b"192.0.2.1/24\n"), "no longer passes the checks: Line 1"),
-        (b"[" * 100_000, "is damaged"),
-        (b"\n", "is damaged"),
+        (
+            sealed(facts(), b"192.0.2.0/24\n", stated_format=2),
+            "A newer version of geofence wrote it",
+        ),
+        (sealed(facts(octets=12), b"192.0.2.0/24\n"), "It is damaged."),
+        (sealed(facts(octets="13"), b"192.0.2.0/24\n"), "It is damaged."),
+        (sealed(facts(url=None), b"192.0.2.0/24\n"), "It is damaged."),
+        (sealed(facts(etag=5), b"192.0.2.0/24\n"), "It is damaged."),
+        (sealed(facts(family="ipv5"), b"192.0.2.0/24\n"), "It is damaged."),
+        (sealed(facts(checked_at="noon"), b"192.0.2.0/24\n"), "It is damaged."),
+        (sealed(facts(checked_at="2026-02-01T12:00:00"), b"192.0.2.0/24\n"), "It is damaged."),
+        (
+            sealed(facts(checked_at="0001-01-01T00:00:00+14:00"), b"192.0.2.0/24\n"),
+            "It is damaged.",
+        ),
+        (sealed({"kind": "country", "name": "JP", "parts": []}, b""), "It is damaged."),
+        (sealed([], b""), "It is damaged."),
+        (sealed(facts(), b"192.0.2.1/24\n"), "It no longer passes the checks. Line 1"),
+        (b"[" * 100_000, "It is damaged."),
+        (b"\n", "It is damaged."),
     ],
 )
 def test_a_file_that_makes_no_sense_is_named(

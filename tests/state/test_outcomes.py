@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from geofence.state.outcomes import Ended, Ending, Journal, Outcome
+from geofence.state.outcomes import Ended, Ending, Journal, RunOutcome
 
 NOW = datetime(2026, 2, 1, 3, 30, tzinfo=UTC)
 BAD = Ended("refresh", Ending.DEGRADED, NOW, "A source was down.")
 
 
 def test_an_outcome_is_read_as_it_was_written(tmp_path: Path) -> None:
-    outcome = Outcome(
+    outcome = RunOutcome(
         "restore",
         Ending.DONE,
         NOW,
@@ -54,7 +54,7 @@ def test_an_outcome_of_an_earlier_release_tells_of_its_own_run(
 
 @pytest.mark.parametrize("unresolved", [None, 7, "refresh", [None], [[]], [{"command": "refresh"}]])
 def test_an_outcome_that_makes_no_sense_is_unknown(tmp_path: Path, unresolved: object) -> None:
-    Journal(tmp_path).write_outcome(Outcome("refresh", Ending.DONE, NOW))
+    Journal(tmp_path).write_outcome(RunOutcome("refresh", Ending.DONE, NOW))
     path = tmp_path / "outcome.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "unresolved": unresolved}))
     assert Journal(tmp_path).outcome() is None

@@ -71,17 +71,19 @@ class _Server(ThreadingHTTPServer):
 class ListServer:
     """Answers each path with its replies in turn; the last one for good.
 
-    As a context manager it runs on a free port of the loopback.
+    As a context manager it runs on the loopback.
     """
 
     tls: bool = False
+    at: int = 0
+    """The port; 0 for any that is free."""
     requests: list[Request] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
     _replies: dict[str, list[Reply]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", self.at), Handler)
         self._server.owner = self
         if self.tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -12,7 +12,7 @@ from geofence.model.policy import besides_loopback
 from geofence.model.prefixes import Family, address_text
 from geofence.operations.report import ListReport, StatusReport
 from geofence.screen import Screen
-from geofence.state.outcomes import Ended, Outcome, Probation
+from geofence.state.outcomes import Ended, Probation, RunOutcome
 from geofence.wording import age, moment, span
 
 _TOLD_BY_RULES = ("exceptions", "exceptions_waiting", "exceptions_off", "lists", "stale")
@@ -212,7 +212,7 @@ def _probation(probation: Probation, *, over: bool) -> str:
     )
 
 
-def _show_runs(screen: Screen, last: Outcome, now: datetime) -> None:
+def _show_runs(screen: Screen, last: RunOutcome, now: datetime) -> None:
     """How the last run ended, and what went wrong before it and is not over."""
     _show_ended(screen, "Last run", last, now)
     for bad in last.unresolved:
@@ -250,7 +250,7 @@ def _all(what: str, names: Iterable[str]) -> str:
     return f"{what}{', '.join(names)}"
 
 
-def _last_json(last: Outcome | None) -> dict[str, object] | None:
+def _last_json(last: RunOutcome | None) -> dict[str, object] | None:
     if last is None:
         return None
     return {
