@@ -1,4 +1,4 @@
-"""Commands that first see whether they are run as root, and a group that knows what was meant."""
+"""Classes of commands: those that check privileges first, and the group of all verbs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typer.core import TyperCommand, TyperGroup
 from geofence.errors import PrivilegeError, UsageError
 from geofence.host.privilege import has_net_admin
 from geofence.operations.site import Site
+from geofence.translation import tr
 
 
 class ForRoot(TyperCommand):
-    """A verb that reads or changes the kernel's firewall, and does nothing without it."""
+    """A verb that reads or changes the kernel's firewall; without root it does nothing."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
         """Run the verb; without root, say so before anything else."""
@@ -24,16 +25,20 @@ class ForRoot(TyperCommand):
 
 
 class ForReaders(TyperCommand):
-    """A verb that tells something without the kernel, too, where the state can be read."""
+    """A verb that is of use without the kernel, too, if it can read the state."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
-        """Run the verb; without root, say first what it cannot tell."""
+        """Run the verb; without root, say first what is missing."""
         site = ctx.obj
         if not has_net_admin():
             if isinstance(site, Site) and not _may_read_state(site):
                 _refuse(str(self.name))
-            said = f"Without root, 'geofence {self.name}' cannot read the kernel and tells only "
-            typer.echo(f"{said}what the disk says.", err=True)
+            said = tr(
+                "Without root, 'geofence {verb}' cannot read the kernel; it shows only what is "
+                "stored on disk.",
+                verb=self.name,
+            )
+            typer.echo(said, err=True)
         return super().invoke(ctx)
 
 
@@ -41,14 +46,14 @@ class ForStateReaders(TyperCommand):
     """A verb that reads the state on disk and nothing of the kernel."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
-        """Run the verb; if the state is kept from this user, say that root is needed."""
+        """Run the verb; if this user cannot read the state, say that it needs root."""
         if isinstance(ctx.obj, Site) and not _may_read_state(ctx.obj):
             _refuse(str(self.name))
         return super().invoke(ctx)
 
 
 class Verbs(TyperGroup):
-    """All verbs; for a word that is none it says which was meant."""
+    """All verbs; an unknown one gets a suggestion."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own types
         """Find the verb.
@@ -78,7 +83,10 @@ def _may_read_state(site: Site) -> bool:
 def _refuse(verb: str) -> NoReturn:
     if os.geteuid() == 0:
         raise PrivilegeError(
-            f"'geofence {verb}' needs the capability CAP_NET_ADMIN, which root lacks here; give it "
-            "to the container or the unit."
+            tr(
+                "'geofence {verb}' needs the capability CAP_NET_ADMIN, which root lacks here. Give "
+                "it to the container or the unit.",
+                verb=verb,
+            )
         )
-    raise PrivilegeError(f"'geofence {verb}' needs root; run 'sudo geofence {verb}'.")
+    raise PrivilegeError(tr("'geofence {verb}' needs root; run 'sudo geofence {verb}'.", verb=verb))
