@@ -1,8 +1,8 @@
 """The daemon: daily refreshes, missed ones included, and checks of the fence.
 
-APScheduler starts the refreshes, by the wall clock. The checks go by elapsed time, so that no change
-of the clock can stop them. Each is the same operation as the command of its name. Every outcome is a
-line of the log, in English, and no failure ends the daemon.
+APScheduler starts the refreshes, by the wall clock. The checks go by elapsed time, so that no
+change of the clock can stop them. Each is the same operation as the command of its name. Every
+outcome is a line of the log, in English, and no failure ends the daemon.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ WATCH_SECONDS = 30.0
 _SETTLE_SECONDS = 1.0
 """How long to collect changes of addresses and routes before one check of all."""
 _IDLE_SHARE = 9
-"""The pause after a check, as a multiple of its length: a full Internet table changes all the time."""
+"""The pause after a check, in lengths of it: a full Internet table never stops changing."""
 _LEAVE_SECONDS = 10.0
 """How long to wait at the end for a change that is under way."""
 _DAILY = "daily"
@@ -198,6 +198,10 @@ def _missed_a_day(site: Site) -> bool:
     return last is None or not timedelta() <= datetime.now(UTC) - last <= timedelta(days=1)
 
 
+_VERBS = {"watch": "repaired", "restore": "restored"}
+"""How the log calls a change, by job."""
+
+
 class _Job:
     """An operation as a job that logs what it did; the same failure is logged once."""
 
@@ -235,7 +239,7 @@ class _Job:
 
     def _tell(self, report: RunReport) -> None:
         if not report.plan.is_empty:
-            verb = "repaired" if self._name == "watch" else "updated"
+            verb = _VERBS.get(self._name, "updated")
             sets = plural(len(report.plan.set_changes), "set")
             rules = plural(len(report.plan.rules_added), "rule")
             _log.info("%s: %s %s, %s", self._name, verb, sets, rules)

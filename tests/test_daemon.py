@@ -113,7 +113,7 @@ def test_it_restores_and_asks_nobody_for_lists_of_today(one: Machine) -> None:
     one.clear()
     asked = len(one.server.requests)
     with daemon(one) as running:
-        running.until("restore: updated 6 sets, ")
+        running.until("restore: restored 6 sets, ")
         running.until("Refreshing daily at 03:30:00, watching every 0.2 s.")
         one.break_set()
         running.until(HEALED)
