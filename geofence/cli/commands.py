@@ -14,7 +14,28 @@ from geofence.operations.site import Site
 from geofence.translation import tr
 
 
-class ForRoot(TyperCommand):
+class _InReadersLanguage:
+    """Help whose words that typer does not translate are translated, too."""
+
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
+        """Return all parameters."""
+        parameters: Any = super().get_params(ctx)  # type: ignore[misc]  # a command's
+        for each in parameters:
+            if getattr(each, "help", None):
+                each.help = tr(each.help)  # see tools/foreign_messages.py; ours is translated
+        return parameters
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own types
+        """Write the line that shows how to call it."""
+        pieces = self.collect_usage_pieces(ctx)  # type: ignore[attr-defined]  # a command's
+        formatter.write_usage(ctx.command_path, " ".join(pieces), prefix=tr("Usage: "))
+
+
+class ForAll(_InReadersLanguage, TyperCommand):
+    """A verb that needs no privileges to begin with."""
+
+
+class ForRoot(ForAll):
     """A verb that reads or changes the kernel's firewall; without root it does nothing."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
@@ -24,7 +45,7 @@ class ForRoot(TyperCommand):
         return super().invoke(ctx)
 
 
-class ForReaders(TyperCommand):
+class ForReaders(ForAll):
     """A verb that is of use without the kernel, too, if it can read the state."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
@@ -42,7 +63,7 @@ class ForReaders(TyperCommand):
         return super().invoke(ctx)
 
 
-class ForStateReaders(TyperCommand):
+class ForStateReaders(ForAll):
     """A verb that reads the state on disk and nothing of the kernel."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
@@ -52,7 +73,7 @@ class ForStateReaders(TyperCommand):
         return super().invoke(ctx)
 
 
-class Verbs(TyperGroup):
+class Verbs(_InReadersLanguage, TyperGroup):
     """All verbs; an unknown one gets a suggestion."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own types

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from geofence.cli.commands import ForAll
 from geofence.cli.root import app
 from geofence.translation import tr
 
@@ -11,6 +12,7 @@ PANEL = tr("Try it out")
 
 
 @app.command(
+    cls=ForAll,
     rich_help_panel=PANEL,
     help=tr(
         "Show geofence at work on real packets, in a network of its own.\n\n"
