@@ -85,7 +85,7 @@ def _set_up_log() -> None:
     handler = logging.StreamHandler(sys.stderr)
     if journal.is_connected(os.environ):
         handler.setFormatter(_JournalFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import threading
@@ -287,6 +288,30 @@ def test_what_stays_the_same_is_said_once(one: Machine) -> None:
         assert running.end().code == 0
     said = [line for line in running.log if line.startswith("watch: No usable generation is in")]
     assert len(said) == 1
+
+
+AS_A_UNIT = 'JOURNAL_STREAM=$(stat -Lc %d:%i "/proc/$$/fd/2") exec "$0" "$@"'
+
+
+def test_the_journal_gets_priorities(one: Machine) -> None:
+    one.ok("refresh")
+    one.wrapper = ("sh", "-c", AS_A_UNIT)
+    with daemon(one) as running:
+        running.until("<6>Refreshing daily")
+        one.break_set()
+        running.until(f"<6>{HEALED}")
+        for generation in one.generations():
+            generation.unlink()
+        running.until("<4>watch: No usable generation is in")
+        assert running.end().code == 0
+    assert all(re.match("<[346]>[a-zR]", line) for line in running.log)
+
+
+def test_a_terminal_and_a_file_get_none(one: Machine) -> None:
+    one.ok("refresh")
+    with daemon(one) as running:
+        assert running.until("Refreshing daily").startswith("Refreshing")
+        assert running.end().code == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
