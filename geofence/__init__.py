@@ -1,9 +1,9 @@
-"""geofence: only those whom the operator means may reach SIP and RTP.
+"""GeoIP allowlist firewall for SIP and RTP.
 
 The package reads as the pipeline: ``policy`` (rules on disk) and ``fetch`` (lists from the network)
 meet in ``merge``; ``plan`` compares the result with what a ``backend`` observes in the kernel;
-``apply`` commits, verifies and records it. ``operations`` puts the parts together, ``cli`` talks
-to people.
+``apply`` commits, verifies and records it. ``operations`` puts the parts together, ``cli`` is the
+command line.
 """
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
 """``python -m geofence`` and the ``geofence`` command.
 
-What the system refuses to any program, memory or a place for its output, ends here in one sentence,
-and so does an interrupt from the keyboard.
+Lack of memory, output that cannot be written, and an interrupt from the keyboard end here, each in
+a message.
 """
 
 from __future__ import annotations
@@ -14,27 +14,20 @@ from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
+from geofence.translation import activate, tr
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_NO_MEMORY = (
-    "there is not enough memory; the fence stands as it was, or as it was meant. "
-    "Free some, or raise the limit, and run it again"
-)
-_NO_OUTPUT = (
-    "what there is to say could not be written ({why}); the fence stands as it was, or as it was "
-    "meant. Free some space where the output goes; 'geofence status' tells how the fence is"
-)
-_INTERRUPTED = "interrupted; the fence stands as it was, or as it was meant"
 _EXIT_INTERRUPTED = 128 + signal.SIGINT
-"""As a shell tells it."""
+"""As a shell reports it."""
 
 
 class _Unbuffered(io.FileIO):
-    """Output under PYTHONUNBUFFERED, which knows whether a write failed.
+    """Output under PYTHONUNBUFFERED that knows whether a write failed.
 
-    A buffer keeps what could not be written, so that flushing it fails again. Without one, only
-    the write itself tells.
+    A buffer keeps what could not be written, so flushing it fails again. Without a buffer, only the
+    write itself fails.
     """
 
     failed = False
@@ -49,7 +42,7 @@ class _Unbuffered(io.FileIO):
 
 
 class _Interrupted(BaseException):
-    """Somebody pressed Ctrl-C; not a KeyboardInterrupt, which libraries would take for theirs."""
+    """Ctrl-C; not a KeyboardInterrupt, which libraries catch for themselves."""
 
 
 def main() -> None:
@@ -58,10 +51,9 @@ def main() -> None:
     _notice_failing_writes()
     _escape_what_cannot_be_encoded()
     try:
-        _hear_interrupts()
-        from geofence.translation import activate
-
+        _catch_interrupts()
         activate(sys.argv, os.environ, sys.stdout)
+        # Only now: help is translated while it is imported.
         from geofence.cli.app import main as run
 
         try:
@@ -69,23 +61,36 @@ def main() -> None:
         finally:
             sys.stdout.flush()
     except MemoryError:
-        _end(_NO_MEMORY)
+        _end(_no_memory())
     except ImportError as error:
-        if not _is_want_of_memory(error):
+        if not _is_lack_of_memory(error):
             raise
-        _end(_NO_MEMORY)
+        _end(_no_memory())
     except _Interrupted:
-        _end(_INTERRUPTED, _EXIT_INTERRUPTED)
+        _end(tr("interrupted. The fence is either unchanged or fully updated"), _EXIT_INTERRUPTED)
     except BrokenPipeError:
         _end("")
     except OSError as error:
         if not _output_is_broken():
             raise
-        _end(_NO_OUTPUT.format(why=error.strerror))
+        _end(
+            tr(
+                "cannot write output: {reason}. The fence is either unchanged or fully updated. "
+                "Free some space where the output goes, then run 'geofence status'",
+                reason=error.strerror,
+            )
+        )
 
 
-def _hear_interrupts() -> None:
-    """Take Ctrl-C, unless whoever started us wants it ignored, as nohup does."""
+def _no_memory() -> str:
+    return tr(
+        "not enough memory. The fence is either unchanged or fully updated. Free some memory, or "
+        "raise the limit, and run it again"
+    )
+
+
+def _catch_interrupts() -> None:
+    """Take Ctrl-C, unless it is ignored, as under nohup."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise _Interrupted
@@ -95,7 +100,7 @@ def _hear_interrupts() -> None:
 
 
 def _fill_closed_streams() -> None:
-    """Let nothing that is opened later be taken for standard output, as after ``>&-``."""
+    """Open closed standard streams, or the next open file becomes standard output (``>&-``)."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -107,7 +112,7 @@ def _fill_closed_streams() -> None:
 
 
 def _notice_failing_writes() -> None:
-    """Put our own output in the place of Python's where that has no buffer."""
+    """Replace Python's output by ``_Unbuffered`` where it has no buffer."""
     sys.stdout, sys.stderr = _noticing(sys.stdout), _noticing(sys.stderr)
 
 
@@ -122,14 +127,14 @@ def _noticing(stream: TextIO) -> TextIO:
 
 
 def _escape_what_cannot_be_encoded() -> None:
-    """Let no character of a message stop it, where the locale or PYTHONIOENCODING has not all."""
+    """Escape characters that the locale or PYTHONIOENCODING lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _is_want_of_memory(error: ImportError) -> bool:
-    """A library that cannot be mapped: glibc says it in words only (``ld.so``, dl-load.c)."""
+def _is_lack_of_memory(error: ImportError) -> bool:
+    """Whether a library could not be mapped; glibc says it in words only (``ld.so``, dl-load.c)."""
     return "failed to map segment" in str(error) or "cannot allocate memory" in str(error).lower()
 
 
@@ -145,11 +150,11 @@ def _output_is_broken() -> bool:
 
 
 def _end(why: str, code: int = 1) -> None:
-    """Say why if that can be said, and end with that code; without a reason, with 0."""
+    """Print why, if possible, and exit with the code; without a reason, with 0."""
     with suppress(OSError):
         sys.stderr.write(f"geofence: {why}.\n" if why else "")
         sys.stderr.flush()
-    for stream in (sys.stdout, sys.stderr):  # what is still buffered has nowhere to go
+    for stream in (sys.stdout, sys.stderr):  # discards what is still buffered
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code if why else 0)
 

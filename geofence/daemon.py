@@ -1,9 +1,8 @@
-"""The daemon: a refresh each day, a missed one made up for, and an eye on the fence.
+"""The daemon: daily refreshes, missed ones included, and checks of the fence.
 
-APScheduler keeps the times of the refreshes, by the clock on the wall; the watch over the fence
-goes by the time that has passed, so that no change of the clock can put it to sleep. Each is the
-same operation as the command of its name. Every outcome is a line of the log, and no failure ends
-the daemon.
+APScheduler starts the refreshes, by the wall clock. The checks go by elapsed time, so that no
+change of the clock can stop them. Each is the same operation as the command of its name. Every
+outcome is a line of the log, in English, and no failure ends the daemon.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from typing import NoReturn
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from geofence import journal
 from geofence.errors import BackendError, BusyError, ExitCode, GeofenceError, StateError
 from geofence.model.policy import Policy
 from geofence.operations.commit import Wish, refresh
@@ -36,16 +36,17 @@ from geofence.operations.site import Site
 from geofence.operations.status import last_refresh
 from geofence.routing.changes import RouteChanges, route_changes
 from geofence.state.lock import exclusive
+from geofence.translation import english
 from geofence.wording import plural
 
 WATCH_SECONDS = 30.0
 """How often the kernel is compared with what was applied."""
 _SETTLE_SECONDS = 1.0
-"""How long changes of addresses and routes are let come in before one look at all of them."""
+"""How long to collect changes of addresses and routes before one check of all."""
 _IDLE_SHARE = 9
-"""Times as long as a look took until the next: tables with all the Internet's routes never rest."""
+"""The pause after a check, in lengths of it: a full Internet table never stops changing."""
 _LEAVE_SECONDS = 10.0
-"""How long a change that is under way may take to end when the daemon is told to."""
+"""How long to wait at the end for a change that is under way."""
 _DAILY = "daily"
 
 _log = logging.getLogger("geofence")
@@ -64,8 +65,7 @@ def run(site: Site, watch_seconds: float = WATCH_SECONDS) -> NoReturn:
     Raises:
         RulesError: the rules do not load; a running daemon outlives later mistakes in them.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    _set_up_log()
     _Job("restore", lambda: restore(site))()
     policy = site.policy()
     signals = _hear_signals()
@@ -80,11 +80,38 @@ def run(site: Site, watch_seconds: float = WATCH_SECONDS) -> NoReturn:
     _leave(site)
 
 
+def _set_up_log() -> None:
+    """Log to standard error; with priorities if that is the journal."""
+    handler = logging.StreamHandler(sys.stderr)
+    if journal.is_connected(os.environ):
+        handler.setFormatter(_JournalFormatter())
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+
+
+class _JournalFormatter(logging.Formatter):
+    """Lines with the priority that the journal stores with each."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record."""
+        priority = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
+        return journal.with_priority(super().format(record), priority)
+
+
+_PRIORITIES = (
+    (logging.CRITICAL, 2),
+    (logging.ERROR, 3),
+    (logging.WARNING, 4),
+    (logging.INFO, 6),
+)
+"""The priorities of syslog(3) by level of the log, the highest level first."""
+
+
 def _follow(site: Site, seconds: float) -> NoReturn:
     """Trust local networks where they are, as addresses and routes come and go.
 
-    Without a change it looks all the same, as often as at the fence: a look may have come while
-    another run held the lock.
+    Without a change it checks as often as the fence is checked: an earlier check may have found the
+    lock taken by another run.
     """
     follow_them = _Job("networks", lambda: follow(site))
     while True:
@@ -95,7 +122,7 @@ def _follow(site: Site, seconds: float) -> NoReturn:
                     if changes.within(seconds):
                         sleep(_SETTLE_SECONDS)
         except BackendError as error:
-            _log.error("networks: %s", error)
+            _log.error("networks: %s", english(str(error)))
             sleep(seconds)
 
 
@@ -107,7 +134,7 @@ def _look_at_networks(follow_them: Callable[[], None], changes: RouteChanges) ->
 
 
 def _scheduler(site: Site, policy: Policy) -> BackgroundScheduler:
-    """Refreshes each day, and at once if one was missed."""
+    """Start a scheduler that refreshes daily, and at once if a refresh was missed."""
     scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
     renew = _Job(
         "refresh",
@@ -129,7 +156,7 @@ def _daily(policy: Policy) -> CronTrigger:
 
 
 def mind_the_clock(scheduler: BackgroundScheduler, policy: Policy) -> None:
-    """Have the next refresh within two days, also after the clock was set, back or forth."""
+    """Ensure that the next refresh is within two days, also after the clock was set."""
     daily = scheduler.get_job(_DAILY)
     if daily.next_run_time - datetime.now(UTC) > timedelta(days=2):
         scheduler.reschedule_job(_DAILY, trigger=_daily(policy))
@@ -156,9 +183,9 @@ def _none_within(seconds: float, signals: _Signals) -> bool:
 
 
 def _leave(site: Site) -> NoReturn:
-    """End at once; only a change of kernel or state that is under way is waited for.
+    """End at once, but wait for a change of kernel or state that is under way.
 
-    Whoever still fetches holds no lock and is not waited for, as it could take minutes.
+    A download holds no lock and is not waited for, as it could take minutes.
     """
     with suppress(BusyError, StateError), exclusive(site.state_directory, _LEAVE_SECONDS):
         os._exit(ExitCode.DONE)
@@ -167,18 +194,22 @@ def _leave(site: Site) -> NoReturn:
 
 def _missed_a_day(site: Site) -> bool:
     last = last_refresh(site)
-    # A moment yet to come says that the clock was set back, and nothing of what was missed.
+    # A time in the future means that the clock was set back; it says nothing of missed refreshes.
     return last is None or not timedelta() <= datetime.now(UTC) - last <= timedelta(days=1)
 
 
+_VERBS = {"watch": "repaired", "restore": "restored"}
+"""How the log calls a change, by job."""
+
+
 class _Job:
-    """An operation as a job: what it did, or why it could not, is logged once, not each time."""
+    """An operation as a job that logs what it did; the same failure is logged once."""
 
     def __init__(self, name: str, operation: Callable[[], RunReport]) -> None:
         """Make a job.
 
         Args:
-            name: begins its lines of the log.
+            name: the first word of its log lines.
             operation: what to do.
         """
         self._name = name
@@ -190,26 +221,27 @@ class _Job:
         try:
             report = self._operation()
         except BusyError as error:
-            _log.info("%s: %s", self._name, error)
+            _log.info("%s: %s", self._name, english(str(error)))
         except GeofenceError as error:
             self._warn(logging.ERROR, (str(error), *getattr(error, "__notes__", ())))
-        except Exception as error:  # noqa: BLE001 - a bug leaves the fence as it is, not unwatched
+        except Exception as error:  # noqa: BLE001 - a bug must not end the checks of the fence
             self._warn(logging.ERROR, (reason(error), *getattr(error, "__notes__", ())), error)
         else:
             self._warn(logging.WARNING, report.notes)
             self._tell(report)
 
     def _warn(self, level: int, notes: tuple[str, ...], bug: Exception | None = None) -> None:
-        """Log what was not said the last time, too; of a bug also where it came from."""
+        """Log what is new since the last time; a bug with its traceback."""
         for note in notes:
             if note not in self._said:
-                _log.log(level, "%s: %s", self._name, note, exc_info=bug)
+                _log.log(level, "%s: %s", self._name, english(note), exc_info=bug)
         self._said = notes
 
     def _tell(self, report: RunReport) -> None:
         if not report.plan.is_empty:
+            verb = _VERBS.get(self._name, "updated")
             sets = plural(len(report.plan.set_changes), "set")
             rules = plural(len(report.plan.rules_added), "rule")
-            _log.info("%s: %s and %s put right; verified.", self._name, sets, rules)
+            _log.info("%s: %s %s, %s", self._name, verb, sets, rules)
         elif self._name == "refresh":
-            _log.info("refresh: nothing to change.")
+            _log.info("refresh: nothing to change")

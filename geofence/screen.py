@@ -1,7 +1,7 @@
-"""Where text for people goes: colours and tables at a terminal, plain lines elsewhere.
+"""Output for people: colours and tables at a terminal, plain lines elsewhere.
 
-rich is imported for tables and progress bars alone: a line needs none of it, and ``restore`` at
-boot prints nothing else.
+rich is imported for tables and progress bars only; a line needs none of it, and ``restore`` at boot
+prints only lines.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ Styled = str | tuple[str, str]
 
 
 class Screen:
-    """Standard output for results, standard error for what goes on beside."""
+    """Standard output for results, standard error for warnings and progress."""
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody looks at standard error."""
+        """Whether standard error is a terminal."""
         return sys.stderr.isatty()
 
     def say(self, text: str, style: str = "") -> None:
-        """A line of the result."""
+        """Print a line of the result."""
         _line(text, style, err=False)
 
     def note(self, text: str, style: str = "") -> None:
-        """A line beside the result: a warning, progress."""
+        """Print a line that is not part of the result: a warning, progress."""
         _line(text, style, err=True)
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[Styled]]) -> None:
-        """A table; headings that begin with ``>`` stand over figures."""
+        """Print a table; columns whose heading begins with ``>`` are aligned right."""
         from rich.table import Table
         from rich.text import Text
 
@@ -61,12 +61,12 @@ class Screen:
 
 
 def console(*, stderr: bool) -> Console:
-    """What rich prints to."""
+    """Return what rich prints to."""
     from rich.console import Console
 
     class Ours(Console):
         def on_broken_pipe(self) -> None:
-            """Leave it to ``__main__``: that nobody reads on, as after 'head', is no failure."""
+            """Leave it to ``__main__``: it is no failure that 'head' reads no further."""
             raise BrokenPipeError
 
     stream = sys.stderr if stderr else sys.stdout
@@ -75,7 +75,7 @@ def console(*, stderr: bool) -> Console:
 
 
 def print_json(value: object) -> None:
-    """The machine's form of a result; JSON's own escapes where the encoding has not all."""
+    """Print JSON; with its escapes where the encoding is not UTF-8."""
     universal = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not universal) + "\n")
 
@@ -85,13 +85,13 @@ def _line(text: str, style: str, *, err: bool) -> None:
     colour = next((word for word in words if word != "bold"), None)
     styled = typer.style(text, fg=colour, bold="bold" in words or None) if words else text
     try:
-        # Not err=err, which would take it upon itself to write UTF-8 where ASCII is asked for.
+        # Not err=err, with which typer writes UTF-8 even where ASCII is asked for.
         typer.echo(styled, file=sys.stderr if err else sys.stdout)
     except BrokenPipeError as error:
-        # Without its number, or typer would end with 1; ``__main__`` knows that it is no failure.
+        # Without its number, or typer would exit with 1; ``__main__`` exits with 0.
         raise BrokenPipeError from error
 
 
 def _takes_styles() -> bool:
-    """What typer does not ask itself (https://no-color.org); pipes it knows."""
+    """Whether colours are wanted, as far as typer does not check (https://no-color.org)."""
     return "NO_COLOR" not in os.environ and os.environ.get("TERM") not in ("dumb", "unknown")

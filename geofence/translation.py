@@ -5,17 +5,22 @@ get: nothing is translated until ``activate`` has found somebody who reads anoth
 choice lives where gettext keeps it, in the process's text domain, so that click and typer translate
 their own words by the same catalogue.
 
+An exception keeps the English of its message: ``english(str(error))`` is English. An f-string or
+``+`` makes a plain ``str``, which has lost its English; join translated texts with
+``tr("{first} {second}", first=…, second=…)``.
+
 Catalogues are made with ``python -m tools.catalogue`` (see CONTRIBUTING.md).
 """
 
 from __future__ import annotations
 
 import gettext
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
+
+from geofence.journal import is_connected
 
 DOMAIN = "geofence"
 LOCALES = Path(__file__).parent / "locales"
@@ -28,8 +33,9 @@ class Text(str):
 
     english: str
 
-    def __str__(self) -> str:
-        return self  # as ``str(error)`` asks an error's message for its text
+    def __str__(self) -> Self:
+        """Return the text itself, so that ``str(error)`` keeps its English."""
+        return self
 
 
 def tr(message: str, **values: object) -> str:
@@ -78,13 +84,13 @@ def activate(arguments: Sequence[str], environment: Mapping[str, str], stdout: T
 
     Args:
         arguments: of the command line; ``--json`` is for scripts.
-        environment: names the language (``LANGUAGE``, ``LC_ALL``, ``LC_MESSAGES``, ``LANG``) and
-            the journal (``JOURNAL_STREAM``, systemd.exec(5)).
+        environment: of the process; names the language (``LANGUAGE``, ``LC_ALL``, ``LC_MESSAGES``,
+            ``LANG``) and the journal (``JOURNAL_STREAM``).
         stdout: must be able to write the language.
     """
-    if "--json" in arguments or _to_journal(environment) or not _writes(stdout):
+    if "--json" in arguments or is_connected(environment) or not _writes(stdout):
         return
-    if gettext.find(DOMAIN, LOCALES) is None:
+    if not _has_catalogue(environment):
         return
     gettext.bindtextdomain(DOMAIN, str(LOCALES))
     gettext.textdomain(DOMAIN)
@@ -119,13 +125,25 @@ def _both(text: str, plain: str) -> str:
     return both
 
 
-def _to_journal(environment: Mapping[str, str]) -> bool:
-    """Whether the journal is what standard error is connected to."""
-    try:
-        status = os.fstat(2)
-    except OSError:
-        return False
-    return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+def _has_catalogue(environment: Mapping[str, str]) -> bool:
+    """Whether the first language that geofence speaks is one with a catalogue, not English."""
+    for language in _languages(environment):
+        if language.partition("_")[0] == "en":
+            return False
+        if gettext.find(DOMAIN, LOCALES, [language]) is not None:
+            return True
+    return False
+
+
+def _languages(environment: Mapping[str, str]) -> Iterator[str]:
+    """List the reader's languages, best first, as gettext(3) does: none in the locales C and POSIX.
+
+    Python's gettext does not look at the locale where LANGUAGE is set; the C library's does.
+    """
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    locale = next((environment[name] for name in names if environment.get(name)), "C")
+    if locale.partition(".")[0] not in ("C", "POSIX"):
+        yield from (environment.get("LANGUAGE") or locale).split(":")
 
 
 def _writes(stream: TextIO) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import threading
@@ -24,7 +25,7 @@ from tests.cli.world import COME, GONE, JAPANESE, LANS, japan_later
 from tests.support.list_server import content
 
 _LONGEST_WAIT = 60.0
-HEALED = "watch: 1 set and 0 rules put right; verified."
+HEALED = "watch: repaired 1 set, 0 rules"
 
 
 class Daemon:
@@ -101,7 +102,7 @@ def test_on_a_fresh_machine_it_refreshes_at_once(fresh: Machine) -> None:
         gate.wait_until_asked()
         assert not fresh.observe().sets
         gate.opened.set()
-        running.until("refresh: 6 sets and ")
+        running.until("refresh: updated 6 sets, ")
         assert fresh.gets_in(*JAPANESE) == [True, True]
         assert [fresh.trusts(network) for network in LANS] == [True, True]
         assert running.end().code == 0
@@ -113,7 +114,7 @@ def test_it_restores_and_asks_nobody_for_lists_of_today(one: Machine) -> None:
     one.clear()
     asked = len(one.server.requests)
     with daemon(one) as running:
-        running.until("restore: 6 sets and ")
+        running.until("restore: restored 6 sets, ")
         running.until("Refreshing daily at 03:30:00, watching every 0.2 s.")
         one.break_set()
         running.until(HEALED)
@@ -129,7 +130,7 @@ def test_it_makes_up_for_a_missed_day_and_for_a_clock_that_was_set_back(
     one.age_lists(span)
     one.serve("JP", japan_later())
     with daemon(one) as running:
-        running.until("refresh: 1 set and 0 rules put right; verified.")
+        running.until("refresh: updated 1 set, 0 rules")
         assert one.gets_in(GONE, COME) == [False, True]
         assert running.end().code == 0
 
@@ -143,7 +144,7 @@ def test_it_heals_what_others_change_and_counts_how_often(fresh: Machine) -> Non
             running.until(HEALED)
             assert fresh.gets_in(*JAPANESE) == [True, True]
         fresh.clear()
-        running.until("watch: 6 sets and ")
+        running.until("watch: repaired 6 sets, ")
         assert running.end().code == 0
     told = fresh.ok("status", "--json").json
     assert told["drift"] == []
@@ -283,10 +284,34 @@ def test_what_stays_the_same_is_said_once(one: Machine) -> None:
         for _ in range(3):
             with exclusive(one.state, 10):  # in the midst of a look it would be another story
                 one.clear()
-            running.until("watch: 6 sets and ")
+            running.until("watch: repaired 6 sets, ")
         assert running.end().code == 0
     said = [line for line in running.log if line.startswith("watch: No usable generation is in")]
     assert len(said) == 1
+
+
+AS_A_UNIT = 'JOURNAL_STREAM=$(stat -Lc %d:%i "/proc/$$/fd/2") exec "$0" "$@"'
+
+
+def test_the_journal_gets_priorities(one: Machine) -> None:
+    one.ok("refresh")
+    one.wrapper = ("sh", "-c", AS_A_UNIT)
+    with daemon(one) as running:
+        running.until("<6>Refreshing daily")
+        one.break_set()
+        running.until(f"<6>{HEALED}")
+        for generation in one.generations():
+            generation.unlink()
+        running.until("<4>watch: No usable generation is in")
+        assert running.end().code == 0
+    assert all(re.match("<[346]>[a-zR]", line) for line in running.log)
+
+
+def test_a_terminal_and_a_file_get_none(one: Machine) -> None:
+    one.ok("refresh")
+    with daemon(one) as running:
+        assert running.until("Refreshing daily").startswith("Refreshing")
+        assert running.end().code == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,4 +1,4 @@
-"""What people type, as values; a mistake is a UsageError that says what was expected."""
+"""Arguments of the command line as values; a mistake is a UsageError."""
 
 from __future__ import annotations
 
@@ -8,24 +8,31 @@ from collections.abc import Iterable
 from geofence.errors import UsageError
 from geofence.model.policy import BackendChoice, Ports
 from geofence.model.prefixes import Family
+from geofence.translation import tr
 
 
 def backend_choice(text: str | None) -> BackendChoice | None:
-    """The backend named by an option or the environment; None for whatever the rules say."""
+    """Return the backend that an option or the environment names; None if the rules decide."""
     if text is None:
         return None
     try:
         return BackendChoice(text)
     except ValueError:
-        known = ", ".join(BackendChoice)
-        raise UsageError(f"There is no backend {text!r}; the choices are {known}.") from None
+        from geofence.spelling import quoted
+
+        raise UsageError(
+            tr(
+                "unknown backend {name}; valid: {known}.",
+                name=quoted(text),
+                known=", ".join(BackendChoice),
+            )
+        ) from None
 
 
 def parse_address(text: str) -> tuple[Family, int]:
-    """An address of either family; an IPv4 address mapped into IPv6 counts as IPv4.
+    """Return an address of either family; an IPv4 address mapped into IPv6 counts as IPv4.
 
-    A port after it, as logs write it, is passed over: it is the sender's own, which no rule asks
-    for.
+    A port after it, as logs write it, is ignored: it is the source port, which no rule looks at.
     """
     from netaddr import IPAddress
     from netaddr.core import AddrFormatError
@@ -33,14 +40,25 @@ def parse_address(text: str) -> tuple[Family, int]:
     try:
         address = IPAddress(_without_port(text), flags=0)
     except (AddrFormatError, ValueError):
-        from geofence.spelling import plain
-
-        like = "one such as 203.0.113.7 or 2001:db8::7"
-        give = like if plain(text) == text else f"{plain(text)}, in ASCII"
-        raise UsageError(f"{text!r} is no address; give {give}.") from None
+        raise UsageError(_not_an_address(text)) from None
     if address.is_ipv4_mapped():
         address = address.ipv4()
     return (Family.IPV4 if address.version == 4 else Family.IPV6), int(address)  # noqa: PLR2004 - IP
+
+
+def _not_an_address(text: str) -> str:
+    from geofence.spelling import plain, quoted
+
+    if plain(text) != text:
+        return tr(
+            "{text} is not an IP address; write {plain} in ASCII.",
+            text=quoted(text),
+            plain=plain(text),
+        )
+    return tr(
+        "{text} is not an IP address; write one such as 203.0.113.7 or 2001:db8::7.",
+        text=quoted(text),
+    )
 
 
 _WITH_PORT = re.compile(
@@ -59,7 +77,7 @@ def _without_port(text: str) -> str:
 
 
 def parse_seconds(text: str | None) -> int:
-    """A span of time such as ``60s`` or ``5m``, in seconds; 0 for None."""
+    """Return the seconds of a span of time such as ``60s`` or ``5m``; 0 for None."""
     if text is None:
         return 0
     from geofence.policy.quantities import probation
@@ -67,17 +85,17 @@ def parse_seconds(text: str | None) -> int:
     try:
         return int(probation(text).total_seconds())
     except ValueError as error:
-        raise UsageError(f"--confirm-within: {error}") from error
+        raise UsageError(tr("--confirm-within: {mistake}", mistake=str(error))) from error
 
 
 def parse_ports(texts: Iterable[str]) -> tuple[Ports, ...]:
-    """Destination ports such as ``5060/udp``."""
+    """Return destination ports such as ``5060/udp``."""
     from geofence.policy.quantities import ports
 
     try:
         return tuple(ports(text) for text in texts)
     except ValueError as error:
-        raise UsageError(f"--port: {error}") from error
+        raise UsageError(tr("--port: {mistake}", mistake=str(error))) from error
 
 
 _LONGEST_WAIT = 86_400
@@ -85,7 +103,18 @@ _LONGEST_WAIT = 86_400
 
 
 def parse_wait(seconds: float, option: str) -> float:
-    """A span of time to wait, in seconds; neither endless nor no number at all."""
+    """Return a time to wait, in seconds; neither endless nor not a number.
+
+    Raises:
+        UsageError: it is out of range.
+    """
     if not 0 <= seconds <= _LONGEST_WAIT:
-        raise UsageError(f"{option} takes seconds from 0 to {_LONGEST_WAIT}, not {seconds:g}.")
+        raise UsageError(
+            tr(
+                "{option} takes seconds from 0 to {most}, not {seconds}.",
+                option=option,
+                most=_LONGEST_WAIT,
+                seconds=f"{seconds:g}",
+            )
+        )
     return seconds

@@ -1,4 +1,4 @@
-"""Commands that first see whether they are run as root, and a group that knows what was meant."""
+"""Classes of commands: those that check privileges first, and the group of all verbs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,32 @@ from typer.core import TyperCommand, TyperGroup
 from geofence.errors import PrivilegeError, UsageError
 from geofence.host.privilege import has_net_admin
 from geofence.operations.site import Site
+from geofence.translation import tr
 
 
-class ForRoot(TyperCommand):
-    """A verb that reads or changes the kernel's firewall, and does nothing without it."""
+class _InReadersLanguage:
+    """Help whose words that typer does not translate are translated, too."""
+
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
+        """Return all parameters."""
+        parameters: Any = super().get_params(ctx)  # type: ignore[misc]  # a command's
+        for each in parameters:
+            if getattr(each, "help", None):
+                each.help = tr(each.help)  # see tools/foreign_messages.py; ours is translated
+        return parameters
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own types
+        """Write the line that shows how to call it."""
+        pieces = self.collect_usage_pieces(ctx)  # type: ignore[attr-defined]  # a command's
+        formatter.write_usage(ctx.command_path, " ".join(pieces), prefix=tr("Usage: "))
+
+
+class ForAll(_InReadersLanguage, TyperCommand):
+    """A verb that needs no privileges to begin with."""
+
+
+class ForRoot(ForAll):
+    """A verb that reads or changes the kernel's firewall; without root it does nothing."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
         """Run the verb; without root, say so before anything else."""
@@ -23,32 +45,36 @@ class ForRoot(TyperCommand):
         return super().invoke(ctx)
 
 
-class ForReaders(TyperCommand):
-    """A verb that tells something without the kernel, too, where the state can be read."""
+class ForReaders(ForAll):
+    """A verb that is of use without the kernel, too, if it can read the state."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
-        """Run the verb; without root, say first what it cannot tell."""
+        """Run the verb; without root, say first what is missing."""
         site = ctx.obj
         if not has_net_admin():
             if isinstance(site, Site) and not _may_read_state(site):
                 _refuse(str(self.name))
-            said = f"Without root, 'geofence {self.name}' cannot read the kernel and tells only "
-            typer.echo(f"{said}what the disk says.", err=True)
+            said = tr(
+                "Without root, 'geofence {verb}' cannot read the kernel; it shows only what is "
+                "stored on disk.",
+                verb=self.name,
+            )
+            typer.echo(said, err=True)
         return super().invoke(ctx)
 
 
-class ForStateReaders(TyperCommand):
+class ForStateReaders(ForAll):
     """A verb that reads the state on disk and nothing of the kernel."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
-        """Run the verb; if the state is kept from this user, say that root is needed."""
+        """Run the verb; if this user cannot read the state, say that it needs root."""
         if isinstance(ctx.obj, Site) and not _may_read_state(ctx.obj):
             _refuse(str(self.name))
         return super().invoke(ctx)
 
 
-class Verbs(TyperGroup):
-    """All verbs; for a word that is none it says which was meant."""
+class Verbs(_InReadersLanguage, TyperGroup):
+    """All verbs; an unknown one gets a suggestion."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own types
         """Find the verb.
@@ -78,7 +104,10 @@ def _may_read_state(site: Site) -> bool:
 def _refuse(verb: str) -> NoReturn:
     if os.geteuid() == 0:
         raise PrivilegeError(
-            f"'geofence {verb}' needs the capability CAP_NET_ADMIN, which root lacks here; give it "
-            "to the container or the unit."
+            tr(
+                "'geofence {verb}' needs the capability CAP_NET_ADMIN, which root lacks here. Give "
+                "it to the container or the unit.",
+                verb=verb,
+            )
         )
-    raise PrivilegeError(f"'geofence {verb}' needs root; run 'sudo geofence {verb}'.")
+    raise PrivilegeError(tr("'geofence {verb}' needs root; run 'sudo geofence {verb}'.", verb=verb))

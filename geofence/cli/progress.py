@@ -1,39 +1,53 @@
-"""How fetching goes on: a bar where somebody looks, plain lines about trouble elsewhere."""
+"""Progress of downloads: a bar at a terminal, plain lines about trouble elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.cells import cell_len, set_cell_size
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from geofence.fetch.events import Event, Finished, Received, Retrying, Started
 from geofence.operations.lists import Watch
 from geofence.screen import Screen, console
+from geofence.translation import tr
+
+_BAR_CELLS = 20
+_NAME_CELLS = 24
+"""With these, the line fits 80 columns; a wider one would take its bar away."""
 
 
 @contextmanager
 def watching(screen: Screen) -> Iterator[Watch]:
-    """Something to tell events to for the length of the block."""
+    """Yield a function to tell events to."""
     if screen.interactive:
-        with _progress() as bar:
-            yield _Bar(bar).tell
+        with _progress() as progress:
+            yield _Bar(progress).tell
     else:
         yield lambda event: _tell_trouble(screen, event)
 
 
 def _tell_trouble(screen: Screen, event: Event) -> None:
     if isinstance(event, Retrying):
-        screen.note(f"{event.id}: {event.why}; next attempt in {event.seconds:.1f} s")
+        screen.note(_retrying(event))
+
+
+def _retrying(event: Retrying) -> str:
+    return tr(
+        "{list}: {why}; retrying in {seconds} s",
+        list=event.id,
+        why=event.why.removesuffix("."),
+        seconds=f"{event.seconds:.1f}",
+    )
 
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("Fetching"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        # What a server answered is no markup of ours.
-        TextColumn("lists, {task.fields[kib]:,} KiB {task.fields[doing]}", markup=False),
+        TextColumn(tr("Fetching")),
+        BarColumn(_BAR_CELLS),
+        TextColumn("{task.fields[count]}", markup=False),
+        TextColumn("{task.fields[name]}", markup=False),
         console=console(stderr=True),
         transient=True,
     )
@@ -42,22 +56,39 @@ def _progress() -> Progress:
 class _Bar:
     """One bar for all lists; it grows as lists are begun."""
 
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._task: TaskID = bar.add_task("", total=0, kib=0, doing="")
-        self._begun = 0
-        self._octets = 0
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._begun = self._done = self._size = 0
+        self._task: TaskID = progress.add_task("", total=0, count=self._count(), name="")
 
     def tell(self, event: Event) -> None:
         """Show an event."""
         match event:
             case Started():
                 self._begun += 1
-                self._bar.update(self._task, total=self._begun)
-            case Received(_, octets):
-                self._octets += octets
-                self._bar.update(self._task, kib=self._octets // 1024)
-            case Retrying(name, why, _):
-                self._bar.update(self._task, doing=f"({name}: {why})")
-            case Finished(name, _):
-                self._bar.update(self._task, advance=1, doing=f"({name})")
+            case Received(_, size):
+                self._size += size
+            case Retrying():
+                # Above the bar, where a long reason has room.
+                self._progress.console.print(_retrying(event))
+            case Finished():
+                self._done += 1
+        self._progress.update(
+            self._task,
+            total=self._begun,
+            completed=self._done,
+            count=self._count(),
+            name=_clipped(str(event.id)),
+        )
+
+    def _count(self) -> str:
+        return tr(
+            "{done}/{begun} lists, {kib} KiB",
+            done=self._done,
+            begun=self._begun,
+            kib=f"{self._size // 1024:,}",
+        )
+
+
+def _clipped(name: str) -> str:
+    return name if cell_len(name) <= _NAME_CELLS else set_cell_size(name, _NAME_CELLS - 1) + "…"

@@ -1,4 +1,4 @@
-"""What was meant by a word that is no verb."""
+"""Suggestions for an unknown verb."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ import unicodedata
 from collections.abc import Sequence
 
 from geofence.spelling import nearest, quoted
+from geofence.translation import tr
 
-_EXCEPTION = "to allow an address, write an exception into your rules and run 'geofence apply'"
-_BLOCKLIST = (
-    'to block an address, write [blocklist.NAME] with prefixes = ["203.0.113.7/32"] into your '
-    "rules and run 'geofence apply --cut'"
-)
 _MEANT = {
     "status": (
         "list",
@@ -36,37 +32,56 @@ _MEANT = {
     "revoke": ("disallow",),
     "allow": ("permit", "exceptions", "exception"),
 }
-_SAID = {
-    _BLOCKLIST: ("ban", "block", "deny", "drop", "reject", "blacklist", "blocklist", "denylist"),
-    _EXCEPTION: ("add", "accept", "whitelist", "allowlist", "trust"),
-    "to end a ban, take the address out of the blocklist in your rules and run 'geofence apply'": (
-        "unban",
-        "unblock",
-        "undeny",
-    ),
-    "'geofence --version' prints the version": ("version",),
-    "'geofence --help' lists the commands": ("help", "commands"),
-    "run './bootstrap install' in the checkout": ("install", "setup"),
-}
 
 
 def unknown_verb(word: str, known: Sequence[str]) -> str:
-    """Return a sentence: that there is no such verb, and which does what was meant."""
+    """Return a sentence: that there is no such verb, and what to type instead."""
     plain = unicodedata.normalize("NFKC", word).casefold().replace("_", "-")
-    said = f"unknown command {quoted(word)}; {_meant(plain, known)}"
-    return said if said.endswith("?") else f"{said}."
+    verb = _verb_meant(plain, known)
+    if verb:
+        return tr(
+            "unknown command {word}; did you mean 'geofence {verb}'?", word=quoted(word), verb=verb
+        )
+    hint = _hint(plain)
+    if hint:
+        return tr("unknown command {word}. {hint}", word=quoted(word), hint=hint)
+    return tr(
+        "unknown command {word}; the commands are {known}.",
+        word=quoted(word),
+        known=", ".join(sorted(known)),
+    )
 
 
-def _meant(word: str, known: Sequence[str]) -> str:
+def _verb_meant(word: str, known: Sequence[str]) -> str:
     if word in known:
-        return f"did you mean 'geofence {word}'?"
+        return word
     for verb, others in _MEANT.items():
         if word in others and verb in known:
-            return f"did you mean 'geofence {verb}'?"
-    for said, others in _SAID.items():
-        if word in others:
-            return said
-    guesses = nearest(word, known)
-    if guesses:
-        return f"did you mean 'geofence {guesses[0]}'?"
-    return f"the commands are {', '.join(sorted(known))}"
+            return verb
+    return "" if _hint(word) else next(iter(nearest(word, known)), "")
+
+
+def _hint(word: str) -> str:  # noqa: PLR0911 - a sentence each
+    """Return what to do for a wish that no verb fulfils; empty for an unknown one."""
+    match word:
+        case "ban" | "block" | "deny" | "drop" | "reject" | "blacklist" | "blocklist" | "denylist":
+            return tr(
+                'To block an address, add [blocklist.NAME] with prefixes = ["203.0.113.7/32"] to '
+                "your rules and run 'geofence apply --cut'."
+            )
+        case "add" | "accept" | "whitelist" | "allowlist" | "trust":
+            return tr(
+                "To allow an address, add an exception to your rules and run 'geofence apply'."
+            )
+        case "unban" | "unblock" | "undeny":
+            return tr(
+                "To end a ban, take the address out of the blocklist in your rules and run "
+                "'geofence apply'."
+            )
+        case "version":
+            return tr("'geofence --version' prints the version.")
+        case "help" | "commands":
+            return tr("'geofence --help' lists the commands.")
+        case "install" | "setup":
+            return tr("Run './bootstrap install' in the checkout.")
+    return ""

@@ -80,7 +80,7 @@ def test_a_run_that_is_interrupted_leaves_everything_as_it_was(
 
     if number is signal.SIGINT:
         assert done.code == 130
-        assert done.err.startswith("geofence: interrupted; ")
+        assert done.err.startswith("geofence: interrupted. ")
     else:
         assert done.code == -signal.SIGTERM
     assert done.out == ""

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.machine import Machine
 from tests.cli.world import japan_later
 
-REMINDER = "Run 'geofence confirm' within 60 s, or the former state returns."
+REMINDER = "Run 'geofence confirm' within 60 s. Otherwise the previous fence is restored."
 
 
 def damage_newest_list(where: Machine) -> None:

@@ -200,4 +200,4 @@ def test_output_that_cannot_be_written_is_said(
         del settled.environment["PYTHONUNBUFFERED"]
     assert done.code == 1
     assert "No space left on device" in done.err
-    assert done.err.startswith("geofence: what there is to say could not be written")
+    assert done.err.startswith("geofence: cannot write output: ")

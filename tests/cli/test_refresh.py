@@ -136,12 +136,12 @@ def test_remove_takes_all_of_it_and_nothing_else(fresh: Machine) -> None:
 
     removed = fresh.ok("remove")
 
-    assert removed.out == f"The fence ({fresh.backend}) is gone: there is NO FENCE now.\n"
+    assert removed.out == f"Removed the fence ({fresh.backend}). There is NO FENCE now.\n"
     assert fresh.fence() == before
     left = fresh.files()
     del left["removed"]  # that it is meant to be away: a timer is not to set it up again
     assert left == files
-    assert fresh.ok("remove").out == "There was no fence.\n"
+    assert fresh.ok("remove").out == "There was no fence to remove.\n"
 
 
 def test_another_backend_takes_over_and_leaves_nothing(fresh: Machine) -> None:

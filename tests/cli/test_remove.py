@@ -18,7 +18,7 @@ def test_all_that_is_ever_enabled_is_named_with_the_way_to_stop_it(one: Machine)
 
 def test_where_there_was_no_fence_there_is_nothing_to_stop(one: Machine) -> None:
     done = one.ok("remove")
-    assert (done.out, done.err) == ("There was no fence.\n", "")
+    assert (done.out, done.err) == ("There was no fence to remove.\n", "")
 
 
 def test_machines_are_told_what_was_removed_and_no_more(one: Machine) -> None:

@@ -45,7 +45,7 @@ def test_without_root_it_says_so_before_anything_else(one: Machine, verb: tuple[
     assert (done.code, done.out) == (1, "")
     assert done.err == (
         f"geofence: 'geofence {verb[0]}' needs the capability CAP_NET_ADMIN, which root lacks "
-        "here; give it to the container or the unit.\n"
+        "here. Give it to the container or the unit.\n"
     )
     assert one.server.requests == []
     assert not one.state.exists()
@@ -78,7 +78,7 @@ def test_what_the_disk_tells_is_told_without_root(
     done = one.run(*verb)
     assert done.code == code
     first = (
-        f"Without root, 'geofence {verb[0]}' cannot read the kernel and tells only what the disk"
+        f"Without root, 'geofence {verb[0]}' cannot read the kernel; it shows only what is stored"
     )
     assert done.err.startswith(first)
 

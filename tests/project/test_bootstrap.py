@@ -235,6 +235,25 @@ def test_what_is_installed_is_read_by_all_and_written_by_root(checkout: Path, ma
     assert said.startswith("done\n")
 
 
+OLDER = """
+units=/etc/systemd/system
+printf '[Service]\\nProtectSystem=strict\\n' >$units/geofence-restore.service
+mkdir $units/geofence-.service.d
+ln -s /dev/null $units/geofence-.service.d/ipset.conf
+"""
+"""Units of a version that had the sandbox in each, on a host that does without ipset."""
+UPGRADE = """
+./bootstrap install
+cmp cron/geofence-restore.service $units/geofence-restore.service
+cmp cron/geofence-.service.d/10-sandbox.conf $units/geofence-.service.d/10-sandbox.conf
+readlink $units/geofence-.service.d/ipset.conf
+"""
+
+
+def test_an_upgrade_replaces_units_and_respects_a_drop_in_that_is_masked(checkout: Path) -> None:
+    assert on_a_server(checkout, OLDER, UPGRADE).startswith("/dev/null\n")
+
+
 def test_what_an_earlier_build_left_is_not_installed(checkout: Path) -> None:
     stale = checkout / "build" / "lib" / "geofence" / "stale.py"
     stale.parent.mkdir(parents=True)

@@ -45,5 +45,7 @@ def test_what_ships_beside_the_package_is_there(contents: set[str], directory: s
 
 def test_the_package_is_whole_and_typed(contents: set[str]) -> None:
     modules = {str(path.relative_to(TOP)) for path in (TOP / "geofence").rglob("*.py")}
-    assert modules | {"geofence/py.typed"} <= contents
-    assert not [name for name in contents if name.startswith("tests")]
+    compiled = {str(path.relative_to(TOP)) for path in (TOP / "geofence/locales").rglob("*.mo")}
+    assert compiled
+    assert modules | compiled | {"geofence/py.typed"} <= contents
+    assert not [name for name in contents if name.startswith("tests") or name.endswith(".po")]

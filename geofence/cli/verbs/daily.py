@@ -1,0 +1,228 @@
+"""Verbs for daily use: plan, refresh, apply, status, why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from geofence.cli.commands import ForReaders, ForRoot
+from geofence.cli.options import Accept, Compare, Cut, Json
+from geofence.cli.root import app
+from geofence.errors import ExitCode, UsageError
+from geofence.screen import Screen, print_json
+from geofence.translation import tr
+
+PANEL = tr("Daily use")
+
+
+@app.command(
+    cls=ForReaders,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Show what a refresh would change; change nothing.\n\n"
+        "Example: geofence plan --offline, to see what edited rules would do."
+    ),
+)
+def plan(  # noqa: PLR0913 - an option each
+    context: typer.Context,
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help=tr("Show every prefix, rule and source."))
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help=tr("Use the stored lists; download nothing."))
+    ] = False,
+    accept: Accept = None,
+    compare_mirrors: Compare = False,
+    exit_code: Annotated[
+        bool,
+        typer.Option(
+            "--exit-code",
+            help=tr("Exit with 3 if a check refuses the plan, or with 6 if it has changes."),
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a refresh would change."""
+    from geofence.cli.progress import watching
+    from geofence.cli.views.plan import plan_json, show_plan
+    from geofence.operations.mirrors import compared
+    from geofence.operations.ssh import ssh_session
+    from geofence.operations.status import plan as make_plan
+
+    if offline and compare_mirrors:
+        raise UsageError(tr("--offline and --compare-mirrors exclude each other; use one of them."))
+    screen = Screen()
+    with watching(screen) as watch:
+        report = make_plan(
+            context.obj, offline=offline, accept=accept or (), ssh=ssh_session(), watch=watch
+        )
+        if compare_mirrors:
+            report = report.with_notes(compared(context.obj, watch))
+    if as_json:
+        print_json(plan_json(report))
+    else:
+        show_plan(screen, report, full=full)
+    if exit_code and report.refusals:
+        raise typer.Exit(ExitCode.REFUSED)
+    if exit_code and not report.plan.is_empty:
+        raise typer.Exit(ExitCode.CHANGES)
+
+
+@app.command(
+    cls=ForRoot,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Download the lists and apply the rules. A timer runs it daily.\n\n"
+        "Calls in progress continue, unless --cut is given.\n\n"
+        "Example: geofence refresh --accept shrink=JP, if the check refused a list that is right."
+    ),
+)
+def refresh(  # noqa: PLR0913 - an option each
+    context: typer.Context,
+    *,
+    accept: Accept = None,
+    cut: Cut = False,
+    compare_mirrors: Compare = False,
+    unattended: Annotated[
+        bool,
+        typer.Option(
+            "--unattended",
+            help=tr("For timers: apply only what blocks nobody who is connected now."),
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Download the lists and apply the rules."""
+    from geofence.cli.progress import watching
+    from geofence.cli.views.run import finish
+    from geofence.operations.commit import Wish
+    from geofence.operations.commit import refresh as run
+    from geofence.operations.mirrors import compared
+    from geofence.operations.outcome import told
+    from geofence.operations.ssh import ssh_session
+
+    screen, site = Screen(), context.obj
+    wish = Wish("refresh", accept or (), ssh_session(), cut=cut, unattended=unattended)
+    with watching(screen) as watch:
+        report = told(site, "refresh", lambda: run(site, wish, watch))
+        if compare_mirrors:
+            report = report.with_notes(compared(site, watch))
+    finish(screen, report, as_json=as_json)
+
+
+@app.command(
+    cls=ForRoot,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Apply the rules with the stored lists; download nothing.\n\n"
+        "Example: geofence apply --confirm-within 60s, then geofence confirm from a new connection."
+    ),
+)
+def apply(
+    context: typer.Context,
+    *,
+    accept: Accept = None,
+    cut: Cut = False,
+    confirm_within: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help=tr("Restore the previous fence unless confirmed in time: 60s, 5m."),
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Apply the rules with the stored lists."""
+    from geofence.cli.arguments import parse_seconds
+    from geofence.cli.running import run
+    from geofence.operations.commit import Wish
+    from geofence.operations.commit import apply as operation
+    from geofence.operations.ssh import ssh_session
+
+    site, seconds = context.obj, parse_seconds(confirm_within)
+    wish = Wish("apply", accept or (), ssh_session(), cut=cut, probation_seconds=seconds)
+    reminder = tr(
+        "Run 'geofence confirm' within {seconds} s. Otherwise the previous fence is restored.",
+        seconds=seconds,
+    )
+    run(
+        site,
+        "apply",
+        lambda: operation(site, wish),
+        as_json=as_json,
+        reminder=reminder if seconds else "",
+    )
+
+
+@app.command(
+    cls=ForRoot,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Show the fence, its counters and the age of its lists.\n\n"
+        "Exit code 1: there is no fence, or none for IPv4 or IPv6. 2: the rules do not load; the "
+        "rest is shown. 6: the kernel differs from what was applied.\n\n"
+        "Example: geofence status --json, for monitoring."
+    ),
+)
+def status(
+    context: typer.Context,
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help=tr("Show sets, rules, sources and all lists."))
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the fence, its counters and the age of its lists."""
+    from geofence.cli.views.status import show_status, status_json
+    from geofence.operations.status import status as operation
+
+    report = operation(context.obj)
+    if as_json:
+        print_json(status_json(report))
+    else:
+        show_status(Screen(), report, full=full)
+    if report.wrong_rules:
+        raise report.wrong_rules
+    if report.unfenced:
+        raise typer.Exit(ExitCode.FAILED)
+    if report.drift or report.generation is None:
+        raise typer.Exit(ExitCode.CHANGES)
+
+
+@app.command(
+    cls=ForReaders,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Show whether an address is allowed, and by which rule and list.\n\n"
+        "Example: geofence why 203.0.113.7 --port 5060/udp --port 5061/tcp"
+    ),
+)
+def why(
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help=tr("An IPv4 or IPv6 address."))],
+    *,
+    port: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--port",
+            metavar="PORT",
+            help=tr("A destination port, e.g. 5060/udp. May be given more than once."),
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show whether an address is allowed."""
+    from geofence.cli.arguments import parse_address, parse_ports
+    from geofence.cli.progress import watching
+    from geofence.cli.views.why import show_why, why_json
+    from geofence.operations.why import why as operation
+
+    screen, source = Screen(), parse_address(address)
+    with watching(screen) as watch:
+        report = operation(context.obj, source, parse_ports(port or ()), watch)
+    if as_json:
+        print_json(why_json(source, report))
+    else:
+        show_why(screen, source, report)

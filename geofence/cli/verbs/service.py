@@ -1,0 +1,128 @@
+"""Verbs that units run, and the one that undoes them: restore, repair, remove, daemon."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from geofence.cli.commands import ForRoot
+from geofence.cli.options import Json
+from geofence.cli.root import app
+from geofence.screen import Screen, print_json
+from geofence.translation import tr
+
+PANEL = tr("Service")
+
+_UNITS = (
+    "geofence-restore.service geofence-reassert.service geofence-reassert-late.service "
+    "geofence-repair.timer geofence-refresh.timer geofence-daemon.service"
+)
+"""All that can be enabled."""
+
+
+@app.command(
+    cls=ForRoot,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Restore the last good fence without network. It runs at boot.\n\n"
+        "Example: geofence restore, after another program flushed the firewall."
+    ),
+)
+def restore(context: typer.Context, *, as_json: Json = False) -> None:
+    """Restore the last good fence."""
+    from geofence.cli.running import run
+    from geofence.operations.restore import restore as operation
+
+    site = context.obj
+    run(site, "restore", lambda: operation(site), as_json=as_json)
+
+
+@app.command(
+    cls=ForRoot,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Repair the fence if other programs changed it.\n\n"
+        "A timer runs it every two minutes. Unlike restore, it says what differed, counts repairs "
+        "and runs the notify command. It also trusts private networks where they are connected or "
+        "routed now.\n\n"
+        "With --quiet, a fence that 'geofence remove' took down since the boot stays down.\n\n"
+        "Example: geofence repair --quiet"
+    ),
+)
+def repair(
+    context: typer.Context,
+    *,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help=tr("For timers: print nothing if nothing differed."))
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Repair the fence if other programs changed it."""
+    from geofence.cli.views.run import finish
+    from geofence.operations.repair import repair_and_follow
+    from geofence.state.removal import is_removed
+
+    if quiet and is_removed(context.obj.state_directory):
+        return
+    report = repair_and_follow(context.obj)
+    if not (quiet and report.plan.is_empty):
+        finish(Screen(), report, as_json=as_json)
+
+
+@app.command(
+    cls=ForRoot,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Remove the fence from the kernel. Rules and lists on disk stay.\n\n"
+        "Example: geofence remove, then geofence apply to have the fence again."
+    ),
+)
+def remove(context: typer.Context, *, as_json: Json = False) -> None:
+    """Remove the fence from the kernel."""
+    from geofence.operations.restore import remove as operation
+
+    removed = operation(context.obj)
+    if as_json:
+        print_json({"removed": list(removed)})
+    elif removed:
+        _tell_removed(Screen(), removed)
+    else:
+        Screen().say(tr("There was no fence to remove."))
+
+
+def _tell_removed(screen: Screen, backends: tuple[str, ...]) -> None:
+    screen.say(
+        tr(
+            "Removed the fence ({backends}). There is NO FENCE now.",
+            backends=", ".join(backends),
+        )
+    )
+    screen.note(tr("The next boot, refresh or daemon check brings it back. To prevent that, run:"))
+    screen.note(f"  systemctl disable --now {_UNITS}")
+    # Translators: the command line before the parenthesis stays as it is.
+    screen.note(tr("  rm /etc/cron.d/geofence    (if you use cron)"))
+
+
+@app.command(
+    cls=ForRoot,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Run in the foreground: refresh daily and repair the fence.\n\n"
+        "It replaces the timers, or cron.\n\n"
+        "Example: geofence daemon, which geofence-daemon.service runs."
+    ),
+)
+def daemon(
+    context: typer.Context,
+    *,
+    watch: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0.1, help=tr("Seconds between checks.")),
+    ] = 30.0,
+) -> None:
+    """Refresh daily and repair the fence until told to end."""
+    from geofence.cli.arguments import parse_wait
+    from geofence.daemon import run
+
+    run(context.obj, parse_wait(watch, "--watch"))

@@ -1,0 +1,122 @@
+"""Which module may import which: no cycles, nothing upwards, and ``restore`` starts with little."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.cli.machine import BACKENDS, ended, machine
+from tests.support.source import Module, modules
+
+LAYERS = """
+geofence journal
+translation
+errors closing spelling
+model
+netlink host wording
+verdict observed_ruleset plan closed_fence
+lists policy countries
+flows routing
+merge active_exceptions other_rules fetch lab
+guards explain
+state
+backends apply
+operations
+screen
+demo daemon
+cli
+__main__
+"""
+"""Packages and modules of geofence from the bottom up: a line may import itself and lines above."""
+
+PYROUTE2 = ("geofence.lab.", "geofence.routing.")
+"""Where pyroute2 is imported: where a tenth of a second is not felt."""
+RESTORE_DOES_WITHOUT = ("apscheduler", "babel", "netaddr", "pyroute2", "requests", "rich")
+
+NAMES = {module.name for module in modules("geofence")}
+
+
+def statements(module: Module, *, run_at_import: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The import statements of a module, or only those that run when it is imported."""
+    nodes: list[ast.AST] = [module.tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        if run_at_import and isinstance(node, ast.FunctionDef | ast.Lambda):
+            continue
+        if run_at_import and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        nodes.extend(ast.iter_child_nodes(node))
+
+
+def imported(module: Module, *, run_at_import: bool) -> set[str]:
+    """The names of modules that a module imports."""
+    found = set()
+    for each in statements(module, run_at_import=run_at_import):
+        if isinstance(each, ast.Import):
+            found |= {alias.name for alias in each.names}
+        elif each.module:
+            names = {f"{each.module}.{alias.name}" for alias in each.names}
+            found |= {name if name in NAMES else each.module for name in names}
+    return found
+
+
+def layer_of(module: str) -> int:
+    """The number of a module's layer; the bottom has 0."""
+    part = module.split(".")[1] if "." in module else module
+    layers = [number for number, line in enumerate(LAYERS.split("\n")) if part in line.split()]
+    assert layers, f"In which layer is {part}?"
+    return layers[0]
+
+
+def test_no_cycles() -> None:
+    graph = {
+        module.name: imported(module, run_at_import=True) & NAMES - {module.name}
+        for module in modules("geofence")
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_nothing_is_imported_from_above() -> None:
+    upwards = [
+        f"{module.name} imports {other}"
+        for module in modules("geofence")
+        for other in sorted(imported(module, run_at_import=False) & NAMES)
+        if layer_of(other) > layer_of(module.name)
+    ]
+    assert not upwards, "\n".join(["", *upwards])
+
+
+def test_pyroute2_is_imported_where_time_is_not_felt() -> None:
+    users = {
+        module.name
+        for module in modules("geofence")
+        for name in imported(module, run_at_import=False)
+        if name.split(".")[0] == "pyroute2"
+    }
+    assert users
+    assert {name for name in users if not name.startswith(PYROUTE2)} == set()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_restore_imports_little(tmp_path: Path, backend: str) -> None:
+    with machine(tmp_path, backend) as made:
+        made.ok("refresh")
+        made.clear()
+        made.environment["PYTHONPROFILEIMPORTTIME"] = "1"
+        done = ended(made.start("restore"))
+        assert done.code == 0
+        assert made.observe().sets
+    names = re.findall(r"^import time:.*\| +(\S+)$", done.err, re.MULTILINE)
+    tops = {name.split(".")[0] for name in names}
+    assert {"geofence", "typer"} <= tops
+    assert tops & set(RESTORE_DOES_WITHOUT) == set()
