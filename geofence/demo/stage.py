@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TypeVar
 
-from geofence.closing import Closing
 from geofence.demo import world
 from geofence.lab.network import Lab
 from geofence.model.policy import BackendChoice
@@ -33,7 +32,7 @@ class _ListServer(SimpleHTTPRequestHandler):
         """Say nothing: standard error is the demo's."""
 
 
-class Stage(Closing):
+class Stage(AbstractContextManager["Stage"]):
     """Everything the demo acts on; all of it is gone when the stage is closed."""
 
     def __init__(self, backend: BackendChoice | None = None) -> None:
@@ -59,6 +58,9 @@ class Stage(Closing):
             drop_in = self.site.rules_directory / "demo.toml"
             drop_in.write_text(world.rules(port), encoding="utf-8")
             self._closing = closing.pop_all()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Take everything down."""

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,7 +26,6 @@ from requests.exceptions import ChunkedEncodingError
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from geofence import __version__
-from geofence.closing import Closing
 from geofence.errors import ListError
 from geofence.fetch.backoff import BusyHosts
 from geofence.fetch.certificates import Trust
@@ -92,7 +91,7 @@ def _ignore_retry(_why: str, _seconds: float) -> None:
     """Nobody wants to know."""
 
 
-class Client(Closing):
+class Client(AbstractContextManager["Client"]):
     """One worker's HTTP client; not to be shared between threads."""
 
     def __init__(  # noqa: PLR0913 - what clients share, and whom they tell
@@ -126,6 +125,9 @@ class Client(Closing):
         self._session = _session(self._grip)
         self._speaks_tls = False
         self._deadline = 0.0
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close every connection."""

@@ -4,7 +4,7 @@ A flow that is established keeps passing, whatever the ruleset says (see ``Rules
 it ends or its entry is deleted. So a flow counts as denied if the fence would not let it begin.
 
 conntrack does not know the interface by which a flow came, so the one by which its source is
-reached stands for it. Which flows that matters to is told here (``that_hang_on_interfaces``).
+reached stands for it. Which flows that matters to is told here (``depending_on_interface``).
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def begun_from_fenced_ports(ruleset: Ruleset, flows: Iterable[Flow]) -> tuple[Fl
     return tuple(flow for flow in flows if flow.begun_here and not verdict(flow)[1])
 
 
-def that_hang_on_interfaces(
+def depending_on_interface(
     flows: Iterable[Flow], rulesets: Iterable[Ruleset | None]
 ) -> Iterator[Flow]:
     """The flows, cut ones too, that a ruleset may let begin by some interfaces alone.

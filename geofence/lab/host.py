@@ -6,10 +6,9 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from geofence.closing import Closing
 from geofence.errors import LabError, LabUnavailable
 from geofence.lab.privilege import CLONE_NEWNET, call
 
@@ -17,7 +16,7 @@ _HERE = "/proc/thread-self/ns/net"
 """The network namespace of the calling thread; namespaces(7)."""
 
 
-class Host(Closing):
+class Host(AbstractContextManager["Host"]):
     """A machine of the lab: interfaces, routes and netfilter of its own.
 
     No process and no name in the file system keeps the namespace alive, so a killed run leaves
@@ -85,6 +84,9 @@ class Host(Closing):
         """Set a kernel parameter of this host: ``net/ipv4/ip_forward``."""
         with self.entered():
             Path("/proc/sys", name).write_text(str(value), encoding="ascii")
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let go of the namespace; the kernel takes it down when its last socket is closed."""

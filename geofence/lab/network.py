@@ -12,10 +12,9 @@ from __future__ import annotations
 import itertools
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from ipaddress import ip_address
 
-from geofence.closing import Closing
 from geofence.lab import privilege
 from geofence.lab.host import Host
 from geofence.lab.observer import BLOCK, Observer
@@ -54,7 +53,7 @@ GATEWAY: Mapping[Family, Address] = {
 """The Internet's end of the cable."""
 
 
-class Lab(Closing):
+class Lab(AbstractContextManager["Lab"]):
     """Hosts, cables, a sender on the Internet and an observer on each host behind the fence.
 
     Made when created, gone when closed. The Internet can send from any address; it owns, and so can
@@ -90,6 +89,9 @@ class Lab(Closing):
                 for family in Family
             }
             self._closing = closing.pop_all()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Take everything down."""

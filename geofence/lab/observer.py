@@ -12,10 +12,10 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from geofence.closing import Closing
 from geofence.errors import LabError
 from geofence.lab.host import Host
 from geofence.lab.packets import TCP_MARK, Address, Number
@@ -46,7 +46,7 @@ class _Segment:
     source_port: int
 
 
-class Observer(Closing):
+class Observer(AbstractContextManager["Observer"]):
     """Sees whatever is delivered to one host, from its making until it is closed.
 
     A thread reads all the time, so that traffic at full speed is not lost for want of buffer.
@@ -66,6 +66,9 @@ class Observer(Closing):
         self._selector.register(stopping, selectors.EVENT_READ, data="stop")
         self._thread = threading.Thread(target=self._read, name=f"observer-{host.name}")
         self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Stop watching."""

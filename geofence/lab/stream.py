@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from geofence.closing import Closing
 from geofence.errors import LabError
 from geofence.lab.host import Host
 from geofence.lab.observer import Observer
@@ -41,7 +41,7 @@ class Report:
         return self.sent - len(self.arrived)
 
 
-class Stream(Closing):
+class Stream(AbstractContextManager["Stream"]):
     """A process that sends flows from a host, and what an observer saw of them."""
 
     def __init__(
@@ -101,6 +101,9 @@ class Stream(Closing):
         if not line:
             raise LabError("The process that sends the lab's traffic failed; see what it printed.")
         return int(json.loads(line))
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the process, whatever it is doing."""

@@ -31,13 +31,32 @@ NO_BEGINNINGS = (
 3515, 6086, 6665)."""
 
 
+class SetKind(StrEnum):
+    """Who decides what a set holds."""
+
+    DECLARED = "declared"
+    """The rules and the lists: the kernel's set is compared with them whole."""
+    RUNTIME = "runtime"
+    """What happens at run time: elements come and go, with time-outs. A plan only sees to it that
+    the set is there; its elements are no drift, and nothing but removing the set loses them."""
+
+
 class Role(StrEnum):
     """What being in a set means."""
 
     EXCEPTION = "except"
-    """Let in before anything else is asked: exceptions and local networks."""
+    """Allowed before anything else is asked: named exceptions."""
     ALLOW = "allow"
-    """Let in: allowed countries less the blocklists."""
+    """Allowed: countries less the blocklists."""
+
+    @property
+    def kind(self) -> SetKind:
+        """Who decides what sets of this role hold."""
+        return SetKind.RUNTIME if self in RUNTIME_ROLES else SetKind.DECLARED
+
+
+RUNTIME_ROLES: frozenset[Role] = frozenset()
+"""Roles whose sets are filled at run time; so far there is none."""
 
 
 class SetKey(NamedTuple):
@@ -53,9 +72,14 @@ class SetKey(NamedTuple):
         stem = f"{self.role}{self.family.digit}"
         return f"{stem}-{self.group}" if self.group else stem
 
+    @property
+    def kind(self) -> SetKind:
+        """Who decides what the set holds."""
+        return self.role.kind
+
     @classmethod
     def parse(cls, name: str) -> SetKey | None:
-        """The inverse of ``name``; None for a name that geofence does not give."""
+        """Return the key of a name; None for a name that geofence does not give."""
         stem, _, group = name.partition("-")
         for role in Role:
             for family in Family:
@@ -260,6 +284,7 @@ class Ruleset:
     services: tuple[FencedService, ...] = ()
     interfaces: tuple[str, ...] = ()
     sets: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
+    """What each set holds; of a runtime set, what it holds when it is made."""
     local: tuple[LocalNetwork, ...] = ()
     """Networks that are allowed on the interfaces where they belong, in ascending order."""
 

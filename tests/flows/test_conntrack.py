@@ -13,9 +13,10 @@ import pytest
 
 from geofence.apply import plan_for
 from geofence.backends.registry import load
-from geofence.flows.conntrack import cut, mend, read_flows, with_interfaces
+from geofence.flows.conntrack import cut, mend, read_flows
 from geofence.flows.flow import Flow, FlowState
 from geofence.flows.impact import impact
+from geofence.flows.interfaces import with_interfaces
 from geofence.lab.host import Host
 from geofence.lab.network import CONTAINER, PBX, Lab
 from geofence.lab.packets import Address
@@ -357,4 +358,4 @@ def test_without_privilege_the_message_names_the_remedy(call_: str) -> None:
             check=False,
         )
     assert done.returncode != 0
-    assert "needs CAP_NET_ADMIN; run geofence as root" in done.stderr
+    assert "needs CAP_NET_ADMIN. Run geofence as root" in done.stderr

@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from geofence.backends.nftables import messages, rules
-from geofence.backends.nftables.connection import Request
-from geofence.backends.nftables.messages import Content
+from geofence.backends.nftables.connection import BatchMessage
+from geofence.backends.nftables.messages import SetContent
 from geofence.backends.nftables.objects import (
     BASES,
     GATE,
@@ -41,8 +41,8 @@ from geofence.backends.nftables.objects import (
     key_of,
     names_for,
 )
-from geofence.backends.nftables.prefilter import near_sets
-from geofence.backends.nftables.snapshot import Look
+from geofence.backends.nftables.prefilter import prefilter_sets
+from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag
 from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import Ruleset
@@ -68,13 +68,13 @@ def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
 
 
 def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
-    """All sets: the ruleset's, and those of the surroundings of what they let in."""
+    """All sets: the ruleset's, and those of the enclosing_networks of what they let in."""
     own: dict[Key, PrefixSet] = {key: ruleset.sets[key] for key in ruleset.sets}
-    return own | dict(near_sets(ruleset).items())
+    return own | dict(prefilter_sets(ruleset).items())
 
 
 def free_names(
-    ruleset: Ruleset, held: Look, standing: Mapping[Key, str], missing: Iterable[Key]
+    ruleset: Ruleset, held: Snapshot, standing: Mapping[Key, str], missing: Iterable[Key]
 ) -> Names:
     """Names for what is made beside what is there.
 
@@ -92,7 +92,7 @@ def free_names(
     )
 
 
-def can_stay(held: Look) -> bool:
+def can_stay(held: Snapshot) -> bool:
     """Whether rules in front of those that are there would decide.
 
     Not where a chain that packets come in by is bound elsewhere, or is no such chain.
@@ -102,8 +102,8 @@ def can_stay(held: Look) -> bool:
 
 
 def addition(
-    ruleset: Ruleset, held: Look, names: Names, missing: Iterable[Content]
-) -> list[Request]:
+    ruleset: Ruleset, held: Snapshot, names: Names, missing: Iterable[SetContent]
+) -> list[BatchMessage]:
     """What makes the fence the ruleset's, and leaves what is former standing, out of use.
 
     Args:
@@ -120,11 +120,13 @@ def addition(
         *_chains_and_counters(ruleset, held, names),
         *map(messages.new_rule, rules.service_rules(ruleset, names)),
         *_in_front(rules.gated(rules.base_rules(ruleset, names), gate)),
-        messages.opening(gate),
+        messages.open_gate(gate),
     ]
 
 
-def anew(ruleset: Ruleset, held: Look, names: Names, contents: Iterable[Content]) -> list[Request]:
+def anew(
+    ruleset: Ruleset, held: Snapshot, names: Names, contents: Iterable[SetContent]
+) -> list[BatchMessage]:
     """What puts a table in the place of one that cannot be made right: its flags cannot be changed.
 
     Until the new sets can be searched, nobody is let in. Counters go on from what they had counted.
@@ -137,7 +139,7 @@ def anew(ruleset: Ruleset, held: Look, names: Names, contents: Iterable[Content]
     """
     counters = {each.name: each for each in held.objects if _is_wanted(each, ruleset)}
     return [
-        messages.no_table(),
+        messages.delete_table(),
         messages.new_table(),
         *(part for content in contents for part in _new_set(content, names)),
         *map(messages.new_chain, wanted_chains(ruleset, names)),
@@ -146,7 +148,7 @@ def anew(ruleset: Ruleset, held: Look, names: Names, contents: Iterable[Content]
     ]
 
 
-def replacement(ruleset: Ruleset, held: Look, names: Names) -> list[Request]:
+def replacement(ruleset: Ruleset, held: Snapshot, names: Names) -> list[BatchMessage]:
     """What takes away all that is former, but for the sets, and makes all rules anew.
 
     Args:
@@ -162,14 +164,14 @@ def replacement(ruleset: Ruleset, held: Look, names: Names) -> list[Request]:
     ]
 
 
-def former_sets(held: Look, names: Names) -> list[Request]:
+def former_sets(held: Snapshot, names: Names) -> list[BatchMessage]:
     """Take away the sets that no rule looks into any more.
 
     Not together with those rules: a packet that is on its way through them would find the sets
     empty.
     """
     return [
-        messages.no_set(gone.name)
+        messages.delete_set(gone.name)
         for gone in held.sets
         if gone.name not in names.sets.values() and not gone.flags & SetFlag.ANONYMOUS
     ]
@@ -179,38 +181,38 @@ def _free(usual: str, taken: set[str]) -> str:
     return next(name for name in names_for(usual) if name not in taken)
 
 
-def _new_set(content: Content, names: Names) -> list[Request]:
+def _new_set(content: SetContent, names: Names) -> list[BatchMessage]:
     return messages.new_set(names.sets[content.key], content)
 
 
-def _rules(ruleset: Ruleset, names: Names) -> Iterator[Request]:
+def _rules(ruleset: Ruleset, names: Names) -> Iterator[BatchMessage]:
     yield from map(messages.new_rule, rules.base_rules(ruleset, names))
     yield from map(messages.new_rule, rules.service_rules(ruleset, names))
 
 
-def _in_front(new: list[KernelRule]) -> Iterator[Request]:
+def _in_front(new: list[KernelRule]) -> Iterator[BatchMessage]:
     """In front of all rules that are there, in their order."""
     for rule in reversed(new):
         yield messages.new_rule(rule, in_front=True)
 
 
-def _clearing(ruleset: Ruleset, held: Look, names: Names) -> Iterator[Request]:
+def _clearing(ruleset: Ruleset, held: Snapshot, names: Names) -> Iterator[BatchMessage]:
     """Take away all rules, then whatever is not to stay, users before what they use."""
-    yield messages.no_rules()
+    yield messages.delete_rules()
     for foreign in held.sets:
         own = key_of(foreign) is not None or is_gate(foreign)
         if not own and not foreign.flags & SetFlag.ANONYMOUS:
-            yield messages.no_set(foreign.name)
+            yield messages.delete_set(foreign.name)
     for chain in held.chains:
         if chain not in wanted_chains(ruleset, names) and not chain.flags & ChainFlag.BINDING:
-            yield messages.no_chain(chain.name)
+            yield messages.delete_chain(chain.name)
     for former in held.objects:
         if not _is_wanted(former, ruleset):
-            yield messages.no_object(former)
-    yield from map(messages.no_flowtable, held.flowtables)
+            yield messages.delete_object(former)
+    yield from map(messages.delete_flowtable, held.flowtables)
 
 
-def _chains_and_counters(ruleset: Ruleset, held: Look, names: Names) -> Iterator[Request]:
+def _chains_and_counters(ruleset: Ruleset, held: Snapshot, names: Names) -> Iterator[BatchMessage]:
     for chain in wanted_chains(ruleset, names):
         if chain not in held.chains:
             yield messages.new_chain(chain)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from operator import lt
 
 from geofence.backends.nftables import uapi, userdata
-from geofence.backends.nftables.uapi import Element, ElementFlag
+from geofence.backends.nftables.uapi import ElementAttribute, ElementFlag
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses
 from geofence.netlink.attributes import (
     LONGEST,
@@ -28,17 +28,17 @@ from geofence.netlink.attributes import (
 from geofence.netlink.columns import put
 
 _LIST_HEADER = 4
-_END = number(Element.FLAGS, ElementFlag.INTERVAL_END)
+_END = number(ElementAttribute.FLAGS, ElementFlag.INTERVAL_END)
 _OPEN = attribute(
-    Element.USERDATA,
+    ElementAttribute.USERDATA,
     userdata.field(userdata.ELEMENT_FLAGS, userdata.flag(userdata.INTERVAL_OPEN)),
 )
 """What nft writes beside an interval that reaches up to the last address, to print it as such."""
 
 
 EVERY_FAMILY = nested(
-    uapi.LIST_ELEM, nested(Element.KEY, attribute(uapi.DATA_VALUE, b"\0"))
-) + nested(uapi.LIST_ELEM, nested(Element.KEY, attribute(uapi.DATA_VALUE, b"\xff")) + _END)
+    uapi.LIST_ELEM, nested(ElementAttribute.KEY, attribute(uapi.DATA_VALUE, b"\0"))
+) + nested(uapi.LIST_ELEM, nested(ElementAttribute.KEY, attribute(uapi.DATA_VALUE, b"\xff")) + _END)
 """The elements of a set that every packet's family is in, ``NFPROTO_IPV4`` or ``NFPROTO_IPV6``."""
 
 
@@ -103,7 +103,7 @@ def decode(family: Family, pieces: Sequence[bytes]) -> PrefixSet:
 
 def _head(family: Family, after: bytes) -> bytes:
     """All of an element that comes before its key's value, given what comes after."""
-    key = nested(Element.KEY, attribute(uapi.DATA_VALUE, bytes(family.bits // 8)))
+    key = nested(ElementAttribute.KEY, attribute(uapi.DATA_VALUE, bytes(family.bits // 8)))
     element = nested(uapi.LIST_ELEM, key + after)
     return element[: len(element) - family.bits // 8 - len(after)]
 
@@ -149,8 +149,8 @@ def _one_by_one(data: bytes) -> tuple[list[int], list[int]]:
     ends: list[int] = []
     for _, element in each(data):
         attributes = values(element)
-        flags = as_number(attributes.get(Element.FLAGS))
-        key = as_number(values(attributes.get(Element.KEY, b"")).get(uapi.DATA_VALUE))
+        flags = as_number(attributes.get(ElementAttribute.FLAGS))
+        key = as_number(values(attributes.get(ElementAttribute.KEY, b"")).get(uapi.DATA_VALUE))
         if flags & ElementFlag.CATCHALL:
             # Stands for every address that no interval holds: all are in the set.
             return [0], []

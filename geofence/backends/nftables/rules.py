@@ -24,7 +24,7 @@ from geofence.backends.nftables.objects import (
     chain_name,
     counter_of,
 )
-from geofence.backends.nftables.prefilter import LENGTH, NearKey, arranged
+from geofence.backends.nftables.prefilter import LENGTH, PrefilterKey, arranged
 from geofence.backends.nftables.uapi import (
     AddressType,
     Bitwise,
@@ -162,7 +162,7 @@ def _fence_rules(ruleset: Ruleset, service: FencedService, names: Names) -> Iter
     yield from _rules(arrangement.before, Part.FENCE, service, names)
     chain = names.chains[chain_name(Part.FENCE, service.name)]
     for family in Family:
-        if (key := NearKey(service.name, family)) in names.sets:
+        if (key := PrefilterKey(service.name, family)) in names.sets:
             drop = _action(Action.DROP, Part.FENCE, service, names)
             far = _source_far_from(names.sets[key], family) + drop
             yield KernelRule(chain, far, comment(_FAR))
