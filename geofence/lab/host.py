@@ -1,4 +1,4 @@
-"""One network namespace, held by a file descriptor: it lives as long as this process wants it."""
+"""A host of the lab: a network namespace, held by a file descriptor."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from geofence.errors import LabError, LabUnavailable
 from geofence.lab.privilege import CLONE_NEWNET, call
+from geofence.translation import tr
 
 _HERE = "/proc/thread-self/ns/net"
 """The network namespace of the calling thread; namespaces(7)."""
@@ -62,10 +63,19 @@ class Host(AbstractContextManager["Host"]):
                     command, input=stdin, capture_output=True, text=True, check=True
                 )
         except FileNotFoundError as error:
-            raise LabError(f"{command[0]} is not installed; the lab needs it.") from error
+            raise LabError(
+                tr("{program} is not installed. The lab needs it.", program=command[0])
+            ) from error
         except subprocess.CalledProcessError as error:
             called = " ".join(command)
-            raise LabError(f"'{called}' failed on {self.name}: {error.stderr.strip()}") from error
+            raise LabError(
+                tr(
+                    "'{command}' failed on {host}: {reason}",
+                    command=called,
+                    host=self.name,
+                    reason=error.stderr.strip(),
+                )
+            ) from error
         return done.stdout
 
     def start(self, command: Sequence[str]) -> subprocess.Popen[str]:
@@ -76,7 +86,7 @@ class Host(AbstractContextManager["Host"]):
             )
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
-        """A socket that belongs to this host, whoever uses it."""
+        """Return a socket that belongs to this host, whatever thread uses it."""
         with self.entered():
             return socket.socket(family, kind, protocol)
 
@@ -89,12 +99,12 @@ class Host(AbstractContextManager["Host"]):
         self.close()
 
     def close(self) -> None:
-        """Let go of the namespace; the kernel takes it down when its last socket is closed."""
+        """Close the namespace; the kernel removes it when its last socket is closed."""
         os.close(self.fd)
 
 
 def _new_namespace() -> int:
-    """A descriptor of a new network namespace; the calling thread stays where it was."""
+    """Return a descriptor of a new network namespace; the calling thread stays where it was."""
     back = os.open(_HERE, os.O_RDONLY | os.O_CLOEXEC)
     try:
         call("unshare", CLONE_NEWNET)
@@ -104,7 +114,10 @@ def _new_namespace() -> int:
             call("setns", back, CLONE_NEWNET)
     except OSError as error:
         raise LabUnavailable(
-            f"No network namespace could be made ({error.strerror}); run it as root."
+            tr(
+                "No network namespace can be made here: {reason}. Run it as root.",
+                reason=error.strerror,
+            )
         ) from error
     finally:
         os.close(back)

@@ -13,6 +13,7 @@ from typing import Self
 from geofence.lab.network import Lab
 from geofence.lab.sender import on_one_cpu
 from tests.sipstack.messages import PBX_ADDRESS, response_to
+from tests.support.probes import own
 
 STRANGER = "45.99.1.1"
 PHONE, OTHER_PHONE = "133.1.2.3", "133.1.2.4"
@@ -154,7 +155,7 @@ def registrar(lab: Lab, address: str) -> Server:
 
 def own_all(lab: Lab) -> None:
     """Give the Internet everybody's address."""
-    lab.own(*map(ip_address, (STRANGER, PHONE, OTHER_PHONE, TRUNK, STUN)))
+    own(lab, *map(ip_address, (STRANGER, PHONE, OTHER_PHONE, TRUNK, STUN)))
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""The demo's PBX: a lab, a server for lists on its loopback, and geofence installed for it."""
+"""The demo's environment: a lab, a list server on the PBX's loopback, and geofence on the PBX."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Result = TypeVar("Result")
 
 
 class _ListServer(SimpleHTTPRequestHandler):
-    """Serves files and keeps quiet about it."""
+    """Serves files without a log."""
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing: standard error is the demo's."""
 
 
-class Stage(AbstractContextManager["Stage"]):
-    """Everything the demo acts on; all of it is gone when the stage is closed."""
+class DemoEnvironment(AbstractContextManager["DemoEnvironment"]):
+    """Everything that the demo acts on; all of it is removed when it is closed."""
 
     def __init__(self, backend: BackendChoice | None = None) -> None:
         """Build it.
@@ -67,7 +67,7 @@ class Stage(AbstractContextManager["Stage"]):
         self._closing.close()
 
     def _serve(self, closing: ExitStack) -> int:
-        """Start the list server on the PBX's loopback; its port."""
+        """Start the list server on the PBX's loopback and return its port."""
         self.publish(changed=False)
         handler = partial(_ListServer, directory=str(self._directory / "www"))
         with self.lab.pbx.entered():
@@ -85,23 +85,23 @@ class Stage(AbstractContextManager["Stage"]):
         (folder / "aggregated.json").write_text(world.country_list(changed=changed), "utf-8")
 
     def refresh(self) -> RunReport:
-        """``geofence refresh``."""
+        """Run ``geofence refresh``."""
         return self._on_pbx(lambda: refresh(self.site, Wish("refresh")))
 
     def allow(self, name: str) -> RunReport:
-        """``geofence allow NAME``."""
+        """Run ``geofence allow NAME``."""
         return self._on_pbx(lambda: switch(self.site, (name,), enabled=True))
 
     def remove(self) -> tuple[str, ...]:
-        """``geofence remove``."""
+        """Run ``geofence remove``."""
         return self._on_pbx(lambda: remove(self.site))
 
     def status(self) -> StatusReport:
-        """``geofence status``."""
+        """Run ``geofence status``."""
         return self._on_pbx(lambda: status(self.site))
 
     def ruleset(self) -> Ruleset:
-        """What was applied last, or no fence at all."""
+        """Return what was applied last, or no fence at all."""
         newest, _ = self.site.generations.newest()
         return newest.ruleset if newest else Ruleset()
 
