@@ -178,7 +178,8 @@ class _Demo:
     def _say_traffic(self, reports: dict[str, Report], took: float) -> None:
         self._say(
             tr(
-                "Meanwhile SIP and RTP came every millisecond, over IPv4 and IPv6, for {seconds} s:",
+                "Meanwhile SIP and RTP came every millisecond, over IPv4 and IPv6, for "
+                "{seconds} s:",
                 seconds=f"{took:.1f}",
             )
         )

@@ -133,7 +133,7 @@ class Lab(AbstractContextManager["Lab"]):
         return [self._where(token) for token in tokens]
 
     def _send_markers(self) -> dict[str, int]:
-        """One to each host behind the fence; the container's goes the forwarded packets' way."""
+        """Send one marker to each host behind the fence, by the way of the probes."""
         markers = {}
         for probe, name in zip(marker_probes(), self.observers, strict=True):
             markers[name] = next(self._tokens)

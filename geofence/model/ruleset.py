@@ -289,7 +289,7 @@ class Ruleset:
     """Networks that are allowed on the interfaces where they belong, in ascending order."""
 
     def rules(self, service: FencedService) -> tuple[Rule, ...]:
-        """The rules that decide a packet to one of the service's ports, first match first.
+        """Return the rules that decide a packet to one of the service's ports, first match first.
 
         Those that pass may come in any order; known connections first, since a call is one.
         """
@@ -306,12 +306,12 @@ class Ruleset:
         )
 
     def local_rules(self) -> tuple[Rule, ...]:
-        """The rules that decide a packet from an address of a local network."""
+        """Return the rules that decide a packet from an address of a local network."""
         networks = (Rule(FromLocal(network), Action.PASS, _LOCAL) for network in self.local)
         return (*networks, _DROP_REST)
 
     def local_guards(self) -> tuple[Prefix, ...]:
-        """The few prefixes around all local networks, so that a stranger meets no more rules."""
+        """Return the few prefixes around all local networks, so that others meet no more rules."""
         guards: dict[tuple[Family, int], Prefix] = {}
         for _, prefix in self.local:
             key = (prefix.family, prefix.network >> (prefix.family.bits - _GUARDED_BITS))
@@ -319,10 +319,10 @@ class Ruleset:
         return tuple(guards.values())
 
     def sending_rules(self, service: FencedService) -> tuple[Rule, ...]:
-        """The rules that decide a packet that this host sends from one of the service's ports.
+        """Return the rules that decide what this host sends from one of the service's ports.
 
-        What begins nothing and goes to somebody outside the sets would make a flow that this host
-        seems to have begun.
+        What begins nothing and goes to an address outside the sets would make a flow that this
+        host seems to have begun.
         """
         passed = Action.PASS
         local = (Rule(ToLocal(network), passed, _LOCAL) for network in self.local)
@@ -338,7 +338,7 @@ class Ruleset:
         )
 
     def forwarded_rules(self, service: FencedService) -> tuple[Rule, ...]:
-        """The rules that mark what machines behind this host begin from the service's ports.
+        """Return the rules that mark what machines behind this host begin from the service's ports.
 
         Source NAT may hide them behind an address of this host, to which the replies come.
         """
@@ -366,7 +366,7 @@ def _protocols(service: FencedService) -> tuple[Protocol, ...]:
 
 
 def _around(one: Prefix, other: Prefix) -> Prefix:
-    """The longest prefix that holds both."""
+    """Return the longest prefix that holds both."""
     bits = one.family.bits
     differing = (one.network ^ other.network).bit_length()
     length = min(one.length, other.length, bits - differing)

@@ -164,7 +164,7 @@ def _rules_reached(sets: KernelSets) -> Iterator[None]:
 def _foreign(tables: Collection[tuple[Tool, MangleTable]]) -> tuple[str, ...]:
     """Return all chains if neither a rule nor a set shows that geofence made any of them."""
     found = [
-        f"chain {chain} in the table mangle of {tool.name}"
+        tr("chain {chain} in the table mangle of {program}", chain=chain, program=tool.name)
         for tool, table in tables
         for chain in table.chains
     ]

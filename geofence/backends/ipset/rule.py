@@ -39,7 +39,7 @@ class IptablesRule:
     verdict: Verdict | None = None
 
     def __str__(self) -> str:
-        """As ``iptables -S`` prints it."""
+        """Return the rule as ``iptables -S`` prints it."""
         end = () if self.verdict is None else (str(self.verdict),)
         return " ".join(("-A", self.chain, *self.conditions, *end))
 

@@ -1,9 +1,9 @@
-"""What brings the table from what a look found to what a ruleset wants, transaction by transaction.
+"""Batches: the transactions that bring the table from a snapshot to what a ruleset wants.
 
 A changed set is not edited: a new one comes beside it. With the new sets come new chains, whose
 rules look into them, and rules that send packets there, all in one transaction, which the kernel
-carries out whole or not at all. A second one takes away what is former, and a third the sets that
-it looked into. A packet meets the old fence or the new one. Counters have names of their own and
+carries out whole or not at all. A second one removes the previous rules, and a third the sets that
+they looked into. A packet meets the old fence or the new one. Counters have names of their own and
 outlive the rules that count on them.
 
 Linux lets new rules work before it has made the array in which the addresses of a new set of the
@@ -11,7 +11,7 @@ same transaction are searched (``nf_tables_commit`` bumps ``gencursor`` first, a
 ``commit`` last); for as long as that takes, nothing would be found there. So the new rules are
 behind a gate: a set that holds every packet's family. Arrays are made in the order in which a
 transaction first adds to their sets, and the gate's comes last. While it is closed, packets go on
-to the former rules, or pass where there were none.
+to the previous rules, or pass where there were none.
 
 Kernels without such arrays open the gate together with everything else. They are why a changed set
 is not edited: elements taken out and put in by one transaction are for some time in the same tree,
@@ -49,7 +49,7 @@ from geofence.model.ruleset import Ruleset
 
 
 def wanted_chains(ruleset: Ruleset, names: Names) -> tuple[KernelChain, ...]:
-    """The chains of a ruleset."""
+    """Return the chains of a ruleset."""
     return (*BASES, *(KernelChain(names.chains[usual]) for usual in _usual_chains(ruleset)))
 
 
@@ -63,12 +63,12 @@ def _usual_chains(ruleset: Ruleset) -> Iterator[str]:
 
 
 def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
-    """The counters of a ruleset."""
+    """Return the counters of a ruleset."""
     return tuple(counter_of(service.name) for service in ruleset.services)
 
 
 def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
-    """All sets: the ruleset's, and those of the enclosing_networks of what they let in."""
+    """Return all sets: the ruleset's, and the prefilters that enclose what they allow."""
     own: dict[Key, PrefixSet] = {key: ruleset.sets[key] for key in ruleset.sets}
     return own | dict(prefilter_sets(ruleset).items())
 
@@ -76,7 +76,7 @@ def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
 def free_names(
     ruleset: Ruleset, held: Snapshot, standing: Mapping[Key, str], missing: Iterable[Key]
 ) -> Names:
-    """Names for what is made beside what is there.
+    """Return names for what is made beside what is there.
 
     Args:
         ruleset: what the kernel should hold.
@@ -104,7 +104,7 @@ def can_stay(held: Snapshot) -> bool:
 def addition(
     ruleset: Ruleset, held: Snapshot, names: Names, missing: Iterable[SetContent]
 ) -> list[BatchMessage]:
-    """What makes the fence the ruleset's, and leaves what is former standing, out of use.
+    """Return messages that make the ruleset's fence and leave the previous one out of use.
 
     Args:
         ruleset: what the kernel should hold.
@@ -127,9 +127,9 @@ def addition(
 def anew(
     ruleset: Ruleset, held: Snapshot, names: Names, contents: Iterable[SetContent]
 ) -> list[BatchMessage]:
-    """What puts a table in the place of one that cannot be made right: its flags cannot be changed.
+    """Return messages that replace a table whose flags are wrong and cannot be changed.
 
-    Until the new sets can be searched, nobody is let in. Counters go on from what they had counted.
+    Until the new sets can be searched, nobody is allowed. Counters keep their counts.
 
     Args:
         ruleset: what the kernel should hold.
@@ -149,7 +149,7 @@ def anew(
 
 
 def replacement(ruleset: Ruleset, held: Snapshot, names: Names) -> list[BatchMessage]:
-    """What takes away all that is former, but for the sets, and makes all rules anew.
+    """Return messages that remove the previous rules and chains, and make all rules anew.
 
     Args:
         ruleset: what the kernel should hold.
@@ -164,8 +164,8 @@ def replacement(ruleset: Ruleset, held: Snapshot, names: Names) -> list[BatchMes
     ]
 
 
-def former_sets(held: Snapshot, names: Names) -> list[BatchMessage]:
-    """Take away the sets that no rule looks into any more.
+def unused_sets(held: Snapshot, names: Names) -> list[BatchMessage]:
+    """Return messages that remove the sets which no rule looks into any more.
 
     Not together with those rules: a packet that is on its way through them would find the sets
     empty.
@@ -191,13 +191,13 @@ def _rules(ruleset: Ruleset, names: Names) -> Iterator[BatchMessage]:
 
 
 def _in_front(new: list[KernelRule]) -> Iterator[BatchMessage]:
-    """In front of all rules that are there, in their order."""
+    """Yield messages that put rules in front of all that are there, in their order."""
     for rule in reversed(new):
         yield messages.new_rule(rule, in_front=True)
 
 
 def _clearing(ruleset: Ruleset, held: Snapshot, names: Names) -> Iterator[BatchMessage]:
-    """Take away all rules, then whatever is not to stay, users before what they use."""
+    """Remove all rules, then whatever is not to stay, users before what they use."""
     yield messages.delete_rules()
     for foreign in held.sets:
         own = key_of(foreign) is not None or is_gate(foreign)
@@ -206,9 +206,9 @@ def _clearing(ruleset: Ruleset, held: Snapshot, names: Names) -> Iterator[BatchM
     for chain in held.chains:
         if chain not in wanted_chains(ruleset, names) and not chain.flags & ChainFlag.BINDING:
             yield messages.delete_chain(chain.name)
-    for former in held.objects:
-        if not _is_wanted(former, ruleset):
-            yield messages.delete_object(former)
+    for each in held.objects:
+        if not _is_wanted(each, ruleset):
+            yield messages.delete_object(each)
     yield from map(messages.delete_flowtable, held.flowtables)
 
 

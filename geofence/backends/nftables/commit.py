@@ -30,7 +30,7 @@ def change_table(netlink: NftConnection, plan: Plan) -> None:
     """Bring the table to what the plan desires; see ``batches`` for the steps.
 
     Raises:
-        UntidyError: what is former could not be taken away; the fence is the desired one.
+        UntidyError: the previous fence could not be removed; the fence is the desired one.
         BackendError: the kernel refused, or others changed nftables all the time; the fence is as
             it was.
     """
@@ -103,14 +103,14 @@ class _TableChange:
         """Whether packets meet what is desired."""
 
     def add(self) -> Names:
-        """Make all that is new, in one transaction if it can be sent at once; what it is called."""
+        """Make all that is new, in one transaction if possible, and return its names."""
         self.is_in_force = False
         while (names := self._added(read_snapshot(self._netlink, elements=False))) is None:
             pass
         return names
 
     def _added(self, held: Snapshot) -> Names | None:
-        """One attempt; None if another look is needed."""
+        """Make one attempt; None if another snapshot is needed."""
         standing = {} if held.flags else self._standing(held)
         missing = [key for key in self._sets if key not in standing]
         if self._encode(missing):
@@ -129,7 +129,7 @@ class _TableChange:
         return None
 
     def _made_anew(self, held: Snapshot, contents: Sequence[SetContent]) -> Names | None:
-        """The same if the table itself has to go; what does not fit follows it.
+        """Do the same if the table itself has to go; what does not fit follows it.
 
         Runtime sets keep their elements: they are put back as the kernel listed them.
         """
@@ -143,7 +143,7 @@ class _TableChange:
         return names if self.is_in_force else None
 
     def replace(self, names: Names) -> bool:
-        """Take away all that is former, but for the sets; false if what is new is gone."""
+        """Remove the previous rules and chains; false if the new sets are gone."""
         while self._holds(names, held := read_snapshot(self._netlink, elements=False)):
             made = batches.replacement(self._desired, held, names)
             if self._attempts.carry_out(made, held):
@@ -152,9 +152,9 @@ class _TableChange:
         return False
 
     def clear(self, names: Names) -> bool:
-        """Take away the former sets; false if what is new is gone."""
+        """Remove the previous sets; false if the new ones are gone."""
         while self._holds(names, held := read_snapshot(self._netlink, elements=False)):
-            made = batches.former_sets(held, names)
+            made = batches.unused_sets(held, names)
             if not made or self._attempts.carry_out(made, held):
                 return True
         return False
@@ -171,7 +171,7 @@ class _TableChange:
         return {key: in_use[key] for key in unchanged if key in in_use} | staged
 
     def _encode(self, keys: Iterable[Key]) -> bool:
-        """Have the contents of sets ready to be sent; whether any were not."""
+        """Encode the contents of sets that are not ready to be sent; whether there were any."""
         new = [key for key in keys if key not in self._contents]
         self._contents |= {key: SetContent.of(key, self._sets[key]) for key in new}
         return bool(new)
@@ -195,7 +195,7 @@ class _TableChange:
             self._staged |= {content.key: names.sets[content.key] for content in contents}
 
     def _holds(self, names: Names, held: Snapshot) -> bool:
-        """Whether the sets are still there; if not, somebody has flushed them meanwhile."""
+        """Whether the sets are still there; if not, another program has flushed them."""
         there = set(names.sets.values()) <= {each.name for each in held.sets}
         if not there:
             self._attempts.wait()

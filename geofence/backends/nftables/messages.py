@@ -1,4 +1,4 @@
-"""The messages that make or remove one object of the table each."""
+"""Messages that make or delete one object of the table each."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def new_table() -> BatchMessage:
 
 
 def delete_table() -> BatchMessage:
-    """Take the table away with all that is in it."""
+    """Delete the table with all that is in it."""
     body = string(uapi.TableAttribute.NAME, TABLE)
     return BatchMessage(Message.DELTABLE, 0, body, f"removal of table inet {TABLE}")
 
 
 @dataclass(frozen=True, slots=True)
 class SetContent:
-    """What a set is to hold, in the kernel's language; encoding it takes most of a run's time."""
+    """What a set is to hold, encoded for the kernel, which takes most of a run's time."""
 
     key: Key
     pieces: list[bytes]
@@ -109,8 +109,8 @@ def new_rule(rule: KernelRule, *, in_front: bool = False) -> BatchMessage:
 
 
 def delete_rules() -> BatchMessage:
-    """Take all rules of the table away."""
-    return BatchMessage(Message.DELRULE, 0, string(1, TABLE), "removal of former rules")
+    """Delete all rules of the table."""
+    return BatchMessage(Message.DELRULE, 0, string(1, TABLE), "removal of the previous rules")
 
 
 def new_counter(counter: KernelObject) -> BatchMessage:
@@ -129,36 +129,36 @@ def new_counter(counter: KernelObject) -> BatchMessage:
 
 
 def delete_set(name: str) -> BatchMessage:
-    """Take a set away that no rule looks into."""
+    """Delete a set that no rule looks into."""
     return _removal(Message.DELSET, uapi.SetAttribute.NAME, "set", name)
 
 
 def delete_chain(name: str) -> BatchMessage:
-    """Take a chain away that has no rules and is the target of none."""
+    """Delete a chain that has no rules and is the target of none."""
     return _removal(Message.DELCHAIN, uapi.ChainAttribute.NAME, "chain", name)
 
 
 def delete_object(held: KernelObject) -> BatchMessage:
-    """Take a counter or another stateful object away that no rule refers to."""
+    """Delete a counter or another stateful object that no rule refers to."""
     kind = number(uapi.ObjectAttribute.TYPE, held.kind)
     return _removal(Message.DELOBJ, uapi.ObjectAttribute.NAME, "object", held.name, kind)
 
 
 def delete_flowtable(name: str) -> BatchMessage:
-    """Take a flowtable away."""
+    """Delete a flowtable."""
     return _removal(Message.DELFLOWTABLE, uapi.FlowtableAttribute.NAME, "flowtable", name)
 
 
 def _removal(
     kind: Message, name_attribute: int, what: str, name: str, more: bytes = b""
 ) -> BatchMessage:
-    """The table's name is attribute 1 of every kind of object."""
+    """Delete an object; the table's name is attribute 1 of every kind of object."""
     body = string(1, TABLE) + string(name_attribute, name) + more
     return BatchMessage(kind, 0, body, f"removal of {what} {name}")
 
 
 def _head(made: KernelSet, told: str, size: int = 0) -> BatchMessage:
-    """A set that never grows beyond a known size is given a faster hash by the kernel."""
+    """Make a set; one that never grows beyond a known size is given a faster hash."""
     order = userdata.field(userdata.SET_KEY_BYTE_ORDER, userdata.flag(userdata.BIG_ENDIAN))
     body = (
         string(uapi.SetAttribute.TABLE, TABLE)

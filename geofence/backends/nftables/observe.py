@@ -28,6 +28,7 @@ from geofence.backends.nftables.uapi import ChainFlag, SetFlag, TableFlag
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import SetKey, SetKind
+from geofence.translation import tr
 
 
 def observed(held: Snapshot) -> Observed:
@@ -57,7 +58,9 @@ def observed(held: Snapshot) -> Observed:
         # One table is for both families.
         fenced=frozenset(Family) if _packets_enter(held, sets) else frozenset(),
         guarded=frozenset(Family) if _every_way_watched(held) else frozenset(),
-        foreign=tuple(f"{each} in the table inet geofence" for each in foreign(held)),
+        foreign=tuple(
+            tr("{object} in the table inet geofence", object=each) for each in foreign(held)
+        ),
     )
 
 
@@ -191,7 +194,7 @@ def _outdated(
             if sorted(networks) != prefilter.networks(
                 prefilter.enclosing_networks(key.family, parts)
             ):
-                yield f"set {name} (does not enclose the other sets)"
+                yield tr("set {name} (does not enclose the other sets)", name=name)
 
 
 def _is_enclosed(key: SetKey, prefilter_key: PrefilterKey) -> bool:
@@ -200,7 +203,11 @@ def _is_enclosed(key: SetKey, prefilter_key: PrefilterKey) -> bool:
 
 def _table_lines(held: Snapshot) -> tuple[str, ...]:
     """Return a line if a program put the table to sleep or made it its own."""
-    return (f"table: flags {TableFlag(held.flags)!r}",) if held.flags else ()
+    if not held.flags:
+        return ()
+    known = (flag for flag in TableFlag if held.flags & flag)
+    names = [str(flag.name).lower() for flag in known] or [f"{held.flags:#x}"]
+    return (f"table: flags {','.join(names)}",)
 
 
 def _shown(held: Snapshot, chains: Mapping[str, str], in_use: Mapping[Key, str]) -> render.Shown:

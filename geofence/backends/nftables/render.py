@@ -1,4 +1,4 @@
-"""A rule's expressions as one line, nearly as nft prints it.
+"""Rules as lines, nearly as nft prints them.
 
 Both what geofence wants and what the kernel holds are put into words by this one decoder, so a
 difference between two lines is a difference between two rules. What geofence never writes appears

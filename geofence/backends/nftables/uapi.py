@@ -70,6 +70,8 @@ class TableFlag(IntFlag):
     """``enum nft_table_flags``."""
 
     DORMANT = 1
+    OWNER = 2
+    PERSIST = 4
 
 
 class ChainAttribute(IntEnum):
