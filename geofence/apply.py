@@ -1,4 +1,4 @@
-"""Commit, verify, clear the other backends: one way for refresh, apply, restore and rollback."""
+"""Applying a ruleset: commit, verify, clear the other backends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import Ruleset
 from geofence.plan import make_plan
 from geofence.plan.drift import differences
+from geofence.translation import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +24,19 @@ class Applied:
     replaced: tuple[str, ...] = ()
     """Other backends whose fence was taken away once this one stood."""
     untidy: str = ""
-    """Why some of what is former is still there; empty if none is."""
+    """Why parts of the previous fence are still there; empty if none are."""
 
 
 def plan_for(backend: Backend, desired: Ruleset) -> Plan:
-    """What the backend would do now to hold the ruleset."""
+    """Return what the backend would do now to hold the ruleset."""
     return make_plan(desired, backend.observe(), backend.rules(desired))
 
 
 def survey(backend: Backend) -> Observed:
-    """What the kernel holds of geofence's, whichever backend put it there.
+    """Return what the kernel holds of geofence's, whichever backend put it there.
 
-    One fence is to stand: what the others hold was left behind when a switch was killed, and goes
-    with the next run.
+    There should be one fence: what the others hold was left behind when a run was killed, and is
+    removed by the next one.
 
     Raises:
         BackendError: the kernel cannot be read, or what another backend holds in it.
@@ -45,7 +46,10 @@ def survey(backend: Backend) -> Observed:
     return replace(
         own,
         fenced=own.fenced.union(*(seen.fenced for seen in beside.values())),
-        debris=(*own.debris, *(f"what the backend {name} holds" for name in beside)),
+        debris=(
+            *own.debris,
+            *(tr("what the backend {backend} holds", backend=name) for name in beside),
+        ),
     )
 
 
@@ -66,39 +70,50 @@ def apply_ruleset(backend: Backend, desired: Ruleset) -> Applied:
                 replaced.append(other.name)
         except BackendError as error:  # as where the units may do less than who put it there
             left.append(
-                f"The fence of the backend {other.name} could not be taken away, and blocks what "
-                f"it did: {error} Run 'sudo geofence apply' in a shell."
+                tr(
+                    "The fence of the backend {backend} cannot be removed, and still blocks what "
+                    "it did: {reason} Run 'sudo geofence apply' in a shell.",
+                    backend=other.name,
+                    reason=error,
+                )
             )
     return Applied(plan, tuple(replaced), " ".join(left))
 
 
 def _commit(backend: Backend, plan: Plan) -> str:
-    """Commit and verify; why some of what is former is left, if that is so."""
+    """Commit and verify; return why parts of the previous fence are left, if they are."""
     untidy = ""
     try:
         backend.commit(plan)
     except UntidyError as error:
-        untidy = (
-            f"The fence is as it should be, and what was there before could not all be taken away: "
-            f"{error} The next run does it."
+        untidy = tr(
+            "The fence is as it should be, but parts of the previous one could not be removed: "
+            "{reason} The next run removes them.",
+            reason=error,
         )
     try:
         left = plan_for(backend, plan.desired)
     except BackendError as error:
         raise VerificationError(
-            f"What was applied could not be read back, and was not recorded: {error} "
-            "'geofence status' tells how the fence is."
+            tr(
+                "What was applied cannot be read back, and was not recorded: {reason} "
+                "'geofence status' shows the fence.",
+                reason=error,
+            )
         ) from error
     if not (left.only_tidies if untidy else left.is_empty):
         raise VerificationError(
-            f"The kernel does not hold what was committed: {'; '.join(differences(left))}. "
-            "Another program may have changed it meanwhile; run 'geofence apply' again."
+            tr(
+                "The kernel does not hold what was committed: {differences}. Another program may "
+                "have changed it meanwhile. Run 'geofence apply' again.",
+                differences="; ".join(differences(left)),
+            )
         )
     return untidy
 
 
 def remove_all() -> tuple[str, ...]:
-    """Take the fence out of the kernel, whichever backend put it there; their names.
+    """Remove the fence from the kernel and return the names of the backends that held it.
 
     Raises:
         BackendUnavailable: no backend could look into the kernel.
@@ -132,7 +147,7 @@ def fence_stands() -> bool:
 
 
 def foreign_objects() -> tuple[str, ...]:
-    """Objects under geofence's names, in whichever backend, that somebody else must have made.
+    """Return objects under geofence's names that another program must have made.
 
     Raises:
         BackendError: there may be some that cannot be read.

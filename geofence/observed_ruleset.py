@@ -1,4 +1,4 @@
-"""The ruleset that the kernel holds now, told from what was read of it. Pure.
+"""The ruleset that the kernel holds now, found from what was read of it. Pure.
 
 A backend reads sets and rules, the latter in its own language. Which ruleset they make is told by
 comparison with rulesets that are known: recorded ones, and that of the rules on disk.
@@ -67,6 +67,6 @@ def decide_now(fences: Iterable[Held], packet: Packet) -> tuple[Decision, Held |
 
 
 def _with_sets(ruleset: Ruleset, observed: Observed) -> Ruleset:
-    """The ruleset with the kernel's sets; one that the kernel lacks holds nothing."""
+    """Return the ruleset with the kernel's sets; one that the kernel lacks holds nothing."""
     missing = {key: PrefixSet(key.family) for key in ruleset.sets if key not in observed.sets}
     return replace(ruleset, sets={**observed.sets, **missing})

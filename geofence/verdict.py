@@ -106,9 +106,9 @@ class Decision:
 
 
 def decide(ruleset: Ruleset, packet: Packet) -> Decision:
-    """What the fence does with a packet that comes in.
+    """Return what the fence does with a packet that comes in.
 
-    Both ports count where destination NAT names another: whoever is dropped by either is dropped.
+    Both ports count where destination NAT names another: what is dropped by either is dropped.
     """
     decision = Decision(Action.PASS)
     for port in dict.fromkeys((packet.port, packet.delivered_port)):
@@ -124,7 +124,7 @@ def decide(ruleset: Ruleset, packet: Packet) -> Decision:
 
 
 def decide_sent(ruleset: Ruleset, sent: Sent) -> Decision:
-    """What the fence does with a packet that this host sends."""
+    """Return what the fence does with a packet that this host sends."""
     service = _service_for(ruleset, sent.protocol, sent.port)
     if service is None:  # source NAT may give it a fenced port all the same
         return Decision(Action.PASS, begins=not sent.known)

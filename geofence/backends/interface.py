@@ -1,4 +1,4 @@
-"""What every backend does."""
+"""The interface of every backend."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Backend(Protocol):
     """``ipset`` or ``nftables``."""
 
     def obstacle(self) -> str | None:
-        """Why this backend cannot work here, with the remedy, in one sentence; None if it can.
+        """Return why this backend cannot work here, with the remedy; None if it can.
 
         Needs no privilege; says so if only privilege is missing.
         """
         ...
 
     def rival(self) -> str | None:
-        """Who on this host keeps taking away what this backend makes, in one sentence, or None.
+        """Return which program here removes again and again what this backend makes, or None.
 
         The backend works all the same, until then; but another one is better.
         """
         ...
 
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
-        """The ruleset's rules in the backend's own language, exactly as ``observe`` gives them."""
+        """Return the ruleset's rules in the backend's own language, as ``observe`` gives them."""
         ...
 
     def observe(self) -> Observed:
@@ -50,7 +50,8 @@ class Backend(Protocol):
 
         At every instant each family is fenced by the old sets and rules or the new ones, never by
         an empty or partial one. Sets without a change are left alone, and so are the rules, with
-        their counters, if ``plan.rules_differ`` is false.
+        their counters, if ``plan.rules_differ`` is false. Elements of runtime sets are kept: such a
+        set is made so that its elements may have time-outs, and is never filled or exchanged.
 
         Raises:
             BackendUnavailable: privilege, a program or kernel support is missing.
@@ -59,7 +60,7 @@ class Backend(Protocol):
         ...
 
     def remove(self) -> bool:
-        """Take all that is geofence's out of the kernel; whether there was anything.
+        """Remove all that is geofence's from the kernel; whether there was anything.
 
         Raises:
             BackendUnavailable: privilege, a program or kernel support is missing.

@@ -1,17 +1,18 @@
-"""The backends, and which of them holds the fence.
+"""The registry of backends, and the choice of the one that holds the fence.
 
 A new backend adds its folder and a line to ``BackendChoice``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import NamedTuple, cast
 
 from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable
 from geofence.model.policy import BackendChoice
+from geofence.translation import tr
 
 MODULES = {
     choice.value: f"geofence.backends.{choice}"
@@ -22,24 +23,28 @@ MODULES = {
 
 
 class Chosen(NamedTuple):
-    """A backend and the reason for it, for people."""
+    """A backend and the reason for it."""
 
     backend: Backend
-    why: str
+    reason: str
+    """For people: ``chosen automatically``."""
+
+    @property
+    def why(self) -> str:
+        """The backend's name with the reason."""
+        return tr("{backend}, {reason}", backend=self.backend.name, reason=self.reason)
 
 
-def choose(
-    choice: BackendChoice, because: str = "as the rules say", holder: str | None = None
-) -> Chosen:
-    """The backend that is asked for.
+def choose(choice: BackendChoice, because: str = "", holder: str | None = None) -> Chosen:
+    """Return the backend that is asked for.
 
     ``auto`` takes the first that can work here and has no rival; where all have one, the first that
     can work. The one that holds the fence already comes first of all: a fence that moves to and fro
-    would be out of somebody's reach each time.
+    would be out of some program's reach each time.
 
     Args:
         choice: what is asked for.
-        because: who asks, to follow the name of the backend.
+        because: who asks, to follow the name of the backend; empty for the rules.
         holder: name of the backend that holds the fence already, if any does.
 
     Raises:
@@ -59,12 +64,12 @@ def choose(
             return _chosen(backend, against)
         against.append(reason)
     if not able:
-        raise BackendUnavailable(" ".join(dict.fromkeys(against)))
+        raise BackendUnavailable(_sentences(against))
     return _chosen(able[0], against)
 
 
 def others(backend: Backend) -> Iterator[Backend]:
-    """The backends that are not the one given."""
+    """Yield the backends that are not the one given."""
     return (load(name) for name in MODULES if name != backend.name)
 
 
@@ -78,14 +83,25 @@ def _named(choice: BackendChoice, because: str) -> Chosen:
     if obstacle is not None:
         raise BackendUnavailable(obstacle)
     rival = backend.rival()
-    return Chosen(backend, f"{choice.value}, {because}{f' ({rival})' if rival else ''}")
+    return Chosen(backend, _with_details(because or tr("as the rules say"), rival or ""))
 
 
 def _chosen(backend: Backend, against: list[str]) -> Chosen:
-    because = f" ({' '.join(against)})" if against else ""
-    return Chosen(backend, f"{backend.name}, chosen automatically{because}")
+    return Chosen(backend, _with_details(tr("chosen automatically"), _sentences(against)))
+
+
+def _with_details(reason: str, details: str) -> str:
+    return tr("{reason} ({details})", reason=reason, details=details) if details else reason
+
+
+def _sentences(reasons: Iterable[str]) -> str:
+    """Return whole sentences one after the other, each once."""
+    first, *rest = dict.fromkeys(reasons) or ("",)
+    for each in rest:
+        first = tr("{first} {second}", first=first, second=each)
+    return first
 
 
 def load(name: str) -> Backend:
-    """The backend of that name; its packages are imported only now."""
+    """Return the backend of that name; its packages are imported only now."""
     return cast("Backend", import_module(MODULES[name]).backend())

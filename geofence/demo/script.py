@@ -1,4 +1,4 @@
-"""What the demo does, in the order in which it tells it."""
+"""The acts of the demo, in their order."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import textwrap
 import time
 from collections.abc import Iterable
 
-from geofence.demo.stage import Stage
-from geofence.demo.world import ABROAD, JAPAN, PEOPLE, RTP, SIP, TARGETS, Person, Target
+from geofence.demo.environment import DemoEnvironment
+from geofence.demo.world import ABROAD, DESTINATIONS, JAPAN, PEOPLE, RTP, SIP, Destination, Person
 from geofence.errors import ExitCode
 from geofence.lab.stream import Report
 from geofence.model.policy import BackendChoice
@@ -15,6 +15,7 @@ from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Action, Ruleset
 from geofence.operations.report import RunReport
 from geofence.screen import Screen, Styled
+from geofence.translation import tr, trn
 from geofence.verdict import Packet, decide
 from geofence.wording import addresses
 
@@ -23,7 +24,7 @@ _REFRESHES = 10
 _PACKETS = 300
 """At least so many of each flow come in while the list is changed."""
 
-Cell = tuple[Person, Family, Target]
+Cell = tuple[Person, Family, Destination]
 Seen = dict[Cell, bool]
 """Whether the person's packet to the target got in."""
 
@@ -42,29 +43,35 @@ def run_demo(backend: BackendChoice | None = None) -> ExitCode:
         GeofenceError: something that is shown did not work.
     """
     began, screen = time.monotonic(), Screen()
-    with Stage(backend) as stage:
-        surprises = _Demo(stage, screen).run()
+    with DemoEnvironment(backend) as environment:
+        surprises = _Demo(environment, screen).run()
     took = time.monotonic() - began
     if surprises:
-        screen.say(f"\n{surprises} packets did otherwise than the rules say: a bug.", "bold red")
+        told = trn(
+            surprises,
+            "{number} packet did not do what the rules say: a bug.",
+            "{number} packets did not do what the rules say: a bug.",
+        )
+        screen.say(f"\n{told}", "bold red")
         return ExitCode.FAILED
-    screen.say(
-        f"\nEvery packet did what the rules say. It took {took:.1f} s, and nothing is left of it.",
-        "bold green",
+    told = tr(
+        "Every packet did what the rules say. It took {seconds} s, and nothing is left of it.",
+        seconds=f"{took:.1f}",
     )
+    screen.say(f"\n{told}", "bold green")
     return ExitCode.DONE
 
 
 class _Demo:
     """One performance."""
 
-    def __init__(self, stage: Stage, screen: Screen) -> None:
-        self._stage, self._screen = stage, screen
+    def __init__(self, environment: DemoEnvironment, screen: Screen) -> None:
+        self._environment, self._screen = environment, screen
         self._before: Seen = {}
         self._surprises = 0
 
     def run(self) -> int:
-        """Every act; how many packets did otherwise than the rules say."""
+        """Run every act and return how many packets did not do what the rules say."""
         self._open()
         self._fence()
         self._exception()
@@ -74,58 +81,64 @@ class _Demo:
 
     def _open(self) -> None:
         self._say(
-            "A PBX, the Internet and a LAN in a network of their own: real packets, made-up "
-            "addresses. This host, its network and its firewall are not touched. A star marks "
-            "what has changed since the table before."
+            tr(
+                "A PBX, the Internet and a LAN in a network of their own: real packets, made-up "
+                "addresses. This host, its network and its firewall are not touched. A star marks "
+                "what has changed since the table before."
+            )
         )
-        self._act("No fence")
+        self._act(tr("No fence"))
         self._send(Ruleset())
 
     def _fence(self) -> None:
         self._act("$ geofence refresh")
-        report = self._stage.refresh()
+        report = self._environment.refresh()
         for each in report.lists:
-            self._screen.say(f"Fetched {each.id}: {_sizes(each.space)}")
+            self._screen.say(tr("Fetched {list}: {sizes}", list=each.id, sizes=_sizes(each.space)))
             for part in each.provenance:
-                self._screen.say(f"  from {part.url}")
+                self._screen.say(tr("  from {url}", url=part.url))
         self._say_applied(report)
-        self._send(self._stage.ruleset())
+        self._send(self._environment.ruleset())
         self._say_counted()
 
     def _exception(self) -> None:
         self._act("$ geofence allow push-as")
         self._say(
-            "A softphone on a mobile sleeps, and the vendor's push server, abroad, calls in its "
-            "stead. That exception ships with geofence: for SIP alone, off until allowed."
+            tr(
+                "A softphone on a mobile sleeps. The vendor's push server, which is abroad, "
+                "connects in its place. geofence ships this exception: for SIP only, off until it "
+                "is allowed."
+            )
         )
-        self._say_applied(self._stage.allow("push-as"))
-        self._send(self._stage.ruleset())
+        self._say_applied(self._environment.allow("push-as"))
+        self._send(self._environment.ruleset())
         self._say_counted()
 
     def _changing_list(self) -> None:
-        self._act(f"$ geofence refresh   ({_REFRESHES} times, under traffic)")
+        self._act(tr("$ geofence refresh   ({number} times, under traffic)", number=_REFRESHES))
         probes = {
-            f"{person.name} {target.name} {family}": target.flow(person, family)
+            f"{person.key} {target.name} {family}": target.flow(person, family)
             for person in (JAPAN, ABROAD)
             for target in (SIP, RTP)
             for family in Family
         }
-        with self._stage.lab.stream(probes) as stream:
+        with self._environment.lab.stream(probes) as stream:
             began = time.monotonic()
             for turn in range(1, _REFRESHES + 1):
-                self._stage.publish(changed=turn % 2 == 0)
-                report = self._stage.refresh()
+                self._environment.publish(changed=turn % 2 == 0)
+                report = self._environment.refresh()
             while min(map(stream.arrived, _names(probes, JAPAN))) < _PACKETS:
-                self._stage.lab.settle()
+                self._environment.lab.settle()
             took = time.monotonic() - began
             reports = stream.finish()
         self._say_applied(report)
         self._say_traffic(reports, took)
-        self._send(self._stage.ruleset())
+        self._send(self._environment.ruleset())
 
     def _remove(self) -> None:
         self._act("$ geofence remove")
-        self._say(f"The fence ({', '.join(self._stage.remove())}) is gone.")
+        backends = ", ".join(self._environment.remove())
+        self._say(tr("The fence ({backends}) is down.", backends=backends))
         self._send(Ruleset(), table=False)
 
     def _act(self, title: str) -> None:
@@ -136,76 +149,103 @@ class _Demo:
 
     def _say_applied(self, report: RunReport) -> None:
         plan = report.plan
-        sets = len(plan.set_changes)
-        backend = report.backend.partition(",")[0]
-        rules = " and the rules" if plan.rules_differ else ""
+        told = {
+            "backend": report.backend.partition(",")[0],
+            "sets": len(plan.set_changes),
+            "generation": report.generation,
+        }
         self._say(
-            f"Applied with {backend} and verified: {sets} sets{rules} changed "
-            f"(generation {report.generation})."
+            tr(
+                "Applied with {backend} and verified: {sets} sets and the rules changed "
+                "(generation {generation}).",
+                **told,
+            )
+            if plan.rules_differ
+            else tr(
+                "Applied with {backend} and verified: {sets} sets changed "
+                "(generation {generation}).",
+                **told,
+            )
         )
 
     def _say_counted(self) -> None:
         counted = ", ".join(
-            f"{service.name} {service.dropped.packets}" for service in self._stage.status().services
+            f"{service.name} {service.dropped.packets}"
+            for service in self._environment.status().services
         )
-        self._say(f"Dropped and counted by the fence so far: {counted}.")
+        self._say(tr("Dropped and counted by the fence so far: {counts}.", counts=counted))
 
     def _say_traffic(self, reports: dict[str, Report], took: float) -> None:
         self._say(
-            f"Meanwhile SIP and RTP came every millisecond, of both families, for {took:.1f} s:"
+            tr(
+                "Meanwhile SIP and RTP came every millisecond, over IPv4 and IPv6, for "
+                "{seconds} s:",
+                seconds=f"{took:.1f}",
+            )
         )
-        for person, wanted in ((JAPAN, "lost"), (ABROAD, "let in")):
+        for person in (JAPAN, ABROAD):
             mine = [reports[name] for name in _names(reports, person)]
             sent = sum(report.sent for report in mine)
             got_in = sum(len(report.arrived) for report in mine)
             wrong = sent - got_in if person is JAPAN else got_in
             self._surprises += wrong
-            said = f"  {person.name}: {sent:,} packets sent, {wrong:,} {wanted}"
+            told = {"name": person.name, "sent": f"{sent:,}", "wrong": f"{wrong:,}"}
+            said = (
+                tr("  {name}: {sent} packets sent, {wrong} lost", **told)
+                if person is JAPAN
+                else tr("  {name}: {sent} packets sent, {wrong} got in", **told)
+            )
             self._screen.say(said, "bold red" if wrong else "green")
 
     def _send(self, ruleset: Ruleset, *, table: bool = True) -> None:
-        """The same packets each time; whoever fares differently than last time stands out."""
+        """Send the same packets each time; what differs from last time is marked."""
         cells = [
-            (person, family, target) for person in PEOPLE for family in Family for target in TARGETS
+            (person, family, target)
+            for person in PEOPLE
+            for family in Family
+            for target in DESTINATIONS
         ]
-        landed = self._stage.lab.fire(
+        landed = self._environment.lab.fire(
             target.probe(person, family) for person, family, target in cells
         )
         seen = {cell: where is not None for cell, where in zip(cells, landed, strict=True)}
         self._surprises += sum(got_in != _expected(ruleset, cell) for cell, got_in in seen.items())
         if table:
-            self._screen.table(("packets from", "", *_headings()), self._rows(seen))
+            self._screen.table((tr("packets from"), "", *_headings()), self._rows(seen))
         else:
-            self._say(f"{sum(seen.values())} of the same {len(seen)} packets get in.")
+            arrived = sum(seen.values())
+            self._say(
+                tr("{number} of the same {all} packets get in.", number=arrived, all=len(seen))
+            )
         self._before = seen
 
     def _rows(self, seen: Seen) -> Iterable[tuple[Styled, ...]]:
         for person in PEOPLE:
             for family in Family:
                 name = person.name if family is Family.IPV4 else ""
-                marks = (self._mark(seen, (person, family, target)) for target in TARGETS)
+                marks = (self._mark(seen, (person, family, target)) for target in DESTINATIONS)
                 yield (name, str(person.address(family)), *marks)
 
     def _mark(self, seen: Seen, cell: Cell) -> Styled:
-        """In or dropped; with a star if that is not as last time."""
+        """Return in or dropped; with a star if that is not as last time."""
         star = "*" if self._before.get(cell, seen[cell]) != seen[cell] else ""
         weight = "bold " if star else ""
         if seen[cell]:
-            return f"in{star}", f"{weight}green"
-        return f"dropped{star}", f"{weight}red"
+            return tr("in") + star, f"{weight}green"
+        return tr("dropped") + star, f"{weight}red"
 
 
 def _sizes(space: AddressSpace) -> str:
     ipv4, ipv6 = (addresses(family, space[family].size) for family in Family)
-    return f"{ipv4} addresses of IPv4, {ipv6} of IPv6"
+    return tr("{ipv4} IPv4 addresses, {ipv6} IPv6 addresses", ipv4=ipv4, ipv6=ipv6)
 
 
 def _headings() -> tuple[str, ...]:
-    return tuple(target.name for target in TARGETS)
+    return tuple(target.name for target in DESTINATIONS)
 
 
 def _names(probes: Iterable[str], person: Person) -> list[str]:
-    return [name for name in probes if name.startswith(person.name)]
+    return [name for name in probes if name.startswith(person.key)]
 
 
 def _expected(ruleset: Ruleset, cell: Cell) -> bool:

@@ -1,4 +1,4 @@
-"""The made-up world of the demo: who is in it, and what the list server says of it."""
+"""The made-up senders, destinations and lists of the demo."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from geofence.lab.packets import Address
 from geofence.lab.payloads import Payload
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
+from geofence.translation import tr
 
 _PHONE_PORT = 5062
 
@@ -21,28 +22,40 @@ _PHONE_PORT = 5062
 class Person:
     """Somebody who sends packets to the PBX."""
 
-    name: str
+    key: str
     ipv4: str
     ipv6: str
     link: str = "wan"
     """The interface of the PBX that they come in by."""
 
+    @property
+    def name(self) -> str:
+        """What the tables call them."""
+        names = {
+            "japan": tr("phone in Japan"),
+            "newcomer": tr("phone, new network"),
+            "push": tr("push server abroad"),
+            "abroad": tr("attacker abroad"),
+            "lan": tr("phone in the LAN"),
+        }
+        return names[self.key]
+
     def address(self, family: Family) -> Address:
-        """Where they send from."""
+        """Return where they send from."""
         return ip_address(self.ipv4 if family is Family.IPV4 else self.ipv6)
 
 
-JAPAN = Person("phone in Japan", "133.5.113.7", "2400:4000::7")
-NEWCOMER = Person("phone, new network", "133.16.20.9", "2400:4100::9")
-PUSH = Person("push server abroad", "35.185.177.49", "2001:db8:35::49")
-ABROAD = Person("attacker abroad", "203.0.113.66", "2001:db8:bad::66")
-LAN = Person("phone in the LAN", "10.8.0.20", "fd00:8::20", link="tun0")
+JAPAN = Person("japan", "133.5.113.7", "2400:4000::7")
+NEWCOMER = Person("newcomer", "133.16.20.9", "2400:4100::9")
+PUSH = Person("push", "35.185.177.49", "2001:db8:35::49")
+ABROAD = Person("abroad", "203.0.113.66", "2001:db8:bad::66")
+LAN = Person("lan", "10.8.0.20", "fd00:8::20", link="tun0")
 
 PEOPLE = (JAPAN, NEWCOMER, PUSH, ABROAD, LAN)
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Destination:
     """Something on the PBX that a packet can be for."""
 
     name: str
@@ -51,26 +64,26 @@ class Target:
     payload: Payload = payloads.plain
 
     def probe(self, person: Person, family: Family) -> Probe:
-        """A packet of the person's to it."""
+        """Return a packet of the person's to it."""
         source, pbx = person.address(family), PBX[family]
         return Probe(source, pbx, self.transport, self.port, payload=self.payload, link=person.link)
 
     def flow(self, person: Person, family: Family) -> Probe:
-        """A packet of one that sends many, always from the same port."""
+        """Return a packet of one that sends many, always from the same port."""
         return replace(self.probe(person, family), source_port=_PHONE_PORT)
 
 
-SIP = Target("SIP", Transport.UDP, 5060, payloads.sip_options)
-TLS = Target("SIP/TLS", Transport.TCP, 5061)
-RTP = Target("RTP", Transport.UDP, 10_000, payloads.rtp)
-SSH = Target("SSH", Transport.TCP, 22)
-PING = Target("ping", Transport.ICMP)
+SIP = Destination("SIP", Transport.UDP, 5060, payloads.sip_options)
+TLS = Destination("SIP/TLS", Transport.TCP, 5061)
+RTP = Destination("RTP", Transport.UDP, 10_000, payloads.rtp)
+SSH = Destination("SSH", Transport.TCP, 22)
+PING = Destination("ping", Transport.ICMP)
 
-TARGETS = (SIP, TLS, RTP, SSH, PING)
+DESTINATIONS = (SIP, TLS, RTP, SSH, PING)
 
 
 def country_list(*, changed: bool) -> str:
-    """The body of Japan's made-up list: as large as the real one, as ipverse writes it.
+    """Return the body of Japan's made-up list: as large as the real one, as ipverse writes it.
 
     Args:
         changed: the later version, in which one network has come and one has gone.
@@ -86,7 +99,7 @@ def country_list(*, changed: bool) -> str:
 
 
 def _ipv4() -> Iterator[str]:
-    """2,880 networks of Japan's size, with gaps between them."""
+    """Yield 2,880 networks of Japan's size, with gaps between them."""
     for first in (43, 59, 60, 61, 110, 111, 126, 133, 150, 153, 210, 219):
         for second in range(256):
             if second % 16:
@@ -94,13 +107,13 @@ def _ipv4() -> Iterator[str]:
 
 
 def _ipv6() -> Iterator[str]:
-    """40 networks of Japan's size, with gaps between them."""
+    """Yield 40 networks of Japan's size, with gaps between them."""
     for number in range(0, 80, 2):
         yield str(ip_network(f"2400:{number:02x}00::/24"))
 
 
 def rules(port: int) -> str:
-    """What the demo's operator adds to the rules that ship.
+    """Return what the demo's operator adds to the rules that ship.
 
     Args:
         port: of the list server on loopback.

@@ -1,4 +1,5 @@
-"""Live flows: who is talking to this host now, whom a change would touch, and how to cut them off.
+"""Live flows: the connections of this host, what a change means for them, and how to cut them.
 
-``flow`` and ``impact`` are pure; ``wire`` is netlink as bytes; ``conntrack`` alone asks the kernel.
+``flow`` and ``impact`` are pure, ``conntrack_messages`` is netlink as bytes. ``conntrack`` asks the
+kernel for flows, ``interfaces`` for the ways to their sources.
 """

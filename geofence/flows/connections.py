@@ -1,4 +1,4 @@
-"""Live connections of one address with fenced services: who began them, how to end them. Pure."""
+"""Live connections with fenced services, and who began them. Pure."""
 
 from __future__ import annotations
 

@@ -1,31 +1,28 @@
-"""What connection tracking and routing mean by netlink messages: pure functions.
+"""Entries of connection tracking as netlink messages: pure functions.
 
 pyroute2 decodes one flow in about 100 µs, so a table of 100,000 took 11 s to read; here it is a
 tenth of that. Only what geofence asks is taken from a message.
 
-Layouts: ``linux/netfilter/nfnetlink_conntrack.h`` and ``nf_conntrack_common.h``,
-``linux/rtnetlink.h``.
+Layouts: ``linux/netfilter/nfnetlink_conntrack.h`` and ``nf_conntrack_common.h``.
 """
 
 from __future__ import annotations
 
 import struct
 import sys
-from typing import NamedTuple
 
 from geofence.flows.flow import Flow, FlowState
-from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import ADMITTED, BEGUN
 from geofence.netlink.attributes import (
     Span,
     as_number,
-    as_string,
     attribute,
     nested,
     spans,
     values,
 )
-from geofence.netlink.messages import ACK, CREATE, DUMP, EXCL, NETFILTER, REQUEST, pack
+from geofence.netlink.messages import ACK, CREATE, DUMP, EXCL, NETFILTER, REQUEST, Request
 
 _PORT = struct.Struct("!H")
 _WORD = struct.Struct("!I")
@@ -73,27 +70,6 @@ _PROTOCOLS = {17: "udp", 6: "tcp"}
 _NUMBERS = {name: number for number, name in _PROTOCOLS.items()}
 _FAMILIES = {family.socket_family: family for family in Family}
 
-_RTM_NEWROUTE = 24
-_RTM_GETROUTE = 26
-_RTMSG = struct.Struct("=BBBBBBBBI")
-"""Family, destination length, source length, tos, table, protocol, scope, type, flags."""
-_RTN_UNICAST = 1
-_RTN_LOCAL = 2
-_RTA_DST = 1
-_RTA_SRC = 2
-_RTA_OIF = 4
-_RTA_TABLE = 15
-
-_RTM_NEWLINK = 16
-_RTM_GETLINK = 18
-_IFINFO = struct.Struct("=BxHiII")
-"""Family, type, index, flags, which flags change."""
-_IFLA_IFNAME = 3
-_IFLA_LINKINFO = 18
-_IFLA_INFO_KIND = 1
-_IFLA_INFO_DATA = 2
-_IFLA_VRF_TABLE = 1
-
 _End = tuple[int, int]
 """Address and port."""
 
@@ -105,10 +81,10 @@ _NOWHERE = {
 """The destination of a severed flow."""
 
 
-def flows_request(family: Family) -> bytes:
-    """Ask for every flow of a family."""
+def flows_request(family: Family) -> Request:
+    """Return a request for every flow of a family."""
     body = NETFILTER.pack(family.socket_family, 0, 0)
-    return pack(_CONNTRACK | _CT_GET, REQUEST | DUMP, 0, body)
+    return Request(_CONNTRACK | _CT_GET, REQUEST | DUMP, body)
 
 
 def is_severed(body: bytes, family: Family) -> bool:
@@ -120,115 +96,8 @@ def is_severed(body: bytes, family: Family) -> bool:
     return _NOWHERE[family] in body
 
 
-def local_request(family: Family) -> bytes:
-    """Ask for the addresses that are this host's, also those of a VRF, in a table of its own."""
-    body = _RTMSG.pack(family.socket_family, 0, 0, 0, 0, 0, 0, _RTN_LOCAL, 0)
-    return pack(_RTM_GETROUTE, REQUEST | DUMP, 0, body)
-
-
-def local_prefix(kind: int, body: bytes) -> Prefix | None:
-    """The addresses that one route of the answer makes this host's.
-
-    A route that makes every address local is a transparent proxy's, which only some packets take.
-
-    Raises:
-        ValueError: the message is cut short.
-    """
-    if kind != _RTM_NEWROUTE or len(body) < _RTMSG.size:
-        return None
-    number, length, _, _, _, _, _, route_type, _ = _RTMSG.unpack_from(body)
-    family = _FAMILIES.get(number)
-    destination = values(body[_RTMSG.size :]).get(_RTA_DST)
-    if route_type != _RTN_LOCAL or not length or not family or not destination:
-        return None
-    return Prefix(family, as_number(destination), length)
-
-
-def local_table(body: bytes) -> int:
-    """The routing table of a route that ``local_prefix`` reads."""
-    return _host_number(values(body[_RTMSG.size :]).get(_RTA_TABLE))
-
-
-class Link(NamedTuple):
-    """One interface."""
-
-    number: int
-    """Its index."""
-    name: str
-    table: int
-    """The routing table of the VRF that it is; 0 for any other."""
-
-
-def links_request() -> bytes:
-    """Ask for every interface."""
-    return pack(_RTM_GETLINK, REQUEST | DUMP, 0, _IFINFO.pack(0, 0, 0, 0, 0))
-
-
-def parse_link(kind: int, body: bytes) -> Link | None:
-    """One interface of the answer.
-
-    Raises:
-        ValueError: the message is cut short.
-    """
-    if kind != _RTM_NEWLINK or len(body) < _IFINFO.size:
-        return None
-    _, _, number, _, _ = _IFINFO.unpack_from(body)
-    facts = values(body[_IFINFO.size :])
-    more = values(facts.get(_IFLA_LINKINFO, b""))
-    vrf = values(more.get(_IFLA_INFO_DATA, b"")) if _kind(more) == "vrf" else {}
-    name = as_string(facts.get(_IFLA_IFNAME))
-    return Link(number, name, _host_number(vrf.get(_IFLA_VRF_TABLE)))
-
-
-def _kind(info: dict[int, bytes]) -> str:
-    return as_string(info.get(_IFLA_INFO_KIND))
-
-
-class Way(NamedTuple):
-    """From an address of this host to somebody."""
-
-    family: Family
-    to: int
-    by: int
-    """This host's address; 0 for whichever the kernel would take."""
-    vrf: int = 0
-    """Index of the VRF's interface, if the address is in one."""
-
-
-def way_request(way: Way, sequence: int) -> bytes:
-    """Ask which route leads there."""
-    octets, bits = way.family.bits // 8, way.family.bits
-    known = bits if way.by else 0
-    body = _RTMSG.pack(way.family.socket_family, bits, known, 0, 0, 0, 0, 0, 0)
-    body += attribute(_RTA_DST, way.to.to_bytes(octets))
-    if way.by:
-        body += attribute(_RTA_SRC, way.by.to_bytes(octets))
-    if way.vrf:
-        body += attribute(_RTA_OIF, way.vrf.to_bytes(4, sys.byteorder))
-    return pack(_RTM_GETROUTE, REQUEST, sequence, body)
-
-
-def way_out(kind: int, body: bytes) -> int:
-    """The index of the interface that the way goes by; 0 where no route leads there.
-
-    Raises:
-        ValueError: the message is cut short.
-    """
-    if kind != _RTM_NEWROUTE or len(body) < _RTMSG.size:
-        return 0
-    *_, route_type, _ = _RTMSG.unpack_from(body)
-    if route_type != _RTN_UNICAST:
-        return 0
-    return _host_number(values(body[_RTMSG.size :]).get(_RTA_OIF))
-
-
-def _host_number(value: bytes | None) -> int:
-    """What routing says in this host's order; zero for an attribute that is not there."""
-    return int.from_bytes(value or b"", sys.byteorder)
-
-
-def answers_from(flow: Flow) -> int:
-    """The address of this host (behind NAT, of another) that the answers in a flow come from.
+def answering_address(flow: Flow) -> int:
+    """Return the address of this host (behind NAT, of another) that answers in a flow.
 
     Raises:
         ValueError: what the kernel said of the replies is cut short.
@@ -240,7 +109,7 @@ def answers_from(flow: Flow) -> int:
 
 
 def parse_flow(body: bytes, local: AddressSpace) -> Flow | None:
-    """One flow of the answer; None for another protocol, and for a flow that is going away.
+    """Return the flow that a message describes; None for one that ends, or of another protocol.
 
     Args:
         body: the message's.
@@ -293,7 +162,7 @@ def _flow(data: bytes, local: AddressSpace) -> Flow | None:
 def _ends_of(
     data: bytes, family: Family, tuples: dict[int, Span], transport: dict[int, Span]
 ) -> tuple[_End, _End]:
-    """Source and destination of a tuple, with their ports."""
+    """Return source and destination of a tuple, with their ports."""
     addresses = spans(data, *tuples[_CTA_TUPLE_IP])
     source, destination = (
         int.from_bytes(data[slice(*addresses[kind])]) for kind in _SOURCE_AND_DESTINATION[family]
@@ -306,7 +175,7 @@ def _ends_of(
 
 
 def _seen_from_there(flow: Flow, original: bytes, ours: PrefixSet) -> Flow:
-    """A flow that was not begun elsewhere, turned round where this host has begun it."""
+    """Return a flow that was not begun elsewhere, turned round where this host has begun it."""
     ends = (flow.destination, flow.port, flow.source, flow.source_port)
     if flow.reply:  # NAT: the other end sees what answers go to
         tuples = spans(flow.reply, 0, len(flow.reply))
@@ -336,7 +205,7 @@ def _has_label(data: bytes, attributes: dict[int, Span], label: int) -> bool:
 
 
 def _state(status: int) -> FlowState:
-    """As the kernel decides for a packet in the original direction (``resolve_normal_ct``)."""
+    """Return the state of the next packet in the original direction (``resolve_normal_ct``)."""
     if status & _IPS_SEEN_REPLY:
         return FlowState.ESTABLISHED
     return FlowState.RELATED if status & _IPS_EXPECTED else FlowState.NEW
@@ -349,23 +218,23 @@ def _tcp_state(data: bytes, attributes: dict[int, Span]) -> int:
     return data[spans(data, *tcp)[_CTA_PROTOINFO_TCP_STATE][0]]
 
 
-def delete_request(flow: Flow, sequence: int) -> bytes:
-    """Ask to forget one flow, and no later one of the same addresses and ports."""
+def delete_request(flow: Flow) -> Request:
+    """Return a request to forget one flow, and no later one of the same addresses and ports."""
     begun = _sent_tuple(flow) if flow.begun_here else _original_tuple(flow)
     wanted = nested(_CTA_TUPLE_ORIG, begun)
     if flow.ident:
         wanted += attribute(_CTA_ID, flow.ident)
-    return _change(_CT_DELETE, REQUEST | ACK, flow, sequence, wanted)
+    return _change(_CT_DELETE, REQUEST | ACK, flow, wanted)
 
 
-def delete_reopened_request(flow: Flow, sequence: int) -> bytes:
-    """Ask to forget the flow that this host made when it sent on in a flow that had been cut."""
+def delete_reopened_request(flow: Flow) -> Request:
+    """Return a request to forget what this host reopened by sending on in a flow that was cut."""
     wanted = nested(_CTA_TUPLE_ORIG, _sent_tuple(flow))
-    return _change(_CT_DELETE, REQUEST | ACK, flow, sequence, wanted)
+    return _change(_CT_DELETE, REQUEST | ACK, flow, wanted)
 
 
-def sever_request(flow: Flow, sequence: int) -> bytes:
-    """Ask for an entry that takes what this host still sends in a flow, but nothing that comes in.
+def sever_request(flow: Flow) -> Request:
+    """Return a request for an entry that takes what this host still sends in a flow, and no more.
 
     Its replies are what this host sends in the flow; its original direction leads nowhere
     (``0.0.0.0``, ``::``), where no packet goes. So what this host sends belongs to it and makes no
@@ -379,7 +248,7 @@ def sever_request(flow: Flow, sequence: int) -> bytes:
     body += attribute(_CTA_TIMEOUT, _WORD.pack(_SEVERED_FOR[flow.protocol]))
     if flow.protocol == "tcp":
         body += nested(_CTA_PROTOINFO, _established())
-    return _change(_CT_NEW, REQUEST | ACK | CREATE | EXCL, flow, sequence, body)
+    return _change(_CT_NEW, REQUEST | ACK | CREATE | EXCL, flow, body)
 
 
 def _established() -> bytes:
@@ -388,11 +257,11 @@ def _established() -> bytes:
     return nested(_CTA_PROTOINFO_TCP, state)
 
 
-def _change(command: int, flags: int, flow: Flow, sequence: int, attributes: bytes) -> bytes:
+def _change(command: int, flags: int, flow: Flow, attributes: bytes) -> Request:
     body = NETFILTER.pack(flow.family.socket_family, 0, 0) + attributes
     if flow.zone:
         body += attribute(_CTA_ZONE, _PORT.pack(flow.zone))
-    return pack(_CONNTRACK | command, flags, sequence, body)
+    return Request(_CONNTRACK | command, flags, body)
 
 
 def _original_tuple(flow: Flow) -> bytes:
@@ -401,7 +270,7 @@ def _original_tuple(flow: Flow) -> bytes:
 
 
 def _sent_tuple(flow: Flow) -> bytes:
-    """What this host, or a machine behind it, sends in a flow."""
+    """Return the tuple of what this host, or a machine behind it, sends in a flow."""
     there, back = (flow.source, flow.source_port), (flow.destination, flow.port)
     known = flow.original if flow.begun_here else flow.reply
     return known or _tuple(flow.family, flow.protocol, back, there)

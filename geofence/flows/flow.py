@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from geofence.model.prefixes import AddressSpace, Family, address_text
+from geofence.translation import tr
 from geofence.verdict import UNKNOWN_HELPER, Packet
 
 
@@ -64,7 +65,7 @@ class Flow(NamedTuple):
     """Not a flow but what ``cut`` left in its place, so that this host cannot reopen it."""
     interface: str = ""
     """Where this host sends what it answers, and so where the source is; empty where that was not
-    asked (see ``conntrack.with_interfaces``) or no route leads there."""
+    asked (see ``interfaces.with_interfaces``) or no route leads there."""
 
     @property
     def live(self) -> bool:
@@ -82,14 +83,20 @@ class Flow(NamedTuple):
 
     def __str__(self) -> str:
         source = address_text(self.family, self.source)
-        return f"{source} port {self.source_port} to {self.port}/{self.protocol}"
+        return tr(
+            "{source} port {source_port} to {port}/{protocol}",
+            source=source,
+            source_port=self.source_port,
+            port=self.port,
+            protocol=self.protocol,
+        )
 
 
 def from_sources(flows: Iterable[Flow], space: AddressSpace) -> tuple[Flow, ...]:
-    """The flows whose source is in the address space."""
+    """Return the flows whose source is in the address space."""
     return tuple(flow for flow in flows if flow.source in space[flow.family])
 
 
 def from_elsewhere(flows: Iterable[Flow], space: AddressSpace) -> tuple[Flow, ...]:
-    """The flows whose source is not in the address space."""
+    """Return the flows whose source is not in the address space."""
     return tuple(flow for flow in flows if flow.source not in space[flow.family])

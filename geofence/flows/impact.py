@@ -1,10 +1,10 @@
-"""Which live flows a change of the ruleset touches, and whose they are. Pure.
+"""The impact of a change of the ruleset on live flows, and whose they are. Pure.
 
 A flow that is established keeps passing, whatever the ruleset says (see ``Ruleset.rules``), until
 it ends or its entry is deleted. So a flow counts as denied if the fence would not let it begin.
 
 conntrack does not know the interface by which a flow came, so the one by which its source is
-reached stands for it. Which flows that matters to is told here (``that_hang_on_interfaces``).
+reached stands for it. ``depending_on_interface`` gives the flows that this matters to.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Impact:
 
 
 def by_source(touched: Iterable[Touched]) -> tuple[TouchedSource, ...]:
-    """Whose the flows are: sources with most flows first, then by address."""
+    """Return whose the flows are: sources with most flows first, then by address."""
     counts: dict[tuple[Family, int], dict[str, int]] = {}
     for flow, service in touched:
         services = counts.setdefault((flow.family, flow.source), {})
@@ -88,7 +88,7 @@ def by_source(touched: Iterable[Touched]) -> tuple[TouchedSource, ...]:
 
 
 def impact(before: Ruleset | None, after: Ruleset, flows: Iterable[Flow]) -> Impact:
-    """What the change from one ruleset to the other means for the flows.
+    """Return what the change from one ruleset to the other means for the flows.
 
     Args:
         before: what the kernel holds now; None for no fence. With None, ``denied`` is every flow
@@ -114,18 +114,18 @@ def impact(before: Ruleset | None, after: Ruleset, flows: Iterable[Flow]) -> Imp
 
 
 def begun_from_fenced_ports(ruleset: Ruleset, flows: Iterable[Flow]) -> tuple[Flow, ...]:
-    """Flows that this host has begun from a fenced port with somebody whom the ruleset blocks.
+    """Return flows that this host began from a fenced port with a source that is blocked.
 
-    All that lets the other end in is that this host sent first.
+    The other end gets in only because this host sent first.
     """
     verdict = _verdicts(ruleset)
     return tuple(flow for flow in flows if flow.begun_here and not verdict(flow)[1])
 
 
-def that_hang_on_interfaces(
+def depending_on_interface(
     flows: Iterable[Flow], rulesets: Iterable[Ruleset | None]
 ) -> Iterator[Flow]:
-    """The flows, cut ones too, that a ruleset may let begin by some interfaces alone.
+    """Yield flows, cut ones too, that a ruleset allows only by some interfaces.
 
     What comes by ``lo`` is this host's own, so to trust that alone makes no difference.
     """
@@ -142,7 +142,7 @@ def _by_interface(ruleset: Ruleset) -> bool:
 
 
 def to_mend(ruleset: Ruleset | None, flows: Iterable[Flow]) -> tuple[Flow, ...]:
-    """Of the flows that were cut, those that a ruleset lets begin; None is no fence at all."""
+    """Return the flows that were cut and that a ruleset allows; None is no fence at all."""
     verdict = _verdicts(ruleset)
     return tuple(flow for flow in flows if flow.severed and verdict(flow)[1])
 
@@ -154,7 +154,7 @@ _UNFENCED: _Verdict = ("", True)
 
 
 def _verdicts(ruleset: Ruleset | None) -> Callable[[Flow], _Verdict]:
-    """The oracle, asked no more than once for each source of a service and its interface."""
+    """Return the oracle, asked no more than once for each source, service and interface."""
     if ruleset is None:
         return lambda _: _UNFENCED
     services = _services_by_port(ruleset)

@@ -1,7 +1,7 @@
-"""Do most sources share one private address? Then something in front hides who they are. Pure.
+"""A private address that most sources share: something in front hides who they are. Pure.
 
 A proxy, a load balancer or a container's port forwarding that masquerades gives every packet its
-own address, and to trust that address is to let in everybody.
+own address, and to trust that address is to allow everybody.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from geofence.flows.flow import Flow
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import AddressSpace, Family, Prefix, address_text
 from geofence.model.ruleset import FencedService
+from geofence.translation import tr
 
 FEWEST_FLOWS = 10
 """Flows of one source below which they may be a phone's: it has a registration over two transports
@@ -53,17 +54,20 @@ class Crowd:
 
     def __str__(self) -> str:
         source = address_text(self.family, self.address)
-        return (
-            f"{self.flows} of {self.of} connections to fenced ports come from {source}, a private "
-            "address: something in front may hide who the sources are, and then the fence cannot "
-            "tell them apart."
+        return tr(
+            "{number} of {all} connections to fenced ports come from {source}, a private address. "
+            "Something in front may hide who the sources are, and then the fence cannot tell them "
+            "apart.",
+            number=self.flows,
+            all=self.of,
+            source=source,
         )
 
 
 def crowd(
     services: Iterable[FencedService], flows: Iterable[Flow], *, dropped: int
 ) -> Crowd | None:
-    """The private address that most flows to fenced ports come from; None if there is none.
+    """Return the private address that most flows to fenced ports come from, or None.
 
     Args:
         services: what is fenced.

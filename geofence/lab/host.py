@@ -1,4 +1,4 @@
-"""One network namespace, held by a file descriptor: it lives as long as this process wants it."""
+"""A host of the lab: a network namespace, held by a file descriptor."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from geofence.closing import Closing
 from geofence.errors import LabError, LabUnavailable
 from geofence.lab.privilege import CLONE_NEWNET, call
+from geofence.translation import tr
 
 _HERE = "/proc/thread-self/ns/net"
 """The network namespace of the calling thread; namespaces(7)."""
 
 
-class Host(Closing):
+class Host(AbstractContextManager["Host"]):
     """A machine of the lab: interfaces, routes and netfilter of its own.
 
     No process and no name in the file system keeps the namespace alive, so a killed run leaves
@@ -63,10 +63,19 @@ class Host(Closing):
                     command, input=stdin, capture_output=True, text=True, check=True
                 )
         except FileNotFoundError as error:
-            raise LabError(f"{command[0]} is not installed; the lab needs it.") from error
+            raise LabError(
+                tr("{program} is not installed. The lab needs it.", program=command[0])
+            ) from error
         except subprocess.CalledProcessError as error:
             called = " ".join(command)
-            raise LabError(f"'{called}' failed on {self.name}: {error.stderr.strip()}") from error
+            raise LabError(
+                tr(
+                    "'{command}' failed on {host}: {reason}",
+                    command=called,
+                    host=self.name,
+                    reason=error.stderr.strip(),
+                )
+            ) from error
         return done.stdout
 
     def start(self, command: Sequence[str]) -> subprocess.Popen[str]:
@@ -77,7 +86,7 @@ class Host(Closing):
             )
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
-        """A socket that belongs to this host, whoever uses it."""
+        """Return a socket that belongs to this host, whatever thread uses it."""
         with self.entered():
             return socket.socket(family, kind, protocol)
 
@@ -86,13 +95,16 @@ class Host(Closing):
         with self.entered():
             Path("/proc/sys", name).write_text(str(value), encoding="ascii")
 
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Let go of the namespace; the kernel takes it down when its last socket is closed."""
+        """Close the namespace; the kernel removes it when its last socket is closed."""
         os.close(self.fd)
 
 
 def _new_namespace() -> int:
-    """A descriptor of a new network namespace; the calling thread stays where it was."""
+    """Return a descriptor of a new network namespace; the calling thread stays where it was."""
     back = os.open(_HERE, os.O_RDONLY | os.O_CLOEXEC)
     try:
         call("unshare", CLONE_NEWNET)
@@ -102,7 +114,10 @@ def _new_namespace() -> int:
             call("setns", back, CLONE_NEWNET)
     except OSError as error:
         raise LabUnavailable(
-            f"No network namespace could be made ({error.strerror}); run it as root."
+            tr(
+                "No network namespace can be made here: {reason}. Run it as root.",
+                reason=error.strerror,
+            )
         ) from error
     finally:
         os.close(back)

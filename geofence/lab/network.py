@@ -1,4 +1,4 @@
-"""The lab: the Internet, a PBX on it, and a container behind the PBX.
+"""The lab's network: the Internet, a PBX on it, and a container behind the PBX.
 
 ::
 
@@ -12,18 +12,17 @@ from __future__ import annotations
 import itertools
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from ipaddress import ip_address
 
-from geofence.closing import Closing
 from geofence.lab import privilege
 from geofence.lab.host import Host
 from geofence.lab.observer import BLOCK, Observer
 from geofence.lab.packets import Address
-from geofence.lab.probes import Probe, Transport, wire
+from geofence.lab.probes import Probe, Transport
 from geofence.lab.sender import MACS, Sender, on_one_cpu
-from geofence.lab.stream import Flow, Stream
-from geofence.lab.wiring import connect, loopback_up, own, plug, route_default
+from geofence.lab.stream import RepeatedProbe, Stream
+from geofence.lab.wiring import connect, loopback_up, plug, route_default
 from geofence.model.prefixes import Family
 
 UNFENCED_PORT = 9
@@ -54,11 +53,10 @@ GATEWAY: Mapping[Family, Address] = {
 """The Internet's end of the cable."""
 
 
-class Lab(Closing):
+class Lab(AbstractContextManager["Lab"]):
     """Hosts, cables, a sender on the Internet and an observer on each host behind the fence.
 
-    Made when created, gone when closed. The Internet can send from any address; it owns, and so can
-    bind and answer from, only those given to it with ``own``.
+    Made when created, removed when closed. The Internet can send from any address.
     """
 
     def __init__(self) -> None:
@@ -83,13 +81,10 @@ class Lab(Closing):
                 host.name: closing.enter_context(Observer(host))
                 for host in (self.pbx, self.container)
             }
-            self._mouths = {
-                family: closing.enter_context(
-                    self.pbx.socket(family.socket_family, socket.SOCK_RAW, socket.IPPROTO_RAW)
-                )
-                for family in Family
-            }
             self._closing = closing.pop_all()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Take everything down."""
@@ -115,12 +110,8 @@ class Lab(Closing):
         route_default(pbx, tuple(GATEWAY.values()))
         route_default(container, bridge.gateways)
 
-    def own(self, *addresses: Address) -> None:
-        """Make addresses the Internet's own, so that programs on it can use them."""
-        own(self.internet, "wan", addresses)
-
     def fire(self, probes: Iterable[Probe]) -> list[str | None]:
-        """Send probes, and say of each on which host it got in, or None.
+        """Send probes, and return for each on which host it got in, or None.
 
         Raises:
             LabError: not even an unfenced packet came through.
@@ -130,23 +121,6 @@ class Lab(Closing):
         while volley := list(itertools.islice(waiting, _AT_ONCE)):
             landed += self._volley(volley)
         return landed
-
-    def send_from_pbx(self, probe: Probe) -> bool:
-        """Let the PBX itself send a packet, through its own netfilter; it begins or answers a flow.
-
-        Args:
-            probe: from an address of the PBX, with a source port.
-
-        Returns:
-            Whether the PBX's own netfilter let it go.
-        """
-        family = Family.IPV4 if probe.source.version == 4 else Family.IPV6  # noqa: PLR2004 - an IP version
-        try:
-            for packet in wire(probe, probe.source_port or 0, 0):
-                self._mouths[family].sendto(packet, (str(probe.destination), 0))
-        except PermissionError:  # how the kernel tells a program of a drop in OUTPUT
-            return False
-        return True
 
     def _volley(self, probes: Sequence[Probe]) -> list[str | None]:
         tokens = [next(self._tokens) for _ in probes]
@@ -159,7 +133,7 @@ class Lab(Closing):
         return [self._where(token) for token in tokens]
 
     def _send_markers(self) -> dict[str, int]:
-        """One to each host behind the fence; the container's goes the forwarded packets' way."""
+        """Send one marker to each host behind the fence, by the way of the probes."""
         markers = {}
         for probe, name in zip(marker_probes(), self.observers, strict=True):
             markers[name] = next(self._tokens)
@@ -176,11 +150,6 @@ class Lab(Closing):
         """Wait until all that was sent from this thread has arrived or been dropped."""
         self._volley(())
 
-    def forget(self) -> None:
-        """Let the observers forget what they saw, to save memory between rounds."""
-        for observer in self.observers.values():
-            observer.forget()
-
     def stream(self, probes: Mapping[str, Probe], *, every: float = 0.001) -> Stream:
         """Start a process that sends each probe again and again until the stream is finished.
 
@@ -191,13 +160,15 @@ class Lab(Closing):
         Raises:
             LabError: the process did not start.
         """
-        flows = {name: Flow(probe, next(self._blocks) * BLOCK) for name, probe in probes.items()}
-        marker = Flow(next(iter(marker_probes())), next(self._tokens))
+        flows = {
+            name: RepeatedProbe(probe, next(self._blocks) * BLOCK) for name, probe in probes.items()
+        }
+        marker = RepeatedProbe(next(iter(marker_probes())), next(self._tokens))
         return Stream(self.internet, self.observers["pbx"], flows, marker, every)
 
 
 def marker_probes() -> tuple[Probe, Probe]:
-    """What nothing fences: one to the PBX, one through it to the container."""
+    """Return probes that nothing fences: one to the PBX, one through it to the container."""
     source = GATEWAY[Family.IPV4]
     there, behind = PBX[Family.IPV4], CONTAINER[Family.IPV4]
     return (
@@ -207,7 +178,7 @@ def marker_probes() -> tuple[Probe, Probe]:
 
 
 def _prepare(host: Host) -> None:
-    """A host without opinions: takes packets from anywhere, checks no duplicates."""
+    """Let a host take packets from anywhere, and check no duplicates."""
     loopback_up(host)
     for name in ("all", "default"):
         host.sysctl(f"net/ipv4/conf/{name}/rp_filter", 0)

@@ -1,4 +1,4 @@
-"""What came through the fence, as the host behind it saw it.
+"""The observer of a host behind the fence: which packets came through.
 
 Raw sockets receive a copy of every packet that is delivered to the host, after all of netfilter's
 hooks and after reassembly, whether or not anything listens on its port (raw(7)). So a bare ACK or a
@@ -12,24 +12,23 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import ip_address
+from contextlib import AbstractContextManager
 
-from geofence.closing import Closing
 from geofence.errors import LabError
 from geofence.lab.host import Host
-from geofence.lab.packets import TCP_MARK, Address, Number
+from geofence.lab.packets import TCP_MARK, Number
 from geofence.lab.payloads import TOKEN_LENGTH
+from geofence.translation import tr
 
 BLOCK = 1 << 24
 """Tokens are kept in blocks of this many: one for single probes, one for each stream of them."""
 
 _LARGEST = 65535
 _BUFFER = 32 * 1024 * 1024
-"""Octets a raw socket may hold back; an ordinary user gets as many as ``rmem_max`` allows."""
+"""Bytes a raw socket may hold back; an ordinary user gets as many as ``rmem_max`` allows."""
 _SO_RCVBUFFORCE = 33
 """``asm-generic/socket.h``; Python has no name for it."""
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 """Seconds until a marker counts as lost; it takes microseconds."""
 
 _PROTOCOLS = {
@@ -38,15 +37,7 @@ _PROTOCOLS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """A TCP segment that is no probe."""
-
-    source: Address
-    source_port: int
-
-
-class Observer(Closing):
+class Observer(AbstractContextManager["Observer"]):
     """Sees whatever is delivered to one host, from its making until it is closed.
 
     A thread reads all the time, so that traffic at full speed is not lost for want of buffer.
@@ -56,7 +47,6 @@ class Observer(Closing):
         """Begin to watch the host."""
         self._host = host
         self._blocks: dict[int, set[int]] = {}
-        self._segments: set[_Segment] = set()
         self._changed = threading.Condition()
         self._selector = selectors.DefaultSelector()
         for family, protocols in _PROTOCOLS.items():
@@ -66,6 +56,9 @@ class Observer(Closing):
         self._selector.register(stopping, selectors.EVENT_READ, data="stop")
         self._thread = threading.Thread(target=self._read, name=f"observer-{host.name}")
         self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Stop watching."""
@@ -84,8 +77,10 @@ class Observer(Closing):
             LabError: it did not come.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._holds(token), _PATIENCE):
-                raise LabError(f"A packet that nothing fences did not reach {self._host.name}.")
+            if not self._changed.wait_for(lambda: self._holds(token), _TIMEOUT):
+                raise LabError(
+                    tr("A packet that nothing fences did not reach {host}.", host=self._host.name)
+                )
 
     def arrived(self, token: int) -> bool:
         """Whether the packet with this token has got in so far."""
@@ -93,25 +88,14 @@ class Observer(Closing):
             return self._holds(token)
 
     def count(self, first: int) -> int:
-        """How many tokens of the block that begins with ``first`` got in so far."""
+        """Return how many tokens of the block that begins with ``first`` got in so far."""
         with self._changed:
             return len(self._blocks.get(first // BLOCK, ()))
 
     def block(self, first: int) -> frozenset[int]:
-        """The tokens of the block that begins with ``first`` that got in so far."""
+        """Return the tokens of the block that begins with ``first`` that got in so far."""
         with self._changed:
             return frozenset(self._blocks.get(first // BLOCK, ()))
-
-    def connection(self, source: Address, source_port: int) -> bool:
-        """Whether any TCP segment but a probe got in from this address and port so far."""
-        with self._changed:
-            return _Segment(source, source_port) in self._segments
-
-    def forget(self) -> None:
-        """Start over, as if nothing had come."""
-        with self._changed:
-            self._blocks.clear()
-            self._segments.clear()
 
     def _read(self) -> None:
         while True:
@@ -125,28 +109,25 @@ class Observer(Closing):
 
         So a packet is known no later than any that was delivered after it, on whatever socket.
         """
-        batch: list[int | _Segment] = []
+        batch: list[int] = []
         while more := list(self._round()):
             batch += more
         with self._changed:
             for found in batch:
-                if isinstance(found, int):
-                    self._blocks.setdefault(found // BLOCK, set()).add(found)
-                else:
-                    self._segments.add(found)
+                self._blocks.setdefault(found // BLOCK, set()).add(found)
             self._changed.notify_all()
 
     def _holds(self, token: int) -> bool:
         return token in self._blocks.get(token // BLOCK, ())
 
-    def _round(self) -> Iterator[int | _Segment]:
+    def _round(self) -> Iterator[int]:
         for key in self._selector.get_map().values():
             if key.data == "stop":
                 continue
             raw = key.fileobj
             assert isinstance(raw, socket.socket)  # noqa: S101 - only sockets are registered
-            for data, address in _queued(raw):
-                found = _parse(raw, data, address)
+            for data in _queued(raw):
+                found = _parse(raw, data)
                 if found is not None:
                     yield found
 
@@ -161,17 +142,17 @@ def _raw_socket(host: Host, family: int, protocol: int) -> socket.socket:
     return raw
 
 
-def _queued(raw: socket.socket) -> Iterator[tuple[bytes, str]]:
+def _queued(raw: socket.socket) -> Iterator[bytes]:
     while True:
         try:
-            data, address = raw.recvfrom(_LARGEST)
+            data = raw.recv(_LARGEST)
         except BlockingIOError:
             return
-        yield data, address[0]
+        yield data
 
 
-def _parse(raw: socket.socket, data: bytes, address: str) -> int | _Segment | None:
-    """A probe's token: its sequence number in TCP, the end of any other payload.
+def _parse(raw: socket.socket, data: bytes) -> int | None:
+    """Return a probe's token: its sequence number in TCP, the end of any other payload.
 
     None for neighbour discovery, answers to the host itself, and whatever else is no probe.
     """
@@ -179,10 +160,8 @@ def _parse(raw: socket.socket, data: bytes, address: str) -> int | _Segment | No
     body = data[header:]
     if raw.proto != Number.TCP:
         return _token(body)
-    source_port, sequence, mark = struct.unpack_from("!H2xI10xH", body)
-    if mark == TCP_MARK:
-        return int(sequence)
-    return _Segment(ip_address(address.partition("%")[0]), source_port)
+    sequence, mark = struct.unpack_from("!4xI10xH", body)
+    return int(sequence) if mark == TCP_MARK else None
 
 
 def _token(body: bytes) -> int | None:

@@ -1,4 +1,4 @@
-"""What probes say: SIP and RTP as a PBX hears them, each ending in a token of its own."""
+"""Payloads of probes: SIP and RTP as a PBX receives them, each ending in a token of its own."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Payload = Callable[[int], bytes]
 
 
 def token_text(token: int) -> bytes:
-    """The token as payloads end in it."""
+    """Return the token as payloads end in it."""
     return f"{token:0{TOKEN_LENGTH}x}".encode("ascii")
 
 
 def plain(token: int) -> bytes:
-    """Nothing but the token."""
+    """Return nothing but the token."""
     return token_text(token)
 
 
 def sip_options(token: int) -> bytes:
-    """An OPTIONS request (RFC 3261, 11), the SIP way of asking whether somebody is there."""
+    """Return an OPTIONS request (RFC 3261, 11), the SIP way of asking whether somebody is there."""
     call = token_text(token).decode("ascii")
     lines = (
         "OPTIONS sip:pbx.example SIP/2.0",
@@ -42,11 +42,6 @@ def sip_options(token: int) -> bytes:
 
 
 def rtp(token: int) -> bytes:
-    """20 ms of G.711 mu-law silence (RFC 3550, RFC 3551)."""
+    """Return 20 ms of G.711 mu-law silence (RFC 3550, RFC 3551)."""
     header = struct.pack("!BBHII", 0x80, 0, token & 0xFFFF, token, 0x67656F66)
     return header + b"\xff" * (160 - TOKEN_LENGTH) + token_text(token)
-
-
-def long_datagram(token: int) -> bytes:
-    """More than two Ethernet frames hold: arrives in fragments, as a long INVITE does."""
-    return b"x" * 3000 + token_text(token)

@@ -1,4 +1,4 @@
-"""The right to make network namespaces: had by root, and to be had by becoming root of one's own.
+"""The right to make network namespaces: root's, or that of a user namespace's root.
 
 Sources: capabilities(7), user_namespaces(7), ``linux/capability.h``, ``linux/sched.h``.
 """
@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from geofence.errors import LabUnavailable
+from geofence.translation import tr
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
@@ -73,8 +74,12 @@ def _become_root_of_own_namespace() -> None:
 
 def _unavailable(error: OSError) -> LabUnavailable:
     return LabUnavailable(
-        f"No throw-away network namespace can be made here ({error.strerror}): this user lacks "
-        f"{', '.join(_NEEDED)} and may not make user namespaces. Run it as root, or allow user "
-        "namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
-        "kernel.apparmor_restrict_unprivileged_userns)."
+        tr(
+            "No throw-away network namespace can be made here ({reason}): this user lacks "
+            "{capabilities} and may not make user namespaces. Run it as root, or allow user "
+            "namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
+            "kernel.apparmor_restrict_unprivileged_userns).",
+            reason=error.strerror,
+            capabilities=", ".join(_NEEDED),
+        )
     )

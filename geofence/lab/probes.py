@@ -1,4 +1,4 @@
-"""What to send at a fence."""
+"""Probes: packets that are sent at a fence."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from geofence.lab import packets
-from geofence.lab.packets import PLAIN, Address, Dress, Path, Segment, Tcp
+from geofence.lab.packets import Address, Path, Segment, Tcp
 from geofence.lab.payloads import Payload, plain, token_text
+
+Build = Callable[["Probe", int, int], list[bytes]]
+"""From a probe, a source port and a token to IP packets."""
 
 
 class Transport(StrEnum):
@@ -18,8 +21,18 @@ class Transport(StrEnum):
     TCP = "tcp"
     ICMP = "icmp"
     """An echo request of the family."""
-    UNREACHABLE = "unreachable"
-    """ICMP port unreachable of the family, about a datagram that came from the probed port."""
+
+
+def one_packet(probe: Probe, source_port: int, token: int) -> list[bytes]:
+    """Return the one IP packet of a probe.
+
+    Args:
+        probe: what to send.
+        source_port: where the probe names none.
+        token: by which the observer tells it from others, 32 bits.
+    """
+    path = Path(probe.source, probe.destination)
+    return [packets.ip_packet(path, segment_of(probe, source_port, token), token)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,45 +50,19 @@ class Probe:
     """UDP only."""
     flags: Tcp = Tcp.SYN
     """TCP only."""
-    dress: Dress = PLAIN
+    build: Build = one_packet
+    """Makes the packets."""
     link: str = "wan"
     """The interface of the PBX at which it arrives."""
 
 
-def wire(probe: Probe, source_port: int, token: int) -> list[bytes]:
-    """The IP packets that make up a probe.
-
-    Args:
-        probe: what to send.
-        source_port: where the probe names none.
-        token: by which the observer tells it from others, 32 bits.
-    """
+def segment_of(probe: Probe, source_port: int, token: int) -> Segment:
+    """Return what a probe's packet carries."""
     path = Path(probe.source, probe.destination)
-    segment = _SEGMENTS[probe.transport](probe, path, source_port, token)
-    return packets.wire(path, segment, probe.dress, token)
-
-
-def _udp(probe: Probe, path: Path, source_port: int, token: int) -> Segment:
-    return packets.udp(path, source_port, probe.port, probe.payload(token))
-
-
-def _tcp(probe: Probe, path: Path, source_port: int, token: int) -> Segment:
-    return packets.tcp(path, source_port, probe.port, token, probe.flags)
-
-
-def _echo(probe: Probe, path: Path, source_port: int, token: int) -> Segment:  # noqa: ARG001 - one of a table
-    return packets.echo(path, token_text(token))
-
-
-def _unreachable(probe: Probe, path: Path, source_port: int, token: int) -> Segment:
-    refused = packets.udp(path.reverse, probe.port, source_port, token_text(token))
-    quoted = packets.wire(path.reverse, refused)[0]
-    return packets.port_unreachable(path, quoted)
-
-
-_SEGMENTS: dict[Transport, Callable[[Probe, Path, int, int], Segment]] = {
-    Transport.UDP: _udp,
-    Transport.TCP: _tcp,
-    Transport.ICMP: _echo,
-    Transport.UNREACHABLE: _unreachable,
-}
+    match probe.transport:
+        case Transport.UDP:
+            return packets.udp(path, source_port, probe.port, probe.payload(token))
+        case Transport.TCP:
+            return packets.tcp(path, source_port, probe.port, token, probe.flags)
+        case Transport.ICMP:
+            return packets.echo(path, token_text(token))

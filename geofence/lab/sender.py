@@ -1,4 +1,4 @@
-"""Puts probes on the cable, byte for byte."""
+"""The sender of probes: puts them on the cable, byte for byte."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from geofence.lab.probes import Probe, wire
+from geofence.lab.probes import Probe
 
 ETHERTYPES = {4: 0x0800, 6: 0x86DD}
 """``linux/if_ether.h``, by IP version."""
@@ -34,7 +34,7 @@ class Sender:
         mac = bytes.fromhex(MACS[probe.link].replace(":", ""))
         where = (probe.link, ETHERTYPES[probe.source.version], 0, 0, mac)
         port = source_port if probe.source_port is None else probe.source_port
-        for packet in wire(probe, port, token):
+        for packet in probe.build(probe, port, token):
             self._socket.sendto(packet, where)
 
     def close(self) -> None:

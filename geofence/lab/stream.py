@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from geofence.closing import Closing
 from geofence.errors import LabError
 from geofence.lab.host import Host
 from geofence.lab.observer import Observer
 from geofence.lab.probes import Probe
+from geofence.translation import tr
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class RepeatedProbe:
     """A probe that is sent again and again."""
 
     probe: Probe
@@ -35,21 +36,16 @@ class Report:
     arrived: frozenset[int]
     """Which packets got in, the first sent being 0."""
 
-    @property
-    def lost(self) -> int:
-        """How many did not get in."""
-        return self.sent - len(self.arrived)
 
-
-class Stream(Closing):
+class Stream(AbstractContextManager["Stream"]):
     """A process that sends flows from a host, and what an observer saw of them."""
 
     def __init__(
         self,
         host: Host,
         observer: Observer,
-        flows: Mapping[str, Flow],
-        marker: Flow,
+        flows: Mapping[str, RepeatedProbe],
+        marker: RepeatedProbe,
         every: float,
     ) -> None:
         """Start it, and return when its first packets are out.
@@ -72,7 +68,7 @@ class Stream(Closing):
         self._hear()
 
     def arrived(self, name: str) -> int:
-        """How many packets of a flow got in so far."""
+        """Return how many packets of a flow got in so far."""
         return self._observer.count(self._flows[name].first_token)
 
     def finish(self) -> dict[str, Report]:
@@ -86,7 +82,7 @@ class Stream(Closing):
         self._observer.await_token(self._marker.first_token)
         return {name: self._report(flow, rounds) for name, flow in self._flows.items()}
 
-    def _report(self, flow: Flow, sent: int) -> Report:
+    def _report(self, flow: RepeatedProbe, sent: int) -> Report:
         tokens = self._observer.block(flow.first_token)
         return Report(sent, frozenset(token - flow.first_token for token in tokens))
 
@@ -99,8 +95,13 @@ class Stream(Closing):
         assert self._process.stdout is not None  # noqa: S101 - started with pipes
         line = self._process.stdout.readline()
         if not line:
-            raise LabError("The process that sends the lab's traffic failed; see what it printed.")
+            raise LabError(
+                tr("The process that sends the lab's traffic failed. See what it printed.")
+            )
         return int(json.loads(line))
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
@@ -108,7 +109,7 @@ class Stream(Closing):
         self._process.communicate()
 
 
-def _as_json(flow: Flow) -> dict[str, object]:
+def _as_json(flow: RepeatedProbe) -> dict[str, object]:
     probe = flow.probe
     return {
         "source": str(probe.source),

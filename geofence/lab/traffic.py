@@ -17,13 +17,13 @@ from typing import Any, TextIO
 from geofence.lab import payloads
 from geofence.lab.probes import Probe, Transport
 from geofence.lab.sender import Sender, on_one_cpu
-from geofence.lab.stream import Flow
+from geofence.lab.stream import RepeatedProbe
 
 _FIRST_PORT, _PORTS = 20_001, 40_000
 """Source ports are used in turn where a probe names none: the fence meets ever new flows."""
 
 
-def _flow(said: dict[str, Any]) -> Flow:
+def _flow(said: dict[str, Any]) -> RepeatedProbe:
     probe = Probe(
         ip_address(said["source"]),
         ip_address(said["destination"]),
@@ -33,14 +33,14 @@ def _flow(said: dict[str, Any]) -> Flow:
         payload=getattr(payloads, said["payload"]),
         link=said["link"],
     )
-    return Flow(probe, said["first_token"])
+    return RepeatedProbe(probe, said["first_token"])
 
 
-def _send(sender: Sender, flow: Flow, turn: int) -> None:
+def _send(sender: Sender, flow: RepeatedProbe, turn: int) -> None:
     sender.send(flow.probe, _FIRST_PORT + turn % _PORTS, flow.first_token + turn)
 
 
-def _rounds(sender: Sender, flows: list[Flow], every: float) -> int:
+def _rounds(sender: Sender, flows: list[RepeatedProbe], every: float) -> int:
     """Send until there is something to read; how many rounds that were."""
     turn, due = 0, time.monotonic()
     while True:

@@ -16,6 +16,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from geofence.errors import LabError
 from geofence.lab.host import Host
 from geofence.lab.packets import Address
+from geofence.translation import tr
 
 Interface = IPv4Interface | IPv6Interface
 
@@ -24,10 +25,10 @@ _NODAD = 0x02
 _PERMANENT = 0x80
 """``NUD_PERMANENT``: a neighbour that is never asked for (``linux/neighbour.h``)."""
 
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 """Seconds until a cable counts as broken; it takes milliseconds."""
-_BLINK = 0.001
-"""Seconds between two looks at a cable."""
+_POLL_INTERVAL = 0.001
+"""Seconds between two questions for a carrier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Plug:
 
 
 def plug(host: Host, name: str, mac: str, *addresses: str) -> Plug:
-    """One end of a cable, from text: ``198.51.100.10/24``."""
+    """Return one end of a cable, from text: ``198.51.100.10/24``."""
     return Plug(host, name, mac, tuple(ip_interface(address) for address in addresses))
 
 
@@ -66,14 +67,20 @@ def connect(left: Plug, right: Plug) -> None:
         for end in (left, right):
             _await_carrier(end)
     except NetlinkError as error:
-        raise LabError(f"No cable could be laid to {right.host.name}: {error}.") from error
+        raise LabError(
+            tr(
+                "The lab's network cannot be built: no cable to {host}: {reason}.",
+                host=right.host.name,
+                reason=error,
+            )
+        ) from error
 
 
 def _configure(near: Plug, far: Plug) -> None:
     with near.host.entered(), IPRoute() as netlink:
         index = netlink.link_lookup(ifname=near.name)[0]
         for interface in near.addresses:
-            _add_address(netlink, index, interface)
+            add_address(netlink, index, interface)
         netlink.link("set", index=index, state="up")
         for address in far.gateways:
             family = _family(address)
@@ -88,28 +95,19 @@ def _configure(near: Plug, far: Plug) -> None:
 
 
 def _await_carrier(end: Plug) -> None:
-    """The kernel notices a carrier in its own time, and drops what is sent before that."""
-    deadline = time.monotonic() + _PATIENCE
+    """Wait until the kernel notices the carrier: it drops what is sent before that."""
+    deadline = time.monotonic() + _TIMEOUT
     with end.host.entered(), IPRoute() as netlink:
         while netlink.link("get", ifname=end.name)[0].get_attr("IFLA_OPERSTATE") != "UP":
             if time.monotonic() > deadline:
-                raise LabError(f"The cable {end.name} of {end.host.name} got no carrier.")
-            time.sleep(_BLINK)
-
-
-def own(host: Host, interface: str, addresses: tuple[Address, ...]) -> None:
-    """Give a host more addresses, as single ones, so that programs on it can bind them.
-
-    Raises:
-        LabError: the kernel refused.
-    """
-    try:
-        with host.entered(), IPRoute() as netlink:
-            index = netlink.link_lookup(ifname=interface)[0]
-            for address in addresses:
-                _add_address(netlink, index, ip_interface(address))
-    except NetlinkError as error:
-        raise LabError(f"{host.name} could not be given its addresses: {error}.") from error
+                raise LabError(
+                    tr(
+                        "The cable {name} of {host} got no carrier.",
+                        name=end.name,
+                        host=end.host.name,
+                    )
+                )
+            time.sleep(_POLL_INTERVAL)
 
 
 def route_default(host: Host, gateways: tuple[Address, ...]) -> None:
@@ -125,7 +123,8 @@ def loopback_up(host: Host) -> None:
         netlink.link("set", index=1, state="up")
 
 
-def _add_address(netlink: IPRoute, index: int, interface: Interface) -> None:
+def add_address(netlink: IPRoute, index: int, interface: Interface) -> None:
+    """Give an interface, by its index, an address that works at once."""
     netlink.addr(
         "add",
         index=index,

@@ -31,13 +31,32 @@ NO_BEGINNINGS = (
 3515, 6086, 6665)."""
 
 
+class SetKind(StrEnum):
+    """Who decides what a set holds."""
+
+    DECLARED = "declared"
+    """The rules and the lists: the kernel's set is compared with them whole."""
+    RUNTIME = "runtime"
+    """What happens at run time: elements come and go, with time-outs. A plan only sees to it that
+    the set is there; its elements are no drift, and nothing but removing the set loses them."""
+
+
 class Role(StrEnum):
     """What being in a set means."""
 
     EXCEPTION = "except"
-    """Let in before anything else is asked: exceptions and local networks."""
+    """Allowed before anything else is asked: named exceptions."""
     ALLOW = "allow"
-    """Let in: allowed countries less the blocklists."""
+    """Allowed: countries less the blocklists."""
+
+    @property
+    def kind(self) -> SetKind:
+        """Who decides what sets of this role hold."""
+        return SetKind.RUNTIME if self in RUNTIME_ROLES else SetKind.DECLARED
+
+
+RUNTIME_ROLES: frozenset[Role] = frozenset()
+"""Roles whose sets are filled at run time; so far there is none."""
 
 
 class SetKey(NamedTuple):
@@ -53,9 +72,14 @@ class SetKey(NamedTuple):
         stem = f"{self.role}{self.family.digit}"
         return f"{stem}-{self.group}" if self.group else stem
 
+    @property
+    def kind(self) -> SetKind:
+        """Who decides what the set holds."""
+        return self.role.kind
+
     @classmethod
     def parse(cls, name: str) -> SetKey | None:
-        """The inverse of ``name``; None for a name that geofence does not give."""
+        """Return the key of a name; None for a name that geofence does not give."""
         stem, _, group = name.partition("-")
         for role in Role:
             for family in Family:
@@ -260,11 +284,12 @@ class Ruleset:
     services: tuple[FencedService, ...] = ()
     interfaces: tuple[str, ...] = ()
     sets: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
+    """What each set holds; of a runtime set, what it holds when it is made."""
     local: tuple[LocalNetwork, ...] = ()
     """Networks that are allowed on the interfaces where they belong, in ascending order."""
 
     def rules(self, service: FencedService) -> tuple[Rule, ...]:
-        """The rules that decide a packet to one of the service's ports, first match first.
+        """Return the rules that decide a packet to one of the service's ports, first match first.
 
         Those that pass may come in any order; known connections first, since a call is one.
         """
@@ -281,12 +306,12 @@ class Ruleset:
         )
 
     def local_rules(self) -> tuple[Rule, ...]:
-        """The rules that decide a packet from an address of a local network."""
+        """Return the rules that decide a packet from an address of a local network."""
         networks = (Rule(FromLocal(network), Action.PASS, _LOCAL) for network in self.local)
         return (*networks, _DROP_REST)
 
     def local_guards(self) -> tuple[Prefix, ...]:
-        """The few prefixes around all local networks, so that a stranger meets no more rules."""
+        """Return the few prefixes around all local networks, so that others meet no more rules."""
         guards: dict[tuple[Family, int], Prefix] = {}
         for _, prefix in self.local:
             key = (prefix.family, prefix.network >> (prefix.family.bits - _GUARDED_BITS))
@@ -294,10 +319,10 @@ class Ruleset:
         return tuple(guards.values())
 
     def sending_rules(self, service: FencedService) -> tuple[Rule, ...]:
-        """The rules that decide a packet that this host sends from one of the service's ports.
+        """Return the rules that decide what this host sends from one of the service's ports.
 
-        What begins nothing and goes to somebody outside the sets would make a flow that this host
-        seems to have begun.
+        What begins nothing and goes to an address outside the sets would make a flow that this
+        host seems to have begun.
         """
         passed = Action.PASS
         local = (Rule(ToLocal(network), passed, _LOCAL) for network in self.local)
@@ -313,7 +338,7 @@ class Ruleset:
         )
 
     def forwarded_rules(self, service: FencedService) -> tuple[Rule, ...]:
-        """The rules that mark what machines behind this host begin from the service's ports.
+        """Return the rules that mark what machines behind this host begin from the service's ports.
 
         Source NAT may hide them behind an address of this host, to which the replies come.
         """
@@ -341,7 +366,7 @@ def _protocols(service: FencedService) -> tuple[Protocol, ...]:
 
 
 def _around(one: Prefix, other: Prefix) -> Prefix:
-    """The longest prefix that holds both."""
+    """Return the longest prefix that holds both."""
     bits = one.family.bits
     differing = (one.network ^ other.network).bit_length()
     length = min(one.length, other.length, bits - differing)

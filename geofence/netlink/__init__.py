@@ -1,5 +1,5 @@
-"""Netlink as bytes, for all of geofence that speaks it: messages, and the attributes in them.
+"""Netlink for all of geofence that speaks it: attributes, messages, and one socket.
 
-Pure functions, and nothing of what a subsystem means by its messages. What is cut short or lies
-about its length is refused (``MalformedError``), never read past or waited for.
+All but ``socket`` are pure functions. Data that is cut short or lies about its length is refused
+(``MalformedError``), never read past or waited for.
 """

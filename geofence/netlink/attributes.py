@@ -30,33 +30,33 @@ class MalformedError(ValueError):
 
 
 def padded(length: int) -> int:
-    """``NLA_ALIGN`` and ``NLMSG_ALIGN``: the length rounded up to four bytes."""
+    """Return a length rounded up to four bytes (``NLA_ALIGN``, ``NLMSG_ALIGN``)."""
     return (length + 3) & ~3
 
 
 def attribute(kind: int, value: bytes) -> bytes:
-    """One attribute, padded."""
+    """Return one attribute, padded."""
     length = _SIZE + len(value)
     return _HEADER.pack(length, kind) + value + bytes(-length % 4)
 
 
 def nested(kind: int, *parts: bytes) -> bytes:
-    """An attribute whose value is made of attributes."""
+    """Return an attribute whose value is made of attributes."""
     return attribute(kind | NESTED, b"".join(parts))
 
 
 def string(kind: int, value: str) -> bytes:
-    """A string with the zero byte that ends it."""
+    """Return a string attribute, with the zero byte that ends it."""
     return attribute(kind, value.encode() + b"\0")
 
 
-def number(kind: int, value: int, octets: int = 4) -> bytes:
-    """An unsigned integer of that many bytes, or a negative one as its two's complement."""
-    return attribute(kind, (value & ((1 << 8 * octets) - 1)).to_bytes(octets, "big"))
+def number(kind: int, value: int, width: int = 4) -> bytes:
+    """Return an integer attribute of that many bytes; a negative one as its two's complement."""
+    return attribute(kind, (value & ((1 << 8 * width) - 1)).to_bytes(width, "big"))
 
 
 def spans(data: bytes, at: int, end: int) -> dict[int, Span]:
-    """Where the value of each type without flags lies; of a type that recurs, the last.
+    """Return where the value of each type without flags lies; of a type that recurs, the last.
 
     For messages by the hundred thousand: nothing is copied but what is looked at, and the loop is
     that of ``each`` written out, since a generator costs a quarter of all the reading.
@@ -75,7 +75,7 @@ def spans(data: bytes, at: int, end: int) -> dict[int, Span]:
 
 
 def each(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The attributes in their order: type without flags, value without padding.
+    """Yield the attributes in their order: type without flags, value without padding.
 
     Fewer bytes than a header takes are padding, as they are to the kernel (``nla_ok``).
 
@@ -92,7 +92,7 @@ def each(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def values(data: bytes) -> dict[int, bytes]:
-    """The value of each type, without padding; of a type that recurs, the last.
+    """Return the value of each type, without padding; of a type that recurs, the last.
 
     Raises:
         MalformedError: one is cut short.
@@ -101,10 +101,10 @@ def values(data: bytes) -> dict[int, bytes]:
 
 
 def as_number(value: bytes | None) -> int:
-    """An unsigned integer of any length; zero for an attribute that is not there."""
+    """Return an unsigned integer of any length; zero for an attribute that is not there."""
     return int.from_bytes(value or b"", "big")
 
 
 def as_string(value: bytes | None) -> str:
-    """A string up to the zero byte that ends it; empty for an attribute that is not there."""
+    """Return a string up to the zero byte that ends it; empty for one that is not there."""
     return (value or b"").partition(b"\0")[0].decode(errors="backslashreplace")

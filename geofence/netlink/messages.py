@@ -9,6 +9,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from struct import Struct
+from typing import NamedTuple
 
 from geofence.netlink.attributes import MalformedError
 
@@ -44,13 +45,21 @@ Message = tuple[int, int, int, bytes]
 """Type, flags, sequence number, body; a plain tuple, since there may be a hundred thousand."""
 
 
+class Request(NamedTuple):
+    """A message to the kernel that has no sequence number yet."""
+
+    kind: int
+    flags: int
+    body: bytes
+
+
 def pack(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
-    """A message to the kernel."""
+    """Return a message to the kernel as bytes."""
     return HEADER.pack(HEADER.size + len(body), kind, flags, sequence, 0) + body
 
 
 def unpack(data: bytes) -> Iterator[Message]:
-    """The messages of one datagram.
+    """Yield the messages of one datagram.
 
     Raises:
         MalformedError: one is cut short.
@@ -67,7 +76,7 @@ def unpack(data: bytes) -> Iterator[Message]:
 
 
 def error_number(kind: int, body: bytes) -> int:
-    """``errno`` of an error or of a dump's end; 0 for an acknowledgement or an end without one.
+    """Return the ``errno`` of an error or of a dump's end; 0 if there is none.
 
     Raises:
         MalformedError: an error that does not say which.
@@ -80,7 +89,7 @@ def error_number(kind: int, body: bytes) -> int:
 
 
 def answered(receive: Callable[[], bytes], sequence: int) -> Message:
-    """The first message that answers a request.
+    """Return the first message that answers a request.
 
     Args:
         receive: waits for one datagram.
@@ -100,7 +109,7 @@ def answered(receive: Callable[[], bytes], sequence: int) -> Message:
 
 
 def dumped(receive: Callable[[], bytes], sequence: int) -> Iterator[Message]:
-    """What answers the request for a dump, up to its end.
+    """Yield the messages that answer the request for a dump, up to its end.
 
     Args:
         receive: waits for one datagram.

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from geofence.errors import BackendError, GuardRefusal
 from geofence.flows.connections import unnamed_peers
-from geofence.flows.conntrack import cut, forget, mend, read_flows, with_interfaces
+from geofence.flows.conntrack import cut, forget, mend, read_flows
 from geofence.flows.flow import Flow, from_elsewhere, from_sources
 from geofence.flows.impact import Impact, begun_from_fenced_ports, impact
+from geofence.flows.interfaces import with_interfaces
 from geofence.guards.lockout import SshSession, check_lockout, networks
 from geofence.guards.objection import Guard, Objection, remaining
 from geofence.guards.own_rules import check_rules

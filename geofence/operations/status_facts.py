@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from geofence.errors import BackendError, GuardRefusal, MissingListError
 from geofence.flows.connections import outliving, unnamed_peers
-from geofence.flows.conntrack import read_flows, with_interfaces
+from geofence.flows.conntrack import read_flows
 from geofence.flows.impact import TouchedSource
+from geofence.flows.interfaces import with_interfaces
 from geofence.flows.shared_source import Crowd, crowd
 from geofence.merge import merge
 from geofence.model.policy import Policy

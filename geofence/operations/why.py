@@ -11,7 +11,8 @@ from geofence.errors import BackendError, BackendUnavailable, StateError
 from geofence.explain import Explanation, countries_of, explain, explain_now, parts
 from geofence.fetch.limits import Limits
 from geofence.flows.connections import Connections, Fenced, connections
-from geofence.flows.conntrack import read_flows, with_interfaces
+from geofence.flows.conntrack import read_flows
+from geofence.flows.interfaces import with_interfaces
 from geofence.merge import exception_space, merge
 from geofence.model.lists import ListId, ListKind
 from geofence.model.plan import Observed

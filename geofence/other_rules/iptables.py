@@ -1,4 +1,4 @@
-"""What ``iptables-save`` prints of the tables raw and nat."""
+"""A parser of ``iptables-save``, for the tables raw and nat."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _options(words: list[str]) -> Iterator[_Option]:
 
 
 def _narrower(condition: Condition, option: _Option) -> Condition | None:
-    """The condition with one more option; None if only the loopback interface can meet it."""
+    """Return the condition with one more option; None if only loopback can meet it."""
     name, value = option.name, option.values[0] if option.values else ""
     if name in _SAYS_NOTHING or (name == "--dst-type" and value == "LOCAL" and not option.negated):
         return condition
@@ -159,7 +159,7 @@ def _deed(target: str, options: tuple[_Option, ...]) -> Deed | None:
 
 
 def _delivery(options: tuple[_Option, ...]) -> Deed:
-    """Where to; where the port stays as it is, nothing is redirected and the packet has left."""
+    """Return where packets are delivered; where the port stays, they have left."""
     for option in options:
         value = option.values[0] if option.values else ""
         if option.name in {"--to-ports", "--to-destination"}:

@@ -1,4 +1,4 @@
-"""What ``nft --json list ruleset`` prints of chains that rewrite or stop tracking."""
+"""A parser of ``nft --json list ruleset``, for chains that rewrite or stop tracking."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _items(entry: Json) -> Iterator[tuple[str, Mapping[str, Json]]]:
 
 
 def _rules(statements: Json) -> Iterator[OthersRule]:
-    """What a rule does, statement by statement, until a match that nothing here meets."""
+    """Yield what a rule does, statement by statement, until a match that loopback alone meets."""
     condition = Condition()
     for statement in statements if isinstance(statements, list) else ():
         if not isinstance(statement, dict):
@@ -132,7 +132,7 @@ def _deeds(kind: str, held: Json) -> Iterator[Deed]:
 
 
 def _branches(condition: Condition, held: Json) -> Iterator[OthersRule]:
-    """A verdict map by destination port; others are passed over."""
+    """Yield the rules of a verdict map by destination port; other maps are passed over."""
     if not isinstance(held, dict) or not _is_destination_port(held.get("key")):
         return
     narrowed = _with_payload_protocol(condition, held["key"])
@@ -157,7 +157,7 @@ def _deliveries(held: Mapping[str, Json]) -> Iterator[Deed]:
 
 
 def _whither(to: Json, address: Json) -> tuple[Spans | None, Json]:
-    """Ports and address of a map's value: a port, or an address with a port."""
+    """Return ports and address of a map's value: a port, or an address with a port."""
     if isinstance(to, dict) and isinstance(to.get("concat"), list) and len(to["concat"]) == 2:  # noqa: PLR2004
         return _spans(to["concat"][1]), to["concat"][0]
     return _spans(to), address
@@ -169,7 +169,7 @@ def _delivery(named: Spans | None, target: Spans | None, address: Json) -> Itera
 
 
 def _pairs(data: Json) -> Iterator[tuple[Json, Json]]:
-    """The elements of an anonymous map; those of a named one are not listed with the rule."""
+    """Yield the elements of an anonymous map; those of a named one are not listed here."""
     held = data.get("set") if isinstance(data, dict) else None
     for pair in held if isinstance(held, list) else ():
         if isinstance(pair, list) and len(pair) == 2:  # noqa: PLR2004
@@ -177,7 +177,7 @@ def _pairs(data: Json) -> Iterator[tuple[Json, Json]]:
 
 
 def _narrower(condition: Condition, held: Json) -> Condition | None:
-    """The condition with one more match; None if only the loopback interface can meet it."""
+    """Return the condition with one more match; None if only loopback can meet it."""
     if not isinstance(held, dict) or _word(held.get("op")) not in {"==", "!=", "in"}:
         return replace(condition, further=True)
     left, right, negated = held.get("left"), held.get("right"), held["op"] == "!="
@@ -196,7 +196,7 @@ def _narrower(condition: Condition, held: Json) -> Condition | None:
 
 
 def _of_family(condition: Condition, left: Json) -> Condition:
-    """``ip saddr`` says IPv4, whatever it compares."""
+    """Return the condition for a family: ``ip saddr`` means IPv4."""
     payload = left.get("payload") if isinstance(left, dict) else None
     protocol = payload.get("protocol") if isinstance(payload, dict) else None
     meant = _FAMILIES.get(protocol, frozenset(Family)) if isinstance(protocol, str) else None
@@ -214,7 +214,7 @@ def _with_ports(condition: Condition, subject: str, right: Json, *, negated: boo
 
 
 def _with_payload_protocol(condition: Condition, left: Json) -> Condition:
-    """``udp dport`` says udp; ``th dport`` says nothing."""
+    """Return the condition with a protocol: ``udp dport`` means UDP, ``th dport`` any."""
     protocol = _word(left["payload"].get("protocol"))
     if protocol == "th":
         return condition
@@ -223,12 +223,12 @@ def _with_payload_protocol(condition: Condition, left: Json) -> Condition:
 
 
 def _word(value: Json) -> str:
-    """The value if it is a text, else an empty one."""
+    """Return the value if it is a text, else an empty one."""
     return value if isinstance(value, str) else ""
 
 
 def _subject(left: Json) -> str:
-    """The name of what is compared: ``dport``, ``l4proto``, ``iifname``."""
+    """Return the name of what is compared: ``dport``, ``l4proto``, ``iifname``."""
     if not isinstance(left, dict):
         return ""
     payload, meta = left.get("payload"), left.get("meta")
@@ -247,7 +247,7 @@ def _several(right: Json) -> list[str | int]:
 
 
 def _spans(value: Json) -> Spans | None:
-    """Ports of a number, a range or an anonymous set; None for what is none of these."""
+    """Return ports of a number, a range or an anonymous set; None for anything else."""
     held = value.get("set") if isinstance(value, dict) and "set" in value else [value]
     spans = [_span(each) for each in held] if isinstance(held, list) else []
     known = tuple(span for span in spans if span is not None)

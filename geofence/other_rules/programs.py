@@ -45,7 +45,7 @@ def read_other_rules(services: Mapping[str, tuple[Ports, ...]]) -> OtherRules:
 
 
 def _of_iptables(family: Family, listed: str | None, unread: list[str]) -> Iterable[OthersTable]:
-    """Tables of both flavours, where the kernel says that they exist or nothing tells."""
+    """Yield tables of both flavours, where the kernel says that they exist or nothing tells."""
     made = {table for at, table in nft.iptables_tables(listed or "") if at is family}
     for table in _TABLES:
         if listed is None or table in made:
@@ -68,7 +68,7 @@ def _legacy(family: Family) -> list[str]:
 
 
 def _printed(program: str, arguments: tuple[str, ...], unread: list[str]) -> str | None:
-    """What a program prints; None where it is missing or, which is noted, fails."""
+    """Return what a program prints; None if it is missing or fails, which is noted."""
     path = shutil.which(program, path=_PATH)
     if path is None:
         return None

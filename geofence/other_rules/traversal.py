@@ -98,7 +98,7 @@ def find(tables: Iterable[OthersTable], services: Services) -> OtherRules:
 def _once(
     told: Iterable[tuple[Family, Iterable[Fact]]],
 ) -> tuple[Fact, ...]:
-    """Each fact once, with all families that it is true of and the first place it was found."""
+    """Return each fact once, with all its families and the first place where it was found."""
     found: dict[Fact, tuple[Fact, set[Family]]] = {}
     for family, facts in told:
         for fact in facts:
@@ -124,7 +124,7 @@ def _met(  # noqa: PLR0913, PLR0917 - the state of a walk
     depth: int,
     budget: Iterator[int],
 ) -> Iterator[_Met]:
-    """What packets meet in a chain and in those that it jumps to."""
+    """Yield what packets meet in a chain and in those that it jumps to."""
     left: _Packets | None = packets
     for rule in table.chains.get(chain, ()):
         if left is None or next(budget, None) is None:
@@ -176,7 +176,7 @@ def _redirected(table: OthersTable, met: _Met, services: Services) -> Iterator[R
 
 
 def _fenced(protocol: Protocol, spans: Spans, services: Services) -> Iterator[tuple[str, Ports]]:
-    """The ports of services that are among the given ones."""
+    """Yield the ports of services that are among the given ones."""
     for service, ports in services.items():
         for span in within(_spans(protocol, ports), spans):
             yield service, Ports(protocol, span.first, span.last)

@@ -1,4 +1,4 @@
-"""The plan: what would change, whether a guard objects, and how it reads."""
+"""The plan: what would change, as a difference, by country, and in words."""
 
 from geofence.plan.diff import make_plan
 

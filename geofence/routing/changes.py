@@ -1,49 +1,51 @@
-"""The edge: waits for changes of this host's interfaces and routes."""
+"""Notifications of changes of this host's interfaces and routes.
+
+What has changed is not read from them: one change often comes with hundreds, and the kernel may
+lose some (ENOBUFS), which is a change, too. So nothing is decoded, by pyroute2 or by hand.
+"""
 
 from __future__ import annotations
 
 import errno
-import socket
+import select
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from geofence.flows.conntrack import netlink
-from geofence.netlink.messages import NETLINK_ROUTE
+from geofence.netlink.socket import NetlinkSocket
+from geofence.routing.routes import connected
 
 _GROUPS = 1 << 0 | 1 << 6 | 1 << 10 | 1 << 31
 """``RTMGRP_LINK``, ``RTMGRP_IPV4_ROUTE``, ``RTMGRP_IPV6_ROUTE`` and ``RTNLGRP_NEXTHOP`` of
 linux/rtnetlink.h. A change of addresses is one of routes."""
-_DATAGRAM = 1 << 15
+_MILLISECONDS = 1000
 
 
 class RouteChanges:
-    """Hears of every change from the moment it is made."""
+    """Receives every change from the moment it is made."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: NetlinkSocket) -> None:
         """Listen to a netlink socket that is in the groups."""
         self._channel = channel
+        self._poll = select.poll()
+        self._poll.register(channel.fileno(), select.POLLIN)
 
     def within(self, seconds: float) -> bool:
         """Wait until something has changed; False if nothing has for so long."""
-        self._channel.settimeout(seconds)
-        try:
-            self._hear()
-        except TimeoutError:
+        if not self._poll.poll(seconds * _MILLISECONDS):
             return False
+        self._receive_one()
         return True
 
     def pass_over(self) -> None:
         """Forget the changes so far."""
-        self._channel.setblocking(False)
-        with suppress(BlockingIOError):
-            while True:
-                self._hear()
+        while self._poll.poll(0):
+            self._receive_one()
 
-    def _hear(self) -> None:
+    def _receive_one(self) -> None:
         try:
-            self._channel.recv(_DATAGRAM)
+            self._channel.receive()
         except OSError as error:
-            if error.errno != errno.ENOBUFS:  # so many that some were lost: that is a change, too
+            if error.errno != errno.ENOBUFS:
                 raise
 
 
@@ -54,5 +56,5 @@ def route_changes() -> Iterator[RouteChanges]:
     Raises:
         BackendError: the kernel would not tell, or no longer does.
     """
-    with netlink(NETLINK_ROUTE, "watch this host's routes", _GROUPS) as channel:
+    with connected(_GROUPS) as channel:
         yield RouteChanges(channel)

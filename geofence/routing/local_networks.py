@@ -1,4 +1,4 @@
-"""Which private networks are trusted, and on which interface. Pure.
+"""Local networks: private networks that are trusted on the interface that reaches them. Pure.
 
 An address says little by itself: a neighbour on the provider's network may have one of 10.0.0.0/8,
 and so has whoever comes through a front that hides sources. So a network that the rules name is
@@ -52,7 +52,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def local_networks(policy: Policy, places: Iterable[Place]) -> tuple[LocalNetwork, ...]:
-    """The networks to trust, each on its interface, in ascending order and without overlaps.
+    """Return the networks to trust, each on its interface, ascending and without overlaps.
 
     Args:
         policy: the rules.
@@ -80,7 +80,7 @@ def local_networks(policy: Policy, places: Iterable[Place]) -> tuple[LocalNetwor
 
 
 def where_trusted(networks: Iterable[LocalNetwork], family: Family, address: int) -> list[str]:
-    """The interfaces on which the address is trusted."""
+    """Return the interfaces on which the address is trusted."""
     return [
         interface
         for interface, prefix in networks

@@ -99,7 +99,7 @@ def test_where_the_kernel_lacks_a_match_nftables_comes_first(
     for holder in (None, "ipset"):
         found = chosen(lab, BackendChoice.AUTO, holder)
         assert found.backend.name == "nftables"
-        assert "lacks the iptables match 'no-such' (xt_no-such)" in found.why
+        assert 'lacks the iptables match "no-such" (xt_no-such)' in found.why
 
 
 @pytest.mark.usefixtures("firewalld")

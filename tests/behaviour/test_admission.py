@@ -20,6 +20,7 @@ from geofence.model.ruleset import Ruleset
 from geofence.operations.live_flows import forget_unwatched
 from tests.behaviour.fence import Fence
 from tests.behaviour.scene import LISTS, POLICY, RULESET, Role, address, probe, space, with_list
+from tests.support.probes import send_from_pbx
 
 PROGRAMS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
 Family_ = pytest.mark.parametrize("family", Family)
@@ -50,7 +51,7 @@ def test_a_response_that_answers_nobody_does_not_leave_and_lets_nobody_in(
     """A request from an allowed address, with ``Via: …;maddr=STRANGER``, makes the PBX send it."""
     fence.apply(RULESET)
 
-    assert not fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, response, port))
+    assert not send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, response, port))
     assert fence.lab.fire([from_there(Role.FOREIGN, family, port)] * 2) == [None, None]
 
 
@@ -63,9 +64,9 @@ def test_a_request_within_a_dialog_leaves_and_lets_nobody_in(fence: Fence, famil
     """A subscription from an allowed address may name a stranger as its contact."""
     fence.apply(RULESET)
 
-    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, within_dialog))
+    assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, within_dialog))
     assert fence.lab.fire([from_there(Role.FOREIGN, family)]) == [None]
-    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, sip_options))
+    assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, sip_options))
     assert fence.lab.fire([from_there(Role.FOREIGN, family)]) == ["pbx"]
 
 
@@ -73,14 +74,14 @@ def test_a_request_within_a_dialog_leaves_and_lets_nobody_in(fence: Fence, famil
 def test_even_an_empty_datagram_begins_a_connection(fence: Fence, family: Family) -> None:
     fence.apply(RULESET)
 
-    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, lambda _: b""))
+    assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, lambda _: b""))
     assert fence.lab.fire([from_there(Role.FOREIGN, family)]) == ["pbx"]
 
 
 @Family_
 def test_what_the_pbx_began_goes_on_through_a_repair(fence: Fence, family: Family) -> None:
     fence.apply(RULESET)
-    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, sip_options))
+    assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, sip_options))
     trunk = from_there(Role.FOREIGN, family)
     assert fence.lab.fire([trunk]) == ["pbx"]
     fence.remove()
@@ -110,7 +111,7 @@ def test_a_response_to_a_phone_leaves_wherever_its_via_leads(fence: Fence, famil
     fence.apply(RULESET)
 
     for role in (Role.ALLOWED, Role.EXCEPTION_ON):
-        assert fence.lab.send_from_pbx(to_there(role, family, response))
+        assert send_from_pbx(fence.lab, to_there(role, family, response))
 
 
 @Family_
@@ -120,26 +121,26 @@ def test_whatever_else_the_pbx_sends_first_is_answered(
 ) -> None:
     fence.apply(RULESET)
 
-    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, payload))
+    assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, payload))
     assert fence.lab.fire([from_there(Role.FOREIGN, family)]) == ["pbx"]
-    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, response)), "answers a request"
+    assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, response)), "answers a request"
 
 
 @Family_
 @pytest.mark.parametrize(
-    ("flags", "leaves"), [(Tcp.SYN, True), (Tcp.ACK, False), (Tcp.PSH | Tcp.ACK, False)]
+    ("flags", "leaves"), [(Tcp.SYN, True), (Tcp.ACK, False), (Tcp.FIN | Tcp.ACK, False)]
 )
 def test_tcp_begins_with_a_syn(fence: Fence, family: Family, flags: Tcp, *, leaves: bool) -> None:
     """Otherwise conntrack takes a connection from before the fence for one of this host's."""
     fence.apply(RULESET)
     stranger = replace(to_there(Role.FOREIGN, family), transport=Transport.TCP, flags=flags)
 
-    assert fence.lab.send_from_pbx(stranger) is leaves
+    assert send_from_pbx(fence.lab, stranger) is leaves
     back = replace(from_there(Role.FOREIGN, family), transport=Transport.TCP)
     answers = [replace(back, flags=Tcp.SYN | Tcp.ACK if leaves else Tcp.ACK)]
     assert fence.lab.fire(answers) == (["pbx"] if leaves else [None])
     phone = replace(to_there(Role.ALLOWED, family), transport=Transport.TCP, flags=flags)
-    assert fence.lab.send_from_pbx(phone)
+    assert send_from_pbx(fence.lab, phone)
 
 
 @Family_
@@ -153,7 +154,7 @@ def test_calls_in_progress_outlive_a_list_and_nothing_new_begins(
     fence.apply(with_list(space("203.0.113.0/24", "2001:db8:5::/48")))
 
     assert fence.lab.fire([call, replace(call, source_port=PHONE_PORT + 1)]) == ["pbx", None]
-    assert fence.lab.send_from_pbx(to_there(Role.ALLOWED, family, rtp, 10_000))
+    assert send_from_pbx(fence.lab, to_there(Role.ALLOWED, family, rtp, 10_000))
     assert fence.lab.fire([call]) == ["pbx"]
 
 
@@ -165,12 +166,12 @@ def test_what_began_before_the_fence_passes_by_the_sets_alone(fence: Fence, fami
     for _ in range(2):
         assert fence.lab.fire(talking) == ["pbx", "pbx"]
         for role in (Role.FOREIGN, Role.ALLOWED):
-            assert fence.lab.send_from_pbx(to_there(role, family))
+            assert send_from_pbx(fence.lab, to_there(role, family))
 
         fence.apply(RULESET)
 
         assert fence.lab.fire(talking) == [None, "pbx"]
-        assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, response))
+        assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, response))
         assert fence.lab.fire(talking) == [None, "pbx"]
         fence.remove()
 
@@ -181,8 +182,8 @@ def test_what_the_pbx_was_made_to_begin_without_the_fence_is_forgotten(
 ) -> None:
     fence.run(f"{PROGRAMS[family]} -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT")
     stranger, trunk = from_there(Role.FOREIGN, family), from_there(Role.FOREIGN, family, 10_000)
-    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, response))
-    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, rtp, 10_000))
+    assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, response))
+    assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, rtp, 10_000))
 
     before = fence.apply(RULESET).plan.observed
     with fence.lab.pbx.entered():
@@ -190,8 +191,8 @@ def test_what_the_pbx_was_made_to_begin_without_the_fence_is_forgotten(
 
     assert said == ("2 connections are begun anew.",)
     assert fence.lab.fire([stranger, trunk]) == [None, None]
-    assert not fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, response))
-    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, rtp, 10_000))
+    assert not send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, response))
+    assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, rtp, 10_000))
     assert fence.lab.fire([stranger, trunk]) == [None, "pbx"]
     again = fence.apply(with_list(space("203.0.113.0/24"))).plan.observed
     with fence.lab.pbx.entered():
@@ -203,7 +204,7 @@ def test_what_the_pbx_was_made_to_begin_without_the_fence_is_forgotten(
 def test_a_peer_to_whom_the_pbx_sent_first_is_cut_too(fence: Fence, family: Family) -> None:
     fence.apply(RULESET)
     peer = from_there(Role.FOREIGN, family)
-    assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, sip_options))
+    assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, sip_options))
     assert fence.lab.fire([peer]) == ["pbx"]
 
     with fence.lab.pbx.entered():
@@ -211,7 +212,7 @@ def test_a_peer_to_whom_the_pbx_sent_first_is_cut_too(fence: Fence, family: Fami
 
     for _ in range(2):
         assert fence.lab.fire([peer]) == [None]
-        assert fence.lab.send_from_pbx(to_there(Role.FOREIGN, family, sip_options))
+        assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, sip_options))
 
 
 @Family_
@@ -219,7 +220,7 @@ def test_replies_may_be_left_to_exceptions(fence: Fence, family: Family) -> None
     services = tuple(replace(s, replies_from=RepliesFrom.EXCEPTIONS) for s in POLICY.services)
     fence.apply(with_list_of(services))
     for role in (Role.FOREIGN, Role.EXCEPTION_ON):
-        assert fence.lab.send_from_pbx(to_there(role, family))
+        assert send_from_pbx(fence.lab, to_there(role, family))
 
     both = [from_there(role, family) for role in (Role.FOREIGN, Role.EXCEPTION_ON)]
     assert fence.lab.fire(both) == [None, "pbx"]

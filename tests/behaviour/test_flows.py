@@ -15,6 +15,7 @@ from geofence.model.prefixes import Family
 from geofence.operations.live_flows import forget_unwatched
 from tests.behaviour.fence import Fence
 from tests.behaviour.scene import RULESET, Role, address, probe
+from tests.support.probes import unreachable
 
 STUN_PORT = 3478
 RTP_PORT = 10_000
@@ -61,7 +62,7 @@ def test_what_the_same_server_sends_unasked_does_not(fence: Fence, family: Famil
 @pytest.mark.parametrize("family", Family)
 def test_an_icmp_error_about_a_flow_comes_in(fence: Fence, family: Family) -> None:
     fence.apply(RULESET)
-    error = replace(answer(family), transport=Transport.UNREACHABLE)
+    error = replace(answer(family), build=unreachable)
 
     with question_to_stun_server(fence, family):
         assert fence.lab.fire([error]) == ["pbx"]

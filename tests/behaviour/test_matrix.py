@@ -16,6 +16,7 @@ from geofence.model.ruleset import Action
 from geofence.verdict import decide
 from tests.behaviour.fence import Fence
 from tests.behaviour.scene import RULESET, Role, address, by_link, packet, probe
+from tests.support.probes import own, segments_to_pbx
 
 SIP_PORTS = [(Transport.UDP, 5060), (Transport.TCP, 5060), (Transport.TCP, 5061)]
 RTP_PORTS = [(Transport.UDP, 10_000), (Transport.UDP, 14_321), (Transport.UDP, 20_000)]
@@ -105,7 +106,7 @@ def test_a_trusted_interface_is_never_fenced(fence: Fence, family: Family) -> No
 def test_connections_are_made_or_not_even_begun(fence: Fence, role: Role, family: Family) -> None:
     """With real sockets at both ends: what gets in is answered, and the answer comes back."""
     fence.apply(RULESET)
-    fence.lab.own(address(role, family))
+    own(fence.lab, address(role, family))
     made = {port: _connects(fence, role, family, port) for port in (22, 5060, 5061)}
 
     sip = bool(MAY_REACH[role])
@@ -117,6 +118,7 @@ def _connects(fence: Fence, role: Role, family: Family, port: int) -> bool:
     with (
         lab.pbx.socket(family.socket_family, socket.SOCK_STREAM) as listener,
         lab.internet.socket(family.socket_family, socket.SOCK_STREAM) as phone,
+        segments_to_pbx(lab, family) as segments,
     ):
         listener.bind(inside)
         listener.listen()
@@ -124,7 +126,7 @@ def _connects(fence: Fence, role: Role, family: Family, port: int) -> bool:
         phone.setblocking(False)
         phone.connect_ex(inside)
         lab.settle()
-        if not lab.observers["pbx"].connection(address(role, family), phone.getsockname()[1]):
+        if (address(role, family), phone.getsockname()[1]) not in segments():
             return False
         answered = select.select([], [phone], [], 10)[1]
         return bool(answered) and phone.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0

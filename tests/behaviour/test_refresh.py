@@ -29,6 +29,7 @@ from tests.behaviour.scene import (
     space,
     with_list,
 )
+from tests.support.probes import lost
 
 ROUNDS = 100
 PREFIXES = 2_000
@@ -98,7 +99,7 @@ def test_a_hundred_refreshes_lose_nothing_and_let_nothing_in(fence: Fence) -> No
         reports = stream.finish()
 
     assert min(report.sent for report in reports.values()) >= ROUNDS
-    assert [report.lost for report in of(reports, Role.ALLOWED)] == [0] * 2
+    assert [lost(report) for report in of(reports, Role.ALLOWED)] == [0] * 2
     assert [len(report.arrived) for report in of(reports, Role.FOREIGN)] == [0] * 2
 
 
@@ -121,7 +122,7 @@ def test_services_may_be_cut_otherwise_under_traffic(fence: Fence) -> None:
             run_on(stream, fence, 1)
         reports = stream.finish()
 
-    assert [report.lost for report in of(reports, Role.ALLOWED)] == [0] * 6
+    assert [lost(report) for report in of(reports, Role.ALLOWED)] == [0] * 6
     assert [len(report.arrived) for report in of(reports, Role.FOREIGN)] == [0] * 6
 
 
@@ -134,7 +135,7 @@ def test_the_first_apply_goes_from_no_fence_to_a_complete_one_at_once(fence: Fen
         run_on(stream, fence, 20)
         reports = stream.finish()
 
-    assert [report.lost for report in of(reports, Role.ALLOWED)] == [0] * 6
+    assert [lost(report) for report in of(reports, Role.ALLOWED)] == [0] * 6
     for family in Family:
         kinds = [reports[name].arrived for name in traffic(Role.FOREIGN, family)]
         got_in = sorted(3 * turn + at for at, kind in enumerate(kinds) for turn in kind)
@@ -151,7 +152,7 @@ def test_taking_the_fence_away_loses_nothing(fence: Fence) -> None:
         run_on(stream, fence, 20)
         reports = stream.finish()
 
-    assert [report.lost for report in of(reports, Role.ALLOWED)] == [0] * 6
+    assert [lost(report) for report in of(reports, Role.ALLOWED)] == [0] * 6
     everybody = both_families(*Role).values()
     assert fence.lab.fire(everybody) == ["pbx"] * len(everybody)
 
@@ -191,7 +192,7 @@ def test_switching_the_backend_leaves_no_gap_and_nothing_of_the_first(lab: Lab, 
         run_on(stream, old, 20)
         reports = stream.finish()
 
-    assert [report.lost for report in of(reports, Role.ALLOWED)] == [0] * 6
+    assert [lost(report) for report in of(reports, Role.ALLOWED)] == [0] * 6
     assert [len(report.arrived) for report in of(reports, Role.FOREIGN)] == [0] * 6
     assert old.observe() == type(old.observe())()
     assert new.plan(RULESET).is_empty

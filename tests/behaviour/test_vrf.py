@@ -11,7 +11,8 @@ from ipaddress import ip_address
 import pytest
 
 from geofence.errors import LabError
-from geofence.flows.conntrack import read_flows, with_interfaces
+from geofence.flows.conntrack import read_flows
+from geofence.flows.interfaces import with_interfaces
 from geofence.lab.probes import Transport
 from geofence.merge import merge
 from geofence.model.prefixes import Family

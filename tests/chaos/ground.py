@@ -24,6 +24,7 @@ from tests.cli.machine import Machine
 from tests.cli.world import FOREIGN, JAPANESE
 from tests.lists.bodies import country_json
 from tests.support.list_server import ListServer
+from tests.support.probes import lost as lost_of
 
 _HOLES = 256
 """Blocks missing from a list, so that it has some two thousand prefixes, as Japan's."""
@@ -143,7 +144,7 @@ def callers() -> Mapping[str, Probe]:
 
 def lost(reports: Mapping[str, Report]) -> int:
     """Packets of the allowed that did not get in."""
-    return sum(report.lost for name, report in reports.items() if "allowed" in name)
+    return sum(lost_of(report) for name, report in reports.items() if "allowed" in name)
 
 
 def leaked(reports: Mapping[str, Report]) -> int:

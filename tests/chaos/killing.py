@@ -18,6 +18,7 @@ from geofence.operations.local_networks import current
 from geofence.policy.switches import OWNED_FILE, with_enabled
 from tests.chaos.aims import Aim, Blow, Extent, choose, measure, strike
 from tests.chaos.ground import Ground, callers, leaked, lost, medium_list
+from tests.support.probes import forget
 
 JAPAN = ListId(ListKind.COUNTRY, "JP")
 VERBS = ("refresh", "apply", "allow", "restore", "rollback")
@@ -118,7 +119,7 @@ class Killer:
         with self.ground.lab.stream(callers()) as stream:
             made = attempts()
             reports = stream.finish()
-        self.ground.lab.forget()
+        forget(self.ground.lab)
         return made, sum(r.sent for r in reports.values()), lost(reports), leaked(reports)
 
     def _kill(self, number: int, verb: str, *, boot: bool) -> Attempt:

@@ -20,7 +20,7 @@ import typer.main
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from geofence.backends.nftables.connection import Netlink
+from geofence.backends.nftables.connection import NftConnection
 from geofence.cli import app as command_line
 from geofence.cli.arguments import parse_seconds
 from geofence.errors import ExitCode, UsageError
@@ -79,7 +79,7 @@ class Prompt:
 
     def print(self) -> tuple[object, ...]:
         """What must not change: the kernel's count of transactions, rules and records."""
-        with self.machine.host.entered(), Netlink() as netlink:
+        with self.machine.host.entered(), NftConnection() as netlink:
             transactions = netlink.generation()
         owned = self.machine.owned
         text = owned.read_bytes() if owned.exists() else None

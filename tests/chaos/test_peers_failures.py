@@ -24,6 +24,7 @@ from tests.cli.machine import ended
 from tests.cli.world import JAPAN_IPV4, JAPAN_IPV6, JAPANESE, small
 from tests.lists.bodies import country_json
 from tests.support.list_server import dripping, hang_up, status, tagged
+from tests.support.probes import send_from_pbx
 
 LAB = ("45.77.0.1", "an address of the exception 'lab'")
 
@@ -365,7 +366,7 @@ def call(made: Ground, *sources: str) -> None:
             port=40_000,
             source_port=10_000,
         )
-        made.lab.send_from_pbx(ours)
+        send_from_pbx(made.lab, ours)
         made.lab.settle()
     assert in_call(made, *sources) == [True] * len(sources)
 

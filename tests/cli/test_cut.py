@@ -12,8 +12,9 @@ import pytest
 
 from geofence.flows.conntrack import cut, read_flows
 from geofence.lab.host import Host
-from geofence.lab.wiring import connect, own, plug, route_default
+from geofence.lab.wiring import connect, plug, route_default
 from tests.cli.machine import Machine
+from tests.support.probes import give_addresses
 
 PBX = "198.51.100.10"
 PHONE = "133.1.2.3"
@@ -59,7 +60,7 @@ class Talk:
 
     def _phone(self, source: str) -> socket.socket:
         if source not in self._phones:
-            own(self._peer, "wan", (ip_address(source),))
+            give_addresses(self._peer, ip_address(source))
             self._phones[source] = self._closing.enter_context(bound(self._peer, source))
         return self._phones[source]
 

@@ -11,9 +11,9 @@ import itertools
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from geofence.closing import Closing
 from geofence.lab.host import Host
 
 _HERE = Path(__file__).parent
@@ -77,12 +77,15 @@ class Debian:
         ]
         return Machine(host, _keep(host.start(command)), self.top / name / "root")
 
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the layer."""
         self._keeper.communicate(timeout=_SECONDS)
 
 
-class Machine(Closing):
+class Machine(AbstractContextManager["Machine"]):
     """One machine; its network is a lab's host."""
 
     def __init__(self, host: Host, keeper: subprocess.Popen[str], root: Path) -> None:
@@ -137,6 +140,9 @@ class Machine(Closing):
             *("sh", "-c", 'timeout "$0" sh -c "$1" || { cat /run/started-*.log >&2; exit 1; }'),
             *(str(_SECONDS), loop),
         )
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Kill its processes and let go of its files."""

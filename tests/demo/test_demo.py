@@ -34,7 +34,7 @@ def assert_complete(shown: str) -> None:
         assert ipv4.split()[-5:] == marks
         assert ipv6.split()[-5:] == marks
     assert re.search(r"phone in Japan: [\d,]+ packets sent, 0 lost", shown)
-    assert re.search(r"attacker abroad: [\d,]+ packets sent, 0 let in", shown)
+    assert re.search(r"attacker abroad: [\d,]+ packets sent, 0 got in", shown)
     assert "Every packet did what the rules say." in shown
 
 
@@ -48,7 +48,7 @@ def test_the_demo_shows_the_whole_way_on_real_packets(backend: str) -> None:
     assert f"Applied with {backend} and verified: 6 sets and the rules changed" in done.stdout
     assert "by the fence so far: sip 12, rtp 6." in done.stdout
     assert "by the fence so far: sip 20, rtp 12." in done.stdout
-    assert f"The fence ({backend}) is gone." in done.stdout
+    assert f"The fence ({backend}) is down." in done.stdout
     assert_complete(done.stdout)
     assert max(map(len, done.stdout.splitlines())) <= 80
 

@@ -13,9 +13,10 @@ import pytest
 
 from geofence.apply import plan_for
 from geofence.backends.registry import load
-from geofence.flows.conntrack import cut, mend, read_flows, with_interfaces
+from geofence.flows.conntrack import cut, mend, read_flows
 from geofence.flows.flow import Flow, FlowState
 from geofence.flows.impact import impact
+from geofence.flows.interfaces import with_interfaces
 from geofence.lab.host import Host
 from geofence.lab.network import CONTAINER, PBX, Lab
 from geofence.lab.packets import Address
@@ -23,6 +24,7 @@ from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Ruleset
 from tests.flows.made import ruleset
+from tests.support.probes import own, send_from_pbx
 
 CALLER = {Family.IPV4: ip_address("35.185.177.49"), Family.IPV6: ip_address("2a00::1")}
 OTHER = {Family.IPV4: ip_address("133.1.2.3"), Family.IPV6: ip_address("2400:1::5")}
@@ -49,7 +51,7 @@ def answer(lab: Lab, probe: Probe) -> None:
     turned = Probe(
         probe.destination, probe.source, Transport.UDP, PHONE_PORT, source_port=probe.port
     )
-    lab.send_from_pbx(turned)
+    send_from_pbx(lab, turned)
 
 
 def gets_in(lab: Lab, probe: Probe) -> bool:
@@ -94,7 +96,7 @@ def test_a_flow_is_read_as_it_came_and_grows_with_its_packets(lab: Lab, family: 
 def test_what_this_host_begins_is_seen_from_the_other_end(lab: Lab, family: Family) -> None:
     fence(lab, OPEN)
     trunk = Probe(PBX[family], CALLER[family], Transport.UDP, 5062, source_port=5060)
-    lab.send_from_pbx(trunk)
+    send_from_pbx(lab, trunk)
     (begun,) = flows_from(lab, CALLER[family])
     assert (begun.inbound, begun.begun_here) == (False, True)
     assert (begun.source_port, begun.port) == (5062, 5060)
@@ -280,7 +282,7 @@ def send_from_container(lab: Lab, probe: Probe) -> None:
 
 @Family_
 def test_a_tcp_connection_is_cut_though_both_ends_go_on_sending(lab: Lab, family: Family) -> None:
-    lab.own(CALLER[family])
+    own(lab, CALLER[family])
     fence(lab, OPEN)
     with (
         lab.pbx.socket(family.socket_family, socket.SOCK_STREAM) as listener,
@@ -311,7 +313,7 @@ def test_a_tcp_connection_is_cut_though_both_ends_go_on_sending(lab: Lab, family
 
 
 def test_a_connection_that_ends_is_not_live(lab: Lab) -> None:
-    lab.own(CALLER[Family.IPV4])
+    own(lab, CALLER[Family.IPV4])
     fence(lab, OPEN)
     with (
         lab.pbx.socket(socket.AF_INET, socket.SOCK_STREAM) as listener,
@@ -357,4 +359,4 @@ def test_without_privilege_the_message_names_the_remedy(call_: str) -> None:
             check=False,
         )
     assert done.returncode != 0
-    assert "needs CAP_NET_ADMIN; run geofence as root" in done.stderr
+    assert "needs CAP_NET_ADMIN. Run geofence as root" in done.stderr

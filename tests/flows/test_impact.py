@@ -9,8 +9,8 @@ from geofence.flows.flow import Flow, FlowState, from_sources
 from geofence.flows.impact import (
     begun_from_fenced_ports,
     by_source,
+    depending_on_interface,
     impact,
-    that_hang_on_interfaces,
 )
 from geofence.model.ruleset import Action, Ruleset
 from geofence.verdict import decide
@@ -144,6 +144,6 @@ def test_the_interface_matters_to_whom_nothing_else_lets_in() -> None:
     trusting = replace(shut, interfaces=("lo", "tun*"))
     stranger, severed = flow("20.0.0.1"), flow("20.0.0.1", inbound=False)._replace(severed=True)
     flows = [flow("133.1.2.3"), stranger, flow("20.0.0.1", 22), flow("::1", inbound=False), severed]
-    assert list(that_hang_on_interfaces(flows, [shut, trusting])) == [stranger, severed]
-    assert list(that_hang_on_interfaces(flows, [None, trusting])) == [stranger, severed]
-    assert list(that_hang_on_interfaces(flows, [None, shut])) == []
+    assert list(depending_on_interface(flows, [shut, trusting])) == [stranger, severed]
+    assert list(depending_on_interface(flows, [None, trusting])) == [stranger, severed]
+    assert list(depending_on_interface(flows, [None, shut])) == []

@@ -12,16 +12,25 @@ import pytest
 from geofence.errors import LabError
 from geofence.lab import payloads
 from geofence.lab.network import CONTAINER, GATEWAY, PBX, Lab
-from geofence.lab.packets import Dress, Number, Tcp
+from geofence.lab.packets import Tcp
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
+from tests.support.probes import (
+    Dress,
+    Extension,
+    long_datagram,
+    lost,
+    own,
+    segments_to_pbx,
+    unreachable,
+)
 
 SOURCES = {Family.IPV4: ip_address("133.1.2.3"), Family.IPV6: ip_address("2400:1::5")}
 EVERY_DRESS = (
     Dress(),
-    Dress(options=True, extensions=(Number.HOP_BY_HOP, Number.DESTINATION_OPTIONS)),
+    Dress(options=True, extensions=(Extension.HOP_BY_HOP, Extension.DESTINATION_OPTIONS)),
     Dress(fragment=24),  # the least that Linux reassembles: whole upper-layer header (RFC 8200, 5)
-    Dress(fragment=9000, options=True, extensions=(Number.DESTINATION_OPTIONS,)),
+    Dress(fragment=9000, options=True, extensions=(Extension.DESTINATION_OPTIONS,)),
 )
 
 
@@ -48,11 +57,16 @@ def test_without_a_fence_everything_gets_in(
     lab: Lab, family: Family, transport: Transport, link: str
 ) -> None:
     probes = [
-        replace(probe(family, transport), payload=payloads.rtp, dress=dress, link=link)
+        replace(probe(family, transport), payload=payloads.rtp, build=dress, link=link)
         for dress in EVERY_DRESS
     ]
 
     assert lab.fire(probes) == ["pbx"] * len(probes)
+
+
+@pytest.mark.parametrize("family", Family)
+def test_an_icmp_error_gets_in(lab: Lab, family: Family) -> None:
+    assert lab.fire([replace(probe(family), build=unreachable)]) == ["pbx"]
 
 
 @pytest.mark.parametrize("family", Family)
@@ -68,7 +82,7 @@ def test_the_pbx_forwards_to_the_container(lab: Lab, family: Family) -> None:
 
 @pytest.mark.parametrize("family", Family)
 def test_a_long_datagram_arrives_whole(lab: Lab, family: Family) -> None:
-    long = replace(probe(family), payload=payloads.long_datagram, dress=Dress(fragment=1200))
+    long = replace(probe(family), payload=long_datagram, build=Dress(fragment=1200))
 
     assert lab.fire([long]) == ["pbx"]
 
@@ -86,7 +100,7 @@ def test_what_is_dropped_is_not_seen_and_its_neighbours_are(lab: Lab) -> None:
 def test_a_fence_around_everything_is_an_error_and_not_a_result(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geofence.lab.observer._PATIENCE", 0.1)
+    monkeypatch.setattr("geofence.lab.observer._TIMEOUT", 0.1)
     run(lab, "iptables -t mangle -A PREROUTING -j DROP")
 
     with pytest.raises(LabError, match="nothing fences did not reach pbx"):
@@ -107,18 +121,19 @@ def test_a_stream_counts_what_was_lost(lab: Lab) -> None:
         reports = stream.finish()
 
     assert before == 0
-    assert reports["seen"].lost == 0
-    assert reports["lost"].lost >= 20
-    assert min(reports["lost"].arrived) == reports["lost"].lost
+    assert lost(reports["seen"]) == 0
+    assert lost(reports["lost"]) >= 20
+    assert min(reports["lost"].arrived) == lost(reports["lost"])
     assert reports["lost"].sent == reports["seen"].sent
 
 
 @pytest.mark.parametrize("family", Family)
 def test_programs_on_the_internet_talk_with_the_pbx(lab: Lab, family: Family) -> None:
-    lab.own(SOURCES[family])
+    own(lab, SOURCES[family])
     with (
         lab.pbx.socket(family.socket_family, socket.SOCK_STREAM) as listener,
         lab.internet.socket(family.socket_family, socket.SOCK_STREAM) as phone,
+        segments_to_pbx(lab, family) as segments,
     ):
         listener.bind((str(PBX[family]), 5060))
         listener.listen()
@@ -127,10 +142,9 @@ def test_programs_on_the_internet_talk_with_the_pbx(lab: Lab, family: Family) ->
         phone.connect((str(PBX[family]), 5060))
         heard, address = listener.accept()
         heard.close()
-
-    assert address[0] == str(SOURCES[family])
-    lab.settle()
-    assert lab.observers["pbx"].connection(SOURCES[family], address[1])
+        assert address[0] == str(SOURCES[family])
+        lab.settle()
+        assert (SOURCES[family], address[1]) in segments()
 
 
 def test_hosts_are_apart_from_each_other_and_from_this_machine(lab: Lab) -> None:

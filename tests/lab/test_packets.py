@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.lab import packets
-from geofence.lab.packets import Dress, Number, Path, Segment
+from geofence.lab.packets import Number, Path, Segment
+from tests.support.probes import Dress, Extension, dressed
 
 PATHS = st.one_of(
     st.builds(Path, st.ip_addresses(v=4), st.ip_addresses(v=4)),
@@ -15,7 +16,7 @@ PATHS = st.one_of(
 )
 PORTS = st.integers(0, 65535)
 EXTENSIONS = st.lists(
-    st.sampled_from((Number.HOP_BY_HOP, Number.DESTINATION_OPTIONS)), max_size=3
+    st.sampled_from((Extension.HOP_BY_HOP, Extension.DESTINATION_OPTIONS)), max_size=3
 ).map(lambda kinds: tuple(sorted(kinds)))
 
 
@@ -44,12 +45,12 @@ def test_a_segment_with_its_checksum_sums_to_zero(
 
 @given(PATHS, st.binary(max_size=400), st.integers(1, 200), st.booleans(), EXTENSIONS)
 def test_fragments_put_together_are_the_segment(
-    path: Path, payload: bytes, size: int, options: bool, extensions: tuple[Number, ...]
+    path: Path, payload: bytes, size: int, options: bool, extensions: tuple[Extension, ...]
 ) -> None:
     segment = packets.udp(path, 1, 2, payload)
     dress = Dress(extensions, options, fragment=size)
 
-    sent = packets.wire(path, segment, dress)
+    sent = dressed(path, segment, dress)
 
     whole = b"".join(part for _, part, _ in sorted(map(_fragment, sent)))
     assert whole.endswith(segment.body)
@@ -60,7 +61,7 @@ def test_fragments_put_together_are_the_segment(
 def test_an_ipv4_header_sums_to_zero(source: IPv4Address, options: bool, payload: bytes) -> None:
     path = Path(source, IPv4Address("192.0.2.1"))
 
-    (packet,) = packets.wire(path, packets.udp(path, 1, 2, payload), Dress(options=options))
+    (packet,) = dressed(path, packets.udp(path, 1, 2, payload), Dress(options=options))
 
     assert packets.checksum(packet[: (packet[0] & 0xF) * 4]) == 0
     assert struct.unpack_from("!H", packet, 2)[0] == len(packet)
@@ -68,11 +69,11 @@ def test_an_ipv4_header_sums_to_zero(source: IPv4Address, options: bool, payload
 
 @given(st.ip_addresses(v=6), EXTENSIONS)
 def test_extension_headers_lead_to_the_datagram(
-    source: IPv6Address, extensions: tuple[Number, ...]
+    source: IPv6Address, extensions: tuple[Extension, ...]
 ) -> None:
     path = Path(source, IPv6Address("2001:db8::1"))
 
-    (packet,) = packets.wire(path, packets.udp(path, 1, 2, b""), Dress(extensions))
+    (packet,) = dressed(path, packets.udp(path, 1, 2, b""), Dress(extensions))
 
     kinds, at, kind = [], 40, packet[6]
     while kind != Number.UDP:
@@ -83,12 +84,20 @@ def test_extension_headers_lead_to_the_datagram(
 
 
 def _fragment(packet: bytes) -> tuple[int, bytes, bool]:
-    """Offset in octets, part and whether more follow."""
+    """Offset in bytes, part and whether more follow."""
     if packet[0] >> 4 == 4:
         field = struct.unpack_from("!H", packet, 6)[0]
         return (field & 0x1FFF) * 8, packet[(packet[0] & 0xF) * 4 :], bool(field & 0x2000)
     at, kind = 40, packet[6]
-    while kind != Number.FRAGMENT:
+    while kind != Extension.FRAGMENT:
         kind, at = packet[at], at + 8
     field = struct.unpack_from("!H", packet, at + 2)[0]
     return field & 0xFFF8, packet[at + 8 :], bool(field & 1)
+
+
+@given(PATHS, st.binary(max_size=50), PORTS)
+def test_a_packet_of_the_product_is_one_without_dress(
+    path: Path, payload: bytes, ident: int
+) -> None:
+    segment = packets.udp(path, 1, 2, payload)
+    assert [packets.ip_packet(path, segment, ident)] == dressed(path, segment, Dress(), ident)

@@ -9,11 +9,12 @@ from random import Random
 
 from geofence.lab import payloads
 from geofence.lab.network import CONTAINER, PBX
-from geofence.lab.packets import Address, Dress, Number, Tcp
+from geofence.lab.packets import Address, Tcp
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Ruleset
 from geofence.verdict import Packet, Sent
+from tests.support.probes import Dress, Extension, unreachable
 
 LOCAL = {
     Family.IPV4: (PBX[Family.IPV4], ip_address("10.8.0.1"), ip_address("172.17.0.1")),
@@ -36,10 +37,10 @@ PAYLOADS = (payloads.plain, payloads.sip_options, payloads.rtp)
 FRAGMENTS = (24, 32, 64, 512, 9_000)
 """From the least that holds all headers, which IPv6 asks of a first fragment (RFC 8200, 5)."""
 EXTENSIONS = (
-    (Number.HOP_BY_HOP,),
-    (Number.DESTINATION_OPTIONS,),
-    (Number.HOP_BY_HOP, Number.DESTINATION_OPTIONS),
-    (Number.DESTINATION_OPTIONS, Number.DESTINATION_OPTIONS),
+    (Extension.HOP_BY_HOP,),
+    (Extension.DESTINATION_OPTIONS,),
+    (Extension.HOP_BY_HOP, Extension.DESTINATION_OPTIONS),
+    (Extension.DESTINATION_OPTIONS, Extension.DESTINATION_OPTIONS),
 )
 
 ROUTED_HERE = {
@@ -63,7 +64,9 @@ _BROADCAST = frozenset(
     for end in (network.network_address, network.broadcast_address)
 )
 """Of the networks that the PBX is in; nobody sends from there."""
-_ANSWERS = (Transport.UDP, Transport.TCP, Transport.UNREACHABLE)
+_KINDS = (Transport.UDP, Transport.TCP, Transport.ICMP, None)
+"""None: an ICMP error about a datagram."""
+_ANSWERS = (Transport.UDP, Transport.TCP, None)
 _TRACKED_FLAGS = (Tcp.SYN, Tcp.ACK)
 """With which a first TCP segment begins a flow for conntrack; with others it is INVALID."""
 
@@ -121,7 +124,7 @@ class Exchange:
 
     def case(self, *, left: bool, begun: bool) -> Case:
         """The answer, in words that depend on whether the question left, and began a flow."""
-        error = self.answer.transport is Transport.UNREACHABLE
+        error = self.answer.build is unreachable
         words = replace(described(self.answer), reply=begun, answers=left)
         return Case(self.answer, described(self.answer) if error else words)
 
@@ -154,6 +157,7 @@ class Chance:
             probe,
             destination=self._dice.choice(addresses),
             transport=Transport(target.protocol),
+            build=Dress() if probe.build is unreachable else probe.build,
             port=target.port,
             flags=Tcp.SYN,
         )
@@ -161,11 +165,14 @@ class Chance:
     def exchanges(self, ruleset: Ruleset, count: int) -> Iterator[Exchange]:
         """So many packets that the PBX sends, and what comes back; errors about them too."""
         for case in self.cases(ruleset, count):
-            family = case.packet.family
+            family, dressed = case.packet.family, case.probe.build
+            transport = self._dice.choice(_ANSWERS)
+            whole = Dress() if dressed is unreachable else dressed
             answer = replace(
                 case.probe,
                 destination=PBX[family],
-                transport=self._dice.choice(_ANSWERS),
+                transport=transport or Transport.ICMP,
+                build=whole if transport else unreachable,
                 port=case.probe.port or 5060,
                 flags=Tcp.SYN | Tcp.ACK,
                 link="wan",
@@ -199,7 +206,8 @@ class Chance:
     def _probe(self, ruleset: Ruleset, edges: Mapping[Family, Sequence[int]]) -> Probe:
         dice = self._dice
         family = dice.choice(list(Family))
-        transport = dice.choices(list(Transport), (6, 4, 0.5, 0.5))[0]
+        kind = dice.choices(_KINDS, (6, 4, 0.5, 0.5))[0]
+        transport = kind or Transport.ICMP
         forwarded = (CONTAINER[family],)
         heard = (*HEARD[family], ROUTED_HERE[family])
         destinations = dice.choices((LOCAL[family], heard, forwarded), (17, 2, 1))[0]
@@ -213,7 +221,7 @@ class Chance:
             ),
             payload=dice.choice(PAYLOADS),
             flags=dice.choice(FLAGS),
-            dress=self._dress(family),
+            build=self._dress(family) if kind else unreachable,
             link="wan" if dice.random() < 0.85 else "tun0",
         )
 
@@ -250,7 +258,7 @@ class Chance:
         if family is Family.IPV4:
             return Dress(options=dice.random() < 0.5, fragment=fragment)
         extensions = dice.choice(((), *EXTENSIONS))
-        room = 8 * sum(kind is not Number.HOP_BY_HOP for kind in extensions)
+        room = 8 * sum(kind is not Extension.HOP_BY_HOP for kind in extensions)
         return Dress(extensions, fragment=fragment and fragment + room)
 
 

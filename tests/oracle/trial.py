@@ -25,6 +25,7 @@ from tests.oracle.cases import (
     sent_as,
 )
 from tests.oracle.policies import random_ruleset
+from tests.support.probes import forget, send_from_pbx
 
 ROUNDS_PER_LAB = 5
 """Rulesets that follow one another in one kernel: the first onto no fence, the others onto one."""
@@ -121,7 +122,7 @@ class Rounds:
         self._dice.shuffle(going)
         landed = self._lab.fire(call.case.probe for call in going)
         self._go_on(ruleset, going, landed)
-        self._lab.forget()
+        forget(self._lab)
         found = _compare(ruleset, [call.case for call in going], landed)
         return replace(found, disagreements=(*wrong, *found.disagreements))
 
@@ -130,7 +131,7 @@ class Rounds:
         wrong: list[Disagreement] = []
         answers: list[Case] = []
         for exchange in self._chance.exchanges(ruleset, count):
-            left = self._lab.send_from_pbx(exchange.question)
+            left = send_from_pbx(self._lab, exchange.question)
             said = decide_sent(ruleset, exchange.sent)
             if left is not (said.action is Action.PASS):
                 seen = "was sent" if left else "was not sent"
@@ -150,7 +151,7 @@ class Rounds:
             if where == "pbx"
         ]
         for call in begun:
-            self._lab.send_from_pbx(question(call.case.probe))
+            send_from_pbx(self._lab, question(call.case.probe))
         return begun
 
     def _go_on(self, ruleset: Ruleset, going: list[Call], landed: list[str | None]) -> None:
@@ -168,7 +169,7 @@ class Rounds:
         """Let the PBX say more; a flow of its own may begin by that (see ``Beginning``)."""
         packet = call.case.packet
         asked = question(call.case.probe)
-        self._lab.send_from_pbx(asked)
+        send_from_pbx(self._lab, asked)
         if not packet.answers:
             return call
         sent = replace(sent_as(asked, packet.family), begun=packet.reply, known=True)

@@ -28,12 +28,13 @@ from pathlib import Path
 
 from geofence.lab import privilege
 from geofence.lab.host import Host
-from geofence.lab.wiring import connect, own, plug
+from geofence.lab.wiring import connect, plug
 from tests.cli.machine import ROOT, Machine, machine
 from tests.lists.bodies import country_json
 from tests.project.documents import DOCUMENTS, README_RULES, is_japanese, text
 from tests.support.list_server import content, status
 from tests.support.name_server import NameServer
+from tests.support.probes import give_addresses
 
 JAPANESE = {"LC_ALL": "", "LANG": "ja_JP.UTF-8", "LANGUAGE": "ja"}
 
@@ -182,7 +183,7 @@ def _stage(directory: Path) -> Iterator[Stage]:
         cable = plug(internet, "wan", "02:00:00:00:00:01", f"{CARRIER}/24")
         connect(cable, plug(made.host, "eth0", "02:00:00:00:00:02", f"{PBX}/24"))
         made.tool("ip", "route", "add", "default", "via", CARRIER)
-        own(internet, "wan", tuple(ip_address(stranger) for stranger in STRANGERS))
+        give_addresses(internet, *(ip_address(stranger) for stranger in STRANGERS))
         resolver = directory / "resolv.conf"
         resolver.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
         made.wrapper = ("unshare", "--mount", "sh", "-c", _BIND, "sh", str(resolver))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geofence.errors import LabError
 from geofence.lab.host import Host
@@ -13,7 +16,8 @@ from geofence.model.prefixes import Family
 from geofence.netlink.attributes import MalformedError
 from geofence.routing.changes import route_changes
 from geofence.routing.local_networks import Place, Reached
-from geofence.routing.routes import parse_route, read_places
+from geofence.routing.route_messages import Route, parse_link, parse_local, parse_route
+from geofence.routing.routes import read_places
 from tests.support.values import prefix
 
 CONNECTED, ROUTED = Reached.CONNECTED, Reached.ROUTED
@@ -174,7 +178,7 @@ def test_many_routes_are_read_in_a_moment(host: Host) -> None:
 def test_a_message_cut_short_is_refused() -> None:
     head = bytes((Family.IPV4.socket_family, 24, 0, 0, 254, 2, 253, 1, 0, 0, 0, 0))
     whole = head + b"\x08\x00\x01\x00\x0a\x01\x02\x00" + b"\x08\x00\x04\x00\x02\x00\x00\x00"
-    known = (prefix("10.1.2.0/24"), CONNECTED, (frozenset({2}), 0), 0)
+    known = Route(prefix("10.1.2.0/24"), CONNECTED, frozenset({2}), 0, 0)
     assert parse_route(24, whole) == known
     hops = (
         head
@@ -194,3 +198,10 @@ def test_a_place_is_told_once(host: Host) -> None:
     with host.entered():
         found = [place for place in read_places() if place.prefix == prefix("10.6.0.0/16")]
     assert found == [Place("lan", prefix("10.6.0.0/16"), ROUTED)]
+
+
+@given(st.integers(0, 40), st.binary(max_size=200))
+def test_no_bytes_make_the_reader_fail_otherwise_than_it_says(kind: int, body: bytes) -> None:
+    for parse in (parse_link, parse_local, parse_route):
+        with suppress(MalformedError):
+            parse(kind, body)

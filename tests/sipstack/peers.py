@@ -6,13 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from ipaddress import ip_address
+from typing import Self
 
-from geofence.closing import Closing
 from geofence.lab.network import Lab
 from geofence.lab.sender import on_one_cpu
 from tests.sipstack.messages import PBX_ADDRESS, response_to
+from tests.support.probes import own
 
 STRANGER = "45.99.1.1"
 PHONE, OTHER_PHONE = "133.1.2.3", "133.1.2.4"
@@ -30,7 +31,7 @@ QUIET = 0.2
 """Seconds for an answer to come that must not; one that is sent arrives in microseconds."""
 
 
-class _Hearing(Closing):
+class _Hearing:
     """Somebody with a socket, who hears what the PBX says."""
 
     transport: str
@@ -52,6 +53,12 @@ class _Hearing(Closing):
                 return got
             if self.transport == "TCP" and not got[-1]:  # the end of the connection
                 return got[:-1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the socket."""
@@ -101,7 +108,7 @@ class Caller(_Hearing):
             self._lab.settle()
 
 
-class Server(Closing):
+class Server(AbstractContextManager["Server"]):
     """A far end that answers, in a thread: a registrar, or a STUN server."""
 
     def __init__(self, lab: Lab, address: str, port: int, reply: Callable[[bytes], bytes]) -> None:
@@ -131,6 +138,9 @@ class Server(Closing):
         """Send to the PBX from the port that it answers from."""
         self._socket.sendto(what, (PBX_ADDRESS, port))
 
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Stop answering."""
         self._closing.set()
@@ -145,7 +155,7 @@ def registrar(lab: Lab, address: str) -> Server:
 
 def own_all(lab: Lab) -> None:
     """Give the Internet everybody's address."""
-    lab.own(*map(ip_address, (STRANGER, PHONE, OTHER_PHONE, TRUNK, STUN)))
+    own(lab, *map(ip_address, (STRANGER, PHONE, OTHER_PHONE, TRUNK, STUN)))
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from geofence.closing import Closing
 from geofence.errors import LabError
 from geofence.lab.host import Host
 from tests.coexistence.machine import Debian, Machine
@@ -35,7 +34,7 @@ class Pbx(Protocol):
         """Send a request to somebody's port 5060 by UDP: OPTIONS or REGISTER."""
 
 
-class Agent(Closing):
+class Agent(AbstractContextManager["Agent"]):
     """A pjsip endpoint on a host, by its commands; see ``agent``."""
 
     def __init__(self, host: Host, address: str, port: int = 5060, *, rtp: int = 10_000) -> None:
@@ -59,6 +58,9 @@ class Agent(Closing):
         if not line:
             raise LabError("The pjsip process ended; see what it printed.")
         return json.loads(line)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End it without a word to anybody."""

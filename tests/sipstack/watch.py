@@ -6,10 +6,10 @@ import json
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from geofence.closing import Closing
 from geofence.lab.host import Host
 
 _BUFFER = 32 * 1024 * 1024
@@ -40,7 +40,7 @@ class Delivered:
     payload: bytes
 
 
-class Ear(Closing):
+class Ear(AbstractContextManager["Ear"]):
     """Raw sockets on the PBX: they get a copy of all that is delivered there (raw(7))."""
 
     def __init__(self, pbx: Host) -> None:
@@ -63,6 +63,9 @@ class Ear(Closing):
                     yield _parsed(each.recv(_LARGEST))
                 except BlockingIOError:
                     break
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Stop listening."""

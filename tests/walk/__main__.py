@@ -29,6 +29,7 @@ from geofence.lab.stream import Stream
 from geofence.model.prefixes import Family
 from tests.cli.world import JAPANESE, japan
 from tests.lists.bodies import country_json
+from tests.support.probes import lost as lost_of
 from tests.walk.system import Booted, System, WalkError, debootstrapped
 
 _TOP = Path(__file__).parents[2]
@@ -274,7 +275,7 @@ def walked(release: str, scratch: Path, *, tracked: bool) -> list[str]:
             walk.look(fenced=False)
             follow_the_readme(walk, stream)
             reports = stream.finish()
-            lost = {name: each.lost for name, each in reports.items() if "phone" in name}
+            lost = {name: lost_of(each) for name, each in reports.items() if "phone" in name}
             walk.expect(f"no phone lost a packet {lost}", holds=not any(lost.values()))
         walk.say("rebooting")
         unplug(lab)

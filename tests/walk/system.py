@@ -6,9 +6,9 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from geofence.closing import Closing
 from geofence.lab.host import Host
 
 _HERE = Path(__file__).parent
@@ -83,7 +83,7 @@ class System:
         return ("sh", str(_HERE / "boot.sh"), str(self._base), str(self._over))
 
 
-class Booted(Closing):
+class Booted(AbstractContextManager["Booted"]):
     """A system that runs."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -131,6 +131,9 @@ class Booted(Closing):
             if Path(f"/proc/{child}/comm").read_text(encoding="ascii").strip() == "systemd":
                 return child
         return None
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Power it off."""

@@ -5,5 +5,5 @@ from geofence.backends.ipset.backend import IpsetBackend
 
 
 def backend() -> Backend:
-    """This backend, for the registry."""
+    """Return this backend, for the registry."""
     return IpsetBackend()

@@ -1,18 +1,21 @@
-"""The ipset backend: sets swapped, rules committed, both by name."""
+"""The ipset backend: kernel IP sets that are swapped, and iptables rules that look into them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from geofence.backends.ipset import conflicts, foreign, iptables, matches, units
-from geofence.backends.ipset.iptables import Table, Tool
+from geofence.backends.ipset.iptables import Tool
+from geofence.backends.ipset.rules import rule_lines, set_key, set_name
 from geofence.backends.ipset.sets import KernelSets, SetHeader
+from geofence.backends.ipset.table import MangleTable, removal, replacement, sets_left
 from geofence.errors import BackendError, BackendUnavailable, GeofenceError
 from geofence.model.plan import Count, Observed, Plan, SetChange
 from geofence.model.prefixes import PrefixSet
-from geofence.model.ruleset import Ruleset, SetKey
+from geofence.model.ruleset import Ruleset, SetKey, SetKind
+from geofence.translation import tr
 
 _SECOND = "+"
 """Ends the name of the set that is being filled to take another's place."""
@@ -24,7 +27,7 @@ class IpsetBackend:
     name = "ipset"
 
     def obstacle(self) -> str | None:
-        """Why ipset and iptables cannot work here, or not for the units, or None."""
+        """Return why ipset and iptables cannot work here, or not for the units, or None."""
         limit = units.obstacle()
         if limit is not None:
             return limit
@@ -40,15 +43,15 @@ class IpsetBackend:
         return iptables.lacks(lacking) if lacking else None
 
     def rival(self) -> str | None:
-        """Who empties the tables of iptables here, or None."""
+        """Return who empties the tables of iptables here, or None."""
         return conflicts.rival()
 
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
-        """The rules of both families as ``iptables -S`` prints them."""
+        """Return the rules of both families as ``iptables -S`` prints them."""
         return tuple(
             line
             for tool in iptables.TOOLS
-            for line in tool.labelled(iptables.rule_lines(ruleset, tool.family))
+            for line in tool.labelled(rule_lines(ruleset, tool.family))
         )
 
     def observe(self) -> Observed:
@@ -69,7 +72,7 @@ class IpsetBackend:
         rules = tuple(
             line
             for tool, table in tables
-            for line in tool.labelled((*table.rules, *table.misplaced_jumps))
+            for line in tool.labelled((*table.lines, *table.misplaced_jumps))
         )
         # Without sets there is no service, and so nothing to drop.
         fenced = (
@@ -101,17 +104,17 @@ class IpsetBackend:
                 _fill(sets, change)
             try:
                 for tool in iptables.TOOLS:
-                    own = [iptables.set_name(key) for key in switched if key.family is tool.family]
-                    _switch(sets, tool, own, plan)
+                    own = [set_name(key) for key in switched if key.family is tool.family]
+                    _commit_family(sets, tool, own, plan)
             finally:
                 for key in switched:
-                    sets.destroy(iptables.set_name(key) + _SECOND)
+                    sets.destroy(set_name(key) + _SECOND)
             if plan.rules_differ:
                 for tool in iptables.other_tools():
                     _clear(tool)
             for change in plan.set_changes:
                 if change.after is None:
-                    sets.destroy(iptables.set_name(change.key))
+                    sets.destroy(set_name(change.key))
 
     def remove(self) -> bool:
         """Take rules, then sets, out of the kernel."""
@@ -125,8 +128,8 @@ class IpsetBackend:
 
 
 def _own(sets: KernelSets) -> list[tuple[SetHeader, SetKey]]:
-    """Headers of geofence's sets, second ones too, each with what it is a set of."""
-    keyed = ((header, iptables.set_key(header.name.rstrip(_SECOND))) for header in sets.headers())
+    """Return the headers of geofence's sets, second ones too, each with its key."""
+    keyed = ((header, set_key(header.name.rstrip(_SECOND))) for header in sets.headers())
     return [(header, key) for header, key in keyed if key is not None]
 
 
@@ -136,7 +139,7 @@ def _all_tools() -> tuple[Tool, ...]:
 
 @contextmanager
 def _rules_reached(sets: KernelSets) -> Iterator[None]:
-    """Others may have rules that iptables cannot read; where there is no set, none is a fence.
+    """Raise what it means that the rules cannot be read: without sets, none of them is a fence.
 
     Raises:
         BackendUnavailable: the rules cannot be reached, and none are geofence's.
@@ -149,27 +152,38 @@ def _rules_reached(sets: KernelSets) -> Iterator[None]:
         if not names:
             raise BackendUnavailable(str(error)) from error
         raise BackendError(
-            f"A fence made with ipset is in the kernel (sets {', '.join(names)}), and its rules "
-            f"cannot be reached. {error}"
+            tr(
+                "The kernel holds a fence that was made with ipset (sets {sets}), and its rules "
+                "cannot be read. {reason}",
+                sets=", ".join(names),
+                reason=error,
+            )
         ) from error
 
 
-def _foreign(tables: Iterable[tuple[Tool, Table]]) -> tuple[str, ...]:
-    """All chains, where neither a rule nor a set shows that geofence made any of them."""
+def _foreign(tables: Collection[tuple[Tool, MangleTable]]) -> tuple[str, ...]:
+    """Return all chains if neither a rule nor a set shows that geofence made any of them."""
     found = [
-        (f"chain {chain} in the table mangle of {tool.name}", table.rules)
+        tr("chain {chain} in the table mangle of {program}", chain=chain, program=tool.name)
         for tool, table in tables
         for chain in table.chains
     ]
-    telling = foreign.tell_ours(rule for _, rules in found for rule in rules)
-    return () if telling else tuple(name for name, _ in found)
+    telling = foreign.tell_ours(rule for _, table in tables for rule in table.rules)
+    return () if telling else tuple(found)
 
 
 def _check_kind(header: SetHeader, key: SetKey) -> None:
-    if header.kind != "hash:net" or header.family is not key.family:
+    runtime = key.kind is SetKind.RUNTIME
+    right = header.kind == "hash:net" and header.family is key.family
+    if not right or (runtime and not header.times_out):
         raise BackendError(
-            f"The kernel's set '{header.name}' is a {header.kind} of {header.family}, not "
-            f"geofence's hash:net of {key.family}; run 'ipset destroy {header.name}' and try again."
+            tr(
+                'The IP set "{name}" is not the one that geofence makes (a {kind} of {family}). '
+                "Run 'ipset destroy {name}' and try again.",
+                name=header.name,
+                kind=header.kind,
+                family=header.family or "?",
+            )
         )
 
 
@@ -177,29 +191,32 @@ def _fill(sets: KernelSets, change: SetChange) -> None:
     """Fill the second set, if there is to be one; where there is no first, it is that at once."""
     if change.after is None:
         return
-    name = iptables.set_name(change.key)
-    sets.fill(name + _SECOND, change.after)
+    name = set_name(change.key)
+    sets.fill(name + _SECOND, change.after, change.key.kind)
     if change.before is None:
         sets.rename(name + _SECOND, name)
 
 
-def _switch(sets: KernelSets, tool: Tool, names: Iterable[str], plan: Plan) -> None:
+def _commit_family(sets: KernelSets, tool: Tool, names: Collection[str], plan: Plan) -> None:
     """Swap a family's second sets in and commit its rules.
 
-    A set may mean something else to the rules that are to come than to those that stand. So one
-    that a service leaves, as the rules that go tell, is swapped when its rule is gone; and where
-    iptables refuses the rules, the former sets come back.
+    A set may mean something else to the new rules than to the present ones. So a set that a rule
+    no longer looks into is swapped when that rule is removed. If iptables refuses the rules, the
+    previous sets come back.
     """
-    late = [name for name in names if any(f" {name} " in rule for rule in plan.rules_removed)]
-    early = [name for name in names if name not in late]
+    if not plan.rules_differ:
+        _swap(sets, names)
+        return
+    table = tool.save()
+    left = sets_left(plan.desired, tool.family, table)
+    early = [name for name in names if name not in left]
     _swap(sets, early)
-    if plan.rules_differ:
-        try:
-            tool.restore(iptables.replacement(plan.desired, tool.family, tool.save()))
-        except BackendError:
-            _swap(sets, early)
-            raise
-    _swap(sets, late)
+    try:
+        tool.restore(replacement(plan.desired, tool.family, table))
+    except BackendError:
+        _swap(sets, early)
+        raise
+    _swap(sets, (name for name in names if name in left))
 
 
 def _swap(sets: KernelSets, names: Iterable[str]) -> None:
@@ -208,15 +225,15 @@ def _swap(sets: KernelSets, names: Iterable[str]) -> None:
 
 
 def _clear(tool: Tool) -> bool:
-    """Take geofence's rules out of one table; whether there were any."""
+    """Remove geofence's rules from one table; whether there were any."""
     table = tool.save()
     found = bool(table.chains or table.misplaced_jumps)
     if found:
-        tool.restore(iptables.removal(table))
+        tool.restore(removal(table))
     return found
 
 
-def _total(tables: Iterable[Table]) -> dict[str, Count]:
+def _total(tables: Iterable[MangleTable]) -> dict[str, Count]:
     packets: Counter[str] = Counter()
     octets: Counter[str] = Counter()
     for table in tables:

@@ -1,4 +1,4 @@
-"""The same addresses in prefixes of fewer lengths.
+"""Compact sets: the same addresses in prefixes of fewer lengths.
 
 A look-up in a ``hash:net`` set is one look-up in a hash for each prefix length that occurs in the
 set; a dropped packet takes all of them. A country has some twenty lengths, most of them for a few
@@ -28,7 +28,7 @@ _Kept = tuple[int, tuple[int, ...]]
 
 
 def in_few_lengths(content: PrefixSet) -> tuple[list[int], list[int]]:
-    """Prefixes that make up a set, in as few lengths as pay: networks, ascending, and lengths.
+    """Return prefixes that make up a set, in few lengths: networks, ascending, and lengths.
 
     None is a ``/0``, which the kernel does not take. They are the fewest possible where the set
     holds half of all addresses or more: there, hardly a packet is dropped.
@@ -43,7 +43,7 @@ def in_few_lengths(content: PrefixSet) -> tuple[list[int], list[int]]:
 def lengthened(
     family: Family, networks: list[int], lengths: list[int], most: int
 ) -> tuple[list[int], list[int]]:
-    """The same addresses in as few lengths as can be had with a number of entries.
+    """Return the same addresses in as few lengths as a number of entries allows.
 
     Args:
         family: of all prefixes.
@@ -68,7 +68,7 @@ def lengthened(
 
 
 def fewest_lengths(family: Family, counts: Mapping[int, int], most: int) -> tuple[int, ...]:
-    """The fewest lengths in which prefixes can be written, each at its own or the next longer one.
+    """Return the fewest lengths for prefixes, each at its own or the next longer one.
 
     Of as many lengths those are taken that need the fewest entries.
 
@@ -89,7 +89,7 @@ def fewest_lengths(family: Family, counts: Mapping[int, int], most: int) -> tupl
     ]
 
     def with_one_more(at: int) -> Iterator[_Kept]:
-        """``present[at]`` after what is best up to any shorter length."""
+        """Yield ``present[at]`` after what is best up to any shorter length."""
         length = present[at]
         for (entries, kept), covered in zip(best[:at], addresses, strict=False):
             yield entries + ((addresses[at] - covered) >> (family.bits - length)), (*kept, length)

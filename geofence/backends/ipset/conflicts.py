@@ -1,4 +1,4 @@
-"""Programs that empty the tables of iptables, whoever's rules are in them."""
+"""Conflicts: programs on this host that empty the tables of iptables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from geofence.backends.ipset.startup import Started, started
+from geofence.translation import tr, trn
 
 ROOT = Path("/")
 """The system that is looked at."""
@@ -42,7 +43,7 @@ _FLUSHES = re.compile(
     """,
     re.VERBOSE,
 )
-"""A command that empties PREROUTING of the table mangle, or takes away everybody's sets."""
+"""A command that empties PREROUTING of the table mangle, or destroys all sets."""
 
 _UFW_DEFAULTS, _UFW_SETTINGS = "etc/default/ufw", "etc/ufw/ufw.conf"
 _UFW_MANAGES = re.compile(r"^\s*MANAGE_BUILTINS=[\"']?yes", re.MULTILINE | re.IGNORECASE)
@@ -50,7 +51,7 @@ _UFW_ENABLED = re.compile(r"^\s*ENABLED=[\"']?yes", re.MULTILINE | re.IGNORECASE
 
 
 def rival() -> str | None:
-    """Who on this host would take the fence's rules away again and again, or None.
+    """Return which program here would remove the fence's rules again and again, or None.
 
     firewalld, for one, flushes all tables of iptables when it starts, stops and reloads
     (``firewall.core.fw.Firewall.flush``), and tells nobody: its first version whichever of its own
@@ -62,20 +63,21 @@ def rival() -> str | None:
     """
     names = dict.fromkeys(name for each in started(ROOT) if (name := _rival(each)) is not None)
     if _ufw_flushes():
-        names["ufw with MANAGE_BUILTINS=yes"] = None
+        names[tr("ufw with MANAGE_BUILTINS=yes")] = None
     if not names:
         return None
-    those = " and ".join(names)
-    plural = len(names) > 1
-    flush = "flush" if plural else "flushes"
-    return (
-        f"{those} {'are' if plural else 'is'} enabled here and {flush} iptables, with the fence "
-        f"in it, whenever {'they are' if plural else 'it is'} started or reloaded."
+    return trn(
+        len(names),
+        "{programs} is enabled here and flushes iptables, with the fence in it, whenever it is "
+        "started or reloaded.",
+        "{programs} are enabled here and flush iptables, with the fence in it, whenever they are "
+        "started or reloaded.",
+        programs=tr(" and ").join(names),
     )
 
 
 def _rival(found: Started) -> str | None:
-    """What a rival is called; None if this is none."""
+    """Return the name of a program that does; None for any other."""
     if found.name.startswith(_OWN):
         return None
     known = _KNOWN.get(found.name)
@@ -86,7 +88,7 @@ def _rival(found: Started) -> str | None:
 
 
 def _commands(text: str) -> list[str]:
-    """Lines without those that are only comments."""
+    """Return the lines without those that are only comments."""
     return [line for line in text.splitlines() if not line.lstrip().startswith("#")]
 
 

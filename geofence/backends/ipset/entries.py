@@ -24,7 +24,7 @@ _CADT_FLAGS = 8
 _FLAG_NOMATCH = 1 << 2
 
 _MESSAGE_LIMIT = 60_000
-"""Octets of entries in one message; the length of a netlink attribute has 16 bits."""
+"""Bytes of entries in one message; the length of a netlink attribute has 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ _SIZES = {family: [1 << at for at in range(family.bits, -1, -1)] for family in F
 
 
 def pack_entries(family: Family, networks: list[int], lengths: list[int]) -> list[bytes]:
-    """Prefixes as the contents of ``IPSET_ATTR_ADT`` attributes, one for each message to send."""
+    """Return prefixes as contents of ``IPSET_ATTR_ADT`` attributes, one for each message."""
     layout = _LAYOUTS[family]
     size = len(layout.template)
     packed = bytearray(layout.template * len(networks))
@@ -70,7 +70,7 @@ def pack_entries(family: Family, networks: list[int], lengths: list[int]) -> lis
 
 
 def unpack_entries(family: Family, packed: bytes) -> PrefixSet:
-    """The addresses that one message's entries stand for.
+    """Return the addresses that one message's entries stand for.
 
     Raises:
         ValueError: an entry is not one of a ``hash:net`` set of that family.
@@ -106,7 +106,7 @@ def _as_set(family: Family, networks: list[int], lengths: Iterable[int]) -> Pref
 
 
 def _unpack_one_by_one(family: Family, packed: bytes) -> PrefixSet:
-    """Entries that somebody else added may carry time-outs, counters or ``nomatch``."""
+    """Return the addresses of entries with time-outs, counters or ``nomatch``."""
     parts: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
     for _, entry in each(packed):
         attributes = values(entry)

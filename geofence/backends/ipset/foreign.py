@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-_OWN_SET = "--match-set geofence-"
-"""What rules of geofence's look into, and no others."""
+from geofence.backends.ipset.rule import IptablesRule
+from geofence.backends.ipset.rules import SET_PREFIX
 
 
 def of_others(
-    named: Collection[str], entered: Collection[str], rules: Mapping[str, Iterable[str]]
+    named: Collection[str], entered: Collection[str], rules: Mapping[str, Iterable[IptablesRule]]
 ) -> frozenset[str]:
-    """Tell the chains that somebody else made: other chains lead there, and geofence's do not.
+    """Return the chains that somebody else made: other chains lead there, and geofence's do not.
 
     A chain that looks into a set of geofence's is geofence's, whoever leads there, and so is one
     that nobody leads to any more.
@@ -27,18 +27,18 @@ def of_others(
     return frozenset(_led_to(outside, named, rules) - outside - own)
 
 
-def tell_ours(rules: Iterable[str]) -> bool:
+def tell_ours(rules: Iterable[IptablesRule]) -> bool:
     """Whether rules show that geofence made them: one looks into a set of geofence's."""
-    return any(_OWN_SET in rule for rule in rules)
+    return any(name.startswith(SET_PREFIX) for rule in rules for name in rule.sets)
 
 
 def _led_to(
-    start: Collection[str], named: Collection[str], rules: Mapping[str, Iterable[str]]
+    start: Collection[str], named: Collection[str], rules: Mapping[str, Iterable[IptablesRule]]
 ) -> set[str]:
-    """Chains to start from, and those named like geofence's that their rules lead to."""
+    """Return chains to start from, and those named like geofence's that their rules lead to."""
     found, waiting = set(start), list(start)
     while waiting:
-        targets = {rule.split()[-1] for rule in rules.get(waiting.pop(), ())}
+        targets = {rule.target for rule in rules.get(waiting.pop(), ())}
         new = (targets & set(named)) - found
         found |= new
         waiting += new

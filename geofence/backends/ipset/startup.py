@@ -1,4 +1,4 @@
-"""What this host starts at boot, as far as files tell.
+"""Programs that this host starts at boot, as far as files tell.
 
 Files are read and systemd is not asked: the answer is wanted at boot, in containers, and in units
 that may not talk to it.
@@ -76,7 +76,7 @@ def unit_settings(root: Path, name: str) -> str | None:
 
 
 def _drop_ins(root: Path, name: str) -> list[Path]:
-    """A service's drop-ins: its own, those of units whose names begin alike, those of all.
+    """Return a service's drop-ins: its own, those of units named alike, those of all.
 
     One hides another of the same name further down; so a link to /dev/null takes one away.
     """
@@ -92,7 +92,7 @@ def _drop_ins(root: Path, name: str) -> list[Path]:
 
 
 def _enabled_units(root: Path) -> set[str]:
-    """Services that another unit of the administrator's pulls in, and that are not masked.
+    """Return services that a unit of the administrator's pulls in and that are not masked.
 
     What only packages' own directories pull in is part of the system and no firewall.
     """
@@ -103,21 +103,21 @@ def _enabled_units(root: Path) -> set[str]:
 
 
 def _unit(root: Path, name: str) -> Path | None:
-    """The unit's file; None if there is none or it is masked."""
+    """Return the unit's file; None if there is none or it is masked."""
     path = _file(root, name)
     masked = path is not None and path.is_symlink() and str(path.readlink()) == "/dev/null"
     return None if masked else path
 
 
 def _file(root: Path, name: str) -> Path | None:
-    """The unit's file, or the link by which it is masked; it hides an init script of its name."""
+    """Return the unit's file, or the link that masks it; it hides an init script."""
     file = f"{name.split('@', maxsplit=1)[0]}@.service" if "@" in name else f"{name}.service"
     paths = (root / directory / file for directory in _UNIT_DIRECTORIES)
     return next((path for path in paths if path.is_file() or path.is_symlink()), None)
 
 
 def _unit_text(root: Path, name: str) -> str:
-    """What a unit runs: its commands, and the scripts named in them."""
+    """Return what a unit runs: its commands, and the scripts named in them."""
     path = _unit(root, name)
     commands = _EXEC.findall(_CONTINUED.sub(" ", _read(path))) if path else []
     scripts = (
@@ -142,7 +142,7 @@ def _init_scripts(root: Path) -> set[str]:
 
 
 def _script(path: Path, *, any_text: bool = False) -> str:
-    """The text of a script; empty for what is none."""
+    """Return the text of a script; empty if it is none."""
     text = _read(path)
     return text if any_text or text.startswith("#!") else ""
 

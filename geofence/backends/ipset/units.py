@@ -1,4 +1,4 @@
-"""What systemd lets geofence's own units do with ipset.
+"""Limits that systemd sets to geofence's own units.
 
 A shell may do more than they. If it put the fence where they cannot reach it, every later refresh
 of theirs would fail; so what they cannot hold counts as an obstacle for everybody.
@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from geofence.backends.ipset.startup import unit_settings
+from geofence.translation import tr
 
 ROOT = Path("/")
 """The system that is looked at."""
@@ -20,14 +21,16 @@ _BOUNDS = re.compile(r"^[ \t]*CapabilityBoundingSet[ \t]*=[ \t]*(.*)$", re.MULTI
 
 
 def obstacle() -> str | None:
-    """Why the installed units cannot use ipset, with the remedy, or None: they can, or are none."""
+    """Return why the installed units cannot use ipset, with the remedy; None if they can."""
     for unit in UNITS:
         settings = unit_settings(ROOT, unit)
         if settings is not None and not _may_open_raw_sockets(settings):
-            return (
-                f"{unit}.service may not use ipset, for it lacks {_CAPABILITY}: install "
+            return tr(
+                "{unit}.service may not use ipset, because it lacks {capability}. Install "
                 "cron/geofence-.service.d/ipset.conf in /etc/systemd/system and run 'systemctl "
-                "daemon-reload', or let nftables hold the fence."
+                'daemon-reload\', or set backend = "nftables" in the rules.',
+                unit=unit,
+                capability=_CAPABILITY,
             )
     return None
 

@@ -2,16 +2,18 @@
 
 ::
 
-    backend      observe, commit, remove
-    ├── switch        from the table that is there to the one that is wanted
-    ├── transaction   ruleset and look → messages
-    │   ├── rules     rules → expressions
-    │   ├── near      rules and sets → one look-up that most packets are dropped by
-    │   └── elements  prefixes ↔ elements
-    ├── inventory     look → what is geofence's, what is in the way
-    │   └── listing   expressions → lines
-    ├── look          the kernel → chains, rules, sets, objects
-    └── netlink       the socket: dumps and transactions
+    backend          observe, commit, remove
+    ├── commit           from the table that is there to the one that is wanted
+    │   └── batches      ruleset and snapshot → transactions
+    │       ├── messages     one object of the table → message
+    │       ├── rules        rules → expressions
+    │       ├── prefilter    rules and sets → one look-up that drops most packets
+    │       └── elements     prefixes ↔ elements
+    ├── observe          snapshot → what is geofence's, what is in the way
+    │   ├── expressions  expressions → values, and what a rule does
+    │   └── render       expressions → lines
+    ├── snapshot         the kernel → chains, rules, sets, objects
+    └── connection       dumps and transactions
 """
 
 from __future__ import annotations
@@ -21,5 +23,5 @@ from geofence.backends.nftables.backend import NftablesBackend
 
 
 def backend() -> Backend:
-    """The backend; opens nothing yet."""
+    """Return the backend; opens nothing yet."""
     return NftablesBackend()

@@ -18,7 +18,7 @@ class NftablesBackend:
     name = "nftables"
 
     def obstacle(self) -> str | None:
-        """Why nf_tables cannot be used here, or None."""
+        """Return why nf_tables cannot be used here, or None."""
         try:
             with connected() as netlink:
                 netlink.generation()
@@ -27,16 +27,16 @@ class NftablesBackend:
         return None
 
     def rival(self) -> str | None:
-        """None: nobody but those who flush all tables touches one that is geofence's own."""
+        """Return None: only programs that flush all tables touch one that is geofence's own."""
         return None
 
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
-        """All rules, chain by chain, nearly as nft prints them."""
+        """Return all rules, chain by chain, nearly as nft prints them."""
         from geofence.backends.nftables import batches, render, rules
-        from geofence.backends.nftables.snapshot import Look
+        from geofence.backends.nftables.snapshot import Snapshot
 
         sets = batches.wanted_sets(ruleset)
-        names = batches.free_names(ruleset, Look(0), {}, sets)
+        names = batches.free_names(ruleset, Snapshot(0), {}, sets)
         chains = batches.wanted_chains(ruleset, names)
         compiled = (*rules.base_rules(ruleset, names), *rules.service_rules(ruleset, names))
         return render.lines(chains, compiled, render.Shown({}, {}))
@@ -44,23 +44,23 @@ class NftablesBackend:
     def observe(self) -> Observed:
         """Read the table with everything in it."""
         from geofence.backends.nftables.observe import observed
-        from geofence.backends.nftables.snapshot import look
+        from geofence.backends.nftables.snapshot import read_snapshot
 
         with connected() as netlink:
-            return observed(look(netlink, elements=True))
+            return observed(read_snapshot(netlink, elements=True))
 
     def commit(self, plan: Plan) -> None:
-        """Bring the table to what the plan desires: one transaction makes what is new."""
-        from geofence.backends.nftables.commit import switch
+        """Change the table to what the plan desires."""
+        from geofence.backends.nftables.commit import change_table
 
-        with connected(taking_away=True) as netlink:
-            switch(netlink, plan)
+        with connected(deleting=True) as netlink:
+            change_table(netlink, plan)
 
     def remove(self) -> bool:
-        """Take the table away, in one transaction."""
+        """Remove the table, in one transaction."""
         with connected() as netlink:
             if not netlink.has_table():
                 return False
-            from geofence.backends.nftables.commit import take_away
+            from geofence.backends.nftables.commit import remove_table
 
-            return take_away(netlink)
+            return remove_table(netlink)

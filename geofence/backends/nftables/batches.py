@@ -1,9 +1,9 @@
-"""What brings the table from what a look found to what a ruleset wants, transaction by transaction.
+"""Batches: the transactions that bring the table from a snapshot to what a ruleset wants.
 
 A changed set is not edited: a new one comes beside it. With the new sets come new chains, whose
 rules look into them, and rules that send packets there, all in one transaction, which the kernel
-carries out whole or not at all. A second one takes away what is former, and a third the sets that
-it looked into. A packet meets the old fence or the new one. Counters have names of their own and
+carries out whole or not at all. A second one removes the previous rules, and a third the sets that
+they looked into. A packet meets the old fence or the new one. Counters have names of their own and
 outlive the rules that count on them.
 
 Linux lets new rules work before it has made the array in which the addresses of a new set of the
@@ -11,7 +11,7 @@ same transaction are searched (``nf_tables_commit`` bumps ``gencursor`` first, a
 ``commit`` last); for as long as that takes, nothing would be found there. So the new rules are
 behind a gate: a set that holds every packet's family. Arrays are made in the order in which a
 transaction first adds to their sets, and the gate's comes last. While it is closed, packets go on
-to the former rules, or pass where there were none.
+to the previous rules, or pass where there were none.
 
 Kernels without such arrays open the gate together with everything else. They are why a changed set
 is not edited: elements taken out and put in by one transaction are for some time in the same tree,
@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from geofence.backends.nftables import messages, rules
-from geofence.backends.nftables.connection import Request
-from geofence.backends.nftables.messages import Content
+from geofence.backends.nftables.connection import BatchMessage
+from geofence.backends.nftables.messages import SetContent
 from geofence.backends.nftables.objects import (
     BASES,
     GATE,
@@ -41,15 +41,15 @@ from geofence.backends.nftables.objects import (
     key_of,
     names_for,
 )
-from geofence.backends.nftables.prefilter import near_sets
-from geofence.backends.nftables.snapshot import Look
+from geofence.backends.nftables.prefilter import prefilter_sets
+from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag
 from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import Ruleset
 
 
 def wanted_chains(ruleset: Ruleset, names: Names) -> tuple[KernelChain, ...]:
-    """The chains of a ruleset."""
+    """Return the chains of a ruleset."""
     return (*BASES, *(KernelChain(names.chains[usual]) for usual in _usual_chains(ruleset)))
 
 
@@ -63,20 +63,20 @@ def _usual_chains(ruleset: Ruleset) -> Iterator[str]:
 
 
 def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
-    """The counters of a ruleset."""
+    """Return the counters of a ruleset."""
     return tuple(counter_of(service.name) for service in ruleset.services)
 
 
 def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
-    """All sets: the ruleset's, and those of the surroundings of what they let in."""
+    """Return all sets: the ruleset's, and the prefilters that enclose what they allow."""
     own: dict[Key, PrefixSet] = {key: ruleset.sets[key] for key in ruleset.sets}
-    return own | dict(near_sets(ruleset).items())
+    return own | dict(prefilter_sets(ruleset).items())
 
 
 def free_names(
-    ruleset: Ruleset, held: Look, standing: Mapping[Key, str], missing: Iterable[Key]
+    ruleset: Ruleset, held: Snapshot, standing: Mapping[Key, str], missing: Iterable[Key]
 ) -> Names:
-    """Names for what is made beside what is there.
+    """Return names for what is made beside what is there.
 
     Args:
         ruleset: what the kernel should hold.
@@ -92,7 +92,7 @@ def free_names(
     )
 
 
-def can_stay(held: Look) -> bool:
+def can_stay(held: Snapshot) -> bool:
     """Whether rules in front of those that are there would decide.
 
     Not where a chain that packets come in by is bound elsewhere, or is no such chain.
@@ -102,9 +102,9 @@ def can_stay(held: Look) -> bool:
 
 
 def addition(
-    ruleset: Ruleset, held: Look, names: Names, missing: Iterable[Content]
-) -> list[Request]:
-    """What makes the fence the ruleset's, and leaves what is former standing, out of use.
+    ruleset: Ruleset, held: Snapshot, names: Names, missing: Iterable[SetContent]
+) -> list[BatchMessage]:
+    """Return messages that make the ruleset's fence and leave the previous one out of use.
 
     Args:
         ruleset: what the kernel should hold.
@@ -120,14 +120,16 @@ def addition(
         *_chains_and_counters(ruleset, held, names),
         *map(messages.new_rule, rules.service_rules(ruleset, names)),
         *_in_front(rules.gated(rules.base_rules(ruleset, names), gate)),
-        messages.opening(gate),
+        messages.open_gate(gate),
     ]
 
 
-def anew(ruleset: Ruleset, held: Look, names: Names, contents: Iterable[Content]) -> list[Request]:
-    """What puts a table in the place of one that cannot be made right: its flags cannot be changed.
+def anew(
+    ruleset: Ruleset, held: Snapshot, names: Names, contents: Iterable[SetContent]
+) -> list[BatchMessage]:
+    """Return messages that replace a table whose flags are wrong and cannot be changed.
 
-    Until the new sets can be searched, nobody is let in. Counters go on from what they had counted.
+    Until the new sets can be searched, nobody is allowed. Counters keep their counts.
 
     Args:
         ruleset: what the kernel should hold.
@@ -137,7 +139,7 @@ def anew(ruleset: Ruleset, held: Look, names: Names, contents: Iterable[Content]
     """
     counters = {each.name: each for each in held.objects if _is_wanted(each, ruleset)}
     return [
-        messages.no_table(),
+        messages.delete_table(),
         messages.new_table(),
         *(part for content in contents for part in _new_set(content, names)),
         *map(messages.new_chain, wanted_chains(ruleset, names)),
@@ -146,8 +148,8 @@ def anew(ruleset: Ruleset, held: Look, names: Names, contents: Iterable[Content]
     ]
 
 
-def replacement(ruleset: Ruleset, held: Look, names: Names) -> list[Request]:
-    """What takes away all that is former, but for the sets, and makes all rules anew.
+def replacement(ruleset: Ruleset, held: Snapshot, names: Names) -> list[BatchMessage]:
+    """Return messages that remove the previous rules and chains, and make all rules anew.
 
     Args:
         ruleset: what the kernel should hold.
@@ -162,14 +164,14 @@ def replacement(ruleset: Ruleset, held: Look, names: Names) -> list[Request]:
     ]
 
 
-def former_sets(held: Look, names: Names) -> list[Request]:
-    """Take away the sets that no rule looks into any more.
+def unused_sets(held: Snapshot, names: Names) -> list[BatchMessage]:
+    """Return messages that remove the sets which no rule looks into any more.
 
     Not together with those rules: a packet that is on its way through them would find the sets
     empty.
     """
     return [
-        messages.no_set(gone.name)
+        messages.delete_set(gone.name)
         for gone in held.sets
         if gone.name not in names.sets.values() and not gone.flags & SetFlag.ANONYMOUS
     ]
@@ -179,38 +181,38 @@ def _free(usual: str, taken: set[str]) -> str:
     return next(name for name in names_for(usual) if name not in taken)
 
 
-def _new_set(content: Content, names: Names) -> list[Request]:
+def _new_set(content: SetContent, names: Names) -> list[BatchMessage]:
     return messages.new_set(names.sets[content.key], content)
 
 
-def _rules(ruleset: Ruleset, names: Names) -> Iterator[Request]:
+def _rules(ruleset: Ruleset, names: Names) -> Iterator[BatchMessage]:
     yield from map(messages.new_rule, rules.base_rules(ruleset, names))
     yield from map(messages.new_rule, rules.service_rules(ruleset, names))
 
 
-def _in_front(new: list[KernelRule]) -> Iterator[Request]:
-    """In front of all rules that are there, in their order."""
+def _in_front(new: list[KernelRule]) -> Iterator[BatchMessage]:
+    """Yield messages that put rules in front of all that are there, in their order."""
     for rule in reversed(new):
         yield messages.new_rule(rule, in_front=True)
 
 
-def _clearing(ruleset: Ruleset, held: Look, names: Names) -> Iterator[Request]:
-    """Take away all rules, then whatever is not to stay, users before what they use."""
-    yield messages.no_rules()
+def _clearing(ruleset: Ruleset, held: Snapshot, names: Names) -> Iterator[BatchMessage]:
+    """Remove all rules, then whatever is not to stay, users before what they use."""
+    yield messages.delete_rules()
     for foreign in held.sets:
         own = key_of(foreign) is not None or is_gate(foreign)
         if not own and not foreign.flags & SetFlag.ANONYMOUS:
-            yield messages.no_set(foreign.name)
+            yield messages.delete_set(foreign.name)
     for chain in held.chains:
         if chain not in wanted_chains(ruleset, names) and not chain.flags & ChainFlag.BINDING:
-            yield messages.no_chain(chain.name)
-    for former in held.objects:
-        if not _is_wanted(former, ruleset):
-            yield messages.no_object(former)
-    yield from map(messages.no_flowtable, held.flowtables)
+            yield messages.delete_chain(chain.name)
+    for each in held.objects:
+        if not _is_wanted(each, ruleset):
+            yield messages.delete_object(each)
+    yield from map(messages.delete_flowtable, held.flowtables)
 
 
-def _chains_and_counters(ruleset: Ruleset, held: Look, names: Names) -> Iterator[Request]:
+def _chains_and_counters(ruleset: Ruleset, held: Snapshot, names: Names) -> Iterator[BatchMessage]:
     for chain in wanted_chains(ruleset, names):
         if chain not in held.chains:
             yield messages.new_chain(chain)

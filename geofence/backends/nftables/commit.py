@@ -1,33 +1,40 @@
-"""From one table to another: what is done, in which order, and again if others came in between."""
+"""Changes of the table: which steps, in which order, and again if others came in between."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from geofence.backends.nftables import batches, messages
-from geofence.backends.nftables.connection import TABLE, Changed, Netlink, Request, batch_size
-from geofence.backends.nftables.messages import Content
-from geofence.backends.nftables.objects import Key, Names
+from geofence.backends.nftables.connection import (
+    TABLE,
+    BatchMessage,
+    Changed,
+    NftConnection,
+)
+from geofence.backends.nftables.messages import SetContent
+from geofence.backends.nftables.objects import Key, Names, is_runtime
 from geofence.backends.nftables.observe import in_force, sets_in_use
-from geofence.backends.nftables.snapshot import Look, look
+from geofence.backends.nftables.snapshot import Snapshot, read_snapshot
 from geofence.errors import BackendError, UntidyError
 from geofence.model.plan import Plan
+from geofence.translation import tr
 
 _ATTEMPTS = 20
 _PAUSE = 0.002
 """Seconds by which each further attempt waits longer."""
 
 
-def switch(netlink: Netlink, plan: Plan) -> None:
-    """Bring the table to what the plan desires; see ``transaction`` for the steps.
+def change_table(netlink: NftConnection, plan: Plan) -> None:
+    """Bring the table to what the plan desires; see ``batches`` for the steps.
 
     Raises:
-        UntidyError: what is former could not be taken away; the fence is the desired one.
+        UntidyError: the previous fence could not be removed; the fence is the desired one.
         BackendError: the kernel refused, or others changed nftables all the time; the fence is as
             it was.
     """
-    step = _Switch(netlink, plan)
+    step = _TableChange(netlink, plan)
     try:
         while not (step.replace(names := step.add()) and step.clear(names)):
             pass
@@ -37,24 +44,24 @@ def switch(netlink: Netlink, plan: Plan) -> None:
         raise
 
 
-def take_away(netlink: Netlink) -> bool:
-    """Take the table away, in one transaction; whether there was one."""
+def remove_table(netlink: NftConnection) -> bool:
+    """Remove the table, in one transaction; whether there was one."""
     attempts = _Attempts(netlink)
-    while (held := look(netlink, elements=False)).exists:
-        if attempts.carry_out([messages.no_table()], held):
+    while (held := read_snapshot(netlink, elements=False)).exists:
+        if attempts.carry_out([messages.delete_table()], held):
             return True
     return False
 
 
 class _Attempts:
-    """Transactions that are made for a look, as often as others leave it true in time."""
+    """Transactions that are made for a snapshot, again if others have changed the table."""
 
-    def __init__(self, netlink: Netlink) -> None:
+    def __init__(self, netlink: NftConnection) -> None:
         self._netlink = netlink
         self._failed = 0
 
-    def carry_out(self, made: Sequence[Request], held: Look) -> bool:
-        """Do what was made for a look; false, and nothing done, if it is no longer true.
+    def carry_out(self, made: Sequence[BatchMessage], held: Snapshot) -> bool:
+        """Do what was made for a snapshot; false, and nothing done, if it is no longer true.
 
         Raises:
             BackendError: it never was, since others changed nftables all the time.
@@ -71,35 +78,39 @@ class _Attempts:
         self._failed += 1
         if self._failed == _ATTEMPTS:
             raise BackendError(
-                f"Other programs changed nftables all the time while table inet {TABLE} was being "
-                f"written ({_ATTEMPTS} attempts). Run it again when they are done."
+                tr(
+                    "Other programs changed nftables all the time while geofence changed the table "
+                    "inet {table} ({attempts} attempts). Run it again when they are done.",
+                    table=TABLE,
+                    attempts=_ATTEMPTS,
+                )
             )
         time.sleep(self._failed * _PAUSE)
 
 
-class _Switch:
-    """The steps; each looks for itself, and says whether what it builds upon was still there."""
+class _TableChange:
+    """The steps; each reads a snapshot of its own, and says whether what it builds on was there."""
 
-    def __init__(self, netlink: Netlink, plan: Plan) -> None:
+    def __init__(self, netlink: NftConnection, plan: Plan) -> None:
         self._netlink = netlink
         self._attempts = _Attempts(netlink)
         self._desired = plan.desired
         self._sets = batches.wanted_sets(plan.desired)
         self._changed = frozenset(change.key for change in plan.set_changes)
-        self._contents: dict[Key, Content] = {}
+        self._contents: dict[Key, SetContent] = {}
         self._staged: dict[Key, str] = {}
         self.is_in_force = False
         """Whether packets meet what is desired."""
 
     def add(self) -> Names:
-        """Make all that is new, in one transaction if it can be sent at once; what it is called."""
+        """Make all that is new, in one transaction if possible, and return its names."""
         self.is_in_force = False
-        while (names := self._added(look(self._netlink, elements=False))) is None:
+        while (names := self._added(read_snapshot(self._netlink, elements=False))) is None:
             pass
         return names
 
-    def _added(self, held: Look) -> Names | None:
-        """One attempt; None if another look is needed."""
+    def _added(self, held: Snapshot) -> Names | None:
+        """Make one attempt; None if another snapshot is needed."""
         standing = {} if held.flags else self._standing(held)
         missing = [key for key in self._sets if key not in standing]
         if self._encode(missing):
@@ -111,25 +122,29 @@ class _Switch:
         if not missing:
             return names
         made = batches.addition(self._desired, held, names, contents)
-        if batches.can_stay(held) and self._netlink.room_for(batch_size(made)):
+        if batches.can_stay(held) and self._netlink.room_for(made):
             self.is_in_force = self._attempts.carry_out(made, held)
             return names if self.is_in_force else None
         self._stage(held, names, contents)
         return None
 
-    def _made_anew(self, held: Look, contents: Sequence[Content]) -> Names | None:
-        """The same where the table itself has to go; one that does not fit follows it."""
-        names = batches.free_names(self._desired, Look(0), {}, self._sets)
-        made = batches.anew(self._desired, held, names, contents)
-        if not self._netlink.room_for(batch_size(made)):
-            self._attempts.carry_out([messages.no_table()], held)
+    def _made_anew(self, held: Snapshot, contents: Sequence[SetContent]) -> Names | None:
+        """Do the same if the table itself has to go; what does not fit follows it.
+
+        Runtime sets keep their elements: they are put back as the kernel listed them.
+        """
+        names = batches.free_names(self._desired, Snapshot(0), {}, self._sets)
+        kept = [_kept(content, held) for content in contents]
+        made = batches.anew(self._desired, held, names, kept)
+        if not self._netlink.room_for(made):
+            self._attempts.carry_out([messages.delete_table()], held)
             return None
         self.is_in_force = self._attempts.carry_out(made, held)
         return names if self.is_in_force else None
 
     def replace(self, names: Names) -> bool:
-        """Take away all that is former, but for the sets; false if what is new is gone."""
-        while self._holds(names, held := look(self._netlink, elements=False)):
+        """Remove the previous rules and chains; false if the new sets are gone."""
+        while self._holds(names, held := read_snapshot(self._netlink, elements=False)):
             made = batches.replacement(self._desired, held, names)
             if self._attempts.carry_out(made, held):
                 self.is_in_force = True
@@ -137,17 +152,17 @@ class _Switch:
         return False
 
     def clear(self, names: Names) -> bool:
-        """Take away the former sets; false if what is new is gone."""
-        while self._holds(names, held := look(self._netlink, elements=False)):
-            made = batches.former_sets(held, names)
+        """Remove the previous sets; false if the new ones are gone."""
+        while self._holds(names, held := read_snapshot(self._netlink, elements=False)):
+            made = batches.unused_sets(held, names)
             if not made or self._attempts.carry_out(made, held):
                 return True
         return False
 
-    def _standing(self, held: Look) -> dict[Key, str]:
-        """The sets that are right as they are, and those filled beforehand that are still there.
+    def _standing(self, held: Snapshot) -> dict[Key, str]:
+        """Return the sets that are right as they are, and those filled beforehand that are there.
 
-        OtherRules are always made anew, they are small.
+        Prefilters are always made anew, they are small.
         """
         in_use = sets_in_use(in_force(held))
         unchanged = (key for key in self._desired.sets if key not in self._changed)
@@ -156,19 +171,19 @@ class _Switch:
         return {key: in_use[key] for key in unchanged if key in in_use} | staged
 
     def _encode(self, keys: Iterable[Key]) -> bool:
-        """Have the contents of sets ready to be sent; whether any were not."""
+        """Encode the contents of sets that are not ready to be sent; whether there were any."""
         new = [key for key in keys if key not in self._contents]
-        self._contents |= {key: Content.of(key, self._sets[key]) for key in new}
+        self._contents |= {key: SetContent.of(key, self._sets[key]) for key in new}
         return bool(new)
 
-    def _stage(self, held: Look, names: Names, contents: Sequence[Content]) -> None:
+    def _stage(self, held: Snapshot, names: Names, contents: Sequence[SetContent]) -> None:
         """Fill sets that no rule looks into yet, in as many transactions as the socket takes."""
         generation = held.generation
         batch = [messages.new_table()]
         try:
             for content in contents:
                 for request in messages.new_set(names.sets[content.key], content):
-                    if not self._netlink.room_for(batch_size([*batch, request])):
+                    if not self._netlink.room_for([*batch, request]):
                         self._netlink.transact(batch, generation)
                         generation += 1
                         batch = []
@@ -179,9 +194,17 @@ class _Switch:
         else:
             self._staged |= {content.key: names.sets[content.key] for content in contents}
 
-    def _holds(self, names: Names, held: Look) -> bool:
-        """Whether the sets are still there; if not, somebody has flushed them meanwhile."""
+    def _holds(self, names: Names, held: Snapshot) -> bool:
+        """Whether the sets are still there; if not, another program has flushed them."""
         there = set(names.sets.values()) <= {each.name for each in held.sets}
         if not there:
             self._attempts.wait()
         return there
+
+
+def _kept(content: SetContent, held: Snapshot) -> SetContent:
+    """Return what a set that is made anew is to hold: a runtime set, what it holds now."""
+    if not is_runtime(content.key):
+        return content
+    name = sets_in_use(held).get(content.key)
+    return content if name is None else replace(content, pieces=held.elements[name])

@@ -1,9 +1,8 @@
-"""One socket to nf_tables: dumps, and transactions that the kernel takes whole or not at all.
+"""A connection to nf_tables: dumps, and transactions that the kernel takes whole or not at all.
 
-Neither pyroute2's nftables layer nor its netlink core is used. The layer is a prototype: its batch
-is none, an element's INTERVAL_END is lost, and it builds an object per attribute, which for a large
-set is most of the time. Importing the core takes longer than all that is done here, and of it one
-socket would be needed.
+pyroute2's nftables layer is not used (see docs/netlink.md): its batch is none, an element's
+INTERVAL_END is lost, and it builds an object per attribute, which for a large set is most of the
+time.
 
 What the kernel does with a batch is ``nfnetlink_rcv_batch`` in ``net/netfilter/nfnetlink.c``.
 """
@@ -14,13 +13,11 @@ import errno
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractContextManager, contextmanager
 from threading import Thread
 from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
-from geofence.closing import Closing
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.netlink.attributes import MalformedError, as_number, number, padded, string, values
 from geofence.netlink.messages import (
@@ -31,38 +28,20 @@ from geofence.netlink.messages import (
     NETFILTER,
     NETLINK_NETFILTER,
     REQUEST,
-    SOL_NETLINK,
-    Message,
-    answered,
-    dumped,
+    Request,
     error_number,
-    pack,
     unpack,
 )
+from geofence.netlink.socket import NetlinkSocket
+from geofence.translation import tr
 
 TABLE = "geofence"
 """The one table that is geofence's, of family ``inet``."""
 
-_CAP_ACK = 10
-"""``NETLINK_CAP_ACK``: an error repeats the header of the message it is about, not all of it."""
-_SO_SNDBUFFORCE = 32
-
 _HEADERS = HEADER.size + NETFILTER.size
-_RECEIVE = 1 << 16
-"""Bytes; the kernel never sends more than 32 KiB of a dump at once."""
-_OVERHEAD = 64
-"""Bytes that ``netlink_sendmsg`` keeps from the send buffer, doubled to be on the safe side."""
-
-NO_PRIVILEGE = (
-    "nf_tables may only be read and changed with CAP_NET_ADMIN over this network namespace; "
-    "run geofence as root."
-)
-NO_SUPPORT = (
-    "This kernel has no nf_tables; load it ('modprobe nf_tables') or install a kernel that has it."
-)
 
 
-class Request(NamedTuple):
+class BatchMessage(NamedTuple):
     """One message of a transaction."""
 
     kind: int
@@ -92,8 +71,8 @@ class Refused(Exception):  # noqa: N818 - what is the case, translated by the ca
         super().__init__(os.strerror(number))
 
 
-class Netlink(Closing):
-    """A socket to nf_tables of the current network namespace."""
+class NftConnection(AbstractContextManager["NftConnection"]):
+    """A connection to nf_tables of the current network namespace."""
 
     def __init__(self) -> None:
         """Open it; needs no privilege.
@@ -102,18 +81,19 @@ class Netlink(Closing):
             BackendUnavailable: the kernel has no nfnetlink.
         """
         try:
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+            self._netlink = NetlinkSocket(NETLINK_NETFILTER)
         except OSError as error:
-            raise BackendUnavailable(NO_SUPPORT) from error
-        self._socket.setsockopt(SOL_NETLINK, _CAP_ACK, 1)
-        self._sequence = 0
+            raise BackendUnavailable(no_support()) from error
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close it."""
-        self._socket.close()
+        self._netlink.close()
 
     def generation(self) -> int:
-        """The number of the last transaction that anybody made here.
+        """Return the number of the last transaction that anybody made here.
 
         Raises:
             BackendUnavailable: no privilege, or no nf_tables in the kernel.
@@ -122,35 +102,35 @@ class Netlink(Closing):
             found = values(self.get(uapi.Message.GETGEN, b""))
         except Refused as error:
             if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
-                raise BackendUnavailable(NO_SUPPORT) from error
-            raise BackendError(f"nf_tables does not tell its generation: {error}.") from error
+                raise BackendUnavailable(no_support()) from error
+            raise BackendError(
+                tr("nf_tables does not tell its generation: {reason}.", reason=error)
+            ) from error
         return as_number(found.get(uapi.GEN_ID))
 
     def get(self, kind: int, body: bytes) -> bytes:
-        """Ask for one object; its attributes.
+        """Ask for one object and return its attributes.
 
         Raises:
             Refused: there is none, or the kernel does not know the question.
             BackendUnavailable: no privilege.
         """
-        self._send(self._pack(kind, 0, body))
         try:
-            _, _, _, answer = answered(partial(self._receive, 0), self._sequence)
+            _, _, _, answer = self._netlink.ask(_request(kind, 0, body))
         except OSError as error:
             raise _refused(error.errno or 0) from error
         return answer[NETFILTER.size :]
 
     def dump(self, kind: int, body: bytes) -> list[bytes]:
-        """Ask for all objects of a kind; the attributes of each.
+        """Ask for all objects of a kind and return the attributes of each.
 
         Raises:
             Changed: they changed while the kernel was listing them.
             Refused: the kernel does not know the question, or what it is about is gone.
             BackendUnavailable: no privilege.
         """
-        self._send(self._pack(kind, DUMP, body))
         try:
-            answers = list(dumped(partial(self._receive, 0), self._sequence))
+            answers = list(self._netlink.dump(_request(kind, DUMP, body)))
         except InterruptedError as error:
             raise Changed from error
         except OSError as error:
@@ -158,37 +138,23 @@ class Netlink(Closing):
         return [answer[NETFILTER.size :] for _, _, _, answer in answers]
 
     def has_table(self) -> bool:
-        """Whether there is geofence's table.
+        """Whether geofence's table exists.
 
         Raises:
             BackendUnavailable: no privilege, or no nf_tables in the kernel.
         """
         self.generation()  # tells what is missing where it is not just the table
         try:
-            self.get(uapi.Message.GETTABLE, string(uapi.Table.NAME, TABLE))
+            self.get(uapi.Message.GETTABLE, string(uapi.TableAttribute.NAME, TABLE))
         except Refused:
             return False
         return True
 
-    def room_for(self, octets: int) -> bool:
-        """Make room to send that much at once; whether there is.
+    def room_for(self, messages: Sequence[BatchMessage]) -> bool:
+        """Make room to send a transaction, which has to come in one piece; whether there is."""
+        return self._netlink.make_room_for(batch_size(messages))
 
-        A batch has to come in one piece, and a socket sends no piece larger than its send buffer.
-        Whoever may configure the host's network is given any buffer; root of a user namespace no
-        more than ``net.core.wmem_max`` (socket(7)).
-        """
-        wanted = octets + _OVERHEAD
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, wanted)
-        except PermissionError:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wanted)
-        return self.room() >= octets
-
-    def room(self) -> int:
-        """The largest batch in bytes that can be sent now."""
-        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - _OVERHEAD
-
-    def transact(self, messages: Sequence[Request], generation: int | None = None) -> None:
+    def transact(self, messages: Sequence[BatchMessage], generation: int | None = None) -> None:
         """Have all messages carried out, or none.
 
         Args:
@@ -201,117 +167,148 @@ class Netlink(Closing):
             BackendUnavailable: no privilege, or the kernel lacks something.
             BackendError: the kernel refused; the message says which message.
         """
-        self.room_for(batch_size(messages))
-        first = self._sequence + 2
-        self._send(self._batch(messages, generation))
+        self.room_for(messages)
+        first = self._netlink.last_sequence + 2
+        self._send(b"".join(map(self._netlink.packed, _batch(messages, generation))))
         # The kernel works on a batch while it is being sent: all answers are there by now.
         # Each is in the name of the message it is about; if of all, in that of the batch's begin.
-        codes = [
-            (sequence - first, error_number(kind, body))
-            for kind, _, sequence, body in self._pending()
-            if kind == ERROR
-        ]
+        codes = [(sequence - first, code) for sequence, code in self._acknowledgements()]
         for about, code in codes:
             if code:
                 raise _refusal(code, about, messages)
         if not codes:
-            raise BackendError("nf_tables did not confirm the transaction; run it again.")
-
-    def _batch(self, messages: Sequence[Request], generation: int | None) -> bytes:
-        about = b"" if generation is None else number(uapi.BATCH_GENID, generation)
-        parts = [self._pack_batch_edge(uapi.BATCH_BEGIN, about)]
-        parts += [self._pack(kind, flags, body) for kind, flags, body, _ in messages[:-1]]
-        # Asked of the last message: older kernels confirm neither end of a batch.
-        last = messages[-1]
-        parts.append(self._pack(last.kind, last.flags | ACK, last.body))
-        parts.append(self._pack_batch_edge(uapi.BATCH_END, b""))
-        return b"".join(parts)
-
-    def _pack(self, kind: int, flags: int, body: bytes) -> bytes:
-        return self._pack_as(uapi.SUBSYSTEM << 8 | kind, flags, (uapi.INET, 0, 0), body)
-
-    def _pack_batch_edge(self, kind: int, body: bytes) -> bytes:
-        return self._pack_as(kind, 0, (socket.AF_UNSPEC, 0, uapi.SUBSYSTEM), body)
-
-    def _pack_as(self, kind: int, flags: int, genmsg: tuple[int, int, int], body: bytes) -> bytes:
-        self._sequence += 1
-        return pack(kind, flags | REQUEST, self._sequence, NETFILTER.pack(*genmsg) + body)
+            raise BackendError(tr("nf_tables did not confirm the transaction. Run it again."))
 
     def _send(self, data: bytes) -> None:
         try:
-            self._socket.send(data)
+            self._netlink.send(data)
         except OSError as error:
             if error.errno == errno.EMSGSIZE:
                 raise BackendError(
-                    f"This user namespace lets a socket send {self.room():,} bytes at once, and a "
-                    f"transaction with nf_tables takes {len(data):,}; raise net.core.wmem_max, or "
-                    "run geofence as root of the host."
+                    tr(
+                        "This user namespace lets a socket send {room} bytes at once, and a "
+                        "transaction with nf_tables takes {size}. Raise net.core.wmem_max, or run "
+                        "geofence as root of the host.",
+                        room=f"{self._netlink.room:,}",
+                        size=f"{len(data):,}",
+                    )
                 ) from error
-            raise BackendError(f"nf_tables cannot be reached: {error.strerror}.") from error
+            raise BackendError(
+                tr("nf_tables cannot be reached: {reason}.", reason=error.strerror)
+            ) from error
 
-    def _pending(self) -> Iterator[Message]:
-        """Answers that are there already."""
-        while data := self._receive(socket.MSG_DONTWAIT):
-            yield from unpack(data)
-
-    def _receive(self, flags: int) -> bytes:
-        """One datagram; none if there is to be no waiting, and none is there."""
+    def _acknowledgements(self) -> Iterator[tuple[int, int]]:
+        """Yield sequence and error numbers of the answers that are there already."""
         try:
-            return self._socket.recv(_RECEIVE, flags)
-        except BlockingIOError:
-            return b""
+            for data in self._netlink.pending():
+                for kind, _, sequence, body in unpack(data):
+                    if kind == ERROR:
+                        yield sequence, error_number(kind, body)
         except OSError as error:
             raise BackendError(
-                f"The answer of nf_tables was lost: {error.strerror}; run it again."
+                tr("The answer of nf_tables was lost: {reason}. Run it again.", reason=error)
             ) from error
 
 
+def _batch(messages: Sequence[BatchMessage], generation: int | None) -> Iterator[Request]:
+    about = b"" if generation is None else number(uapi.BATCH_GENID, generation)
+    yield _batch_edge(uapi.BATCH_BEGIN, about)
+    for message in messages[:-1]:
+        yield _request(message.kind, message.flags, message.body)
+    # Asked of the last message: older kernels confirm neither end of a batch.
+    last = messages[-1]
+    yield _request(last.kind, last.flags | ACK, last.body)
+    yield _batch_edge(uapi.BATCH_END, b"")
+
+
+def _request(kind: int, flags: int, body: bytes) -> Request:
+    head = NETFILTER.pack(uapi.INET, 0, 0)
+    return Request(uapi.SUBSYSTEM << 8 | kind, flags | REQUEST, head + body)
+
+
+def _batch_edge(kind: int, body: bytes) -> Request:
+    return Request(kind, REQUEST, NETFILTER.pack(socket.AF_UNSPEC, 0, uapi.SUBSYSTEM) + body)
+
+
 @contextmanager
-def connected(*, taking_away: bool = False) -> Iterator[Netlink]:
-    """A socket to nf_tables, for as long as its answers are being read.
+def connected(*, deleting: bool = False) -> Iterator[NftConnection]:
+    """Open a connection to nf_tables, for as long as its answers are being read.
 
     Args:
-        taking_away: whether something will be. Then the kernel keeps whoever closes the socket
-            until all packets are done with that (``nf_tables_rcv_nl_event``), some ten milliseconds
-            for which nobody else need wait.
+        deleting: whether objects will be deleted. Then ``close`` blocks about 10 ms for an RCU
+            grace period (``nf_tables_rcv_nl_event``), so it runs in a thread.
 
     Raises:
         BackendUnavailable: the kernel has no nfnetlink.
         BackendError: what the kernel answered is cut short.
     """
-    netlink = Netlink()
+    connection = NftConnection()
     try:
-        yield netlink
+        yield connection
     except MalformedError as error:
-        raise BackendError(f"The answer of nf_tables makes no sense: {error}.") from error
+        raise BackendError(
+            tr("The answer of nf_tables makes no sense: {reason}.", reason=error)
+        ) from error
     finally:
-        if taking_away:
-            Thread(target=netlink.close).start()
+        if deleting:
+            Thread(target=connection.close).start()
         else:
-            netlink.close()
+            connection.close()
 
 
-def batch_size(messages: Sequence[Request]) -> int:
-    """Bytes of a transaction with its begin and end."""
+def batch_size(messages: Sequence[BatchMessage]) -> int:
+    """Return the bytes of a transaction with its begin and end."""
     return 2 * _HEADERS + 8 + sum(message.size for message in messages)
 
 
+def no_privilege() -> str:
+    """Return what to do where the privilege to use nf_tables is missing."""
+    return tr(
+        "nf_tables may only be read and changed with CAP_NET_ADMIN over this network namespace. "
+        "Run geofence as root."
+    )
+
+
+def no_support() -> str:
+    """Return what to do where the kernel lacks nf_tables."""
+    return tr(
+        "This kernel has no nf_tables. Load it with 'modprobe nf_tables', or install a kernel that "
+        "has it."
+    )
+
+
 def _refused(code: int) -> Refused | BackendUnavailable:
-    return BackendUnavailable(NO_PRIVILEGE) if code == errno.EPERM else Refused(code)
+    return BackendUnavailable(no_privilege()) if code == errno.EPERM else Refused(code)
 
 
-def _refusal(code: int, about: int, messages: Sequence[Request]) -> Exception:
-    """What a refused transaction means; ``about`` is not among the messages if all of it was."""
+def _refusal(code: int, about: int, messages: Sequence[BatchMessage]) -> Exception:
+    """Return what it means that a transaction was refused.
+
+    Args:
+        code: the kernel's error number.
+        about: which message it is about; not among them if it is about all.
+        messages: those of the transaction.
+    """
     if code == errno.ERESTART:
         return Changed()
-    what = messages[about].about if 0 <= about < len(messages) else "the transaction"
-    if code == errno.EPERM and not 0 <= about < len(messages):
-        return BackendUnavailable(NO_PRIVILEGE)
-    text = f"nf_tables refused {what}: {os.strerror(code)}; the kernel is as it was."
+    among = 0 <= about < len(messages)
+    if code == errno.EPERM and not among:
+        return BackendUnavailable(no_privilege())
+    reason = os.strerror(code)
+    if among:
+        text = tr(
+            'nf_tables refused "{part}": {reason}. The kernel is unchanged.',
+            part=messages[about].about,
+            reason=reason,
+        )
+    else:
+        text = tr(
+            "nf_tables refused the transaction: {reason}. The kernel is unchanged.", reason=reason
+        )
     if code in (errno.ENOENT, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT):
-        lacking = (
+        lacking = tr(
             "The kernel may lack a module (nft_ct, nft_fib_inet, nf_conntrack) or conntrack labels "
             "(CONFIG_NF_CONNTRACK_LABELS)."
         )
-        return BackendUnavailable(f"{text} {lacking}")
+        return BackendUnavailable(tr("{first} {second}", first=text, second=lacking))
     return BackendError(text)

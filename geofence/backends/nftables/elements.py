@@ -1,4 +1,4 @@
-"""The elements of an interval set: one where an interval begins, another where it ends.
+"""Elements of an interval set: one where an interval begins, another where it ends.
 
 The kernel finds the element with the largest key that is not above the address; the address is in
 the set unless that element is an end. Whole sets are written and read in bulk, since the headers
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from operator import lt
 
 from geofence.backends.nftables import uapi, userdata
-from geofence.backends.nftables.uapi import Element, ElementFlag
+from geofence.backends.nftables.uapi import ElementAttribute, ElementFlag
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses
 from geofence.netlink.attributes import (
     LONGEST,
@@ -28,17 +28,17 @@ from geofence.netlink.attributes import (
 from geofence.netlink.columns import put
 
 _LIST_HEADER = 4
-_END = number(Element.FLAGS, ElementFlag.INTERVAL_END)
+_END = number(ElementAttribute.FLAGS, ElementFlag.INTERVAL_END)
 _OPEN = attribute(
-    Element.USERDATA,
+    ElementAttribute.USERDATA,
     userdata.field(userdata.ELEMENT_FLAGS, userdata.flag(userdata.INTERVAL_OPEN)),
 )
 """What nft writes beside an interval that reaches up to the last address, to print it as such."""
 
 
 EVERY_FAMILY = nested(
-    uapi.LIST_ELEM, nested(Element.KEY, attribute(uapi.DATA_VALUE, b"\0"))
-) + nested(uapi.LIST_ELEM, nested(Element.KEY, attribute(uapi.DATA_VALUE, b"\xff")) + _END)
+    uapi.LIST_ELEM, nested(ElementAttribute.KEY, attribute(uapi.DATA_VALUE, b"\0"))
+) + nested(uapi.LIST_ELEM, nested(ElementAttribute.KEY, attribute(uapi.DATA_VALUE, b"\xff")) + _END)
 """The elements of a set that every packet's family is in, ``NFPROTO_IPV4`` or ``NFPROTO_IPV6``."""
 
 
@@ -48,7 +48,7 @@ def hold_every_family(pieces: Sequence[bytes]) -> bool:
 
 
 def encode(prefixes: PrefixSet) -> list[bytes]:
-    """The elements of a set, in pieces that each fit one attribute.
+    """Return the elements of a set, in pieces that each fit one attribute.
 
     No interval is spread over two pieces: a kernel that checks for overlaps takes a piece's last
     element without an end for an interval that reaches up to the last address.
@@ -70,7 +70,7 @@ def encode(prefixes: PrefixSet) -> list[bytes]:
 
 
 def encode_keys(family: Family, keys: Sequence[int]) -> list[bytes]:
-    """The elements of a set without intervals, in pieces that each fit one attribute."""
+    """Return the elements of a set without intervals, in pieces that each fit one attribute."""
     octets = family.bits // 8
     head = _head(family, b"")
     size = len(head) + octets
@@ -80,19 +80,19 @@ def encode_keys(family: Family, keys: Sequence[int]) -> list[bytes]:
 
 
 def _pieces(encoded: bytearray, size: int) -> list[bytes]:
-    """Elements of one size, the last of which may be smaller, as many in a piece as it takes."""
+    """Return elements of one size, as many in a piece as fit; the last may be smaller."""
     step = (LONGEST - _LIST_HEADER) // size * size
     return [bytes(encoded[at : at + step]) for at in range(0, len(encoded), step)]
 
 
 def decode_keys(family: Family, pieces: Sequence[bytes]) -> list[int]:
-    """The keys of a set without intervals, in whatever order."""
+    """Return the keys of a set without intervals, in whatever order."""
     data = b"".join(pieces)
     return (_bulk(family, data) or _one_by_one(data))[0]
 
 
 def decode(family: Family, pieces: Sequence[bytes]) -> PrefixSet:
-    """The set that elements make up, in whatever order and however they were written."""
+    """Return the set that elements make up, in whatever order and however they were written."""
     data = b"".join(pieces)
     starts, ends = _bulk(family, data) or _one_by_one(data)
     starts.sort()
@@ -102,14 +102,14 @@ def decode(family: Family, pieces: Sequence[bytes]) -> PrefixSet:
 
 
 def _head(family: Family, after: bytes) -> bytes:
-    """All of an element that comes before its key's value, given what comes after."""
-    key = nested(Element.KEY, attribute(uapi.DATA_VALUE, bytes(family.bits // 8)))
+    """Return all of an element that comes before its key's value, given what comes after."""
+    key = nested(ElementAttribute.KEY, attribute(uapi.DATA_VALUE, bytes(family.bits // 8)))
     element = nested(uapi.LIST_ELEM, key + after)
     return element[: len(element) - family.bits // 8 - len(after)]
 
 
 def _pattern(family: Family) -> re.Pattern[bytes]:
-    """A start or an end as the kernel lists them; it leaves out the flag that marks nesting."""
+    """Return the pattern of a start or an end as the kernel lists them."""
     octets = family.bits // 8
     forms = (
         _listed_head(family, after) + b"(.{%d})" % octets + re.escape(after)
@@ -134,7 +134,7 @@ _LENGTHS = {
 
 
 def _bulk(family: Family, data: bytes) -> tuple[list[int], list[int]] | None:
-    """Keys of starts and of ends; None if there is an element with more than a key."""
+    """Return keys of starts and of ends; None if an element has more than a key."""
     found = _PATTERNS[family].findall(data)
     starts = [int.from_bytes(start, "big") for start, end in found if start]
     ends = [int.from_bytes(end, "big") for start, end in found if end]
@@ -144,13 +144,13 @@ def _bulk(family: Family, data: bytes) -> tuple[list[int], list[int]] | None:
 
 
 def _one_by_one(data: bytes) -> tuple[list[int], list[int]]:
-    """The same for elements with comments, counters, timeouts or whatever else others add."""
+    """Return the same of elements with comments, counters, time-outs or anything else."""
     starts: list[int] = []
     ends: list[int] = []
     for _, element in each(data):
         attributes = values(element)
-        flags = as_number(attributes.get(Element.FLAGS))
-        key = as_number(values(attributes.get(Element.KEY, b"")).get(uapi.DATA_VALUE))
+        flags = as_number(attributes.get(ElementAttribute.FLAGS))
+        key = as_number(values(attributes.get(ElementAttribute.KEY, b"")).get(uapi.DATA_VALUE))
         if flags & ElementFlag.CATCHALL:
             # Stands for every address that no interval holds: all are in the set.
             return [0], []
@@ -159,7 +159,7 @@ def _one_by_one(data: bytes) -> tuple[list[int], list[int]]:
 
 
 def _as_usual(family: Family, starts: list[int], ends: list[int]) -> PrefixSet | None:
-    """The set, if starts and ends alternate as geofence and nft write them; None otherwise."""
+    """Return the set if starts and ends alternate as geofence and nft write them, or None."""
     top = 1 << family.bits
     # nft marks the first address as the end of nothing.
     ends = ends[1:] if ends[:1] == [0] else ends
@@ -172,14 +172,14 @@ def _as_usual(family: Family, starts: list[int], ends: list[int]) -> PrefixSet |
 
 
 def _as_the_kernel_looks(family: Family, starts: list[int], ends: list[int]) -> PrefixSet:
-    """The set by what the kernel finds for each address; a start counts before an end there."""
+    """Return the set by what the kernel finds for each address; a start comes before an end."""
     marks = dict.fromkeys(ends, False) | dict.fromkeys(starts, True)
     spans = list(_spans(sorted(marks.items()), 1 << family.bits))
     return PrefixSet.of_ranges(family, [first for first, _ in spans], [past for _, past in spans])
 
 
 def _spans(marks: Sequence[tuple[int, bool]], top: int) -> Iterator[tuple[int, int]]:
-    """From each start to the next element, whatever that is."""
+    """Yield the span from each start to the next element, whatever that is."""
     following = [*(key for key, _ in marks), top][1:]
     for (key, starts), past in zip(marks, following, strict=True):
         if starts:

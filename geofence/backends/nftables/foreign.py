@@ -11,12 +11,12 @@ from geofence.backends.nftables.objects import (
     is_gate,
     key_of,
 )
-from geofence.backends.nftables.snapshot import Look
+from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag
 
 
-def foreign(held: Look) -> Iterator[str]:
-    """Name what somebody else has made in the table, or left of a table of the same name."""
+def foreign(held: Snapshot) -> Iterator[str]:
+    """Yield what another program made in the table, or left of a table of the same name."""
     for each in held.sets:
         if key_of(each) is None and not is_gate(each) and not each.flags & SetFlag.ANONYMOUS:
             yield f"set {each.name}"

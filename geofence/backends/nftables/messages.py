@@ -1,11 +1,11 @@
-"""The messages that make or remove one object of the table each."""
+"""Messages that make or delete one object of the table each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from geofence.backends.nftables import elements, uapi, userdata
-from geofence.backends.nftables.connection import TABLE, Request
+from geofence.backends.nftables.connection import TABLE, BatchMessage
 from geofence.backends.nftables.objects import (
     KernelChain,
     KernelObject,
@@ -31,22 +31,22 @@ _NEAR_COMMENT = "networks around all that is allowed; the rest is dropped at onc
 _GATE_COMMENT = "opens what was made together with it"
 
 
-def new_table() -> Request:
+def new_table() -> BatchMessage:
     """Make the table if there is none."""
-    comment = attribute(uapi.Table.USERDATA, userdata.comment(TABLE_COMMENT))
-    body = string(uapi.Table.NAME, TABLE) + comment
-    return Request(Message.NEWTABLE, CREATE, body, f"table inet {TABLE}")
+    comment = attribute(uapi.TableAttribute.USERDATA, userdata.comment(TABLE_COMMENT))
+    body = string(uapi.TableAttribute.NAME, TABLE) + comment
+    return BatchMessage(Message.NEWTABLE, CREATE, body, f"table inet {TABLE}")
 
 
-def no_table() -> Request:
-    """Take the table away with all that is in it."""
-    body = string(uapi.Table.NAME, TABLE)
-    return Request(Message.DELTABLE, 0, body, f"removal of table inet {TABLE}")
+def delete_table() -> BatchMessage:
+    """Delete the table with all that is in it."""
+    body = string(uapi.TableAttribute.NAME, TABLE)
+    return BatchMessage(Message.DELTABLE, 0, body, f"removal of table inet {TABLE}")
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What a set is to hold, in the kernel's language; encoding it takes most of a run's time."""
+class SetContent:
+    """What a set is to hold, encoded for the kernel, which takes most of a run's time."""
 
     key: Key
     pieces: list[bytes]
@@ -54,7 +54,7 @@ class Content:
     """The most elements that it will ever hold; 0: not said."""
 
     @classmethod
-    def of(cls, key: Key, prefixes: PrefixSet) -> Content:
+    def of(cls, key: Key, prefixes: PrefixSet) -> SetContent:
         """Encode it."""
         if isinstance(key, SetKey):
             return cls(key, elements.encode(prefixes))
@@ -62,7 +62,7 @@ class Content:
         return cls(key, elements.encode_keys(key.family, keys), len(keys))
 
 
-def new_set(name: str, content: Content) -> list[Request]:
+def new_set(name: str, content: SetContent) -> list[BatchMessage]:
     """Make a set and fill it."""
     key = content.key
     told = _SET_COMMENTS[key.role] if isinstance(key, SetKey) else _NEAR_COMMENT
@@ -70,30 +70,32 @@ def new_set(name: str, content: Content) -> list[Request]:
     return [head, *(_filling(name, piece) for piece in content.pieces)]
 
 
-def new_gate(name: str) -> Request:
+def new_gate(name: str) -> BatchMessage:
     """Make a gate, which is closed."""
     return _head(gate_of(name), _GATE_COMMENT)
 
 
-def opening(gate: str) -> Request:
+def open_gate(gate: str) -> BatchMessage:
     """Let every packet through a gate."""
     return _filling(gate, elements.EVERY_FAMILY)
 
 
-def new_chain(chain: KernelChain) -> Request:
+def new_chain(chain: KernelChain) -> BatchMessage:
     """Make a chain."""
-    body = string(uapi.Chain.TABLE, TABLE) + string(uapi.Chain.NAME, chain.name)
+    body = string(uapi.ChainAttribute.TABLE, TABLE) + string(uapi.ChainAttribute.NAME, chain.name)
     if chain.hook is not None:
         body += nested(
-            uapi.Chain.HOOK,
-            number(uapi.Hook.NUMBER, chain.hook),
-            number(uapi.Hook.PRIORITY, chain.priority),
+            uapi.ChainAttribute.HOOK,
+            number(uapi.HookAttribute.NUMBER, chain.hook),
+            number(uapi.HookAttribute.PRIORITY, chain.priority),
         )
-        body += number(uapi.Chain.POLICY, chain.policy) + string(uapi.Chain.TYPE, chain.kind)
-    return Request(Message.NEWCHAIN, CREATE, body, f"chain {chain.name}")
+        body += number(uapi.ChainAttribute.POLICY, chain.policy) + string(
+            uapi.ChainAttribute.TYPE, chain.kind
+        )
+    return BatchMessage(Message.NEWCHAIN, CREATE, body, f"chain {chain.name}")
 
 
-def new_rule(rule: KernelRule, *, in_front: bool = False) -> Request:
+def new_rule(rule: KernelRule, *, in_front: bool = False) -> BatchMessage:
     """Put a rule at the end of its chain, or in front of all that are there."""
     body = (
         string(uapi.RuleAttribute.TABLE, TABLE)
@@ -103,79 +105,81 @@ def new_rule(rule: KernelRule, *, in_front: bool = False) -> Request:
     if rule.userdata:
         body += attribute(uapi.RuleAttribute.USERDATA, rule.userdata)
     flags = CREATE if in_front else CREATE | APPEND
-    return Request(Message.NEWRULE, flags, body, f"a rule of chain {rule.chain}")
+    return BatchMessage(Message.NEWRULE, flags, body, f"a rule of chain {rule.chain}")
 
 
-def no_rules() -> Request:
-    """Take all rules of the table away."""
-    return Request(Message.DELRULE, 0, string(1, TABLE), "removal of former rules")
+def delete_rules() -> BatchMessage:
+    """Delete all rules of the table."""
+    return BatchMessage(Message.DELRULE, 0, string(1, TABLE), "removal of the previous rules")
 
 
-def new_counter(counter: KernelObject) -> Request:
+def new_counter(counter: KernelObject) -> BatchMessage:
     """Make a counter that begins with what it is given to have counted."""
     begun = (
         number(uapi.Counter.BYTES, counter.count.octets, 8),
         number(uapi.Counter.PACKETS, counter.count.packets, 8),
     )
     body = (
-        string(uapi.Object.TABLE, TABLE)
-        + string(uapi.Object.NAME, counter.name)
-        + number(uapi.Object.TYPE, counter.kind)
-        + nested(uapi.Object.DATA, *begun)
+        string(uapi.ObjectAttribute.TABLE, TABLE)
+        + string(uapi.ObjectAttribute.NAME, counter.name)
+        + number(uapi.ObjectAttribute.TYPE, counter.kind)
+        + nested(uapi.ObjectAttribute.DATA, *begun)
     )
-    return Request(Message.NEWOBJ, CREATE, body, f"counter {counter.name}")
+    return BatchMessage(Message.NEWOBJ, CREATE, body, f"counter {counter.name}")
 
 
-def no_set(name: str) -> Request:
-    """Take a set away that no rule looks into."""
-    return _removal(Message.DELSET, uapi.Set.NAME, "set", name)
+def delete_set(name: str) -> BatchMessage:
+    """Delete a set that no rule looks into."""
+    return _removal(Message.DELSET, uapi.SetAttribute.NAME, "set", name)
 
 
-def no_chain(name: str) -> Request:
-    """Take a chain away that has no rules and is the target of none."""
-    return _removal(Message.DELCHAIN, uapi.Chain.NAME, "chain", name)
+def delete_chain(name: str) -> BatchMessage:
+    """Delete a chain that has no rules and is the target of none."""
+    return _removal(Message.DELCHAIN, uapi.ChainAttribute.NAME, "chain", name)
 
 
-def no_object(held: KernelObject) -> Request:
-    """Take a counter or another stateful object away that no rule refers to."""
-    kind = number(uapi.Object.TYPE, held.kind)
-    return _removal(Message.DELOBJ, uapi.Object.NAME, "object", held.name, kind)
+def delete_object(held: KernelObject) -> BatchMessage:
+    """Delete a counter or another stateful object that no rule refers to."""
+    kind = number(uapi.ObjectAttribute.TYPE, held.kind)
+    return _removal(Message.DELOBJ, uapi.ObjectAttribute.NAME, "object", held.name, kind)
 
 
-def no_flowtable(name: str) -> Request:
-    """Take a flowtable away."""
-    return _removal(Message.DELFLOWTABLE, uapi.Flowtable.NAME, "flowtable", name)
+def delete_flowtable(name: str) -> BatchMessage:
+    """Delete a flowtable."""
+    return _removal(Message.DELFLOWTABLE, uapi.FlowtableAttribute.NAME, "flowtable", name)
 
 
 def _removal(
     kind: Message, name_attribute: int, what: str, name: str, more: bytes = b""
-) -> Request:
-    """The table's name is attribute 1 of every kind of object."""
+) -> BatchMessage:
+    """Delete an object; the table's name is attribute 1 of every kind of object."""
     body = string(1, TABLE) + string(name_attribute, name) + more
-    return Request(kind, 0, body, f"removal of {what} {name}")
+    return BatchMessage(kind, 0, body, f"removal of {what} {name}")
 
 
-def _head(made: KernelSet, told: str, size: int = 0) -> Request:
-    """A set that never grows beyond a known size is given a faster hash by the kernel."""
+def _head(made: KernelSet, told: str, size: int = 0) -> BatchMessage:
+    """Make a set; one that never grows beyond a known size is given a faster hash."""
     order = userdata.field(userdata.SET_KEY_BYTE_ORDER, userdata.flag(userdata.BIG_ENDIAN))
     body = (
-        string(uapi.Set.TABLE, TABLE)
-        + string(uapi.Set.NAME, made.name)
-        + number(uapi.Set.FLAGS, made.flags)
-        + number(uapi.Set.KEY_TYPE, made.key_type)
-        + number(uapi.Set.KEY_LEN, made.key_length)
-        + number(uapi.Set.ID, 1)  # has to be there; rules name their sets instead
-        + attribute(uapi.Set.USERDATA, order + userdata.comment(told, userdata.SET_COMMENT))
+        string(uapi.SetAttribute.TABLE, TABLE)
+        + string(uapi.SetAttribute.NAME, made.name)
+        + number(uapi.SetAttribute.FLAGS, made.flags)
+        + number(uapi.SetAttribute.KEY_TYPE, made.key_type)
+        + number(uapi.SetAttribute.KEY_LEN, made.key_length)
+        + number(uapi.SetAttribute.ID, 1)  # has to be there; rules name their sets instead
+        + attribute(
+            uapi.SetAttribute.USERDATA, order + userdata.comment(told, userdata.SET_COMMENT)
+        )
     )
     if size:
-        body += nested(uapi.Set.DESC, number(uapi.SET_DESC_SIZE, size))
-    return Request(Message.NEWSET, CREATE, body, f"set {made.name}")
+        body += nested(uapi.SetAttribute.DESC, number(uapi.SET_DESC_SIZE, size))
+    return BatchMessage(Message.NEWSET, CREATE, body, f"set {made.name}")
 
 
-def _filling(name: str, piece: bytes) -> Request:
+def _filling(name: str, piece: bytes) -> BatchMessage:
     body = (
-        string(uapi.ElementList.TABLE, TABLE)
-        + string(uapi.ElementList.SET, name)
-        + nested(uapi.ElementList.ELEMENTS, piece)
+        string(uapi.ElementListAttribute.TABLE, TABLE)
+        + string(uapi.ElementListAttribute.SET, name)
+        + nested(uapi.ElementListAttribute.ELEMENTS, piece)
     )
-    return Request(Message.NEWSETELEM, CREATE, body, f"elements of set {name}")
+    return BatchMessage(Message.NEWSETELEM, CREATE, body, f"elements of set {name}")

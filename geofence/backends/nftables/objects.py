@@ -1,4 +1,4 @@
-"""What a table is made of, and what geofence's objects are called and look like in the kernel.
+"""Objects of the table, and what geofence's are called and look like in the kernel.
 
 Sets and chains that replace others are made beside them under numbered names, ``allow4/2``, which
 they keep until they are replaced themselves.
@@ -12,12 +12,12 @@ from enum import StrEnum
 from itertools import count
 
 from geofence.backends.nftables import uapi
-from geofence.backends.nftables.prefilter import NearKey
+from geofence.backends.nftables.prefilter import PrefilterKey
 from geofence.model.plan import Count
 from geofence.model.prefixes import Family
-from geofence.model.ruleset import SetKey
+from geofence.model.ruleset import SetKey, SetKind
 
-Key = SetKey | NearKey
+Key = SetKey | PrefilterKey
 """What a set is for."""
 _NOTHING = Count(0, 0)
 
@@ -76,7 +76,7 @@ class Names:
 
 
 def _base(hook: uapi.InetHook) -> KernelChain:
-    """At the priority of mangle, NF_IP_PRI_MANGLE: conntrack has seen the packet.
+    """Return the base chain of a hook, at the priority of mangle: conntrack has seen the packet.
 
     In prerouting, destination NAT has not.
     """
@@ -115,7 +115,7 @@ class Part(StrEnum):
 
 
 def chain_name(part: Part, service: str) -> str:
-    """The usual name of a chain of a service."""
+    """Return the usual name of a chain of a service."""
     return f"{part}-{service}"
 
 
@@ -126,31 +126,38 @@ def is_chain_name(name: str) -> bool:
 
 
 def counter_of(service: str) -> KernelObject:
-    """The counter of what a service's fence dropped; it outlives the rules that count on it."""
+    """Return the counter of what a service's fence dropped; it outlives the rules that use it."""
     return KernelObject(_COUNTER + service, uapi.COUNTER)
 
 
 def counted_service(held: KernelObject) -> str | None:
-    """The service that an object counts for; None for one that geofence does not make."""
+    """Return the service that an object counts for; None if geofence does not make it."""
     own = held.kind == uapi.COUNTER and held.name.startswith(_COUNTER)
     return held.name.removeprefix(_COUNTER) if own else None
 
 
 def set_of(key: Key, name: str) -> KernelSet:
-    """The set of a key under one of its names."""
+    """Return the set of a key under one of its names."""
     octets = key.family.bits // 8
     flags = uapi.SetFlag.INTERVAL if isinstance(key, SetKey) else uapi.SetFlag(0)
+    if is_runtime(key):
+        flags |= uapi.SetFlag.TIMEOUT
     return KernelSet(name, flags, _KEY_TYPES[key.family], octets)
 
 
+def is_runtime(key: Key | None) -> bool:
+    """Whether a set's elements come and go at run time."""
+    return isinstance(key, SetKey) and key.kind is SetKind.RUNTIME
+
+
 def names_for(usual: str) -> Iterator[str]:
-    """A set's or chain's usual name, and without end those it can have beside others of it."""
+    """Yield a set's or chain's usual name, and without end those it can have beside it."""
     yield usual
     yield from (f"{usual}{_NUMBERED}{number}" for number in count(2))
 
 
 def gate_of(name: str) -> KernelSet:
-    """The gate under one of its names: a set of families, one byte each."""
+    """Return the gate under one of its names: a set of families, one byte each."""
     return KernelSet(name, uapi.SetFlag.INTERVAL, _FAMILY_TYPE, 1)
 
 
@@ -160,13 +167,13 @@ def is_gate(held: KernelSet) -> bool:
 
 
 def usual_name(name: str) -> str:
-    """The inverse of ``names_for``."""
+    """Return the usual name of one that ``names_for`` gives."""
     return name.partition(_NUMBERED)[0]
 
 
 def key_of(held: KernelSet) -> Key | None:
-    """What a set is for; None for one that geofence does not make, in name or in shape."""
+    """Return what a set is for; None for one that geofence does not make, in name or in shape."""
     name = usual_name(held.name)
-    key = SetKey.parse(name) or NearKey.parse(name)
+    key = SetKey.parse(name) or PrefilterKey.parse(name)
     own = key is not None and held == set_of(key, held.name)
     return key if own else None

@@ -1,4 +1,4 @@
-"""What of a look is geofence's, and what is in its way."""
+"""What a snapshot of the table means: the fence that is in force, and what is in its way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 
-from geofence.backends.nftables import elements, prefilter, render, uapi
+from geofence.backends.nftables import elements, expressions, prefilter, render, uapi
 from geofence.backends.nftables.foreign import foreign
 from geofence.backends.nftables.objects import (
     BASE,
@@ -22,16 +22,17 @@ from geofence.backends.nftables.objects import (
     key_of,
     usual_name,
 )
-from geofence.backends.nftables.prefilter import NearKey
-from geofence.backends.nftables.snapshot import Look
+from geofence.backends.nftables.prefilter import PrefilterKey
+from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag, TableFlag
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet
-from geofence.model.ruleset import SetKey
+from geofence.model.ruleset import SetKey, SetKind
+from geofence.translation import tr
 
 
-def observed(held: Look) -> Observed:
-    """What a look with elements tells the planner."""
+def observed(held: Snapshot) -> Observed:
+    """Return what a snapshot with elements tells the planner."""
     if not held.exists:
         return Observed()
     held = in_force(held)
@@ -57,16 +58,18 @@ def observed(held: Look) -> Observed:
         # One table is for both families.
         fenced=frozenset(Family) if _packets_enter(held, sets) else frozenset(),
         guarded=frozenset(Family) if _every_way_watched(held) else frozenset(),
-        foreign=tuple(f"{each} in the table inet geofence" for each in foreign(held)),
+        foreign=tuple(
+            tr("{object} in the table inet geofence", object=each) for each in foreign(held)
+        ),
     )
 
 
-def in_force(held: Look) -> Look:
-    """The look without the rules that a killed run has left out of use, which are debris."""
+def in_force(held: Snapshot) -> Snapshot:
+    """Return the snapshot without rules that a killed run left out of use, which are debris."""
     return replace(held, rules=tuple(_without_former(held)))
 
 
-def _without_former(held: Look) -> Iterator[KernelRule]:
+def _without_former(held: Snapshot) -> Iterator[KernelRule]:
     entered = {each.name: _of(held, each.name) for each in BASES}
     in_force = {name: _behind_gate(rules, held) for name, rules in entered.items()}
     gated = any(in_force[name] is not rules for name, rules in entered.items())
@@ -79,37 +82,37 @@ def _without_former(held: Look) -> Iterator[KernelRule]:
     yield from (rule for rule in held.rules if rule.chain not in {*entered, *former})
 
 
-def _of(held: Look, chain: str) -> list[KernelRule]:
+def _of(held: Snapshot, chain: str) -> list[KernelRule]:
     return [rule for rule in held.rules if rule.chain == chain]
 
 
-def _followed(held: Look, rules: Iterable[KernelRule]) -> list[str]:
-    """The chains that packets are sent to by rules, and on by the rules of those chains."""
+def _followed(held: Snapshot, rules: Iterable[KernelRule]) -> list[str]:
+    """Return the chains that rules send packets to, and on by the rules of those chains."""
     found: dict[str, None] = {}
-    waiting = list(render.chains_gone_to(rules))
+    waiting = list(expressions.chains_gone_to(rules))
     while waiting:
         name = waiting.pop(0)
         if name not in found:
             found[name] = None
-            waiting += render.chains_gone_to(_of(held, name))
+            waiting += expressions.chains_gone_to(_of(held, name))
     return list(found)
 
 
-def _behind_gate(rules: list[KernelRule], held: Look) -> list[KernelRule]:
-    """The rules of the base chain, as if there were no gate, and nothing after it, if one is open.
+def _behind_gate(rules: list[KernelRule], held: Snapshot) -> list[KernelRule]:
+    """Return the rules of a base chain that are behind an open gate; all, if there is none.
 
-    One that is closed, or that not all rules at the front are behind, is left for all to see.
+    A gate that is closed, or that not all rules at the front are behind, stays visible.
     """
     for gate in filter(is_gate, held.sets):
         if elements.hold_every_family(held.elements[gate.name]):
-            behind = list(takewhile(bool, (render.behind(gate.name, rule) for rule in rules)))
+            behind = list(takewhile(bool, (expressions.behind(gate.name, rule) for rule in rules)))
             *wanted, last = behind or [None]
-            if last is not None and render.is_return(last):
+            if last is not None and expressions.is_return(last):
                 return list(filter(None, wanted))
     return rules
 
 
-def _packets_enter(held: Look, sets: Collection[SetKey]) -> bool:
+def _packets_enter(held: Snapshot, sets: Collection[SetKey]) -> bool:
     """Whether packets come to rules that drop, or would if there were a service to fence."""
     if held.flags & TableFlag.DORMANT:
         return False
@@ -117,12 +120,14 @@ def _packets_enter(held: Look, sets: Collection[SetKey]) -> bool:
     if not ways:
         return False
     met = (rule for way in ways for rule in _reached(held, way))
-    gone_to = set(render.chains_gone_to(met))
+    gone_to = set(expressions.chains_gone_to(met))
     # Without sets there is no service, and so nothing to drop.
-    return not sets or any(render.drops(rule) for name in gone_to for rule in _reached(held, name))
+    return not sets or any(
+        expressions.drops(rule) for name in gone_to for rule in _reached(held, name)
+    )
 
 
-def _every_way_watched(held: Look) -> bool:
+def _every_way_watched(held: Snapshot) -> bool:
     """Whether all that is delivered, forwarded and sent comes to rules, too."""
     if not all(base in held.chains for base in BASES) or held.flags & TableFlag.DORMANT:
         return False
@@ -130,17 +135,17 @@ def _every_way_watched(held: Look) -> bool:
     return all(reached) or not any(_of(held, base.name) for base in BASES)
 
 
-def _reached(held: Look, name: str) -> Iterator[KernelRule]:
-    """The rules of a chain that packets come to: none behind a shut gate, nor after an open end."""
+def _reached(held: Snapshot, name: str) -> Iterator[KernelRule]:
+    """Yield the rules of a chain that packets come to: none behind a closed gate."""
     gates = [each.name for each in held.sets if is_gate(each)]
     shut = [name for name in gates if not elements.hold_every_family(held.elements[name])]
     rules = (rule for rule in held.rules if rule.chain == name)
-    met = (rule for rule in rules if not any(render.behind(gate, rule) for gate in shut))
-    return takewhile(lambda rule: not render.lets_all_pass(rule), met)
+    met = (rule for rule in rules if not any(expressions.behind(gate, rule) for gate in shut))
+    return takewhile(lambda rule: not expressions.lets_all_pass(rule), met)
 
 
-def chains_in_use(held: Look) -> dict[str, str]:
-    """The chain that is in use under each usual name, by its name in the kernel.
+def chains_in_use(held: Snapshot) -> dict[str, str]:
+    """Return the chain that is in use under each usual name, by its name in the kernel.
 
     Of several it is the one to which packets are sent first: behind an open gate, the new one.
     """
@@ -154,14 +159,14 @@ def chains_in_use(held: Look) -> dict[str, str]:
     return names
 
 
-def sets_in_use(held: Look) -> dict[Key, str]:
-    """The set that stands for each key, by its name in the kernel.
+def sets_in_use(held: Snapshot) -> dict[Key, str]:
+    """Return the set that is in use for each key, by its name in the kernel.
 
     Of several it is the one that rules look into: others are what a killed run was filling.
     """
     chains = chains_in_use(held).values()
     in_use = (rule for rule in held.rules if rule.chain in chains)
-    looked_into = frozenset(render.sets_looked_into(in_use))
+    looked_into = frozenset(expressions.sets_looked_into(in_use))
     names: dict[Key, str] = {}
     for candidate in sorted(held.sets, key=lambda each: (each.name not in looked_into, each.name)):
         key = key_of(candidate)
@@ -171,32 +176,42 @@ def sets_in_use(held: Look) -> dict[Key, str]:
 
 
 def _outdated(
-    held: Look,
+    held: Snapshot,
     chains: Mapping[str, str],
     in_use: Mapping[Key, str],
     sets: Mapping[SetKey, PrefixSet],
 ) -> Iterator[str]:
-    """OtherRules that are not those of the sets that the same chain looks into."""
+    """Yield prefilters that do not enclose the sets that the same chain looks into."""
     keys = {name: key for key, name in in_use.items()}
     for key, name in in_use.items():
-        if isinstance(key, NearKey):
+        if isinstance(key, PrefilterKey):
             chain = chains.get(chain_name(Part.FENCE, key.service))
             rules = [rule for rule in held.rules if rule.chain == chain]
-            beside = [keys.get(each) for each in render.sets_looked_into(rules)]
-            parts = [sets[each] for each in sets if each in beside and each.family is key.family]
-            parts += [PrefixSet.of(key.family, render.sources_looked_for(rules, key.family))]
+            beside = [keys.get(each) for each in expressions.sets_looked_into(rules)]
+            parts = [sets[each] for each in sets if each in beside and _is_enclosed(each, key)]
+            parts += [PrefixSet.of(key.family, expressions.sources_looked_for(rules, key.family))]
             networks = elements.decode_keys(key.family, held.elements[name])
-            if sorted(networks) != prefilter.networks(prefilter.surroundings(key.family, parts)):
-                yield f"set {name} (not what is around the other sets)"
+            if sorted(networks) != prefilter.networks(
+                prefilter.enclosing_networks(key.family, parts)
+            ):
+                yield tr("set {name} (does not enclose the other sets)", name=name)
 
 
-def _table_lines(held: Look) -> tuple[str, ...]:
-    """A table that is put to sleep, or that a program has made its own, fences otherwise."""
-    return (f"table: flags {TableFlag(held.flags)!r}",) if held.flags else ()
+def _is_enclosed(key: SetKey, prefilter_key: PrefilterKey) -> bool:
+    return key.family is prefilter_key.family and key.kind is SetKind.DECLARED
 
 
-def _shown(held: Look, chains: Mapping[str, str], in_use: Mapping[Key, str]) -> render.Shown:
-    """What is in use by its usual name, and nothing else by the same."""
+def _table_lines(held: Snapshot) -> tuple[str, ...]:
+    """Return a line if a program put the table to sleep or made it its own."""
+    if not held.flags:
+        return ()
+    known = (flag for flag in TableFlag if held.flags & flag)
+    names = [str(flag.name).lower() for flag in known] or [f"{held.flags:#x}"]
+    return (f"table: flags {','.join(names)}",)
+
+
+def _shown(held: Snapshot, chains: Mapping[str, str], in_use: Mapping[Key, str]) -> render.Shown:
+    """Return names to show: what is in use by its usual name, and nothing else by the same."""
     sets = {name: key.name for key, name in in_use.items()}
     other_sets = (each.name for each in held.sets if each.name not in sets and not is_gate(each))
     of_services = {name: usual for usual, name in chains.items()}
@@ -212,8 +227,11 @@ def _not_in_use(names: Iterable[str]) -> dict[str, str]:
     return {name: f"{name} (not the one in use)" for name in names}
 
 
-def _debris(held: Look, chains: Mapping[str, str], in_use: Mapping[Key, str]) -> Iterator[str]:
-    """What geofence does not make, or no longer refers to; made with a rule, it goes with it."""
+def _debris(held: Snapshot, chains: Mapping[str, str], in_use: Mapping[Key, str]) -> Iterator[str]:
+    """Yield what geofence does not make, or no longer refers to.
+
+    Anonymous sets and chains go with their rule.
+    """
     for each in held.sets:
         if each.name not in in_use.values() and not each.flags & SetFlag.ANONYMOUS:
             yield f"set {each.name}"
@@ -223,7 +241,7 @@ def _debris(held: Look, chains: Mapping[str, str], in_use: Mapping[Key, str]) ->
         own = base or chain.name in with_rules & set(chains.values())
         if not own and not chain.flags & ChainFlag.BINDING:
             yield f"chain {chain.name}"
-    counted_on = set(render.counters_counted_on(held.rules))
+    counted_on = set(expressions.counters_counted_on(held.rules))
     for held_object in held.objects:
         if counted_service(held_object) is None or held_object.name not in counted_on:
             kind = "counter" if held_object.kind == uapi.COUNTER else "object"

@@ -1,4 +1,4 @@
-"""One cheap look-up that turns most of the world away.
+"""A prefilter: one cheap look-up that drops most of the world.
 
 A look-up in a set of intervals costs a few hundred nanoseconds with a country's list, and a dropped
 packet takes one in each set that could have let it in. So a service has one more set per family:
@@ -26,6 +26,7 @@ from geofence.model.ruleset import (
     Rule,
     Ruleset,
     SetKey,
+    SetKind,
     SourceIn,
     SourceWithin,
 )
@@ -40,8 +41,8 @@ _EAGERNESS = (Reply, Admitted, ArrivedBy)
 """Matches that need no set, by what they cost."""
 
 
-class NearKey(NamedTuple):
-    """Which of these sets."""
+class PrefilterKey(NamedTuple):
+    """Which prefilter."""
 
     service: str
     family: Family
@@ -52,8 +53,8 @@ class NearKey(NamedTuple):
         return f"{_STEM}{self.family.digit}-{self.service}"
 
     @classmethod
-    def parse(cls, name: str) -> NearKey | None:
-        """The inverse of ``name``; None for a name that geofence does not give."""
+    def parse(cls, name: str) -> PrefilterKey | None:
+        """Return the key of a name; None for a name that geofence does not give."""
         stem, _, service = name.partition("-")
         for family in Family:
             if stem == f"{_STEM}{family.digit}":
@@ -61,7 +62,7 @@ class NearKey(NamedTuple):
         return None
 
 
-class Chain(NamedTuple):
+class ArrangedRules(NamedTuple):
     """A service's rules in an order that costs less, with the same verdicts."""
 
     before: tuple[Rule, ...]
@@ -72,33 +73,37 @@ class Chain(NamedTuple):
     """The rule that drops everyone else."""
 
 
-def arranged(rules: tuple[Rule, ...]) -> Chain:
-    """Put into another order the rules that pass packets on before everyone else is dropped."""
+def arranged(rules: tuple[Rule, ...]) -> ArrangedRules:
+    """Return the rules with those that pass packets in another order.
+
+    What a runtime set holds changes without geofence, so no prefilter can enclose it: a rule that
+    looks into one comes before the prefilter.
+    """
     if not rules or (rules[-1].match, rules[-1].action) != (Anything(), Action.DROP):
-        return Chain(rules, (), ())
+        return ArrangedRules(rules, (), ())
     start = len(rules) - 1
     while start and rules[start - 1].action is not Action.DROP:
         start -= 1
     passing = rules[start:-1]
-    sources = tuple(rule for rule in passing if isinstance(rule.match, SourceIn | SourceWithin))
+    sources = tuple(rule for rule in passing if _is_enclosed(rule.match))
     others = sorted((rule for rule in passing if rule not in sources), key=_cost)
-    return Chain((*rules[:start], *others), sources, rules[-1:])
+    return ArrangedRules((*rules[:start], *others), sources, rules[-1:])
 
 
-def near_sets(ruleset: Ruleset) -> dict[NearKey, PrefixSet]:
-    """The networks around what each service lets in."""
-    found: dict[NearKey, PrefixSet] = {}
+def prefilter_sets(ruleset: Ruleset) -> dict[PrefilterKey, PrefixSet]:
+    """Return the networks that enclose what each service allows."""
+    found: dict[PrefilterKey, PrefixSet] = {}
     for service in ruleset.services:
         sources = arranged(ruleset.rules(service)).sources
         for family in Family if sources else ():
-            around = surroundings(family, _let_in(ruleset, sources, family))
+            around = enclosing_networks(family, _allowed(ruleset, sources, family))
             if around.size < _MOST << (family.bits - LENGTH):
-                found[NearKey(service.name, family)] = around
+                found[PrefilterKey(service.name, family)] = around
     return found
 
 
-def surroundings(family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
-    """All addresses that share their first 16 bits with one of the given."""
+def enclosing_networks(family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
+    """Return all addresses that share their first 16 bits with one of the given."""
     host = (1 << (family.bits - LENGTH)) - 1
     firsts: list[int] = []
     pasts: list[int] = []
@@ -109,17 +114,23 @@ def surroundings(family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
 
 
 def networks(around: PrefixSet) -> list[int]:
-    """The first addresses of its /16 networks, ascending."""
+    """Return the first addresses of its /16 networks, ascending."""
     step = 1 << (around.family.bits - LENGTH)
     return [network for bounds in around.intervals() for network in range(*bounds, step)]
 
 
-def _let_in(ruleset: Ruleset, sources: Iterable[Rule], family: Family) -> list[PrefixSet]:
+def _is_enclosed(match: Match) -> bool:
+    if isinstance(match, SourceIn):
+        return match.role.kind is SetKind.DECLARED
+    return isinstance(match, SourceWithin)
+
+
+def _allowed(ruleset: Ruleset, sources: Iterable[Rule], family: Family) -> list[PrefixSet]:
     return [_held(ruleset, rule.match, family) for rule in sources]
 
 
 def _held(ruleset: Ruleset, match: Match, family: Family) -> PrefixSet:
-    """The addresses of a family that a rule looks for."""
+    """Return the addresses of a family that a rule looks for."""
     match match:
         case SourceIn(role, group):
             return ruleset.sets[SetKey(role, group, family)]

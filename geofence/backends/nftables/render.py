@@ -1,4 +1,4 @@
-"""A rule's expressions as one line, nearly as nft prints it.
+"""Rules as lines, nearly as nft prints them.
 
 Both what geofence wants and what the kernel holds are put into words by this one decoder, so a
 difference between two lines is a difference between two rules. What geofence never writes appears
@@ -8,12 +8,17 @@ with its raw attributes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from geofence.backends.nftables import uapi, userdata
+from geofence.backends.nftables.expressions import (
+    Attributes,
+    expressions,
+    loaded_value,
+    verdict_code,
+    verdict_parts,
+)
 from geofence.backends.nftables.objects import BASE, BASES, KernelChain, KernelRule
 from geofence.backends.nftables.rules import (
     DESTINATION,
@@ -37,7 +42,6 @@ from geofence.backends.nftables.uapi import (
     CtDirection,
     CtKey,
     CtState,
-    Expression,
     Fib,
     Immediate,
     Lookup,
@@ -50,11 +54,9 @@ from geofence.backends.nftables.uapi import (
     Verdict,
 )
 from geofence.model.policy import LOOPBACK, Protocol
-from geofence.model.prefixes import Family, Prefix, address_text
+from geofence.model.prefixes import Family, address_text
 from geofence.model.ruleset import ADMITTED, BEGUN
-from geofence.netlink.attributes import as_number, as_string, each, nested, values
-
-Attributes = Mapping[int, bytes]
+from geofence.netlink.attributes import as_number, as_string
 
 
 class Shown(NamedTuple):
@@ -99,7 +101,7 @@ _IFNAMSIZ = 16
 def lines(
     chains: Iterable[KernelChain], rules: Iterable[KernelRule], shown: Shown
 ) -> tuple[str, ...]:
-    """All rules, chain by chain: that where packets come in first, then by name.
+    """Return all rules, chain by chain: first the one where packets come in, then by name.
 
     Args:
         chains: the table's chains.
@@ -115,84 +117,8 @@ def lines(
     return tuple(f"{name}: {line}" for name in order for line in told[name])
 
 
-def sets_looked_into(rules: Iterable[KernelRule]) -> Iterator[str]:
-    """Names of the sets that rules refer to."""
-    for rule in rules:
-        for name, attributes in _expressions(rule):
-            if name == "lookup":
-                yield as_string(attributes.get(Lookup.SET))
-
-
-def sources_looked_for(rules: Iterable[KernelRule], family: Family) -> Iterator[Prefix]:
-    """Prefixes of a family that rules themselves compare the source address with."""
-    offset, length = SOURCE[family]
-    for rule in rules:
-        loaded, bits = False, family.bits
-        for name, attributes in _expressions(rule):
-            match name:
-                case "payload":
-                    place = [as_number(attributes.get(p)) for p in (Payload.OFFSET, Payload.LEN)]
-                    loaded, bits = place == [offset, length], family.bits
-                case "bitwise":
-                    bits = as_number(_value(attributes.get(Bitwise.MASK, b""))).bit_count()
-                case "cmp" if loaded:
-                    yield Prefix(family, as_number(_value(attributes.get(Cmp.DATA, b""))), bits)
-
-
-def chains_gone_to(rules: Iterable[KernelRule]) -> Iterator[str]:
-    """Names of the chains that rules send packets to, in their order."""
-    for rule in rules:
-        for name, attributes in _expressions(rule):
-            if name == "immediate":
-                target = _verdict(attributes).get(Verdict.CHAIN)
-                yield from () if target is None else (as_string(target),)
-
-
-def behind(gate: str, rule: KernelRule) -> KernelRule | None:
-    """The rule without asking whether a gate is open; None if it does not begin with that."""
-    asked = replace(rule, expressions=_some_of(rule, 0, 2), userdata=b"")
-    if _described(asked, Shown({}, {})) != f"{_META[MetaKey.NFPROTO].text} @{gate}":
-        return None
-    return replace(rule, expressions=_some_of(rule, 2, None))
-
-
-def _some_of(rule: KernelRule, first: int, past: int | None) -> bytes:
-    parts = islice(each(rule.expressions), first, past)
-    return b"".join(nested(kind, data) for kind, data in parts)
-
-
-def is_return(rule: KernelRule) -> bool:
-    """Whether it ends the chain for every packet."""
-    return _described(rule, Shown({}, {})) == _VERDICTS[Code.RETURN]
-
-
-def drops(rule: KernelRule) -> bool:
-    """Whether it drops what matches it."""
-    return uapi.NF_DROP in _verdicts(rule)
-
-
-def lets_all_pass(rule: KernelRule) -> bool:
-    """Whether no packet comes to the rules after it, or to any that drops."""
-    always = all(name in ("immediate", "counter") for name, _ in _expressions(rule))
-    return always and any(code in (uapi.NF_ACCEPT, Code.RETURN) for code in _verdicts(rule))
-
-
-def _verdicts(rule: KernelRule) -> Iterator[int]:
-    for name, attributes in _expressions(rule):
-        if name == "immediate" and (verdict := _verdict(attributes)):
-            yield _code(verdict)
-
-
-def counters_counted_on(rules: Iterable[KernelRule]) -> Iterator[str]:
-    """Names of the counters that rules refer to."""
-    for rule in rules:
-        for name, attributes in _expressions(rule):
-            if name == "objref":
-                yield as_string(attributes.get(Objref.NAME))
-
-
 def _head(chain: KernelChain) -> list[str]:
-    """How a base chain is bound; nothing for any other."""
+    """Return how a base chain is bound; nothing for any other."""
     if chain.hook is None:
         return []
     hook = _HOOKS[chain.hook] if chain.hook < len(_HOOKS) else str(chain.hook)
@@ -200,16 +126,9 @@ def _head(chain: KernelChain) -> list[str]:
     return [f"type {chain.kind} hook {hook} priority {chain.priority}; policy {policy};"]
 
 
-def _expressions(rule: KernelRule) -> Iterator[tuple[str, Attributes]]:
-    for _, data in each(rule.expressions):
-        parts = values(data)
-        name = as_string(parts.get(Expression.NAME))
-        yield name, values(parts.get(Expression.DATA, b""))
-
-
 def _described(rule: KernelRule, shown: Shown) -> str:
     line = _Line(shown)
-    for name, attributes in _expressions(rule):
+    for name, attributes in expressions(rule):
         line.add(name, attributes)
     comments = (
         f'comment "{as_string(value)}"'
@@ -271,7 +190,7 @@ class _Line:
         if attributes.keys() != {Cmp.SREG, Cmp.OP, Cmp.DATA} or op not in _OPERATORS:
             return None
         field = self._field(attributes[Cmp.SREG])
-        value = _value(attributes[Cmp.DATA])
+        value = loaded_value(attributes[Cmp.DATA])
         if op == CmpOp.EQ:
             self._implied[f"{field.text} {field.show(value)}"] = len(self._words)
         if field.bits and not any(value) and op in field.bits:
@@ -289,13 +208,15 @@ class _Line:
         if attributes.keys() != {Range.SREG, Range.OP, Range.FROM, Range.TO}:
             return None
         field = self._field(attributes[Range.SREG])
-        first, last = (field.show(_value(attributes[end])) for end in (Range.FROM, Range.TO))
+        first, last = (field.show(loaded_value(attributes[end])) for end in (Range.FROM, Range.TO))
         differs = "!= " if as_number(attributes[Range.OP]) else ""
         return f"{field.text} {differs}{first}-{last}"
 
     def bitwise(self, attributes: Attributes) -> str | None:
         field = self._field(attributes.get(Bitwise.SREG))
-        mask, flip = (_value(attributes.get(part, b"")) for part in (Bitwise.MASK, Bitwise.XOR))
+        mask, flip = (
+            loaded_value(attributes.get(part, b"")) for part in (Bitwise.MASK, Bitwise.XOR)
+        )
         if any(flip) or as_number(attributes.get(Bitwise.OP)):
             return None
         known = _MASKED.get((field.text, mask))
@@ -331,16 +252,16 @@ class _Line:
         return f'counter name "{as_string(attributes[Objref.NAME])}"'
 
     def counter(self, _: Attributes) -> str | None:
-        """Its value is no part of the rule."""
+        """Return no number: what it has counted is no part of the rule."""
         return "counter"
 
     def immediate(self, attributes: Attributes) -> str | None:
-        parts = _verdict(attributes)
-        if value := _value(attributes.get(Immediate.DATA, b"")):
+        parts = verdict_parts(attributes)
+        if value := loaded_value(attributes.get(Immediate.DATA, b"")):
             return self._load(attributes.get(Immediate.DREG), _Field(_labels(value)))
         if as_number(attributes.get(Immediate.DREG)) or not parts:
             return None
-        code = _code(parts)
+        code = verdict_code(parts)
         target = as_string(parts.get(Verdict.CHAIN))
         target = self._shown.chains.get(target, target)
         return f"{_VERDICTS.get(code, f'verdict {code}')} {target}".rstrip()
@@ -354,26 +275,13 @@ def _masked(field: _Field, mask: bytes) -> _Field:
     return _Field(f"{field.text} & {field.show(mask)}", field.show, network=network)
 
 
-def _verdict(immediate: Attributes) -> Attributes:
-    """The parts of an immediate's verdict; none if it loads something else."""
-    return values(values(immediate.get(Immediate.DATA, b"")).get(uapi.DATA_VERDICT, b""))
-
-
-def _code(verdict: Attributes) -> int:
-    return int.from_bytes(verdict.get(Verdict.CODE, b""), "big", signed=True)
-
-
-def _value(data: bytes) -> bytes:
-    return values(data).get(uapi.DATA_VALUE, b"")
-
-
 def _raw(name: str, attributes: Attributes) -> str:
     shown = " ".join(f"{kind}={value.hex()}" for kind, value in attributes.items())
     return f"[{name} {shown}]"
 
 
 def _interface(value: bytes) -> str:
-    """Compared in full length it is a name, else the beginning of one."""
+    """Return an interface: compared in full length it is a name, else the beginning of one."""
     rest = "" if len(value) == _IFNAMSIZ else "*"
     return f'"{as_string(value)}{rest}"'
 
@@ -395,7 +303,7 @@ def _port(value: bytes) -> str:
 
 
 def _labels(value: bytes) -> str:
-    """The numbers of labels, from a bitmap of words in host order."""
+    """Return the numbers of labels, from a bitmap of words in host order."""
     size = uapi.CT_LABEL_WORD // 8
     words = (value[at : at + size] for at in range(0, len(value), size))
     bitmap = sum(

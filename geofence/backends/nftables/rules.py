@@ -1,4 +1,4 @@
-"""The rules of a ruleset in the kernel's language: expressions on a register, then a verdict.
+"""Rules of a ruleset in the kernel's language: expressions on a register, then a verdict.
 
 What is written here is what nft writes for the same rules, so that it prints them as an operator
 would have typed them.
@@ -24,7 +24,7 @@ from geofence.backends.nftables.objects import (
     chain_name,
     counter_of,
 )
-from geofence.backends.nftables.prefilter import LENGTH, NearKey, arranged
+from geofence.backends.nftables.prefilter import LENGTH, PrefilterKey, arranged
 from geofence.backends.nftables.uapi import (
     AddressType,
     Bitwise,
@@ -102,11 +102,11 @@ LABELS = 128
 
 
 def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
-    """Those that send a packet to the chain of the service that its port is of.
+    """Yield the rules that send a packet to the chain of the service that its port is of.
 
     A packet to no fenced port costs comparing its port, and nothing else. Destination NAT gives a
-    packet a second port; whoever passes by the one that the sender named comes back and is asked
-    about the one it is delivered to.
+    packet a second port; one that passes by the port that the sender named comes back and is
+    asked about the port it is delivered to.
     """
     if ruleset.services:
         translated = _translated() + _verdict(Code.GOTO, names.chains[TRANSLATED])
@@ -127,7 +127,7 @@ def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
 
 
 def gated(rules: Iterable[KernelRule], gate: str) -> list[KernelRule]:
-    """The rules of base chains, in force instead of all that follow once the gate is open."""
+    """Return the rules of base chains, in force once the gate is open, instead of all after."""
     behind = _family() + _lookup(gate)
     return [
         *(replace(rule, expressions=behind + rule.expressions) for rule in rules),
@@ -136,7 +136,7 @@ def gated(rules: Iterable[KernelRule], gate: str) -> list[KernelRule]:
 
 
 def service_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
-    """Those that decide, each service's in its chains."""
+    """Yield the rules that decide, each service's in its chains."""
     if ruleset.services:
         yield from _translated_rules(ruleset, names)
     for service in ruleset.services:
@@ -162,7 +162,7 @@ def _fence_rules(ruleset: Ruleset, service: FencedService, names: Names) -> Iter
     yield from _rules(arrangement.before, Part.FENCE, service, names)
     chain = names.chains[chain_name(Part.FENCE, service.name)]
     for family in Family:
-        if (key := NearKey(service.name, family)) in names.sets:
+        if (key := PrefilterKey(service.name, family)) in names.sets:
             drop = _action(Action.DROP, Part.FENCE, service, names)
             far = _source_far_from(names.sets[key], family) + drop
             yield KernelRule(chain, far, comment(_FAR))
@@ -173,7 +173,7 @@ def _fence_rules(ruleset: Ruleset, service: FencedService, names: Names) -> Iter
 def _rules(
     rules: Iterable[Rule], part: Part, service: FencedService, names: Names
 ) -> Iterator[KernelRule]:
-    """A rule of the ruleset takes several in the kernel where families differ."""
+    """Yield the kernel's rules; one of the ruleset takes several where families differ."""
     chain = names.chains[chain_name(part, service.name)]
     for rule in rules:
         for matching in _matching(rule.match, names):
@@ -182,7 +182,7 @@ def _rules(
 
 
 def _action(action: Action, part: Part, service: FencedService, names: Names) -> bytes:
-    """A verdict; whoever passes goes back to where no rule of geofence's is left."""
+    """Return a verdict; packets that pass go back to where no rule of geofence's is left."""
     match action:
         case Action.PASS:
             return _verdict(Code.RETURN)
@@ -203,7 +203,7 @@ def _goto(names: Names, part: Part, service: FencedService) -> bytes:
 
 
 def _matching(match: Match, names: Names) -> tuple[bytes, ...]:  # noqa: PLR0911 - one for each kind
-    """What has to be true; several for what takes a rule each."""
+    """Return the conditions of a match; several for what takes a rule each."""
     match match:
         case SourceIn(role, group):
             return _in_sets(SOURCE, role, group, names)
@@ -251,25 +251,25 @@ def _matching_flow(match: Match) -> bytes:  # noqa: PLR0911 - one for each kind
 
 
 def _state_new(op: CmpOp) -> bytes:
-    """Conntrack takes the packet for the first of its flow (NEQ), or not (EQ)."""
+    """Match what conntrack takes for the first packet of its flow (NEQ), or not (EQ)."""
     return _ct(CtKey.STATE) + _masked(_host_order(CtState.NEW)) + _compare(op, bytes(4))
 
 
 def _datagram(op: CmpOp, words: Iterable[bytes]) -> bytes:
-    """A datagram begins with a word (EQ), or with none of several (NEQ)."""
+    """Match a datagram that begins with a word (EQ), or with none of several (NEQ)."""
     first = _payload(PayloadBase.TRANSPORT, *FIRST_BYTES)
     return _protocol(Protocol.UDP) + first + b"".join(_compare(op, word) for word in words)
 
 
 def _short_datagram() -> bytes:
-    """A datagram has no first word; comparing that would match nothing."""
+    """Match a datagram without a first word, which a comparison would not match."""
     length = _payload(PayloadBase.TRANSPORT, *UDP_LENGTH)
     least = sum(FIRST_BYTES).to_bytes(UDP_LENGTH[1], "big")
     return _protocol(Protocol.UDP) + length + _compare(CmpOp.LT, least)
 
 
 def _syn(op: CmpOp) -> bytes:
-    """TCP asks for a connection (EQ), or does anything else (NEQ)."""
+    """Match TCP that asks for a connection (EQ), or does anything else (NEQ)."""
     flags = _payload(PayloadBase.TRANSPORT, *TCP_FLAGS) + _masked(bytes((FIN_SYN_RST_ACK,)))
     return _protocol(Protocol.TCP) + flags + _compare(op, bytes((SYN,)))
 
@@ -292,7 +292,7 @@ def _coming_from(ports: Ports) -> bytes:
 
 
 def _named(ports: Ports) -> bytes:
-    """The port that the sender named, before destination NAT."""
+    """Match the port that the sender named, before destination NAT."""
     port = _ct(CtKey.PROTO_DST, number(Ct.DIRECTION, CtDirection.ORIGINAL, 1))
     return _protocol(ports.protocol) + port + _is_among(ports)
 
@@ -307,7 +307,7 @@ def _is_among(ports: Ports) -> bytes:
 
 
 def _translated() -> bytes:
-    """Destination NAT has changed the packet, and it is no answer."""
+    """Match what destination NAT has changed, and that is no answer."""
     return _status(uapi.CT_DNAT) + _direction(CtDirection.ORIGINAL)
 
 
@@ -320,7 +320,7 @@ def _direction(direction: CtDirection) -> bytes:
 
 
 def _by(key: MetaKey, interface: str) -> bytes:
-    """``*`` at the end compares only what comes before it; alone, it is any interface.
+    """Match an interface; ``*`` at the end compares only what comes before it.
 
     The loopback has the same index everywhere, and an index is faster to compare than a name.
     """
@@ -335,7 +335,7 @@ def _by(key: MetaKey, interface: str) -> bytes:
 
 
 def _to_this_host() -> bytes:
-    """The destination is an address of this host, by the main routing table.
+    """Match a destination that is an address of this host, by the main routing table.
 
     What is delivered in other ways is looked at where it is delivered.
     """
@@ -353,7 +353,7 @@ def _host_order(number: int) -> bytes:
 
 
 def _source_far_from(name: str, family: Family) -> bytes:
-    """The network of the source address is not in the set."""
+    """Match a source address whose network is not in the set."""
     inverted = number(Lookup.FLAGS, uapi.LOOKUP_INVERTED)
     return _address(SOURCE, family) + _masked(_mask(family, LENGTH)) + _lookup(name, inverted)
 
@@ -371,7 +371,7 @@ def _within(field: Mapping[Family, tuple[int, int]], prefix: Prefix) -> bytes:
 
 
 def _address(field: Mapping[Family, tuple[int, int]], family: Family) -> bytes:
-    """The packet is of the family; its source or destination address."""
+    """Match the family of a packet and load its source or destination address."""
     protocol = _family() + _compare(CmpOp.EQ, bytes((NFPROTO[family],)))
     return protocol + _payload(PayloadBase.NETWORK, *field[family])
 
@@ -382,7 +382,7 @@ def _ct(key: CtKey, *more: bytes) -> bytes:
 
 
 def label_bits(label: int) -> bytes:
-    """All labels of a flow, of which it has this one: a bitmap of words in host order."""
+    """Return all labels of a flow that has this one: a bitmap of words in host order."""
     word, bit = divmod(label, uapi.CT_LABEL_WORD)
     words = [0] * (LABELS // uapi.CT_LABEL_WORD)
     words[word] = 1 << bit
@@ -390,7 +390,7 @@ def label_bits(label: int) -> bytes:
 
 
 def _label(label: int) -> bytes:
-    """The flow has the label."""
+    """Match a flow that has the label."""
     bits = _masked(label_bits(label))
     return _ct(CtKey.LABELS) + bits + _compare(CmpOp.NEQ, bytes(LABELS // 8))
 
@@ -452,7 +452,7 @@ def _masked(mask: bytes) -> bytes:
 
 
 def _between(first: bytes, last: bytes) -> bytes:
-    """One expression where nft 1.0.6 writes two comparisons; it prints both alike."""
+    """Compare with a range: one expression where nft 1.0.6 writes two; it prints both alike."""
     return _expression(
         "range",
         number(Range.SREG, uapi.REGISTER),

@@ -1,4 +1,4 @@
-"""What the kernel holds of the table ``inet geofence``, read whole and at one instant."""
+"""A snapshot of the table ``inet geofence``, read whole and at one instant."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from geofence.backends.nftables import uapi
-from geofence.backends.nftables.connection import TABLE, Changed, Netlink, Refused
+from geofence.backends.nftables.connection import TABLE, Changed, NftConnection, Refused
 from geofence.backends.nftables.objects import (
     KernelChain,
     KernelObject,
     KernelRule,
     KernelSet,
     is_gate,
+    is_runtime,
+    key_of,
 )
 from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError
 from geofence.model.plan import Count
 from geofence.netlink.attributes import as_number, as_string, string, values
+from geofence.translation import tr
 
 _ATTEMPTS = 40
 _PAUSE = 0.002
@@ -26,7 +29,7 @@ _PAUSE = 0.002
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Snapshot:
     """The table at one instant; with ``exists`` false there is none."""
 
     generation: int
@@ -38,10 +41,10 @@ class Look:
     objects: tuple[KernelObject, ...] = ()
     flowtables: tuple[str, ...] = ()
     elements: Mapping[str, list[bytes]] = field(default_factory=dict)
-    """By the name of the set; of gates alone, unless all were asked for."""
+    """By the name of the set; of gates and runtime sets alone, unless all were asked for."""
 
 
-def look(netlink: Netlink, *, elements: bool) -> Look:
+def read_snapshot(netlink: NftConnection, *, elements: bool) -> Snapshot:
     """Read the table.
 
     nf_tables lists one kind of object at a time, so what was read stands only if no transaction
@@ -53,7 +56,7 @@ def look(netlink: Netlink, *, elements: bool) -> Look:
 
     Raises:
         BackendUnavailable: no privilege, or no nf_tables in the kernel.
-        BackendError: other programs never left time for a whole look.
+        BackendError: other programs never left time to read it whole.
     """
     for attempt in range(_ATTEMPTS):
         if attempt:
@@ -66,36 +69,40 @@ def look(netlink: Netlink, *, elements: bool) -> Look:
         if netlink.generation() == generation:
             return found
     raise BackendError(
-        f"Other programs changed nftables all the time while table inet {TABLE} was being read "
-        f"({_ATTEMPTS} attempts); run it again when they are done."
+        tr(
+            "Other programs changed nftables all the time while geofence read the table inet "
+            "{table} ({attempts} attempts). Run it again when they are done.",
+            table=TABLE,
+            attempts=_ATTEMPTS,
+        )
     )
 
 
-def _read(netlink: Netlink, generation: int, *, elements: bool) -> Look:
+def _read(netlink: NftConnection, generation: int, *, elements: bool) -> Snapshot:
     try:
-        table = values(netlink.get(Message.GETTABLE, string(uapi.Table.NAME, TABLE)))
+        table = values(netlink.get(Message.GETTABLE, string(uapi.TableAttribute.NAME, TABLE)))
     except Refused:
-        return Look(generation)
-    sets = tuple(map(_set, _list(netlink, Message.GETSET, uapi.Set.TABLE)))
-    found = Look(
+        return Snapshot(generation)
+    sets = tuple(map(_set, _list(netlink, Message.GETSET, uapi.SetAttribute.TABLE)))
+    found = Snapshot(
         generation,
         exists=True,
-        flags=as_number(table.get(uapi.Table.FLAGS)),
-        chains=tuple(map(_chain, _list(netlink, Message.GETCHAIN, uapi.Chain.TABLE))),
+        flags=as_number(table.get(uapi.TableAttribute.FLAGS)),
+        chains=tuple(map(_chain, _list(netlink, Message.GETCHAIN, uapi.ChainAttribute.TABLE))),
         rules=tuple(map(_rule, _list(netlink, Message.GETRULE, uapi.RuleAttribute.TABLE))),
         sets=sets,
-        objects=tuple(map(_object, _list(netlink, Message.GETOBJ, uapi.Object.TABLE))),
+        objects=tuple(map(_object, _list(netlink, Message.GETOBJ, uapi.ObjectAttribute.TABLE))),
         flowtables=tuple(
-            as_string(flowtable.get(uapi.Flowtable.NAME))
-            for flowtable in _list(netlink, Message.GETFLOWTABLE, uapi.Flowtable.TABLE)
+            as_string(flowtable.get(uapi.FlowtableAttribute.NAME))
+            for flowtable in _list(netlink, Message.GETFLOWTABLE, uapi.FlowtableAttribute.TABLE)
         ),
     )
-    read = [held.name for held in sets if elements or is_gate(held)]
+    read = [held.name for held in sets if elements or is_gate(held) or is_runtime(key_of(held))]
     return replace(found, elements={name: _elements(netlink, name) for name in read})
 
 
-def _list(netlink: Netlink, kind: Message, of_table: int) -> Iterator[dict[int, bytes]]:
-    """The table's objects of one kind; kernels that do not filter list those of all tables."""
+def _list(netlink: NftConnection, kind: Message, of_table: int) -> Iterator[dict[int, bytes]]:
+    """Yield the table's objects of one kind; some kernels list those of all tables."""
     for data in netlink.dump(kind, string(of_table, TABLE)):
         found = values(data)
         if as_string(found.get(of_table)) == TABLE:
@@ -103,18 +110,18 @@ def _list(netlink: Netlink, kind: Message, of_table: int) -> Iterator[dict[int, 
 
 
 def _chain(found: Mapping[int, bytes]) -> KernelChain:
-    name = as_string(found.get(uapi.Chain.NAME))
-    flags = as_number(found.get(uapi.Chain.FLAGS))
-    if uapi.Chain.HOOK not in found:
+    name = as_string(found.get(uapi.ChainAttribute.NAME))
+    flags = as_number(found.get(uapi.ChainAttribute.FLAGS))
+    if uapi.ChainAttribute.HOOK not in found:
         return KernelChain(name, flags)
-    hook = values(found[uapi.Chain.HOOK])
+    hook = values(found[uapi.ChainAttribute.HOOK])
     return KernelChain(
         name,
         flags,
-        as_string(found.get(uapi.Chain.TYPE)),
-        as_number(hook.get(uapi.Hook.NUMBER)),
-        int.from_bytes(hook.get(uapi.Hook.PRIORITY, b""), "big", signed=True),
-        as_number(found.get(uapi.Chain.POLICY)),
+        as_string(found.get(uapi.ChainAttribute.TYPE)),
+        as_number(hook.get(uapi.HookAttribute.NUMBER)),
+        int.from_bytes(hook.get(uapi.HookAttribute.PRIORITY, b""), "big", signed=True),
+        as_number(found.get(uapi.ChainAttribute.POLICY)),
     )
 
 
@@ -128,23 +135,27 @@ def _rule(found: Mapping[int, bytes]) -> KernelRule:
 
 def _set(found: Mapping[int, bytes]) -> KernelSet:
     return KernelSet(
-        as_string(found.get(uapi.Set.NAME)),
-        as_number(found.get(uapi.Set.FLAGS)),
-        as_number(found.get(uapi.Set.KEY_TYPE)),
-        as_number(found.get(uapi.Set.KEY_LEN)),
+        as_string(found.get(uapi.SetAttribute.NAME)),
+        as_number(found.get(uapi.SetAttribute.FLAGS)),
+        as_number(found.get(uapi.SetAttribute.KEY_TYPE)),
+        as_number(found.get(uapi.SetAttribute.KEY_LEN)),
     )
 
 
 def _object(found: Mapping[int, bytes]) -> KernelObject:
-    kind = as_number(found.get(uapi.Object.TYPE))
-    data = values(found.get(uapi.Object.DATA, b"")) if kind == uapi.COUNTER else {}
+    kind = as_number(found.get(uapi.ObjectAttribute.TYPE))
+    data = values(found.get(uapi.ObjectAttribute.DATA, b"")) if kind == uapi.COUNTER else {}
     packets, octets = (
         as_number(data.get(part)) for part in (uapi.Counter.PACKETS, uapi.Counter.BYTES)
     )
-    return KernelObject(as_string(found.get(uapi.Object.NAME)), kind, Count(packets, octets))
+    return KernelObject(
+        as_string(found.get(uapi.ObjectAttribute.NAME)), kind, Count(packets, octets)
+    )
 
 
-def _elements(netlink: Netlink, name: str) -> list[bytes]:
-    asked = string(uapi.ElementList.TABLE, TABLE) + string(uapi.ElementList.SET, name)
+def _elements(netlink: NftConnection, name: str) -> list[bytes]:
+    asked = string(uapi.ElementListAttribute.TABLE, TABLE) + string(
+        uapi.ElementListAttribute.SET, name
+    )
     found = map(values, netlink.dump(Message.GETSETELEM, asked))
-    return [part.get(uapi.ElementList.ELEMENTS, b"") for part in found]
+    return [part.get(uapi.ElementListAttribute.ELEMENTS, b"") for part in found]

@@ -50,7 +50,6 @@ class Message(IntEnum):
     DELSET = 11
     NEWSETELEM = 12
     GETSETELEM = 13
-    NEWGEN = 15
     GETGEN = 16
     NEWOBJ = 18
     GETOBJ = 19
@@ -59,13 +58,7 @@ class Message(IntEnum):
     DELFLOWTABLE = 24
 
 
-class Gen(IntEnum):
-    """``enum nft_gen_attributes``."""
-
-    ID = 1
-
-
-class Table(IntEnum):
+class TableAttribute(IntEnum):
     """``enum nft_table_attributes``."""
 
     NAME = 1
@@ -81,7 +74,7 @@ class TableFlag(IntFlag):
     PERSIST = 4
 
 
-class Chain(IntEnum):
+class ChainAttribute(IntEnum):
     """``enum nft_chain_attributes``."""
 
     TABLE = 1
@@ -96,12 +89,11 @@ class ChainFlag(IntFlag):
     """``enum nft_chain_flags``."""
 
     BASE = 1
-    HW_OFFLOAD = 2
     BINDING = 4
     """Made with the rule that goes there, and gone with it."""
 
 
-class Hook(IntEnum):
+class HookAttribute(IntEnum):
     """``enum nft_hook_attributes``."""
 
     NUMBER = 1
@@ -117,7 +109,7 @@ class RuleAttribute(IntEnum):
     USERDATA = 7
 
 
-class Set(IntEnum):
+class SetAttribute(IntEnum):
     """``enum nft_set_attributes``."""
 
     TABLE = 1
@@ -135,15 +127,16 @@ class SetFlag(IntFlag):
 
     ANONYMOUS = 0x1
     """Made with the rule that looks into it, and gone with it."""
-    CONSTANT = 0x2
     INTERVAL = 0x4
+    TIMEOUT = 0x10
+    """Elements may have time-outs."""
 
 
 SET_DESC_SIZE = 1
 """``NFTA_SET_DESC_SIZE``: the most elements it will hold."""
 
 
-class ElementList(IntEnum):
+class ElementListAttribute(IntEnum):
     """``enum nft_set_elem_list_attributes``."""
 
     TABLE = 1
@@ -151,7 +144,7 @@ class ElementList(IntEnum):
     ELEMENTS = 3
 
 
-class Element(IntEnum):
+class ElementAttribute(IntEnum):
     """``enum nft_set_elem_attributes``."""
 
     KEY = 1
@@ -166,7 +159,7 @@ class ElementFlag(IntFlag):
     CATCHALL = 2
 
 
-class Object(IntEnum):
+class ObjectAttribute(IntEnum):
     """``enum nft_object_attributes``."""
 
     TABLE = 1
@@ -187,7 +180,7 @@ class Counter(IntEnum):
     PACKETS = 2
 
 
-class Flowtable(IntEnum):
+class FlowtableAttribute(IntEnum):
     """``enum nft_flowtable_attributes``."""
 
     TABLE = 1

@@ -21,22 +21,22 @@ INTERVAL_OPEN = 1
 
 
 def field(kind: int, value: bytes) -> bytes:
-    """One field."""
+    """Return one field."""
     return bytes((kind, len(value))) + value
 
 
 def flag(value: int) -> bytes:
-    """An integer of four bytes in host order."""
+    """Return an integer of four bytes in host order."""
     return value.to_bytes(4, sys.byteorder)
 
 
 def comment(text: str, kind: int = COMMENT) -> bytes:
-    """A field with a comment of at most 127 bytes and the zero byte that ends it."""
+    """Return a field with a comment of at most 127 bytes and the zero byte that ends it."""
     return field(kind, text.encode() + b"\0")
 
 
 def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The fields in their order."""
+    """Yield the fields in their order."""
     while len(data) > 1:
         kind, length = data[:2]
         yield kind, data[2 : 2 + length]

@@ -171,7 +171,7 @@ def test_a_set_of_another_type_under_our_name_is_not_touched() -> None:
 def test_a_set_that_a_foreign_rule_uses_is_named() -> None:
     commit(RULESET)
     run("iptables", "-A", "INPUT", "-m", "set", "--match-set", "geofence-allow4", "src")
-    with pytest.raises(BackendError, match="not geofence's refers to it"):
+    with pytest.raises(BackendError, match="geofence did not make refers to it"):
         BACKEND.remove()
 
 
@@ -191,14 +191,16 @@ def without(capability: str, statement: str) -> str:
 def test_without_privilege_the_remedy_is_named(capability: str) -> None:
     said = without(capability, "print(backend().obstacle())")
     assert f"CAP_{capability.upper()}" in said
-    assert "run geofence as root" in said
+    assert "Run geofence as root" in said
 
 
 def test_rules_that_cannot_be_read_are_not_taken_for_none() -> None:
     """As in a unit that may not use raw sockets, with the fence that root has made."""
     commit(RULESET)
     said = without("net_raw", "backend().remove()")
-    assert said.startswith("geofence.errors.BackendError: A fence made with ipset is in the kernel")
+    assert said.startswith(
+        "geofence.errors.BackendError: The kernel holds a fence that was made with ipset"
+    )
     assert "CAP_NET_RAW" in said
     assert plan_for(BACKEND, RULESET).is_empty
 
@@ -256,9 +258,9 @@ def test_a_kernel_without_ipv6_is_named_with_the_remedy(
     path = "geofence.backends.ipset.iptables._SEARCH_PATH"
     monkeypatch.setattr(path, f"{tmp_path}:{iptables._SEARCH_PATH}")  # noqa: SLF001
     for asked in (BACKEND.observe, lambda: commit(RULESET)):
-        with pytest.raises(BackendUnavailable, match=r'IPv6 .*set backend = "nftables"'):
+        with pytest.raises(BackendUnavailable, match=r'IPv6 .*Set backend = "nftables"'):
             asked()
-    assert 'set backend = "nftables"' in str(BACKEND.obstacle())
+    assert 'Set backend = "nftables"' in str(BACKEND.obstacle())
 
 
 def test_comments_of_others_need_not_be_utf8() -> None:
@@ -296,7 +298,7 @@ def test_a_fence_behind_such_a_rule_is_told_and_the_others_go() -> None:
     other = registry.load("nftables")
     other.commit(plan_for(other, RULESET))
     for act in (BACKEND.observe, remove_all):
-        with pytest.raises(BackendError, match="A fence made with ipset is in the kernel"):
+        with pytest.raises(BackendError, match="The kernel holds a fence that was made with ipset"):
             act()
     assert not other.observe().rules
 
@@ -402,5 +404,5 @@ def where_it_gets_in(address: str) -> list[str]:
 def test_a_kernel_without_labels_is_told_with_the_remedy(said: str) -> None:
     refused = iptables._refusal("iptables-restore", said)  # noqa: SLF001 - no kernel here lacks them
     assert isinstance(refused, BackendUnavailable)
-    assert "match 'connlabel' (xt_connlabel)" in str(refused)
+    assert 'match "connlabel" (xt_connlabel)' in str(refused)
     assert 'backend = "nftables"' in str(refused)

@@ -15,8 +15,8 @@ import pytest
 from geofence.apply import apply_ruleset, plan_for
 from geofence.backends.nftables import backend, elements, messages, uapi
 from geofence.backends.nftables.backend import NftablesBackend
-from geofence.backends.nftables.connection import Netlink, Request, connected
-from geofence.backends.nftables.messages import Content
+from geofence.backends.nftables.connection import BatchMessage, NftConnection, batch_size, connected
+from geofence.backends.nftables.messages import SetContent
 from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.lab.host import Host
@@ -243,9 +243,9 @@ DRIFT = {
         + "add set inet geofence allow4 { type ipv4_addr; flags interval, timeout; }\n"
         + "add rule inet geofence fence-sip ip saddr @allow4 return",
     ),
-    "surroundings flushed": ("debris", "flush set inet geofence near4-sip"),
-    "surroundings of IPv6 flushed": ("debris", "flush set inet geofence near6-rtp"),
-    "surroundings moved": (
+    "enclosing_networks flushed": ("debris", "flush set inet geofence near4-sip"),
+    "enclosing_networks of IPv6 flushed": ("debris", "flush set inet geofence near6-rtp"),
+    "enclosing_networks moved": (
         "debris",
         """
 delete element inet geofence near4-sip { 192.0.0.0 }
@@ -312,11 +312,15 @@ def test_a_table_asleep_without_its_base_chain_is_healed(host: Host) -> None:
 def test_an_element_for_everything_else_is_seen_and_healed() -> None:
     """nft 1.0.6 crashes on it, newer ones write it: ``add element … { * }``."""
     commit(RULESET)
-    catchall = nested(uapi.LIST_ELEM, number(uapi.Element.FLAGS, uapi.ElementFlag.CATCHALL))
-    body = string(uapi.ElementList.TABLE, "geofence") + string(uapi.ElementList.SET, "allow4")
-    body += nested(uapi.ElementList.ELEMENTS, catchall)
-    with Netlink() as netlink:
-        netlink.transact([Request(uapi.Message.NEWSETELEM, CREATE, body, "everything else")])
+    catchall = nested(
+        uapi.LIST_ELEM, number(uapi.ElementAttribute.FLAGS, uapi.ElementFlag.CATCHALL)
+    )
+    body = string(uapi.ElementListAttribute.TABLE, "geofence") + string(
+        uapi.ElementListAttribute.SET, "allow4"
+    )
+    body += nested(uapi.ElementListAttribute.ELEMENTS, catchall)
+    with NftConnection() as netlink:
+        netlink.transact([BatchMessage(uapi.Message.NEWSETELEM, CREATE, body, "everything else")])
     heal(RULESET, "sets")
 
 
@@ -349,7 +353,7 @@ class Killed(BaseException):
 @pytest.fixture
 def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket that sends little at once, as in a user namespace with large sets."""
-    monkeypatch.setattr(Netlink, "room_for", lambda _, octets: octets <= 70_000)
+    monkeypatch.setattr(NftConnection, "room_for", lambda _, made: batch_size(made) <= 70_000)
 
 
 @pytest.mark.usefixtures("_narrow")
@@ -362,7 +366,7 @@ def test_large_sets_go_through_a_narrow_socket() -> None:
 
 def kill_after(monkeypatch: pytest.MonkeyPatch, survived: int) -> None:
     """Let so many transactions be carried out, and none after them."""
-    transact = Netlink.transact
+    transact = NftConnection.transact
     left = iter(range(survived))
 
     def until_killed(*args: object, **more: object) -> None:
@@ -370,7 +374,7 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, survived: int) -> None:
             raise Killed
         transact(*args, **more)  # type: ignore[arg-type]  # passed on as they come
 
-    monkeypatch.setattr(Netlink, "transact", until_killed)
+    monkeypatch.setattr(NftConnection, "transact", until_killed)
 
 
 @pytest.mark.parametrize("socket_is", ["wide", "narrow"])
@@ -435,7 +439,7 @@ def test_where_tidying_fails_the_fence_is_the_new_one_and_it_is_said(
     monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     commit(RULESET)
-    transact = Netlink.transact
+    transact = NftConnection.transact
     calls = count()
 
     def failing(*args: object) -> None:
@@ -444,7 +448,7 @@ def test_where_tidying_fails_the_fence_is_the_new_one_and_it_is_said(
         transact(*args)  # type: ignore[arg-type]  # passed on as they come
 
     with monkeypatch.context() as patched:
-        patched.setattr(Netlink, "transact", failing)
+        patched.setattr(NftConnection, "transact", failing)
         applied = apply_ruleset(BACKEND, ONE_LESS)
     assert "could not all be taken away: No memory. The next run" in applied.untidy
     assert plan_for(BACKEND, ONE_LESS).only_tidies
@@ -458,7 +462,7 @@ def test_what_others_flush_in_between_is_made_again(
     monkeypatch: pytest.MonkeyPatch, host: Host, done: str, number: int
 ) -> None:
     commit(RULESET)
-    transact = Netlink.transact
+    transact = NftConnection.transact
     calls = count(1)
 
     def disturbed(*args: object) -> None:
@@ -466,7 +470,7 @@ def test_what_others_flush_in_between_is_made_again(
         if next(calls) == number:
             nft(host, done)
 
-    monkeypatch.setattr(Netlink, "transact", disturbed)
+    monkeypatch.setattr(NftConnection, "transact", disturbed)
     commit(OTHER)
     assert plan_for(BACKEND, OTHER).is_empty
 
@@ -479,13 +483,15 @@ def test_beside_a_base_chain_that_is_bound_otherwise_sets_are_filled_first(
     saved = listed(host).replace("priority mangle", "priority mangle + 1")
     nft(host, f"flush ruleset\n{saved}")
     made: list[set[int]] = []
-    transact = Netlink.transact
+    transact = NftConnection.transact
 
-    def watched(self: Netlink, messages: Sequence[Request], generation: int | None = None) -> None:
+    def watched(
+        self: NftConnection, messages: Sequence[BatchMessage], generation: int | None = None
+    ) -> None:
         transact(self, messages, generation)
         made.append({message.kind for message in messages})
 
-    monkeypatch.setattr(Netlink, "transact", watched)
+    monkeypatch.setattr(NftConnection, "transact", watched)
     commit(OTHER)
     assert plan_for(BACKEND, OTHER).is_empty
     assert made[0] == {Message.NEWTABLE, Message.NEWSET, Message.NEWSETELEM}
@@ -507,14 +513,16 @@ def test_all_that_is_new_comes_in_one_transaction(
 ) -> None:
     if before is not None:
         commit(before)
-    carried_out: list[Sequence[Request]] = []
-    transact = Netlink.transact
+    carried_out: list[Sequence[BatchMessage]] = []
+    transact = NftConnection.transact
 
-    def watched(self: Netlink, messages: Sequence[Request], generation: int | None = None) -> None:
+    def watched(
+        self: NftConnection, messages: Sequence[BatchMessage], generation: int | None = None
+    ) -> None:
         transact(self, messages, generation)
         carried_out.append(messages)
 
-    monkeypatch.setattr(Netlink, "transact", watched)
+    monkeypatch.setattr(NftConnection, "transact", watched)
     commit(OTHER)
 
     assert carried_out[0][-1].about == "elements of set gate"
@@ -533,7 +541,9 @@ def test_what_is_refused_at_the_very_end_changes_nothing(
     before = listed(host)
     (wrong,) = elements.encode(space("10.0.0.0/8").ipv4)
     monkeypatch.setattr(elements, "EVERY_FAMILY", wrong)
-    with pytest.raises(BackendError, match=r"refused elements of set gate: .*; the kernel is as"):
+    with pytest.raises(
+        BackendError, match=r'refused "elements of set gate": .*\. The kernel is unchanged'
+    ):
         commit(OTHER)
     assert listed(host) == before
 
@@ -615,14 +625,14 @@ def test_root_of_a_user_namespace_fills_sets_beyond_its_send_buffer() -> None:
         limit = asking.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
     numbers = limit // 64 // 3 + 1_000
     program = f"""
-from geofence.backends.nftables.connection import Netlink
+from geofence.backends.nftables.connection import NftConnection
 from tests.backends.nftables.test_backend import BACKEND, commit, ground
 from tests.support.values import country, policy
 from geofence.merge import merge
 from geofence.model.prefixes import Family
 whole = ground({numbers}, Family.IPV6)
-with Netlink() as netlink:
-    assert not netlink.room_for(3 * 64 * {numbers})
+with NftConnection() as netlink:
+    assert not netlink._netlink.make_room_for(3 * 64 * {numbers})
 desired = merge(policy(local=whole), {{country("JP"): whole}})
 commit(desired)
 print(BACKEND.observe().sets == desired.sets)
@@ -652,10 +662,12 @@ def test_others_may_change_nftables_all_the_time(host: Host) -> None:
 def test_what_the_kernel_refuses_changes_nothing_and_is_named(host: Host) -> None:
     commit(RULESET)
     before = listed(host)
-    with Netlink() as netlink:
+    with NftConnection() as netlink:
         key = SetKey(Role.ALLOW, "", Family.IPV6)
-        wrong = messages.new_set("allow4", Content.of(key, space("2001:db8::/32").ipv6))
-        with pytest.raises(BackendError, match=r"refused set allow4: .*; the kernel is as it was"):
+        wrong = messages.new_set("allow4", SetContent.of(key, space("2001:db8::/32").ipv6))
+        with pytest.raises(
+            BackendError, match=r'refused "set allow4": .*\. The kernel is unchanged'
+        ):
             netlink.transact([messages.new_table(), *wrong])
     assert listed(host) == before
 
@@ -677,7 +689,7 @@ def test_without_privilege_the_remedy_is_named() -> None:
     )
     told = done.stdout.splitlines()
     assert len(told) == 3
-    assert all("run geofence as root" in line for line in told)
+    assert all("Run geofence as root" in line for line in told)
 
 
 def test_with_privilege_there_is_no_obstacle() -> None:

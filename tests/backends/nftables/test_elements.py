@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from geofence.backends.nftables import elements, uapi
 from geofence.backends.nftables.backend import NftablesBackend
-from geofence.backends.nftables.connection import Netlink
-from geofence.backends.nftables.messages import Content, new_set, new_table, no_table
-from geofence.backends.nftables.snapshot import look
-from geofence.backends.nftables.uapi import Element, ElementFlag
+from geofence.backends.nftables.connection import NftConnection
+from geofence.backends.nftables.messages import SetContent, delete_table, new_set, new_table
+from geofence.backends.nftables.snapshot import read_snapshot
+from geofence.backends.nftables.uapi import ElementAttribute, ElementFlag
 from geofence.lab.host import Host
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey
@@ -25,11 +25,11 @@ any_set = families.flatmap(prefix_sets)
 
 def element(family: Family, key: int, *more: bytes) -> bytes:
     value = attribute(uapi.DATA_VALUE, key.to_bytes(family.bits // 8, "big"))
-    return nested(uapi.LIST_ELEM, nested(Element.KEY, value), *more)
+    return nested(uapi.LIST_ELEM, nested(ElementAttribute.KEY, value), *more)
 
 
 def end(family: Family, key: int) -> bytes:
-    return element(family, key, number(Element.FLAGS, ElementFlag.INTERVAL_END))
+    return element(family, key, number(ElementAttribute.FLAGS, ElementFlag.INTERVAL_END))
 
 
 @given(any_set)
@@ -66,7 +66,7 @@ def test_a_start_before_the_end_of_another_is_read_as_the_kernel_does() -> None:
 
 
 def test_an_element_for_everything_else_is_everything() -> None:
-    catchall = nested(uapi.LIST_ELEM, number(Element.FLAGS, ElementFlag.CATCHALL))
+    catchall = nested(uapi.LIST_ELEM, number(ElementAttribute.FLAGS, ElementFlag.CATCHALL))
     for family in Family:
         full = PrefixSet(family).complement()
         assert elements.decode(family, [element(family, 5), catchall, end(family, 6)]) == full
@@ -75,7 +75,10 @@ def test_an_element_for_everything_else_is_everything() -> None:
 def test_elements_with_more_than_a_key_are_read() -> None:
     v6 = Family.IPV6
     first = space("2001:db8::/32").ipv6.bounds[0]
-    made = [element(v6, first, attribute(Element.USERDATA, b"\0\x02a\0")), end(v6, first + 8)]
+    made = [
+        element(v6, first, attribute(ElementAttribute.USERDATA, b"\0\x02a\0")),
+        end(v6, first + 8),
+    ]
     assert elements.decode(v6, made) == PrefixSet.of_ranges(v6, [first], [first + 8])
 
 
@@ -98,12 +101,12 @@ def test_every_piece_fits_an_attribute_and_holds_whole_intervals() -> None:
 
 def through_the_kernel(content: PrefixSet) -> PrefixSet:
     key = SetKey(Role.ALLOW, "", content.family)
-    with Netlink() as netlink:
-        netlink.transact([new_table(), *new_set(key.name, Content.of(key, content))])
+    with NftConnection() as netlink:
+        netlink.transact([new_table(), *new_set(key.name, SetContent.of(key, content))])
         try:
-            held = look(netlink, elements=True)
+            held = read_snapshot(netlink, elements=True)
         finally:
-            netlink.transact([no_table()])
+            netlink.transact([delete_table()])
     return elements.decode(content.family, held.elements[key.name])
 
 
@@ -150,9 +153,9 @@ def test_nothing_of_it_needs_a_backend_to_be_there(host: Host) -> None:
     """A set alone, as a killed run leaves it, is no fence but is seen."""
     del host
     key = SetKey(Role.ALLOW, "", Family.IPV4)
-    with Netlink() as netlink:
+    with NftConnection() as netlink:
         netlink.transact(
-            [new_table(), *new_set(key.name, Content.of(key, space("10.0.0.0/8").ipv4))]
+            [new_table(), *new_set(key.name, SetContent.of(key, space("10.0.0.0/8").ipv4))]
         )
     seen = NftablesBackend().observe()
     assert seen.sets == {key: space("10.0.0.0/8").ipv4}

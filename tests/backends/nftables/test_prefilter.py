@@ -1,4 +1,4 @@
-"""The surroundings of what is let in, and the order of rules that they allow."""
+"""The enclosing_networks of what is let in, and the order of rules that they allow."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from geofence.backends.nftables.prefilter import (
     LENGTH,
-    NearKey,
+    PrefilterKey,
     arranged,
-    near_sets,
+    enclosing_networks,
     networks,
-    surroundings,
+    prefilter_sets,
 )
 from geofence.merge import merge
 from geofence.model.prefixes import Family, PrefixSet
@@ -53,7 +53,7 @@ def test_surroundings_hold_all_that_is_let_in_and_whole_networks_only(
     parts: tuple[PrefixSet, PrefixSet],
 ) -> None:
     family = parts[0].family
-    around = surroundings(family, parts)
+    around = enclosing_networks(family, parts)
     inside = parts[0] | parts[1]
     assert not inside - around
     step = 1 << (family.bits - LENGTH)
@@ -63,30 +63,30 @@ def test_surroundings_hold_all_that_is_let_in_and_whole_networks_only(
 
 
 def test_networks_are_those_of_the_first_sixteen_bits() -> None:
-    around = surroundings(Family.IPV4, [space("192.0.2.0/24", "198.51.255.0/24").ipv4])
+    around = enclosing_networks(Family.IPV4, [space("192.0.2.0/24", "198.51.255.0/24").ipv4])
     assert around == space("192.0.0.0/16", "198.51.0.0/16").ipv4
     assert networks(around) == [192 << 24, 198 << 24 | 51 << 16]
 
 
 def test_there_is_one_set_per_service_and_family_around_all_its_sets() -> None:
-    found = near_sets(RULESET)
-    assert set(found) == {NearKey(s, f) for s, f in product(("sip", "rtp"), Family)}
+    found = prefilter_sets(RULESET)
+    assert set(found) == {PrefilterKey(s, f) for s, f in product(("sip", "rtp"), Family)}
     v4 = space("10.1.0.0/16", "192.0.0.0/16", "198.51.0.0/16").ipv4
-    assert found[NearKey("sip", Family.IPV4)] == v4
+    assert found[PrefilterKey("sip", Family.IPV4)] == v4
 
 
 def test_around_half_of_all_addresses_there_is_none() -> None:
     half = merge(policy(), {country("JP"): space("0.0.0.0/1", "2001:db8::/32")})
-    assert {key.family for key in near_sets(half)} == {Family.IPV6}
+    assert {key.family for key in prefilter_sets(half)} == {Family.IPV6}
 
 
 def test_names_are_read_back_and_never_taken_for_others() -> None:
     for service, family in product(("sip", "near4-x", ""), Family):
-        key = NearKey(service, family)
-        assert NearKey.parse(key.name) == key
+        key = PrefilterKey(service, family)
+        assert PrefilterKey.parse(key.name) == key
         assert SetKey.parse(key.name) is None
     for role, family in product(Role, Family):
-        assert NearKey.parse(SetKey(role, "sip", family).name) is None
+        assert PrefilterKey.parse(SetKey(role, "sip", family).name) is None
 
 
 def test_what_asks_least_comes_first_and_sources_last() -> None:
@@ -125,6 +125,6 @@ def test_a_service_without_any_set_has_surroundings_without_addresses() -> None:
     closed = merge(
         policy(local=space(), countries=("JP",), services=(SIP,)), {country("JP"): space()}
     )
-    assert not any(near_sets(closed).values())
-    assert len(near_sets(closed)) == len(Family)
-    assert near_sets(replace(closed, services=())) == {}
+    assert not any(prefilter_sets(closed).values())
+    assert len(prefilter_sets(closed)) == len(Family)
+    assert prefilter_sets(replace(closed, services=())) == {}

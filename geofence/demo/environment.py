@@ -1,9 +1,9 @@
-"""The demo's PBX: a lab, a server for lists on its loopback, and geofence installed for it."""
+"""The demo's environment: a lab, a list server on the PBX's loopback, and geofence on the PBX."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TypeVar
 
-from geofence.closing import Closing
 from geofence.demo import world
 from geofence.lab.network import Lab
 from geofence.model.policy import BackendChoice
@@ -27,14 +26,14 @@ Result = TypeVar("Result")
 
 
 class _ListServer(SimpleHTTPRequestHandler):
-    """Serves files and keeps quiet about it."""
+    """Serves files without a log."""
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing: standard error is the demo's."""
 
 
-class Stage(Closing):
-    """Everything the demo acts on; all of it is gone when the stage is closed."""
+class DemoEnvironment(AbstractContextManager["DemoEnvironment"]):
+    """Everything that the demo acts on; all of it is removed when it is closed."""
 
     def __init__(self, backend: BackendChoice | None = None) -> None:
         """Build it.
@@ -60,12 +59,15 @@ class Stage(Closing):
             drop_in.write_text(world.rules(port), encoding="utf-8")
             self._closing = closing.pop_all()
 
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Take everything down."""
         self._closing.close()
 
     def _serve(self, closing: ExitStack) -> int:
-        """Start the list server on the PBX's loopback; its port."""
+        """Start the list server on the PBX's loopback and return its port."""
         self.publish(changed=False)
         handler = partial(_ListServer, directory=str(self._directory / "www"))
         with self.lab.pbx.entered():
@@ -83,23 +85,23 @@ class Stage(Closing):
         (folder / "aggregated.json").write_text(world.country_list(changed=changed), "utf-8")
 
     def refresh(self) -> RunReport:
-        """``geofence refresh``."""
+        """Run ``geofence refresh``."""
         return self._on_pbx(lambda: refresh(self.site, Wish("refresh")))
 
     def allow(self, name: str) -> RunReport:
-        """``geofence allow NAME``."""
+        """Run ``geofence allow NAME``."""
         return self._on_pbx(lambda: switch(self.site, (name,), enabled=True))
 
     def remove(self) -> tuple[str, ...]:
-        """``geofence remove``."""
+        """Run ``geofence remove``."""
         return self._on_pbx(lambda: remove(self.site))
 
     def status(self) -> StatusReport:
-        """``geofence status``."""
+        """Run ``geofence status``."""
         return self._on_pbx(lambda: status(self.site))
 
     def ruleset(self) -> Ruleset:
-        """What was applied last, or no fence at all."""
+        """Return what was applied last, or no fence at all."""
         newest, _ = self.site.generations.newest()
         return newest.ruleset if newest else Ruleset()
 

@@ -1,0 +1,273 @@
+"""A ruleset as iptables rules: chains of geofence's own in the table mangle.
+
+PREROUTING, INPUT, FORWARD and OUTPUT each jump to one of them. Rules are written exactly as
+``iptables-save`` prints them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from geofence.backends.ipset.rule import IptablesRule, Verdict
+from geofence.model.policy import Ports, Protocol
+from geofence.model.prefixes import Family
+from geofence.model.ruleset import (
+    ADMITTED,
+    BEGUN,
+    NO_BEGINNINGS,
+    SIP_RESPONSE,
+    Action,
+    Admitted,
+    Answering,
+    ArrivedBy,
+    Beginning,
+    Begun,
+    DestinationIn,
+    ExpectedBy,
+    FencedService,
+    FromLocal,
+    LeavesBy,
+    LocalNetwork,
+    Match,
+    OfKnownFlow,
+    Reply,
+    Rule,
+    Ruleset,
+    SetKey,
+    SourceIn,
+    SourceWithin,
+    Stray,
+    ToLocal,
+)
+
+CHAIN = "GEOFENCE"
+"""The chain that PREROUTING jumps to; the names of all others begin with it."""
+HOOKS = {
+    "PREROUTING": CHAIN,
+    "INPUT": f"{CHAIN}.input",
+    "FORWARD": f"{CHAIN}.forward",
+    "OUTPUT": f"{CHAIN}.output",
+}
+"""The chain that each chain of the kernel's jumps to."""
+JUMPS = {hook: IptablesRule(hook, (), Verdict(chain)) for hook, chain in HOOKS.items()}
+
+_DNAT = f"{CHAIN}.dnat"
+_ADMIT = f"{CHAIN}.admit"
+"""Marks the packet's flow and passes it on, marked or not: the kernel may keep no labels for it."""
+SET_PREFIX = "geofence-"
+_RETURN = Verdict("RETURN")
+_TO_THIS_HOST = "-m addrtype --dst-type LOCAL"
+_NATED = "-m conntrack --ctstate DNAT --ctdir ORIGINAL"
+_DATAGRAM = {Family.IPV4: "0x0>>0x16&0x3c@0x8", Family.IPV6: "0x30"}
+"""The first four bytes behind the UDP header, in the words of xt_u32: the length of an IPv4 header
+is in its first byte; this host sends IPv6 without extension headers."""
+_SYN = "--tcp-flags FIN,SYN,RST,ACK SYN"
+
+
+def set_name(key: SetKey) -> str:
+    """Return the kernel name of a set."""
+    return SET_PREFIX + key.name
+
+
+def set_key(name: str) -> SetKey | None:
+    """Return the key of a kernel name; None for a set that is not geofence's."""
+    return SetKey.parse(name.removeprefix(SET_PREFIX)) if name.startswith(SET_PREFIX) else None
+
+
+def rule_lines(ruleset: Ruleset, family: Family) -> tuple[str, ...]:
+    """Return all chains and rules of one family, in the order of ``iptables -S``."""
+    chains = compiled(ruleset, family)
+    names = sorted(chains)
+    return (
+        *(f"-N {name}" for name in names),
+        *map(str, JUMPS.values()),
+        *(str(rule) for name in names for rule in chains[name]),
+    )
+
+
+def compiled(ruleset: Ruleset, family: Family) -> dict[str, tuple[IptablesRule, ...]]:
+    """Return the rules of each chain."""
+    chains = _base_chains(ruleset)
+    for service in ruleset.services:
+        rules = ruleset.rules(service)
+        chains[_chain(service)] = _rules(_chain(service), service, rules, family)
+        if any(prefix.family is family for _, prefix in ruleset.local):
+            local = _local_chain(service)
+            chains[local] = _rules(local, service, ruleset.local_rules(), family)
+        out, via = _out(service), _via(service)
+        chains[out] = _rules(out, service, ruleset.sending_rules(service), family)
+        chains[via] = _rules(via, service, ruleset.forwarded_rules(service), family)
+    return chains
+
+
+def _base_chains(ruleset: Ruleset) -> dict[str, tuple[IptablesRule, ...]]:
+    """Return the chains that send a packet to the chain of the service that its port is of.
+
+    Destination NAT gives a packet a second port; one that passes by the port that the sender named
+    comes back and is asked about the port it is delivered to.
+    """
+    served = [(ports, service) for service in ruleset.services for ports in service.ports]
+
+    def delivered(chain: str) -> Iterator[IptablesRule]:
+        for ports, service in served:
+            yield _rule(chain, _goto(_chain(service)), _to(ports))
+
+    def sent(chain: str, to: Callable[[FencedService], str]) -> Iterator[IptablesRule]:
+        for ports, service in served:
+            yield _rule(chain, _goto(to(service)), _from(ports))
+        yield _begun_elsewhere(chain)
+
+    prerouting, received, forwarded, output = HOOKS.values()
+    mark = f'{_label(ADMITTED)} --set -m comment --comment "mark the connection"'
+    named = (_rule(_DNAT, Verdict(_chain(each)), _named(ports)) for ports, each in served)
+    return {
+        prerouting: tuple(
+            _rule(prerouting, _goto(_chain(service)), _to(ports), _TO_THIS_HOST)
+            for ports, service in served
+        ),
+        received: (_rule(received, _goto(_DNAT), _NATED), *delivered(received)),
+        forwarded: (_rule(forwarded, _goto(_DNAT), _NATED), *sent(forwarded, _via)),
+        output: tuple(sent(output, _out)),
+        _DNAT: (*named, *delivered(_DNAT)),
+        _ADMIT: (_rule(_ADMIT, _RETURN, mark),),
+    }
+
+
+def _rule(chain: str, verdict: Verdict, *conditions: str) -> IptablesRule:
+    return IptablesRule.of(chain, conditions, verdict)
+
+
+def _goto(chain: str) -> Verdict:
+    return Verdict(chain, goto=True)
+
+
+def _begun_elsewhere(chain: str) -> IptablesRule:
+    """Mark what begins from another port, too: source NAT may give it a fenced one."""
+    return _rule(chain, _RETURN, f"-m conntrack --ctstate NEW {_label(BEGUN)} --set")
+
+
+def _chain(service: FencedService) -> str:
+    return f"{CHAIN}-{service.name}"
+
+
+def _local_chain(service: FencedService) -> str:
+    return f"{CHAIN}.local-{service.name}"
+
+
+def _out(service: FencedService) -> str:
+    return f"{CHAIN}.out-{service.name}"
+
+
+def _via(service: FencedService) -> str:
+    return f"{CHAIN}.via-{service.name}"
+
+
+def _to(ports: Ports) -> str:
+    return f"-p {ports.protocol} -m {ports.protocol} --dport {_span(ports)}"
+
+
+def _from(ports: Ports) -> str:
+    return f"-p {ports.protocol} -m {ports.protocol} --sport {_span(ports)}"
+
+
+def _named(ports: Ports) -> str:
+    """Return a condition on the port that the sender named, before destination NAT."""
+    span = _span(ports)
+    return f"-m conntrack --ctproto {ports.protocol.number} --ctorigdstport {span}"
+
+
+def _span(ports: Ports) -> str:
+    return str(ports.first) if ports.first == ports.last else f"{ports.first}:{ports.last}"
+
+
+def _rules(
+    chain: str, service: FencedService, rules: Iterable[Rule], family: Family
+) -> tuple[IptablesRule, ...]:
+    return tuple(
+        _rule(chain, _verdict(rule.action, service), each, f'-m comment --comment "{rule.comment}"')
+        for rule in rules
+        for each in _matching(rule, family)
+    )
+
+
+def _verdict(action: Action, service: FencedService) -> Verdict:
+    match action:
+        case Action.LOCAL:
+            return _goto(_local_chain(service))
+        case Action.ADMIT:
+            return _goto(_ADMIT)
+        case Action.DROP:
+            return Verdict("DROP")
+    return _RETURN
+
+
+def _matching(rule: Rule, family: Family) -> tuple[str, ...]:
+    """Return the conditions of a rule; nothing where it is about the other family."""
+    match rule.match:
+        case SourceWithin(prefix) | FromLocal((_, prefix)) | ToLocal((_, prefix)):
+            if prefix.family is not family:
+                return ()
+    mark = f"{_label(BEGUN)} --set" if rule.action is Action.BEGIN else ""
+    return (f"{_match(rule.match, family)} {mark}",)
+
+
+def _match(match: Match, family: Family) -> str:  # noqa: PLR0911 - one for each kind
+    match match:
+        case ArrivedBy(interface):
+            return f"-i {_interface(interface)}"
+        case LeavesBy(interface):
+            return f"-o {_interface(interface)}"
+        case SourceIn(role, group):
+            return f"-m set --match-set {set_name(SetKey(role, group, family))} src"
+        case DestinationIn(role, group):
+            return f"-m set --match-set {set_name(SetKey(role, group, family))} dst"
+        case SourceWithin(prefix):
+            return f"-s {prefix}"
+        case FromLocal(LocalNetwork(interface, prefix)):
+            return f"-s {prefix} -i {_interface(interface)}"
+        case ToLocal(LocalNetwork(interface, prefix)):
+            return f"-d {prefix} -o {_interface(interface)}"
+    return _match_flow(match, family)
+
+
+def _match_flow(match: Match, family: Family) -> str:
+    match match:
+        case Reply():
+            return f"-m conntrack --ctdir REPLY {_label(BEGUN)}"
+        case Admitted():
+            return f"{_label(ADMITTED)} -m conntrack --ctstatus CONFIRMED --ctdir ORIGINAL"
+        case ExpectedBy(helper):
+            return f"-m helper --helper {helper}"
+    return _match_sent(match, family)
+
+
+def _match_sent(match: Match, family: Family) -> str:  # noqa: PLR0911 - one for each kind
+    match match:
+        case Answering():
+            return "-m conntrack --ctdir REPLY"
+        case Begun():
+            return _label(BEGUN)
+        case Beginning(Protocol.UDP):
+            return f'-p udp -m u32 ! --u32 "{_first_bytes(NO_BEGINNINGS, family)}"'
+        case Beginning(Protocol.TCP):
+            return f"-p tcp -m tcp {_SYN}"
+        case OfKnownFlow():
+            return "-m conntrack ! --ctstate NEW"
+        case Stray(Protocol.UDP):
+            return f'-p udp -m u32 --u32 "{_first_bytes((SIP_RESPONSE,), family)}"'
+        case Stray(Protocol.TCP):
+            return f"-p tcp -m tcp ! {_SYN}"
+    return ""
+
+
+def _first_bytes(words: Iterable[bytes], family: Family) -> str:
+    values = ",".join(f"0x{int.from_bytes(word, 'big'):x}" for word in words)
+    return f"{_DATAGRAM[family]}={values}"
+
+
+def _interface(name: str) -> str:
+    return f"{name[:-1]}+" if name.endswith("*") else name
+
+
+def _label(number: int) -> str:
+    return f'-m connlabel --label "{number}"'
