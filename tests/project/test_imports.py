@@ -26,6 +26,7 @@ merge active_exceptions other_rules fetch lab
 guards explain
 state
 backends apply
+sentences
 operations
 screen
 demo daemon

@@ -1,0 +1,36 @@
+"""The sentence of each kind of note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from geofence.model.notes import Note, NoteKind
+from geofence.sentences.lists import LIST_SENTENCES
+from geofence.sentences.runs import RUN_SENTENCES
+from geofence.translation import english
+
+_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
+    NoteKind.PROBLEM: lambda note: str(note.data["message"]),
+    **LIST_SENTENCES,
+    **RUN_SENTENCES,
+}
+
+
+def sentence(note: Note) -> str:
+    """Return what a note tells, as one sentence or two."""
+    return _SENTENCES[note.kind](note)
+
+
+def sentences(notes: Iterable[Note]) -> tuple[str, ...]:
+    """Return the sentences of notes, in their order."""
+    return tuple(map(sentence, notes))
+
+
+def note_json(note: Note) -> dict[str, object]:
+    """Return a note for scripts: its facts, and its sentence in English."""
+    return {
+        "kind": note.kind.value,
+        "subject": note.subject,
+        "data": dict(note.data),
+        "text": english(sentence(note)),
+    }
