@@ -85,6 +85,30 @@ def resolve(
             link-local or reserved: what name servers that block names answer), one outside
             ``within``, or, without that, a private one of a public name (DNS rebinding).
     """
+    answer = _in_time(host, seconds, lookup)
+    addresses = (*(answer.ipv4 or ()), *(answer.ipv6 or ()))
+    if len(addresses) > MOST_ADDRESSES:
+        raise ListError(
+            tr(
+                "DNS gives {count} addresses for {host}, but one name may add at most {most} to an "
+                "exception; none of them is used.",
+                count=f"{len(addresses):,}",
+                host=host,
+                most=MOST_ADDRESSES,
+            )
+        )
+    for address in addresses:
+        _require_distant(host, address)
+        _require_expected(host, address, within)
+    return answer
+
+
+def _in_time(host: str, seconds: float, lookup: Lookup) -> Resolution:
+    """Look a host up in a thread of its own.
+
+    Raises:
+        ListError: there is no answer within the seconds, or no address.
+    """
     answers: SimpleQueue[Resolution | ListError] = SimpleQueue()
 
     def ask() -> None:
@@ -103,20 +127,6 @@ def resolve(
         ) from None
     if isinstance(answer, ListError):
         raise answer
-    addresses = (*(answer.ipv4 or ()), *(answer.ipv6 or ()))
-    if len(addresses) > MOST_ADDRESSES:
-        raise ListError(
-            tr(
-                "DNS gives {count} addresses for {host}, but one name may add at most {most} to an "
-                "exception; none of them is used.",
-                count=f"{len(addresses):,}",
-                host=host,
-                most=MOST_ADDRESSES,
-            )
-        )
-    for address in addresses:
-        _require_distant(host, address)
-        _require_expected(host, address, within)
     return answer
 
 

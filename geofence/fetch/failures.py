@@ -29,7 +29,6 @@ class Reason(NamedTuple):
     """Whether a retry makes sense."""
 
 
-_VARIABLES = "HTTPS_PROXY, ALL_PROXY"
 _OF_PROXY_SETTINGS = (rq.InvalidSchema, rq.InvalidProxyURL, u3.ProxySchemeUnknown)
 
 
@@ -63,18 +62,16 @@ def _untrusted(error: ssl.SSLCertVerificationError) -> str:
 
 def _no_socks() -> str:
     return tr(
-        "the proxy is a SOCKS proxy ({variables}) and PySocks is not installed; set an HTTP proxy, "
-        "or run '{command}'",
-        variables=_VARIABLES,
+        "HTTPS_PROXY or ALL_PROXY is set to a SOCKS proxy, but PySocks is not installed; set it to "
+        "an HTTP proxy, or run '{command}'",
         command=f"{sys.executable} -m pip install PySocks",
     )
 
 
 def _no_proxy() -> str:
     return tr(
-        "the proxy's URL is invalid ({variables}); expected one such as "
-        "http://proxy.example.com:3128",
-        variables=_VARIABLES,
+        "HTTPS_PROXY or ALL_PROXY is not set to the URL of a proxy; expected one such as "
+        "http://proxy.example.com:3128"
     )
 
 

@@ -302,7 +302,9 @@ class Client:
         """Read the whole body, decompressed."""
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in ENCODINGS:
-            raise ListError(tr("{url}: the body has an unknown compression.", url=shown))
+            raise ListError(
+                tr("{url}: the body has a compression that was not requested.", url=shown)
+            )
         body = bytearray()
         decoder = Decoder(encoding)
         try:

@@ -105,7 +105,7 @@ ALWAYS_FEW = {Family.IPV4: 1_000_000, Family.IPV6: 1 << (128 - 20)}
 """Addresses that any country's list may have, whatever the country's known size."""
 BLOCKLIST_MOST_GAINED = 1.0
 """Percent of all public addresses that a blocklist may gain at once, its first version too. Lists
-of hijacked and abused networks hold a third of that; more may well be a whole country."""
+of hijacked and abused networks have a third of that; more may well be a whole country."""
 BLOCKLIST_MOST_OF_COUNTRY = 35.0
 """Percent of one allowed country that a blocklist may gain at once, its first version too: what a
 small country's own list may lose. Compared with all 237 countries of 2026-02, real lists of 2021-04

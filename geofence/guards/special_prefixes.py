@@ -26,7 +26,7 @@ _TABLE = """\
 172.16.0.0/12 private use
 192.0.0.0/24 IETF protocol assignments
 192.0.2.0/24 documentation
-192.88.99.0/24 former 6to4 relays
+192.88.99.0/24 deprecated 6to4 relays
 192.168.0.0/16 private use
 198.18.0.0/15 benchmarking
 198.51.100.0/24 documentation
@@ -42,7 +42,7 @@ _TABLE = """\
 100:0:0:1::/64 dummy prefix
 2001::/32 Teredo
 2001:2::/48 benchmarking
-2001:10::/28 former ORCHID
+2001:10::/28 deprecated ORCHID
 2001:db8::/32 documentation
 2002::/16 6to4
 3fff::/20 documentation

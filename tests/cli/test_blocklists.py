@@ -82,7 +82,9 @@ def test_one_that_takes_an_allowed_country_away_waits_for_its_override(fresh: Ma
     fresh.rule("70-allow.toml", '[allow]\ncountries = ["VA"]\n')
     ipv4, ipv6 = SMALL["VA"]
     serve(fresh, content("".join(f"{prefix}\n" for prefix in (*ipv4, ipv6)).encode()))
-    objection = "The list blocklist bad takes 100 % of the 8,192 IPv4 addresses of country VA away"
+    objection = (
+        "The list blocklist bad would block 100 % of the 8,192 IPv4 addresses of country VA at once"
+    )
 
     assert objection in fresh.run("plan").said
     refused = fresh.run("refresh")

@@ -101,7 +101,7 @@ def test_unknown_names_change_nothing(one: Machine) -> None:
     for name, meant in (("ofice", "office"), ("push_as", "push-as"), ("BRIA", "bria")):
         done = one.run("allow", "home", name)
         assert (done.code, done.out) == (2, "")
-        assert f'No exception or group is called "{name}"; did you mean {meant}?' in done.err
+        assert f'Unknown exception or group "{name}"; did you mean {meant}?' in done.err
     assert not one.owned.exists()
     assert (one.files(), one.fence()) == before
 
@@ -153,7 +153,7 @@ def test_an_exception_that_is_taken_out_of_the_rules_leaves_no_trouble_behind(on
         one.ok(*verb)
     done = one.run("allow", "ofice")
     assert (done.code, done.out) == (2, "")
-    assert 'No exception or group is called "ofice"; did you mean offices?' in done.err
+    assert 'Unknown exception or group "ofice"; did you mean offices?' in done.err
     assert one.run("allow", "office").code == 2
     assert "[exception.office]" in switches(one.owned)
 

@@ -29,13 +29,16 @@ PAGE = b"<!DOCTYPE html>\n<html><body>Please log in to the hotel's network.</bod
 WITHOUT_ONE = country_json("SM", [SMALL["SM"][0][0]], [SMALL["SM"][1]])
 WITH_PRIVATE = country_json("MC", [*SMALL["MC"][0], "10.0.0.0/8"], [SMALL["MC"][1]])
 FAILURES: dict[str, tuple[Reply, str]] = {
-    "AD": (status(500), "answered 500 (Internal Server Error)"),
-    "VA": (status(404), "answered 404 (Not Found)"),
-    "AX": (redirect("http://203.0.113.1/ax.json"), "redirects, and http://203.0.113.1/ax.json"),
-    "BL": (endless(), "sends more than 67,108,864 octets; no list is so large"),
+    "AD": (status(500), "HTTP 500 (Internal Server Error)"),
+    "VA": (status(404), "HTTP 404 (Not Found)"),
+    "AX": (
+        redirect("http://203.0.113.1/ax.json"),
+        "the redirect is refused (http://203.0.113.1/ax.json",
+    ),
+    "BL": (endless(), "more than 67,108,864 bytes; no list is so large"),
     "TV": (hang_up(), "closes the connection without an answer"),
-    "TK": (silence(), "gave no complete answer within 8 seconds"),
-    "FK": (content(PAGE), "looks like an HTML page"),
+    "TK": (silence(), "no complete answer within 8 seconds"),
+    "FK": (content(PAGE), "an HTML page instead of a list"),
     "NU": (content(small("NU")[:100]), "nu.json: "),
     "IO": (content(small("AX")), "AX"),
     "GL": (content(country_json("GL", [])), "gl.json: "),
@@ -116,7 +119,7 @@ def test_the_message_names_the_list_and_why(failed: Failed, code: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("callers", "cannot be reached (Connection refused)"), ("scanners", "does not speak HTTP")],
+    [("callers", "connection failed (Connection refused)"), ("scanners", "does not speak HTTP")],
 )
 def test_blocklists_are_named_too(failed: Failed, name: str, why: str) -> None:
     [line] = [

@@ -57,8 +57,8 @@ def test_a_table_of_somebody_else_is_not_taken_for_ours(fresh: Machine) -> None:
     assert refused.code == 3
     assert "set whitelist in the table inet geofence" in refused.err
     assert "chain input in the table inet geofence" in refused.err
-    assert "or pass --accept foreign." in refused.err
-    assert "or pass --accept foreign." in fresh.run("plan").said
+    assert "'--accept foreign'." in refused.err
+    assert "'--accept foreign'." in fresh.run("plan").said
     assert listing(fresh) == before
     assert fresh.generations() == []
     fresh.ok("refresh", "--accept", "foreign")

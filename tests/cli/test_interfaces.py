@@ -43,4 +43,4 @@ def test_names_that_no_interface_has_or_that_mean_more_are_refused(one: Machine,
     one.rule("60-odd.toml", f'[local]\ninterfaces = ["lo", "{name}"]\n')
     done = one.run("plan", "--offline")
     assert done.code == 2
-    assert "is no interface" in done.err
+    assert "is not an interface name" in done.err

@@ -132,7 +132,7 @@ def test_what_a_server_answers_is_no_markup_of_the_progress(one: Machine) -> Non
     one.rule("60-bad.toml", f'[blocklist.bad]\nurl = "{url}"\n')
     said = at_a_terminal(one, "plan", GEOFENCE_PATIENCE="1")
     assert "Traceback" not in said
-    assert "[/x].txt answered 503 (Service Unavailable)" in said
+    assert "[/x].txt: HTTP 503 (Service Unavailable)" in said
 
 
 def test_json_is_json_at_a_terminal_too(settled: Machine) -> None:

@@ -137,8 +137,8 @@ def test_what_it_means_is_told_by_country_and_for_those_who_talk_now(one: Machin
     told = [line.strip() for line in done.out.splitlines()]
     at = told.index("What it means")
     assert told[at + 1 : at + 4] == [
-        "Andorra (AD): 24,576 IPv4 addresses and 524,288 /48 of IPv6 allowed",
-        "Japan (JP): 184,483,840 IPv4 addresses and 536,805,376 /48 of IPv6 blocked",
+        "Andorra (AD): 24,576 IPv4 addresses and 8 /32 of IPv6 allowed",
+        "Japan (JP): 184,483,840 IPv4 addresses and 8,191 /32 of IPv6 blocked",
         "Talking now: 3 sources, of which 3 would be blocked; 0 more would be allowed.",
     ]
     assert told[-1].startswith("'geofence refresh' would be refused: ")

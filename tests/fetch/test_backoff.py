@@ -111,7 +111,7 @@ def test_a_host_that_asked_an_earlier_run_is_left_alone(server: ListServer, limi
     alone = fetched(limits, server.url("/{cc}"), busy={host: until}, only=1)
     [outcome] = alone.outcomes.values()
     assert isinstance(outcome, Failed)
-    assert f"asks to be left alone until {until:%Y-%m-%d %H:%M} UTC" in outcome.why
+    assert f"asked for a pause until {until:%Y-%m-%d %H:%M} UTC" in outcome.why
     assert server.requests == []
 
 

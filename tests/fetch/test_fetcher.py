@@ -108,6 +108,44 @@ def test_a_country_json_of_either_generation(
     assert part.fetched_at == part.checked_at == NOON
 
 
+def test_the_format_is_stored_with_the_provenance(server: ListServer, limits: Limits) -> None:
+    server.on("/jp", content(GOOD))
+    [part] = accepted(fetch(limits, countries(server.url("/{cc}")), JP)).provenance
+    assert part.format == "json"
+    assert {
+        part.format for part in accepted(fetch(limits, text_server(server), JP)).provenance
+    } == {"text"}
+
+
+def test_a_list_of_another_format_than_the_rules_give_is_refused(
+    server: ListServer, limits: Limits
+) -> None:
+    url = server.on("/jp", content(GOOD))
+    policy = replace(countries(server.url("/{cc}")), country_format="text")
+    assert why(fetch(limits, policy, JP)) == (
+        f"The list country JP could not be renewed: {url}: "
+        "The source sent JSON instead of a text list."
+    )
+
+
+def test_a_format_that_the_rules_give_anew_needs_the_body_again(
+    server: ListServer, limits: Limits
+) -> None:
+    """The stored body may be of another format, so its source is not asked whether it changed."""
+    server.on("/jp", tagged(GOOD, '"one"'))
+    policy = countries(server.url("/{cc}"))
+    before = accepted(fetch(limits, policy, JP))
+    unknown = replace(before, provenance=(replace(before.provenance[0], format=None),))
+    given = replace(policy, country_format="json")
+    for stored, asked in ((before, True), (unknown, False)):
+        report = fetch(limits, given, JP, accepted=(stored,))
+        assert isinstance(report.outcomes[JP], Unchanged)
+        assert ("if-none-match" in server.requests[-1].headers) is asked
+        assert report.unchanged[0].provenance[0].format == "json"
+    assert isinstance(fetch(limits, policy, JP, accepted=(unknown,)).outcomes[JP], Unchanged)
+    assert "if-none-match" in server.requests[-1].headers
+
+
 def text_server(server: ListServer) -> Policy:
     ipv4, ipv6 = (
         country_text("JP", Family.IPV4, ["192.0.2.0/24"]),
@@ -194,14 +232,14 @@ def test_a_place_must_have_an_ipv4_list(server: ListServer, limits: Limits, ipv6
         server.on("/jp/ipv6.txt", status(404))
     url = server.url("/jp/ipv4.txt")
     assert why(fetch(limits, policy, JP)) == (
-        f"The list country JP could not be renewed: {url} answered 404 (Not Found)."
+        f"The list country JP could not be renewed: {url}: HTTP 404 (Not Found)."
     )
 
 
 def test_an_ipv6_list_that_fails_is_no_missing_one(server: ListServer, limits: Limits) -> None:
     policy = text_server(server)
     server.on("/jp/ipv6.txt", status(500))
-    assert "ipv6.txt answered 500" in why(fetch(limits, policy, JP))
+    assert "ipv6.txt: HTTP 500" in why(fetch(limits, policy, JP))
 
 
 def test_mirrors_are_tried_in_order_and_no_further_than_needed(
@@ -222,26 +260,26 @@ def test_the_failure_names_every_mirror_and_its_reason(server: ListServer, limit
     policy = countries(server.url("/a/{cc}"), server.url("/b/{cc}"), "http://b.example/{cc}")
     assert why(fetch(limits, policy, JP)) == (
         "The list country JP could not be renewed: "
-        f"{server.url('/a/jp')} answered 404 (Not Found); "
-        f"{server.url('/b/jp')}: The list says it is US, not JP; "
-        "http://b.example/jp is not fetched: only https is, and plain http from the loopback."
+        f"{server.url('/a/jp')}: HTTP 404 (Not Found); "
+        f"{server.url('/b/jp')}: The list is that of US, not of JP; "
+        "http://b.example/jp: only https is allowed, and plain http only from loopback."
     )
 
 
 BAD: dict[str, tuple[Reply, str]] = {
-    "500": (status(500), "answered 500"),
-    "404": (status(404), "answered 404"),
-    "HTML": (content(b"<!DOCTYPE html><html>"), "looks like an HTML page"),
+    "500": (status(500), "HTTP 500"),
+    "404": (status(404), "HTTP 404"),
+    "HTML": (content(b"<!DOCTYPE html><html>"), "HTML page instead of a list"),
     "half": (content(GOOD[: len(GOOD) // 2]), "was cut short"),
-    "wrong country": (content(country_json("US", ["192.0.2.0/24"])), "says it is US, not JP"),
-    "no prefix": (content(country_json("JP", [])), "holds no prefix at all"),
+    "wrong country": (content(country_json("US", ["192.0.2.0/24"])), "is that of US, not of JP"),
+    "no prefix": (content(country_json("JP", [])), "contains no prefix"),
     "plain http": (redirect("http://lists.example/jp"), "only https is"),
-    "loop": (redirect("/jp"), "redirects more than 5 times"),
-    "endless": (endless(), "sends more than"),
-    "bomb": (bomb(64 << 20), "sends more than"),
+    "loop": (redirect("/jp"), "more than 5 redirects"),
+    "endless": (endless(), "more than 1,048,576 bytes"),
+    "bomb": (bomb(64 << 20), "more than 1,048,576 bytes"),
     "silence": (silence(), "sends nothing for"),
     "cut": (cut_short(GOOD, 1), "ended before the body was complete"),
-    "host bits": (content(country_json("JP", ["192.0.2.1/24"])), "Entry 1 of 'prefixes.ipv4'"),
+    "host bits": (content(country_json("JP", ["192.0.2.1/24"])), 'Entry 1 of "prefixes.ipv4"'),
 }
 
 
@@ -273,7 +311,7 @@ def test_a_bad_new_version_leaves_the_one_at_hand_alone(server: ListServer, limi
 
 def test_no_source_at_all(limits: Limits) -> None:
     report = fetch(limits, Policy(), JP, DROP)
-    assert why(report).endswith("The rules name no source for it.")
+    assert why(report).endswith("The rules have no source for it.")
     assert why(report, DROP).startswith("The list blocklist drop could not be renewed")
 
 
@@ -353,7 +391,7 @@ def test_what_nobody_expected_of_one_list_is_that_list_s_failure(
     report = fetch(limits, countries(server.url("/{cc}")), JP, US)
     assert re.fullmatch(
         r"The list country JP could not be renewed: an unexpected ValueError "
-        r"\(geofence/fetch/sources\.py:\d+\) ended it; please report that as a bug of geofence\.",
+        r"\(geofence/fetch/sources\.py:\d+\) occurred; please report this as a bug of geofence\.",
         why(report),
     )
     assert texts(accepted(report, US).space) == ["198.51.100.0/24"]
@@ -366,9 +404,7 @@ def test_what_is_not_there_when_the_run_is_over_has_failed(
     server.on("/us", content(country_json("US", ["198.51.100.0/24"])))
     short = replace(limits, run=0.5, read=30, body=60)
     report = fetch(short, countries(server.url("/{cc}")), US, JP)
-    assert why(report) == (
-        "The list country JP was not there when the run's 0.5 seconds were over."
-    )
+    assert why(report) == ("The list country JP was not fetched within the 0.5 seconds of the run.")
     assert US not in failed(report)
 
 
@@ -407,7 +443,7 @@ def test_a_host_without_address_has_failed(limits: Limits) -> None:
     report = fetch_lists([PUSH], Policy(), {}, lambda: NOON, limits=limits, lookup=lookup)
     assert why(report, PUSH) == (
         "The list host push.example could not be renewed: "
-        "DNS knows no address of push.example; is the name right?"
+        "DNS has no address for push.example. Is the name correct?"
     )
 
 

@@ -95,7 +95,7 @@ def test_what_is_not_there_is_told_apart_and_not_retried(
     url = server.on("/jp", status(code))
     answer = get(limits, url)
     assert isinstance(answer, Missing)
-    assert f"{url} answered {code}" in answer.problem
+    assert f"{url}: HTTP {code}" in answer.problem
     assert server.asked("/jp") == 1
 
 
@@ -108,7 +108,7 @@ def test_a_failure_that_may_pass_is_retried(server: ListServer, limits: Limits, 
 
 def test_a_failure_that_does_not_pass_ends(server: ListServer, limits: Limits) -> None:
     url = server.on("/jp", status(500))
-    assert refusal(limits, url) == f"{url} answered 500 (Internal Server Error)."
+    assert refusal(limits, url) == f"{url}: HTTP 500 (Internal Server Error)."
     assert server.asked("/jp") == 1 + limits.retries
 
 
@@ -118,8 +118,8 @@ def test_retries_are_announced(server: ListServer, limits: Limits) -> None:
     with Client(limits, on_retry=lambda why, wait: told.append((why, wait))) as client:
         client.get(url)
     assert [why for why, _ in told] == [
-        f"{url} answered 503 (Service Unavailable).",
-        f"{url} closes the connection without an answer.",
+        f"{url}: HTTP 503 (Service Unavailable)",
+        f"{url}: the server closes the connection without an answer",
     ]
     assert all(0 < wait <= 0.02 for _, wait in told)
 
@@ -130,9 +130,9 @@ def test_other_answers_are_no_list_and_not_retried(
 ) -> None:
     url = server.on("/jp", status(code))
     if code == 999:
-        assert refusal(limits, url) == f"{url} answered 999."
+        assert refusal(limits, url) == f"{url}: HTTP 999."
         return
-    assert f"{url} answered {code}" in refusal(limits, url)
+    assert f"{url}: HTTP {code}" in refusal(limits, url)
     assert server.asked("/jp") == 1
 
 
@@ -147,7 +147,7 @@ def test_retry_after_is_waited_for(server: ListServer, limits: Limits) -> None:
 @pytest.mark.parametrize("later", ["3600", "Fri, 31 Dec 2199 23:59:59 GMT"])
 def test_a_long_retry_after_ends_it(server: ListServer, limits: Limits, later: str) -> None:
     url = server.on("/jp", status(503, retry_after=later))
-    assert "asks to be left alone for longer" in refusal(limits, url)
+    assert "asks for a longer pause" in refusal(limits, url)
     assert server.asked("/jp") == 1
 
 
@@ -179,7 +179,7 @@ def test_redirects_are_followed_with_the_etag(server: ListServer, limits: Limits
 
 def test_redirects_end(server: ListServer, limits: Limits) -> None:
     url = server.on("/jp", redirect("/jp"))
-    assert refusal(limits, url) == f"{url} redirects more than 5 times."
+    assert refusal(limits, url) == f"{url}: more than 5 redirects."
     assert server.asked("/jp") == 1 + limits.redirects
 
 
@@ -211,7 +211,7 @@ def test_a_redirect_to_plain_http_is_refused_without_contact(
     contacts.on = True
     why = refusal(limits, url)
     contacts.on = False
-    assert "http://192.0.2.1/jp is not fetched: only https is" in why
+    assert "http://192.0.2.1/jp: only https is allowed" in why
     assert set(contacts.seen) == {"127.0.0.1"}
 
 
@@ -220,7 +220,7 @@ def test_a_body_without_end_is_cut_off(server: ListServer, limits: Limits) -> No
     url = server.on("/jp", endless())
     with (
         Client(limits, on_bytes=received.append) as client,
-        pytest.raises(ListError, match="more than 1,048,576 octets"),
+        pytest.raises(ListError, match="more than 1,048,576 bytes"),
     ):
         client.get(url)
     assert sum(received) < 2 * limits.size
@@ -232,7 +232,7 @@ def test_a_bomb_is_cut_off_at_what_it_becomes(server: ListServer, limits: Limits
     url = server.on("/jp", bomb(200 << 20))
     with (
         Client(limits, on_bytes=received.append) as client,
-        pytest.raises(ListError, match="more than 1,048,576 octets"),
+        pytest.raises(ListError, match="more than 1,048,576 bytes"),
     ):
         client.get(url)
     assert sum(received) < 32 * limits.size
@@ -247,17 +247,20 @@ def test_a_compressed_body_is_decompressed(server: ListServer, limits: Limits) -
 def test_an_encoding_nobody_asked_for_is_refused(
     server: ListServer, limits: Limits, encoding: str
 ) -> None:
-    assert "not asked for" in refusal(limits, server.on("/jp", compressed(LIST, encoding)))
+    assert "not requested" in refusal(limits, server.on("/jp", compressed(LIST, encoding)))
 
 
 def test_a_body_that_is_not_compressed_as_it_says(server: ListServer, limits: Limits) -> None:
     url = server.on("/jp", content(LIST, {"Content-Encoding": "gzip"}))
-    assert refusal(limits, url) == f"{url} sends a body that is not compressed as it says."
+    assert (
+        refusal(limits, url)
+        == f"{url}: the body does not have the compression that its header gives."
+    )
 
 
 def test_a_body_shorter_than_announced_is_no_body(server: ListServer, limits: Limits) -> None:
     url = server.on("/jp", cut_short(LIST, 5))
-    assert refusal(limits, url) == f"{url} ended before the body was complete."
+    assert refusal(limits, url) == f"{url}: the connection ended before the body was complete."
     assert server.asked("/jp") == 1 + limits.retries
 
 
@@ -319,7 +322,7 @@ def test_a_compressed_body_that_ends_before_its_trailer_is_no_body(
     cut = CODED[kind][:-missing]
     reply = in_chunks(cut, encoding) if chunked else content(cut, {"Content-Encoding": encoding})
     url = server.on("/jp", reply)
-    assert refusal(limits, url) == f"{url} ended before the body was complete."
+    assert refusal(limits, url) == f"{url}: the connection ended before the body was complete."
     assert server.asked("/jp") == 1 + limits.retries
 
 
@@ -330,7 +333,7 @@ def test_a_compressed_body_with_a_wrong_checksum_is_no_body(
     damaged = bytearray(gzipped())
     damaged[at] ^= 0xFF
     url = server.on("/jp", content(bytes(damaged), {"Content-Encoding": "gzip"}))
-    assert refusal(limits, url) == f"{url} sends a compressed body that is damaged."
+    assert refusal(limits, url) == f"{url}: the compressed body is damaged."
 
 
 def test_padding_after_a_compressed_body_is_none_of_it(server: ListServer, limits: Limits) -> None:
@@ -356,12 +359,12 @@ def test_a_compressed_body_shorter_than_announced_is_no_body(
     server: ListServer, limits: Limits
 ) -> None:
     url = server.on("/jp", cut_short(gzip.compress(LIST)[:-8], 8, {"Content-Encoding": "gzip"}))
-    assert refusal(limits, url) == f"{url} ended before the body was complete."
+    assert refusal(limits, url) == f"{url}: the connection ended before the body was complete."
 
 
 def test_a_chunked_body_without_its_end_is_no_body(server: ListServer, limits: Limits) -> None:
     url = server.on("/jp", chunked_without_end(LIST))
-    assert refusal(limits, url) == f"{url} ended before the body was complete."
+    assert refusal(limits, url) == f"{url}: the connection ended before the body was complete."
 
 
 def short_of_time(limits: Limits) -> Limits:
@@ -372,7 +375,9 @@ def short_of_time(limits: Limits) -> Limits:
 
 def test_no_answer_at_all(server: ListServer, limits: Limits) -> None:
     url = server.on("/jp", silence())
-    assert refusal(short_of_time(limits), url) == f"{url} sends nothing for 0.3 seconds."
+    assert (
+        refusal(short_of_time(limits), url) == f"{url}: the server sends nothing for 0.3 seconds."
+    )
 
 
 @pytest.mark.parametrize(
@@ -389,7 +394,7 @@ def test_what_drips_in_is_given_up_in_time(
     url = server.on("/jp", reply)
     started = time.monotonic()
     why = refusal(short_of_time(limits), url)
-    assert why == f"{url} gave no complete answer within 1 seconds."
+    assert why == f"{url}: no complete answer within 1 seconds."
     assert time.monotonic() - started < 30
     assert server.asked("/jp") == 1
 
@@ -457,24 +462,24 @@ def _descriptors_of_clients(server: ListServer) -> int:
 @pytest.mark.parametrize(
     ("reply", "why"),
     [
-        (hang_up(), "closes the connection without an answer"),
-        (garbage(), "does not speak HTTP properly"),
+        (hang_up(), "the server closes the connection without an answer"),
+        (garbage(), "the server does not speak HTTP correctly"),
     ],
 )
 def test_what_is_no_http(server: ListServer, limits: Limits, reply: Reply, why: str) -> None:
     url = server.on("/jp", reply)
-    assert refusal(limits, url) == f"{url} {why}."
+    assert refusal(limits, url) == f"{url}: {why}."
 
 
 def test_nobody_listens(limits: Limits) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     url = f"http://127.0.0.1:{port}/jp"
-    assert refusal(limits, url) == f"{url} cannot be reached (Connection refused)."
+    assert refusal(limits, url) == f"{url}: connection failed (Connection refused)."
 
 
 def test_a_host_that_does_not_exist(limits: Limits) -> None:
-    assert "cannot be found by DNS" in refusal(limits, "https://lists.invalid/jp")
+    assert "DNS lookup failed" in refusal(limits, "https://lists.invalid/jp")
 
 
 @pytest.mark.parametrize("url", ["https://a..b.example/", "https://x%0d%0a/", "https://*/"])
@@ -485,7 +490,7 @@ def test_strange_hosts_give_list_errors(limits: Limits, url: str) -> None:
 def test_a_certificate_must_be_trusted(limits: Limits) -> None:
     with ListServer(tls=True) as tls:
         url = tls.on("/jp", content(LIST))
-        assert f"{url} has a certificate that is not trusted" in refusal(limits, url)
+        assert f"{url}: the certificate is not trusted" in refusal(limits, url)
         assert not tls.requests
 
 
@@ -532,7 +537,7 @@ def test_a_variable_that_names_no_certificates_is_told(
 ) -> None:
     untrusting.setenv(variable, place)
     told = refusal(limits, "https://127.0.0.1:9/jp")
-    assert f"was not asked: no certificate can be checked, for {variable} names {place}" in told
+    assert f": not asked: certificates cannot be checked: {variable}={place}" in told
 
 
 def test_certifis_authorities_are_trusted(limits: Limits, untrusting: pytest.MonkeyPatch) -> None:
@@ -631,7 +636,9 @@ def test_a_socks_proxy_without_pysocks_is_told(
     forget_proxies(monkeypatch)
     monkeypatch.setenv(variable, f"{scheme}://127.0.0.1:9")
     told = refusal(limits, "https://lists.invalid/jp")
-    assert told.startswith("https://lists.invalid/jp was not asked, for HTTPS_PROXY or ALL_PROXY")
+    assert told.startswith(
+        "https://lists.invalid/jp: HTTPS_PROXY or ALL_PROXY is set to a SOCKS proxy"
+    )
     assert "PySocks is not installed" in told
     assert f"'{sys.executable} -m pip install PySocks'" in told
 

@@ -111,7 +111,7 @@ def test_who_is_connected_by_ssh_is_not_shut_out_unasked(fenced: Machine) -> Non
 
     planned, refused = fenced.ok("plan", "--offline"), fenced.run("apply")
 
-    said = f"The plan would deny {FOREIGN[0]}, from where this SSH session comes, on port 22/tcp"
+    said = f"The plan would block your SSH session from {FOREIGN[0]} on port 22/tcp"
     assert said in planned.said
     assert (refused.code, refused.out) == (3, "")
     assert said in refused.said
@@ -146,7 +146,10 @@ def test_most_of_those_who_talk_are_not_shut_out_unasked(fenced: Machine) -> Non
 
     assert [each["address"] for each in planned["live"]["denied"]] == callers[:3]
     assert refused.code == 3
-    assert "The plan would deny 3 of the 4 sources that now talk to the fenced ports" in refused.err
+    assert (
+        "The plan would block 3 of the 4 addresses that now have connections to the fenced ports"
+        in refused.err
+    )
     assert fenced.fence() == fence
     fenced.ok("refresh", "--accept", "live-sources")
     assert fenced.gets_in(GONE, COME) == [False, True]
@@ -166,7 +169,7 @@ def test_an_unattended_run_applies_what_blocks_nobody_who_talks(fenced: Machine)
 
     assert done.code == 5
     assert "Nobody was blocked who was allowed before" in done.err
-    assert "The plan would deny 3 of the 4 sources that now talk" in done.err
+    assert "The plan would block 3 of the 4 addresses that now have" in done.err
     beside = "61.255.99.1"
     assert fenced.gets_in(*callers, COME, beside) == [True] * 5 + [False]
     fenced.tool("conntrack", "-F")

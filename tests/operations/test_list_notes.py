@@ -37,7 +37,7 @@ def test_skipped_lines_are_told_with_their_numbers() -> None:
     assert sentence.startswith(
         "The list blocklist bad has 2 lines without a valid entry, skipped: "
     )
-    assert "line 21, '942.180.233.122', is no IPv4 prefix; line 22, 'Tue', is no" in sentence
+    assert 'line 21: "942.180.233.122" is not an IPv4 prefix; line 22: "Tue" is not' in sentence
 
 
 def test_special_purpose_space_of_a_blocklist_is_told_once() -> None:

@@ -136,7 +136,7 @@ def test_a_server_that_asks_for_a_year_nobody_will_see_stops_no_other_list(fence
     assert fenced.run("refresh").code == 5
     assert fenced.gets_in(COME) == [True]
     assert events(fenced) == [("degraded", "refresh", 5)]
-    assert f"{url} answered 503 (Service Unavailable)" in heard(fenced)[0]["message"]
+    assert f"{url}: HTTP 503 (Service Unavailable)" in heard(fenced)[0]["message"]
 
 
 def test_rules_that_no_longer_load_are_told_to_whom_the_last_ones_named(fenced: Machine) -> None:
