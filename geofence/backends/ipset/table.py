@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -29,28 +28,27 @@ class _Counted(NamedTuple):
     rule: IptablesRule
 
 
-@dataclass(frozen=True, slots=True)
-class MangleTable:
+class MangleTable(NamedTuple):
     """What ``iptables-save`` says of one family's table mangle, as far as it is geofence's."""
 
-    chains: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()
+    chains: tuple[str, ...]
+    lines: tuple[str, ...]
     """Chains, then rules without counters; a jump counts as ours while it is the first rule."""
-    rules: tuple[IptablesRule, ...] = ()
+    rules: tuple[IptablesRule, ...]
     """The rules of these chains."""
-    settled_jumps: tuple[IptablesRule, ...] = ()
+    settled_jumps: tuple[IptablesRule, ...]
     """Jumps to our chains that are the first rule."""
-    misplaced_jumps: tuple[str, ...] = ()
+    misplaced_jumps: tuple[str, ...]
     """Jumps to our chains that other rules stand in front of, or that are there twice."""
-    counts: Mapping[str, Count] = field(default_factory=dict)
+    counts: Mapping[str, Count]
     """Per service, what its drop rules have counted."""
-    hooked: bool = False
+    hooked: bool
     """Whether packets get to our chain when they arrive or when they are delivered."""
-    drops: bool = False
+    drops: bool
     """Whether they come from there to a rule that drops."""
-    complete: bool = False
+    complete: bool
     """Whether packets get to our chains on every way, those that are sent too."""
-    of_others: frozenset[str] = frozenset()
+    of_others: frozenset[str]
     """Chains named like ours that somebody else made; they are none of the above."""
 
 
