@@ -31,8 +31,8 @@ def change_table(netlink: NftConnection, plan: Plan) -> None:
 
     Raises:
         UntidyError: the previous fence could not be removed; the fence is the desired one.
-        BackendError: the kernel refused, or other programs changed nftables all the time; the fence is as
-            it was.
+        BackendError: the kernel refused, or other programs changed nftables all the time; the
+            fence is unchanged.
     """
     step = _TableChange(netlink, plan)
     try:
