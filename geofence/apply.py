@@ -137,7 +137,7 @@ def remove_all() -> tuple[str, ...]:
     return tuple(found)
 
 
-def fence_stands() -> bool:
+def fence_is_up() -> bool:
     """Whether packets of either family enter a fence, whichever backend put it there.
 
     Raises:

@@ -197,7 +197,7 @@ def test_what_it_cannot_heal_is_known_until_it_can(tmp_path: Path) -> None:
         with daemon(made) as running:
             running.until("watching every")
             made.tool("ipset", "create", "geofence-allow4-x", "hash:ip")
-            running.until("watch: The kernel's set 'geofence-allow4-x' is a hash:ip")
+            running.until('watch: The IP set "geofence-allow4-x" is not the one')
             failing = Journal(made.state).outcome()
             made.tool("ipset", "destroy", "geofence-allow4-x")
             made.break_set()
@@ -205,7 +205,7 @@ def test_what_it_cannot_heal_is_known_until_it_can(tmp_path: Path) -> None:
             assert made.ok("status", "--json").json["last_run"]["failing"] == ""
             assert running.end().code == 0
     assert failing is not None
-    assert failing.failing.startswith("The kernel's set 'geofence-allow4-x'")
+    assert failing.failing.startswith('The IP set "geofence-allow4-x"')
 
 
 def test_mistakes_made_in_the_rules_later_do_not_end_it(one: Machine) -> None:

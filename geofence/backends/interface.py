@@ -55,7 +55,7 @@ class Backend(Protocol):
 
         Raises:
             BackendUnavailable: privilege, a program or kernel support is missing.
-            BackendError: the kernel refused; what it held still stands.
+            BackendError: the kernel refused; it holds what it held before.
         """
         ...
 

@@ -20,7 +20,7 @@ _PHONE_PORT = 5062
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who sends packets to the PBX."""
+    """A sender of packets to the PBX."""
 
     key: str
     ipv4: str

@@ -1,4 +1,4 @@
-"""How many flows the kernel tracks: asked without what it takes to read them."""
+"""The number of flows that the kernel tracks, read without the code that decodes them."""
 
 from __future__ import annotations
 

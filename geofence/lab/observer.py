@@ -154,7 +154,7 @@ def _queued(raw: socket.socket) -> Iterator[bytes]:
 def _parse(raw: socket.socket, data: bytes) -> int | None:
     """Return a probe's token: its sequence number in TCP, the end of any other payload.
 
-    None for neighbour discovery, answers to the host itself, and whatever else is no probe.
+    None for neighbour discovery, answers to the host, and everything else that is not a probe.
     """
     header = (data[0] & 0xF) * 4 if raw.family == socket.AF_INET else 0
     body = data[header:]

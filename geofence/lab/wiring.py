@@ -111,7 +111,7 @@ def _await_carrier(end: Plug) -> None:
 
 
 def route_default(host: Host, gateways: tuple[Address, ...]) -> None:
-    """Send what is for nobody near to the gateways, one a family."""
+    """Send what is not for a neighbour to the gateways, one a family."""
     with host.entered(), IPRoute() as netlink:
         for gateway in gateways:
             netlink.route("add", dst="default", gateway=str(gateway), family=_family(gateway))

@@ -1,4 +1,4 @@
-"""What the kernel holds, what it should hold, and the difference a person can read."""
+"""The observed kernel, and the plan: its difference to the desired ruleset."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Observed:
     sets: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
     rules: tuple[str, ...] = ()
     """Every rule that is geofence's, one line each in the backend's own language, in the kernel's
-    order; what others changed in them shows."""
+    order, with the changes that other programs made in them."""
     dropped: Mapping[str, Count] = field(default_factory=dict)
     """Per service, packets that the fence dropped since its rules were made, both families."""
     debris: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What the kernel should hold, in no backend's language.
+"""The ruleset: what the kernel should hold, in no backend's language.
 
 A ruleset is sets of prefixes and, per fenced service, one short chain of rules in the order that
 decides a packet. The same rules are compiled by each backend and interpreted by ``verdict``, so

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from geofence.apply import apply_ruleset, fence_stands, remove_all
+from geofence.apply import apply_ruleset, fence_is_up, remove_all
 from geofence.errors import BusyError, GeofenceError, StateError, UsageError
 from geofence.operations.counters import note_counting
 from geofence.operations.outcome import note_unconfirmed, tell_unconfirmed
@@ -39,7 +39,7 @@ def begin(site: Site, seconds: int) -> None:
         BackendError: whether there would be one cannot be told; nothing was changed.
     """
     newest, _ = site.generations.newest()
-    if newest is None and fence_stands():
+    if newest is None and fence_is_up():
         raise StateError(
             "The fence that stands is recorded by no usable generation, so there would be no way "
             "back to it; run 'geofence apply' without --confirm-within."

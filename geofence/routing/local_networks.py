@@ -1,7 +1,7 @@
 """Local networks: private networks that are trusted on the interface that reaches them. Pure.
 
 An address says little by itself: a neighbour on the provider's network may have one of 10.0.0.0/8,
-and so has whoever comes through a front that hides sources. So a network that the rules name is
+and so has every peer behind a proxy that hides sources. So a network that the rules name is
 trusted only on the interface by which this host reaches it.
 """
 

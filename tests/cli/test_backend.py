@@ -53,7 +53,7 @@ def test_a_unit_that_may_not_reach_ipset_makes_a_fence_and_says_what_is_left(
     done = automatic.run("refresh")
 
     assert done.code == 5
-    assert "The fence of the backend ipset could not be taken away" in done.err
+    assert "The fence of the backend ipset cannot be removed" in done.err
     assert "Run 'sudo geofence apply' in a shell." in done.err
     assert held_by(automatic) == ["nftables", "ipset"]
     automatic.wrapper = ()

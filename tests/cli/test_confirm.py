@@ -66,7 +66,7 @@ def test_where_a_fence_cannot_be_read_nothing_is_put_on_probation(one: Machine) 
     before = one.fence()
     refused = one.run("apply", "--confirm-within", "60s")
     assert refused.code == 1
-    assert "A fence made with ipset is in the kernel (sets geofence-" in refused.err
+    assert "The kernel holds a fence that was made with ipset (sets geofence-" in refused.err
     assert one.fence() == before
     assert "Nothing waits to be confirmed" in one.run("confirm").err
 

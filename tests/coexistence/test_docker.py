@@ -23,7 +23,7 @@ def write_rules(fence: Fence) -> None:
         fence.lab.pbx.run(f"{program}-restore", "--noflush", stdin=here)
 
 
-def test_the_fence_stands_beside_the_rules_of_docker(fence: Fence) -> None:
+def test_the_fence_is_up_beside_the_rules_of_docker(fence: Fence) -> None:
     write_rules(fence)
     without = reach(fence, INSIDE + OUTSIDE)
     assert everybody(without, "container") == INSIDE

@@ -62,7 +62,7 @@ def restart(machine: Machine) -> None:
         await_bans(machine, role)
 
 
-def test_the_fence_stands_beside_fail2ban(fence: Fence, machine: Machine) -> None:
+def test_the_fence_is_up_beside_fail2ban(fence: Fence, machine: Machine) -> None:
     set_up(machine)
     everybody = reach(fence)
     for jail, role in JAILS.items():

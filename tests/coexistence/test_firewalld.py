@@ -80,7 +80,7 @@ def deeds(machine: Machine) -> dict[str, Callable[[], object]]:
     }
 
 
-def test_the_fence_stands_beside_firewalld(fence: Fence, firewalld: Machine) -> None:
+def test_the_fence_is_up_beside_firewalld(fence: Fence, firewalld: Machine) -> None:
     without = reach(fence)
     assert everybody(without) == OPEN
     assert everybody(without, None) == CLOSED_SIP + CLOSED_UNFENCED

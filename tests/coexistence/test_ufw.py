@@ -17,7 +17,7 @@ def set_up(machine: Machine) -> None:
     machine.do("ufw --force enable")
 
 
-def test_the_fence_stands_beside_ufw(fence: Fence, machine: Machine) -> None:
+def test_the_fence_is_up_beside_ufw(fence: Fence, machine: Machine) -> None:
     set_up(machine)
     without = reach(fence)
     assert everybody(without) == OPEN

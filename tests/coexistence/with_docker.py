@@ -49,7 +49,7 @@ def _groups() -> Iterator[Path]:
     return Path("/sys/fs/cgroup").glob("**/docker")
 
 
-def test_the_fence_stands_beside_docker(fence: Fence, dockerized: Machine) -> None:
+def test_the_fence_is_up_beside_docker(fence: Fence, dockerized: Machine) -> None:
     with docker.observed(fence.lab, dockerized):
         without = reach(fence, INSIDE + OUTSIDE)
         assert everybody(without, "container") == INSIDE

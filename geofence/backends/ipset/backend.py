@@ -72,7 +72,7 @@ class IpsetBackend:
         rules = tuple(
             line
             for tool, table in tables
-            for line in tool.labelled((*table.lines, *table.misplaced_jumps))
+            for line in tool.labelled((*table.lines, *map(str, table.misplaced_jumps)))
         )
         # Without sets there is no service, and so nothing to drop.
         fenced = (

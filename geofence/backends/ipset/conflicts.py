@@ -54,8 +54,8 @@ def rival() -> str | None:
     """Return which program here would remove the fence's rules again and again, or None.
 
     firewalld, for one, flushes all tables of iptables when it starts, stops and reloads
-    (``firewall.core.fw.Firewall.flush``), and tells nobody: its first version whichever of its own
-    backends it uses, its second where that is iptables. What counts is that a program is enabled
+    (``firewall.core.fw.Firewall.flush``): its first version whichever of its own backends it uses,
+    its second where that is iptables. What counts is that a program is enabled
     and not that it runs: at boot, the fence is there before it.
 
     Programs are known by name; of all other units, init scripts and hooks of the network the

@@ -11,10 +11,10 @@ from geofence.backends.ipset.rules import SET_PREFIX
 def of_others(
     named: Collection[str], entered: Collection[str], rules: Mapping[str, Iterable[IptablesRule]]
 ) -> frozenset[str]:
-    """Return the chains that somebody else made: other chains lead there, and geofence's do not.
+    """Return the chains that another program made: other chains lead there, and geofence's do not.
 
-    A chain that looks into a set of geofence's is geofence's, whoever leads there, and so is one
-    that nobody leads to any more.
+    A chain that looks into a set of geofence's is geofence's, whatever leads there, and so is one
+    that no chain leads to any more.
 
     Args:
         named: chains that are named like geofence's.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\S)+')
 """A word, or a quoted string with all its blanks."""
 _COMMENT = ("-m", "comment", "--comment")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a rule does with the packets that it matches."""
 
     target: str
@@ -29,8 +29,7 @@ class Verdict:
 _END_CHAIN = (Verdict("ACCEPT"), Verdict("RETURN"))
 
 
-@dataclass(frozen=True, slots=True)
-class IptablesRule:
+class IptablesRule(NamedTuple):
     """One rule of one chain."""
 
     chain: str
@@ -46,13 +45,13 @@ class IptablesRule:
     @classmethod
     def of(cls, chain: str, conditions: Iterable[str], verdict: Verdict) -> IptablesRule:
         """Return the rule with conditions that are each a few words, or none."""
-        words = (word for condition in conditions for word in _WORD.findall(condition))
+        words = (word for condition in conditions for word in _words(condition))
         return cls(chain, tuple(words), verdict)
 
     @classmethod
     def parse(cls, line: str) -> IptablesRule:
         """Return the rule of a line ``-A CHAIN …`` of ``iptables-save``."""
-        _, chain, *words = _WORD.findall(line)
+        _, chain, *words = _words(line)
         at = next((at for at, word in enumerate(words) if word in ("-j", "-g")), None)
         if at is None or at + 1 == len(words):
             return cls(chain, tuple(words))
@@ -83,3 +82,9 @@ class IptablesRule:
     def _without_comment(self) -> tuple[str, ...]:
         words = self.conditions
         return words[len(_COMMENT) + 1 :] if words[: len(_COMMENT)] == _COMMENT else words
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[str, ...]:
+    """Return the words of a line; the same lines are read and wanted again and again."""
+    return tuple(text.split() if '"' not in text else _WORD.findall(text))

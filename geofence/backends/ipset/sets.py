@@ -71,7 +71,7 @@ _ATTR_ADT = 8
 _ATTR_LINENO = 9
 _DATA_TIMEOUT = 6
 _STAYS = 0
-"""Seconds that an entry stays which says nothing of time: as long as nobody removes it."""
+"""Seconds that an entry stays if it names no time-out: for ever."""
 _DATA_HASHSIZE = 18
 _DATA_MAXELEM = 19
 _DATA_ELEMENTS = 24

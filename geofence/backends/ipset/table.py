@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -29,29 +28,42 @@ class _Counted(NamedTuple):
     rule: IptablesRule
 
 
-@dataclass(frozen=True, slots=True)
-class MangleTable:
+class MisplacedJump(NamedTuple):
+    """A jump to a chain of ours that is not the first rule of its chain, or not the only one."""
+
+    line: str
+    """As the kernel's program printed it."""
+    position: int
+    """Among the rules of its chain, from 1."""
+    hook: str
+
+    def __str__(self) -> str:
+        """Return the rule with its place, as a plan shows it."""
+        return f"{self.line}  (rule {self.position} of {self.hook})"
+
+
+class MangleTable(NamedTuple):
     """What ``iptables-save`` says of one family's table mangle, as far as it is geofence's."""
 
-    chains: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()
+    chains: tuple[str, ...]
+    lines: tuple[str, ...]
     """Chains, then rules without counters; a jump counts as ours while it is the first rule."""
-    rules: tuple[IptablesRule, ...] = ()
+    rules: tuple[IptablesRule, ...]
     """The rules of these chains."""
-    settled_jumps: tuple[IptablesRule, ...] = ()
+    settled_jumps: tuple[IptablesRule, ...]
     """Jumps to our chains that are the first rule."""
-    misplaced_jumps: tuple[str, ...] = ()
+    misplaced_jumps: tuple[MisplacedJump, ...]
     """Jumps to our chains that other rules stand in front of, or that are there twice."""
-    counts: Mapping[str, Count] = field(default_factory=dict)
+    counts: Mapping[str, Count]
     """Per service, what its drop rules have counted."""
-    hooked: bool = False
+    hooked: bool
     """Whether packets get to our chain when they arrive or when they are delivered."""
-    drops: bool = False
+    drops: bool
     """Whether they come from there to a rule that drops."""
-    complete: bool = False
+    complete: bool
     """Whether packets get to our chains on every way, those that are sent too."""
-    of_others: frozenset[str] = frozenset()
-    """Chains named like ours that somebody else made; they are none of the above."""
+    of_others: frozenset[str]
+    """Chains named like ours that another program made; they are none of the above."""
 
 
 def parse_table(saved: str) -> MangleTable:
@@ -78,7 +90,7 @@ def parse_table(saved: str) -> MangleTable:
         (*(f"-N {chain}" for chain in chains), *(each.line for each in (*first, *own))),
         tuple(each.rule for each in own),
         tuple(each.rule for each in first),
-        tuple(line for hook, rules in theirs.items() for line in _misplaced(hook, rules)),
+        tuple(jump for hook, rules in theirs.items() for jump in _misplaced(hook, rules)),
         _dropped(own),
         bool(ways),
         _come_to_drop(ways, own),
@@ -98,12 +110,12 @@ def _begins_with_jump(hook: str, rules: list[_Counted]) -> bool:
     return bool(rules) and rules[0].rule == JUMPS[hook]
 
 
-def _misplaced(hook: str, rules: list[_Counted]) -> Iterator[str]:
+def _misplaced(hook: str, rules: list[_Counted]) -> Iterator[MisplacedJump]:
     """Yield jumps to our chain from one of the kernel's that are not its first rule alone."""
     right = _begins_with_jump(hook, rules)
     for at, each in enumerate(rules):
         if each.rule.target == HOOKS[hook] and (at or not right):
-            yield f"{each.line}  (rule {at + 1} of {hook})"
+            yield MisplacedJump(each.line, at + 1, hook)
 
 
 def _come_to_drop(ways: Iterable[str], own: Iterable[_Counted]) -> bool:
@@ -182,7 +194,7 @@ def removal(table: MangleTable) -> str:
 
 
 def _unhook(table: MangleTable) -> list[str]:
-    misplaced = (line.partition("  (")[0] for line in table.misplaced_jumps)
+    misplaced = (jump.line for jump in table.misplaced_jumps)
     return [_with_command("-D", line) for line in (*map(str, table.settled_jumps), *misplaced)]
 
 

@@ -31,8 +31,8 @@ def change_table(netlink: NftConnection, plan: Plan) -> None:
 
     Raises:
         UntidyError: the previous fence could not be removed; the fence is the desired one.
-        BackendError: the kernel refused, or others changed nftables all the time; the fence is as
-            it was.
+        BackendError: the kernel refused, or other programs changed nftables all the time; the
+            fence is unchanged.
     """
     step = _TableChange(netlink, plan)
     try:
@@ -64,7 +64,7 @@ class _Attempts:
         """Do what was made for a snapshot; false, and nothing done, if it is no longer true.
 
         Raises:
-            BackendError: it never was, since others changed nftables all the time.
+            BackendError: it never was, since other programs changed nftables all the time.
         """
         try:
             self._netlink.transact(made, held.generation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ from geofence.netlink.attributes import as_number, as_string, each, nested, valu
 
 Attributes = Mapping[int, bytes]
 
+_RULES = 2048
+"""Rules that stay decoded: each is asked several times what it does."""
 _GATE_LENGTH = 2
 """Expressions by which a rule asks whether a gate is open: load the family, look it up."""
 
@@ -39,12 +42,19 @@ class Decoded(NamedTuple):
     attributes: Attributes
 
 
-def expressions(rule: KernelRule) -> Iterator[Decoded]:
-    """Yield the expressions of a rule in their order."""
-    for _, data in each(rule.expressions):
+def expressions(rule: KernelRule) -> tuple[Decoded, ...]:
+    """Return the expressions of a rule in their order."""
+    return _decoded(rule.expressions)
+
+
+@lru_cache(maxsize=_RULES)
+def _decoded(packed: bytes) -> tuple[Decoded, ...]:
+    found = []
+    for _, data in each(packed):
         parts = values(data)
         name = as_string(parts.get(Expression.NAME))
-        yield Decoded(name, values(parts.get(Expression.DATA, b"")))
+        found.append(Decoded(name, values(parts.get(Expression.DATA, b""))))
+    return tuple(found)
 
 
 def sets_looked_into(rules: Iterable[KernelRule]) -> Iterator[str]:
@@ -84,7 +94,7 @@ def chains_gone_to(rules: Iterable[KernelRule]) -> Iterator[str]:
 
 def behind(gate: str, rule: KernelRule) -> KernelRule | None:
     """Return the rule without its question for a gate; None if it does not begin with that."""
-    asked = tuple(islice(expressions(rule), _GATE_LENGTH))
+    asked = expressions(rule)[:_GATE_LENGTH]
     if len(asked) < _GATE_LENGTH or not _looks_up_family(gate, *asked):
         return None
     rest = islice(each(rule.expressions), _GATE_LENGTH, None)
@@ -107,8 +117,7 @@ def _looks_up_family(name: str, load: Decoded, lookup: Decoded) -> bool:
 
 def is_return(rule: KernelRule) -> bool:
     """Whether it does nothing but end the chain for every packet."""
-    found = tuple(expressions(rule))
-    return len(found) == 1 and tuple(_verdicts(rule)) == (Code.RETURN,)
+    return len(expressions(rule)) == 1 and tuple(_verdicts(rule)) == (Code.RETURN,)
 
 
 def drops(rule: KernelRule) -> bool:

@@ -66,10 +66,10 @@ def observed(held: Snapshot) -> Observed:
 
 def in_force(held: Snapshot) -> Snapshot:
     """Return the snapshot without rules that a killed run left out of use, which are debris."""
-    return replace(held, rules=tuple(_without_former(held)))
+    return replace(held, rules=tuple(_without_unused(held)))
 
 
-def _without_former(held: Snapshot) -> Iterator[KernelRule]:
+def _without_unused(held: Snapshot) -> Iterator[KernelRule]:
     entered = {each.name: _of(held, each.name) for each in BASES}
     in_force = {name: _behind_gate(rules, held) for name, rules in entered.items()}
     gated = any(in_force[name] is not rules for name, rules in entered.items())
@@ -77,9 +77,9 @@ def _without_former(held: Snapshot) -> Iterator[KernelRule]:
     # Without an open gate, what no rule goes to is in use all the same: it lacks that rule.
     in_use = _followed(held, met) if gated else chains_in_use(held).values()
     own = (each for each in held.chains if is_chain_name(each.name) and each.hook is None)
-    former = {each.name for each in own} - set(in_use)
+    unused = {each.name for each in own} - set(in_use)
     yield from met
-    yield from (rule for rule in held.rules if rule.chain not in {*entered, *former})
+    yield from (rule for rule in held.rules if rule.chain not in {*entered, *unused})
 
 
 def _of(held: Snapshot, chain: str) -> list[KernelRule]:

@@ -2,7 +2,7 @@
 
 A look-up in a set of intervals costs a few hundred nanoseconds with a country's list, and a dropped
 packet takes one in each set that could have let it in. So a service has one more set per family:
-the /16 networks that hold any address it lets in. A source outside them is dropped after a single
+the /16 networks that hold any address it allows. A source outside them is dropped after a single
 look-up in a hash; only its neighbours are looked up exactly.
 
 The rules that pass a packet may come in any order, since each of them ends the chain with the same
@@ -68,7 +68,7 @@ class ArrangedRules(NamedTuple):
     before: tuple[Rule, ...]
     """Those that look into no set a dropped packet could have been in."""
     sources: tuple[Rule, ...]
-    """Those that look for the source; whoever is in none of their sets is dropped."""
+    """Those that look for the source; a source in none of their sets is dropped."""
     last: tuple[Rule, ...]
     """The rule that drops everyone else."""
 

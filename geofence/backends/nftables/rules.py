@@ -193,7 +193,7 @@ def _action(action: Action, part: Part, service: FencedService, names: Names) ->
         case Action.LOCAL:
             return _goto(names, Part.LOCAL, service)
         case Action.DROP:
-            # What this host sends is no packet of those that were turned away.
+            # What this host sends does not count as dropped by the fence.
             counted = b"" if part is Part.OUT else _count(counter_of(service.name).name)
             return counted + _verdict(uapi.NF_DROP)
 

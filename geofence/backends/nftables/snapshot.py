@@ -47,7 +47,7 @@ class Snapshot:
 def read_snapshot(netlink: NftConnection, *, elements: bool) -> Snapshot:
     """Read the table.
 
-    nf_tables lists one kind of object at a time, so what was read stands only if no transaction
+    nf_tables lists one kind of object at a time, so what was read counts only if no transaction
     came in between.
 
     Args:

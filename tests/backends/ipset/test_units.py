@@ -42,7 +42,9 @@ def test_where_there_are_none_there_is_no_obstacle(system: Path) -> None:
 def test_without_the_drop_in_they_may_not(system: Path) -> None:
     (system / DROP_IN).unlink()
     said = units.obstacle() or ""
-    assert said.startswith("geofence-restore.service may not use ipset, for it lacks CAP_NET_RAW: ")
+    assert said.startswith(
+        "geofence-restore.service may not use ipset, because it lacks CAP_NET_RAW. "
+    )
     assert "geofence-.service.d/ipset.conf" in said
 
 

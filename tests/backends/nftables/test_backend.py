@@ -450,7 +450,7 @@ def test_where_tidying_fails_the_fence_is_the_new_one_and_it_is_said(
     with monkeypatch.context() as patched:
         patched.setattr(NftConnection, "transact", failing)
         applied = apply_ruleset(BACKEND, ONE_LESS)
-    assert "could not all be taken away: No memory. The next run" in applied.untidy
+    assert "could not be removed: No memory. The next run" in applied.untidy
     assert plan_for(BACKEND, ONE_LESS).only_tidies
     assert apply_ruleset(BACKEND, ONE_LESS).untidy == ""
     assert plan_for(BACKEND, ONE_LESS).is_empty
