@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from geofence import __version__
-from geofence.cli.app import app
+from geofence.cli.app import app, verb_in
 from tests.cli.machine import Machine, ended
 from tests.support.list_server import redirect, status
 
@@ -38,6 +38,24 @@ def test_help_names_every_command_and_variable(settled: Machine) -> None:
         assert variable in said
     assert "/etc/geofence/rules.d" in said
     assert "watch-probation" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verb"),
+    [
+        ("", ""),
+        ("restore", "restore"),
+        ("--backend nftables restore --json", "restore"),
+        ("--backend=nftables why status", "why"),
+        ("--rules-dir status plan", "plan"),
+        ("--help status plan", ""),
+        ("--version plan", ""),
+        ("--backend", ""),
+        ("aply status", "aply"),
+    ],
+)
+def test_the_verb_is_found_among_options(arguments: str, verb: str) -> None:
+    assert verb_in(arguments.split()) == verb
 
 
 def test_alone_it_shows_its_help(settled: Machine) -> None:
