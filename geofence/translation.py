@@ -94,7 +94,7 @@ def _catalogue() -> gettext.NullTranslations:
 
 
 def _filled(source: str, translated: str, values: Mapping[str, object]) -> str:
-    """Put values into a template; the result knows its English where it is not English."""
+    """Put values into a template; a translated result knows its English."""
     if translated is source or translated == source:
         return source.format_map(values) if values else source
     text = Text(translated.format_map(values) if values else translated)

@@ -199,6 +199,23 @@ def test_its_mistakes_are_told_in_japanese_and_end_with_the_same_code() -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("plan", "--bogus"), "不明なオプション --bogus です。"),
+        (("why",), "'ADDRESS' を指定してください。"),
+        (("--lock-wait", "x", "status"), "の値が正しくありません"),
+        (("--lock-wait", "-1", "status"), "--lock-wait には 0 から 86400 までの"),
+    ],
+)
+def test_mistakes_that_typer_finds_are_told_in_japanese(
+    arguments: tuple[str, ...], said: str
+) -> None:
+    done = geofence(*arguments, LANG="ja_JP.UTF-8", PYTHONUTF8="1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
     "environment",
     [{"LANG": "en_US.UTF-8"}, {"LANG": "ja_JP.UTF-8", "PYTHONIOENCODING": "latin-1"}],
     ids=str,

@@ -14,7 +14,17 @@ from geofence.translation import tr
 
 
 class _InReadersLanguage:
-    """Help whose words that typer does not translate are translated, too."""
+    """Words of typer's own that it does not translate, translated."""
+
+    def make_context(self, *arguments: Any, **more: Any) -> Any:  # noqa: ANN401 - typer's own types
+        """Read the command line."""
+        try:
+            return super().make_context(*arguments, **more)  # type: ignore[misc]  # a command's
+        except Exception as error:
+            from geofence.cli.usage_errors import translate
+
+            translate(error)
+            raise
 
     def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
         """Return all parameters."""
