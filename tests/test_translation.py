@@ -94,6 +94,8 @@ def test_who_asks_for_japanese_gets_it(speak: Speak, environment: dict[str, str]
         {"LC_ALL": "C.UTF-8", "LANGUAGE": "ja"},
         {"LANGUAGE": "en_US:ja", "LANG": "ja_JP.UTF-8"},
         {"LANGUAGE": "en:ja", "LANG": "ja_JP.UTF-8"},
+        {"LANGUAGE": "en.UTF-8:ja", "LANG": "ja_JP.UTF-8"},
+        {"LANGUAGE": "C:ja", "LANG": "ja_JP.UTF-8"},
     ],
     ids=str,
 )
