@@ -187,7 +187,7 @@ def geofence(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     )
 
 
-def test_the_command_speaks_japanese_and_its_tables_align() -> None:
+def test_the_command_speaks_japanese() -> None:
     done = geofence("--help", LANG="ja_JP.UTF-8", PYTHONUTF8="1")
     assert "許可リスト型ファイアウォール" in done.stdout
     assert "使い方: " in done.stdout
