@@ -15,6 +15,7 @@ Catalogues are made with ``python -m tools.catalogue`` (see CONTRIBUTING.md).
 from __future__ import annotations
 
 import gettext
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,8 @@ from geofence.journal import is_connected
 
 DOMAIN = "geofence"
 LOCALES = Path(__file__).parent / "locales"
+_ENGLISH = ("en", "C", "POSIX")
+"""Languages and locales that mean the messages as they are."""
 
 
 class Text(str):
@@ -128,7 +131,7 @@ def _both(text: str, plain: str) -> str:
 def _has_catalogue(environment: Mapping[str, str]) -> bool:
     """Whether the first language that geofence speaks is one with a catalogue, not English."""
     for language in _languages(environment):
-        if language.partition("_")[0] == "en":
+        if re.split("[_.@]", language)[0] in _ENGLISH:
             return False
         if gettext.find(DOMAIN, LOCALES, [language]) is not None:
             return True
@@ -142,7 +145,7 @@ def _languages(environment: Mapping[str, str]) -> Iterator[str]:
     """
     names = ("LC_ALL", "LC_MESSAGES", "LANG")
     locale = next((environment[name] for name in names if environment.get(name)), "C")
-    if locale.partition(".")[0] not in ("C", "POSIX"):
+    if re.split("[.@]", locale)[0] not in ("C", "POSIX"):
         yield from (environment.get("LANGUAGE") or locale).split(":")
 
 

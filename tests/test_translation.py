@@ -94,6 +94,8 @@ def test_who_asks_for_japanese_gets_it(speak: Speak, environment: dict[str, str]
         {"LC_ALL": "C.UTF-8", "LANGUAGE": "ja"},
         {"LANGUAGE": "en_US:ja", "LANG": "ja_JP.UTF-8"},
         {"LANGUAGE": "en:ja", "LANG": "ja_JP.UTF-8"},
+        {"LANGUAGE": "en.UTF-8:ja", "LANG": "ja_JP.UTF-8"},
+        {"LANGUAGE": "C:ja", "LANG": "ja_JP.UTF-8"},
     ],
     ids=str,
 )
@@ -185,7 +187,7 @@ def geofence(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     )
 
 
-def test_the_command_speaks_japanese_and_its_tables_align() -> None:
+def test_the_command_speaks_japanese() -> None:
     done = geofence("--help", LANG="ja_JP.UTF-8", PYTHONUTF8="1")
     assert "許可リスト型ファイアウォール" in done.stdout
     assert "使い方: " in done.stdout
@@ -196,6 +198,23 @@ def test_its_mistakes_are_told_in_japanese_and_end_with_the_same_code() -> None:
     done = geofence("aply", LANG="ja_JP.UTF-8", PYTHONUTF8="1")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith('geofence: 不明なコマンド "aply" です。')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("plan", "--bogus"), "不明なオプション --bogus です。"),
+        (("why",), "'ADDRESS' を指定してください。"),
+        (("--lock-wait", "x", "status"), "の値が正しくありません"),
+        (("--lock-wait", "-1", "status"), "--lock-wait には 0 から 86400 までの"),
+    ],
+)
+def test_mistakes_that_typer_finds_are_told_in_japanese(
+    arguments: tuple[str, ...], said: str
+) -> None:
+    done = geofence(*arguments, LANG="ja_JP.UTF-8", PYTHONUTF8="1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize(

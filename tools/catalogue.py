@@ -1,4 +1,4 @@
-"""Catalogues of translated messages: brought up to date, and compiled.
+"""Catalogues of translated messages: an update from the source, and their compiler.
 
 ::
 
@@ -125,7 +125,7 @@ class _Undated(Catalog):
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line asks for; return the exit code."""
+    """Update or compile all catalogues; return the exit code."""
     match arguments:
         case ["update"]:
             for path in catalogues():

@@ -1,7 +1,7 @@
 """Messages of typer, which it translates by our text domain or ``cli/commands.py`` does for it.
 
 Only here so that ``tools.catalogue`` finds them; nothing imports this module. Mistakes that typer
-finds itself ("No such option") stay English: it writes them without gettext.
+finds itself are in ``cli/usage_errors.py``, since it writes them without gettext.
 """
 
 from geofence.translation import tr

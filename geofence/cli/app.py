@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from geofence.cli.root import app
 from geofence.cli.verbs import daily, exceptions, history, service, trial
@@ -14,11 +15,40 @@ PANELS = (daily, exceptions, history, service, trial)
 """Modules of verbs, each a panel of the help; their names sort in the order of the help."""
 
 
+_FLAGS = ("--help", "-h", "--version", "--install-completion", "--show-completion")
+"""Options before the verb that take no value."""
+
+
 def main() -> None:
     """Run the command line; an error of geofence's own ends in its message and its exit code."""
+    _leave_out_others(verb_in(sys.argv[1:]))
     try:
         app()
     except GeofenceError as error:
         for line in (f"geofence: {error}", *getattr(error, "__notes__", ())):
             sys.stderr.write(f"{line}\n")
         sys.exit(error.exit_code)
+
+
+def verb_in(arguments: Sequence[str]) -> str:
+    """Return the word where the verb stands; empty if there is none, or a flag comes first."""
+    remaining = iter(arguments)
+    for each in remaining:
+        if each in _FLAGS:
+            return ""
+        if not each.startswith("-"):
+            return each
+        if "=" not in each:
+            next(remaining, None)  # its value
+    return ""
+
+
+def _leave_out_others(verb: str) -> None:
+    """Have typer build one verb: all of them take it ten milliseconds, at each start."""
+    wanted = [
+        command
+        for command in app.registered_commands
+        if command.callback and command.callback.__name__.replace("_", "-") == verb
+    ]
+    if wanted:
+        app.registered_commands[:] = wanted

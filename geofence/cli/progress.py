@@ -14,13 +14,13 @@ from geofence.screen import Screen, console
 from geofence.translation import tr
 
 _BAR_CELLS = 20
-_NAME_CELLS = 24
+_NAME_CELLS = 22
 """With these, the line fits 80 columns; a wider one would take its bar away."""
 
 
 @contextmanager
 def watching(screen: Screen) -> Iterator[Watch]:
-    """Yield a function to tell events to."""
+    """Yield a function that shows events."""
     if screen.interactive:
         with _progress() as progress:
             yield _Bar(progress).tell

@@ -27,59 +27,67 @@ def _print_version(*, wanted: bool) -> None:
         raise typer.Exit
 
 
+RulesDir = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="GEOFENCE_RULES_DIR",
+        metavar="PATH",
+        help=tr("Directory of your rules (default: /etc/geofence/rules.d)."),
+    ),
+]
+StateDir = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="GEOFENCE_STATE_DIR",
+        metavar="PATH",
+        help=tr("Directory of stored lists and generations (default: /var/lib/geofence)."),
+    ),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        envvar="GEOFENCE_BACKEND",
+        metavar="NAME",
+        help=tr("Firewall backend: auto, ipset or nftables (overrides the rules)."),
+    ),
+]
+LockWait = Annotated[
+    float,
+    typer.Option(
+        envvar="GEOFENCE_LOCK_WAIT",
+        metavar="SECONDS",
+        help=tr("Seconds to wait for another geofence process to finish."),
+    ),
+]
+Patience = Annotated[
+    float,
+    typer.Option(
+        envvar="GEOFENCE_PATIENCE",
+        metavar="SECONDS",
+        help=tr("Time limit in seconds per list source, retries included."),
+    ),
+]
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version",
+        callback=_print_version,
+        is_eager=True,
+        help=tr("Print the version and exit."),
+    ),
+]
+
+
 @app.callback()
 def site_options(  # noqa: PLR0913 - an option each
     context: typer.Context,
     *,
-    rules_dir: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="GEOFENCE_RULES_DIR",
-            metavar="PATH",
-            help=tr("Directory of your rules (default: /etc/geofence/rules.d)."),
-        ),
-    ] = None,
-    state_dir: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="GEOFENCE_STATE_DIR",
-            metavar="PATH",
-            help=tr("Directory of stored lists and generations (default: /var/lib/geofence)."),
-        ),
-    ] = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            envvar="GEOFENCE_BACKEND",
-            metavar="NAME",
-            help=tr("Firewall backend: auto, ipset or nftables (overrides the rules)."),
-        ),
-    ] = None,
-    lock_wait: Annotated[
-        float,
-        typer.Option(
-            envvar="GEOFENCE_LOCK_WAIT",
-            metavar="SECONDS",
-            help=tr("Seconds to wait for another geofence process to finish."),
-        ),
-    ] = 30.0,
-    patience: Annotated[
-        float,
-        typer.Option(
-            envvar="GEOFENCE_PATIENCE",
-            metavar="SECONDS",
-            help=tr("Time limit in seconds per list source, retries included."),
-        ),
-    ] = 120.0,
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            callback=_print_version,
-            is_eager=True,
-            help=tr("Print the version and exit."),
-        ),
-    ] = False,
+    rules_dir: RulesDir = None,
+    state_dir: StateDir = None,
+    backend: Backend = None,
+    lock_wait: LockWait = 30.0,
+    patience: Patience = 120.0,
+    _version: Version = False,
 ) -> None:
     """Take the options of all verbs."""
     from geofence.cli.arguments import backend_choice, parse_wait

@@ -9,9 +9,11 @@ import shutil
 import subprocess
 
 import pytest
+from rich.cells import cell_len
 
 from geofence import __version__
-from geofence.cli.app import app
+from geofence.cli.app import app, verb_in
+from geofence.screen import Screen
 from tests.cli.machine import Machine, ended
 from tests.support.list_server import redirect, status
 
@@ -38,6 +40,24 @@ def test_help_names_every_command_and_variable(settled: Machine) -> None:
         assert variable in said
     assert "/etc/geofence/rules.d" in said
     assert "watch-probation" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verb"),
+    [
+        ("", ""),
+        ("restore", "restore"),
+        ("--backend nftables restore --json", "restore"),
+        ("--backend=nftables why status", "why"),
+        ("--rules-dir status plan", "plan"),
+        ("--help status plan", ""),
+        ("--version plan", ""),
+        ("--backend", ""),
+        ("aply status", "aply"),
+    ],
+)
+def test_the_verb_is_found_among_options(arguments: str, verb: str) -> None:
+    assert verb_in(arguments.split()) == verb
 
 
 def test_alone_it_shows_its_help(settled: Machine) -> None:
@@ -133,6 +153,12 @@ def test_what_a_server_answers_is_no_markup_of_the_progress(one: Machine) -> Non
     said = at_a_terminal(one, "plan", GEOFENCE_PATIENCE="1")
     assert "Traceback" not in said
     assert "[/x].txt: HTTP 503 (Service Unavailable)" in said
+
+
+def test_columns_align_beside_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    Screen().table(("国", ">数"), [("日本", "1"), ("Germany", "2,200")])
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert {cell_len(line) for line in lines} == {len("Germany  2,200")}
 
 
 def test_json_is_json_at_a_terminal_too(settled: Machine) -> None:

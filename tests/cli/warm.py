@@ -14,11 +14,11 @@ from geofence.errors import UsageError
 _MODULES = """
 geofence.__main__ geofence.apply geofence.backends.ipset.backend geofence.backends.nftables.backend
 geofence.cli.arguments geofence.cli.views.history geofence.cli.views.plan geofence.cli.progress
-geofence.cli.views.run geofence.cli.views.status geofence.cli.views.why geofence.fetch.fetcher
-geofence.operations.restore geofence.operations.allow geofence.operations.history
-geofence.operations.status geofence.operations.outcome geofence.operations.commit
-geofence.operations.ssh geofence.policy.load geofence.state.lists geofence.state.generations
-netaddr requests rich.console rich.progress rich.table tests.cli.forked
+geofence.cli.running geofence.cli.views.run geofence.cli.views.status geofence.cli.views.why
+geofence.fetch.fetcher geofence.operations.restore geofence.operations.allow
+geofence.operations.history geofence.operations.status geofence.operations.outcome
+geofence.operations.commit geofence.operations.ssh geofence.policy.load geofence.state.lists
+geofence.state.generations netaddr requests rich.console rich.progress rich.table tests.cli.forked
 """
 
 for module in _MODULES.split():

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pty
+import re
 import shutil
 import site
 import subprocess
@@ -90,6 +92,28 @@ def test_missing_packages_are_installed_and_a_failure_is_shown(machine: Path) ->
     assert done.returncode == 1
     assert "E: no route to the mirror" in done.stderr
     assert "update" in (machine / "asked").read_text()
+
+
+def test_a_step_that_takes_long_shows_dots_at_a_terminal(machine: Path) -> None:
+    place(machine, "id", "echo 0")
+    place(machine, "env", 'shift; exec "$@"')
+    place(machine, "true", "")
+    place(machine, "apt-get", "sleep 2.5; echo E: no route; exit 100")
+    (machine / "bin" / "sleep").symlink_to("/bin/sleep")
+    master, slave = pty.openpty()
+    done = subprocess.run(
+        [machine / "bootstrap", "demo"],
+        env={"PATH": str(machine / "bin"), "HOME": str(machine)},
+        stdin=subprocess.DEVNULL,
+        stderr=slave,
+        check=False,
+    )
+    os.close(slave)
+    said = os.read(master, 4096).decode()
+    os.close(master)
+    assert done.returncode == 1
+    assert re.search(r"installing the Debian packages .* …\r\n\.\.\r\x1b\[KE: no route\r\n", said)
+    assert said.endswith("failed with exit code 100; its output is above.\r\n")
 
 
 def test_prepared_it_goes_straight_to_the_demo(machine: Path) -> None:

@@ -154,5 +154,6 @@ def test_all_help_fits_80_columns(locale: str) -> None:
     assert sum("--help" in line for line in lines) >= 16
     assert ("オプション" in done.stdout) == locale.startswith("ja")
     assert [line for line in lines if cell_len(line) > 80] == []
+    assert {cell_len(line) for line in lines if line.startswith(("╭", "│", "╰"))} == {80}
     # A word that was too long for its column is cut, as Japanese without blanks easily is.
     assert [line for line in lines if "…" in line.replace("NAME…", "")] == []

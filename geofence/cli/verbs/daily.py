@@ -47,19 +47,18 @@ def plan(  # noqa: PLR0913 - an option each
     """Show what a refresh would change."""
     from geofence.cli.progress import watching
     from geofence.cli.views.plan import plan_json, show_plan
-    from geofence.operations.mirrors import compared
-    from geofence.operations.ssh import ssh_session
-    from geofence.operations.status import plan as make_plan
+    from geofence.operations import mirrors, ssh
+    from geofence.operations.status import plan as operation
 
     if offline and compare_mirrors:
         raise UsageError(tr("--offline and --compare-mirrors exclude each other; use one of them."))
     screen = Screen()
     with watching(screen) as watch:
-        report = make_plan(
-            context.obj, offline=offline, accept=accept or (), ssh=ssh_session(), watch=watch
+        report = operation(
+            context.obj, offline=offline, accept=accept or (), ssh=ssh.ssh_session(), watch=watch
         )
         if compare_mirrors:
-            report = report.with_notes(compared(context.obj, watch))
+            report = report.with_notes(mirrors.compared(context.obj, watch))
     if as_json:
         print_json(plan_json(report))
     else:
@@ -97,18 +96,14 @@ def refresh(  # noqa: PLR0913 - an option each
     """Download the lists and apply the rules."""
     from geofence.cli.progress import watching
     from geofence.cli.views.run import finish
-    from geofence.operations.commit import Wish
-    from geofence.operations.commit import refresh as run
-    from geofence.operations.mirrors import compared
-    from geofence.operations.outcome import told
-    from geofence.operations.ssh import ssh_session
+    from geofence.operations import commit, mirrors, outcome, ssh
 
     screen, site = Screen(), context.obj
-    wish = Wish("refresh", accept or (), ssh_session(), cut=cut, unattended=unattended)
+    wish = commit.Wish("refresh", accept or (), ssh.ssh_session(), cut=cut, unattended=unattended)
     with watching(screen) as watch:
-        report = told(site, "refresh", lambda: run(site, wish, watch))
+        report = outcome.told(site, "refresh", lambda: commit.refresh(site, wish, watch))
         if compare_mirrors:
-            report = report.with_notes(compared(site, watch))
+            report = report.with_notes(mirrors.compared(site, watch))
     finish(screen, report, as_json=as_json)
 
 
@@ -137,12 +132,10 @@ def apply(
     """Apply the rules with the stored lists."""
     from geofence.cli.arguments import parse_seconds
     from geofence.cli.running import run
-    from geofence.operations.commit import Wish
-    from geofence.operations.commit import apply as operation
-    from geofence.operations.ssh import ssh_session
+    from geofence.operations import commit, ssh
 
     site, seconds = context.obj, parse_seconds(confirm_within)
-    wish = Wish("apply", accept or (), ssh_session(), cut=cut, probation_seconds=seconds)
+    wish = commit.Wish("apply", accept or (), ssh.ssh_session(), cut=cut, probation_seconds=seconds)
     reminder = tr(
         "Run 'geofence confirm' within {seconds} s. Otherwise the previous fence is restored.",
         seconds=seconds,
@@ -150,7 +143,7 @@ def apply(
     run(
         site,
         "apply",
-        lambda: operation(site, wish),
+        lambda: commit.apply(site, wish),
         as_json=as_json,
         reminder=reminder if seconds else "",
     )

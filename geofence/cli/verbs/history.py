@@ -75,12 +75,11 @@ def rollback(
 ) -> None:
     """Go back to an earlier generation."""
     from geofence.cli.running import run
-    from geofence.operations.commit import Wish
+    from geofence.operations import commit, ssh
     from geofence.operations.history import rollback as operation
-    from geofence.operations.ssh import ssh_session
 
     reason = f"rollback {number}" if number else "rollback"
-    site, wish = context.obj, Wish(reason, accept or (), ssh_session(), cut=cut)
+    site, wish = context.obj, commit.Wish(reason, accept or (), ssh.ssh_session(), cut=cut)
     run(site, "rollback", lambda: operation(site, number, wish), as_json=as_json)
 
 
