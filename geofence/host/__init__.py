@@ -1,1 +1,1 @@
-"""What this machine says: who may change geofence's files, privilege, and the system log."""
+"""This machine: ownership of files, privilege, and the system log."""

@@ -1,7 +1,7 @@
-"""POSIX access control lists of files: who may write by one, beyond what the mode tells.
+"""POSIX access control lists of files: who may write, beyond what the mode says.
 
-The kernel gives them as extended attributes, in the form of ``linux/posix_acl_xattr.h``. With one,
-the group's bits of the mode are its mask: the most that any named user or group may do.
+The kernel returns them as extended attributes, in the format of ``linux/posix_acl_xattr.h``. With
+one, the group's bits of the mode are its mask: the most that any named user or group may do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 _ATTRIBUTE = "system.posix_acl_access"
 _NONE = {errno.ENODATA, errno.EOPNOTSUPP}
-"""What the system says of a file without one, and of a file system that has none."""
+"""Errors for a file without one, and for a file system without any."""
 _VERSION = struct.Struct("<I")
 _KNOWN_VERSION = 2
 _ENTRY = struct.Struct("<HHI")
@@ -23,24 +23,24 @@ _WRITE = 0o2
 
 
 class Writers(NamedTuple):
-    """Who may write besides the owner."""
+    """Users and groups that may write besides the owner."""
 
     owning_group: bool
     """Whether the file's group may."""
     users: tuple[int, ...] = ()
-    """Numbers of the users that the list names and that may."""
+    """Numbers of the listed users who may."""
     groups: tuple[int, ...] = ()
-    """Numbers of the groups."""
+    """Numbers of the listed groups that may."""
 
 
 def read_acl(file: int | Path) -> bytes | None:
-    """Return the access control list of a file, or None where it has none.
+    """Return the access control list of a file; None if it has none.
 
     Args:
         file: a descriptor or a path; symbolic links are followed.
 
     Raises:
-        OSError: the system does not tell.
+        OSError: the system does not say.
     """
     try:
         return os.getxattr(file, _ATTRIBUTE)
@@ -54,7 +54,7 @@ def writers(acl: bytes) -> Writers:
     """Return who may write by an access control list.
 
     Raises:
-        ValueError: it is none that this program knows.
+        ValueError: its format is unknown.
     """
     entries = _entries(acl)
     mask = next((allowed for tag, allowed, _ in entries if tag == _MASK), _WRITE)
@@ -69,5 +69,5 @@ def writers(acl: bytes) -> Writers:
 def _entries(acl: bytes) -> list[tuple[int, int, int]]:
     head, body = acl[: _VERSION.size], acl[_VERSION.size :]
     if head != _VERSION.pack(_KNOWN_VERSION) or len(body) % _ENTRY.size:
-        raise ValueError("an access control list of an unknown form")
+        raise ValueError("an access control list of an unknown format")
     return [(tag, allowed, number) for tag, allowed, number in _ENTRY.iter_unpack(body)]

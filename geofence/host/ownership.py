@@ -1,7 +1,7 @@
-"""Who may have written a file or directory, and whether to believe it.
+"""Ownership of files and directories: whether others could have written or exchanged them.
 
-Rules and state decide who reaches the PBX, so what others could have written is refused: the file
-itself, and what is found under its name because others may exchange a directory on the way to it.
+Rules and state decide who reaches the PBX. So a file is refused if others can write it, or can
+exchange a directory on the way to it.
 """
 
 from __future__ import annotations
@@ -16,49 +16,49 @@ from pathlib import Path
 from typing import NamedTuple
 
 from geofence.host.acl import Writers, read_acl, writers
+from geofence.translation import tr
 
 _MOST_LINKS = 40
-"""As many as the kernel follows."""
+"""The kernel follows as many."""
 
 
 class Distrust(NamedTuple):
-    """Why something is not believed."""
+    """Why a file or directory is not trusted."""
 
     reason: str
-    """``can be written by everyone``; what it is about stands before it."""
+    """Predicate of a sentence whose subject is the path: ``can be written by everyone``."""
     remedy: str
-    """The command that takes the reason away; the path follows."""
+    """The command that removes the reason; the path follows."""
 
 
 def distrust(facts: os.stat_result, acl: bytes | None, *, by_hand: bool) -> Distrust | None:
-    """Tell why others than root and the one who runs geofence could have written a file.
+    """Return why others than root and this user could have written a file.
 
-    What people write, and install, is seen with more indulgence than what geofence alone does.
-    Whoever owns the program itself is believed there too: they could change that as well. And a
-    group may write where it is the owner's private one (as ``useradd`` makes them), since nobody
+    Files that people write and install are judged less strictly than those that only geofence
+    writes. There, the owner of the program is trusted too, since they could change it as well; and
+    a group may write if it is the owner's private one (as ``useradd`` makes them), since nobody
     else is in it.
 
     Args:
         facts: of the file or directory itself (``fstat``), symbolic links followed.
         acl: its access control list, if it has one.
-        by_hand: whether people write it, as rules; geofence alone writes its state.
+        by_hand: whether people write it, as they do rules; only geofence writes its state.
 
     Returns:
-        What is wrong with it and what helps, or None if nothing is.
+        What is wrong and what helps; None if nothing is wrong.
     """
-    believed = {0, os.geteuid()} | ({_owner_of_program()} if by_hand else set())
-    if facts.st_uid not in believed:
-        return Distrust(f"belongs to {_user_name(facts.st_uid)}", "chown root")
-    return _other_writer(facts, acl, believed, private_groups=by_hand)
+    trusted = {0, os.geteuid()} | ({_owner_of_program()} if by_hand else set())
+    if facts.st_uid not in trusted:
+        return _foreign(facts.st_uid, "chown root")
+    return _other_writer(facts, acl, trusted, private_groups=by_hand)
 
 
 def distrust_on_the_way(path: Path) -> tuple[Path, Distrust] | None:
-    """Tell which directory on the way to a file others could exchange, with all below it.
+    """Return the directory on the way to a file that others could exchange.
 
     Symbolic links are followed, and the directories that they lead through count. Others may write
-    to a sticky one (``/tmp``), where each can exchange only what is theirs. Whoever owns the root
-    directory is believed: that is root, or in a user namespace that does not know root, nobody
-    can tell who it is.
+    to a sticky one (``/tmp``), where users can exchange only their own entries. The owner of the
+    root directory is trusted: it is root, or unknown in a user namespace without root.
 
     Args:
         path: of a file or directory; neither it nor all above it need exist.
@@ -67,33 +67,33 @@ def distrust_on_the_way(path: Path) -> tuple[Path, Distrust] | None:
         The directory, or the link in a sticky one, with what is wrong with it; None for nothing.
 
     Raises:
-        OSError: the system does not tell.
+        OSError: the system does not say.
     """
-    believed = {0, os.geteuid(), _owner_of_program(), Path("/").stat().st_uid}
+    trusted = {0, os.geteuid(), _owner_of_program(), Path("/").stat().st_uid}
     for directory, entry in _lookups(path):
-        doubt = _exchangeable(directory, entry, believed)
+        doubt = _exchangeable(directory, entry, trusted)
         if doubt:
             return doubt
     return None
 
 
-def _exchangeable(directory: Path, entry: Path, believed: set[int]) -> tuple[Path, Distrust] | None:
+def _exchangeable(directory: Path, entry: Path, trusted: set[int]) -> tuple[Path, Distrust] | None:
     facts = directory.stat()
-    if facts.st_uid not in believed:
-        return directory, Distrust(f"belongs to {_user_name(facts.st_uid)}", "chown root")
-    doubt = _other_writer(facts, read_acl(directory), believed, private_groups=True)
+    if facts.st_uid not in trusted:
+        return directory, _foreign(facts.st_uid, "chown root")
+    doubt = _other_writer(facts, read_acl(directory), trusted, private_groups=True)
     if doubt is None or not facts.st_mode & stat.S_ISVTX:
         return (directory, doubt) if doubt else None
     owner = entry.lstat().st_uid
-    if owner in believed:
+    if owner in trusted:
         return None
-    return entry, Distrust(f"belongs to {_user_name(owner)}", "chown -h root")
+    return entry, _foreign(owner, "chown -h root")
 
 
 def _lookups(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield each name that the system looks up for a path: the directory, and what is there.
+    """Yield each directory and entry that the system looks up for a path.
 
-    The directory's own path has no symbolic link in it. Ends where nothing is there.
+    The directory's own path has no symbolic link in it. Ends at an entry that does not exist.
     """
     pending = _names(path.absolute())
     directory, links = Path("/"), 0
@@ -125,27 +125,32 @@ def _names(path: Path) -> list[str]:
 
 
 def _other_writer(
-    facts: os.stat_result, acl: bytes | None, believed: set[int], *, private_groups: bool
+    facts: os.stat_result, acl: bytes | None, trusted: set[int], *, private_groups: bool
 ) -> Distrust | None:
-    """Tell who may write besides the owner and those who are believed."""
+    """Return why others than the owner and those who are trusted may write."""
     if facts.st_mode & stat.S_IWOTH:
-        return Distrust("can be written by everyone", "chmod go-w")
+        return Distrust(tr("can be written by everyone"), "chmod go-w")
     if not facts.st_mode & stat.S_IWGRP:
-        return None  # the mask of an access control list, too, where there is one
+        return None  # also the mask of an access control list, if there is one
     try:
         found = Writers(owning_group=True) if acl is None else writers(acl)
     except ValueError:
-        return Distrust("has an access control list of an unknown form", "setfacl -b")
+        return Distrust(tr("has an access control list of an unknown format"), "setfacl -b")
     owner = facts.st_uid
-    named = [_user_name(user) for user in found.users if user not in {*believed, owner}]
+    named = [_user_name(user) for user in found.users if user not in {*trusted, owner}]
     groups = [*found.groups, *([facts.st_gid] if found.owning_group else [])]
     named += [
-        f"the group {_group_name(group)}"
+        _group_name(group)
         for group in groups
         if not (private_groups and _is_private_group(group, owner))
     ]
     remedy = "chmod go-w" if acl is None else "setfacl -b"
-    return Distrust(f"can be written by {named[0]}", remedy) if named else None
+    return Distrust(tr("can be written by {who}", who=named[0]), remedy) if named else None
+
+
+# Translators: the predicates here follow the path of a file or directory.
+def _foreign(uid: int, remedy: str) -> Distrust:
+    return Distrust(tr("belongs to {who}", who=_user_name(uid)), remedy)
 
 
 def _owner_of_program() -> int:
@@ -154,20 +159,20 @@ def _owner_of_program() -> int:
 
 def _user_name(uid: int) -> str:
     try:
-        return f"the user {pwd.getpwuid(uid).pw_name}"
+        return tr("the user {name}", name=pwd.getpwuid(uid).pw_name)
     except KeyError:
-        return f"the user number {uid}"
+        return tr("the user number {uid}", uid=uid)
 
 
 def _group_name(gid: int) -> str:
     try:
-        return grp.getgrgid(gid).gr_name
+        return tr("the group {name}", name=grp.getgrgid(gid).gr_name)
     except KeyError:
-        return f"number {gid}"
+        return tr("the group number {gid}", gid=gid)
 
 
 def _is_private_group(gid: int, uid: int) -> bool:
-    """Whether nobody but this user is in the group: named in it, or with it as their own."""
+    """Whether only this user is in the group, as a member or by primary group."""
     try:
         owner, group = pwd.getpwuid(uid), grp.getgrgid(gid)
     except KeyError:

@@ -1,4 +1,4 @@
-"""Whether this process may read and change the kernel's firewall.
+"""Privilege of this process to read and change the kernel's firewall.
 
 Sources: capabilities(7), ``linux/capability.h``.
 """
@@ -12,7 +12,7 @@ _NET_ADMIN = 12
 
 
 def has_net_admin() -> bool:
-    """Whether the process has CAP_NET_ADMIN; also where nothing tells, so that the kernel does."""
+    """Whether the process has CAP_NET_ADMIN. If unknown, yes: the kernel will refuse."""
     try:
         lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:

@@ -1,7 +1,7 @@
-"""The host's log: who changed the fence, by which command, and which generation came of it.
+"""System log: who changed the fence, by which command, and the generation that resulted.
 
-journald's own protocol where it listens, so that the facts are fields; else syslog. Where nobody
-listens, nothing is written: the log is not what the fence depends on.
+Lines are English. They go to journald by its own protocol, so that facts are fields; else to
+syslog. If neither listens, nothing is written: the fence does not depend on the log.
 
 Sources: systemd's "Native Journal Protocol" (systemd.io), RFC 3164, proc(5), credentials(7).
 """
@@ -17,16 +17,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from geofence.translation import english
+
 JOURNAL = Path("/run/systemd/journal/socket")
 SYSLOG = Path("/dev/log")
 
 _SECONDS = 1.0
-"""A log that does not take a line within this time does without."""
+"""How long to wait for the log to take a line."""
 _NOTICE = 5
 _DAEMON = 3
 """Facility of RFC 3164."""
 _NO_LOGIN = 2**32 - 1
-"""``/proc/self/loginuid`` of what nobody logged in for: units, cron."""
+"""``/proc/self/loginuid`` of processes without a login: units, cron."""
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\uffff]")
 
 
@@ -35,7 +37,7 @@ class Author:
     """Who started this process."""
 
     user: str
-    """Name of the user who logged in; ``SUDO_USER`` if the kernel does not tell; or empty."""
+    """Name of the user who logged in; ``SUDO_USER`` if the kernel does not know; or empty."""
     by_sudo: bool
     terminal: str
     """``pts/3``; empty for none."""
@@ -50,23 +52,23 @@ class Author:
 
 
 def author() -> Author:
-    """Return who started this process, as far as the kernel and the environment tell."""
+    """Return who started this process, as far as the kernel and the environment know."""
     sudo = os.environ.get("SUDO_USER", "")
     return Author(_login() or sudo, bool(sudo), _terminal(), _unit())
 
 
 def log_change(command: str, what: str, generation: int | None = None) -> None:
-    """Write to the host's log what was changed, by which command and by whom.
+    """Write to the system log what was changed, by which command and by whom.
 
     Args:
-        command: the verb with its arguments, or what acts without one.
-        what: happened, as a clause.
-        generation: number of the one that is in force now; None for none.
+        command: the verb with its arguments, or the part of geofence that acts without one.
+        what: what happened, as a clause; its English is logged.
+        generation: number of the generation that is active now; None for none.
     """
     by = author()
     number = "" if generation is None else str(generation)
     fields = {
-        "MESSAGE": f"{command}: {what}; by {by}{_elsewhere()}",
+        "MESSAGE": f"{command}: {english(what)}; by {by}{_elsewhere()}",
         "PRIORITY": str(_NOTICE),
         "SYSLOG_FACILITY": str(_DAEMON),
         "SYSLOG_IDENTIFIER": "geofence",
@@ -81,7 +83,7 @@ def log_change(command: str, what: str, generation: int | None = None) -> None:
 
 
 def _elsewhere() -> str:
-    """That it is about another network than the host's, where the kernel tells."""
+    """Return a note if the network is not the host's, as far as the kernel says."""
     try:
         own, host = (Path(f"/proc/{process}/ns/net").stat() for process in ("self", "1"))
     except OSError:
@@ -98,7 +100,7 @@ def _classic(message: str) -> bytes:
 
 
 def _sent(path: Path, data: bytes) -> bool:
-    """Whether somebody listens there and took it."""
+    """Whether the log at this path took the data."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
         channel.settimeout(_SECONDS)
         try:
@@ -129,7 +131,7 @@ def _terminal() -> str:
 
 
 def _unit() -> str:
-    """The innermost service of the process's control group."""
+    """Return the innermost service of the process's control group."""
     try:
         groups = Path("/proc/self/cgroup").read_text(encoding="utf-8", errors="replace")
     except OSError:

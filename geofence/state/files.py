@@ -1,8 +1,8 @@
-"""Files of the state directory: written all or nothing, and read only if nobody else wrote them.
+"""Files of the state directory: written all or nothing, read only if nobody else can write them.
 
 A file is written beside its place, flushed to the disk, renamed over the old one, and the
-directory is flushed, too: whoever reads, even after a power cut, finds the old content or the new.
-A killed run leaves at most a file with a telling name, which the next run clears away.
+directory is flushed, too. So a reader finds the old content or the new, even after a power cut.
+A killed run leaves at most a temporary file, which the next run deletes.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from pathlib import Path
 from geofence.errors import StateError
 from geofence.host.acl import read_acl
 from geofence.host.ownership import distrust, distrust_on_the_way
+from geofence.translation import tr
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
 
 LARGEST_FILE = 512 << 20
-"""Octets beyond which a file is none of geofence's."""
+"""Bytes. Geofence writes no larger file."""
 
 _TEMPORARY = ".geofence-"
 _TEMPORARY_END = ".tmp"
@@ -31,6 +32,7 @@ _OURS = frozenset(
     {
         "busy.json",
         "closed",
+        "counting.json",
         "generations",
         "lists",
         "outcome.json",
@@ -40,40 +42,59 @@ _OURS = frozenset(
     }
 )
 _OUR_ENDS = (".generation", ".list", ".list.1", ".versions", _TEMPORARY_END)
-"""What a state directory holds, and what is in it; the last of the names is the file system's."""
-
-_FULL = "free some space there; nothing was changed"
-_DENIED = "run geofence as root, or name another directory with --state-dir"
-_REMEDIES = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EROFS: "make the file system writable, or name another directory with --state-dir",
-    errno.EACCES: _DENIED,
-    errno.EPERM: _DENIED,
-    errno.ENOTDIR: "a file is where a directory belongs; move it away",
-    errno.EISDIR: "a directory is where a file belongs; move it away",
-    errno.ELOOP: "a symbolic link is where a file belongs; move it away",
-    errno.EIO: "the disk may be failing; look into the kernel's log (dmesg)",
-    errno.ENOMEM: "free some memory and try again",
-}
+"""Names in a state directory; ``lost+found`` is the file system's."""
 
 
 def state_error(doing: str, path: Path, error: OSError) -> StateError:
-    """What to raise where the system refuses something about a file of the state.
+    """Return the error to raise if the system refuses something about a file of the state.
 
     Args:
-        doing: ``written``, ``read``, …: what could not be done.
+        doing: what could not be done: written, read, removed, made, made private.
         path: the file or directory.
-        error: what the system said.
+        error: the system's.
     """
-    why = error.strerror or type(error).__name__
-    remedy = _REMEDIES.get(error.errno or 0)
-    end = f"{why}; {remedy}." if remedy else f"{why}."
-    return StateError(f"{path} could not be {doing}: {end}")
+    refused = _refused(doing, path, error.strerror or type(error).__name__)
+    remedy = _remedy(error.errno)
+    return StateError(tr("{what} {remedy}", what=refused, remedy=remedy) if remedy else refused)
+
+
+def _refused(doing: str, path: Path, why: str) -> str:
+    match doing:
+        case "written":
+            return tr("{path} could not be written: {why}.", path=path, why=why)
+        case "read":
+            return tr("{path} could not be read: {why}.", path=path, why=why)
+        case "removed":
+            return tr("{path} could not be removed: {why}.", path=path, why=why)
+        case "made private":
+            return tr("The permissions of {path} could not be changed: {why}.", path=path, why=why)
+        case _:
+            return tr("{path} could not be created: {why}.", path=path, why=why)
+
+
+def _remedy(number: int | None) -> str:
+    """Return what to do about an error of the system; empty if nothing is known to help."""
+    full = tr("Free some space there. Nothing was changed.")
+    denied = tr("Run geofence as root, or choose another directory (--state-dir).")
+    remedies = {
+        errno.ENOSPC: full,
+        errno.EDQUOT: full,
+        errno.EROFS: tr(
+            "Make the file system writable, or choose another directory (--state-dir)."
+        ),
+        errno.EACCES: denied,
+        errno.EPERM: denied,
+        errno.ENOTDIR: tr("A file is where a directory is needed. Move it away."),
+        errno.EISDIR: tr("A directory is where a file is needed. Move it away."),
+        errno.ELOOP: tr("A symbolic link is where a file is needed. Move it away."),
+        errno.EIO: tr("The disk may be failing. Look into the kernel's log ('dmesg')."),
+        errno.ENOMEM: tr("Free some memory and try again."),
+    }
+    return remedies.get(number or 0, "")
 
 
 def write_atomically(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
-    """Replace a file by one with this content, or leave everything as it was.
+    """Replace a file by one with this content, or leave everything unchanged.
 
     Args:
         path: the file; its directory must exist.
@@ -81,7 +102,7 @@ def write_atomically(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
         mode: permissions, whatever the umask.
 
     Raises:
-        StateError: the content could not be written and flushed; the old file still stands.
+        StateError: the content could not be written and flushed; the old file is unchanged.
     """
     temporary = path.parent / f"{_TEMPORARY}{os.urandom(8).hex()}{_TEMPORARY_END}"
     try:
@@ -114,7 +135,7 @@ def _open_private(path: str, flags: int) -> int:
 
 
 def _open_regular(path: str, flags: int) -> int:
-    """Open what should be a regular file; neither follow a link nor wait at a pipe."""
+    """Open what should be a regular file. Do not follow a link or wait for a pipe's writer."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
@@ -127,11 +148,11 @@ def _flush_directory(directory: Path) -> None:
 
 
 def read_trusted(path: Path) -> bytes:
-    """The content of a file that only root or this user can have written.
+    """Return the content of a file that only root or this user can have written.
 
     Raises:
-        StateError: the file is missing, cannot be read, is no regular file, is larger than any of
-            geofence's, or others could have written it.
+        StateError: the file is missing, cannot be read, is not a regular file, is too large, or
+            others could have written it.
     """
     try:
         with open(path, "rb", opener=_open_regular) as file:
@@ -144,7 +165,7 @@ def read_trusted(path: Path) -> bytes:
 
 
 def read_if_there(path: Path) -> bytes | None:
-    """As ``read_trusted``; None where there is no such file.
+    """Return what ``read_trusted`` does; None if there is no such file.
 
     Raises:
         StateError: the file is there and cannot be read, or cannot be trusted.
@@ -158,11 +179,11 @@ def read_if_there(path: Path) -> bytes | None:
 
 
 def ensure_private_directory(path: Path) -> None:
-    """Make the directory if needed; see that it is ours and that nobody else may look into it.
+    """Make the directory if needed, and see that nobody else can change it or look into it.
 
     Raises:
         StateError: it cannot be made, belongs to somebody else, others may write to it, or somebody
-            else uses it. That is not put right silently: they may have left something in it, or
+            else uses it. That is not repaired silently: they may have left something in it, or
             need it as it is.
     """
     try:
@@ -180,25 +201,29 @@ def ensure_private_directory(path: Path) -> None:
 
 
 def refuse_foreign(directory: Path) -> None:
-    """See that a directory is not one that others use, such as /var/lib, and change nothing.
+    """See that a directory is not one that others use, such as /var/lib. Change nothing.
 
     Raises:
-        StateError: others can look into it and it holds what is not geofence's; or it is the
-            directory that geofence happens to run in, for want of a name.
+        StateError: others can look into it and it holds a file of another program; or it is the
+            current directory, since its name is empty.
     """
     if directory == Path():
-        raise StateError("--state-dir names no directory; give the whole path of one.")
+        raise StateError(tr("--state-dir is empty. Give the absolute path of a directory."))
     try:
         shared = directory.stat().st_mode & _OTHERS
         names = sorted(path.name for path in directory.iterdir()) if shared else []
     except OSError:
-        return  # who needs it will say what is wrong
+        return  # using it will tell what is wrong
     foreign = next((n for n in names if n not in _OURS and not n.endswith(_OUR_ENDS)), None)
     if foreign is not None:
         raise StateError(
-            f"{directory} holds {foreign!r}, which is none of geofence's, and others can "
-            "look into it; name a directory for geofence alone with --state-dir, or, if this is "
-            f"one, 'chmod 700 {directory}'."
+            tr(
+                '{directory} contains "{name}", which geofence did not create, and is readable by '
+                "others. Choose a directory that only geofence uses (--state-dir). If this is "
+                "one, type 'chmod 700 {directory}'.",
+                directory=directory,
+                name=foreign,
+            )
         )
 
 
@@ -206,7 +231,7 @@ def _trusted_directory_mode(path: Path) -> int:
     try:
         facts = path.stat()
         if not stat.S_ISDIR(facts.st_mode):
-            raise StateError(f"{path} is no directory; move it away.")
+            raise StateError(tr("{path} is not a directory. Move it away.", path=path))
         _require_trust(path, facts, read_acl(path))
     except OSError as error:
         raise state_error("read", path, error) from error
@@ -214,10 +239,10 @@ def _trusted_directory_mode(path: Path) -> int:
 
 
 def clean_debris(directory: Path) -> tuple[str, ...]:
-    """Remove what killed runs left half-written in a directory and below it.
+    """Remove temporary files that killed runs left in a directory and below it.
 
-    To be called with the lock held: another run's unfinished file looks the same. What cannot be
-    removed, as on a disk that became read-only, stays: it does no harm.
+    The caller holds the lock: another run's unfinished file looks the same. What cannot be removed,
+    as on a disk that became read-only, stays and does no harm.
 
     Returns:
         The names of what was removed.
@@ -232,33 +257,46 @@ def clean_debris(directory: Path) -> tuple[str, ...]:
 
 def _require_file(path: Path, facts: os.stat_result) -> None:
     if not stat.S_ISREG(facts.st_mode):
-        raise StateError(f"{path} is no regular file; move it away.")
+        raise StateError(tr("{path} is not a regular file. Move it away.", path=path))
     if facts.st_size > LARGEST_FILE:
-        raise StateError(f"{path} is larger than any file of geofence's; move it away.")
+        raise StateError(
+            tr("{path} is too large to be a file of geofence. Move it away.", path=path)
+        )
 
 
 def _require_trust(path: Path, facts: os.stat_result, acl: bytes | None) -> None:
-    """See that only root and this user decide what a file or directory holds.
+    """Raise if others than root and this user can decide what a file or directory holds.
 
     Args:
-        path: its path, all of which is looked at.
+        path: its path; every directory on it is checked.
         facts: of the file or directory itself.
         acl: its access control list, if it has one.
 
     Raises:
-        StateError: somebody else does; names the remedy.
-        OSError: the system does not tell.
+        StateError: others can; the message names the remedy.
+        OSError: the system does not say.
     """
     doubt = distrust(facts, acl, by_hand=False)
     if doubt:
         raise StateError(
-            f"{path} {doubt.reason}, who could have put anything there; "
-            f"look at it, then '{doubt.remedy} {path}'."
+            tr(
+                "{path} {reason}. Others could have changed it. Check it, then type "
+                "'{remedy} {path}'.",
+                path=path,
+                reason=doubt.reason,
+                remedy=doubt.remedy,
+            )
         )
     way = distrust_on_the_way(path)
     if way:
         place, doubt = way
         raise StateError(
-            f"{path} is found through {place}, which {doubt.reason}, who could have put anything "
-            f"there; look at it, then '{doubt.remedy} {place}'."
+            tr(
+                "Others could have exchanged {path}: {place}, on the way to it, {reason}. "
+                "Check both, then type '{remedy} {place}'.",
+                path=path,
+                place=place,
+                reason=doubt.reason,
+                remedy=doubt.remedy,
+            )
         )

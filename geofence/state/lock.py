@@ -1,4 +1,4 @@
-"""One run at a time.
+"""Lock of a state directory: one run at a time.
 
 The lock is a ``flock`` on the state directory itself: it ends with the process that holds it, so a
 stale lock cannot exist, and it needs no write permission, so ``restore`` can hold it on a
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from geofence.errors import BusyError, LockError, StateError
+from geofence.translation import tr
 
 _POLL_SECONDS = 0.05
 
@@ -28,7 +29,7 @@ def exclusive(directory: Path, wait_seconds: float) -> Iterator[None]:
         wait_seconds: how long to wait for another run to end.
 
     Raises:
-        BusyError: another run still held the lock after that time.
+        BusyError: another run still holds the lock after that time.
         LockError: the directory cannot be locked.
         StateError: the directory cannot be opened.
     """
@@ -36,7 +37,11 @@ def exclusive(directory: Path, wait_seconds: float) -> Iterator[None]:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise StateError(
-            f"The state directory {directory} cannot be opened: {error.strerror}."
+            tr(
+                "The state directory {directory} cannot be opened: {why}.",
+                directory=directory,
+                why=error.strerror,
+            )
         ) from error
     try:
         _acquire(descriptor, directory, wait_seconds)
@@ -53,14 +58,22 @@ def _acquire(descriptor: int, directory: Path, wait_seconds: float) -> None:
         except BlockingIOError as error:
             if time.monotonic() >= deadline:
                 raise BusyError(
-                    f"Another geofence run holds {directory}; gave up after "
-                    f"{wait_seconds:g} seconds. Try again when it has ended."
+                    tr(
+                        "Another geofence process is using {directory}. Gave up after {seconds} "
+                        "seconds. Try again when it has finished.",
+                        directory=directory,
+                        seconds=f"{wait_seconds:g}",
+                    )
                 ) from error
             time.sleep(_POLL_SECONDS)
         except OSError as error:
             raise LockError(
-                f"{directory} cannot be locked: {error.strerror}; put it on a local file system, "
-                "or name another with --state-dir."
+                tr(
+                    "{directory} cannot be locked: {why}. Put it on a local file system, or "
+                    "choose another directory (--state-dir).",
+                    directory=directory,
+                    why=error.strerror,
+                )
             ) from error
         else:
             return

@@ -20,7 +20,7 @@ from tests.chaos.killing import JAPAN
 from tests.chaos.places import Place, place, small_disk
 from tests.support.list_server import hang_up
 
-FREE_SPACE = "No space left on device; free some space there; nothing was changed."
+FREE_SPACE = "No space left on device. Free some space there. Nothing was changed."
 MAKE_WRITABLE = "Read-only file system; make the file system writable"
 
 
@@ -64,7 +64,7 @@ def test_on_a_full_disk_an_exception_is_let_in_and_the_operator_told(
 
     assert done.code == ExitCode.DEGRADED
     assert "applied but not recorded: a reboot, or the daemon" in done.err
-    assert "free some space there" in done.err
+    assert "Free some space there" in done.err
     assert machine.gets_in("45.77.0.1", "45.9.1.1") == [True, False]
     fresh.assert_fenced()
     full.free(machine.state)

@@ -275,7 +275,7 @@ def test_a_state_directory_that_cannot_be_locked_keeps_no_fence_down(
 
     assert (report.generation, report.degraded) == (2, True)
     [said] = report.notes
-    assert "cannot be locked: No locks available; put it on a local file system" in said
+    assert "cannot be locked: No locks available. Put it on a local file system" in said
     assert booted.gets_in(GONE, COME) == [False, True]
 
 

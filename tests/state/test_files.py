@@ -6,11 +6,13 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from geofence.errors import StateError
+from geofence.state.backoff import save_busy
 from geofence.state.files import (
     clean_debris,
     ensure_private_directory,
@@ -18,6 +20,8 @@ from geofence.state.files import (
     read_trusted,
     write_atomically,
 )
+from geofence.state.outcomes import Counting, Ending, Journal, RunOutcome
+from geofence.state.removal import note_removal
 from tests.support.acl import USER, let_write
 from tests.support.owners import given_away
 
@@ -65,7 +69,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 
 def test_what_stands_in_the_way_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / "file").mkdir()
-    with pytest.raises(StateError, match=r"file could not be written: .*move it away"):
+    with pytest.raises(StateError, match=r"file could not be written: .*Move it away"):
         write_atomically(tmp_path / "file", b"x")
     with pytest.raises(StateError, match="could not be written: No such file"):
         write_atomically(tmp_path / "none" / "file", b"x")
@@ -89,9 +93,9 @@ print(path.read_bytes(), len(list(path.parent.iterdir())))
 
 def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path: Path) -> None:
     done = in_mounted(tmp_path, "size=256k", FULL)
-    remedy = "free some space there; nothing was changed."
+    remedy = "Free some space there. Nothing was changed."
     assert done.stdout.splitlines() == [
-        f"{tmp_path}/file could not be written: No space left on device; {remedy}",
+        f"{tmp_path}/file could not be written: No space left on device. {remedy}",
         "b'old' 1",
     ], done.stderr
 
@@ -116,11 +120,11 @@ except StateError as error:
 
 def test_a_read_only_disk_is_named(tmp_path: Path) -> None:
     done = in_mounted(tmp_path, "ro,mode=0700", READ_ONLY)
-    remedy = "make the file system writable, or name another directory with --state-dir."
+    remedy = "Make the file system writable, or choose another directory (--state-dir)."
     assert done.stdout.splitlines() == [
         "() None",
-        f"{tmp_path}/file could not be written: Read-only file system; {remedy}",
-        f"{tmp_path}/lists could not be made: Read-only file system; {remedy}",
+        f"{tmp_path}/file could not be written: Read-only file system. {remedy}",
+        f"{tmp_path}/lists could not be created: Read-only file system. {remedy}",
     ], done.stderr
 
 
@@ -188,14 +192,14 @@ def test_a_file_that_others_can_write_is_not_read(tmp_path: Path, bits: int, oth
     write_atomically(path, b"theirs?")
     path.chmod(bits)
     for read in (read_trusted, read_if_there):
-        with pytest.raises(StateError, match=rf"can be written by {others}, .*chmod go-w"):
+        with pytest.raises(StateError, match=rf"can be written by {others}\. .*chmod go-w"):
             read(path)
 
 
 def test_a_file_of_somebody_else_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"theirs")
-    with pytest.raises(StateError, match=r"belongs to the user .*, .*chown root"):
+    with pytest.raises(StateError, match=r"belongs to the user .*\. .*chown root"):
         read_trusted(given_away(path, "/etc/passwd"))
 
 
@@ -205,7 +209,7 @@ def test_neither_links_nor_pipes_nor_directories_are_read(tmp_path: Path) -> Non
     (tmp_path / "directory").mkdir()
     os.mkfifo(tmp_path / "pipe", 0o600)
     for name in ("link", "directory", "pipe"):
-        with pytest.raises(StateError, match="move it away"):
+        with pytest.raises(StateError, match="Move it away"):
             read_trusted(tmp_path / name)
 
 
@@ -243,7 +247,7 @@ def test_a_directory_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path
     path.chmod(0o755)
     for name in ("dpkg", "lists"):
         (path / name).mkdir()
-    with pytest.raises(StateError, match="holds 'dpkg', which is none of geofence's, and others"):
+    with pytest.raises(StateError, match='contains "dpkg", which geofence did not create'):
         ensure_private_directory(path)
     assert mode(path) == 0o755
 
@@ -251,12 +255,26 @@ def test_a_directory_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path
     ensure_private_directory(path)
 
 
+def test_a_directory_with_files_of_geofence_only_is_made_private(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.mkdir()
+    journal = Journal(path)
+    now = datetime(2026, 2, 1, tzinfo=UTC)
+    journal.write_counting(Counting(now, "boot"))
+    journal.write_outcome(RunOutcome("refresh", Ending.DONE, now))
+    note_removal(path)
+    save_busy(path, {"lists.example": now})
+    path.chmod(0o755)
+    ensure_private_directory(path)
+    assert mode(path) == 0o700
+
+
 def test_where_geofence_happens_to_run_is_no_state_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.chmod(0o755)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StateError, match="--state-dir names no directory"):
+    with pytest.raises(StateError, match="--state-dir is empty"):
         ensure_private_directory(Path())
     assert mode(tmp_path) == 0o755
 
@@ -274,13 +292,13 @@ def test_a_directory_that_others_can_write_is_refused(tmp_path: Path, bits: int)
 def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state"
     path.mkdir(mode=0o700)
-    with pytest.raises(StateError, match=r"belongs to the user .*, "):
+    with pytest.raises(StateError, match=r"belongs to the user .*\. "):
         ensure_private_directory(given_away(path, "/etc"))
 
 
 def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
     write_atomically(tmp_path / "file", b"x")
-    with pytest.raises(StateError, match="could not be made"):
+    with pytest.raises(StateError, match="could not be created"):
         ensure_private_directory(tmp_path / "file")
 
 
@@ -290,8 +308,8 @@ def test_what_others_could_exchange_is_neither_read_nor_used(tmp_path: Path) -> 
     write_atomically(path / "file", b"ours")
     (tmp_path / "var").chmod(0o777)
     told = (
-        rf"state.* is found through {tmp_path}/var, which can be written by everyone, who could "
-        rf"have put anything there; look at it, then 'chmod go-w {tmp_path}/var'"
+        rf"Others could have exchanged .*state.*: {tmp_path}/var, on the way to it, can be written "
+        rf"by everyone\. Check both, then type 'chmod go-w {tmp_path}/var'"
     )
     with pytest.raises(StateError, match=told):
         read_trusted(path / "file")
@@ -303,5 +321,5 @@ def test_what_an_access_control_list_opens_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"theirs?")
     let_write(path, USER, 12345)
-    with pytest.raises(StateError, match=r"written by the user number 12345, .* 'setfacl -b "):
+    with pytest.raises(StateError, match=r"written by the user number 12345\. .* 'setfacl -b "):
         read_trusted(path)

@@ -47,8 +47,8 @@ def test_a_second_process_is_told_who_holds_it(tmp_path: Path) -> None:
     with another_process(tmp_path), pytest.raises(BusyError) as busy, exclusive(tmp_path, 0.1):
         pass
     assert str(busy.value) == (
-        f"Another geofence run holds {tmp_path}; gave up after 0.1 seconds. "
-        "Try again when it has ended."
+        f"Another geofence process is using {tmp_path}. Gave up after 0.1 seconds. "
+        "Try again when it has finished."
     )
 
 

@@ -4,6 +4,7 @@
 # SCRATCH/seed is laid over the view; SCRATCH/exchange is /exchange in it. SCRATCH/enabled names the
 # units to enable; the Debian packages in the directory SCRATCH/packages, if any, are unpacked first.
 set -eu
+. "${0%/*}/../../support/system.sh"
 scratch=$1
 root=$scratch/root
 
@@ -37,26 +38,11 @@ for package in "$scratch"/packages/*.deb; do
         dpkg --fsys-tarfile "$package" | tar -x -C "$root" --keep-directory-symlink
 done
 cp -r "$scratch/seed/." "$root"
-mkdir -p "$root/exchange" "$root/old"
+mkdir -p "$root/exchange"
 mount --bind "$scratch/exchange" "$root/exchange"
 # shellcheck disable=SC2046 # one word a unit
 systemctl --root="$root" --quiet enable $(cat "$scratch/enabled")
 ip link add eth0 type veth peer name wire
 
-mount -t proc proc "$root/proc"
-mount -t sysfs sysfs "$root/sys"
-mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
-mount -t tmpfs -o mode=755 tmpfs "$root/dev"
-for node in null:3 zero:5 full:7 random:8 urandom:9; do
-    mknod -m 666 "$root/dev/${node%:*}" c 1 "${node#*:}"
-done
-mkdir "$root/dev/pts" "$root/dev/shm"
-mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
-ln -s pts/ptmx "$root/dev/ptmx"
-ln -s /proc/self/fd "$root/dev/fd"
-
-cd "$root"
-pivot_root . old
-umount -l /old
-exec env -i container=lxc PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    /lib/systemd/systemd --unit=check.target --log-target=console --show-status=no </dev/null
+fill_system "$root"
+boot_system "$root" --unit=check.target --log-target=console
