@@ -98,9 +98,9 @@ def refresh(  # noqa: PLR0913 - an option each
     from geofence.cli.progress import watching
     from geofence.cli.views.run import finish
     from geofence.operations.commit import Wish
-    from geofence.operations.commit import refresh as run
     from geofence.operations.mirrors import compared
     from geofence.operations.outcome import told
+    from geofence.operations.refresh import refresh as run
     from geofence.operations.ssh import ssh_session
 
     screen, site = Screen(), context.obj
@@ -137,12 +137,12 @@ def apply(
     """Apply the rules with the stored lists."""
     from geofence.cli.arguments import parse_seconds
     from geofence.cli.running import run
+    from geofence.operations.apply import apply as operation
     from geofence.operations.commit import Wish
-    from geofence.operations.commit import apply as operation
     from geofence.operations.ssh import ssh_session
 
     site, seconds = context.obj, parse_seconds(confirm_within)
-    wish = Wish("apply", accept or (), ssh_session(), cut=cut, probation_seconds=seconds)
+    wish = Wish("apply", accept or (), ssh_session(), cut=cut, confirm_seconds=seconds)
     reminder = tr(
         "Run 'geofence confirm' within {seconds} s. Otherwise the previous fence is restored.",
         seconds=seconds,
