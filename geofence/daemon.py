@@ -26,15 +26,17 @@ from apscheduler.triggers.cron import CronTrigger
 from geofence import journal
 from geofence.errors import BackendError, BusyError, ExitCode, GeofenceError, StateError
 from geofence.model.policy import Policy
-from geofence.operations.commit import Wish, refresh
+from geofence.operations.commit import Wish
 from geofence.operations.local_networks import follow
 from geofence.operations.outcome import told
+from geofence.operations.refresh import refresh
 from geofence.operations.repair import reason, repair
 from geofence.operations.report import RunReport
 from geofence.operations.restore import restore
 from geofence.operations.site import Site
 from geofence.operations.status import last_refresh
 from geofence.routing.changes import RouteChanges, route_changes
+from geofence.sentences import sentences
 from geofence.state.lock import exclusive
 from geofence.translation import english
 from geofence.wording import plural
@@ -227,7 +229,7 @@ class _Job:
         except Exception as error:  # noqa: BLE001 - a bug must not end the checks of the fence
             self._warn(logging.ERROR, (reason(error), *getattr(error, "__notes__", ())), error)
         else:
-            self._warn(logging.WARNING, report.notes)
+            self._warn(logging.WARNING, sentences(report.notes))
             self._tell(report)
 
     def _warn(self, level: int, notes: tuple[str, ...], bug: Exception | None = None) -> None:

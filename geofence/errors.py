@@ -4,23 +4,23 @@
 
     GeofenceError                 1  failed
     ├── RulesError                2  the rules do not load (file, line, what was expected)
-    ├── UsageError                2  the command line asks for what does not exist
-    ├── ListError                 1  a list could not be had or is not what it says
-    │   └── MissingListError      1  a list is needed, and no version was ever accepted
+    ├── UsageError                2  the command line names something unknown
+    ├── ListError                 1  a list could not be downloaded, or is not valid
+    │   └── MissingListError      1  a needed list has not been downloaded yet
     ├── StateError                1  the state directory cannot be read or written
     │   └── LockError             1  its file system has no locks
-    ├── BackendError              1  the kernel or a program of the backend said no
+    ├── BackendError              1  the kernel or a program of the backend refused
     │   ├── BackendUnavailable    1  privilege, program or kernel support is missing
     │   │   └── PrivilegeError    1  the command needs root
-    │   └── UntidyError           1  what was wanted is in the kernel, and something former too
+    │   └── UntidyError           1  the fence is applied, but parts of the previous are left
     ├── VerificationError         1  the kernel does not hold what was committed
     ├── LabError                  1  a step of the demo or of a test's network failed
     │   └── LabUnavailable        1  no throw-away network can be made here
-    ├── GuardRefusal              3  a guard refused the plan
+    ├── GuardRefusal              3  a check refused the plan
     └── BusyError                 4  another run holds the lock
 
-A message is one sentence or two: what, where, what to do. Foreign exceptions are translated where
-they enter (``raise … from``), so whatever is none of these is a bug.
+A message says what happened, what it means for the fence, and what to do. Foreign exceptions are
+translated where they enter (``raise … from``), so any other exception is a bug.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller; documented in the README."""
+    """The exit codes of the command; documented in docs/operation.md."""
 
     DONE = 0
     FAILED = 1
@@ -64,11 +64,11 @@ class UsageError(GeofenceError):
 
 
 class ListError(GeofenceError):
-    """A list could not be had, or is not what it says it is."""
+    """A list could not be downloaded, or is not valid."""
 
 
 class MissingListError(ListError):
-    """A list is needed and no version of it was ever accepted."""
+    """A needed list has not been downloaded yet."""
 
 
 class StateError(GeofenceError):
@@ -92,7 +92,7 @@ class PrivilegeError(BackendUnavailable):
 
 
 class UntidyError(BackendError):
-    """The fence is the one that was wanted; what is former could not all be taken away."""
+    """The fence is applied, but parts of the previous one could not be removed."""
 
 
 class VerificationError(GeofenceError):
@@ -108,7 +108,7 @@ class LabUnavailable(LabError):  # noqa: N818 - says what is the case, not that 
 
 
 class GuardRefusal(GeofenceError):  # noqa: N818 - a refusal is the guard's right outcome
-    """A guard refused the plan; the message says how to proceed."""
+    """A check refused the plan; the message says how to proceed."""
 
     exit_code = ExitCode.REFUSED
 
@@ -123,10 +123,10 @@ _PACKAGE = Path(__file__).parent
 
 
 def unexpected(error: BaseException) -> str:
-    """Names an exception that is none of these: ``OverflowError (geofence/fetch/http.py:293)``.
+    """Return the name and place of a bug: ``OverflowError (geofence/fetch/http.py:293)``.
 
-    The place is the innermost line of geofence's. The exception's own text is left out: it may hold
-    anything, a token of a URL, too.
+    The place is the innermost line of geofence's. The exception's own text is left out, since it
+    may hold secrets, such as a token of a URL.
     """
     place = ""
     trace = error.__traceback__

@@ -41,7 +41,7 @@ class Text(str):
         return self
 
 
-def tr(message: str, **values: object) -> str:
+def tr(message: str, /, **values: object) -> str:
     """Return a message in the reader's language.
 
     Args:
@@ -51,7 +51,7 @@ def tr(message: str, **values: object) -> str:
     return _filled(message, _catalogue().gettext(message), values)
 
 
-def trn(number: int, one: str, several: str, **values: object) -> str:
+def trn(number: int, one: str, several: str, /, **values: object) -> str:
     """Return a message that depends on a number, in the reader's language.
 
     Args:

@@ -16,9 +16,10 @@ from geofence.lab.network import Lab
 from geofence.model.policy import BackendChoice
 from geofence.model.ruleset import Ruleset
 from geofence.operations.allow import switch
-from geofence.operations.commit import Wish, refresh
+from geofence.operations.commit import Wish
+from geofence.operations.refresh import refresh
+from geofence.operations.remove import remove
 from geofence.operations.report import RunReport, StatusReport
-from geofence.operations.restore import remove
 from geofence.operations.site import Site
 from geofence.operations.status import status
 

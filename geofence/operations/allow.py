@@ -1,4 +1,4 @@
-"""``allow`` and ``revoke``: exceptions switched on and off in the file the command line owns."""
+"""``allow`` and ``revoke``: exceptions enabled and disabled in the command line's rules file."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from geofence.errors import GeofenceError, UsageError
 from geofence.guards.lockout import SshSession
 from geofence.merge import exception_space
 from geofence.model.lists import ListKind
+from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace
-from geofence.operations.commit import Wish, apply_rules, check_overrides, holding
+from geofence.operations.apply import apply_rules
+from geofence.operations.commit import Wish, check_overrides, holding
 from geofence.operations.lists import Watch, at_hand, fetched, unwatched
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
 from geofence.policy import exceptions_named
 from geofence.policy.switches import OWNED_FILE, with_enabled
 from geofence.state.files import read_if_there, state_error, write_atomically
+from geofence.translation import tr
 
 _READABLE = 0o644
-"""Rules are no secret, and 'geofence plan' needs no root."""
+"""Mode of the file. Rules are not secret."""
 
 
 def switch(  # noqa: PLR0913 - what the command line gives
@@ -32,11 +35,11 @@ def switch(  # noqa: PLR0913 - what the command line gives
     accept: Collection[str] = (),
     ssh: SshSession | None = None,
 ) -> RunReport:
-    """Persist that exceptions (or groups of them) are on or off, and apply it.
+    """Enable or disable exceptions, or groups of them, and apply it.
 
     Raises:
-        UsageError: a name is no exception and no group, a later file says otherwise, or an
-            override names no guard, or no list that the rules need; nothing was changed.
+        UsageError: an exception, group or override is unknown, or a later file says otherwise;
+            nothing was changed.
         RulesError: the rules do not load; nothing was changed.
         StateError: the file could not be written; nothing was changed.
     """
@@ -54,15 +57,15 @@ def switch(  # noqa: PLR0913 - what the command line gives
             _require(site, chosen, enabled=enabled)
             return _apply(site, wish, watch).with_notes(_dropped(policy))
         except GeofenceError:
-            # Rules that cannot be applied are not left for the next run to trip over.
+            # Rules that cannot be applied must not fail the next run.
             _put_back(site, before)
             raise
 
 
 def _apply(site: Site, wish: Wish, watch: Watch) -> RunReport:
-    """Look up the host names that are meant now, then apply."""
+    """Resolve the host names that the rules have now, then apply."""
     policy = site.policy()
-    # Now, too: nothing is to be looked up and stored for a slip.
+    # Checked here, too, so that nothing is resolved and stored for a mistyped override.
     check_overrides(policy, wish.accept)
     gathered = fetched(site, policy, (ListKind.HOST,), watch=watch)
     gathered.store(site)
@@ -70,13 +73,16 @@ def _apply(site: Site, wish: Wish, watch: Watch) -> RunReport:
 
 
 def _space(site: Site, chosen: tuple[NamedException, ...]) -> AddressSpace:
-    """All that the exceptions stand for, as far as it is known."""
+    """Return all known addresses of the exceptions."""
     lists = at_hand(site)
     return AddressSpace.union(exception_space(each, lists) | each.last_known for each in chosen)
 
 
 def _chosen(policy: Policy, names: tuple[str, ...], *, enabled: bool) -> tuple[NamedException, ...]:
-    """The exceptions; one that is gone is revoked by dropping its switch, as any change does."""
+    """Return the exceptions of these names.
+
+    One that no rule defines any more is revoked by any change, which removes its switch.
+    """
     groups = {each.group for each in policy.exceptions}
     gone = set() if enabled else policy.stale_switches.keys() - groups
     meant = (name for name in names if name not in gone)
@@ -84,23 +90,25 @@ def _chosen(policy: Policy, names: tuple[str, ...], *, enabled: bool) -> tuple[N
     return tuple(each for name in meant for each in exceptions_named(policy, name, verb))
 
 
-def _dropped(before: Policy) -> tuple[str, ...]:
-    return tuple(
-        f"{OWNED_FILE} had switched {name}, which no rule defines; it no longer does."
-        for name in before.stale_switches
-    )
+def _dropped(before: Policy) -> tuple[Note, ...]:
+    return tuple(Note(NoteKind.SWITCH_REMOVED, name) for name in before.stale_switches)
 
 
 def _require(site: Site, chosen: tuple[NamedException, ...], *, enabled: bool) -> None:
-    """See that no file read after ours says otherwise."""
+    """Raise an error if a file that is read later says otherwise."""
     policy = site.policy()
     now = {exception.name: exception.enabled for exception in policy.exceptions}
     for exception in chosen:
         if now[exception.name] is not enabled:
             origin = policy.origins.get(f"exception.{exception.name}")
             raise UsageError(
-                f"{origin} sets 'enabled' of {exception.name} after {OWNED_FILE} and so overrides "
-                "it; take that line out and try again."
+                tr(
+                    "{origin} sets 'enabled' of the exception {name} and overrides {file}. "
+                    "Remove that line and try again. Nothing was changed.",
+                    origin=origin,
+                    name=exception.name,
+                    file=OWNED_FILE,
+                )
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geofence.closed_fence import iptables_text, nft_text
 from geofence.errors import StateError
+from geofence.model.notes import Note, problem
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Ruleset
 from geofence.operations.site import Site
@@ -13,8 +14,8 @@ DIRECTORY = "closed"
 """In the state directory; ``geofence-restore.service`` names it."""
 
 
-def write_fallback(site: Site, ruleset: Ruleset) -> tuple[str, ...]:
-    """Write what ``geofence-restore.service`` loads where it fails; return what went wrong."""
+def write_fallback(site: Site, ruleset: Ruleset) -> tuple[Note, ...]:
+    """Write what ``geofence-restore.service`` loads if it fails; return what went wrong."""
     texts = {
         "nft": nft_text(ruleset),
         "iptables": iptables_text(ruleset, Family.IPV4),
@@ -28,5 +29,5 @@ def write_fallback(site: Site, ruleset: Ruleset) -> tuple[str, ...]:
             if read_if_there(directory / name) != data:
                 write_atomically(directory / name, data)
     except StateError as error:
-        return (str(error),)
+        return (problem(error),)
     return ()

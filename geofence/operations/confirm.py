@@ -1,7 +1,7 @@
-"""Second thoughts: a ruleset that goes again by itself unless it is confirmed in time.
+"""``confirm``: an applied change that is undone unless it is confirmed in time.
 
-A process of its own, which outlives the terminal, the shell and the command that applied, waits and
-returns to the former state. Should that process die too, any later run does it, and so does
+A process of its own waits, and returns to the previous fence when the time is over. It outlives the
+terminal, the shell and the command that applied. If it dies too, any later run returns, and so does
 ``restore`` after a reboot.
 """
 
@@ -20,29 +20,33 @@ from geofence.errors import BusyError, GeofenceError, StateError, UsageError
 from geofence.operations.counters import note_counting
 from geofence.operations.outcome import note_unconfirmed, tell_unconfirmed
 from geofence.operations.site import Site
+from geofence.sentences import sentence
 from geofence.state.lock import exclusive
 from geofence.state.outcomes import Probation
+from geofence.translation import english, join, tr
 
 _PATIENCE = 3_600.0
-"""Seconds that the watchman waits for another run to end; nobody is there to try again."""
+"""Seconds that the waiting process gives another run to end, since nobody would try again."""
 _START_TIME = 19
-"""Of the fields behind the name of the program."""
+"""Index of the start time among the fields after the program's name."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def begin(site: Site, seconds: int) -> None:
-    """Put what is about to be applied on probation; the caller holds the lock.
+    """Record that the next change must be confirmed; the caller holds the lock.
 
     Raises:
-        StateError: it could not be written down, or there would be no way back; nothing was
+        StateError: it could not be recorded, or there is no fence to return to; nothing was
             changed.
-        BackendError: whether there would be one cannot be told; nothing was changed.
+        BackendError: the kernel could not be read; nothing was changed.
     """
     newest, _ = site.generations.newest()
     if newest is None and fence_is_up():
         raise StateError(
-            "The fence that stands is recorded by no usable generation, so there would be no way "
-            "back to it; run 'geofence apply' without --confirm-within."
+            tr(
+                "The current fence has no usable record, so geofence could not return to it. "
+                "Run 'geofence apply' without --confirm-within."
+            )
         )
     token = os.urandom(8).hex()
     deadline = datetime.now(UTC) + timedelta(seconds=seconds)
@@ -55,18 +59,23 @@ def begin(site: Site, seconds: int) -> None:
 
 
 def confirm(site: Site) -> None:
-    """Keep what is on probation.
+    """Keep the unconfirmed change.
 
     Raises:
-        UsageError: nothing is, or no longer.
+        UsageError: there is nothing to confirm, or the time is over.
     """
     if not site.state_directory.is_dir():
-        raise UsageError("Nothing waits to be confirmed: nothing was ever applied here.")
+        raise UsageError(tr("Nothing to confirm: nothing has been applied on this host yet."))
     with exclusive(site.state_directory, site.lock_seconds):
         site.tidy()
         probation = site.journal.probation()
         if probation is None:
-            raise UsageError("Nothing waits to be confirmed; if it did, the former state is back.")
+            raise UsageError(
+                tr(
+                    "Nothing to confirm. If a confirmation was pending, it expired and the "
+                    "previous fence was restored."
+                )
+            )
         if not is_over(probation):
             site.journal.end_probation()
             newest, _ = site.generations.newest()
@@ -74,14 +83,14 @@ def confirm(site: Site) -> None:
             site.log_change("confirm", f"generation {number} stays in force", number)
             return
         _return(site, probation)
-    late = UsageError("The time to confirm is over; the former state is back.")
+    late = UsageError(tr("Too late to confirm. The previous fence was restored."))
     for note in tell_unconfirmed(site, _unconfirmed(probation)):
-        late.add_note(note)
+        late.add_note(sentence(note))
     raise late
 
 
 def lapsed(site: Site) -> Probation | None:
-    """The probation that nobody will undo, since it is over or its watchman is gone.
+    """Return the pending confirmation that is over, or whose waiting process has ended.
 
     A container that is started again keeps the boot id of its host, and the clock runs on.
     """
@@ -92,14 +101,14 @@ def lapsed(site: Site) -> Probation | None:
 
 
 def _is_unwatched(probation: Probation) -> bool:
-    """Whether the process that was to return to the former state has ended."""
+    """Whether the process that waits has ended."""
     return bool(probation.watchman) and probation.watchman != _process(probation.watchman)
 
 
 def _process(known: str) -> str:
-    """Number and start time of the process of a number, if it runs; else empty.
+    """Return the number and start time of a process; empty if it does not run.
 
-    The start time, field 22 of proc(5)'s stat, tells it from a later one of the same number.
+    The start time, field 22 of proc(5)'s stat, tells it from a later process of the same number.
     """
     number = known.partition(" ")[0]
     try:
@@ -111,24 +120,27 @@ def _process(known: str) -> str:
 
 
 def refuse_pending(site: Site) -> None:
-    """See that nothing waits to be confirmed, before work is done for nothing.
+    """Raise an error if a change waits to be confirmed.
 
     Raises:
-        BusyError: a probation goes on.
+        BusyError: it does.
     """
     probation = site.journal.probation()
     if probation is not None and not is_over(probation):
         raise BusyError(
-            "What was applied last still waits to be confirmed, until "
-            f"{probation.deadline:%H:%M:%S} UTC; run 'geofence confirm', or try again then."
+            tr(
+                "The last change is pending until {time} UTC. Run 'geofence confirm', or try again "
+                "after that time.",
+                time=f"{probation.deadline:%H:%M:%S}",
+            )
         )
 
 
 def settle(site: Site) -> None:
-    """Return to the former state if a probation is over; the caller holds the lock.
+    """Return to the previous fence if a confirmation is overdue; the caller holds the lock.
 
     Raises:
-        BusyError: a probation goes on.
+        BusyError: a change still waits to be confirmed.
     """
     refuse_pending(site)
     probation = site.journal.probation()
@@ -137,9 +149,9 @@ def settle(site: Site) -> None:
 
 
 def watch(site: Site, token: str, seconds: float) -> bool:
-    """Wait, then return to the former state unless confirmed; whether that was needed.
+    """Wait, then return to the previous fence unless confirmed; return whether it did.
 
-    How it went is written down and told the hook, since nobody is there to read it.
+    The outcome is recorded and told to the hook, since nobody reads this process's output.
     """
     time.sleep(seconds)
     with exclusive(site.state_directory, _PATIENCE):
@@ -151,7 +163,7 @@ def watch(site: Site, token: str, seconds: float) -> bool:
         try:
             _return(site, probation)
         except GeofenceError as error:
-            why = f"The return after --confirm-within failed: {error}"
+            why = f"The return to the previous fence failed: {english(str(error))}"
             note_unconfirmed(site, why)
     tell_unconfirmed(site, why)
     return True
@@ -163,51 +175,53 @@ def is_over(probation: Probation) -> bool:
 
 
 def _since_boot() -> float:
-    """Seconds since the host was started, those it slept included."""
+    """Return the seconds since boot, suspended time included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _return(site: Site, probation: Probation) -> None:
-    """Bring the former state back, kernel first, so that a killed return is simply done again.
+    """Restore the previous fence, kernel first, so that a killed return is simply repeated.
 
-    Whom the unconfirmed one cut off is let in again.
+    Connections that the unconfirmed one blocked may reconnect.
 
     Raises:
-        StateError: the former generation and all before it are damaged; what was applied last
-            stays, for what else there is would be no better.
+        StateError: the previous generation and all before it are damaged; the last change stays.
     """
-    # Not at the top: restore at boot needs nothing of live flows, and should not wait for it.
-    from geofence.operations.live_flows import let_in_again
+    # Imported here: restore at boot needs no live flows, and should not wait for the module.
+    from geofence.operations.live_flows import unblock
 
     if probation.former is None:
         remove_all()
-        let_in_again(None)
+        unblock(None)
     else:
         former, damaged = site.generations.newest(probation.former)
         if former is None:
             site.journal.end_probation()
-            why = " ".join(map(str, damaged))
+            why = join(" ", map(str, damaged)) or tr("its record is missing.")
             raise StateError(
-                "What was applied last was not confirmed, but the former state cannot be brought "
-                f"back: {why or 'it is not there.'} What was applied last stays in force."
+                tr(
+                    "The last change was not confirmed, but the previous fence cannot be restored: "
+                    "{why} The last change stays in force.",
+                    why=why,
+                )
             )
         applied = apply_ruleset(site.choose_again(former).backend, former.ruleset)
         note_counting(site, applied.plan)
-        let_in_again(former.ruleset)
+        unblock(former.ruleset)
     back = "no fence" if probation.former is None else f"generation {probation.former}"
-    what = f"what was applied was not confirmed: {back} is in force again"
+    what = f"the last change was not confirmed: {back} is in force again"
     site.log_change("apply --confirm-within", what, probation.former)
     forget(site, probation)
 
 
 def forget(site: Site, probation: Probation) -> None:
-    """Let go of what was on probation, once it is no longer in force.
+    """Delete the records of an unconfirmed change that is no longer in force.
 
-    If it is over, that is written down: the rules still say what was not confirmed. If not, it was
-    taken away on purpose.
+    If its time is over, that is recorded as a failure, since the rules still say the same. If not,
+    it was removed on purpose.
 
     Raises:
-        StateError: it could not be written down.
+        StateError: the records could not be written.
     """
     if is_over(probation):
         note_unconfirmed(site, _unconfirmed(probation))
@@ -217,18 +231,18 @@ def forget(site: Site, probation: Probation) -> None:
 
 def _unconfirmed(probation: Probation) -> str:
     return (
-        f"What was applied last was not confirmed by {probation.deadline:%H:%M:%S} UTC and is no "
-        "longer in force. The rules still say it: edit them, or run 'geofence apply' again."
+        f"The last change was not confirmed by {probation.deadline:%H:%M:%S} UTC and was undone. "
+        "The rules still say the same: edit them, or run 'geofence apply' again."
     )
 
 
 def _start_watchman(site: Site, token: str, seconds: int) -> int:
-    """Start the process that waits; its number."""
+    """Start the process that waits, and return its number."""
     places = (site.rules_directory.absolute(), site.state_directory.absolute())
     options = ["--rules-dir", str(places[0]), "--state-dir", str(places[1])]
     if site.backend is not None:
         options += ["--backend", str(site.backend)]
-    # Not the program that may lie in the directory this was called in.
+    # -P: never import from the directory in which this was called.
     program = [sys.executable, "-P", "-m", "geofence"]
     try:
         started = subprocess.Popen(  # noqa: S603 - this very program, no shell
@@ -241,7 +255,9 @@ def _start_watchman(site: Site, token: str, seconds: int) -> int:
         )
     except OSError as error:
         site.journal.end_probation()
-        raise StateError(f"Nobody could be set to wait for 'geofence confirm': {error}.") from error
+        raise StateError(
+            tr("Cannot start the process that waits for 'geofence confirm': {error}.", error=error)
+        ) from error
     return started.pid
 
 

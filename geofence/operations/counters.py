@@ -1,4 +1,4 @@
-"""Since when the kernel's rules count what they drop."""
+"""The time since which the kernel's rules count what they drop."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def note_counting(site: Site, made: Plan) -> None:
-    """Write down that rules were made anew, and with them their counters.
+    """Record that rules, and with them their counters, were made anew.
 
-    A disk that cannot be written to is no reason to fail: then nobody knows since when.
+    A disk that cannot be written to is no reason to fail: the time is then unknown.
     """
     if made.rules_differ and site.state_directory.is_dir():
         with suppress(StateError):
@@ -25,7 +25,7 @@ def note_counting(site: Site, made: Plan) -> None:
 
 
 def counting_since(site: Site) -> datetime | None:
-    """When the rules in the kernel were made, UTC; None if that is not known."""
+    """Return when the rules in the kernel were made, UTC; None if that is unknown."""
     counting = site.journal.counting()
     return counting.since if counting and counting.boot == _boot() else None
 

@@ -1,6 +1,6 @@
-"""Other programs' objects under geofence's names, where geofence has applied nothing yet.
+"""Objects of other programs that have geofence's names, before geofence has applied anything.
 
-Once it has, these names are its own, and what is there and not its own is cleared away.
+Once it has applied something, these names belong to it, and it removes what it did not make.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from geofence.apply import foreign_objects
 from geofence.errors import GuardRefusal
 from geofence.guards.objection import Guard, Objection, remaining
 from geofence.operations.site import Site
+from geofence.translation import join, tr
 
 
 def foreign_objections(site: Site) -> tuple[Objection, ...]:
-    """Object to a first apply that would delete what another program has made.
+    """Return an objection if a first apply would delete objects of another program.
 
     Raises:
         BackendError: the kernel cannot be read.
-        StateError: nor can what was applied here.
+        StateError: the state directory cannot be read.
     """
     found = () if site.generations.ever_recorded() else foreign_objects()
     if not found:
@@ -27,31 +28,43 @@ def foreign_objections(site: Site) -> tuple[Objection, ...]:
         Objection(
             Guard.FOREIGN,
             "the kernel",
-            f"The kernel holds {', '.join(found)}, and geofence has not applied anything here yet.",
-            "Another program must have made this, and applying would delete it.",
+            _found(found),
+            tr("Another program must have made this, and applying would delete it."),
             str(Guard.FOREIGN),
-            "Give it another name in that program.",
+            tr("Rename it in that program."),
         ),
     )
 
 
 def refuse_foreign(site: Site, accept: Collection[str]) -> None:
-    """Stop here if a first apply would delete what another program has made.
+    """Raise an error if a first apply would delete objects of another program.
 
     Raises:
         GuardRefusal: it would, and the override is not among ``accept``.
     """
     left = remaining(foreign_objections(site), accept)
     if left:
-        raise GuardRefusal("\n".join(map(str, left)))
+        raise GuardRefusal(join("\n", map(str, left)))
 
 
 def refuse_removal(site: Site) -> None:
-    """Stop here if nothing is geofence's, and removing would delete what another program has made.
+    """Raise an error if removing would delete objects of another program alone.
 
     Raises:
         GuardRefusal: it would.
     """
     found = foreign_objections(site)
     if found:
-        raise GuardRefusal(f"{found[0].saw} Another program must have made this: delete it there.")
+        raise GuardRefusal(
+            tr(
+                "{found} Another program must have made this. Delete it in that program.",
+                found=found[0].saw,
+            )
+        )
+
+
+def _found(objects: Collection[str]) -> str:
+    return tr(
+        "The kernel has {objects}, but geofence has not applied anything on this host yet.",
+        objects=", ".join(objects),
+    )

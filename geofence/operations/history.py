@@ -1,23 +1,42 @@
-"""Generations: what was in force when and why, and the way back."""
+"""``history`` and ``rollback``: recorded generations, and the return to one of them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from geofence.errors import BackendError, RulesError, UsageError
 from geofence.model.generation import Generation
-from geofence.model.plan import Observed
+from geofence.model.notes import Note, NoteKind
+from geofence.model.plan import Observed, SetChange
 from geofence.model.ruleset import Ruleset
 from geofence.operations.commit import Wish, commit, holding
 from geofence.operations.local_networks import current
-from geofence.operations.report import HistoryEntry, RunReport
+from geofence.operations.report import RunReport
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.state.generations import Damaged
+from geofence.translation import tr
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One generation and how it differs from the one before it."""
+
+    generation: Generation
+    set_changes: tuple[SetChange, ...]
+    services_changed: bool
+    interfaces_added: tuple[str, ...] = ()
+    """Interfaces that became trusted."""
+    interfaces_removed: tuple[str, ...] = ()
+    """Those that are no longer trusted."""
+    local_added: tuple[str, ...] = ()
+    """Local networks, ``PREFIX@INTERFACE``, that became allowed."""
+    local_removed: tuple[str, ...] = ()
+    """Those that are no longer trusted."""
 
 
 def history(site: Site) -> tuple[HistoryEntry | Damaged, ...]:
-    """Every generation on disk, newest first, each with its difference from the one before it."""
+    """Return every generation on disk, newest first, with its difference from the one before."""
     found = list(site.generations.walk())
     return tuple(
         _entry(each, found[at + 1 :]) if isinstance(each, Generation) else each
@@ -48,15 +67,15 @@ def _without(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def rollback(site: Site, number: int | None, wish: Wish) -> RunReport:
-    """Apply an earlier generation, through the same plan, guards and verification.
+    """Apply an earlier generation, with the same plan, checks and verification as any run.
 
     Args:
         site: the installation.
-        number: which; None for the one before what is in force.
+        number: of the generation; None for the one before the current.
         wish: what for.
 
     Raises:
-        UsageError: there is no such generation that could be used.
+        UsageError: the generation does not exist or cannot be used.
     """
     with holding(site):
         generation = _before_newest(site) if number is None else _wanted(site, number)
@@ -65,41 +84,41 @@ def rollback(site: Site, number: int | None, wish: Wish) -> RunReport:
         wish = replace(wish, restores=origin)
         ruleset, notes = _placed(site, generation.ruleset)
         report = commit(site, wish, chosen, ruleset, generation.lists)
-        back = f"Generation {origin} is in force again. {_UNDONE}"
-        return report.with_notes((*notes, back))
+        return report.with_notes((*notes, Note(NoteKind.ROLLED_BACK, "", {"generation": origin})))
 
 
-def _placed(site: Site, ruleset: Ruleset) -> tuple[Ruleset, tuple[str, ...]]:
-    """An earlier ruleset with the local networks of now: addresses and routes do not go back."""
+def _placed(site: Site, ruleset: Ruleset) -> tuple[Ruleset, tuple[Note, ...]]:
+    """Return an earlier ruleset with today's local networks, since routes do not roll back."""
     try:
         return replace(ruleset, local=current(site)), ()
     except (RulesError, BackendError) as error:
-        return ruleset, (f"Local networks are trusted as they were then: {error}",)
-
-
-_UNDONE = (
-    "The next refresh applies the rules again and so undoes this: change the rules, or stop the "
-    "nightly run with 'systemctl disable --now geofence-refresh.timer'."
-)
+        return ruleset, (Note(NoteKind.LOCAL_NETWORKS_AS_RECORDED, "", {"message": str(error)}),)
 
 
 def _before_newest(site: Site) -> Generation:
-    """The newest generation before what is in force, whatever brought that back."""
+    """Return the newest generation before the current one, or before the one it restored."""
     numbers = site.generations.numbers()
     newest = site.generations.read(numbers[0]) if numbers else None
     origin = newest.restores if isinstance(newest, Generation) else None
     earlier = [number for number in numbers if number < (origin or max(numbers, default=0))]
     if not earlier:
-        raise UsageError("There is no earlier generation to roll back to.")
+        raise UsageError(tr("Cannot roll back: there is only one generation, or none."))
     return _wanted(site, earlier[0])
 
 
 def _wanted(site: Site, number: int) -> Generation:
     numbers = site.generations.numbers()
     if number not in numbers:
-        known = ", ".join(map(str, numbers)) or "none"
-        raise UsageError(f"There is no generation {number}; there are {known}.")
+        raise UsageError(
+            tr(
+                "Generation {number} does not exist. Existing: {numbers}.",
+                number=number,
+                numbers=", ".join(map(str, numbers)) or tr("none"),
+            )
+        )
     found = site.generations.read(number)
     if not isinstance(found, Generation):
-        raise UsageError(f"{found} 'geofence history' shows those that can be used.")
+        raise UsageError(
+            tr("{damage} 'geofence history' lists usable generations.", damage=str(found))
+        )
     return found

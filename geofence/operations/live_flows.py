@@ -1,4 +1,4 @@
-"""What a change of the ruleset means for those who are talking now."""
+"""Live connections and a change of the ruleset: which it touches, and what is done with them."""
 
 from __future__ import annotations
 
@@ -14,38 +14,40 @@ from geofence.flows.interfaces import with_interfaces
 from geofence.guards.lockout import SshSession, check_lockout, networks
 from geofence.guards.objection import Guard, Objection, remaining
 from geofence.guards.own_rules import check_rules
+from geofence.model.notes import Note, NoteKind
 from geofence.model.plan import Observed
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset
+from geofence.translation import join
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From the ruleset that was last applied to the one that is wanted, among live flows.
+    """A change from the ruleset that was applied last to the desired one, with the live flows.
 
-    A ruleset that was applied before is not judged again: bringing it back, after somebody flushed
-    it, must not be refused because attackers came in meanwhile.
+    A ruleset that was applied before is not checked again. Bringing it back after somebody flushed
+    it must not be refused because attackers connected meanwhile.
     """
 
     before: Ruleset | None
-    """What the kernel holds; None for no fence."""
+    """The ruleset in the kernel; None for no fence."""
     after: Ruleset
     recorded: Ruleset | None = None
-    """What was applied last."""
+    """The ruleset that was applied last."""
     unfenced: tuple[Family, ...] = ()
-    """Families of which everybody gets in now."""
+    """Families without a fence now."""
     flows: tuple[Flow, ...] = ()
     impact: Impact | None = None
     revoked: AddressSpace | None = None
-    """Addresses being revoked; their connections are ended."""
+    """Addresses being revoked; their connections are dropped."""
     blocked: AddressSpace | None = None
-    """Whom blocklists deny."""
-    notes: tuple[str, ...] = ()
+    """Addresses that blocklists block."""
+    notes: tuple[Note, ...] = ()
 
     def objections(self, ssh: SshSession | None) -> tuple[Objection, ...]:
-        """What the guards of rules and live traffic have against the change.
+        """Return what the checks of rules and live traffic object to.
 
-        Who revokes by name means those who now talk from there: they are no reason to refuse.
+        Revoked addresses are meant to be blocked, so their connections are no reason to refuse.
         """
         if self.after in (self.before, self.recorded):
             return ()
@@ -58,16 +60,16 @@ class Change:
     def refuse(
         self, accept: Collection[str], ssh: SshSession | None, *, unattended: bool = False
     ) -> tuple[Objection, ...]:
-        """Stop here if a guard objects.
+        """Raise an error if a guard objects.
 
         Args:
             accept: overrides.
             ssh: the session of the operator.
-            unattended: nobody is there to decide, and the fence that is there can be widened (see
-                ``widened``): then those who talk are no reason to stop.
+            unattended: nobody is there to decide. Then live peers do not stop the run, since it
+                can keep them allowed (see ``widened``).
 
         Returns:
-            Objections that only widening meets.
+            Objections that ``widened`` meets.
 
         Raises:
             GuardRefusal: a guard objects, and its override is not among ``accept``.
@@ -75,14 +77,14 @@ class Change:
         left = remaining(self.objections(ssh), accept)
         can_wait = unattended and self.before is not None
         if left and not (can_wait and all(one.guard is Guard.LIVE_SOURCES for one in left)):
-            raise GuardRefusal("\n".join(map(str, left)))
+            raise GuardRefusal(join("\n", map(str, left)))
         return left
 
     def widened(self) -> Ruleset:
-        """The new ruleset with the networks of those who talk now and would be blocked.
+        """Return the new ruleset, with the networks of live peers that it would block.
 
-        As far as the kernel's allows them, and no blocklist denies them. So whatever nobody objects
-        to is applied, and nobody who talks is blocked.
+        Only as far as the kernel's ruleset allows them and no blocklist blocks them. So everything
+        without an objection is applied, and no live peer is blocked.
         """
         held = self.before.sets if self.before else {}
         blocked = self.blocked or AddressSpace()
@@ -95,18 +97,21 @@ class Change:
         }
         return replace(self.after, sets=sets)
 
-    def cut(self) -> tuple[str, ...]:
-        """End flows that the new ruleset would not let begin; a sentence on what was done.
+    def cut(self) -> tuple[Note, ...]:
+        """Drop connections that could not begin under the new ruleset.
 
-        Those that this host began from fenced ports are among them: answers come in by them.
+        Those that this host began from fenced ports are among them, since replies come in by them.
 
-        With something revoked, only those from there. Whether the former ruleset would have let
-        them begin does not matter: they may be left of a run that was killed or did not cut.
+        If something is revoked, only connections from there. Whether the previous ruleset allowed
+        them does not matter: a run that was killed may have left them.
         """
         meant = self.flows if self.revoked is None else from_sources(self.flows, self.revoked)
         denied = [touched.flow for touched in impact(None, self.after, meant).denied]
         denied += begun_from_fenced_ports(self.after, meant)
-        return _attempted("cut", lambda: cut(denied)) if denied else ()
+        if not denied:
+            return ()
+        kinds = (NoteKind.CONNECTIONS_DROPPED, NoteKind.CONNECTIONS_NOT_DROPPED)
+        return _attempted(kinds, lambda: cut(denied))
 
 
 def look_at(  # noqa: PLR0913 - what the change is about
@@ -118,15 +123,15 @@ def look_at(  # noqa: PLR0913 - what the change is about
     blocked: AddressSpace | None = None,
     cutting: bool = False,
 ) -> Change:
-    """Read the live flows and see what the change means for them.
+    """Read the live flows and return what the change means for them.
 
     Args:
         recorded: the ruleset that was last applied; stands in for a fence that is down.
         observed: what the kernel holds.
         after: the ruleset that is wanted.
-        revoked: whose flows are to end, even if the ruleset does not change; None for nobody's.
-        blocked: whom blocklists deny.
-        cutting: flows are to end, even if the ruleset does not change.
+        revoked: addresses whose flows are cut even if the ruleset does not change.
+        blocked: addresses that blocklists block.
+        cutting: whether flows are cut even if the ruleset does not change.
     """
     before = _held(recorded, observed)
     change = Change(before, after, recorded, observed.unfenced, revoked=revoked, blocked=blocked)
@@ -135,28 +140,33 @@ def look_at(  # noqa: PLR0913 - what the change is about
     try:
         flows = with_interfaces(read_flows(), before, after)
     except BackendError as error:
-        return replace(change, notes=(f"Live flows were not looked at: {error}",))
+        unread = Note(NoteKind.CONNECTIONS_UNREAD, "", {"message": str(error)})
+        return replace(change, notes=(unread,))
     touched = replace(impact(before, after, flows), unnamed=unnamed_peers(after, flows))
     return replace(change, flows=flows, impact=touched)
 
 
 def _held(recorded: Ruleset | None, observed: Observed) -> Ruleset | None:
-    """The ruleset of the kernel, as far as its sets tell what differs from the recorded one."""
+    """Return the recorded ruleset with the sets that the kernel holds."""
     if recorded is None or not observed.fenced or observed.sets.keys() != recorded.sets.keys():
         return recorded
     return replace(recorded, sets=observed.sets)
 
 
-def let_in_again(ruleset: Ruleset | None) -> tuple[str, ...]:
-    """After a commit: flows that were cut may begin again where they are admitted now."""
-    return _attempted("let in again", lambda: mend(ruleset))
+def unblock(ruleset: Ruleset | None) -> tuple[Note, ...]:
+    """Unblock connections that were dropped and that a ruleset now allows.
+
+    Call it after a commit.
+    """
+    kinds = (NoteKind.CONNECTIONS_UNBLOCKED, NoteKind.CONNECTIONS_NOT_UNBLOCKED)
+    return _attempted(kinds, lambda: mend(ruleset))
 
 
-def forget_unwatched(ruleset: Ruleset, before: Observed) -> tuple[str, ...]:
-    """After a commit: forget what this host began while nobody watched what it sent.
+def forget_unwatched(ruleset: Ruleset, before: Observed) -> tuple[Note, ...]:
+    """Forget connections that this host began while no rule saw what it sent.
 
-    No answer to it comes in, as it carries no mark, and the kernel may keep none for it. The next
-    packet of this host's begins such a connection anew, if it is a beginning.
+    Call it after a commit. They carry no mark, so no reply comes in by them. The next packet of
+    this host begins such a connection anew, if that packet can begin one.
 
     Args:
         ruleset: what the kernel holds now.
@@ -170,16 +180,14 @@ def forget_unwatched(ruleset: Ruleset, before: Observed) -> tuple[str, ...]:
         begun = begun_from_fenced_ports(ruleset, flows)
         return forget(flow for flow in begun if not flow.marked)
 
+    return _attempted((NoteKind.CONNECTIONS_FORGOTTEN, NoteKind.CONNECTIONS_NOT_FORGOTTEN), act)
+
+
+def _attempted(kinds: tuple[NoteKind, NoteKind], act: Callable[[], int]) -> tuple[Note, ...]:
+    """Act on connections; return a note of the first kind with their number, or of the second."""
+    done, failed = kinds
     try:
         number = act()
     except BackendError as error:
-        return (f"Connections that this host may have been made to begin were not ended: {error}",)
-    return (f"{number} connections are begun anew.",) if number else ()
-
-
-def _attempted(what: str, act: Callable[[], int]) -> tuple[str, ...]:
-    try:
-        number = act()
-    except BackendError as error:
-        return (f"Live flows were not {what}: {error}",)
-    return (f"Live flows {what}: {number}.",) if number else ()
+        return (Note(failed, "", {"message": str(error)}),)
+    return (Note(done, "", {"number": number}),) if number else ()

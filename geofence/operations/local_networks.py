@@ -1,4 +1,4 @@
-"""Local networks renewed: what is trusted where, after addresses or routes have changed."""
+"""Local networks followed: allowed where they are, after addresses or routes have changed."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ from dataclasses import replace
 
 from geofence.apply import apply_ruleset
 from geofence.model.generation import Generation
+from geofence.model.notes import Note, NoteKind
 from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import LocalNetwork, Ruleset
 from geofence.operations.commit import holding
 from geofence.operations.counters import note_counting
-from geofence.operations.live_flows import let_in_again
+from geofence.operations.live_flows import unblock
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
 from geofence.routing.local_networks import local_networks
 from geofence.routing.routes import read_places
+from geofence.sentences import sentences
+from geofence.translation import english
 
 _NOTHING = Plan(Ruleset(), Observed())
 
 
 def follow(site: Site) -> RunReport:
-    """Trust local networks where they are now; nothing else of the fence changes.
+    """Allow local networks on the interfaces where they are now, and change nothing else.
 
-    The rules say which networks and interfaces are meant. Whatever else was edited in them waits
-    for an apply, as do lists. The newest generation is amended, not followed by another: the way
-    back is not to be used up by an interface that comes and goes.
+    The rules say which networks and interfaces are meant. Other edits of the rules wait for an
+    apply, and so do lists. The newest generation is amended, not followed by another, so that an
+    interface that comes and goes does not use up the generations to roll back to.
 
     Raises:
         BusyError: another run holds the lock, or a ruleset waits to be confirmed.
@@ -40,7 +43,7 @@ def follow(site: Site) -> RunReport:
 
 
 def current(site: Site) -> tuple[LocalNetwork, ...]:
-    """The networks that the rules trust now, each on its interface.
+    """Return the networks that the rules allow now, each on its interface.
 
     Raises:
         RulesError: the rules do not load.
@@ -50,7 +53,7 @@ def current(site: Site) -> tuple[LocalNetwork, ...]:
 
 
 def _change(site: Site) -> tuple[Generation, tuple[LocalNetwork, ...]] | None:
-    """The newest generation, and its local networks as they are now; None if they are the same."""
+    """Return the newest generation and today's local networks; None if they are the same."""
     newest, _ = site.generations.newest()
     if newest is None:
         return None
@@ -62,18 +65,19 @@ def _amended(site: Site, newest: Generation, now: tuple[LocalNetwork, ...]) -> R
     before = newest.ruleset.local
     ruleset = replace(newest.ruleset, local=now)
     chosen = site.choose_again(newest)
-    # Recorded first: if the kernel refuses, whoever looks after the fence next tries again.
+    # Recorded first: if the kernel refuses, the next repair tries again.
     site.generations.record(replace(newest, ruleset=ruleset))
     applied = apply_ruleset(chosen.backend, ruleset)
     note_counting(site, applied.plan)
     told = tuple(
-        f"Local networks {which}: {', '.join(map(str, some))}."
-        for which, some in (
-            ("now trusted", [each for each in now if each not in before]),
-            ("no longer trusted", [each for each in before if each not in now]),
+        Note(kind, "", {"networks": [str(each) for each in some]})
+        for kind, some in (
+            (NoteKind.LOCAL_NETWORKS_ALLOWED, [each for each in now if each not in before]),
+            (NoteKind.LOCAL_NETWORKS_ENDED, [each for each in before if each not in now]),
         )
         if some
     )
-    site.log_change("local networks", " ".join(told).removesuffix("."), newest.number)
-    notes = (*told, *let_in_again(ruleset))
+    change = " ".join(map(english, sentences(told)))
+    site.log_change("local networks", change.removesuffix("."), newest.number)
+    notes = (*told, *unblock(ruleset))
     return RunReport(applied.plan, chosen.why, newest.number, notes=notes)

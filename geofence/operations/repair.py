@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from geofence.errors import BusyError, GeofenceError, unexpected
+from geofence.model.notes import Note, NoteKind
 from geofence.model.plan import Plan
 from geofence.operations.local_networks import follow
 from geofence.operations.outcome import told_failing, told_healing
 from geofence.operations.report import RunReport
 from geofence.operations.restore import restore
 from geofence.operations.site import Site
-from geofence.wording import plural
+from geofence.sentences import sentence
+from geofence.translation import english, tr
 
 
 def repair(site: Site) -> RunReport:
@@ -26,8 +28,8 @@ def repair(site: Site) -> RunReport:
     except BusyError:
         raise  # says nothing of the fence
     except Exception as error:
-        for note in told_failing(site, reason(error)):
-            error.add_note(note)
+        for note in told_failing(site, english(reason(error))):
+            error.add_note(sentence(note))
         raise
     report = report.with_notes(told_failing(site, ""))
     if report.plan.is_empty:
@@ -36,9 +38,9 @@ def repair(site: Site) -> RunReport:
 
 
 def repair_and_follow(site: Site) -> RunReport:
-    """Repair, then trust local networks where they are now.
+    """Repair, then allow local networks on the interfaces where they are now.
 
-    What goes wrong with the networks is told in the report: the fence is up all the same.
+    A failure of the second step is a note of the report, since the fence is up.
 
     Raises:
         BusyError: another run is changing the fence.
@@ -48,7 +50,7 @@ def repair_and_follow(site: Site) -> RunReport:
     try:
         followed = follow(site)
     except GeofenceError as error:
-        note = f"Local networks are trusted as before: {error}"
+        note = Note(NoteKind.LOCAL_NETWORKS_KEPT, "", {"message": str(error)})
         return replace(repaired, notes=(*repaired.notes, note), degraded=True)
     if followed.plan.is_empty:
         return repaired.with_notes(followed.notes)
@@ -56,19 +58,18 @@ def repair_and_follow(site: Site) -> RunReport:
 
 
 def reason(error: Exception) -> str:
-    """Return why something failed, in a sentence."""
+    """Return why something failed, as one sentence."""
     if isinstance(error, GeofenceError):
         return str(error)
-    return f"An unexpected {unexpected(error)} ended it."
+    return tr("An unexpected {error} ended it.", error=unexpected(error))
 
 
-def _said(plan: Plan) -> tuple[str, ...]:
-    """What was found; nothing where only leftovers were cleared away."""
+def _said(plan: Plan) -> tuple[Note, ...]:
+    """Return what differed; nothing where only leftovers were removed."""
     if not (plan.set_changes or plan.rules_differ):
         return ()
-    down = " and ".join(family.replace("ipv", "IPv") for family in plan.observed.unfenced)
+    down = [str(family) for family in plan.observed.unfenced]
     if down:
-        return (f"The fence was down for {down}: its rules were missing. It is up again.",)
-    rules = plural(len(plan.rules_added) + len(plan.rules_removed), "rule")
-    sets = plural(len(plan.set_changes), "set")
-    return (f"The fence was not what was applied ({rules} and {sets} differed). It is repaired.",)
+        return (Note(NoteKind.FENCE_WAS_DOWN, "", {"families": down}),)
+    rules, sets = len(plan.rules_added) + len(plan.rules_removed), len(plan.set_changes)
+    return (Note(NoteKind.REPAIRED, "", {"rules": rules, "sets": sets}),)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from geofence.active_exceptions import InForce
 from geofence.errors import RulesError
-from geofence.model.generation import Generation
 from geofence.model.lists import ListId, Provenance
-from geofence.model.plan import Count, Plan, SetChange
+from geofence.model.notes import Note
+from geofence.model.plan import Count, Plan
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import LocalNetwork
 from geofence.state.outcomes import Probation, RunOutcome
@@ -102,19 +102,19 @@ class RunReport:
     generation: int | None = None
     """Number of the generation that is in force; None if it could not be recorded."""
     lists: tuple[ListReport, ...] = ()
-    notes: tuple[str, ...] = ()
-    """What went on beside, for people."""
+    notes: tuple[Note, ...] = ()
+    """What happened beside."""
     impact: Impact | None = None
     """Live flows that the change touches; None if they were not or could not be read."""
     unfenced: tuple[Family, ...] = ()
     """Families whose packets enter no fence, as the rules would have it."""
     degraded: bool = False
     """Done, but with at least one list that could not be renewed, or less than was asked for."""
-    news: tuple[str, ...] = ()
+    news: tuple[Note, ...] = ()
     """What ``[notify]`` hears though all is well, such as an unusual gain that was confirmed."""
 
-    def with_notes(self, notes: tuple[str, ...]) -> RunReport:
-        """The report with more to tell, before what it tells already."""
+    def with_notes(self, notes: tuple[Note, ...]) -> RunReport:
+        """Return the report with more notes, before those that it has."""
         return replace(self, notes=(*notes, *self.notes))
 
 
@@ -195,20 +195,3 @@ class WhyReport:
     ending: str = ""
     """How to end them; empty where there are none."""
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """One generation and how it differs from the one before it."""
-
-    generation: Generation
-    set_changes: tuple[SetChange, ...]
-    services_changed: bool
-    interfaces_added: tuple[str, ...] = ()
-    """Those that came to be trusted."""
-    interfaces_removed: tuple[str, ...] = ()
-    """Those that are no longer trusted."""
-    local_added: tuple[str, ...] = ()
-    """Local networks, ``PREFIX@INTERFACE``, that came to be trusted."""
-    local_removed: tuple[str, ...] = ()
-    """Those that are no longer trusted."""

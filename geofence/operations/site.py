@@ -1,6 +1,6 @@
-"""Where one installation keeps its things.
+"""One installation: its directories, stores and backend.
 
-What reads rules and lists is imported where it is asked for: ``restore`` at boot needs neither.
+Modules that read rules and lists are imported on use, since ``restore`` at boot needs neither.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 RULES_DIRECTORY = Path("/etc/geofence/rules.d")
 STATE_DIRECTORY = Path("/var/lib/geofence")
 LOCK_SECONDS = 30.0
-"""How long a run waits for another to end."""
+"""Seconds that a run waits for another to end."""
 PATIENCE = 120.0
 """Seconds for one source of a list: its redirects, retries and waits together."""
 
 
 def shipped_rules() -> Path:
-    """The directory of the rules that ship: beside a checkout's package, or as installed."""
+    """Return the directory of the shipped rules: in the checkout, or as installed."""
     checkout = Path(__file__).parents[2] / "rules.d"
     return checkout if checkout.is_dir() else Path(sys.prefix) / "share/geofence/rules.d"
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Paths and choices that the command line or the environment give."""
+    """Paths and choices from the command line or the environment."""
 
     rules_directory: Path = RULES_DIRECTORY
     """The operator's drop-ins; what ships is read before them."""
@@ -50,8 +50,6 @@ class Site:
     """Overrides the rules' ``backend``."""
     lock_seconds: float = LOCK_SECONDS
     patience: float = PATIENCE
-    shipped: Path | None = None
-    """Overrides the directory of the rules that ship."""
     rules_required: bool = False
     """Whether ``rules_directory`` must exist, as one that somebody named."""
 
@@ -60,8 +58,8 @@ class Site:
 
     @property
     def rules_directories(self) -> Sequence[Path]:
-        """Directories of drop-ins in the order they are read."""
-        return (self.shipped or shipped_rules(), self.rules_directory)
+        """Directories of rules files in the order in which they are read."""
+        return (shipped_rules(), self.rules_directory)
 
     @property
     def owned_file(self) -> Path:
@@ -98,27 +96,27 @@ class Site:
 
     @property
     def journal(self) -> Journal:
-        """The last outcome, and a probation."""
+        """The last outcome, and a pending confirmation."""
         return Journal(self.state_directory)
 
     def log_change(self, command: str, what: str, generation: int | None = None) -> None:
-        """Write to the host's log what was changed, by which command and by whom.
+        """Log a change to the system log, with the command and the user.
 
         Args:
             command: the verb with its arguments, or what acts without one.
-            what: happened, as a clause.
-            generation: number of the one that is in force now; None for none.
+            what: the change, as a clause in English.
+            generation: number of the current one; None for none.
         """
         if self.log_changes:
             log_change(command, what, generation)
 
     def tidy(self) -> None:
-        """Clear away what killed runs left half-written; the caller holds the lock."""
+        """Remove files that killed runs left half-written; the caller holds the lock."""
         for directory in (self.state_directory, self.rules_directory):
             clean_debris(directory)
 
     def policy(self) -> Policy:
-        """The rules.
+        """Load the rules.
 
         Raises:
             RulesError: they do not load.
@@ -128,7 +126,7 @@ class Site:
         return load_policy(self.rules_directories, all_must_exist=self.rules_required)
 
     def shipped_policy(self) -> Policy:
-        """The rules that ship alone.
+        """Load the shipped rules alone.
 
         Raises:
             RulesError: they do not load.
@@ -138,7 +136,7 @@ class Site:
         return load_policy(self.rules_directories[:1])
 
     def choose_backend(self, wanted: BackendChoice) -> Chosen:
-        """The backend to use, given what the rules want.
+        """Return the backend to use, given the rules' choice.
 
         Raises:
             BackendUnavailable: it cannot work here.
@@ -146,7 +144,7 @@ class Site:
         return self._choose(wanted, "as the rules say", self._holder())
 
     def choose_again(self, generation: Generation) -> Chosen:
-        """The backend that held a generation, or any that works if that one no longer can.
+        """Return the backend that held a generation, or any that works if that one cannot.
 
         Raises:
             BackendUnavailable: none can.
@@ -159,7 +157,7 @@ class Site:
             return self._choose(BackendChoice.AUTO, "", generation.backend)
 
     def choose_holder(self, generation: Generation) -> Chosen:
-        """The backend that holds the fence now, for a generation that another may have held.
+        """Return the backend that holds the fence now, for a generation of perhaps another.
 
         Raises:
             BackendUnavailable: none can.
@@ -168,7 +166,7 @@ class Site:
         return self.choose_again(newest or generation)
 
     def _holder(self) -> str | None:
-        """The backend of the newest generation, which every run keeps to."""
+        """Return the name of the newest generation's backend, which every run keeps."""
         try:
             newest, _ = self.generations.newest()
         except StateError:

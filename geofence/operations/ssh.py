@@ -1,4 +1,4 @@
-"""Where the operator sits."""
+"""The SSH session of the operator, from the environment of this process and its parents."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ _VARIABLE = "SSH_CONNECTION"
 
 
 def ssh_session() -> SshSession | None:
-    """The SSH session that geofence was started from, if any.
+    """Return the SSH session that geofence was started from, if any.
 
-    sudo takes the variable out of the environment, so the processes that started this one are
-    asked, too.
+    sudo removes the variable from the environment, so the parent processes are read, too.
     """
     own = os.environ.get(_VARIABLE)
     return SshSession.parse(own) if own else _from_ancestors(os.getppid())

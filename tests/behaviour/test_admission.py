@@ -14,6 +14,7 @@ from geofence.lab.packets import Tcp
 from geofence.lab.payloads import Payload, plain, rtp, sip_options
 from geofence.lab.probes import Probe, Transport
 from geofence.merge import merge
+from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import RepliesFrom, Service
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Ruleset
@@ -191,7 +192,7 @@ def test_what_the_pbx_was_made_to_begin_without_the_fence_is_forgotten(
     with fence.lab.pbx.entered():
         said = forget_unwatched(RULESET, before)
 
-    assert said == ("2 connections are begun anew.",)
+    assert said == (Note(NoteKind.CONNECTIONS_FORGOTTEN, "", {"number": 2}),)
     assert fence.lab.fire([stranger, trunk]) == [None, None]
     assert not send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, response))
     assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, rtp, 10_000))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from geofence.model.notes import NoteKind
 from geofence.model.policy import BackendChoice
 from geofence.model.prefixes import Family
 from geofence.operations.restore import restore
@@ -275,7 +276,10 @@ def test_a_state_directory_that_cannot_be_locked_keeps_no_fence_down(
 
     assert (report.generation, report.degraded) == (2, True)
     [said] = report.notes
-    assert "cannot be locked: No locks available. Put it on a local file system" in said
+    assert (said.kind, "No locks available" in str(said.data["message"])) == (
+        NoteKind.PROBLEM,
+        True,
+    )
     assert booted.gets_in(GONE, COME) == [False, True]
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import Ruleset
-from geofence.operations import outcome
+from geofence.operations import hook as hook_module
 from geofence.operations.outcome import told, told_failing, told_healing
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -121,7 +122,7 @@ def test_what_nobody_expected_is_told_and_goes_on_upwards(tmp_path: Path) -> Non
     assert last
     assert (last.command, last.ending) == ("refresh", Ending.FAILED)
     assert re.match(
-        r"An unexpected ZeroDivisionError \(geofence/operations/outcome\.py:\d+\) ended it; ",
+        r"An unexpected ZeroDivisionError \(geofence/operations/outcome\.py:\d+\) ended it\. ",
         last.message,
     )
     assert told_so_far(tmp_path) == ["failed"]
@@ -222,7 +223,7 @@ def test_what_ended_badly_is_over_with_a_run_that_shows_it(
 def test_recovered_is_told_once_all_is_over(tmp_path: Path) -> None:
     site = listening(tmp_path)
     for command in ("refresh", "apply", "apply", "restore"):
-        told(site, command, lambda: replace(NOTHING, degraded=True, notes=("So it is.",)))
+        told(site, command, lambda: replace(NOTHING, degraded=True, notes=(problem("So it is."),)))
     assert told_failing(site, "One thing.") == ()
     bad = [*["degraded"] * 4, "failed"]
     known = site.journal.outcome()
@@ -262,7 +263,7 @@ def test_that_the_daemon_cannot_heal_is_told_once_and_that_it_can_again(fenced: 
         assert told_failing(site, why) == ()
     assert events(fenced) == [("failed", "watch", 1), ("recovered", "watch", 0)]
     assert [each["message"] for each in heard(fenced)] == [
-        "The fence cannot be put right: One thing.",
+        "The fence cannot be repaired: One thing.",
         "After: One thing.",
     ]
 
@@ -280,8 +281,8 @@ def test_who_puts_right_what_the_daemon_could_not_ends_its_failing(fenced: Machi
 
 
 UNCONFIRMED = re.compile(
-    r"What was applied last was not confirmed by [0-9:]{8} UTC and is no longer in force\. "
-    r"The rules still say it: edit them, or run 'geofence apply' again\."
+    r"The last change was not confirmed by [0-9:]{8} UTC and was undone\. "
+    r"The rules still say the same: edit them, or run 'geofence apply' again\."
 )
 
 
@@ -349,8 +350,8 @@ def test_that_the_former_state_does_not_come_back_is_told(fenced: Machine) -> No
     fenced.generations()[0].write_bytes(b"damaged")
     await_events(fenced, [("failed", "apply", 1)])
     said = heard(fenced)[0]["message"]
-    assert said.startswith("The return after --confirm-within failed: What was applied last was ")
-    assert said.endswith("What was applied last stays in force.")
+    assert said.startswith("The return to the previous fence failed: The last change was ")
+    assert said.endswith("The last change stays in force.")
     assert said in fenced.ok("status").out
 
 
@@ -374,11 +375,11 @@ def test_what_the_program_leaves_in_the_background_holds_nothing_up(tmp_path: Pa
 def test_a_program_that_does_not_end_is_stopped_with_what_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outcome, "_HOOK_SECONDS", 1)  # half a minute is long for a test
+    monkeypatch.setattr(hook_module, "_HOOK_SECONDS", 1)  # half a minute is long for a test
     left = tmp_path / "left"
     site = listening(tmp_path, "/bin/sh", "-c", 'sleep 100 & echo $! > "$0"; wait', str(left))
     [said] = told_healing(site)
-    assert said == "[notify] command /bin/sh did not end within 1 seconds and was stopped."
+    assert said == Note(NoteKind.HOOK_STOPPED, "/bin/sh", {"seconds": 1})
     until = monotonic() + 10
     while _runs(int(left.read_text())):
         assert monotonic() < until
@@ -395,16 +396,20 @@ def _runs(process: int) -> bool:
 def test_of_a_program_that_says_much_the_end_is_quoted(tmp_path: Path) -> None:
     script = "seq 100000 >&2; echo what matters >&2; exit 7"
     [said] = told_healing(listening(tmp_path, "/bin/sh", "-c", script))
-    assert said.endswith("what matters")
-    assert len(said) < 1_100
+    assert (said.kind, said.data["exit_code"]) == (NoteKind.HOOK_FAILED, 7)
+    assert str(said.data["message"]).endswith("what matters")
+    assert len(str(said.data["message"])) <= 1_000
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
         (("/nonexistent/tell",), "[notify] command could not be run: "),
-        (("/bin/sh", "-c", "echo no mail today >&2; exit 7"), "ended with 7: no mail today"),
-        (("/bin/sh", "-c", r"printf '\377\376' >&2; exit 7"), "ended with 7: "),
+        (
+            ("/bin/sh", "-c", "echo no mail today >&2; exit 7"),
+            "ended with exit code 7: no mail today",
+        ),
+        (("/bin/sh", "-c", r"printf '\377\376' >&2; exit 7"), "ended with exit code 7: "),
     ],
     ids=["missing", "failing", "no text"],
 )

@@ -23,13 +23,14 @@ from geofence.guards.objection import Guard, Objection
 from geofence.merge import merge
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import Provenance
+from geofence.model.notes import problem
 from geofence.model.plan import Count, Observed
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Action
-from geofence.operations.outcome import hook_facts
+from geofence.operations.history import HistoryEntry
+from geofence.operations.hook import hook_facts
 from geofence.operations.report import (
-    HistoryEntry,
     ListOutcome,
     ListReport,
     PlanReport,
@@ -78,7 +79,7 @@ def documents() -> Iterator[object]:
     changes = PLAN.set_changes
     meaning = (CountryChange("JP", SPACE, SPACE),)
     yield plan_json(PlanReport(PLAN, "ipset", LISTS, IMPACT, ("a note",), meaning, REFUSALS))
-    yield run_json(RunReport(PLAN, "ipset", 1, LISTS, ("a note",), IMPACT))
+    yield run_json(RunReport(PLAN, "ipset", 1, LISTS, (problem("a note"),), IMPACT))
     yield status_json(
         StatusReport(
             backend="ipset",

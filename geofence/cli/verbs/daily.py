@@ -97,11 +97,12 @@ def refresh(  # noqa: PLR0913 - an option each
     from geofence.cli.progress import watching
     from geofence.cli.views.run import finish
     from geofence.operations import commit, mirrors, outcome, ssh
+    from geofence.operations.refresh import refresh as operation
 
     screen, site = Screen(), context.obj
     wish = commit.Wish("refresh", accept or (), ssh.ssh_session(), cut=cut, unattended=unattended)
     with watching(screen) as watch:
-        report = outcome.told(site, "refresh", lambda: commit.refresh(site, wish, watch))
+        report = outcome.told(site, "refresh", lambda: operation(site, wish, watch))
         if compare_mirrors:
             report = report.with_notes(mirrors.compared(site, watch))
     finish(screen, report, as_json=as_json)
@@ -135,7 +136,7 @@ def apply(
     from geofence.operations import commit, ssh
 
     site, seconds = context.obj, parse_seconds(confirm_within)
-    wish = commit.Wish("apply", accept or (), ssh.ssh_session(), cut=cut, probation_seconds=seconds)
+    wish = commit.Wish("apply", accept or (), ssh.ssh_session(), cut=cut, confirm_seconds=seconds)
     reminder = tr(
         "Run 'geofence confirm' within {seconds} s. Otherwise the previous fence is restored.",
         seconds=seconds,
@@ -143,7 +144,7 @@ def apply(
     run(
         site,
         "apply",
-        lambda: commit.apply(site, wish),
+        lambda: operation(site, wish),
         as_json=as_json,
         reminder=reminder if seconds else "",
     )

@@ -80,7 +80,7 @@ def repair(
 )
 def remove(context: typer.Context, *, as_json: Json = False) -> None:
     """Remove the fence from the kernel."""
-    from geofence.operations.restore import remove as operation
+    from geofence.operations.remove import remove as operation
 
     removed = operation(context.obj)
     if as_json:

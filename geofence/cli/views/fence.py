@@ -1,19 +1,22 @@
-"""Whether a fence stands, in words and for machines."""
+"""The families without a fence, as text and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from geofence.model.prefixes import Family
+from geofence.translation import tr
 
 
 def no_fence(unfenced: Collection[Family]) -> str:
-    """That there is none for these families, without a full stop."""
-    return "There is NO FENCE" + ("" if _none(unfenced) else f" for {', '.join(unfenced)}")
+    """Return that these families have no fence, without a full stop."""
+    if _none(unfenced):
+        return tr("There is NO FENCE")
+    return tr("There is NO FENCE for {families}", families=", ".join(unfenced))
 
 
 def fence_json(unfenced: Collection[Family]) -> dict[str, object]:
-    """The same for machines."""
+    """Return the same for scripts."""
     return {"fenced": not _none(unfenced), "unfenced": list(map(str, unfenced))}
 
 

@@ -1,4 +1,4 @@
-"""Live flows that a change touches, and whose, as text and as JSON."""
+"""Connections that a change touches, with their sources, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -8,26 +8,39 @@ from geofence.cli.views.notes import sources_json, unnamed_note
 from geofence.flows.impact import Impact, Touched, by_source
 from geofence.model.prefixes import address_text
 from geofence.screen import Screen
-from geofence.wording import plural
+from geofence.translation import tr, trn
 
 _SHOWN = 5
 """Sources that a line names."""
 
 
 def show_impact(screen: Screen, impact: Impact) -> None:
-    """A line for the flows that the change denies, and one for those it admits."""
-    for touched, what in (
-        (impact.denied, "could not begin any more (they go on unless cut)"),
-        (impact.admitted, "could begin now"),
-    ):
-        if touched:
-            screen.say(f"{plural(len(touched), 'live flow')} {what}: {_whose(touched)}")
+    """Print a line for connections that the change blocks, and one for those that it allows."""
+    if impact.denied:
+        screen.say(
+            trn(
+                len(impact.denied),
+                "{number} connection is not allowed any more (it goes on without --cut): {sources}",
+                "{number} connections are not allowed any more (they go on without --cut): "
+                "{sources}",
+                sources=_whose(impact.denied),
+            )
+        )
+    if impact.admitted:
+        screen.say(
+            trn(
+                len(impact.admitted),
+                "{number} connection becomes allowed: {sources}",
+                "{number} connections become allowed: {sources}",
+                sources=_whose(impact.admitted),
+            )
+        )
     if impact.unnamed:
         screen.note(unnamed_note(impact.unnamed), "yellow")
 
 
 def impact_json(impact: Impact | None) -> dict[str, object] | None:
-    """The same for machines; null if live flows were not looked at."""
+    """Return the same for scripts; null if connections were not read."""
     if impact is None:
         return None
     return {
@@ -41,7 +54,9 @@ def impact_json(impact: Impact | None) -> dict[str, object] | None:
 def _whose(touched: Iterable[Touched]) -> str:
     sources = by_source(touched)
     named = ", ".join(str(source) for source in sources[:_SHOWN])
-    return f"{named} and {len(sources) - _SHOWN} more" if len(sources) > _SHOWN else named
+    if len(sources) <= _SHOWN:
+        return named
+    return tr("{named} and {number} more", named=named, number=len(sources) - _SHOWN)
 
 
 def _sources(touched: Iterable[Touched]) -> list[dict[str, object]]:

@@ -5,31 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from geofence.model.plan import SetChange
-from geofence.operations.report import HistoryEntry
+from geofence.operations.history import HistoryEntry
 from geofence.screen import Screen
 from geofence.state.generations import Damaged
+from geofence.translation import english, tr
 from geofence.wording import addresses, moment
 
 
 def show_history(screen: Screen, found: Iterable[HistoryEntry | Damaged]) -> None:
-    """A row for each generation, newest first."""
+    """Print a row for each generation, newest first."""
     known = tuple(found)
     rows = [_row(each) for each in known if isinstance(each, HistoryEntry)]
     if not rows:
-        screen.say("Nothing was applied yet.")
+        screen.say(tr("Nothing has been applied yet."))
     else:
-        screen.table((">generation", "applied", "by", "backend", "difference"), rows)
+        titles = (
+            ">" + tr("generation"),
+            tr("applied"),
+            # Translators: the command that applied it.
+            tr("by"),
+            tr("backend"),
+            tr("difference"),
+        )
+        screen.table(titles, rows)
     for each in known:
         if isinstance(each, Damaged):
             screen.note(str(each), "yellow")
 
 
 def history_json(found: Iterable[HistoryEntry | Damaged]) -> list[dict[str, object]]:
-    """The same for machines, newest first; times are UTC."""
+    """Return the same for scripts, newest first; times are UTC."""
     return [
         _json(each)
         if isinstance(each, HistoryEntry)
-        else {"damaged": str(each.path), "why": each.why}
+        else {"damaged": str(each.path), "why": english(each.why)}
         for each in found
     ]
 
@@ -41,18 +50,18 @@ def _row(entry: HistoryEntry) -> tuple[str, ...]:
         moment(generation.created_at),
         generation.reason,
         generation.backend,
-        "; ".join(_difference(entry)) or "none",
+        "; ".join(_difference(entry)) or tr("none"),
     )
 
 
 def _difference(entry: HistoryEntry) -> list[str]:
-    services = ["services and ports"] if entry.services_changed else []
+    services = [tr("services and ports")] if entry.services_changed else []
     changed = [f"+{name}" for name in entry.interfaces_added]
     changed += [f"-{name}" for name in entry.interfaces_removed]
-    interfaces = [f"trusted interfaces {' '.join(changed)}"] if changed else []
+    interfaces = [tr("trusted interfaces {changes}", changes=" ".join(changed))] if changed else []
     moved = [f"+{each}" for each in entry.local_added]
     moved += [f"-{each}" for each in entry.local_removed]
-    local = [f"local networks {' '.join(moved)}"] if moved else []
+    local = [tr("local networks {changes}", changes=" ".join(moved))] if moved else []
     return services + interfaces + local + [_set_difference(change) for change in entry.set_changes]
 
 

@@ -1,4 +1,4 @@
-"""What a run did, as text and as JSON, and its exit code."""
+"""A run as text and as JSON, and its exit code."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from geofence.errors import ExitCode
 from geofence.model.plan import SetChange
 from geofence.operations.report import RunReport
 from geofence.screen import Screen, print_json
-from geofence.wording import addresses, plural
+from geofence.sentences import note_json, sentence
+from geofence.translation import english, tr, trn
+from geofence.wording import addresses
 
 
 def finish(screen: Screen, report: RunReport, *, as_json: bool, reminder: str = "") -> None:
-    """Print what was done, and what is left to do, and end with the run's exit code."""
+    """Print what was done and what is left to do, and end with the run's exit code."""
     for note in report.notes:
-        screen.note(note, "yellow")
+        screen.note(sentence(note), "yellow")
     if as_json:
         print_json(run_json(report))
     else:
@@ -28,14 +30,14 @@ def finish(screen: Screen, report: RunReport, *, as_json: bool, reminder: str = 
 
 
 def show_run(screen: Screen, report: RunReport) -> None:
-    """A line for each set that changed, and one that closes."""
+    """Print a line for each set that changed, and a closing line."""
     for change in report.plan.set_changes:
         screen.say(f"{change.key.name}: {_set_change(change)}")
     if report.plan.rules_differ:
         added, removed = len(report.plan.rules_added), len(report.plan.rules_removed)
-        screen.say(f"rules: {added:,} added, {removed:,} removed")
+        screen.say(tr("rules: {added} added, {removed} removed", added=added, removed=removed))
     if report.impact is not None:
-        # Not at the top: restore at boot looks at no live flows, and should not wait for it.
+        # Imported here: restore at boot reads no live flows, and should not wait for the module.
         from geofence.cli.views.flows import show_impact
 
         show_impact(screen, report.impact)
@@ -44,7 +46,7 @@ def show_run(screen: Screen, report: RunReport) -> None:
 
 
 def run_json(report: RunReport) -> dict[str, object]:
-    """The run for machines."""
+    """Return the run for scripts."""
     from geofence.cli.views.flows import impact_json
 
     plan = report.plan
@@ -65,26 +67,36 @@ def run_json(report: RunReport) -> dict[str, object]:
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
         "lists": [list_json(entry) for entry in report.lists],
         "live": impact_json(report.impact),
-        "notes": list(report.notes),
+        "notes": [english(sentence(note)) for note in report.notes],
+        "note_facts": [note_json(note) for note in report.notes],
     }
 
 
 def _set_change(change: SetChange) -> str:
     family = change.key.family
     if change.after is None:
-        return "removed"
+        return tr("removed")
     added, removed = (addresses(family, part.size) for part in (change.added, change.removed))
-    held = plural(change.after.prefix_count, "prefix", "prefixes")
-    return f"+{added} -{removed} addresses, now {held}"
+    held = trn(change.after.prefix_count, "{number} prefix", "{number} prefixes")
+    return tr(
+        "+{added} -{removed} addresses, now {prefixes}", added=added, removed=removed, prefixes=held
+    )
 
 
 def _closing_line(report: RunReport) -> str:
+    backend, number = report.backend, report.generation
     if report.unfenced:
-        what = no_fence(report.unfenced)
-    elif report.generation is None:
-        what = "The fence stands, but not as recorded"
-    elif report.plan.is_empty:
-        what = f"Nothing to change: the fence is that of generation {report.generation}"
-    else:
-        what = f"The fence is now that of generation {report.generation}, verified in the kernel"
-    return f"{what} ({report.backend})."
+        return tr("{warning} ({backend}).", warning=no_fence(report.unfenced), backend=backend)
+    if number is None:
+        return tr("The fence is up, but this state is not saved ({backend}).", backend=backend)
+    if report.plan.is_empty:
+        return tr(
+            "Nothing to change: the fence is that of generation {number} ({backend}).",
+            number=number,
+            backend=backend,
+        )
+    return tr(
+        "The fence is now that of generation {number}, verified in the kernel ({backend}).",
+        number=number,
+        backend=backend,
+    )

@@ -1,0 +1,81 @@
+"""``apply``: bring the rules into the kernel with the lists on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from geofence.active_exceptions import never_resolved, outside_pins
+from geofence.merge import blocked, merge
+from geofence.model.generation import ListNote
+from geofence.model.notes import problem
+from geofence.operations.commit import Wish, check_overrides, commit, holding
+from geofence.operations.lists import (
+    spaces,
+    stale,
+    stored,
+    switched_for_nothing,
+    unchanging,
+    unread,
+)
+from geofence.operations.report import ListReport, RunReport
+from geofence.operations.site import Site
+from geofence.routing.routes import read_places
+
+
+def apply(site: Site, wish: Wish) -> RunReport:
+    """Apply the rules with the lists at hand, without the network.
+
+    Raises:
+        UsageError: an override names no guard, or no list that the rules need.
+    """
+    with holding(site):
+        return apply_rules(site, wish)
+
+
+def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> RunReport:
+    """Apply what the rules say now; the caller holds the lock.
+
+    The rules are read under the lock: an ``allow`` that came while lists were fetched counts.
+
+    Args:
+        site: the installation.
+        wish: what for.
+        fresh: lists that this run has dealt with already.
+
+    Raises:
+        UsageError: an override names no guard, or no list that the rules need.
+    """
+    policy = site.policy()
+    check_overrides(policy, wish.accept)
+    reports = stored(site, policy, {report.id: report for report in fresh})
+    lists = spaces(reports)
+    desired = merge(policy, lists, read_places())
+    chosen = site.choose_backend(policy.backend)
+    denied = blocked(policy, lists)
+    report = commit(site, wish, chosen, desired, _noted(reports), denied=denied)
+    problems = tuple(problem(each.problem, str(each.id)) for each in reports if each.problem)
+    notes = (
+        *unread(policy),
+        *switched_for_nothing(policy),
+        *never_resolved(policy.enabled_exceptions(), lists),
+        *outside_pins(policy.enabled_exceptions(), lists),
+        *stale(policy, reports, datetime.now(UTC)),
+        *unchanging(site, reports),
+    )
+    return replace(
+        report,
+        lists=reports,
+        notes=(*problems, *report.notes, *notes),
+        degraded=report.degraded or bool(problems),
+    )
+
+
+def _noted(reports: Iterable[ListReport]) -> tuple[ListNote, ...]:
+    """Return the versions of lists that a generation is made of."""
+    return tuple(
+        ListNote(str(report.id), report.checked_at, report.provenance[0].sha256)
+        for report in reports
+        if report.checked_at is not None
+    )

@@ -1,0 +1,35 @@
+"""``refresh``: fetch the lists, then apply the rules with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from geofence.model.lists import ListKind
+from geofence.operations.apply import apply_rules
+from geofence.operations.commit import Wish, check_overrides, holding
+from geofence.operations.confirm import refuse_pending
+from geofence.operations.lists import Watch, fetched, unwatched
+from geofence.operations.report import RunReport
+from geofence.operations.site import Site
+from geofence.state.files import ensure_private_directory
+
+
+def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
+    """Fetch the lists, then apply: what runs daily.
+
+    The network is asked before the lock is taken, so that nobody waits for a slow server.
+
+    Raises:
+        UsageError: an override names no guard, or no list that the rules need.
+        BusyError: another run holds the lock, or a ruleset waits to be confirmed.
+    """
+    ensure_private_directory(site.state_directory)
+    policy = site.policy()
+    refuse_pending(site)
+    check_overrides(policy, wish.accept)  # now, too: nothing is to be fetched and stored for a slip
+    gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
+    with holding(site):
+        gathered.store(site)
+        report = apply_rules(site, wish, gathered.reports)
+        told = report.with_notes((*gathered.notes, *gathered.news))
+        return replace(told, news=gathered.news)
