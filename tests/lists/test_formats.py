@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,14 @@ def test_lists_stored_without_a_format_are_read(
     assert {part.format for part in loaded.accepted.provenance} == {None}
     facts = json.loads((RECORDED / "country-JP.list").read_bytes().split(b"\n")[1])
     assert "format" not in facts["parts"][0]
+
+
+@pytest.mark.parametrize(("name", "usable"), [("json", True), ("from-the-future", False)])
+def test_the_format_is_stored_with_a_list(stored: ListStore, name: str, usable: bool) -> None:
+    before = stored.load(JP).accepted
+    assert before is not None
+    named = replace(before, provenance=(replace(before.provenance[0], format=name),))
+    stored.renew(named)
+    loaded = stored.load(JP)
+    assert loaded.accepted == (named if usable else None)
+    assert ["unknown format" in warning for warning in loaded.warnings] == [True] * (not usable)
