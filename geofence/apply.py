@@ -12,6 +12,7 @@ from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import Ruleset
 from geofence.plan import make_plan
 from geofence.plan.drift import differences
+from geofence.sentences.drift import drift_summary
 from geofence.translation import tr
 
 
@@ -106,7 +107,7 @@ def _commit(backend: Backend, plan: Plan) -> str:
             tr(
                 "The kernel does not hold what was committed: {differences}. Another program may "
                 "have changed it meanwhile. Run 'geofence apply' again.",
-                differences="; ".join(differences(left)),
+                differences="; ".join(drift_summary(differences(left))),
             )
         )
     return untidy

@@ -27,6 +27,7 @@ from geofence import journal
 from geofence.errors import BackendError, BusyError, ExitCode, GeofenceError, StateError
 from geofence.model.policy import Policy
 from geofence.operations.commit import Wish
+from geofence.operations.lists import last_refresh
 from geofence.operations.local_networks import follow
 from geofence.operations.outcome import told
 from geofence.operations.refresh import refresh
@@ -34,7 +35,6 @@ from geofence.operations.repair import reason, repair
 from geofence.operations.report import RunReport
 from geofence.operations.restore import restore
 from geofence.operations.site import Site
-from geofence.operations.status import last_refresh
 from geofence.routing.changes import RouteChanges, route_changes
 from geofence.sentences import sentences
 from geofence.state.lock import exclusive

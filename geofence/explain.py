@@ -1,4 +1,4 @@
-"""Why an address gets in or not: the oracle's decision, with the rules and lists behind it."""
+"""The verdict on an address, with the rules and lists behind it. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from geofence.merge import blocklist_space, exception_space
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy, Ports, Service
 from geofence.model.prefixes import AddressSpace, Family, address_text
+from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, LocalNetwork, Role, Ruleset, SetKey, SourceIn
 from geofence.observed_ruleset import Held, decide_now
 from geofence.routing.local_networks import LINK_LOCAL, where_trusted
@@ -18,16 +19,16 @@ from geofence.verdict import Decision, Packet, decide
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What becomes of a new packet from an address to some ports, and why."""
+    """The verdict of the rules on a new packet from an address to some ports."""
 
     ports: Ports
     service: str | None
     """None: these ports are not fenced."""
     action: Action
-    because: str
-    """One clause: the rule and the list that decide."""
-    hint: str = ""
-    """What the operator could do, if there is something."""
+    because: Reason
+    """The rule and the list that decide."""
+    hint: Hint | None = None
+    """What would allow it, if there is something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class _Question:
 def countries_of(
     lists: Mapping[ListId, AddressSpace], family: Family, address: int
 ) -> tuple[str, ...]:
-    """Codes of the countries whose lists, as far as they are at hand, hold the address."""
+    """Return the codes of the countries whose stored lists hold the address."""
     return tuple(
         wanted.name
         for wanted, space in lists.items()
@@ -59,7 +60,7 @@ def countries_of(
 
 
 def parts(asked: Iterable[Ports], services: Iterable[Service | Fenced]) -> tuple[Ports, ...]:
-    """The ranges, cut where those of services begin and end: all of a part is decided alike."""
+    """Return the ranges, cut where those of services begin and end."""
     fenced = [ports for service in services for ports in service.ports]
     return tuple(part for ports in asked for part in _cut(ports, fenced))
 
@@ -79,12 +80,12 @@ def explain(
     source: tuple[Family, int],
     ports: Ports,
 ) -> Explanation:
-    """What the fence does with a new packet from outside, and the rule and list behind it.
+    """Return what the fence does with a new packet from outside, and why.
 
     Args:
         policy: the rules.
-        lists: every list at hand, those of countries that are not allowed too.
-        ruleset: what the policy and the lists were merged into.
+        lists: every stored list, those of countries that are not allowed, too.
+        ruleset: the policy and the lists, merged.
         source: family and address.
         ports: the packet's destination ports, which are decided alike (see ``parts``).
     """
@@ -92,7 +93,7 @@ def explain(
     packet = Packet(question.family, ports.protocol, question.address, ports.first)
     decision = decide(ruleset, packet)
     if decision.service is None:
-        return Explanation(ports, None, decision.action, "no fenced service has this port")
+        return Explanation(ports, None, decision.action, Reason(ReasonKind.NOT_FENCED))
     service = next(s for s in policy.services if s.name == decision.service.name)
     because, hint = _because(question, service, decision)
     return Explanation(ports, service.name, decision.action, because, hint)
@@ -100,13 +101,12 @@ def explain(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the kernel does now with a new packet from an address to some ports."""
+    """The verdict of the kernel, now, on a new packet from an address to some ports."""
 
     service: str | None
     """None: these ports are not fenced, or there is no fence."""
     action: Action
-    because: str
-    """One clause."""
+    because: Reason
     fenced: bool = True
     """Whether the kernel holds a fence for the address's family."""
 
@@ -125,109 +125,108 @@ def explain_now(
     family, address = source
     decision, fence = decide_now(fences, Packet(family, ports.protocol, address, ports.first))
     if fence is None:
-        return Answer(None, decision.action, f"there is no fence for {family}", fenced=False)
+        return Answer(None, decision.action, Reason(ReasonKind.NO_FENCE, str(family)), fenced=False)
     service = decision.service.name if decision.service else None
     if (service, decision.action) == (expected.service, expected.action):
         return Answer(service, decision.action, expected.because)
     return Answer(service, decision.action, _seen(fence.ruleset, decision, family))
 
 
-def _seen(ruleset: Ruleset, decision: Decision, family: Family) -> str:
-    """The kernel's own reason, where the rules on disk have another."""
+def _seen(ruleset: Ruleset, decision: Decision, family: Family) -> Reason:
+    """Return the kernel's own reason, where the rules on disk have another."""
     service = decision.service
     if service is None:
-        return "the kernel fences no service with this port"
+        return Reason(ReasonKind.NO_SERVICE_IN_KERNEL)
     match decision.rule.match if decision.rule else None:
         case SourceIn(role, group):
-            return f"the kernel's set {SetKey(role, group, family).name} holds it"
+            return Reason(ReasonKind.IN_SET, SetKey(role, group, family).name)
     asked = (
         SetKey(Role.EXCEPTION, service.name, family),
         SetKey(Role.ALLOW, service.allow_group, family),
     )
-    names = " and ".join(key.name for key in asked if key in ruleset.sets)
-    return f"neither of the kernel's sets {names} holds it"
+    names = [key.name for key in asked if key in ruleset.sets]
+    return Reason(ReasonKind.IN_NO_SET, data={"sets": names})
 
 
-def _because(question: _Question, service: Service, decision: Decision) -> tuple[str, str]:
+def _because(
+    question: _Question, service: Service, decision: Decision
+) -> tuple[Reason, Hint | None]:
     match decision.rule.match if decision.rule else None:
         case SourceIn(Role.EXCEPTION, _):
-            return _let_in_by(question, service), ""
+            return _exception(question, service), None
         case SourceIn(Role.ALLOW, _):
-            return _allowed_by(question, service), ""
-    return _denied_by(question, service)
+            return _country(question, service), None
+    return _blocked(question, service)
 
 
 def _written(policy: Policy, table: str) -> str:
-    origin = policy.origins.get(table)
-    return f" ({origin})" if origin else ""
+    """Return the file and line of a table of the rules."""
+    return str(policy.origins.get(table) or "")
 
 
-def _let_in_by(question: _Question, service: Service) -> str:
+def _exception(question: _Question, service: Service) -> Reason:
     policy = question.policy
     for exception in policy.enabled_exceptions():
         space = exception_space(exception, question.lists)
         if exception.opens(service.name) and question.held_by(space):
             where = _written(policy, f"exception.{exception.name}")
-            return f"the exception {exception.name}{where} lets it in"
-    return "the fence lets it in"
+            return Reason(ReasonKind.EXCEPTION, exception.name, where)
+    return Reason(ReasonKind.ALLOWED_BY_RULES)
 
 
-def _allowed_by(question: _Question, service: Service) -> str:
+def _country(question: _Question, service: Service) -> Reason:
     allowed = question.policy.service_countries(service)
     codes = countries_of(question.lists, question.family, question.address)
-    named = [code for code in codes if code in allowed]
     table = "allow" if service.countries is None else f"service.{service.name}"
-    where = _written(question.policy, table)
-    return f"the list country {' and '.join(named)} holds it, which is allowed{where}"
+    return Reason(
+        ReasonKind.COUNTRY,
+        origin=_written(question.policy, table),
+        data={"countries": [code for code in codes if code in allowed]},
+    )
 
 
-def _denied_by(question: _Question, service: Service) -> tuple[str, str]:
+def _blocked(question: _Question, service: Service) -> tuple[Reason, Hint | None]:
     policy = question.policy
     allowed = policy.service_countries(service)
     codes = countries_of(question.lists, question.family, question.address)
     hint = _opening(question, service) or _locally(question)
     if set(codes) & set(allowed):
-        return f"the {_blocking(question)} holds it", hint
-    named = ", ".join(allowed) or "none"
+        return _blocklist(question), hint
     missing = [code for code in allowed if ListId(ListKind.COUNTRY, code) not in question.lists]
-    but = f", and there is none of {', '.join(missing)}" if missing else ""
-    elsewhere = _elsewhere(question)
-    return f"no list of an allowed country ({named}) holds it{but}{elsewhere}", hint
+    local = bool(question.trusted) or question.held_by(policy.local)
+    reason = Reason(
+        ReasonKind.NO_COUNTRY,
+        origin=_written(policy, "local") if local else "",
+        data={
+            "countries": list(allowed),
+            "missing": missing,
+            "local": local,
+            "interfaces": question.trusted,
+        },
+    )
+    return reason, hint
 
 
-def _elsewhere(question: _Question) -> str:
-    """Where it would be trusted; that it is nowhere, if the rules name its network."""
-    if question.trusted:
-        where = _written(question.policy, "local")
-        only = " and ".join(question.trusted)
-        return f"; it is of a local network{where} on {only} only, and from there it gets in"
-    if question.held_by(question.policy.local):
-        where = _written(question.policy, "local")
-        return f"; it is of a local network{where}, but no interface is connected or routed to it"
-    return ""
-
-
-def _locally(question: _Question) -> str:
-    """How to trust a local address on an interface where it is not trusted."""
+def _locally(question: _Question) -> Hint | None:
+    """Return how to allow a local address on an interface where it is not allowed."""
     space = question.policy.local | AddressSpace.of(LINK_LOCAL)
     if not question.trusted and not question.held_by(space):
-        return ""
+        return None
     address = address_text(question.family, question.address)
-    written = f"{address}/{question.family.bits}@INTERFACE"
-    return f'[local] prefixes with "{written}" lets it in by that interface'
+    return Hint(HintKind.LOCAL_PREFIX, f"{address}/{question.family.bits}@INTERFACE")
 
 
-def _blocking(question: _Question) -> str:
+def _blocklist(question: _Question) -> Reason:
     for blocklist in question.policy.enabled_blocklists():
         if question.held_by(blocklist_space(blocklist, question.lists)):
             where = _written(question.policy, f"blocklist.{blocklist.name}")
-            return f"blocklist {blocklist.name}{where}"
-    return "fence"
+            return Reason(ReasonKind.BLOCKED_BY_LIST, blocklist.name, where)
+    return Reason(ReasonKind.BLOCKED_BY_RULES)
 
 
-def _opening(question: _Question, service: Service) -> str:
+def _opening(question: _Question, service: Service) -> Hint | None:
     for exception in question.policy.exceptions:
         space = exception_space(exception, question.lists)
         if exception.opens(service.name) and not exception.enabled and question.held_by(space):
-            return f"'geofence allow {exception.name}' lets it in"
-    return ""
+            return Hint(HintKind.ALLOW_EXCEPTION, exception.name)
+    return None

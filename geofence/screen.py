@@ -60,6 +60,15 @@ class Screen:
         console(stderr=False).print(grid)
 
 
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes; Japanese characters take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
 def console(*, stderr: bool) -> Console:
     """Return what rich prints to."""
     from rich.console import Console

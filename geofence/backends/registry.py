@@ -5,14 +5,15 @@ A new backend adds its folder and a line to ``BackendChoice``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from typing import NamedTuple, cast
 
 from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable
+from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.policy import BackendChoice
-from geofence.translation import tr
+from geofence.translation import join
 
 MODULES = {
     choice.value: f"geofence.backends.{choice}"
@@ -26,16 +27,15 @@ class Chosen(NamedTuple):
     """A backend and the reason for it."""
 
     backend: Backend
-    reason: str
-    """For people: ``chosen automatically``."""
-
-    @property
-    def why(self) -> str:
-        """The backend's name with the reason."""
-        return tr("{backend}, {reason}", backend=self.backend.name, reason=self.reason)
+    reason: ChosenBackend
 
 
-def choose(choice: BackendChoice, because: str = "", holder: str | None = None) -> Chosen:
+def choose(
+    choice: BackendChoice,
+    by: ChosenBy = ChosenBy.RULES,
+    holder: str | None = None,
+    generation: int | None = None,
+) -> Chosen:
     """Return the backend that is asked for.
 
     ``auto`` takes the first that can work here and has no rival; where all have one, the first that
@@ -44,14 +44,15 @@ def choose(choice: BackendChoice, because: str = "", holder: str | None = None) 
 
     Args:
         choice: what is asked for.
-        because: who asks, to follow the name of the backend; empty for the rules.
+        by: who asks.
         holder: name of the backend that holds the fence already, if any does.
+        generation: number of the generation that asks, if one does.
 
     Raises:
         BackendUnavailable: it cannot work here; the message names what is missing.
     """
     if choice is not BackendChoice.AUTO:
-        return _named(choice, because)
+        return _named(choice, by, generation)
     able: list[Backend] = []
     against: list[str] = []
     for name in _ranked(holder):
@@ -64,7 +65,7 @@ def choose(choice: BackendChoice, because: str = "", holder: str | None = None) 
             return _chosen(backend, against)
         against.append(reason)
     if not able:
-        raise BackendUnavailable(_sentences(against))
+        raise BackendUnavailable(join(" ", dict.fromkeys(against)))
     return _chosen(able[0], against)
 
 
@@ -77,29 +78,18 @@ def _ranked(holder: str | None) -> list[str]:
     return sorted(MODULES, key=lambda name: name != holder)
 
 
-def _named(choice: BackendChoice, because: str) -> Chosen:
+def _named(choice: BackendChoice, by: ChosenBy, generation: int | None) -> Chosen:
     backend = load(choice.value)
     obstacle = backend.obstacle()
     if obstacle is not None:
         raise BackendUnavailable(obstacle)
     rival = backend.rival()
-    return Chosen(backend, _with_details(because or tr("as the rules say"), rival or ""))
+    return Chosen(backend, ChosenBackend(backend.name, by, generation, (rival,) if rival else ()))
 
 
 def _chosen(backend: Backend, against: list[str]) -> Chosen:
-    return Chosen(backend, _with_details(tr("chosen automatically"), _sentences(against)))
-
-
-def _with_details(reason: str, details: str) -> str:
-    return tr("{reason} ({details})", reason=reason, details=details) if details else reason
-
-
-def _sentences(reasons: Iterable[str]) -> str:
-    """Return whole sentences one after the other, each once."""
-    first, *rest = dict.fromkeys(reasons) or ("",)
-    for each in rest:
-        first = tr("{first} {second}", first=first, second=each)
-    return first
+    reason = ChosenBackend(backend.name, ChosenBy.AUTOMATIC, None, tuple(dict.fromkeys(against)))
+    return Chosen(backend, reason)
 
 
 def load(name: str) -> Backend:

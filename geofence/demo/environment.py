@@ -19,9 +19,9 @@ from geofence.operations.allow import switch
 from geofence.operations.commit import Wish
 from geofence.operations.refresh import refresh
 from geofence.operations.remove import remove
-from geofence.operations.report import RunReport, StatusReport
+from geofence.operations.report import RunReport
 from geofence.operations.site import Site
-from geofence.operations.status import status
+from geofence.operations.status import StatusReport, status
 
 Result = TypeVar("Result")
 

@@ -150,7 +150,7 @@ class _Demo:
     def _say_applied(self, report: RunReport) -> None:
         plan = report.plan
         told = {
-            "backend": report.backend.partition(",")[0],
+            "backend": report.backend.name,
             "sets": len(plan.set_changes),
             "generation": report.generation,
         }

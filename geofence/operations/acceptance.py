@@ -1,4 +1,4 @@
-"""Whether a new version of a list is taken: guards, overrides, a return, a witness, or time."""
+"""The decision on the new versions of a run's lists, with what is on disk and at mirrors."""
 
 from __future__ import annotations
 
@@ -7,39 +7,42 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from geofence.fetch.events import Event
+from geofence.guards.judging import Decision, Verdict, Version, judge
 from geofence.guards.limits import MONTH
 from geofence.guards.lists import check_list
-from geofence.guards.objection import Guard, Objection, remaining
-from geofence.guards.settling import Refusal, Way, moved, way
+from geofence.guards.objection import Guard, Objection
+from geofence.guards.settling import Refusal
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import ListId, ListKind
+from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.operations.site import Site
 from geofence.operations.witness import confirms
 from geofence.state.versions import History, fingerprint
+from geofence.translation import join, tr
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What guards make of one list."""
+    """The decision on one list, as a run reports it."""
 
     refused: str = ""
-    """Why it is not taken; empty if it is."""
+    """Why it is not accepted; empty if it is."""
     refusal: Refusal | None = None
-    """What is known of it from now on, if it is refused."""
-    news: tuple[str, ...] = ()
-    """What an operator should hear though the list is taken."""
+    """The state of the refusal from now on, if it is refused."""
+    news: tuple[Note, ...] = ()
+    """Notes that ``[notify]`` is told although the list is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Court:
-    """What the lists of one run are held against."""
+    """The facts that the lists of one run are compared with."""
 
     site: Site
     policy: Policy
     accept: Collection[str]
-    """Overrides of guards."""
+    """Overrides."""
     refusals: Mapping[ListId, Refusal]
     now: datetime
     watch: Callable[[Event], None]
@@ -52,35 +55,42 @@ class Court:
             held: lists as they are in force so far.
         """
         accepted = candidate.accepted
+        before = held.get(accepted.id, AddressSpace())
         history = self.site.versions.load(accepted.id)
         objections = _objections(candidate, held, self.policy, _month_ago(history, self.now))
-        left = remaining(objections, self.accept)
-        if not left:
-            return Judgement(news=_gains(objections, "it was overridden"))
-        sha256 = fingerprint(accepted.space)
-        known = self.refusals.get(accepted.id)
-        refusal = known.again(sha256, self.now) if known else Refusal.first(sha256, self.now)
-        version = history.find(sha256)
-        chosen = way(left, version.confirmed_at if version else None, refusal, self.now)
-        if chosen is Way.RETURNED:
-            return Judgement(news=(f"The list {accepted.id} is back at a version of late.",))
-        witness = self._witness(candidate, held) if chosen is Way.ASK else ""
-        if witness:
-            return Judgement(news=_news(left, f"{witness} confirms it"))
-        return Judgement(" ".join((*map(str, left), *_for_long(refusal, self.now))), refusal)
+        known = history.find(fingerprint(accepted.space))
+        version = Version(
+            fingerprint(accepted.space),
+            accepted.space,
+            before,
+            known.confirmed_at if known else None,
+            self.refusals.get(accepted.id),
+        )
+        decision = judge(
+            version,
+            objections,
+            self.accept,
+            others=lambda: _other_countries(accepted.id, held),
+            confirms=lambda: confirms(self.site, self.policy, accepted, before, self.watch),
+            now=self.now,
+        )
+        return self._reported(accepted.id, decision, objections)
 
-    def _witness(self, candidate: Candidate, held: Mapping[ListId, AddressSpace]) -> str:
-        """Who confirms what changed: another mirror, or another country's list."""
-        accepted = candidate.accepted
-        before = held.get(accepted.id, AddressSpace())
-        others = [
-            space
-            for name, space in held.items()
-            if name.kind is ListKind.COUNTRY and name != accepted.id
-        ]
-        if moved(before, accepted.space, others):
-            return "the list of another country"
-        return confirms(self.site, self.policy, accepted, before, self.watch)
+    def _reported(
+        self, name: ListId, decision: Decision, objections: tuple[Objection, ...]
+    ) -> Judgement:
+        match decision.verdict:
+            case Verdict.REFUSED if decision.refusal:
+                why = (*map(str, decision.left), *_for_long(decision.refusal, self.now))
+                return Judgement(join(" ", why), decision.refusal)
+            case Verdict.RETURNED:
+                return Judgement(news=(Note(NoteKind.LIST_RETURNED, str(name)),))
+            case Verdict.MOVED:
+                return Judgement(news=_news(name, decision.left, "country"))
+            case Verdict.CONFIRMED:
+                return Judgement(news=_news(name, decision.left, decision.witness))
+        gains = [one for one in objections if one.guard is Guard.GROWTH]
+        return Judgement(news=_news(name, gains, "override"))
 
 
 def _objections(
@@ -102,21 +112,32 @@ def _objections(
     )
 
 
+def _other_countries(name: ListId, held: Mapping[ListId, AddressSpace]) -> tuple[AddressSpace, ...]:
+    return tuple(
+        space for each, space in held.items() if each.kind is ListKind.COUNTRY and each != name
+    )
+
+
 def _month_ago(history: History, now: datetime) -> dict[Family, int]:
     version = history.in_force_at(now - MONTH)
     return {family: version.size(family) for family in Family} if version else {}
 
 
-def _gains(objections: Collection[Objection], why: str) -> tuple[str, ...]:
-    return _news([one for one in objections if one.guard is Guard.GROWTH], why)
-
-
-def _news(objections: Collection[Objection], why: str) -> tuple[str, ...]:
-    return tuple(f"{one.saw} It was taken: {why}." for one in objections)
+def _news(name: ListId, objections: Collection[Objection], by: str) -> tuple[Note, ...]:
+    return tuple(
+        Note(NoteKind.LIST_CHANGE_CONFIRMED, str(name), {"message": one.saw, "by": by})
+        for one in objections
+    )
 
 
 def _for_long(refusal: Refusal, now: datetime) -> tuple[str, ...]:
     days = (now - refusal.since).days
     if not days:
         return ()
-    return (f"It has been refused since {refusal.since:%Y-%m-%d}, for {days} days.",)
+    return (
+        tr(
+            "It has been refused since {date}, for {days} days.",
+            date=f"{refusal.since:%Y-%m-%d}",
+            days=days,
+        ),
+    )

@@ -124,7 +124,7 @@ def commit(  # noqa: PLR0913 - what a run is about
     untidy = (problem(applied.untidy),) if applied.untidy else ()
     return RunReport(
         plan=applied.plan,
-        backend=chosen.why,
+        backend=chosen.reason,
         generation=number,
         notes=(*change.notes, *_waiting(waiting), *replaced, *untidy, *notes),
         impact=change.impact,

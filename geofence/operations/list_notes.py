@@ -1,4 +1,4 @@
-"""Sentences on what is odd in new versions of lists, and in lists that no longer change."""
+"""Notes on new versions of lists, and on lists that no longer change."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from geofence.countries import known_size
 from geofence.guards.special_prefixes import special_in
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import ListId, ListKind
+from geofence.model.notes import Note, NoteKind
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.state.versions import History, fingerprint
-from geofence.wording import moment
 
 _NAMED = 5
-"""Bad lines, special-purpose blocks or addresses that one sentence names."""
-_FROZEN = ((1 << 24, timedelta(days=30)), (1 << 20, timedelta(days=120)))
+"""Lines or special-purpose blocks that one note names."""
+_UNCHANGING = ((1 << 24, timedelta(days=30)), (1 << 20, timedelta(days=120)))
 """From this many IPv4 addresses on, a country's list hardly ever stays the same for so long."""
 
 
-def remarks(candidate: Candidate, former: AddressSpace | None, history: History) -> Iterator[str]:
-    """Give a sentence for each thing that is odd in a new version that is accepted.
+def list_notes(
+    candidate: Candidate, former: AddressSpace | None, history: History
+) -> Iterator[Note]:
+    """Yield a note for each oddity of a new version that is accepted.
 
     Args:
         candidate: the new version.
@@ -29,81 +31,63 @@ def remarks(candidate: Candidate, former: AddressSpace | None, history: History)
     """
     name, space = candidate.accepted.id, candidate.accepted.space
     if any(candidate.parsed.repeated(family) for family in Family):
-        yield f"The list {name} lists some addresses more than once, which is harmless."
+        yield Note(NoteKind.LIST_REPEATS, str(name))
     if candidate.parsed.skipped:
         yield _skipped(candidate)
     if name.kind is ListKind.BLOCKLIST:
         yield from _without_effect(name, space, former)
     if name.kind is ListKind.HOST and former is not None:
-        yield _moved(name, space, former)
+        added, removed = _texts(space - former), _texts(former - space)
+        yield Note(NoteKind.HOST_CHANGED, name.name, {"added": added, "removed": removed})
     else:
-        yield from _returned(name, space, history)
+        yield from _went_back(name, space, history)
 
 
-def _skipped(candidate: Candidate) -> str:
+def _skipped(candidate: Candidate) -> Note:
     skipped = candidate.parsed.skipped
-    first, *others = map(str, skipped[:_NAMED])
-    listed = "; ".join((first, *others))
-    more = f"; and {len(skipped) - _NAMED:,} more" if len(skipped) > _NAMED else ""
-    subject = "1 line" if len(skipped) == 1 else f"{len(skipped):,} lines"
-    name = candidate.accepted.id
-    return f"The list {name} has {subject} without a valid entry, skipped: {listed}{more}."
+    lines = [str(each) for each in skipped[:_NAMED]]
+    facts = {"number": len(skipped), "lines": lines}
+    return Note(NoteKind.LIST_LINES_SKIPPED, str(candidate.accepted.id), facts)
 
 
 def _without_effect(
     name: ListId, space: AddressSpace, former: AddressSpace | None
-) -> Iterator[str]:
-    """Tell once of addresses that no country has, so that nothing is blocked by listing them."""
+) -> Iterator[Note]:
+    """Yield a note, once, on addresses that no country has, since listing them blocks nobody."""
     known = special_in(former) if former else ()
-    found = [block for block in special_in(space) if block not in known]
-    if not found:
-        return
-    named = ", ".join(map(str, found[:_NAMED]))
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    yield (
-        f"The list {name} holds addresses of {named}{more}, which no country has. They block "
-        "nobody: a blocklist is subtracted from countries, and [local] is allowed before it."
-    )
+    found = [str(block) for block in special_in(space) if block not in known]
+    if found:
+        facts = {"blocks": found[:_NAMED], "number": len(found)}
+        yield Note(NoteKind.BLOCKLIST_WITHOUT_EFFECT, str(name), facts)
 
 
-def _moved(name: ListId, space: AddressSpace, former: AddressSpace) -> str:
-    """What a host name no longer stands for, and what it stands for now."""
-    changes = (("now also", space - former), ("no longer", former - space))
-    parts = [f"{word} {_addresses(changed)}" for word, changed in changes if changed]
-    return f"The addresses of {name.name} changed: {'; '.join(parts)}."
-
-
-def _addresses(space: AddressSpace) -> str:
+def _texts(space: AddressSpace) -> list[str]:
     texts = [str(prefix) for family in Family for prefix in space[family].prefixes()]
-    texts = [text.removesuffix("/32").removesuffix("/128") for text in texts]
-    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
-    return ", ".join(texts[:_NAMED]) + more
+    return [text.removesuffix("/32").removesuffix("/128") for text in texts]
 
 
-def _returned(name: ListId, space: AddressSpace, history: History) -> Iterator[str]:
-    """Tell of a version that was replaced before: a mirror that is behind, or a replay."""
+def _went_back(name: ListId, space: AddressSpace, history: History) -> Iterator[Note]:
+    """Yield a note on a version that was replaced before: an outdated mirror, or a replay."""
     known = history.find(fingerprint(space))
-    if known is None or known is history.latest:
-        return
-    yield (
-        f"The list {name} went back to an earlier version: the one first accepted "
-        f"{moment(known.first_accepted_at)}. Its source may serve an old copy; "
-        "'geofence refresh --compare-mirrors' compares all of them."
-    )
+    if known is not None and known is not history.latest:
+        since = known.first_accepted_at.isoformat()
+        yield Note(NoteKind.LIST_WENT_BACK, str(name), {"since": since})
 
 
-def frozen(histories: Mapping[ListId, History]) -> tuple[str, ...]:
-    """Give a sentence for each country's list that has not changed for longer than such lists do.
+def unchanging_notes(histories: Mapping[ListId, History]) -> tuple[Note, ...]:
+    """Return a note for each country's list that stays the same for longer than such lists do.
 
-    Its source may confirm it daily: a publisher that has stopped does so, too.
+    Its source may confirm it daily although its publisher has stopped.
 
     Args:
         histories: of the lists that are in force.
     """
     return tuple(
-        f"The list {name} has not changed since {moment(history.latest.accepted_at)}, although "
-        "its source was asked since; lists of its size hardly ever stay the same for "
-        f"{limit.days} days. Its publisher may have stopped: look at [source.country] urls."
+        Note(
+            NoteKind.LIST_UNCHANGING,
+            str(name),
+            {"since": history.latest.accepted_at.isoformat(), "days": limit.days},
+        )
         for name, history in histories.items()
         for limit in _limits(name)
         if history.latest and history.latest.confirmed_at - history.latest.accepted_at > limit
@@ -111,8 +95,8 @@ def frozen(histories: Mapping[ListId, History]) -> tuple[str, ...]:
 
 
 def _limits(name: ListId) -> Iterable[timedelta]:
-    """How long a list stays the same at most; nothing for what may stay as it is."""
+    """Return how long a list stays the same at most; nothing for a list that may never change."""
     if name.kind is not ListKind.COUNTRY:
         return ()
     known = known_size(name.name, Family.IPV4) or 0
-    return tuple(limit for least, limit in _FROZEN if known >= least)[:1]
+    return tuple(limit for least, limit in _UNCHANGING if known >= least)[:1]

@@ -1,9 +1,8 @@
-"""The lists of a run: from the network where it is asked, else the last accepted versions."""
+"""The lists of a run: from the network if it is asked, else the stored versions."""
 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,26 +10,26 @@ from datetime import UTC, datetime, timedelta
 from geofence.errors import GuardRefusal, MissingListError
 from geofence.fetch.events import Event, Failed, Outcome, Renewed, Unchanged, ignore
 from geofence.fetch.limits import Limits
+from geofence.guards.overlaps import overlaps
 from geofence.guards.settling import Refusal
 from geofence.lists.parsed import Candidate
 from geofence.merge import needed_lists
 from geofence.model.lists import AcceptedList, ListId, ListKind
+from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy, WhyPassedOver
-from geofence.model.prefixes import AddressSpace
+from geofence.model.prefixes import AddressSpace, Family
 from geofence.operations.acceptance import Court, Judgement
-from geofence.operations.list_notes import frozen, remarks
+from geofence.operations.list_notes import list_notes, unchanging_notes
 from geofence.operations.report import ListOutcome, ListReport
 from geofence.operations.site import Site
-from geofence.policy import OWNED_FILE
 from geofence.state.backoff import load_busy, save_busy
+from geofence.translation import join, tr
 
 _CLOCKS_DIFFER = timedelta(hours=1)
-"""A step of the clock that is none of setting it right."""
-
-_TAKES_NOTHING = "Until a version of it is accepted, it takes nothing away."
+"""A larger difference than clocks of hosts have."""
 
 Watch = Callable[[Event], None]
-"""Told what goes on while lists are fetched."""
+"""Called with each event of fetching."""
 
 
 unwatched: Watch = ignore
@@ -38,25 +37,25 @@ unwatched: Watch = ignore
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The lists of a run, and what of them is still to be stored."""
+    """The lists of a run, and the new versions to store."""
 
     reports: tuple[ListReport, ...]
     renewed: tuple[Candidate, ...] = ()
     confirmed: tuple[AcceptedList, ...] = ()
-    notes: tuple[str, ...] = ()
-    """What on disk was damaged and passed over, and oddities of what came."""
+    notes: tuple[Note, ...] = ()
+    """On damaged files that were skipped, and on oddities of new versions."""
     refusals: Mapping[ListId, Refusal] | None = None
-    """Lists that guards refuse, with those that go on from earlier runs; None: nobody asked."""
-    news: tuple[str, ...] = ()
-    """What an operator should hear though all is well."""
+    """Lists that checks refuse, with those of earlier runs that go on; None: none was fetched."""
+    news: tuple[Note, ...] = ()
+    """Notes that ``[notify]`` is told although the run went well."""
     busy: Mapping[str, datetime] | None = None
-    """Hosts that asked to be left alone, and until when, UTC; None if none was asked."""
+    """Hosts that asked for a pause, and until when, UTC; None if none was asked."""
 
     def store(self, site: Site) -> None:
-        """Make new versions the accepted ones; the caller holds the lock.
+        """Store new versions; the caller holds the lock.
 
         Raises:
-            StateError: the disk took not all of them; none is half-written.
+            StateError: not all could be written; none is half-written.
         """
         if self.busy is not None:
             save_busy(site.state_directory, self.busy)
@@ -74,119 +73,143 @@ class Gathered:
 
 
 def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:
-    """The address space of each list.
+    """Return the addresses of each list.
+
+    A missing host name or blocklist is no error: a host name may have ``last_known``, and without a
+    blocklist nothing is subtracted, as before it was written.
 
     Raises:
-        GuardRefusal: a guard objects to a country list of which no version was ever accepted.
-        MissingListError: a country list was never accepted. (Nothing else is worth standing still
-            for: a host name may have addresses to stand in, and others still get in; and a
-            blocklist takes nothing away, which is what was in force before it was written.)
+        GuardRefusal: a check refuses a country list, and there is no stored version.
+        MissingListError: a country list has not been downloaded yet.
     """
     known = tuple(reports)
     needed = [report for report in known if report.is_absent and report.id.kind is ListKind.COUNTRY]
     refused = [report for report in needed if report.outcome is ListOutcome.REFUSED]
     if refused:
-        raise GuardRefusal("\n".join(report.problem for report in refused))
+        raise GuardRefusal(join("\n", (report.problem for report in refused)))
     if needed:
-        why = " ".join(report.problem for report in needed if report.problem)
-        names = ", ".join(str(report.id) for report in needed)
-        raise MissingListError(
-            f"No version of these lists was ever accepted: {names}. "
-            f"{why or 'Run geofence refresh where their sources can be reached.'} "
-            "The fence stays as it was."
-        )
+        raise MissingListError(_missing(needed))
     return {report.id: report.space for report in known if not report.is_absent}
+
+
+def _missing(needed: list[ListReport]) -> str:
+    why = join(" ", (report.problem for report in needed if report.problem))
+    return tr(
+        "These lists have not been downloaded yet: {lists}. {reason} The fence is unchanged.",
+        lists=", ".join(str(report.id) for report in needed),
+        reason=why or tr("Run 'geofence refresh' with Internet access."),
+    )
 
 
 def stored(
     site: Site, policy: Policy, fresh: Mapping[ListId, ListReport] | None = None
 ) -> tuple[ListReport, ...]:
-    """A report for each list that the policy needs, on its last accepted version.
+    """Return a report for each list that the policy needs, on its stored version.
 
     Args:
         site: the installation.
         policy: the rules.
-        fresh: reports of lists that this run already dealt with; those are taken as they are.
+        fresh: reports of lists that this run has fetched; they are used as they are.
     """
     known = fresh or {}
     return tuple(known.get(name) or _stored(site, name) for name in needed_lists(policy))
 
 
-def stale(policy: Policy, reports: Iterable[ListReport], now: datetime) -> tuple[str, ...]:
-    """A sentence for each list that its source did not confirm for longer than the rules allow.
+def stale(policy: Policy, reports: Iterable[ListReport], now: datetime) -> tuple[Note, ...]:
+    """Return a note for each list whose source did not confirm it for too long.
 
-    A list from the future, too, is of unknown age: the clock was wrong then or is now.
+    The age of a list from the future is unknown, too: the clock was wrong then or is wrong now.
     """
     known = [(report.id, report.checked_at) for report in reports if report.checked_at is not None]
     old = (
-        f"The list {name} was last confirmed by its source on {checked_at:%Y-%m-%d}, "
-        f"more than {policy.max_age.days} days ago ([lists] max_age)."
+        Note(
+            NoteKind.LIST_STALE,
+            str(name),
+            {"checked_on": f"{checked_at:%Y-%m-%d}", "days": policy.max_age.days},
+        )
         for name, checked_at in known
         if now - checked_at > policy.max_age
     )
     future = (
-        f"The list {name} was last confirmed by its source on {checked_at:%Y-%m-%d}, which is yet "
-        "to come: is the clock of this host right (timedatectl)?"
+        Note(NoteKind.LIST_FROM_THE_FUTURE, str(name), {"checked_on": f"{checked_at:%Y-%m-%d}"})
         for name, checked_at in known
         if checked_at - now > _CLOCKS_DIFFER
     )
     return (*old, *future)
 
 
-def unchanging(site: Site, reports: Iterable[ListReport]) -> tuple[str, ...]:
-    """A sentence for each country's list that has stayed the same for longer than such lists do."""
+def last_refresh(site: Site) -> datetime | None:
+    """Return when the list that has waited longest was confirmed, UTC; None if one is missing."""
+    moments = [report.checked_at for report in stored(site, site.policy())]
+    known = [moment for moment in moments if moment is not None]
+    return min(known, default=None) if len(known) == len(moments) else None
+
+
+def unchanging(site: Site, reports: Iterable[ListReport]) -> tuple[Note, ...]:
+    """Return a note for each country's list that stays the same for longer than such lists do."""
     names = [report.id for report in reports if report.id.kind is ListKind.COUNTRY]
-    return frozen({name: site.versions.load(name) for name in names})
+    return unchanging_notes({name: site.versions.load(name) for name in names})
 
 
-def unread(policy: Policy) -> tuple[str, ...]:
-    """A sentence for each file among the rules that is not read, and one for all copies."""
+def overlapping(reports: Iterable[ListReport]) -> tuple[Note, ...]:
+    """Return a note for each group of countries whose lists overlap."""
+    return tuple(
+        Note(
+            NoteKind.LISTS_OVERLAP,
+            " ".join(map(str, each.lists)),
+            {
+                "message": str(each),
+                "addresses": {str(family): each.space[family].size for family in Family},
+            },
+        )
+        for each in overlaps({report.id: report.space for report in reports})
+    )
+
+
+def unread(policy: Policy) -> tuple[Note, ...]:
+    """Return a note for each file among the rules that is not read, and one for all copies."""
     by = {why: [e.path for e in policy.passed_over if e.why is why] for why in WhyPassedOver}
-    misnamed = (
-        f"{path} is not read, for its name does not end in .toml: if it holds rules, run "
-        f"'mv {shlex.quote(path)} {shlex.quote(_as_rules(path))}'; if not, move it elsewhere."
-        for path in by[WhyPassedOver.NAME]
-    )
-    below = (
-        f"{path} is a directory, and nothing in it is read: rules are files that end in .toml "
-        "beside it."
-        for path in by[WhyPassedOver.DIRECTORY]
-    )
     copies = by[WhyPassedOver.BACKUP]
-    told = f"These look like copies and are not read, which is fine: {', '.join(copies)}."
-    return (*misnamed, *below, *((told,) if copies else ()))
+    return (
+        *(
+            Note(NoteKind.FILE_NOT_READ, path, {"name": _as_rules(path)})
+            for path in by[WhyPassedOver.NAME]
+        ),
+        *(Note(NoteKind.DIRECTORY_NOT_READ, path) for path in by[WhyPassedOver.DIRECTORY]),
+        *((Note(NoteKind.COPIES_NOT_READ, "", {"paths": copies}),) if copies else ()),
+    )
 
 
 def _as_rules(path: str) -> str:
-    """What a file of rules would be called."""
+    """Return the name that a file of rules would have."""
     stem = re.sub(r"(\.toml)?(\.(txt|conf|cfg|ini|rules|toml))?$", "", path, flags=re.IGNORECASE)
     return f"{stem or path}.toml"
 
 
-def refused(site: Site, reports: Iterable[ListReport]) -> tuple[str, ...]:
-    """A sentence for each list whose new versions guards refuse, run after run."""
+def refused(site: Site, reports: Iterable[ListReport]) -> tuple[Note, ...]:
+    """Return a note for each list whose new versions checks refuse, run after run."""
     refusals = site.refusals.load()
     return tuple(
-        f"New versions of the list {report.id} have been refused since "
-        f"{refusals[report.id].since:%Y-%m-%d}; the stored version stays in force. "
-        "'geofence refresh' says why."
+        Note(
+            NoteKind.LIST_REFUSED,
+            str(report.id),
+            {"since": f"{refusals[report.id].since:%Y-%m-%d}"},
+        )
         for report in reports
         if report.id in refusals
     )
 
 
-def switched_for_nothing(policy: Policy) -> tuple[str, ...]:
-    """A sentence for each switch of the command line whose exception is gone, or has a new name."""
+def switched_for_nothing(policy: Policy) -> tuple[Note, ...]:
+    """Return a note for each switch of the command line whose exception no rule defines."""
     return tuple(
-        f"{OWNED_FILE} switches {name} {'on' if on else 'off'}, which no rule defines: if it has a "
-        f"new name, run 'geofence {'allow' if on else 'revoke'}' with that; if it is gone for "
-        f"good, run 'geofence revoke {name}'."
+        Note(NoteKind.SWITCH_UNDEFINED, name, {"enabled": on})
         for name, on in policy.stale_switches.items()
     )
 
 
 def at_hand(site: Site) -> Mapping[ListId, AddressSpace]:
-    """Every list on disk, also those that no rule needs any more."""
+    """Return every stored list, also those that no rule needs any more."""
     found, _ = site.lists.load_all(site.lists.ids())
     return {name: accepted.space for name, accepted in found.items()}
 
@@ -200,15 +223,15 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
     *,
     limits: Limits | None = None,
 ) -> Gathered:
-    """Ask the sources of the lists that the policy needs.
+    """Fetch lists that the policy needs, and check them.
 
     Args:
         site: the installation.
         policy: the rules.
-        only: lists to ask for, or kinds of them; the others are taken as they are stored.
-        accept: overrides of guards. A list that a guard objects to is not renewed.
-        watch: told what goes on.
-        limits: how long and how much to put up with; the site's patience if not given.
+        only: lists to fetch, or kinds of them; stored versions of the others are used.
+        accept: overrides. A list that a check refuses is not renewed.
+        watch: called with each event.
+        limits: of time and size; the site's patience if not given.
     """
     from geofence.fetch.fetcher import fetch_lists  # requests takes long to import
 
@@ -241,17 +264,17 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
     }
     renewed = tuple(each for each in report.candidates if not refused[each.accepted.id])
     odd = tuple(
-        remark
+        note
         for candidate in renewed
         for name in (candidate.accepted.id,)
-        for remark in remarks(candidate, formerly.get(name), site.versions.load(name))
+        for note in list_notes(candidate, formerly.get(name), site.versions.load(name))
     )
     reports = stored(site, policy, fresh)
     return Gathered(
         reports,
         renewed,
         report.unchanged,
-        (*notes, *odd),
+        (*map(problem, notes), *odd),
         _refusals(refusals, judged, report.outcomes),
         tuple(each for judgement in judged.values() for each in judgement.news),
         report.busy,
@@ -263,7 +286,7 @@ def _refusals(
     judged: Mapping[ListId, Judgement],
     outcomes: Mapping[ListId, Outcome],
 ) -> dict[ListId, Refusal]:
-    """The refusals that go on; one ends when its list is taken, or the one at hand confirmed."""
+    """Return refusals that go on; one ends when its list is accepted, or the stored confirmed."""
     ended = {name for name, outcome in outcomes.items() if not isinstance(outcome, Failed)}
     going_on = {name: each.refusal for name, each in judged.items() if each.refusal}
     return {name: each for name, each in before.items() if name not in ended} | going_on
@@ -271,11 +294,13 @@ def _refusals(
 
 def _stored(site: Site, wanted: ListId) -> ListReport:
     loaded = site.lists.load(wanted)
-    problem = " ".join(loaded.warnings)
+    damage = join(" ", loaded.warnings)
     if loaded.accepted is None:
-        never = f"The list {wanted} was never fetched; 'geofence refresh' does."
-        return _absent(wanted, ListOutcome.MISSING, problem, never)
-    return _report(ListOutcome.STORED, loaded.accepted, problem)
+        never = tr(
+            "The list {list} has not been downloaded yet. Run 'geofence refresh'.", list=wanted
+        )
+        return _absent(wanted, ListOutcome.MISSING, damage, never)
+    return _report(ListOutcome.STORED, loaded.accepted, damage)
 
 
 def _fetched(
@@ -286,18 +311,19 @@ def _fetched(
         return replace(renewed, former=fallback.space if fallback else None)
     if isinstance(outcome, Unchanged):
         return _report(ListOutcome.UNCHANGED, outcome.accepted)
-    problem = outcome.why if isinstance(outcome, Failed) else refused
+    why = outcome.why if isinstance(outcome, Failed) else refused
     if fallback is not None:
-        return _report(ListOutcome.KEPT, fallback, problem)
-    return _absent(wanted, ListOutcome.REFUSED if refused else ListOutcome.MISSING, problem)
+        return _report(ListOutcome.KEPT, fallback, why)
+    return _absent(wanted, ListOutcome.REFUSED if refused else ListOutcome.MISSING, why)
 
 
-def _absent(wanted: ListId, outcome: ListOutcome, problem: str, otherwise: str = "") -> ListReport:
-    """A list without any accepted version; of a blocklist it is always told that it is."""
+def _absent(wanted: ListId, outcome: ListOutcome, why: str, otherwise: str = "") -> ListReport:
+    """Return a list without a stored version; for a blocklist the reason is always told."""
     if wanted.kind is ListKind.BLOCKLIST:
-        problem = f"{problem or otherwise} {_TAKES_NOTHING}"
-    return ListReport(wanted, outcome, AddressSpace(), problem=problem)
+        without = tr("Until it is downloaded, it blocks nothing.")
+        why = join(" ", (why or otherwise, without))
+    return ListReport(wanted, outcome, AddressSpace(), problem=why)
 
 
-def _report(outcome: ListOutcome, accepted: AcceptedList, problem: str = "") -> ListReport:
-    return ListReport(accepted.id, outcome, accepted.space, accepted.provenance, problem=problem)
+def _report(outcome: ListOutcome, accepted: AcceptedList, why: str = "") -> ListReport:
+    return ListReport(accepted.id, outcome, accepted.space, accepted.provenance, problem=why)

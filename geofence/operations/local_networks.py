@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from geofence.apply import apply_ruleset
+from geofence.model.chosen import NO_BACKEND
 from geofence.model.generation import Generation
 from geofence.model.notes import Note, NoteKind
 from geofence.model.plan import Observed, Plan
@@ -36,10 +37,10 @@ def follow(site: Site) -> RunReport:
         StateError: the state could not be read or written; the fence is as it was.
     """
     if not site.state_directory.is_dir() or _change(site) is None:
-        return RunReport(_NOTHING, "")
+        return RunReport(_NOTHING, NO_BACKEND)
     with holding(site):
         change = _change(site)
-        return RunReport(_NOTHING, "") if change is None else _amended(site, *change)
+        return RunReport(_NOTHING, NO_BACKEND) if change is None else _amended(site, *change)
 
 
 def current(site: Site) -> tuple[LocalNetwork, ...]:
@@ -80,4 +81,4 @@ def _amended(site: Site, newest: Generation, now: tuple[LocalNetwork, ...]) -> R
     change = " ".join(map(english, sentences(told)))
     site.log_change("local networks", change.removesuffix("."), newest.number)
     notes = (*told, *unblock(ruleset))
-    return RunReport(applied.plan, chosen.why, newest.number, notes=notes)
+    return RunReport(applied.plan, chosen.reason, newest.number, notes=notes)

@@ -1,4 +1,4 @@
-"""What each mirror of a list gives now, compared: a copy that is old, or another list, shows."""
+"""The mirrors of lists compared, so that an old copy or another list shows."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from geofence.fetch.events import Failed, Renewed
 from geofence.fetch.urls import public
 from geofence.merge import needed_lists
 from geofence.model.lists import ListId
+from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.operations.lists import Watch, unwatched
 from geofence.operations.site import Site
 from geofence.operations.witness import from_mirror
 from geofence.state.versions import History, fingerprint
-from geofence.wording import moment, plural, size
+from geofence.translation import join, tr
+from geofence.wording import address_count, moment, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +32,30 @@ class Copy:
     """Why it did not."""
 
 
-def compared(site: Site, watch: Watch = unwatched) -> tuple[str, ...]:
-    """Ask every mirror for every list that has several; nothing is stored.
+def compared(site: Site, watch: Watch = unwatched) -> tuple[Note, ...]:
+    """Fetch every list that has several mirrors from each of them, and store nothing.
 
     Args:
         site: the installation, whose histories tell how old a copy is.
-        watch: told what goes on.
+        watch: called with each event.
 
     Raises:
         RulesError: the rules do not load.
 
     Returns:
-        A sentence for each list of which they differ or one gives none, then one for the rest.
+        A note for each list whose mirrors differ or fail, and one on the rest.
     """
     copies = _fetched(site, site.policy(), watch)
     if not copies:
-        return ("No list has several mirrors in the rules, so none can be compared.",)
+        return (Note(NoteKind.MIRRORS_NOT_COMPARED),)
     different = tuple(
-        sentence
+        note
         for name, each in copies.items()
-        for sentence in differences(name, each, site.versions.load(name))
+        for note in differences(name, each, site.versions.load(name))
     )
     alike = [name for name, each in copies.items() if _are_alike(each)]
-    agree = f"All mirrors agree on {plural(len(alike), 'list')} of {len(copies):,}."
-    return (*different, agree)
+    facts = {"agreeing": len(alike), "compared": len(copies)}
+    return (*different, Note(NoteKind.MIRRORS_AGREE, "", facts))
 
 
 def _fetched(site: Site, policy: Policy, watch: Watch) -> dict[ListId, list[Copy]]:
@@ -72,8 +74,8 @@ def _fetched(site: Site, policy: Policy, watch: Watch) -> dict[ListId, list[Copy
     return copies
 
 
-def differences(name: ListId, copies: Iterable[Copy], history: History) -> Iterator[str]:
-    """Give a sentence for each mirror that gives no list, and one if the others differ.
+def differences(name: ListId, copies: Iterable[Copy], history: History) -> Iterator[Note]:
+    """Yield a note for each mirror that gives no list, and one if the others differ.
 
     Args:
         name: which list.
@@ -81,41 +83,41 @@ def differences(name: ListId, copies: Iterable[Copy], history: History) -> Itera
         history: the accepted versions of the list.
     """
     known = tuple(copies)
-    yield from (copy.why for copy in known if copy.space is None)
+    yield from (problem(copy.why, str(name)) for copy in known if copy.space is None)
     given = {copy.mirror: copy.space for copy in known if copy.space is not None}
     if len(set(given.values())) > 1:
-        yield f"The mirrors of the list {name} differ: {'; '.join(_described(given, history))}."
+        facts = {"message": join("; ", _described(given, history)), "mirrors": list(given)}
+        yield Note(NoteKind.MIRRORS_DIFFER, str(name), facts)
 
 
 def _described(given: Mapping[str, AddressSpace], history: History) -> Iterator[str]:
-    """Each copy, held against the first."""
+    """Describe each copy, by its difference from the first."""
     (first, reference), *others = given.items()
-    sizes = " and ".join(f"{size(reference[f])} {_spelt(f)}" for f in Family)
-    yield f"{first} has {sizes} addresses{_age(reference, history)}"
+    sizes = join(", ", (address_count(f, reference[f].size) for f in Family))
+    has = tr("{mirror} has {sizes}", mirror=first, sizes=sizes)
+    yield join("", (has, _age(reference, history)))
     for mirror, space in others:
         changes = [
-            f"{sign}{size(part[family])} {_spelt(family)}"
+            f"{sign}{size(part[family])} {family.label}"
             for sign, part in (("+", space - reference), ("-", reference - space))
             for family in Family
             if part[family]
         ]
-        yield f"{mirror} {', '.join(changes) or 'the same'}{_age(space, history)}"
+        change = ", ".join(changes) or tr("the same")
+        yield join("", (f"{mirror} ", change, _age(space, history)))
 
 
 def _age(space: AddressSpace, history: History) -> str:
-    """When a copy was accepted here, if it was."""
+    """Return when a copy was accepted on this host, if it was."""
     version = history.find(fingerprint(space))
     if version is None:
         return ""
     if version is history.latest:
-        return " (the accepted version)"
-    return f" (an older version, first accepted {moment(version.first_accepted_at)})"
+        return tr(" (the stored version)")
+    first = moment(version.first_accepted_at)
+    return tr(" (an older version, first accepted {time})", time=first)
 
 
 def _are_alike(copies: Iterable[Copy]) -> bool:
     spaces = {copy.space for copy in copies}
     return len(spaces) == 1 and None not in spaces
-
-
-def _spelt(family: Family) -> str:
-    return "IPv4" if family is Family.IPV4 else "IPv6"

@@ -83,7 +83,7 @@ def _without_record(site: Site, notes: tuple[Note, ...]) -> RunReport:
     nothing = Note(NoteKind.NOTHING_APPLIED, str(site.state_directory))
     said = (*notes, *wrong, nothing)
     unfenced = observed.unfenced
-    return RunReport(_NOTHING, chosen.why, notes=said, unfenced=unfenced, degraded=True)
+    return RunReport(_NOTHING, chosen.reason, notes=said, unfenced=unfenced, degraded=True)
 
 
 def _last_good(site: Site, over: Probation | None) -> tuple[Generation | None, tuple[Note, ...]]:
@@ -111,7 +111,7 @@ def _restored(
     wrong = (*notes, problem(applied.untidy)) if applied.untidy else notes
     return RunReport(
         applied.plan,
-        chosen.why,
+        chosen.reason,
         generation.number,
         notes=(*wrong, *again),
         degraded=bool(wrong),
@@ -157,7 +157,7 @@ def _without_ruleset(site: Site, notes: tuple[Note, ...]) -> RunReport:
         {"instead": instead.value, "families": [str(family) for family in unfenced]},
     )
     said = (*notes, *wrong, told)
-    return RunReport(made, chosen.why, notes=said, unfenced=unfenced, degraded=True)
+    return RunReport(made, chosen.reason, notes=said, unfenced=unfenced, degraded=True)
 
 
 def _kept(backend: Backend, standing: Ruleset | None, observed: Observed) -> tuple[Plan, Instead]:

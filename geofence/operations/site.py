@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from geofence.backends.registry import Chosen, choose
 from geofence.errors import BackendUnavailable, StateError
 from geofence.host.system_log import log_change
+from geofence.model.chosen import ChosenBy
 from geofence.model.generation import Generation
 from geofence.model.policy import BackendChoice, Policy
 from geofence.state.files import clean_debris
@@ -141,7 +142,7 @@ class Site:
         Raises:
             BackendUnavailable: it cannot work here.
         """
-        return self._choose(wanted, "as the rules say", self._holder())
+        return self._choose(wanted, ChosenBy.RULES, self._holder())
 
     def choose_again(self, generation: Generation) -> Chosen:
         """Return the backend that held a generation, or any that works if that one cannot.
@@ -151,10 +152,9 @@ class Site:
         """
         try:
             before = BackendChoice(generation.backend)
-            because = f"as generation {generation.number} was"
-            return self._choose(before, because, generation.backend)
+            return self._choose(before, ChosenBy.GENERATION, generation.backend, generation.number)
         except (BackendUnavailable, ValueError):
-            return self._choose(BackendChoice.AUTO, "", generation.backend)
+            return self._choose(BackendChoice.AUTO, ChosenBy.AUTOMATIC, generation.backend)
 
     def choose_holder(self, generation: Generation) -> Chosen:
         """Return the backend that holds the fence now, for a generation of perhaps another.
@@ -173,7 +173,13 @@ class Site:
             return None
         return newest.backend if newest else None
 
-    def _choose(self, wanted: BackendChoice, because: str, holder: str | None) -> Chosen:
+    def _choose(
+        self,
+        wanted: BackendChoice,
+        by: ChosenBy,
+        holder: str | None,
+        generation: int | None = None,
+    ) -> Chosen:
         if self.backend is not None:
-            return choose(self.backend, "as --backend says", holder)
-        return choose(wanted, because, holder)
+            return choose(self.backend, ChosenBy.OPTION, holder)
+        return choose(wanted, by, holder, generation)

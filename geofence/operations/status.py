@@ -1,170 +1,116 @@
-"""What changes nothing: plan, status, why."""
+"""``status``: the fence in the kernel, its drift, and the age of its lists."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from geofence.active_exceptions import in_force, never_resolved, outside_pins
+from geofence.active_exceptions import (
+    ActiveExceptions,
+    active_exceptions,
+    never_resolved,
+    outside_pins,
+)
 from geofence.apply import survey
 from geofence.backends.interface import Backend
 from geofence.backends.registry import Chosen
-from geofence.errors import BackendUnavailable, GeofenceError, RulesError, StateError
-from geofence.guards.lockout import SshSession
-from geofence.guards.objection import remaining
-from geofence.guards.overlaps import overlaps
-from geofence.merge import blocked, merge
+from geofence.errors import GeofenceError, RulesError
+from geofence.model.chosen import ChosenBackend
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, ListKind
-from geofence.model.plan import Count, Observed, Plan
+from geofence.model.notes import Note, NoteKind, problem
+from geofence.model.plan import Count, Observed
 from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace, PrefixSet
-from geofence.model.ruleset import Ruleset, SetKey
-from geofence.operations.commit import check_overrides
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.model.ruleset import LocalNetwork, SetKey
 from geofence.operations.confirm import is_over
 from geofence.operations.counters import counting_since
-from geofence.operations.foreign import foreign_objections
 from geofence.operations.lists import (
-    Gathered,
-    Watch,
-    at_hand,
-    fetched,
     refused,
-    spaces,
     stale,
     stored,
     switched_for_nothing,
     unchanging,
     unread,
-    unwatched,
 )
-from geofence.operations.live_flows import look_at
-from geofence.operations.report import (
-    ListReport,
-    PlanReport,
-    ServiceStatus,
-    StatusReport,
-)
+from geofence.operations.report import ListReport
 from geofence.operations.site import Site
 from geofence.operations.status_facts import (
+    Traffic,
     are_rules_edited,
     look_at_traffic,
     other_rules_beside,
 )
+from geofence.other_rules import OtherRules
 from geofence.plan import make_plan
-from geofence.plan.by_country import CountryChange, by_country
-from geofence.plan.drift import differences
-from geofence.routing.routes import read_places
+from geofence.plan.drift import Difference, differences
+from geofence.state.outcomes import Probation, RunOutcome
 
 
-def plan(
-    site: Site,
-    *,
-    offline: bool,
-    accept: Collection[str] = (),
-    ssh: SshSession | None = None,
-    watch: Watch = unwatched,
-) -> PlanReport:
-    """What a refresh (offline: an apply) would change; nothing is changed or stored.
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """One fenced service in the kernel."""
 
-    Without the privilege to read the kernel, the plan is against the newest generation, or against
-    nothing, and says so.
-
-    Raises:
-        UsageError: an override names no guard, or no list that the rules need.
-    """
-    policy = site.policy()
-    verb = "apply" if offline else "refresh"
-    check_overrides(policy, accept)
-    gathered = (
-        Gathered(stored(site, policy))
-        if offline
-        else fetched(site, policy, tuple(ListKind), accept, watch)
-    )
-    reports = gathered.reports
-    lists = spaces(reports)
-    desired = merge(policy, lists, read_places())
-    overlapping = overlaps({report.id: report.space for report in reports})
-    notes = (
-        *gathered.notes,
-        *(report.problem for report in reports if report.problem),
-        *(f"{each}." for each in overlapping),
-        *unread(policy),
-        *switched_for_nothing(policy),
-        *unchanging(site, reports),
-        *never_resolved(policy.enabled_exceptions(), lists),
-        *outside_pins(policy.enabled_exceptions(), lists),
-    )
-    try:
-        chosen = site.choose_backend(policy.backend)
-        made = _plan_for(chosen.backend, desired)
-    except BackendUnavailable as error:
-        made, note = _plan_unread(site, desired)
-        return PlanReport(
-            made,
-            "unknown",
-            reports,
-            notes=(*notes, f"{error} {note}"),
-            countries=_by_country(site, reports, made),
-            next_run=verb,
-        )
-    newest, _ = site.generations.newest()
-    recorded = newest.ruleset if newest else None
-    change = look_at(recorded, made.observed, desired, blocked=blocked(policy, lists))
-    refusals = remaining((*foreign_objections(site), *change.objections(ssh)), accept)
-    return PlanReport(
-        made,
-        chosen.why,
-        reports,
-        change.impact,
-        (*notes, *change.notes, *map(str, refusals)),
-        _by_country(site, reports, made),
-        refusals,
-        verb,
-    )
+    name: str
+    ports: tuple[str, ...]
+    dropped: Count
 
 
-def _by_country(
-    site: Site, reports: tuple[ListReport, ...], made: Plan
-) -> tuple[CountryChange, ...]:
-    """What the plan changes for each country, those that are allowed no longer among them."""
-    countries = {report.id.name: report for report in reports if report.id.kind is ListKind.COUNTRY}
-    known = {
-        name: report.space | (report.former or AddressSpace()) for name, report in countries.items()
-    }
-    gone = {
-        wanted.name: space
-        for wanted, space in at_hand(site).items()
-        if wanted.kind is ListKind.COUNTRY and wanted.name not in known
-    }
-    return by_country(made.set_changes, known | gone)
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """The result of ``status``."""
 
-
-def _plan_for(backend: Backend, desired: Ruleset) -> Plan:
-    return make_plan(desired, survey(backend), backend.rules(desired))
-
-
-def _plan_unread(site: Site, desired: Ruleset) -> tuple[Plan, str]:
-    try:
-        generation, _ = site.generations.newest()
-    except StateError:
-        generation = None
-    if generation is None:
-        against = "for a host without a fence"
-        return make_plan(
-            desired, Observed(), ()
-        ), f"The kernel was not read; the plan is {against}."
-    against = f"against generation {generation.number}, and tells nothing of rules"
-    made = make_plan(desired, Observed(sets=generation.ruleset.sets), ())
-    return made, f"The kernel was not read; the plan is {against}."
+    backend: ChosenBackend
+    unfenced: tuple[Family, ...]
+    """Families whose packets enter no fence."""
+    drift: tuple[Difference, ...]
+    """Differences of the kernel from the generation in force."""
+    generation: int | None
+    applied_at: datetime | None
+    reason: str
+    services: tuple[ServiceStatus, ...]
+    interfaces: tuple[str, ...] = ()
+    """Trusted interfaces, which are never fenced."""
+    local: tuple[LocalNetwork, ...] = ()
+    """Local networks, each on its interface."""
+    traffic: Traffic | None = None
+    """Facts of current connections; None if they were not read."""
+    other_rules: OtherRules | None = None
+    """Rules of other programs that matter to fenced services; None if they were not read."""
+    rules_edited: bool | None = None
+    """Whether rules and lists on disk differ from what was applied; None if unknown."""
+    restorable: bool = False
+    """Whether ``restore`` can restore a recorded fence."""
+    rules: tuple[str, ...] = ()
+    """Rules in the kernel, as the backend prints them."""
+    counting_since: datetime | None = None
+    """Since when ``services`` count dropped packets, UTC; None if unknown."""
+    sets: Mapping[str, int] = field(default_factory=dict)
+    """Number of prefixes by name of set."""
+    lists: tuple[ListReport, ...] = ()
+    stale: tuple[Note, ...] = ()
+    """A note for each list that its source has not confirmed for too long."""
+    exceptions: ActiveExceptions = field(default_factory=ActiveExceptions)
+    exceptions_off: tuple[str, ...] = ()
+    """Names of disabled exceptions."""
+    wrong_rules: RulesError | None = None
+    """Why the rules do not load; then lists and exceptions are unknown."""
+    last: RunOutcome | None = None
+    """The outcome of the last run; None if none is known."""
+    probation: Probation | None = None
+    """The change that waits for ``confirm``; None for none."""
+    probation_over: bool = False
+    """Whether it was not confirmed in time; then the next run restores the previous fence."""
+    notes: tuple[Note, ...] = ()
 
 
 def status(site: Site) -> StatusReport:
-    """What the kernel holds, how it differs from what was applied, and how old the lists are.
+    """Return the fence in the kernel, its drift, and the age of its lists.
 
     Raises:
-        RulesError: the rules do not load, and nothing could be told without them.
+        RulesError: the rules do not load, and nothing can be told without them.
     """
     try:
         return _status(site, site.policy())
@@ -175,7 +121,7 @@ def status(site: Site) -> StatusReport:
 
 
 def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> StatusReport:
-    """What there is to tell with these rules; with none if the rules are wrong."""
+    """Return the status under a policy; ``wrong`` tells why it is not that of the rules."""
     generation, damaged = site.generations.newest()
     applied = generation.ruleset if generation else None
     chosen = _chosen(site, policy, generation)
@@ -183,12 +129,15 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
     reports = stored(site, policy)
     services = _services(policy, generation, observed)
     probation = site.journal.probation()
-    problems = (*map(str, damaged), *(report.problem for report in reports if report.problem))
+    problems = (
+        *(problem(str(each)) for each in damaged),
+        *(problem(each.problem, str(each.id)) for each in reports if each.problem),
+    )
     hosts = _hosts(site)
-    exceptions = in_force(policy, hosts, _applied(generation, observed))
-    let_in = (each for each in policy.enabled_exceptions() if each.name in exceptions.names)
+    exceptions = active_exceptions(policy, hosts, _applied(generation, observed))
+    active = (each for each in policy.enabled_exceptions() if each.name in exceptions.names)
     return StatusReport(
-        backend=chosen.why,
+        backend=chosen.reason,
         unfenced=observed.unfenced,
         drift=_drift(chosen.backend, generation, observed),
         generation=generation.number if generation else None,
@@ -220,7 +169,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
             *switched_for_nothing(policy),
             *unchanging(site, reports),
             *refused(site, reports),
-            *never_resolved(let_in, hosts),
+            *never_resolved(active, hosts),
             *outside_pins(policy.enabled_exceptions(), hosts),
             *(() if wrong else _unfenced(policy, services, observed)),
         ),
@@ -228,12 +177,14 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
 
 
 def _chosen(site: Site, policy: Policy, generation: Generation | None) -> Chosen:
-    """The backend that holds the generation: who asks about the fence looks where it is."""
+    """Return the backend that holds the generation, or that the rules choose."""
     return site.choose_again(generation) if generation else site.choose_backend(policy.backend)
 
 
-def _drift(backend: Backend, generation: Generation | None, observed: Observed) -> tuple[str, ...]:
-    """How the kernel differs from the generation that should be in force."""
+def _drift(
+    backend: Backend, generation: Generation | None, observed: Observed
+) -> tuple[Difference, ...]:
+    """Return the differences of the kernel from the generation in force."""
     if generation is None:
         return ()
     wanted = generation.ruleset
@@ -243,10 +194,9 @@ def _drift(backend: Backend, generation: Generation | None, observed: Observed) 
 def _applied(
     generation: Generation | None, observed: Observed
 ) -> Mapping[SetKey, PrefixSet] | None:
-    """The sets of the fence that was applied; None if no packet enters one.
+    """Return the sets of the applied fence; None if no packet enters one.
 
-    Those of the kernel only where no generation is recorded: what others did to them since is told
-    as drift.
+    The kernel's sets count only where no generation is recorded, since changes to them are drift.
     """
     if not observed.fenced:
         return None
@@ -254,7 +204,7 @@ def _applied(
 
 
 def _hosts(site: Site) -> Mapping[ListId, AddressSpace]:
-    """What the host names stand for that were ever resolved."""
+    """Return the addresses of host names that have resolved."""
     hosts = (wanted for wanted in site.lists.ids() if wanted.kind is ListKind.HOST)
     found, _ = site.lists.load_all(hosts)
     return {name: accepted.space for name, accepted in found.items()}
@@ -262,13 +212,13 @@ def _hosts(site: Site) -> Mapping[ListId, AddressSpace]:
 
 def _unfenced(
     policy: Policy, services: tuple[ServiceStatus, ...], observed: Observed
-) -> tuple[str, ...]:
-    """That a fence which fences nothing does not look like one."""
+) -> tuple[Note, ...]:
+    """Return a note if the fence has no service."""
     if services or not observed.fenced:
         return ()
     if policy.services:
-        return ("No service is fenced; 'geofence refresh' fences those that the rules name.",)
-    return ("No service is fenced: the rules name none that is enabled ([service.NAME]).",)
+        return (Note(NoteKind.NO_SERVICE_APPLIED),)
+    return (Note(NoteKind.NO_SERVICE_ENABLED),)
 
 
 def _services(
@@ -283,10 +233,3 @@ def _services(
         )
         for service in services
     )
-
-
-def last_refresh(site: Site) -> datetime | None:
-    """When the list that has waited longest was confirmed, UTC; None if one is missing."""
-    moments = [report.checked_at for report in stored(site, site.policy())]
-    known = [moment for moment in moments if moment is not None]
-    return min(known, default=None) if len(known) == len(moments) else None

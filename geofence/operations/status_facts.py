@@ -1,4 +1,4 @@
-"""What ``status`` tells beside the fence itself: edited rules, connections, others' rules."""
+"""Facts of ``status`` beside the fence: edited rules, connections, rules of other programs."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from geofence.other_rules import OtherRules, read_other_rules
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What live connections tell of a ruleset that is in force."""
+    """Facts of current connections under a ruleset."""
 
     outliving: tuple[TouchedSource, ...] = ()
-    """Whose connections go on although they could not begin now."""
+    """Sources whose connections go on although they could not begin now."""
     unnamed: tuple[TouchedSource, ...] = ()
-    """Peers that this host contacts from fenced ports and that no rule allows."""
+    """Peers that this host contacts from fenced ports, and that no rule allows."""
     crowd: Crowd | None = None
-    """Most sources, if they share one private address."""
+    """The private address of most connections, if there is one."""
     unread: str = ""
-    """Why live connections could not be read; empty if they were."""
+    """Why connections could not be read; empty if they were."""
 
 
 def look_at_traffic(ruleset: Ruleset | None, dropped: int) -> Traffic:
-    """Read the live connections and see what they tell.
+    """Read the current connections and return facts about them.
 
     Args:
-        ruleset: what is in force; None if nothing is known.
+        ruleset: the one in force; None if unknown.
         dropped: number of packets that the fence dropped so far.
     """
     if ruleset is None:
@@ -54,7 +54,7 @@ def look_at_traffic(ruleset: Ruleset | None, dropped: int) -> Traffic:
 
 
 def are_rules_edited(policy: Policy, reports: Iterable[ListReport], applied: Ruleset) -> bool:
-    """Whether the rules and lists on disk mean another fence than the one that was applied.
+    """Whether the rules and lists on disk differ from what was applied.
 
     Local networks do not count: they follow addresses and routes by themselves.
     """

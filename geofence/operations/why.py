@@ -1,45 +1,87 @@
-"""``why``: what a new packet from an address meets now, and after the next apply."""
+"""``why``: the verdict on an address now, and after the next apply."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from geofence.backends import registry
 from geofence.backends.interface import Backend
 from geofence.errors import BackendError, BackendUnavailable, StateError
-from geofence.explain import Explanation, countries_of, explain, explain_now, parts
+from geofence.explain import Answer, Explanation, countries_of, explain, explain_now, parts
 from geofence.fetch.limits import Limits
 from geofence.flows.connections import Connections, Fenced, connections
 from geofence.flows.conntrack import read_flows
 from geofence.flows.interfaces import with_interfaces
 from geofence.merge import exception_space, merge
 from geofence.model.lists import ListId, ListKind
+from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Observed
 from geofence.model.policy import Policy, Ports, besides_loopback
 from geofence.model.prefixes import AddressSpace, Family, address_text
 from geofence.model.ruleset import Action, Ruleset
 from geofence.observed_ruleset import Held, held
 from geofence.operations.lists import Gathered, Watch, at_hand, fetched, stored, unwatched
-from geofence.operations.report import ListOutcome, WhyReport
+from geofence.operations.report import ListOutcome
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.routing.routes import read_places
 from geofence.state.generations import Damaged
 
 _LIMITS = Limits(connect=3.0, read=4.0, body=5.0, retries=0, resolve=3.0, run=6.0)
-"""Somebody waits for the answer, and the kernel gives most of it."""
+"""Short, since an operator waits for the answer, and the kernel gives most of it."""
 _MOST_GENERATIONS = 10
-"""Recorded rulesets that the kernel's rules are compared with, the newest first."""
+"""Recorded rulesets that the kernel's rules are compared with, newest first."""
+
+
+class EndingKind(StrEnum):
+    """A way to drop the connections of an address."""
+
+    REVOKE = "revoke"
+    """'geofence revoke ``subject``'."""
+    CUT = "cut"
+    """'geofence ``subject`` --cut'."""
+    BLOCKLIST = "blocklist"
+    """A blocklist with the prefix ``subject``, then 'geofence apply --cut'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How to drop the connections of an address."""
+
+    kind: EndingKind
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class WhyReport:
+    """The result of ``why``."""
+
+    countries: tuple[str, ...]
+    """Codes of the countries whose lists have the address."""
+    countries_at_hand: tuple[str, ...]
+    """Codes of all countries with a list."""
+    explanations: tuple[Explanation, ...]
+    """Verdicts of the rules and lists on disk: those after the next run."""
+    now: tuple[Answer, ...] | None = None
+    """Verdicts of the kernel for the same ports; None if it could not be read."""
+    next_run: str = "apply"
+    """The verb that applies the rules and lists on disk."""
+    connections: tuple[Connections, ...] = ()
+    """Current ones from the address to fenced services."""
+    ending: Ending | None = None
+    """How to drop them; None where there are none."""
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Now:
-    """What the kernel holds."""
+    """The fences in the kernel."""
 
     fences: tuple[Held, ...] = ()
     as_ruled: bool = True
-    """Whether that is what the rules and lists on disk mean."""
+    """Whether they are those of the rules and lists on disk."""
     unread: str = ""
     """Why the kernel could not be read; empty if it was."""
 
@@ -50,18 +92,17 @@ def why(
     ports: tuple[Ports, ...],
     watch: Watch = unwatched,
 ) -> WhyReport:
-    """Return what a new packet from an address meets now and after the next apply, and why.
+    """Return the verdict on a new packet from an address now and after the next apply, and why.
 
-    What it meets now is told by the kernel's own sets and rules. Where a country list was never
-    accepted, so that the rules on disk give no answer, the sources of all lists that never were are
-    asked, for seconds; nothing is stored. One that does not answer holds nothing, as in the fence
-    that stands without it.
+    The kernel's own sets and rules tell what is so now. Where a country list has not been
+    downloaded yet, the rules give no answer. Then all missing lists are fetched, for seconds, and
+    not stored. One that cannot be fetched counts as empty, as in the fence without it.
 
     Args:
         site: the installation.
         source: family and address.
         ports: destination ports to ask for; none means every range of every service.
-        watch: told what goes on while lists are fetched.
+        watch: called with each event of fetching.
     """
     policy = site.policy()
     gathered = _answering(site, policy, watch)
@@ -89,22 +130,19 @@ def why(
         else tuple(explain_now(now.fences, source, each.ports, each) for each in then),
         next_run=changing,
         connections=live,
-        ending=_ending(policy, lists, source, then, changing) if live else "",
+        ending=_ending(policy, lists, source, then, changing) if live else None,
         notes=(
             *gathered.notes,
-            *(
-                f"There is no version of the list {name}: here it holds nothing."
-                for name in missing
-            ),
-            *_let_in_otherwise(policy, then),
-            *_standing(now, offline=not gathered.renewed),
+            *(Note(NoteKind.LIST_MISSING, str(name)) for name in missing),
+            *_by_interface(policy, then),
+            *_kernel_notes(now, offline=not gathered.renewed),
             *unseen,
         ),
     )
 
 
 def _services(policy: Policy, now: _Now) -> tuple[Fenced, ...]:
-    """Those of the rules, and those that the kernel fences with other ports or without a rule."""
+    """Return services of the rules, and those that the kernel fences otherwise."""
     ruled = [Fenced(each.name, each.ports) for each in policy.services]
     standing = [Fenced(s.name, s.ports) for fence in now.fences for s in fence.ruleset.services]
     return tuple(dict.fromkeys((*ruled, *standing)))
@@ -129,7 +167,7 @@ def _recorded(site: Site) -> Iterator[Ruleset]:
 
 
 def _seen() -> Iterator[tuple[Backend, Observed]]:
-    """What each backend that can look into the kernel sees.
+    """Yield what each backend sees in the kernel.
 
     Raises:
         BackendUnavailable: none can.
@@ -154,25 +192,22 @@ def _is_as_ruled(seen: Iterable[tuple[Backend, Observed]], desired: Ruleset) -> 
     return make_plan(desired, observed, backend.rules(desired)).is_empty
 
 
-def _standing(now: _Now, *, offline: bool) -> Iterator[str]:
-    """How the kernel relates to the rules on disk."""
+def _kernel_notes(now: _Now, *, offline: bool) -> Iterator[Note]:
+    """Yield notes on the kernel and the rules on disk."""
     if now.unread:
-        yield f"The kernel could not be read, so the answer is that of the rules: {now.unread}"
+        yield Note(NoteKind.KERNEL_UNREAD, "", {"message": now.unread})
         return
     if not all(fence.exact for fence in now.fences):
-        yield (
-            "Other programs have changed geofence's rules in the kernel, so the answer about now "
-            "is not certain; 'geofence apply' repairs them."
-        )
+        yield Note(NoteKind.RULES_CHANGED_BY_OTHERS)
     if not now.as_ruled:
-        plan = "geofence plan --offline" if offline else "geofence plan"
-        yield f"The kernel does not hold the rules on disk yet; '{plan}' tells the difference."
+        command = "geofence plan --offline" if offline else "geofence plan"
+        yield Note(NoteKind.NOT_APPLIED_YET, "", {"command": command})
 
 
 def _connections(
     source: tuple[Family, int], services: Iterable[Fenced], now: _Now, desired: Ruleset
-) -> tuple[tuple[Connections, ...], tuple[str, ...]]:
-    """The live connections of the address; a sentence if they could not be read."""
+) -> tuple[tuple[Connections, ...], tuple[Note, ...]]:
+    """Return the current connections of the address; a note if they could not be read."""
     if now.unread:
         return (), ()
     try:
@@ -180,7 +215,7 @@ def _connections(
         rulesets = (*(fence.ruleset for fence in now.fences), desired)
         return connections(with_interfaces(flows, *rulesets), services, now.fences), ()
     except BackendError as error:
-        return (), (f"Live connections were not read: {error}",)
+        return (), (Note(NoteKind.CONNECTIONS_UNREAD, "", {"message": str(error)}),)
 
 
 def _ending(
@@ -189,37 +224,33 @@ def _ending(
     source: tuple[Family, int],
     then: Iterable[Explanation],
     changing: str,
-) -> str:
-    """How to end the address's connections."""
+) -> Ending:
+    """Return how to drop the address's connections."""
     family, address = source
     for exception in policy.enabled_exceptions():
         if address in exception_space(exception, lists)[family]:
-            return f"'geofence revoke {exception.name}' blocks the address and ends them."
+            return Ending(EndingKind.REVOKE, exception.name)
     if not any(each.service and each.action is Action.PASS for each in then):
-        return f"'geofence {changing} --cut' ends them."
-    prefix = f"{address_text(family, address)}/{family.bits}"
-    return (
-        f'To end them, write [blocklist.NAME] with prefixes = ["{prefix}"] into your rules and run '
-        "'geofence apply --cut'."
-    )
+        return Ending(EndingKind.CUT, changing)
+    return Ending(EndingKind.BLOCKLIST, f"{address_text(family, address)}/{family.bits}")
 
 
-def _let_in_otherwise(policy: Policy, found: Iterable[Explanation]) -> tuple[str, ...]:
-    """That what is dropped is so only if it comes by an interface that is not trusted."""
-    trusted = ", ".join(besides_loopback(policy.interfaces))
+def _by_interface(policy: Policy, found: Iterable[Explanation]) -> tuple[Note, ...]:
+    """Return a note that a blocked address is allowed from trusted interfaces."""
+    trusted = list(besides_loopback(policy.interfaces))
     if not trusted or all(each.action is Action.PASS for each in found):
         return ()
-    return (f"By a trusted interface ({trusted}) it gets in all the same ([local] interfaces).",)
+    return (Note(NoteKind.ALLOWED_BY_INTERFACE, "", {"interfaces": trusted}),)
 
 
 def _answering(site: Site, policy: Policy, watch: Watch) -> Gathered:
-    """The lists at hand; where they give no answer, with those that were never accepted."""
+    """Return the stored lists; where they give no answer, missing ones are fetched."""
     reports = stored(site, policy)
     absent = [report.id for report in reports if report.outcome is ListOutcome.MISSING]
     if not any(name.kind is ListKind.COUNTRY for name in absent):
         return Gathered(reports)
     gathered = fetched(site, policy, absent, watch=watch, limits=_LIMITS)
-    had = ", ".join(str(candidate.accepted.id) for candidate in gathered.renewed)
-    told = f"Fetched for this answer and not stored, for no version was ever accepted: {had}."
-    problems = (report.problem for report in gathered.reports if report.problem)
-    return replace(gathered, notes=(*gathered.notes, *problems, *((told,) if had else ())))
+    had = [str(candidate.accepted.id) for candidate in gathered.renewed]
+    problems = (problem(each.problem, str(each.id)) for each in gathered.reports if each.problem)
+    fetched_now = (Note(NoteKind.LISTS_FETCHED_FOR_ANSWER, "", {"lists": had}),) if had else ()
+    return replace(gathered, notes=(*gathered.notes, *problems, *fetched_now))

@@ -1,4 +1,4 @@
-"""What single mirrors give: to hold one against another."""
+"""Single mirrors of a list: to compare them, and to have one confirm another."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def from_mirror(
     number: int,
     watch: Callable[[Event], None],
 ) -> dict[ListId, Outcome]:
-    """Ask one mirror of each list, as if it were the only one; nothing is stored.
+    """Fetch lists from one mirror each, as if it were the only one, and store nothing.
 
     Args:
         site: the installation.
         policy: the rules.
         wanted: lists that have so many mirrors.
         number: which mirror, from 0.
-        watch: told what goes on.
+        watch: called with each event.
     """
     from geofence.fetch.fetcher import fetch_lists
     from geofence.fetch.limits import Limits
@@ -54,7 +54,7 @@ def confirms(
     before: AddressSpace,
     watch: Callable[[Event], None],
 ) -> str:
-    """Ask another mirror about a list: return its host if it agrees on what changed, else nothing.
+    """Return the host of another mirror that confirms a change of a list; empty if none does.
 
     Mirrors on other hosts are asked first, and others only where there is none.
 
@@ -63,7 +63,7 @@ def confirms(
         policy: the rules.
         candidate: the version in question.
         before: the addresses of the version before it.
-        watch: told what goes on.
+        watch: called with each event.
     """
     from geofence.fetch.sources import mirrors
 

@@ -1,35 +1,64 @@
-"""How a kernel differs from what it should hold, in words."""
+"""Drift: the differences of the kernel from what it should hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 
 from geofence.model.plan import Plan, SetChange
 
 
-def differences(plan: Plan) -> tuple[str, ...]:
-    """What the plan would put right, one clause each; none if there is nothing."""
+class DriftKind(StrEnum):
+    """A kind of difference."""
+
+    SET_MISSING = "set-missing"
+    SET_EXTRA = "set-extra"
+    SET_CONTENT = "set-content"
+    RULE_MISSING = "rule-missing"
+    RULE_EXTRA = "rule-extra"
+    RULE_ORDER = "rule-order"
+    """The rules are the right ones, in another order."""
+    LEFTOVER = "leftover"
+    """An object that a killed run left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference of the kernel from what it should hold."""
+
+    kind: DriftKind
+    subject: str = ""
+    """A set's name, a rule as the backend prints it, or a leftover object."""
+    missing: int = 0
+    """Prefixes that a set lacks."""
+    extra: int = 0
+    """Prefixes that a set should not hold."""
+
+
+def differences(plan: Plan) -> tuple[Difference, ...]:
+    """Return what the plan would repair."""
     return (
-        *(_set_difference(change) for change in plan.set_changes),
-        *_rule_differences(plan),
-        *(f"left behind by a killed run: {name}" for name in plan.observed.debris),
+        *map(_of_set, plan.set_changes),
+        *_of_rules(plan),
+        *(Difference(DriftKind.LEFTOVER, name) for name in plan.observed.debris),
     )
 
 
-def _set_difference(change: SetChange) -> str:
-    name = change.key.name
+def _of_set(change: SetChange) -> Difference:
+    missing, extra = (part.prefix_count for part in (change.added, change.removed))
+    kind = DriftKind.SET_CONTENT
     if change.before is None:
-        return f"the set {name} is missing"
-    if change.after is None:
-        return f"the set {name} should not be there"
-    lacking, foreign = (part.prefix_count for part in (change.added, change.removed))
-    return f"the set {name} lacks {lacking:,} prefixes and holds {foreign:,} that it should not"
+        kind = DriftKind.SET_MISSING
+    elif change.after is None:
+        kind = DriftKind.SET_EXTRA
+    return Difference(kind, change.key.name, missing, extra)
 
 
-def _rule_differences(plan: Plan) -> Iterator[str]:
+def _of_rules(plan: Plan) -> Iterator[Difference]:
     if not plan.rules_differ:
         return
-    yield from (f"a rule is missing: {line}" for line in plan.rules_added)
-    yield from (f"a rule should not be there: {line}" for line in plan.rules_removed)
+    yield from (Difference(DriftKind.RULE_MISSING, line) for line in plan.rules_added)
+    yield from (Difference(DriftKind.RULE_EXTRA, line) for line in plan.rules_removed)
     if not (plan.rules_added or plan.rules_removed):
-        yield "the rules are in another order"
+        yield Difference(DriftKind.RULE_ORDER)

@@ -1,9 +1,325 @@
-"""Sentences of notes on lists."""
+"""Sentences of notes on lists, exceptions, the status and the plan."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 
 from geofence.model.notes import Note, NoteKind
+from geofence.translation import join, tr, trn
+from geofence.wording import moment
 
-LIST_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {}
+_SHOWN = 5
+"""Names or addresses that one sentence shows."""
+
+
+def names(note: Note, key: str) -> list[str]:
+    """Return a list of texts of a note's data."""
+    found = note.data[key]
+    return [str(each) for each in found] if isinstance(found, list | tuple) else []
+
+
+def number(note: Note, key: str = "number") -> int:
+    """Return a whole number of a note's data."""
+    return int(str(note.data[key]))
+
+
+def shown(texts: Iterable[str], total: int | None = None) -> str:
+    """Return the first few texts, and how many more there are."""
+    known = list(texts)
+    more = (len(known) if total is None else total) - _SHOWN
+    named = ", ".join(known[:_SHOWN])
+    return tr("{named} and {number} more", named=named, number=more) if more > 0 else named
+
+
+def _moment(note: Note, key: str = "since") -> str:
+    return moment(datetime.fromisoformat(str(note.data[key])))
+
+
+def _file_not_read(note: Note) -> str:
+    path, name = shlex.quote(note.subject), shlex.quote(str(note.data["name"]))
+    return tr(
+        "{file} is not read, since its name does not end in .toml. If it has rules, run "
+        "'mv {path} {name}'. If not, move it elsewhere.",
+        file=note.subject,
+        path=path,
+        name=name,
+    )
+
+
+def _directory_not_read(note: Note) -> str:
+    return tr(
+        "{path} is a directory, and geofence reads nothing in it. Rules are files that end in "
+        ".toml beside it.",
+        path=note.subject,
+    )
+
+
+def _copies_not_read(note: Note) -> str:
+    return tr(
+        "These files look like backup copies and are not read: {files}.",
+        files=", ".join(names(note, "paths")),
+    )
+
+
+def _stale(note: Note) -> str:
+    return trn(
+        number(note, "days"),
+        "The list {list} was last confirmed by its source on {date}, more than {number} day ago "
+        "([lists] max_age).",
+        "The list {list} was last confirmed by its source on {date}, more than {number} days ago "
+        "([lists] max_age).",
+        list=note.subject,
+        date=note.data["checked_on"],
+    )
+
+
+def _from_the_future(note: Note) -> str:
+    return tr(
+        "The list {list} was last confirmed by its source on {date}, which is in the future. Check "
+        "the clock of this host with 'timedatectl'.",
+        list=note.subject,
+        date=note.data["checked_on"],
+    )
+
+
+def _unchanging(note: Note) -> str:
+    return tr(
+        "The list {list} has not changed since {time}, although its source was asked. Lists of "
+        "its size change within {days} days. Its publisher may have stopped; check "
+        "[source.country] urls.",
+        list=note.subject,
+        time=_moment(note),
+        days=note.data["days"],
+    )
+
+
+def _refused(note: Note) -> str:
+    return tr(
+        "New versions of the list {list} have been refused since {date}. The stored version stays "
+        "in use. 'geofence refresh' shows the reason.",
+        list=note.subject,
+        date=note.data["since"],
+    )
+
+
+def _missing(note: Note) -> str:
+    return tr(
+        "The list {list} has not been downloaded yet and was treated as empty.", list=note.subject
+    )
+
+
+def _repeats(note: Note) -> str:
+    return tr(
+        "The list {list} has some addresses more than once, which is harmless.", list=note.subject
+    )
+
+
+def _lines_skipped(note: Note) -> str:
+    lines = names(note, "lines")
+    more = number(note) - len(lines)
+    listed = "; ".join(lines)
+    if more > 0:
+        listed = tr("{named}; and {number} more", named=listed, number=more)
+    return trn(
+        number(note),
+        "{number} line of the list {list} is not valid and was skipped: {lines}.",
+        "{number} lines of the list {list} are not valid and were skipped: {lines}.",
+        list=note.subject,
+        lines=listed,
+    )
+
+
+def _went_back(note: Note) -> str:
+    return tr(
+        "The list {list} went back to an earlier version, first accepted {time}. Its source may "
+        "serve an old copy. 'geofence refresh --compare-mirrors' compares all sources.",
+        list=note.subject,
+        time=_moment(note),
+    )
+
+
+def _returned(note: Note) -> str:
+    return tr("The list {list} is a recently accepted version again.", list=note.subject)
+
+
+def _confirmed(note: Note) -> str:
+    by = str(note.data["by"])
+    how = {
+        "override": tr("It was accepted by an override."),
+        "country": tr("It was accepted, since the list of another country confirms it."),
+    }.get(by) or tr("It was accepted, since {mirror} confirms it.", mirror=by)
+    return join(" ", (str(note.data["message"]), how))
+
+
+def _overlap(note: Note) -> str:
+    return tr("{overlap}.", overlap=note.data["message"])
+
+
+def _fetched_for_answer(note: Note) -> str:
+    return tr(
+        "These lists were downloaded for this answer and not stored: {lists}.",
+        lists=", ".join(names(note, "lists")),
+    )
+
+
+def _without_effect(note: Note) -> str:
+    return tr(
+        "The list {list} has addresses of {blocks}, which no country has. They block nobody: a "
+        "blocklist is subtracted from countries, and [local] is allowed before it.",
+        list=note.subject,
+        blocks=shown(names(note, "blocks"), number(note)),
+    )
+
+
+def _host_changed(note: Note) -> str:
+    added, removed = names(note, "added"), names(note, "removed")
+    parts = [tr("now also {addresses}", addresses=shown(added))] if added else []
+    parts += [tr("no longer {addresses}", addresses=shown(removed))] if removed else []
+    return tr(
+        "The addresses of {host} changed: {changes}.", host=note.subject, changes=join("; ", parts)
+    )
+
+
+def _switch_undefined(note: Note) -> str:
+    return tr(
+        "The command line's rules file names the exception {name}, which no rule defines. If it "
+        "has a new name, run '{command}' with that. If not, run 'geofence revoke {name}'.",
+        name=note.subject,
+        command="geofence allow" if note.data["enabled"] else "geofence revoke",
+    )
+
+
+def _unresolved(note: Note) -> str:
+    return tr(
+        "Exception {name} does not allow {hosts}, which has never resolved. Run 'geofence refresh' "
+        "when DNS works, or write the addresses into last_known.",
+        name=note.subject,
+        hosts=", ".join(names(note, "hosts")),
+    )
+
+
+def _last_known(note: Note) -> str:
+    return tr(
+        "last_known is used for host names that have never resolved ({exceptions}). Run 'geofence "
+        "refresh' when DNS works.",
+        exceptions=", ".join(names(note, "exceptions")),
+    )
+
+
+def _outside_pin(note: Note) -> str:
+    return tr(
+        "Exception {name} does not allow {addresses} of its host names, since they are outside its "
+        "'within'.",
+        name=note.subject,
+        addresses=shown(names(note, "addresses")),
+    )
+
+
+def _mirrors_not_compared(_note: Note) -> str:
+    return tr("No list has several mirrors in the rules, so none can be compared.")
+
+
+def _mirrors_differ(note: Note) -> str:
+    return tr(
+        "The mirrors of the list {list} differ: {copies}.",
+        list=note.subject,
+        copies=note.data["message"],
+    )
+
+
+def _mirrors_agree(note: Note) -> str:
+    return tr(
+        "All mirrors agree on {agreeing} of {compared} lists.",
+        agreeing=note.data["agreeing"],
+        compared=note.data["compared"],
+    )
+
+
+def _message(note: Note) -> str:
+    return str(note.data["message"])
+
+
+def _kernel_unread(note: Note) -> str:
+    return tr(
+        "The kernel could not be read, so this is what the rules say: {reason}",
+        reason=note.data["message"],
+    )
+
+
+def _plan_without_kernel(note: Note) -> str:
+    if note.data["generation"] is None:
+        against = tr("The kernel was not read; the plan is for a host without a fence.")
+    else:
+        against = tr(
+            "The kernel was not read; the plan is against generation {number} and does not show "
+            "rules.",
+            number=note.data["generation"],
+        )
+    return join(" ", (_message(note), against))
+
+
+def _changed_by_others(_note: Note) -> str:
+    return tr(
+        "Other programs have changed geofence's rules in the kernel, so the answer for now is not "
+        "certain. 'geofence apply' repairs them."
+    )
+
+
+def _not_applied_yet(note: Note) -> str:
+    return tr(
+        "The kernel does not hold the rules on disk yet; '{command}' shows the difference.",
+        command=note.data["command"],
+    )
+
+
+def _by_interface(note: Note) -> str:
+    return tr(
+        "From a trusted interface ({interfaces}) it is allowed ([local] interfaces).",
+        interfaces=", ".join(names(note, "interfaces")),
+    )
+
+
+def _no_service_applied(_note: Note) -> str:
+    return tr("No service is fenced. Run 'geofence refresh' to fence the services of the rules.")
+
+
+def _no_service_enabled(_note: Note) -> str:
+    return tr("No service is fenced: the rules enable none ([service.NAME]).")
+
+
+LIST_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
+    NoteKind.FILE_NOT_READ: _file_not_read,
+    NoteKind.DIRECTORY_NOT_READ: _directory_not_read,
+    NoteKind.COPIES_NOT_READ: _copies_not_read,
+    NoteKind.LIST_STALE: _stale,
+    NoteKind.LIST_FROM_THE_FUTURE: _from_the_future,
+    NoteKind.LIST_UNCHANGING: _unchanging,
+    NoteKind.LIST_REFUSED: _refused,
+    NoteKind.LIST_MISSING: _missing,
+    NoteKind.LIST_REPEATS: _repeats,
+    NoteKind.LIST_LINES_SKIPPED: _lines_skipped,
+    NoteKind.LIST_WENT_BACK: _went_back,
+    NoteKind.LIST_RETURNED: _returned,
+    NoteKind.LIST_CHANGE_CONFIRMED: _confirmed,
+    NoteKind.LISTS_OVERLAP: _overlap,
+    NoteKind.LISTS_FETCHED_FOR_ANSWER: _fetched_for_answer,
+    NoteKind.BLOCKLIST_WITHOUT_EFFECT: _without_effect,
+    NoteKind.HOST_CHANGED: _host_changed,
+    NoteKind.SWITCH_UNDEFINED: _switch_undefined,
+    NoteKind.EXCEPTION_UNRESOLVED: _unresolved,
+    NoteKind.LAST_KNOWN_USED: _last_known,
+    NoteKind.OUTSIDE_PIN: _outside_pin,
+    NoteKind.MIRRORS_NOT_COMPARED: _mirrors_not_compared,
+    NoteKind.MIRRORS_DIFFER: _mirrors_differ,
+    NoteKind.MIRRORS_AGREE: _mirrors_agree,
+    NoteKind.CHECK_REFUSES: _message,
+    NoteKind.KERNEL_UNREAD: _kernel_unread,
+    NoteKind.PLAN_WITHOUT_KERNEL: _plan_without_kernel,
+    NoteKind.RULES_CHANGED_BY_OTHERS: _changed_by_others,
+    NoteKind.NOT_APPLIED_YET: _not_applied_yet,
+    NoteKind.ALLOWED_BY_INTERFACE: _by_interface,
+    NoteKind.NO_SERVICE_APPLIED: _no_service_applied,
+    NoteKind.NO_SERVICE_ENABLED: _no_service_enabled,
+}

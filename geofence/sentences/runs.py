@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from geofence.model.notes import Instead, Note, NoteKind
+from geofence.sentences.lists import names, number
 from geofence.translation import join, tr, trn
-
-
-def _number(note: Note, name: str = "number") -> int:
-    return int(str(note.data[name]))
-
-
-def _names(note: Note, name: str) -> list[str]:
-    found = note.data[name]
-    return [str(each) for each in found] if isinstance(found, list | tuple) else []
 
 
 def _fence_replaced(note: Note) -> str:
@@ -30,7 +22,7 @@ def _block_delayed(note: Note) -> str:
 
 def _dropped(note: Note) -> str:
     return trn(
-        _number(note), "{number} connection was dropped.", "{number} connections were dropped."
+        number(note), "{number} connection was dropped.", "{number} connections were dropped."
     )
 
 
@@ -40,7 +32,7 @@ def _not_dropped(note: Note) -> str:
 
 def _unblocked(note: Note) -> str:
     return trn(
-        _number(note),
+        number(note),
         "{number} previously dropped connection may reconnect.",
         "{number} previously dropped connections may reconnect.",
     )
@@ -52,7 +44,7 @@ def _not_unblocked(note: Note) -> str:
 
 def _forgotten(note: Note) -> str:
     return trn(
-        _number(note),
+        number(note),
         "{number} connection of this host begins anew.",
         "{number} connections of this host begin anew.",
     )
@@ -89,7 +81,7 @@ def _no_generation(note: Note) -> str:
     return tr(
         "No saved fence found in {directory}. {instead} Run 'geofence refresh' now.",
         directory=note.subject,
-        instead=_instead(Instead(str(note.data["instead"])), _names(note, "families")),
+        instead=_instead(Instead(str(note.data["instead"])), names(note, "families")),
     )
 
 
@@ -131,14 +123,14 @@ def _local_kept(note: Note) -> str:
 
 def _local_allowed(note: Note) -> str:
     return tr(
-        "Local networks now allowed: {networks}.", networks=", ".join(_names(note, "networks"))
+        "Local networks now allowed: {networks}.", networks=", ".join(names(note, "networks"))
     )
 
 
 def _local_ended(note: Note) -> str:
     return tr(
         "Local networks no longer allowed: {networks}.",
-        networks=", ".join(_names(note, "networks")),
+        networks=", ".join(names(note, "networks")),
     )
 
 
@@ -156,7 +148,7 @@ def _rolled_back(note: Note) -> str:
 
 
 def _was_down(note: Note) -> str:
-    families = [family.replace("ipv", "IPv") for family in _names(note, "families")]
+    families = [family.replace("ipv", "IPv") for family in names(note, "families")]
     return tr(
         "The fence was down for {families}: its rules were missing. It is up again.",
         families=" + ".join(families),
@@ -164,8 +156,8 @@ def _was_down(note: Note) -> str:
 
 
 def _repaired(note: Note) -> str:
-    rules = trn(_number(note, "rules"), "{number} rule", "{number} rules")
-    sets = trn(_number(note, "sets"), "{number} set", "{number} sets")
+    rules = trn(number(note, "rules"), "{number} rule", "{number} rules")
+    sets = trn(number(note, "sets"), "{number} set", "{number} sets")
     return tr(
         "The fence differed from what was applied ({rules}, {sets}). It is repaired.",
         rules=rules,

@@ -10,7 +10,9 @@ from geofence.backends.nftables.backend import NftablesBackend
 from geofence.backends.registry import Chosen, choose
 from geofence.errors import BackendUnavailable
 from geofence.lab.network import Lab
+from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.policy import BackendChoice
+from geofence.sentences.backends import backend_text
 
 
 @pytest.fixture
@@ -25,6 +27,10 @@ def firewalld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return wants / "firewalld.service"
 
 
+def text(found: Chosen) -> str:
+    return backend_text(found.reason)
+
+
 def chosen(lab: Lab, choice: BackendChoice, holder: str | None = None) -> Chosen:
     with lab.pbx.entered():
         return choose(choice, holder=holder)
@@ -33,21 +39,21 @@ def chosen(lab: Lab, choice: BackendChoice, holder: str | None = None) -> Chosen
 def test_ipset_comes_first_where_nobody_flushes_it(lab: Lab, firewalld: Path) -> None:
     assert not firewalld.is_symlink()
     found = chosen(lab, BackendChoice.AUTO)
-    assert (found.backend.name, found.why) == ("ipset", "ipset, chosen automatically")
+    assert found.reason == ChosenBackend("ipset", ChosenBy.AUTOMATIC)
 
 
 def test_beside_firewalld_nftables_comes_first(lab: Lab, firewalld: Path) -> None:
     firewalld.symlink_to("/lib/systemd/system/firewalld.service")
     found = chosen(lab, BackendChoice.AUTO)
     assert found.backend.name == "nftables"
-    assert found.why.startswith("nftables, chosen automatically (firewalld is enabled here")
+    assert text(found).startswith("nftables, chosen automatically (firewalld is enabled here")
 
 
 def test_what_the_rules_say_is_done_and_the_danger_told(lab: Lab, firewalld: Path) -> None:
     firewalld.symlink_to("/lib/systemd/system/firewalld.service")
     found = chosen(lab, BackendChoice.IPSET)
     assert found.backend.name == "ipset"
-    assert found.why.startswith("ipset, as the rules say (firewalld is enabled here")
+    assert text(found).startswith("ipset, as the rules say (firewalld is enabled here")
 
 
 def test_where_nftables_cannot_work_a_rival_is_put_up_with(
@@ -57,7 +63,7 @@ def test_where_nftables_cannot_work_a_rival_is_put_up_with(
     monkeypatch.setattr(NftablesBackend, "obstacle", lambda _: "It cannot.")
     found = chosen(lab, BackendChoice.AUTO)
     assert found.backend.name == "ipset"
-    assert found.why.endswith("reloaded. It cannot.)")
+    assert text(found).endswith("reloaded. It cannot.)")
 
 
 @pytest.mark.usefixtures("firewalld")
@@ -69,7 +75,7 @@ def test_the_one_that_holds_the_fence_keeps_it(lab: Lab, holder: str) -> None:
 def test_from_one_that_has_a_rival_the_fence_moves(lab: Lab, firewalld: Path) -> None:
     firewalld.symlink_to("/lib/systemd/system/firewalld.service")
     found = chosen(lab, BackendChoice.AUTO, "ipset")
-    assert found.why.startswith("nftables, chosen automatically (firewalld is enabled here")
+    assert text(found).startswith("nftables, chosen automatically (firewalld is enabled here")
 
 
 @pytest.mark.usefixtures("firewalld")
@@ -78,7 +84,7 @@ def test_from_one_that_cannot_work_any_more_the_fence_moves(
 ) -> None:
     monkeypatch.setattr(NftablesBackend, "obstacle", lambda _: "It cannot.")
     found = chosen(lab, BackendChoice.AUTO, "nftables")
-    assert found.why == "ipset, chosen automatically (It cannot.)"
+    assert text(found) == "ipset, chosen automatically (It cannot.)"
 
 
 @pytest.mark.usefixtures("firewalld")
@@ -99,7 +105,7 @@ def test_where_the_kernel_lacks_a_match_nftables_comes_first(
     for holder in (None, "ipset"):
         found = chosen(lab, BackendChoice.AUTO, holder)
         assert found.backend.name == "nftables"
-        assert 'lacks the iptables match "no-such" (xt_no-such)' in found.why
+        assert 'lacks the iptables match "no-such" (xt_no-such)' in text(found)
 
 
 @pytest.mark.usefixtures("firewalld")

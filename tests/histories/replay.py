@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from geofence.guards.judging import Verdict, Version, judge
 from geofence.guards.limits import MONTH
 from geofence.guards.lists import check_list
 from geofence.guards.objection import Objection
-from geofence.guards.settling import Refusal, Way, moved, way
+from geofence.guards.settling import Refusal
 from geofence.lists.parsed import ParsedList
 from geofence.model.lists import ListId
 from geofence.model.policy import Policy
@@ -78,15 +79,27 @@ class Replay:
         if not objections:
             self._take(name, now, "harmless")
             return
-        sha256, known = fingerprint(candidate), self._known.get(name)
-        refusal = known.again(sha256, now) if known else Refusal.first(sha256, now)
-        version = self._histories[name].find(sha256)
-        chosen = way(objections, version.confirmed_at if version else None, refusal, now)
-        how = self._how(name, chosen)
-        if how:
-            self._take(name, now, how)
+        known = self._histories[name].find(fingerprint(candidate))
+        version = Version(
+            fingerprint(candidate),
+            candidate,
+            before,
+            known.confirmed_at if known else None,
+            self._known.get(name),
+        )
+        decision = judge(
+            version,
+            objections,
+            (),
+            others=lambda: [each for other, each in self.accepted.items() if other != name],
+            confirms=lambda: "mirror" if self.mirror else "",
+            now=now,
+        )
+        if decision.verdict is not Verdict.REFUSED:
+            self._take(name, now, decision.witness or decision.verdict.value)
             return
-        self._known[name] = refusal
+        assert decision.refusal is not None
+        self._known[name] = decision.refusal
         self.refused.setdefault(name, Refused(name, now, objections))
 
     def _objections(self, name: ListId, now: datetime) -> tuple[Objection, ...]:
@@ -101,14 +114,6 @@ class Replay:
             broadest={f: length for f, length in broadest.items() if length is not None},
             month_ago={f: month_ago.size(f) for f in Family} if month_ago else {},
         )
-
-    def _how(self, name: ListId, chosen: Way) -> str:
-        if chosen is not Way.ASK:
-            return "returned" if chosen is Way.RETURNED else ""
-        others = [space for other, space in self.accepted.items() if other != name]
-        if moved(self.accepted[name], self.served[name].space, others):
-            return "moved"
-        return "mirror" if self.mirror else ""
 
     def _take(self, name: ListId, now: datetime, how: str) -> None:
         space = self.served[name].space

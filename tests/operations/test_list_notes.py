@@ -7,8 +7,10 @@ import pytest
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
+from geofence.model.notes import Note, NoteKind
 from geofence.model.prefixes import AddressSpace
-from geofence.operations.list_notes import frozen, remarks
+from geofence.operations.list_notes import list_notes, unchanging_notes
+from geofence.sentences import sentences
 from geofence.state.versions import History
 
 JP = ListId(ListKind.COUNTRY, "JP")
@@ -24,19 +26,22 @@ def candidate(wanted: ListId, body: str) -> Candidate:
     return Candidate(AcceptedList(wanted, parsed.space, (part,)), (body.encode(),), parsed)
 
 
-def said(
-    wanted: ListId, body: str, former: str = "", history: History | None = None
-) -> tuple[str, ...]:
+def noted(wanted: ListId, body: str, former: str = "") -> tuple[Note, ...]:
     before = candidate(wanted, former).accepted.space if former else None
-    return tuple(remarks(candidate(wanted, body), before, history or History()))
+    return tuple(list_notes(candidate(wanted, body), before, History()))
+
+
+def said(wanted: ListId, body: str, former: str = "") -> tuple[str, ...]:
+    return sentences(noted(wanted, body, former))
 
 
 def test_skipped_lines_are_told_with_their_numbers() -> None:
     good = "".join(f"8.8.8.{number}\n" for number in range(20))
-    [sentence] = said(BAD, f"{good}942.180.233.122\nTue\n")
-    assert sentence.startswith(
-        "The list blocklist bad has 2 lines without a valid entry, skipped: "
-    )
+    body = f"{good}942.180.233.122\nTue\n"
+    [note] = noted(BAD, body)
+    assert (note.kind, note.data["number"]) == (NoteKind.LIST_LINES_SKIPPED, 2)
+    [sentence] = said(BAD, body)
+    assert sentence.startswith("2 lines of the list blocklist bad are not valid and were skipped: ")
     assert 'line 21: "942.180.233.122" is not an IPv4 prefix; line 22: "Tue" is not' in sentence
 
 
@@ -69,9 +74,9 @@ def test_a_list_that_goes_back_is_told(kind: ListKind) -> None:
         first.bodies,
         first.parsed,
     )
-    [sentence] = remarks(named, second.accepted.space, history)
-    assert "went back to an earlier version: the one first accepted 2026-02-01 12:00" in sentence
-    assert tuple(remarks(second, second.accepted.space, history)) == ()
+    [note] = list_notes(named, second.accepted.space, history)
+    assert (note.kind, note.data["since"]) == (NoteKind.LIST_WENT_BACK, NOON.isoformat())
+    assert tuple(list_notes(second, second.accepted.space, history)) == ()
 
 
 @pytest.mark.parametrize(
@@ -91,11 +96,11 @@ def test_a_list_that_no_longer_changes_is_told_by_its_size(
     wanted = ListId(ListKind.COUNTRY, code)
     space = AddressSpace()
     history = History().noted(space, NOON).noted(space, NOON + days * DAY)
-    sentences = frozen({wanted: history})
-    assert bool(sentences) is told
-    if told:
-        assert f"The list country {code} has not changed since 2026-02-01" in sentences[0]
+    notes = unchanging_notes({wanted: history})
+    assert bool(notes) is told
+    for sentence in sentences(notes):
+        assert f"The list country {code} has not changed since 2026-02-01" in sentence
 
 
-def test_a_source_that_was_not_asked_meanwhile_is_not_called_frozen() -> None:
-    assert frozen({JP: History().noted(AddressSpace(), NOON)}) == ()
+def test_a_source_that_was_not_asked_meanwhile_is_not_called_unchanging_notes() -> None:
+    assert unchanging_notes({JP: History().noted(AddressSpace(), NOON)}) == ()

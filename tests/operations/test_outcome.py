@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from geofence.model.chosen import NO_BACKEND
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import Ruleset
@@ -29,7 +30,7 @@ from tests.cli.world import COME, japan, japan_later
 from tests.lists.bodies import country_json
 from tests.support.list_server import status
 
-NOTHING = RunReport(Plan(Ruleset(), Observed()), "nftables")
+NOTHING = RunReport(Plan(Ruleset(), Observed()), NO_BACKEND)
 """A run that had nothing to do."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from geofence.active_exceptions import InForce, Waiting
+from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
 from geofence.cli.views.history import history_json
 from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
@@ -21,29 +21,28 @@ from geofence.flows.impact import Impact, Touched, by_source
 from geofence.flows.shared_source import Crowd
 from geofence.guards.objection import Guard, Objection
 from geofence.merge import merge
+from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import Provenance
 from geofence.model.notes import problem
 from geofence.model.plan import Count, Observed
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
+from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action
 from geofence.operations.history import HistoryEntry
 from geofence.operations.hook import hook_facts
-from geofence.operations.report import (
-    ListOutcome,
-    ListReport,
-    PlanReport,
-    RunReport,
-    ServiceStatus,
-    StatusReport,
-    WhyReport,
-)
+from geofence.operations.plan import PlanReport
+from geofence.operations.report import ListOutcome, ListReport, RunReport
 from geofence.operations.site import Site
+from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.operations.status_facts import Traffic
+from geofence.operations.why import Ending as DropWay
+from geofence.operations.why import EndingKind, WhyReport
 from geofence.other_rules import Direction, OtherRules, Redirected, Untracked
 from geofence.plan import make_plan
 from geofence.plan.by_country import CountryChange
+from geofence.plan.drift import Difference, DriftKind
 from geofence.state.generations import Damaged
 from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
 from tests.support.values import JAPAN, country, policy
@@ -69,6 +68,9 @@ SOURCES = by_source((TOUCHED,))
 UNTRACKED = Untracked("sip", SIP_PORT, Direction.IN, (Family.IPV4,), False, "iptables raw")
 REDIRECTED = Redirected("sip", SIP_PORT, SIP_PORT, None, (Family.IPV4,), False, "iptables nat")
 REFUSALS = (Objection(Guard.SSH, "the session", "It saw.", "It allows.", "ssh"),)
+IPSET = ChosenBackend("ipset", ChosenBy.RULES)
+NOTES = (problem("a note"),)
+REASON = Reason(ReasonKind.BLOCKED_BY_RULES)
 BY_NAME = {"allow4", "allow6", "sip", "rtp", "ipv4", "ipv6"}
 """Keys that are names of sets, services and families."""
 
@@ -78,13 +80,13 @@ def documents() -> Iterator[object]:
     generation = Generation(1, NOW, "refresh", "ipset", RULESET, (ListNote("x", NOW, "0"),))
     changes = PLAN.set_changes
     meaning = (CountryChange("JP", SPACE, SPACE),)
-    yield plan_json(PlanReport(PLAN, "ipset", LISTS, IMPACT, ("a note",), meaning, REFUSALS))
-    yield run_json(RunReport(PLAN, "ipset", 1, LISTS, (problem("a note"),), IMPACT))
+    yield plan_json(PlanReport(PLAN, IPSET, LISTS, IMPACT, NOTES, meaning, REFUSALS))
+    yield run_json(RunReport(PLAN, IPSET, 1, LISTS, NOTES, IMPACT))
     yield status_json(
         StatusReport(
-            backend="ipset",
+            backend=IPSET,
             unfenced=(Family.IPV6,),
-            drift=("a difference",),
+            drift=(Difference(DriftKind.RULE_MISSING, "a rule"),),
             generation=1,
             applied_at=NOW,
             reason="refresh",
@@ -93,7 +95,7 @@ def documents() -> Iterator[object]:
             other_rules=OtherRules((UNTRACKED,), (REDIRECTED,)),
             sets={"allow4": 1},
             lists=LISTS,
-            exceptions=InForce(waiting=(Waiting("office", "not applied yet"),)),
+            exceptions=ActiveExceptions(inactive=(Inactive("office", Obstacle.NOT_APPLIED),)),
             probation=Probation("x", 1, NOW, 1.0, "boot"),
             last=RunOutcome(
                 "restore",
@@ -103,11 +105,15 @@ def documents() -> Iterator[object]:
             ),
         )
     )
-    explanation = Explanation(SIP_PORT, "sip", Action.PASS, "so")
-    now = (Answer("sip", Action.DROP, "so"),)
+    explanation = Explanation(
+        SIP_PORT, "sip", Action.DROP, REASON, Hint(HintKind.ALLOW_EXCEPTION, "office")
+    hint = Hint(HintKind.ALLOW_EXCEPTION, "office")
+    explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, hint)
+    now = (Answer("sip", Action.DROP, REASON),)
+    ending = DropWay(EndingKind.CUT, "apply")
     live = (Connections("sip", Began.PEER, passes=True, begins=False, number=1),)
     yield why_json(
-        (Family.IPV4, 1), WhyReport(("JP",), ("JP",), (explanation,), now, "apply", live, "so")
+        (Family.IPV4, 1), WhyReport(("JP",), ("JP",), (explanation,), now, "apply", live, ending)
     )
     damaged = Damaged(Path("x.generation"), "is damaged")
     yield history_json((HistoryEntry(generation, changes, services_changed=True), damaged))

@@ -48,7 +48,7 @@ def plan(  # noqa: PLR0913 - an option each
     from geofence.cli.progress import watching
     from geofence.cli.views.plan import plan_json, show_plan
     from geofence.operations import mirrors, ssh
-    from geofence.operations.status import plan as operation
+    from geofence.operations.plan import plan as operation
 
     if offline and compare_mirrors:
         raise UsageError(tr("--offline and --compare-mirrors exclude each other; use one of them."))
@@ -134,6 +134,7 @@ def apply(
     from geofence.cli.arguments import parse_seconds
     from geofence.cli.running import run
     from geofence.operations import commit, ssh
+    from geofence.operations.apply import apply as operation
 
     site, seconds = context.obj, parse_seconds(confirm_within)
     wish = commit.Wish("apply", accept or (), ssh.ssh_session(), cut=cut, confirm_seconds=seconds)

@@ -1,4 +1,4 @@
-"""Where lists came from and how old they are, as text and as JSON."""
+"""Lists with their age and sources, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -9,22 +9,48 @@ from geofence.fetch.urls import public
 from geofence.model.prefixes import Family
 from geofence.operations.report import ListOutcome, ListReport
 from geofence.screen import Styled
+from geofence.translation import english, tr
 from geofence.wording import age, size
 
-_HEADINGS = ("list", "state", ">IPv4 addresses", ">IPv6", ">checked", ">change", "from")
 _STYLES = {ListOutcome.KEPT: "yellow", ListOutcome.MISSING: "red"}
 
 
 def list_rows(
     lists: Iterable[ListReport], now: datetime, *, full: bool = True, change: bool = False
 ) -> tuple[tuple[str, ...], list[tuple[Styled, ...]]]:
-    """Headings and rows of the table of lists; in full, what changed and the sources as well."""
-    columns = len(_HEADINGS) - (0 if full else 1 if change else 2)
-    return _HEADINGS[:columns], [_row(report, now)[:columns] for report in lists]
+    """Return headings and rows of the table of lists; in full with changes and sources."""
+    headings = _headings()
+    columns = len(headings) - (0 if full else 1 if change else 2)
+    return headings[:columns], [_row(report, now)[:columns] for report in lists]
+
+
+def _headings() -> tuple[str, ...]:
+    return (
+        tr("list"),
+        tr("state"),
+        ">" + tr("IPv4 addresses"),
+        ">" + tr("IPv6"),
+        # Translators: when the source last confirmed the list.
+        ">" + tr("checked"),
+        ">" + tr("change"),
+        # Translators: the source of a list.
+        tr("from"),
+    )
+
+
+def _state(outcome: ListOutcome) -> str:
+    return {
+        ListOutcome.RENEWED: tr("renewed"),
+        ListOutcome.UNCHANGED: tr("unchanged"),
+        ListOutcome.STORED: tr("stored"),
+        ListOutcome.KEPT: tr("kept"),
+        ListOutcome.MISSING: tr("missing"),
+        ListOutcome.REFUSED: tr("refused"),
+    }[outcome]
 
 
 def list_json(report: ListReport) -> dict[str, object]:
-    """One list for machines; times are UTC."""
+    """Return one list for scripts; times are UTC."""
     return {
         "list": str(report.id),
         "state": str(report.outcome),
@@ -33,7 +59,7 @@ def list_json(report: ListReport) -> dict[str, object]:
         if report.former
         else None,
         "checked_at": report.checked_at.isoformat() if report.checked_at else None,
-        "problem": report.problem or None,
+        "problem": english(report.problem) or None,
         "parts": [
             {
                 "url": public(part.url),
@@ -42,6 +68,7 @@ def list_json(report: ListReport) -> dict[str, object]:
                 "fetched_at": part.fetched_at.isoformat(),
                 "checked_at": part.checked_at.isoformat(),
                 "family": str(part.family) if part.family else None,
+                "format": part.format,
             }
             for part in report.provenance
         ],
@@ -52,17 +79,17 @@ def _row(report: ListReport, now: datetime) -> tuple[Styled, ...]:
     checked = report.checked_at
     return (
         str(report.id),
-        (str(report.outcome), _STYLES.get(report.outcome, "")),
+        (_state(report.outcome), _STYLES.get(report.outcome, "")),
         size(report.space.ipv4),
         size(report.space.ipv6),
-        age(checked, now) if checked else "never",
+        age(checked, now) if checked else tr("never"),
         _change(report),
         ", ".join(public(part.url) for part in report.provenance),
     )
 
 
 def _change(report: ListReport) -> str:
-    """What a renewed list gained and lost since its last accepted version."""
+    """Return what a renewed list gained and lost since its stored version."""
     if report.former is None:
         return ""
     parts = [

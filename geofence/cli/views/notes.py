@@ -1,4 +1,4 @@
-"""Facts beside the fence itself, as sentences: connections, others' rules, edited rules."""
+"""Facts of ``status`` beside the fence, as sentences and as JSON."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterable, Iterator
 
 from geofence.flows.impact import TouchedSource
 from geofence.model.prefixes import address_text
-from geofence.operations.report import StatusReport
+from geofence.operations.status import StatusReport
 from geofence.other_rules import Direction, OtherRules, Redirected, Untracked
-from geofence.wording import plural
+from geofence.sentences import sentences
+from geofence.translation import join, tr, trn
 
 _SHOWN = 3
 """Sources that a sentence names."""
 
 
 def status_notes(report: StatusReport) -> Iterator[str]:
-    """Return what an operator should know, a sentence or two each, the gravest first."""
+    """Yield what an operator should know, the gravest first."""
     if report.other_rules:
         yield from _other_rules(report.other_rules)
     if report.traffic and not report.unfenced:
         yield from _traffic(report)
-    yield from report.stale
-    yield from report.notes
+    yield from sentences((*report.stale, *report.notes))
 
 
 def whose(sources: Iterable[TouchedSource]) -> str:
@@ -29,21 +29,23 @@ def whose(sources: Iterable[TouchedSource]) -> str:
     known = tuple(sources)
     named = ", ".join(str(source) for source in known[:_SHOWN])
     more = len(known) - _SHOWN
-    return f"{named} and {more} more" if more > 0 else named
+    return tr("{named} and {number} more", named=named, number=more) if more > 0 else named
 
 
 def unnamed_note(sources: tuple[TouchedSource, ...]) -> str:
-    """Return what it means that this host contacts peers whom no rule allows, and what to do."""
-    one = len(sources) == 1
-    return (
-        f"This host contacts {plural(len(sources), 'peer')} that no rule allows: {whose(sources)}. "
-        f"{'Its' if one else 'Their'} calls are dropped once the connection was silent for some "
-        "minutes: if it is a trunk, write an exception for it."
+    """Return what to do about peers that this host contacts and no rule allows."""
+    return trn(
+        len(sources),
+        "This host contacts {number} peer that no rule allows: {sources}. Its calls are dropped "
+        "when the connection was silent for some minutes. If it is a trunk, write an exception.",
+        "This host contacts {number} peers that no rule allows: {sources}. Their calls are dropped "
+        "when the connection was silent for some minutes. If they are trunks, write exceptions.",
+        sources=whose(sources),
     )
 
 
 def other_rules_json(found: OtherRules | None) -> dict[str, object]:
-    """Return the same for machines; null if they were not looked at."""
+    """Return rules of other programs for scripts; null if they were not read."""
     if found is None:
         return {"untracked": None, "redirected": None}
     return {
@@ -86,14 +88,17 @@ def _traffic(report: StatusReport) -> Iterator[str]:
     if traffic is None:
         return
     if traffic.unread:
-        yield f"Live connections were not read: {traffic.unread}"
+        yield tr("Current connections could not be read: {reason}", reason=traffic.unread)
     if traffic.crowd:
         yield str(traffic.crowd)
     if traffic.outliving:
-        number = plural(sum(each.flows for each in traffic.outliving), "connection")
-        yield (
-            f"{number} would be blocked if begun now, and still allowed: "
-            f"{whose(traffic.outliving)}. 'geofence apply --cut' ends them."
+        yield trn(
+            sum(each.flows for each in traffic.outliving),
+            "{number} connection goes on, but would be blocked if begun now: {sources}. "
+            "'geofence apply --cut' drops it.",
+            "{number} connections go on, but would be blocked if begun now: {sources}. "
+            "'geofence apply --cut' drops them.",
+            sources=whose(traffic.outliving),
         )
     if traffic.unnamed:
         yield unnamed_note(traffic.unnamed)
@@ -105,23 +110,52 @@ def _other_rules(found: OtherRules) -> Iterator[str]:
     for redirected in found.redirected:
         yield _redirected(redirected)
     if found.unread:
-        yield f"Rules of other programs could not be read with {', '.join(found.unread)}."
+        yield tr(
+            "Rules of other programs could not be read with {programs}.",
+            programs=", ".join(found.unread),
+        )
 
 
 def _untracked(rule: Untracked) -> str:
-    what = "sent from" if rule.direction is Direction.OUT else "to"
-    perhaps = " some" if rule.conditional else ""
-    return (
-        f"{rule.place} keeps{perhaps} packets {what} {rule.service} ({rule.ports}) out of "
-        "connection tracking (NOTRACK): replies to this host are dropped unless their source is "
-        "allowed. Remove that rule."
+    facts = {"place": rule.place, "service": rule.service, "ports": rule.ports}
+    rules = {
+        (Direction.IN, False): tr(
+            "{place} keeps packets to {service} ({ports}) out of connection tracking (NOTRACK).",
+            **facts,
+        ),
+        (Direction.IN, True): tr(
+            "{place} keeps some packets to {service} ({ports}) out of connection tracking "
+            "(NOTRACK).",
+            **facts,
+        ),
+        (Direction.OUT, False): tr(
+            "{place} keeps packets sent from {service} ({ports}) out of connection tracking "
+            "(NOTRACK).",
+            **facts,
+        ),
+        (Direction.OUT, True): tr(
+            "{place} keeps some packets sent from {service} ({ports}) out of connection tracking "
+            "(NOTRACK).",
+            **facts,
+        ),
+    }
+    meaning = tr(
+        "Replies to this host are dropped unless their source is allowed. Remove that rule."
     )
+    return join(" ", (rules[rule.direction, bool(rule.conditional)], meaning))
 
 
 def _redirected(rule: Redirected) -> str:
-    where = f" of {rule.address}" if rule.address else ""
-    perhaps = " some" if rule.conditional else ""
-    return (
-        f"{rule.place} redirects{perhaps} packets from {rule.named} to {rule.target}{where}, which "
-        f"is fenced as {rule.service}: if that port is meant for others, do not redirect it."
-    )
+    target = f"{rule.address} {rule.target}" if rule.address else str(rule.target)
+    facts = {"place": rule.place, "port": rule.named, "target": target, "service": rule.service}
+    if rule.conditional:
+        what = tr(
+            "{place} redirects some packets from {port} to {target}, which is fenced as {service}.",
+            **facts,
+        )
+    else:
+        what = tr(
+            "{place} redirects packets from {port} to {target}, which is fenced as {service}.",
+            **facts,
+        )
+    return join(" ", (what, tr("If that port is meant for others, do not redirect it.")))

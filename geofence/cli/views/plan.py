@@ -9,64 +9,78 @@ from geofence.cli.views.flows import impact_json, show_impact
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.countries import country_name
 from geofence.flows.impact import by_source
+from geofence.model.notes import NoteKind
 from geofence.model.plan import Plan, SetChange
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
-from geofence.operations.report import PlanReport
+from geofence.operations.plan import PlanReport
 from geofence.plan.by_country import ELSEWHERE, CountryChange
 from geofence.screen import Screen, Styled
-from geofence.wording import addresses, plural, size
+from geofence.sentences import note_json, sentence
+from geofence.sentences.backends import backend_json, backend_text
+from geofence.translation import english, tr, trn
+from geofence.wording import address_count, addresses
 
 _SHOWN = 5
 """Prefixes shown of each set and sign, the broadest first, unless all are asked for."""
 
 
 def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
-    """What the plan means for callers, the plan itself, then whether it would be refused."""
+    """Print what the plan means for callers, the plan, and whether it would be refused."""
     plan = report.plan
-    screen.say(f"Backend: {report.backend}")
+    screen.say(tr("Backend: {backend}", backend=backend_text(report.backend)))
     _show_meaning(screen, report)
     if plan.set_changes:
         _show_sets(screen, plan, full=full)
     if plan.rules_differ and full:
         _show_rules(screen, plan)
     if plan.observed.debris:
-        screen.say("\nLeft behind by a killed run, to be cleared away", "bold")
+        _heading(screen, tr("Objects of a killed run, to be removed"))
         for name in plan.observed.debris:
             screen.say(f"  - {name}", "red")
     if report.lists:
-        screen.say("\nLists", "bold")
+        _heading(screen, tr("Lists"))
         screen.table(*list_rows(report.lists, datetime.now(UTC), full=full, change=True))
-    refusals = tuple(map(str, report.refusals))
     for note in report.notes:
-        if note not in refusals:
-            screen.note(note, "yellow")
+        if note.kind is not NoteKind.CHECK_REFUSES:
+            screen.note(sentence(note), "yellow")
     screen.say("")
     screen.say(closing_line(plan), "bold")
-    for refusal in refusals:
-        screen.say(f"'geofence {report.next_run}' would be refused: {refusal}", "bold red")
+    for refusal in report.refusals:
+        refused = tr(
+            "'geofence {verb}' would be refused: {reason}", verb=report.next_run, reason=refusal
+        )
+        screen.say(refused, "bold red")
+
+
+def _heading(screen: Screen, text: str) -> None:
+    screen.say("")
+    screen.say(text, "bold")
 
 
 def _show_sets(screen: Screen, plan: Plan, *, full: bool) -> None:
-    screen.say("\nSets", "bold")
-    screen.table(
-        ("set", ">prefixes now", ">then", ">addresses added", ">addresses removed"),
-        (_set_row(change) for change in plan.set_changes),
+    _heading(screen, tr("Sets"))
+    titles = (
+        tr("set"),
+        ">" + tr("prefixes now"),
+        # Translators: the number of prefixes after the change.
+        ">" + tr("then"),
+        ">" + tr("addresses added"),
+        ">" + tr("addresses removed"),
     )
+    screen.table(titles, (_set_row(change) for change in plan.set_changes))
     for change in plan.set_changes:
         for line, style in _prefix_lines(change, full=full):
             screen.say(line, style)
 
 
 def _show_meaning(screen: Screen, report: PlanReport) -> None:
-    """Whose addresses are allowed or blocked, and who of those who talk now."""
+    """Print which countries and current peers would be allowed or blocked."""
     if report.countries:
-        screen.say("\nWhat it means", "bold")
+        _heading(screen, tr("What it means"))
     for each in report.countries:
-        parts = [
-            f"{_space(space)} {what}"
-            for space, what in ((each.allowed, "allowed"), (each.blocked, "blocked"))
-            if space
-        ]
+        parts = [tr("{addresses} allowed", addresses=_space(each.allowed))] if each.allowed else []
+        if each.blocked:
+            parts.append(tr("{addresses} blocked", addresses=_space(each.blocked)))
         screen.say(f"  {_country(each.country)}: {', '.join(parts)}")
     impact = report.impact
     if impact is None:
@@ -74,45 +88,46 @@ def _show_meaning(screen: Screen, report: PlanReport) -> None:
     if report.plan.is_empty and not impact.talking:
         return
     denied, admitted = (by_source(some) for some in (impact.denied_live, impact.admitted_live))
-    screen.say(
-        f"  Talking now: {plural(impact.talking, 'source')}, of which {len(denied):,} would be "
-        f"blocked; {len(admitted):,} more would be allowed."
+    talking = trn(
+        impact.talking,
+        "Connected now: {number} source, of which {blocked} would be blocked; {allowed} more "
+        "would be allowed.",
+        "Connected now: {number} sources, of which {blocked} would be blocked; {allowed} more "
+        "would be allowed.",
+        blocked=f"{len(denied):,}",
+        allowed=f"{len(admitted):,}",
     )
+    screen.say(f"  {talking}")
     show_impact(screen, impact)
 
 
 def _country(code: str) -> str:
-    return f"{country_name(code)} ({code})" if code != ELSEWHERE else "in no country list"
+    return f"{country_name(code)} ({code})" if code != ELSEWHERE else tr("in no country list")
 
 
 def _space(space: AddressSpace) -> str:
-    """``65,536 IPv4 addresses and 12 /48``."""
-    parts = []
-    if space.ipv4:
-        parts.append(plural(space.ipv4.size, "IPv4 address", "IPv4 addresses"))
-    if space.ipv6:
-        parts.append(f"{size(space.ipv6)} of IPv6")
-    return " and ".join(parts)
+    """Return ``65,536 IPv4 addresses, 12 IPv6 /48 networks``."""
+    return ", ".join(address_count(f, space[f].size) for f in Family if space[f])
 
 
 def closing_line(plan: Plan) -> str:
-    """The plan in one line."""
+    """Return the plan in one line."""
     if plan.is_empty:
-        return "Nothing would change: the kernel holds what the rules and lists mean."
-    parts = [
-        plural(len(plan.set_changes), "set") + " would change",
-        f"{plural(len(plan.rules_added), 'rule')} would be added",
-        f"{len(plan.rules_removed):,} removed",
-    ]
-    return f"{', '.join(parts)}. Nothing has been changed."
+        return tr("Nothing would change: the kernel holds the rules and lists on disk.")
+    return tr(
+        "Would change {sets}, add {added} and remove {removed}. Nothing has been changed.",
+        sets=trn(len(plan.set_changes), "{number} set", "{number} sets"),
+        added=trn(len(plan.rules_added), "{number} rule", "{number} rules"),
+        removed=trn(len(plan.rules_removed), "{number} rule", "{number} rules"),
+    )
 
 
 def plan_json(report: PlanReport) -> dict[str, object]:
-    """The plan for machines; counts of addresses are exact and can exceed 64 bits."""
+    """Return the plan for scripts; counts of addresses are exact and can exceed 64 bits."""
     plan = report.plan
     return {
         "changes": not plan.is_empty,
-        "backend": report.backend,
+        **backend_json(report.backend),
         "sets": [_set_json(change) for change in plan.set_changes],
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
         "local_networks": list(map(str, plan.desired.local)),
@@ -121,11 +136,12 @@ def plan_json(report: PlanReport) -> dict[str, object]:
         "live": impact_json(report.impact),
         "countries": [_country_json(each) for each in report.countries],
         "refusals": [
-            {"guard": str(each.guard), "accept": each.accept, "why": str(each)}
+            {"guard": str(each.guard), "accept": each.accept, "why": english(str(each))}
             for each in report.refusals
         ],
-        "notes": list(report.notes),
-        "summary": closing_line(plan),
+        "notes": [english(sentence(note)) for note in report.notes],
+        "note_facts": [note_json(note) for note in report.notes],
+        "summary": english(closing_line(plan)),
     }
 
 
@@ -138,17 +154,17 @@ def _country_json(change: CountryChange) -> dict[str, object]:
 
 
 def _show_rules(screen: Screen, plan: Plan) -> None:
-    screen.say("\nRules", "bold")
+    _heading(screen, tr("Rules"))
     for line in plan.rules_removed:
         screen.say(f"  - {line}", "red")
     for line in plan.rules_added:
         screen.say(f"  + {line}", "green")
     if not plan.rules_removed and not plan.rules_added:
-        screen.say("  the same rules, in another order")
+        screen.say("  " + tr("the same rules, in another order"))
 
 
 def _count(content: PrefixSet | None) -> str:
-    return "none" if content is None else f"{content.prefix_count:,}"
+    return tr("none") if content is None else f"{content.prefix_count:,}"
 
 
 def _set_row(change: SetChange) -> tuple[Styled, ...]:
@@ -173,7 +189,8 @@ def _prefix_lines(change: SetChange, *, full: bool) -> Iterator[tuple[str, str]]
             yield f"  {change.key.name} {sign} {prefix}", style
         if len(shown) < len(prefixes):
             rest = len(prefixes) - len(shown)
-            yield f"  {change.key.name} {sign} … and {rest:,} more (--full shows all)", style
+            more = tr("… and {number} more (--full shows all)", number=f"{rest:,}")
+            yield f"  {change.key.name} {sign} {more}", style
 
 
 def _set_json(change: SetChange) -> dict[str, object]:

@@ -11,6 +11,7 @@ from geofence.model.plan import SetChange
 from geofence.operations.report import RunReport
 from geofence.screen import Screen, print_json
 from geofence.sentences import note_json, sentence
+from geofence.sentences.backends import backend_json, backend_text
 from geofence.translation import english, tr, trn
 from geofence.wording import addresses
 
@@ -53,7 +54,7 @@ def run_json(report: RunReport) -> dict[str, object]:
     return {
         "changed": not plan.is_empty,
         "degraded": report.degraded,
-        "backend": report.backend,
+        **backend_json(report.backend),
         "generation": report.generation,
         **fence_json(report.unfenced),
         "sets": [
@@ -84,7 +85,7 @@ def _set_change(change: SetChange) -> str:
 
 
 def _closing_line(report: RunReport) -> str:
-    backend, number = report.backend, report.generation
+    backend, number = backend_text(report.backend), report.generation
     if report.unfenced:
         return tr("{warning} ({backend}).", warning=no_fence(report.unfenced), backend=backend)
     if number is None:

@@ -10,23 +10,28 @@ from geofence.cli.views.lists import list_json, list_rows
 from geofence.cli.views.notes import other_rules_json, sources_json, status_notes
 from geofence.model.policy import besides_loopback
 from geofence.model.prefixes import Family, address_text
-from geofence.operations.report import ListReport, StatusReport
-from geofence.screen import Screen
-from geofence.state.outcomes import Ended, Probation, RunOutcome
+from geofence.operations.report import ListReport
+from geofence.operations.status import StatusReport
+from geofence.screen import Screen, columns
+from geofence.sentences import note_json, sentence
+from geofence.sentences.backends import backend_json, backend_text
+from geofence.sentences.drift import difference_json, difference_text, drift_summary
+from geofence.sentences.exceptions import obstacle_text
+from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
+from geofence.translation import english, tr, trn
 from geofence.wording import age, moment, span
 
 _TOLD_BY_RULES = ("exceptions", "exceptions_waiting", "exceptions_off", "lists", "stale")
 
 
 _WIDTH = 80
-"""Columns of a screen that shows each line as one."""
+"""Columns of a usual screen."""
 _MOST_LISTS = 8
 """Lists that are shown one by one; a host with names of many trunks has more."""
-_MOST_DIFFERENCES = 3
 
 
 def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> None:
-    """Whether the fence stands, what it turned away, how old its lists are; the verdict again."""
+    """Print the state of the fence, its counters and lists, and the state again."""
     now = datetime.now(UTC)
     screen.say(*_headline(report))
     _show_differences(screen, report, full=full)
@@ -36,7 +41,7 @@ def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> 
     if report.last:
         _show_runs(screen, report.last, now)
     if report.wrong_rules:
-        unknown = "The rules do not load, so nothing is known of exceptions and lists."
+        unknown = tr("The rules do not load, so exceptions and lists are unknown.")
         screen.say(unknown, "bold yellow")
     else:
         _show_exceptions(screen, report, full=full)
@@ -54,34 +59,38 @@ def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> 
 def _show_differences(screen: Screen, report: StatusReport, *, full: bool) -> None:
     if len(report.unfenced) == len(Family) and not full:
         return  # all of it differs
-    known = report.drift
-    # Sets come first and what a killed run left last; rules between them may be a hundred.
-    shown = known if full or len(known) <= _MOST_DIFFERENCES else (*known[:2], known[-1])
-    for line in shown:
+    for line in map(difference_text, report.drift) if full else drift_summary(report.drift):
         screen.say(f"  {line}", "red")
-    if len(shown) < len(report.drift):
-        more = len(report.drift) - len(shown)
-        screen.say(f"  and {more:,} more ('geofence status --full' shows them)", "red")
+    if not full and len(drift_summary(report.drift)) < len(report.drift):
+        screen.say("  " + tr("'geofence status --full' shows each of them"), "red")
 
 
 def _show_generation(screen: Screen, report: StatusReport, now: datetime) -> None:
     if report.applied_at:
         screen.say(
-            f"Generation {report.generation}, applied {age(report.applied_at, now)} "
-            f"({moment(report.applied_at)}) by {report.reason}"
+            tr(
+                "Generation {number}, applied {age} ({time}) by {command}",
+                number=report.generation,
+                age=age(report.applied_at, now),
+                time=moment(report.applied_at),
+                command=report.reason,
+            )
         )
     if report.rules_edited:
-        edited = (
-            "The rules or lists on disk mean another fence: 'geofence plan --offline' shows it."
+        edited = tr(
+            "The rules or lists on disk differ from what was applied. 'geofence plan --offline' "
+            "shows the difference."
         )
         screen.say(edited, "bold yellow")
-    screen.say(f"Backend: {report.backend}")
+    screen.say(tr("Backend: {backend}", backend=backend_text(report.backend)))
 
 
 def _show_services(screen: Screen, report: StatusReport, now: datetime) -> None:
-    since = f" in {span(now - report.counting_since)}" if report.counting_since else ""
+    dropped = tr("packets dropped")
+    if report.counting_since:
+        dropped = tr("packets dropped in {span}", span=span(now - report.counting_since))
     screen.table(
-        ("service", "ports", f">packets dropped{since}", ">bytes"),
+        (tr("service"), tr("ports"), ">" + dropped, ">" + tr("bytes")),
         (
             (s.name, " ".join(s.ports), f"{s.dropped.packets:,}", f"{s.dropped.octets:,}")
             for s in report.services
@@ -90,23 +99,32 @@ def _show_services(screen: Screen, report: StatusReport, now: datetime) -> None:
 
 
 def _show_kernel(screen: Screen, report: StatusReport) -> None:
-    """What the kernel holds, set by set and rule by rule."""
-    screen.table(("set", ">prefixes"), ((name, f"{n:,}") for name, n in report.sets.items()))
-    screen.say("Rules in the kernel:")
+    """Print sets and rules in the kernel."""
+    if report.sets:
+        rows = ((name, f"{n:,}") for name, n in report.sets.items())
+        screen.table((tr("set"), ">" + tr("prefixes")), rows)
+    screen.say(tr("Rules in the kernel:"))
     for line in report.rules:
         screen.say(f"  {line}")
 
 
 def _show_lists(screen: Screen, report: StatusReport, now: datetime, *, full: bool) -> None:
     lists = report.lists if full else _telling(report.lists)
-    screen.table(*list_rows(lists, now, full=full))
+    if lists:
+        screen.table(*list_rows(lists, now, full=full))
     if len(lists) < len(report.lists):
         more = len(report.lists) - len(lists)
-        screen.say(f"and {more} more lists ('geofence status --full' shows them)")
+        screen.say(
+            trn(
+                more,
+                "and {number} more list ('geofence status --full' shows it)",
+                "and {number} more lists ('geofence status --full' shows them)",
+            )
+        )
 
 
 def _telling(lists: tuple[ListReport, ...]) -> tuple[ListReport, ...]:
-    """Those with something wrong, and as many of the others as are shown."""
+    """Return lists with a problem, and as many of the others as fit."""
     wrong = [each for each in lists if each.is_absent or each.problem]
     others = [each for each in lists if each not in wrong]
     shown = (*wrong, *others[: max(0, _MOST_LISTS - len(wrong))])
@@ -114,7 +132,7 @@ def _telling(lists: tuple[ListReport, ...]) -> tuple[ListReport, ...]:
 
 
 def status_json(report: StatusReport) -> dict[str, object]:
-    """The state for machines; times are UTC."""
+    """Return the state for scripts; times are UTC."""
     told = _status_json(report)
     return told | dict.fromkeys(_TOLD_BY_RULES) if report.wrong_rules else told
 
@@ -122,9 +140,10 @@ def status_json(report: StatusReport) -> dict[str, object]:
 def _status_json(report: StatusReport) -> dict[str, object]:
     return {
         **fence_json(report.unfenced),
-        "drift": list(report.drift),
-        "rules_error": str(report.wrong_rules) if report.wrong_rules else None,
-        "backend": report.backend,
+        "drift": [english(difference_text(each)) for each in report.drift],
+        "drift_facts": [difference_json(each) for each in report.drift],
+        "rules_error": english(str(report.wrong_rules)) if report.wrong_rules else None,
+        **backend_json(report.backend),
         "generation": report.generation,
         "applied_at": report.applied_at.isoformat() if report.applied_at else None,
         "reason": report.reason,
@@ -149,7 +168,12 @@ def _status_json(report: StatusReport) -> dict[str, object]:
         "sets": dict(report.sets),
         "exceptions": list(report.exceptions.names),
         "exceptions_waiting": [
-            {"exception": each.name, "why": each.why} for each in report.exceptions.waiting
+            {
+                "exception": each.name,
+                "kind": each.obstacle.value,
+                "why": english(obstacle_text(each)),
+            }
+            for each in report.exceptions.inactive
         ],
         "exceptions_off": list(report.exceptions_off),
         "last_run": _last_json(report.last),
@@ -161,27 +185,32 @@ def _status_json(report: StatusReport) -> dict[str, object]:
         if report.probation
         else None,
         "lists": [list_json(entry) for entry in report.lists],
-        "stale": list(report.stale),
-        "notes": list(report.notes),
+        "stale": [english(sentence(note)) for note in report.stale],
+        "stale_facts": [note_json(note) for note in report.stale],
+        "notes": [english(sentence(note)) for note in report.notes],
+        "note_facts": [note_json(note) for note in report.notes],
     }
 
 
 def _show_trusted(screen: Screen, report: StatusReport) -> None:
     if besides_loopback(report.interfaces):
-        screen.say(f"Trusted interfaces, never fenced: {', '.join(report.interfaces)}")
+        names = ", ".join(report.interfaces)
+        screen.say(tr("Trusted interfaces, never fenced: {interfaces}", interfaces=names))
     if report.local:
-        screen.say(_fitted("Local networks: ", map(str, report.local)))
+        screen.say(_fitted(tr("Local networks:"), map(str, report.local)))
 
 
 def _fitted(what: str, names: Iterable[str]) -> str:
-    """As many names as fit on a line, and how many more there are."""
+    """Return as many names as fit on a line, and how many more there are."""
     known = tuple(names)
     for shown in range(len(known), 0, -1):
-        more = f" and {len(known) - shown} more" if shown < len(known) else ""
-        line = f"{what}{', '.join(known[:shown])}{more}"
-        if len(line) <= _WIDTH:
+        listed = ", ".join(known[:shown])
+        if shown < len(known):
+            listed = tr("{named} and {number} more", named=listed, number=len(known) - shown)
+        line = f"{what} {listed}"
+        if columns(line) <= _WIDTH:
             return line
-    return f"{what}{len(known)}"
+    return f"{what} {len(known)}"
 
 
 def _crowd_json(report: StatusReport) -> dict[str, object] | None:
@@ -200,54 +229,81 @@ def _sources_json(report: StatusReport, which: str) -> list[dict[str, object]] |
 
 
 def _probation(probation: Probation, *, over: bool) -> str:
-    """What will be in force unless somebody confirms."""
-    before = "no fence" if probation.former is None else f"generation {probation.former}"
+    """Return what happens to a change that waits to be confirmed."""
+    if probation.former is None:
+        before = tr("no fence")
+    else:
+        before = tr("generation {number}", number=probation.former)
     if over:
-        return (
-            f"What was applied last was not confirmed in time: {before} returns with the next run."
+        return tr(
+            "The last change was not confirmed in time. The next run restores {before}.",
+            before=before,
         )
-    return (
-        f"What was applied last waits for 'geofence confirm' until {probation.deadline:%H:%M:%S} "
-        f"UTC; without it, {before} returns."
+    return tr(
+        "The last change is pending: run 'geofence confirm' by {time} UTC to keep it. Otherwise "
+        "{before} is restored.",
+        time=f"{probation.deadline:%H:%M:%S}",
+        before=before,
     )
 
 
 def _show_runs(screen: Screen, last: RunOutcome, now: datetime) -> None:
-    """How the last run ended, and what went wrong before it and is not over."""
-    _show_ended(screen, "Last run", last, now)
+    """Print the last run, and earlier failures that are unresolved."""
+    _show_ended(screen, tr("Last run"), last, now)
     for bad in last.unresolved:
         if (bad.command, bad.at) != (last.command, last.at):
-            _show_ended(screen, "Not over yet", bad, now, "yellow")
+            _show_ended(screen, tr("Unresolved"), bad, now, "yellow")
     if last.healed_at:
         screen.say(
-            f"Changes by others put right by the daemon: {last.healed}, the last "
-            f"{age(last.healed_at, now)}"
+            tr(
+                "Repairs of changes made by other programs: {number}, the last {age}",
+                number=last.healed,
+                age=age(last.healed_at, now),
+            )
         )
     if last.failing:
-        screen.say(f"The daemon cannot put the fence right: {last.failing}", "bold red")
+        failing = tr("The fence cannot be repaired: {reason}", reason=last.failing)
+        screen.say(failing, "bold red")
 
 
 def _show_ended(screen: Screen, what: str, run: Ended, now: datetime, style: str = "") -> None:
-    line = f"{what} ({run.command}): {run.ending} {age(run.at, now)}. {run.message}"
+    ending = {
+        Ending.DONE: tr("done"),
+        Ending.DEGRADED: tr("degraded"),
+        Ending.REFUSED: tr("refused"),
+        Ending.FAILED: tr("failed"),
+    }[run.ending]
+    line = tr(
+        "{what} ({command}): {ending} {age}. {message}",
+        what=what,
+        command=run.command,
+        ending=ending,
+        age=age(run.at, now),
+        message=run.message,
+    )
     screen.say(line.rstrip(), style)
 
 
 def _show_exceptions(screen: Screen, report: StatusReport, *, full: bool) -> None:
-    names, waiting = report.exceptions.names, report.exceptions.waiting
+    names = report.exceptions.names
     listed = _all if full else _fitted
-    screen.say(listed("Exceptions in force: ", names) if names else "Exceptions in force: none")
-    for each in waiting:
-        screen.say(f"Exception {each.name}: allowed but not in force ({each.why})", "yellow")
+    screen.say(listed(tr("Active exceptions:"), names or (tr("none"),)))
+    for each in report.exceptions.inactive:
+        why = obstacle_text(each)
+        screen.say(tr("Exception {name} is inactive: {why}", name=each.name, why=why), "yellow")
     if report.exceptions_off:
-        screen.say(listed("Exceptions that are off: ", report.exceptions_off))
+        screen.say(listed(tr("Disabled exceptions:"), report.exceptions_off))
     for name in names:
         if name in report.exceptions_off:
-            why = "off in the rules but still in force; 'geofence apply' ends that"
-            screen.say(f"Exception {name}: {why}", "yellow")
+            still = tr(
+                "Exception {name} is disabled in the rules but still active. Run 'geofence apply'.",
+                name=name,
+            )
+            screen.say(still, "yellow")
 
 
 def _all(what: str, names: Iterable[str]) -> str:
-    return f"{what}{', '.join(names)}"
+    return f"{what} {', '.join(names)}"
 
 
 def _last_json(last: RunOutcome | None) -> dict[str, object] | None:
@@ -273,13 +329,22 @@ def _ended_json(run: Ended) -> dict[str, object]:
 
 def _headline(report: StatusReport) -> tuple[str, str]:
     if report.unfenced:
-        back = f"'geofence restore' brings generation {report.generation} back."
-        what_to_do = back if report.restorable else "'geofence refresh' makes one."
-        return f"{no_fence(report.unfenced)}. {what_to_do}", "bold red"
+        return _no_fence(report), "bold red"
     if report.drift:
-        return "The fence is not what was applied; 'geofence apply' heals it.", "bold red"
+        return tr("The fence differs from what was applied. Run 'geofence repair'."), "bold red"
     if report.generation is None:
-        return "A fence stands that no generation on this disk records.", "bold yellow"
+        return tr("The fence is up, but it has no record on this disk."), "bold yellow"
     if not report.services:
-        return "The fence stands as it was applied, but it fences NO SERVICE.", "bold yellow"
-    return "The fence stands as it was applied.", "bold green"
+        return tr("The fence is up as applied, but it fences NO SERVICE."), "bold yellow"
+    return tr("The fence is up as applied."), "bold green"
+
+
+def _no_fence(report: StatusReport) -> str:
+    warning = no_fence(report.unfenced)
+    if report.restorable:
+        return tr(
+            "{warning}. 'geofence restore' restores generation {number}.",
+            warning=warning,
+            number=report.generation,
+        )
+    return tr("{warning}. 'geofence refresh' sets one up.", warning=warning)

@@ -1,4 +1,4 @@
-"""Why an address gets in or not, now and after the next run, as text and as JSON."""
+"""The verdict on an address now and after the next run, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -9,38 +9,34 @@ from geofence.explain import Answer, Explanation
 from geofence.flows.connections import Began, Connections
 from geofence.model.prefixes import Family, address_text
 from geofence.model.ruleset import Action
-from geofence.operations.report import WhyReport
+from geofence.operations.why import Ending, EndingKind, WhyReport
 from geofence.screen import Screen, Styled
-from geofence.wording import plural
+from geofence.sentences import note_json, sentence
+from geofence.sentences.reasons import hint_json, hint_text, reason_json, reason_text
+from geofence.translation import english, tr, trn
 
-_VERDICTS = {
-    Action.PASS: ("gets in", "green"),
-    Action.DROP: ("is dropped", "red"),
-}
-_UNFENCED = ("not fenced", "cyan")
-_NO_FENCE = ("gets in", "bold red")
-_BEGAN = {Began.PEER: "the other end", Began.HOST: "this host"}
+_STYLES = {Action.PASS: "green", Action.DROP: "red"}
 
 
 def show_why(screen: Screen, source: tuple[Family, int], report: WhyReport) -> None:
-    """The address, its country, a row for each port asked for, and its connections."""
+    """Print the address, its country, a row for each port asked for, and its connections."""
     screen.say(f"{address_text(*source)}: {_country(report)}", "bold")
     if report.now is None:
-        _table(screen, "by the rules", map(_then_row, report.explanations))
+        _table(screen, tr("verdict of the rules"), map(_then_row, report.explanations))
     else:
         rows = (_now_row(*pair) for pair in zip(report.explanations, report.now, strict=True))
-        _table(screen, "now", rows)
+        _table(screen, tr("verdict now"), rows)
         _show_then(screen, report)
     for line in _connection_lines(report):
         screen.say(line)
     for hint in dict.fromkeys(found.hint for found in report.explanations if found.hint):
-        screen.say(hint)
+        screen.say(hint_text(hint))
     for note in report.notes:
-        screen.note(note, "yellow")
+        screen.note(sentence(note), "yellow")
 
 
 def why_json(source: tuple[Family, int], report: WhyReport) -> dict[str, object]:
-    """The answer for machines."""
+    """Return the answer for scripts."""
     now = report.now or (None,) * len(report.explanations)
     return {
         "address": address_text(*source),
@@ -52,8 +48,10 @@ def why_json(source: tuple[Family, int], report: WhyReport) -> dict[str, object]
                 "ports": str(found.ports),
                 "fenced": found.service is not None,
                 "verdict": str(found.action),
-                "because": found.because,
-                "hint": found.hint or None,
+                "because": english(reason_text(found.because)),
+                "because_fact": reason_json(found.because),
+                "hint": english(hint_text(found.hint)) if found.hint else None,
+                "hint_fact": hint_json(found.hint),
                 "now": _now_json(answer),
             }
             for found, answer in zip(report.explanations, now, strict=True)
@@ -68,54 +66,91 @@ def why_json(source: tuple[Family, int], report: WhyReport) -> dict[str, object]
             }
             for each in report.connections
         ],
-        "ending": report.ending or None,
-        "notes": list(report.notes),
+        "ending": english(_ending(report.ending)) if report.ending else None,
+        "notes": [english(sentence(note)) for note in report.notes],
+        "note_facts": [note_json(note) for note in report.notes],
     }
 
 
-def _table(screen: Screen, when: str, rows: Iterable[tuple[Styled, ...]]) -> None:
-    screen.table(("service", "port", f"a new packet {when}", "because"), rows)
+def _table(screen: Screen, verdict: str, rows: Iterable[tuple[Styled, ...]]) -> None:
+    screen.table((tr("service"), tr("port"), verdict, tr("because")), rows)
+
+
+def _verdict(action: Action, *, service: bool) -> Styled:
+    if not service:
+        return tr("not fenced"), "cyan"
+    return (tr("allowed") if action is Action.PASS else tr("blocked")), _STYLES[action]
 
 
 def _now_row(found: Explanation, answer: Answer) -> tuple[Styled, ...]:
-    verdict = _VERDICTS[answer.action] if answer.service else _UNFENCED
+    verdict = _verdict(answer.action, service=bool(answer.service))
     if not answer.fenced and found.service:
-        verdict = _NO_FENCE
+        verdict = (tr("allowed"), "bold red")
     because = answer.because if answer.fenced or found.service else found.because
-    return answer.service or found.service or "-", str(found.ports), verdict, because
+    service = answer.service or found.service or "-"
+    return service, str(found.ports), verdict, reason_text(because)
 
 
 def _then_row(found: Explanation) -> tuple[Styled, ...]:
-    verdict = _VERDICTS[found.action] if found.service else _UNFENCED
-    return found.service or "-", str(found.ports), verdict, found.because
+    verdict = _verdict(found.action, service=bool(found.service))
+    return found.service or "-", str(found.ports), verdict, reason_text(found.because)
 
 
 def _show_then(screen: Screen, report: WhyReport) -> None:
-    """The ports of which the next run changes what becomes of a packet."""
+    """Print the ports for which the next run changes the verdict."""
     pairs = zip(report.explanations, report.now or (), strict=True)
     differing = [found for found, now in pairs if found.action is not now.action]
     if differing:
         screen.say("")
-        _table(screen, f"after 'geofence {report.next_run}'", map(_then_row, differing))
+        after = tr("verdict after 'geofence {verb}'", verb=report.next_run)
+        _table(screen, after, map(_then_row, differing))
 
 
 def _connection_lines(report: WhyReport) -> Iterable[str]:
     if report.connections:
         yield ""
     for each in report.connections:
-        yield f"{plural(each.number, 'live connection')} to {each.service}: {_state(each)}."
+        yield trn(
+            each.number,
+            "{number} connection to {service}: {state}.",
+            "{number} connections to {service}: {state}.",
+            service=each.service,
+            state=_state(each),
+        )
     if report.ending:
-        yield report.ending
+        yield _ending(report.ending)
+
+
+def _ending(ending: Ending) -> str:
+    if ending.kind is EndingKind.REVOKE:
+        return tr(
+            "'geofence revoke {name}' blocks the address and drops them.", name=ending.subject
+        )
+    if ending.kind is EndingKind.CUT:
+        return tr("'geofence {verb} --cut' drops them.", verb=ending.subject)
+    return tr(
+        'To drop them, write [blocklist.NAME] with prefixes = ["{prefix}"] into your rules and run '
+        "'geofence apply --cut'.",
+        prefix=ending.subject,
+    )
 
 
 def _state(each: Connections) -> str:
-    began = f"begun by {_BEGAN[each.began]}"
+    by_host = each.began is Began.HOST
+    began = tr("begun by this host") if by_host else tr("begun by the other end")
     if not each.passes:
-        return f"{began}, its packets are dropped"
+        return tr("{began}, its packets are dropped", began=began)
     if each.begins:
-        return f"{began}, allowed"
-    why = "this host began it" if each.began is Began.HOST else "it was allowed when it began"
-    return f"{began}, goes on although a new one would be blocked, for {why}"
+        return tr("{began}, allowed", began=began)
+    if by_host:
+        return tr(
+            "{began}, goes on although a new one would be blocked, since this host began it",
+            began=began,
+        )
+    return tr(
+        "{began}, goes on although a new one would be blocked, since it was allowed when it began",
+        began=began,
+    )
 
 
 def _now_json(answer: Answer | None) -> dict[str, object] | None:
@@ -125,7 +160,8 @@ def _now_json(answer: Answer | None) -> dict[str, object] | None:
         "fence": answer.fenced,
         "service": answer.service,
         "verdict": str(answer.action),
-        "because": answer.because,
+        "because": english(reason_text(answer.because)),
+        "because_fact": reason_json(answer.because),
     }
 
 
@@ -133,4 +169,6 @@ def _country(report: WhyReport) -> str:
     if report.countries:
         return ", ".join(f"{country_name(code)} ({code})" for code in report.countries)
     looked = ", ".join(report.countries_at_hand)
-    return f"in no country list at hand ({looked})" if looked else "no country list is at hand"
+    if not looked:
+        return tr("no country list is stored")
+    return tr("in none of the stored country lists ({countries})", countries=looked)

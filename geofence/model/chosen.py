@@ -1,0 +1,37 @@
+"""The backend that a run used, and the reason for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ChosenBy(StrEnum):
+    """Who chose the backend."""
+
+    RULES = "rules"
+    """``backend`` in the rules."""
+    OPTION = "option"
+    """``--backend``."""
+    GENERATION = "generation"
+    """The generation that is in force."""
+    AUTOMATIC = "automatic"
+    """geofence, since the rules say ``auto``."""
+    NOBODY = "nobody"
+    """No backend was used, or none could be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenBackend:
+    """The name of a backend, with the reason as facts."""
+
+    name: str
+    """Empty where no backend was used."""
+    by: ChosenBy = ChosenBy.NOBODY
+    generation: int | None = None
+    """The number of the generation that had it."""
+    against: tuple[str, ...] = ()
+    """What speaks against it, or against backends that come before it: a sentence each."""
+
+
+NO_BACKEND = ChosenBackend("")

@@ -1,0 +1,59 @@
+"""Reasons of a verdict, and hints how to change it, as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ReasonKind(StrEnum):
+    """A kind of reason. The values are stable: scripts read them."""
+
+    NOT_FENCED = "not-fenced"
+    """No fenced service has the port."""
+    EXCEPTION = "exception"
+    """The exception ``subject`` allows it."""
+    COUNTRY = "country"
+    """It is in the lists of ``countries``, which are allowed."""
+    BLOCKED_BY_LIST = "blocklist"
+    """It is in the blocklist ``subject``."""
+    NO_COUNTRY = "no-country"
+    """It is in no list of the allowed ``countries``; ``missing`` ones have no list."""
+    ALLOWED_BY_RULES = "allowed-by-rules"
+    BLOCKED_BY_RULES = "blocked-by-rules"
+    NO_FENCE = "no-fence"
+    """The kernel has no fence for the family ``subject``."""
+    NO_SERVICE_IN_KERNEL = "no-service-in-kernel"
+    IN_SET = "in-set"
+    """The kernel's set ``subject`` holds it."""
+    IN_NO_SET = "in-no-set"
+    """None of the kernel's ``sets`` holds it."""
+
+
+class HintKind(StrEnum):
+    """A kind of hint. The values are stable: scripts read them."""
+
+    ALLOW_EXCEPTION = "allow-exception"
+    """'geofence allow ``subject``' allows it."""
+    LOCAL_PREFIX = "local-prefix"
+    """``subject`` in [local] prefixes allows it on an interface."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the fence allows or blocks a packet."""
+
+    kind: ReasonKind
+    subject: str = ""
+    origin: str = ""
+    """File and line of the rule; empty if unknown."""
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What would allow a packet."""
+
+    kind: HintKind
+    subject: str

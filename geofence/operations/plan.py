@@ -1,0 +1,167 @@
+"""``plan``: what a run would change, without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from geofence.active_exceptions import never_resolved, outside_pins
+from geofence.apply import survey
+from geofence.backends.interface import Backend
+from geofence.errors import BackendUnavailable, StateError
+from geofence.flows.impact import Impact
+from geofence.guards.lockout import SshSession
+from geofence.guards.objection import Objection, remaining
+from geofence.merge import blocked, merge
+from geofence.model.chosen import NO_BACKEND, ChosenBackend
+from geofence.model.lists import ListKind
+from geofence.model.notes import Note, NoteKind, problem
+from geofence.model.plan import Observed, Plan
+from geofence.model.prefixes import AddressSpace
+from geofence.model.ruleset import Ruleset
+from geofence.operations.commit import check_overrides
+from geofence.operations.foreign import foreign_objections
+from geofence.operations.lists import (
+    Gathered,
+    Watch,
+    at_hand,
+    fetched,
+    overlapping,
+    spaces,
+    stored,
+    switched_for_nothing,
+    unchanging,
+    unread,
+    unwatched,
+)
+from geofence.operations.live_flows import look_at
+from geofence.operations.report import ListReport
+from geofence.operations.site import Site
+from geofence.plan import make_plan
+from geofence.plan.by_country import CountryChange, by_country
+from geofence.routing.routes import read_places
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """The result of ``plan``."""
+
+    plan: Plan
+    backend: ChosenBackend
+    lists: tuple[ListReport, ...]
+    impact: Impact | None = None
+    """Connections that the change would touch; None if they were not or could not be read."""
+    notes: tuple[Note, ...] = ()
+    countries: tuple[CountryChange, ...] = ()
+    """Addresses that become allowed or blocked, by country."""
+    refusals: tuple[Objection, ...] = ()
+    """Objections of checks, for which a run would be refused."""
+    next_run: str = "refresh"
+    """The verb that would carry it out."""
+
+    def with_notes(self, notes: tuple[Note, ...]) -> PlanReport:
+        """Return the report with more notes, before those that it has."""
+        return replace(self, notes=(*notes, *self.notes))
+
+
+def plan(
+    site: Site,
+    *,
+    offline: bool,
+    accept: Collection[str] = (),
+    ssh: SshSession | None = None,
+    watch: Watch = unwatched,
+) -> PlanReport:
+    """Return what a refresh (offline: an apply) would change; nothing is changed or stored.
+
+    Without the privilege to read the kernel, the plan is against the newest generation, or against
+    nothing.
+
+    Raises:
+        UsageError: an override has an unknown check or list.
+    """
+    policy = site.policy()
+    verb = "apply" if offline else "refresh"
+    check_overrides(policy, accept)
+    gathered = (
+        Gathered(stored(site, policy))
+        if offline
+        else fetched(site, policy, tuple(ListKind), accept, watch)
+    )
+    reports = gathered.reports
+    lists = spaces(reports)
+    desired = merge(policy, lists, read_places())
+    notes = (
+        *gathered.notes,
+        *(problem(each.problem, str(each.id)) for each in reports if each.problem),
+        *overlapping(reports),
+        *unread(policy),
+        *switched_for_nothing(policy),
+        *unchanging(site, reports),
+        *never_resolved(policy.enabled_exceptions(), lists),
+        *outside_pins(policy.enabled_exceptions(), lists),
+    )
+    try:
+        chosen = site.choose_backend(policy.backend)
+        made = _plan_for(chosen.backend, desired)
+    except BackendUnavailable as error:
+        made, against = _plan_unread(site, desired)
+        facts = {"message": str(error), "generation": against}
+        return PlanReport(
+            made,
+            NO_BACKEND,
+            reports,
+            notes=(*notes, Note(NoteKind.PLAN_WITHOUT_KERNEL, "", facts)),
+            countries=_by_country(site, reports, made),
+            next_run=verb,
+        )
+    newest, _ = site.generations.newest()
+    recorded = newest.ruleset if newest else None
+    change = look_at(recorded, made.observed, desired, blocked=blocked(policy, lists))
+    refusals = remaining((*foreign_objections(site), *change.objections(ssh)), accept)
+    return PlanReport(
+        made,
+        chosen.reason,
+        reports,
+        change.impact,
+        (*notes, *change.notes, *map(_refusal, refusals)),
+        _by_country(site, reports, made),
+        refusals,
+        verb,
+    )
+
+
+def _by_country(
+    site: Site, reports: tuple[ListReport, ...], made: Plan
+) -> tuple[CountryChange, ...]:
+    """Return what the plan changes for each country, those that are no longer allowed, too."""
+    countries = {report.id.name: report for report in reports if report.id.kind is ListKind.COUNTRY}
+    known = {
+        name: report.space | (report.former or AddressSpace()) for name, report in countries.items()
+    }
+    gone = {
+        wanted.name: space
+        for wanted, space in at_hand(site).items()
+        if wanted.kind is ListKind.COUNTRY and wanted.name not in known
+    }
+    return by_country(made.set_changes, known | gone)
+
+
+def _plan_for(backend: Backend, desired: Ruleset) -> Plan:
+    return make_plan(desired, survey(backend), backend.rules(desired))
+
+
+def _plan_unread(site: Site, desired: Ruleset) -> tuple[Plan, int | None]:
+    """Return a plan without the kernel, and the number of the generation that it is against."""
+    try:
+        generation, _ = site.generations.newest()
+    except StateError:
+        generation = None
+    if generation is None:
+        return make_plan(desired, Observed(), ()), None
+    return make_plan(desired, Observed(sets=generation.ruleset.sets), ()), generation.number
+
+
+def _refusal(objection: Objection) -> Note:
+    facts = {"message": str(objection), "accept": objection.accept}
+    return Note(NoteKind.CHECK_REFUSES, str(objection.guard), facts)

@@ -1,0 +1,98 @@
+"""Sentences about reasons of a verdict, and about hints."""
+
+from __future__ import annotations
+
+from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
+from geofence.translation import english, join, tr
+
+
+def reason_text(reason: Reason) -> str:
+    """Return a reason as a clause: ``in the list of JP, which is allowed (10-mine.toml:2)``."""
+    where = tr(" ({origin})", origin=reason.origin) if reason.origin else ""
+    return {
+        ReasonKind.NOT_FENCED: lambda: tr("no fenced service has this port"),
+        ReasonKind.EXCEPTION: lambda: tr(
+            "exception {name}{origin} allows it", name=reason.subject, origin=where
+        ),
+        ReasonKind.COUNTRY: lambda: tr(
+            "in the list of {countries}, which is allowed{origin}",
+            countries=", ".join(_texts(reason, "countries")),
+            origin=where,
+        ),
+        ReasonKind.BLOCKED_BY_LIST: lambda: tr(
+            "in the blocklist {name}{origin}", name=reason.subject, origin=where
+        ),
+        ReasonKind.NO_COUNTRY: lambda: _no_country(reason, where),
+        ReasonKind.ALLOWED_BY_RULES: lambda: tr("the fence allows it"),
+        ReasonKind.BLOCKED_BY_RULES: lambda: tr("the fence blocks it"),
+        ReasonKind.NO_FENCE: lambda: tr("there is no fence for {family}", family=reason.subject),
+        ReasonKind.NO_SERVICE_IN_KERNEL: lambda: tr("the kernel fences no service with this port"),
+        ReasonKind.IN_SET: lambda: tr("in the kernel's set {name}", name=reason.subject),
+        ReasonKind.IN_NO_SET: lambda: tr(
+            "in none of the kernel's sets {names}", names=", ".join(_texts(reason, "sets"))
+        ),
+    }[reason.kind]()
+
+
+def hint_text(hint: Hint) -> str:
+    """Return a hint as a clause."""
+    if hint.kind is HintKind.ALLOW_EXCEPTION:
+        return tr("'geofence allow {name}' allows it", name=hint.subject)
+    return tr('[local] prefixes with "{prefix}" allows it on that interface', prefix=hint.subject)
+
+
+def reason_json(reason: Reason) -> dict[str, object]:
+    """Return a reason for scripts."""
+    return {
+        "kind": reason.kind.value,
+        "subject": reason.subject,
+        "origin": reason.origin,
+        "data": dict(reason.data),
+        "text": english(reason_text(reason)),
+    }
+
+
+def hint_json(hint: Hint | None) -> dict[str, object] | None:
+    """Return a hint for scripts; None for none."""
+    if hint is None:
+        return None
+    return {
+        "kind": hint.kind.value,
+        "subject": hint.subject,
+        "text": english(hint_text(hint)),
+    }
+
+
+def _no_country(reason: Reason, where: str) -> str:
+    countries, missing = (
+        ", ".join(_texts(reason, "countries")),
+        ", ".join(_texts(reason, "missing")),
+    )
+    if not countries:
+        text = tr("not in an allowed country: none is allowed")
+    elif missing:
+        text = tr(
+            "not in an allowed country ({countries}; list missing: {missing})",
+            countries=countries,
+            missing=missing,
+        )
+    else:
+        text = tr("not in an allowed country ({countries})", countries=countries)
+    if reason.data["interfaces"]:
+        only = tr(
+            "a local network{origin}, allowed only from {interfaces}",
+            origin=where,
+            interfaces=", ".join(_texts(reason, "interfaces")),
+        )
+        return join("; ", (text, only))
+    if reason.data["local"]:
+        nowhere = tr(
+            "a local network{origin}, but no interface is connected or routed to it", origin=where
+        )
+        return join("; ", (text, nowhere))
+    return text
+
+
+def _texts(reason: Reason, key: str) -> list[str]:
+    found = reason.data[key]
+    return [str(each) for each in found] if isinstance(found, list | tuple) else []
