@@ -17,7 +17,7 @@ def test_an_outcome_is_written_under_the_lock(tmp_path: Path) -> None:
     with exclusive(state, 0):
         notes = told_healing(site)
 
-    assert ["Another geofence run holds" in note for note in notes] == [True]
+    assert ["Another geofence process is using" in note for note in notes] == [True]
     assert site.journal.outcome() is None
     assert told_healing(site) == ()
     assert site.journal.outcome() is not None
