@@ -21,7 +21,7 @@ from tests.chaos.places import Place, place, small_disk
 from tests.support.list_server import hang_up
 
 FREE_SPACE = "No space left on device. Free some space there. Nothing was changed."
-MAKE_WRITABLE = "Read-only file system; make the file system writable"
+MAKE_WRITABLE = "Read-only file system. Make the file system writable"
 
 
 @pytest.fixture(params=["size=1m", "nr_inodes=40"])

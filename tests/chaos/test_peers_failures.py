@@ -284,7 +284,7 @@ def test_a_second_run_waits_and_then_says_that_it_is_busy(standing: Ground) -> N
         done = machine.run("--lock-wait", "0.3", "refresh")
 
     assert done.code == ExitCode.BUSY
-    assert "Another geofence run holds" in done.err
+    assert "Another geofence process is using" in done.err
     assert standing.fence() == before
     machine.ok("refresh")
 

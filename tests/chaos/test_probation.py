@@ -243,7 +243,7 @@ def test_after_a_reboot_on_a_read_only_disk_what_was_not_confirmed_does_not_come
     done = machine.run("restore")
 
     assert done.code == ExitCode.DEGRADED
-    assert "make the file system writable" in done.err
+    assert "Make the file system writable" in done.err
     assert not is_new(unwatched)
     unwatched.assert_fenced()
 

@@ -23,7 +23,7 @@ def test_a_second_run_gives_up_after_a_while(settled: Machine, verb: tuple[str, 
     with exclusive(settled.state, 0):
         done = settled.run("--lock-wait", "0.1", *verb)
     assert (done.code, done.out) == (4, "")
-    assert f"Another geofence run holds {settled.state}" in done.err
+    assert f"Another geofence process is using {settled.state}" in done.err
     assert settled.fence() == fence
     assert not settled.owned.exists()
 

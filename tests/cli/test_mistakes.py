@@ -318,7 +318,7 @@ def test_a_directory_that_others_use_stays_as_it_is(one: Machine, verb: str) -> 
     (lib / "dpkg").mkdir(parents=True)
     lib.chmod(0o755)
     done = one.run("--state-dir", str(lib), verb)
-    assert done.said.count("for geofence alone with --state-dir") == 1
+    assert done.said.count("Choose a directory that only geofence uses (--state-dir)") == 1
     assert done.code == (5 if verb == "restore" else 1)
     assert [path.name for path in lib.iterdir()] == ["dpkg"]
     assert lib.stat().st_mode & 0o777 == 0o755

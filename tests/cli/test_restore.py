@@ -310,7 +310,7 @@ def test_a_refresh_on_a_disk_that_cannot_be_written_to_leaves_the_fence(booted: 
     finally:
         booted.wrapper = ()
     assert done.code == 1
-    assert "Read-only file system; make the file system writable" in done.err
+    assert "Read-only file system. Make the file system writable" in done.err
     assert booted.fence() == fence
 
 

@@ -105,8 +105,6 @@ def documents() -> Iterator[object]:
             ),
         )
     )
-    explanation = Explanation(
-        SIP_PORT, "sip", Action.DROP, REASON, Hint(HintKind.ALLOW_EXCEPTION, "office")
     hint = Hint(HintKind.ALLOW_EXCEPTION, "office")
     explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, hint)
     now = (Answer("sip", Action.DROP, REASON),)
