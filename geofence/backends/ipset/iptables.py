@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,11 @@ from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.prefixes import Family
 from geofence.translation import tr
 
+_TRIES = 5
+"""How often a table is read while other runs replace sets."""
+_SET_REPLACED = re.compile(r"Set with index \d+ in kernel doesn't exist")
+_NO_NAMES = re.compile(r"Warning: cannot open .*connlabel\.conf")
+"""What iptables says, for each rule with a label, where no file gives names to labels."""
 _SEARCH_PATH = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
 _LEGACY_TABLES = {
     Family.IPV4: Path("/proc/net/ip_tables_names"),
@@ -56,6 +62,10 @@ def _needs_privilege(program: str) -> str:
     )
 
 
+class _SetReplacedError(BackendError):
+    """A set of a rule was replaced while rules were being read."""
+
+
 class Tool(NamedTuple):
     """One family's iptables: that of the host, or one flavour of it."""
 
@@ -69,8 +79,16 @@ class Tool(NamedTuple):
         return PROGRAMS[self.family] + self.flavour
 
     def save(self) -> MangleTable:
-        """Read the table."""
-        return parse_table(_run([_path(f"{self.name}-save"), "-c", "-t", "mangle"], ""))
+        """Read the table.
+
+        The program reads rules first and then the names of their sets, so it fails if another run
+        replaces a set in between. Then it is run again.
+        """
+        command = [_path(f"{self.name}-save"), "-c", "-t", "mangle"]
+        for _ in range(_TRIES - 1):
+            with suppress(_SetReplacedError):
+                return parse_table(_run(command, ""))
+        return parse_table(_run(command, ""))
 
     def restore(self, commit: str) -> None:
         """Commit the table in one transaction."""
@@ -146,7 +164,8 @@ def _run(command: list[str], given: str) -> str:
             tr("'{program}' cannot be run: {reason}.", program=command[0], reason=error)
         ) from error
     if done.returncode:
-        raise _refusal(command[0], " ".join(done.stderr.split()))
+        lines = (line for line in done.stderr.splitlines() if not _NO_NAMES.search(line))
+        raise _refusal(command[0], " ".join(" ".join(lines).split()))
     return done.stdout
 
 
@@ -160,6 +179,8 @@ def lacks(match: str) -> str:
 
 
 def _refusal(name: str, said: str) -> BackendError:
+    if _SET_REPLACED.search(said):
+        return _SetReplacedError(tr("'{program}' refused: {reason}.", program=name, reason=said))
     if _PERMISSION.search(said):
         return BackendUnavailable(_needs_privilege(name))
     missing = _NO_MATCH.search(said)

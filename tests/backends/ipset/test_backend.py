@@ -406,3 +406,38 @@ def test_a_kernel_without_labels_is_told_with_the_remedy(said: str) -> None:
     assert isinstance(refused, BackendUnavailable)
     assert 'match "connlabel" (xt_connlabel)' in str(refused)
     assert 'backend = "nftables"' in str(refused)
+
+
+def test_a_set_that_is_replaced_while_rules_are_read_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the nftables flavour fails while another run swaps sets."""
+    once = tmp_path / "once"
+    program = tmp_path / "iptables-save"
+    program.write_text(
+        f'#!/bin/sh\n[ -e {once} ] && exec /usr/sbin/iptables-save "$@"\n: >{once}\n'
+        'echo "iptables-save: Set with index 7 in kernel doesn\'t exist." >&2; exit 1\n'
+    )
+    program.chmod(0o755)
+    path = "geofence.backends.ipset.iptables._SEARCH_PATH"
+    monkeypatch.setattr(path, f"{tmp_path}:{iptables._SEARCH_PATH}")  # noqa: SLF001
+    desired = merge(policy(), JAPAN)
+    commit(desired)
+    assert once.exists()
+    assert BACKEND.observe().sets == desired.sets
+
+
+def test_a_set_that_stays_missing_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "iptables-save"
+    program.write_text(
+        '#!/bin/sh\necho "Warning: cannot open /etc/xtables/connlabel.conf: No such" >&2\n'
+        'echo "iptables-save: Set with index 7 in kernel doesn\'t exist." >&2; exit 1\n'
+    )
+    program.chmod(0o755)
+    path = "geofence.backends.ipset.iptables._SEARCH_PATH"
+    monkeypatch.setattr(path, f"{tmp_path}:{iptables._SEARCH_PATH}")  # noqa: SLF001
+    with pytest.raises(BackendError, match="Set with index 7") as refused:
+        iptables.TOOLS[0].save()
+    assert "connlabel" not in str(refused.value)
