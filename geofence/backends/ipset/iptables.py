@@ -165,7 +165,9 @@ def _run(command: list[str], given: str) -> str:
         ) from error
     if done.returncode:
         lines = (line for line in done.stderr.splitlines() if not _NO_NAMES.search(line))
-        raise _refusal(command[0], " ".join(" ".join(lines).split()))
+        said = " ".join(" ".join(lines).split())
+        refusal = _refusal(command[0], said)
+        raise _SetReplacedError(str(refusal)) if _SET_REPLACED.search(said) else refusal
     return done.stdout
 
 
@@ -179,8 +181,6 @@ def lacks(match: str) -> str:
 
 
 def _refusal(name: str, said: str) -> BackendError:
-    if _SET_REPLACED.search(said):
-        return _SetReplacedError(tr("'{program}' refused: {reason}.", program=name, reason=said))
     if _PERMISSION.search(said):
         return BackendUnavailable(_needs_privilege(name))
     missing = _NO_MATCH.search(said)
