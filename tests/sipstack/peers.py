@@ -10,16 +10,11 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 from geofence.closing import Closing
+from geofence.lab.host import Host
 from geofence.lab.network import Lab
 from geofence.lab.sender import on_one_cpu
-from tests.sipstack.messages import PBX_ADDRESS, response_to
-
-STRANGER = "45.99.1.1"
-PHONE, OTHER_PHONE = "133.1.2.3", "133.1.2.4"
-"""Of the allowed country."""
-TRUNK = "45.9.20.5"
-"""Abroad; one of the exception "office", which is off."""
-STUN = "45.30.0.3"
+from tests.sipstack.addresses import ROLES, Endpoint, family_of, pbx_for
+from tests.sipstack.messages import response_to
 
 _LARGEST = 65535
 _BLINK = 0.02
@@ -34,6 +29,8 @@ class _Hearing(Closing):
     """Somebody with a socket, who hears what the PBX says."""
 
     transport: str
+    endpoint: Endpoint
+    """Its own end."""
     _socket: socket.socket
 
     def await_answer(self) -> bytes:
@@ -64,20 +61,14 @@ class Peer(_Hearing):
     transport = "UDP"
 
     def __init__(self, lab: Lab, address: str, port: int = 5060) -> None:
-        self.address, self.port = address, port
+        self.endpoint = Endpoint(address, port)
         self._lab = lab
-        self._socket = lab.internet.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((address, port))
-
-    @property
-    def name(self) -> str:
-        """Address and port."""
-        return f"{self.address}:{self.port}"
+        self._socket = udp_socket(lab.internet, address, port)
 
     def send(self, what: bytes, port: int = 5060) -> None:
         """Send to the PBX, and return when it was delivered or dropped there."""
         with on_one_cpu():
-            self._socket.sendto(what, (PBX_ADDRESS, port))
+            self._socket.sendto(what, (pbx_for(self.endpoint.address), port))
             self._lab.settle()
 
 
@@ -88,11 +79,11 @@ class Caller(_Hearing):
 
     def __init__(self, lab: Lab, address: str, port: int = 5060) -> None:
         self._lab = lab
-        self._socket = lab.internet.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket = lab.internet.socket(family_of(address).socket_family, socket.SOCK_STREAM)
         self._socket.bind((address, 0))
         self._socket.settimeout(PATIENCE)
-        self._socket.connect((PBX_ADDRESS, port))
-        self.name = f"{address}:{self._socket.getsockname()[1]}"
+        self._socket.connect((pbx_for(address), port))
+        self.endpoint = Endpoint(address, self._socket.getsockname()[1])
 
     def send(self, what: bytes) -> None:
         """Send to the PBX, and return when it was delivered or dropped there."""
@@ -111,8 +102,8 @@ class Server(Closing):
         """SIP responses to what was sent from here."""
         self._reply = reply
         self._closing = threading.Event()
-        self._socket = lab.internet.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((address, port))
+        self.endpoint = Endpoint(address, port)
+        self._socket = udp_socket(lab.internet, address, port)
         self._socket.settimeout(_BLINK)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -129,7 +120,7 @@ class Server(Closing):
 
     def send(self, what: bytes, port: int = 5060) -> None:
         """Send to the PBX from the port that it answers from."""
-        self._socket.sendto(what, (PBX_ADDRESS, port))
+        self._socket.sendto(what, (pbx_for(self.endpoint.address), port))
 
     def close(self) -> None:
         """Stop answering."""
@@ -145,7 +136,14 @@ def registrar(lab: Lab, address: str) -> Server:
 
 def own_all(lab: Lab) -> None:
     """Give the Internet everybody's address."""
-    lab.own(*map(ip_address, (STRANGER, PHONE, OTHER_PHONE, TRUNK, STUN)))
+    lab.own(*(ip_address(address) for role in ROLES for address in role.values()))
+
+
+def udp_socket(host: Host, address: str, port: int) -> socket.socket:
+    """Return a UDP socket of a host, bound to its address and a port."""
+    made = host.socket(family_of(address).socket_family, socket.SOCK_DGRAM)
+    made.bind((address, port))
+    return made
 
 
 def until(true: Callable[[], bool]) -> None:
