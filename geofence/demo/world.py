@@ -30,7 +30,7 @@ class Person:
 
     @property
     def name(self) -> str:
-        """What the tables call them."""
+        """The name in tables."""
         names = {
             "japan": tr("phone in Japan"),
             "newcomer": tr("phone, new network"),

@@ -58,5 +58,5 @@ class AcceptedList:
 
     @property
     def checked_at(self) -> datetime:
-        """When the oldest part was last confirmed by its source, UTC."""
+        """The time when the oldest part was last confirmed by its source, UTC."""
         return min(part.checked_at for part in self.provenance)

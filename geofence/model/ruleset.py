@@ -51,7 +51,7 @@ class Role(StrEnum):
 
     @property
     def kind(self) -> SetKind:
-        """Who decides what sets of this role hold."""
+        """The kind of this role's sets."""
         return SetKind.RUNTIME if self in RUNTIME_ROLES else SetKind.DECLARED
 
 
@@ -74,7 +74,7 @@ class SetKey(NamedTuple):
 
     @property
     def kind(self) -> SetKind:
-        """Who decides what the set holds."""
+        """The kind of the set, by its role."""
         return self.role.kind
 
     @classmethod

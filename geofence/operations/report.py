@@ -54,7 +54,7 @@ class ListReport:
 
     @property
     def checked_at(self) -> datetime | None:
-        """When its oldest part was last confirmed by its source, UTC."""
+        """The time when its oldest part was last confirmed by its source, UTC."""
         return min((part.checked_at for part in self.provenance), default=None)
 
 

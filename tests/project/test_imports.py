@@ -16,7 +16,7 @@ from tests.support.source import Module, modules
 LAYERS = """
 geofence journal
 translation
-errors closing spelling
+errors spelling loopback
 model
 netlink host wording
 verdict observed_ruleset plan closed_fence
@@ -25,8 +25,8 @@ flows routing
 merge active_exceptions other_rules fetch lab
 guards explain
 state
-backends apply
 sentences
+backends apply
 operations
 screen
 demo daemon

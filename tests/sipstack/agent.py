@@ -75,12 +75,12 @@ class Agent:
     def __init__(self, address: str, port: int, rtp: int, rtp_ports: int) -> None:
         self.address, self.rtp, self.rtp_ports = address, rtp, rtp_ports
         self.calls: list[_Call] = []
-        self.trunks: list[_Account] = []
+        self.trunks: dict[str, _Account] = {}
         self.later: list[Callable[[], None]] = []
         self.endpoint = pj.Endpoint()
         self.endpoint.libCreate()
         self.endpoint.libInit(_quiet())
-        for kind in (pj.PJSIP_TRANSPORT_UDP, pj.PJSIP_TRANSPORT_TCP):
+        for kind in self._transports():
             transport = pj.TransportConfig()
             transport.port, transport.boundAddress = port, address
             self.endpoint.transportCreate(kind, transport)
@@ -90,7 +90,18 @@ class Agent:
         self.tone.createToneGenerator(8000)
         self._hum()
         self.own = _Account(self)
-        self.own.create(self._account(f"sip:agent@{address}:{port}"))
+        host = f"[{address}]" if self.is_ipv6 else address
+        self.own.create(self._account(f"sip:agent@{host}:{port}"))
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether it listens on IPv6, over which PyPI's pjsip can answer and no more."""
+        return ":" in self.address
+
+    def _transports(self) -> tuple[int, int]:
+        if self.is_ipv6:
+            return pj.PJSIP_TRANSPORT_UDP6, pj.PJSIP_TRANSPORT_TCP6
+        return pj.PJSIP_TRANSPORT_UDP, pj.PJSIP_TRANSPORT_TCP
 
     def _hum(self) -> None:
         tone = pj.ToneDesc()
@@ -111,20 +122,19 @@ class Agent:
         return config
 
     def register(self, registrar: str) -> None:
-        """Register, and do so again when told ``again``."""
+        """Register, or do so again."""
+        if registrar in self.trunks:
+            self.trunks[registrar].setRegistration(True)
+            return
         config = self._account(f"sip:trunk@{registrar}")
         config.regConfig.registrarUri = f"sip:{registrar}"
         config.regConfig.timeoutSec = 300
-        self.trunks.append(_Account(self))
-        self.trunks[-1].create(config)
-
-    def again(self) -> None:
-        """Send the newest registration again."""
-        self.trunks[-1].setRegistration(True)
+        self.trunks[registrar] = _Account(self)
+        self.trunks[registrar].create(config)
 
     def registered(self) -> list[int]:
         """Return the status of every answer to a registration."""
-        return [status for trunk in self.trunks for status in trunk.answered]
+        return [status for trunk in self.trunks.values() for status in trunk.answered]
 
     def options(self, uri: str) -> None:
         """Ask somebody for OPTIONS, as PBXs do to see whether a peer is there."""

@@ -4,47 +4,43 @@ from __future__ import annotations
 
 from itertools import count
 
-from geofence.lab.network import PBX
-from geofence.model.prefixes import Family
-
-PBX_ADDRESS = str(PBX[Family.IPV4])
+from tests.sipstack.addresses import Endpoint, family_of, pbx_for, sip_host
 
 _NUMBERS = count(1)
 
 
 def request(  # noqa: PLR0913 - the headers that attacks differ by
     method: str,
-    sender: str,
+    sender: Endpoint,
     *,
     user: str = "anybody",
-    via: str = "",
     params: str = "",
-    contact: str = "",
+    contact: Endpoint | None = None,
     by: str = "UDP",
     call: str = "",
     more: str = "",
     body: str = "",
 ) -> bytes:
-    """Return a request to the PBX.
+    """Return a request to the PBX, at its address in the sender's family.
 
     Args:
         method: ``OPTIONS``, ``INVITE``, …
-        sender: address and port of whom it is from, ``192.0.2.1:5060``.
+        sender: whom it is from.
         user: whom it asks for.
-        via: address and port in ``Via`` instead of the sender's.
         params: of ``Via``, with a semicolon before each.
-        contact: address and port in ``Contact`` instead of the sender's.
+        contact: stands in ``Contact`` instead of the sender.
         by: the transport in ``Via``.
         call: Call-ID and branch, where it belongs to an earlier request; or else a new one.
         more: header lines, each with its end.
         body: SDP.
     """
     call = call or new_call()
+    pbx = sip_host(pbx_for(sender.address))
     lines = (
-        f"{method} sip:{user}@{PBX_ADDRESS} SIP/2.0",
-        f"Via: SIP/2.0/{by} {via or sender};branch=z9hG4bK{call}{params}",
+        f"{method} sip:{user}@{pbx} SIP/2.0",
+        f"Via: SIP/2.0/{by} {sender};branch=z9hG4bK{call}{params}",
         f"From: <sip:peer@{sender}>;tag={call}",
-        f"To: <sip:{user}@{PBX_ADDRESS}>",
+        f"To: <sip:{user}@{pbx}>",
         f"Call-ID: {call}",
         f"CSeq: 1 {method}",
         f"Contact: <sip:peer@{contact or sender}>",
@@ -62,11 +58,12 @@ def new_call() -> str:
 
 def sdp(address: str, port: int) -> str:
     """Return a session with one stream of audio, to be sent to that address and port."""
+    place = f"IN IP{family_of(address).digit} {address}"
     lines = (
         "v=0",
-        f"o=- 1 1 IN IP4 {address}",
+        f"o=- 1 1 {place}",
         "s=-",
-        f"c=IN IP4 {address}",
+        f"c={place}",
         "t=0 0",
         f"m=audio {port} RTP/AVP 0",
         "a=sendrecv",

@@ -10,17 +10,12 @@ from contextlib import AbstractContextManager, suppress
 from ipaddress import ip_address
 from typing import Self
 
+from geofence.lab.host import Host
 from geofence.lab.network import Lab
 from geofence.lab.sender import on_one_cpu
-from tests.sipstack.messages import PBX_ADDRESS, response_to
+from tests.sipstack.addresses import ROLES, Endpoint, family_of, pbx_for
+from tests.sipstack.messages import response_to
 from tests.support.probes import own
-
-STRANGER = "45.99.1.1"
-PHONE, OTHER_PHONE = "133.1.2.3", "133.1.2.4"
-"""Of the allowed country."""
-TRUNK = "45.9.20.5"
-"""Abroad; one of the exception "office", which is off."""
-STUN = "45.30.0.3"
 
 _LARGEST = 65535
 _BLINK = 0.02
@@ -35,6 +30,8 @@ class _Hearing:
     """Somebody with a socket, who hears what the PBX says."""
 
     transport: str
+    endpoint: Endpoint
+    """Its own end."""
     _socket: socket.socket
 
     def await_answer(self) -> bytes:
@@ -71,20 +68,14 @@ class Peer(_Hearing):
     transport = "UDP"
 
     def __init__(self, lab: Lab, address: str, port: int = 5060) -> None:
-        self.address, self.port = address, port
+        self.endpoint = Endpoint(address, port)
         self._lab = lab
-        self._socket = lab.internet.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((address, port))
-
-    @property
-    def name(self) -> str:
-        """Address and port."""
-        return f"{self.address}:{self.port}"
+        self._socket = udp_socket(lab.internet, address, port)
 
     def send(self, what: bytes, port: int = 5060) -> None:
         """Send to the PBX, and return when it was delivered or dropped there."""
         with on_one_cpu():
-            self._socket.sendto(what, (PBX_ADDRESS, port))
+            self._socket.sendto(what, (pbx_for(self.endpoint.address), port))
             self._lab.settle()
 
 
@@ -95,11 +86,11 @@ class Caller(_Hearing):
 
     def __init__(self, lab: Lab, address: str, port: int = 5060) -> None:
         self._lab = lab
-        self._socket = lab.internet.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket = lab.internet.socket(family_of(address).socket_family, socket.SOCK_STREAM)
         self._socket.bind((address, 0))
         self._socket.settimeout(PATIENCE)
-        self._socket.connect((PBX_ADDRESS, port))
-        self.name = f"{address}:{self._socket.getsockname()[1]}"
+        self._socket.connect((pbx_for(address), port))
+        self.endpoint = Endpoint(address, self._socket.getsockname()[1])
 
     def send(self, what: bytes) -> None:
         """Send to the PBX, and return when it was delivered or dropped there."""
@@ -118,8 +109,8 @@ class Server(AbstractContextManager["Server"]):
         """SIP responses to what was sent from here."""
         self._reply = reply
         self._closing = threading.Event()
-        self._socket = lab.internet.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((address, port))
+        self.endpoint = Endpoint(address, port)
+        self._socket = udp_socket(lab.internet, address, port)
         self._socket.settimeout(_BLINK)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -136,7 +127,7 @@ class Server(AbstractContextManager["Server"]):
 
     def send(self, what: bytes, port: int = 5060) -> None:
         """Send to the PBX from the port that it answers from."""
-        self._socket.sendto(what, (PBX_ADDRESS, port))
+        self._socket.sendto(what, (pbx_for(self.endpoint.address), port))
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -155,7 +146,14 @@ def registrar(lab: Lab, address: str) -> Server:
 
 def own_all(lab: Lab) -> None:
     """Give the Internet everybody's address."""
-    own(lab, *map(ip_address, (STRANGER, PHONE, OTHER_PHONE, TRUNK, STUN)))
+    own(lab, *(ip_address(address) for role in ROLES for address in role.values()))
+
+
+def udp_socket(host: Host, address: str, port: int) -> socket.socket:
+    """Return a UDP socket of a host, bound to its address and a port."""
+    made = host.socket(family_of(address).socket_family, socket.SOCK_DGRAM)
+    made.bind((address, port))
+    return made
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from geofence.errors import LabError
 from geofence.lab.host import Host
 from tests.coexistence.machine import Debian, Machine
-from tests.sipstack.messages import PBX_ADDRESS
+from tests.sipstack.addresses import sip_host
 
 _HERE = Path(__file__).parent
 DOWNLOADED = _HERE.parents[1] / ".venv" / "peers-sip"
@@ -31,7 +31,7 @@ class Pbx(Protocol):
     """Takes the calls, and counts the RTP of them."""
 
     def send(self, method: str, address: str) -> None:
-        """Send a request to somebody's port 5060 by UDP: OPTIONS or REGISTER."""
+        """Send a request to port 5060 of an address by UDP: OPTIONS or REGISTER."""
 
 
 class Agent(AbstractContextManager["Agent"]):
@@ -77,53 +77,58 @@ class Pjsip:
     def send(self, method: str, address: str) -> None:
         """Send OPTIONS or REGISTER."""
         if method == "OPTIONS":
-            self.media.do("options", f"sip:{address}")
+            self.media.do("options", f"sip:{sip_host(address)}")
         else:
-            self.media.do("register", address)
+            self.media.do("register", sip_host(address))
 
 
 class Kamailio:
     """kamailio before a pjsip that takes the calls."""
 
-    def __init__(self, machine: Machine, media: Agent) -> None:
+    def __init__(self, machine: Machine, media: Agent, address: str) -> None:
         self._machine = machine
+        self._host = sip_host(address)
         self.media = media
 
     def send(self, method: str, address: str) -> None:
         """Send OPTIONS or REGISTER by kamailio's transaction layer."""
+        far = sip_host(address)
         headers = (
-            f"From: <sip:pbx@{PBX_ADDRESS}>;tag=pbx\r\nTo: <sip:pbx@{address}>\r\n"
-            f"Contact: <sip:pbx@{PBX_ADDRESS}:5060>\r\nExpires: 300\r\nContent-Type: text/plain\r\n"
+            f"From: <sip:pbx@{self._host}>;tag=pbx\r\nTo: <sip:pbx@{far}>\r\n"
+            f"Contact: <sip:pbx@{self._host}:5060>\r\nExpires: 300\r\nContent-Type: text/plain\r\n"
         )
-        command = ("kamcmd", "-s", _SOCKET, "tm.t_uac_start", method, f"sip:{address}")
-        said = self._machine.run(*command, f"sip:{address}:5060", ".", headers, "x")
+        command = ("kamcmd", "-s", _SOCKET, "tm.t_uac_start", method, f"sip:{far}")
+        said = self._machine.run(*command, f"sip:{far}:5060", ".", headers, "x")
         if "error" in said:
             raise LabError(f"kamailio could not send {method}: {said}")
 
 
 @contextmanager
-def pjsip(host: Host) -> Iterator[Pbx]:
-    """A PBX that is pjsip."""
-    with Agent(host, PBX_ADDRESS) as agent:
+def pjsip(host: Host, address: str) -> Iterator[Pbx]:
+    """A PBX that is pjsip, at one address of a host."""
+    with Agent(host, address) as agent:
         yield Pjsip(agent)
 
 
 @contextmanager
-def kamailio(debian: Debian, host: Host, *, reply_to_via: bool = False) -> Iterator[Pbx]:
+def kamailio(
+    debian: Debian, host: Host, address: str, *, reply_to_via: bool = False
+) -> Iterator[Pbx]:
     """A PBX that is kamailio and, for the calls, a pjsip behind it.
 
     Args:
         debian: has the packages.
         host: the PBX of a lab.
+        address: where it listens.
         reply_to_via: whether it answers where ``Via`` says, as some are configured to.
     """
     with ExitStack() as closing:
         machine = closing.enter_context(debian.machine(host))
-        media = closing.enter_context(Agent(host, PBX_ADDRESS, 5080))
+        media = closing.enter_context(Agent(host, address, 5080))
         text = (_HERE / "kamailio.cfg").read_text(encoding="utf-8")
-        text = text.replace("$ADDRESS", PBX_ADDRESS)
+        text = text.replace("$ADDRESS", sip_host(address))
         text = text.replace("$REPLY_TO_VIA", "yes" if reply_to_via else "no")
         machine.write("/etc/kamailio/kamailio.cfg", text)
         machine.start("kamailio", "kamailio -DD -E -f /etc/kamailio/kamailio.cfg -Y /run -m 16")
         machine.until(f"kamcmd -s {_SOCKET} core.version | grep -q kamailio")
-        yield Kamailio(machine, media)
+        yield Kamailio(machine, media, address)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Mapping
 
 import pytest
 
-from geofence.lab.network import PBX
 from geofence.model.prefixes import Family
-from tests.sipstack.messages import PBX_ADDRESS, request
-from tests.sipstack.peers import (
+from tests.sipstack.addresses import (
     OTHER_PHONE,
     PHONE,
     STRANGER,
     STUN,
     TRUNK,
-    Server,
-    registrar,
-    until,
+    Role,
+    pbx_for,
+    sip_host,
 )
+from tests.sipstack.conftest import IPV4_ONLY
+from tests.sipstack.peers import Server, udp_socket, until
 from tests.sipstack.site import NOTHING, Site
 from tests.sipstack.stacks import Agent
+from tests.sipstack.test_before_the_fence import TRACKED
 from tests.sipstack.test_while_down import flush_rules, remove
 
 RTP_PACKETS = 10
@@ -31,14 +31,14 @@ RTP_PORT = 10_090
 """One that pjsip does not use yet."""
 
 
-def phone(site: Site, address: str = PHONE) -> Agent:
+def phone(site: Site, role: Role = PHONE) -> Agent:
     """A phone that is pjsip."""
-    return site.closing.enter_context(Agent(site.lab.internet, address, rtp=30_000))
+    return site.closing.enter_context(Agent(site.lab.internet, site.address(role), rtp=30_000))
 
 
-def call(caller: Agent) -> None:
+def call(site: Site, caller: Agent) -> None:
     """Call the PBX, which takes the call."""
-    caller.do("call", f"sip:anybody@{PBX_ADDRESS}")
+    caller.do("call", f"sip:anybody@{site.host}")
     until(lambda: bool(caller.do("states") == ["CONFIRMED"]))
 
 
@@ -69,6 +69,13 @@ def hang_up(site: Site, caller: Agent) -> dict[str, int]:
     return lost
 
 
+REGISTRANT = pytest.mark.parametrize(
+    ("attacked", "family"),
+    [("pjsip", Family.IPV4), ("kamailio", Family.IPV6)],
+    indirect=True,
+)
+"""A PBX that registers at a trunk, in each family."""
+
 NO_LOSS = {"phone": 0, "pbx": 0}
 
 
@@ -91,12 +98,14 @@ def remove_and_restore(site: Site) -> None:
     site.geofence.ok("restore")
 
 
+@IPV4_ONLY
 @pytest.mark.parametrize("deed", [give_up_the_country, flush_and_repair])
 def test_a_call_in_progress_loses_nothing(attacked: Site, deed: Callable[[Site], None]) -> None:
     attacked.fence()
     assert lost_during(attacked, deed) == NO_LOSS
 
 
+@IPV4_ONLY
 @pytest.mark.parametrize("deed", [apply_again, remove_and_restore])
 def test_a_call_loses_nothing_by_what_its_operator_does(
     on_pjsip: Site, deed: Callable[[Site], None]
@@ -108,13 +117,14 @@ def test_a_call_loses_nothing_by_what_its_operator_does(
 def lost_during(site: Site, deed: Callable[[Site], None]) -> dict[str, int]:
     """Return what each side lost of a call in the course of which something is done."""
     caller = phone(site)
-    call(caller)
+    call(site, caller)
     talks(site, caller)
     deed(site)
     talks(site, caller)
     return hang_up(site, caller)
 
 
+@IPV4_ONLY
 @pytest.mark.parametrize("deed", [give_up_the_country, flush_and_repair, remove_and_restore])
 def test_a_call_over_a_trunk_abroad_loses_nothing(
     on_pjsip: Site, deed: Callable[[Site], None]
@@ -122,7 +132,7 @@ def test_a_call_over_a_trunk_abroad_loses_nothing(
     """The PBX calls; its far end is in no set, and answers and sends media all the same."""
     on_pjsip.fence()
     trunk = phone(on_pjsip, TRUNK)
-    on_pjsip.pbx.media.do("call", f"sip:anybody@{TRUNK}")
+    on_pjsip.pbx.media.do("call", f"sip:anybody@{sip_host(on_pjsip.address(TRUNK))}")
     until(lambda: bool(on_pjsip.pbx.media.do("states") == ["CONFIRMED"]))
     talks(on_pjsip, trunk)
 
@@ -132,10 +142,11 @@ def test_a_call_over_a_trunk_abroad_loses_nothing(
     assert hang_up(on_pjsip, trunk) == NO_LOSS
 
 
+@IPV4_ONLY
 def test_nobody_else_of_a_country_that_was_given_up_gets_in(attacked: Site) -> None:
     attacked.fence()
     caller = phone(attacked)
-    call(caller)
+    call(attacked, caller)
 
     give_up_the_country(attacked)
     talks(attacked, caller)
@@ -143,9 +154,10 @@ def test_nobody_else_of_a_country_that_was_given_up_gets_in(attacked: Site) -> N
     assert attacked.got(attacked.peer(OTHER_PHONE)) == NOTHING
 
 
+@IPV4_ONLY
 def test_a_call_from_before_the_first_fence_loses_nothing(attacked: Site) -> None:
     caller = phone(attacked)
-    call(caller)
+    call(attacked, caller)
     talks(attacked, caller)
 
     attacked.fence()
@@ -156,53 +168,62 @@ def test_a_call_from_before_the_first_fence_loses_nothing(attacked: Site) -> Non
 
 def test_a_phone_registers(on_kamailio: Site) -> None:
     on_kamailio.fence()
+    for by in (on_kamailio.peer(PHONE), on_kamailio.caller(PHONE)):
+        assert on_kamailio.works_for(by, "REGISTER")
+
+
+@IPV4_ONLY
+def test_a_phone_that_is_pjsip_registers(on_kamailio: Site) -> None:
+    on_kamailio.fence()
     registering = phone(on_kamailio)
-    registering.do("register", PBX_ADDRESS)
+    registering.do("register", on_kamailio.host)
     until(lambda: bool(registering.do("registered") == [200]))
 
 
+@REGISTRANT
 @pytest.mark.parametrize("deed", [apply_again, flush_and_repair, remove_and_restore])
-def test_a_registration_abroad_goes_on(on_pjsip: Site, deed: Callable[[Site], None]) -> None:
+def test_a_registration_abroad_goes_on(attacked: Site, deed: Callable[[Site], None]) -> None:
     """The registrar's answers come in, and its calls on the registered flow."""
-    on_pjsip.fence()
-    trunk = on_pjsip.closing.enter_context(registrar(on_pjsip.lab, TRUNK))
-    assert not heard(on_pjsip, trunk)
-    on_pjsip.pbx.send("REGISTER", TRUNK)
-    until(lambda: bool(on_pjsip.pbx.media.do("registered") == [200]))
-    assert heard(on_pjsip, trunk)
+    attacked.fence()
+    trunk = attacked.registrar(TRUNK)
+    assert not heard(attacked, trunk)
+    register(attacked, trunk)
+    assert heard(attacked, trunk)
 
-    deed(on_pjsip)
-    assert heard(on_pjsip, trunk)
+    deed(attacked)
+    assert heard(attacked, trunk)
 
-    on_pjsip.pbx.media.do("again")
-    until(lambda: bool(on_pjsip.pbx.media.do("registered") == [200, 200]))
-    assert heard(on_pjsip, trunk)
+    register(attacked, trunk)
+    assert heard(attacked, trunk)
 
 
-@pytest.mark.parametrize("tracked", [False, True], ids=["untracked", "tracked"])
+@REGISTRANT
+@TRACKED
 def test_a_registration_from_before_the_first_fence_is_renewed(
-    on_pjsip: Site, tracked: bool
+    attacked: Site, tracked: bool
 ) -> None:
     if tracked:
-        on_pjsip.track()
-    trunk = on_pjsip.closing.enter_context(registrar(on_pjsip.lab, TRUNK))
-    on_pjsip.pbx.send("REGISTER", TRUNK)
-    until(lambda: bool(on_pjsip.pbx.media.do("registered") == [200]))
+        attacked.track()
+    trunk = attacked.registrar(TRUNK)
+    register(attacked, trunk)
 
-    on_pjsip.fence()
+    attacked.fence()
 
-    on_pjsip.pbx.media.do("again")
-    until(lambda: bool(on_pjsip.pbx.media.do("registered") == [200, 200]))
-    assert heard(on_pjsip, trunk)
+    register(attacked, trunk)
+    assert heard(attacked, trunk)
+
+
+def register(site: Site, trunk: Server) -> None:
+    """Let the PBX register at a trunk, and wait until the answer was delivered to it."""
+    site.ear.heard()
+    site.pbx.send("REGISTER", trunk.endpoint.address)
+    until(lambda: site.has_heard(trunk))
 
 
 def heard(site: Site, trunk: Server) -> bool:
     """Whether a call from the trunk is delivered to the PBX and answered."""
-    site.ear.heard()
     before = len(trunk.answers)
-    trunk.send(request("INVITE", f"{TRUNK}:5060", user="486"))
-    site.lab.settle()
-    if not any(packet.source == TRUNK for packet in site.ear.heard()):
+    if not site.is_reached_by(trunk, "INVITE"):
         return False
     until(lambda: len(trunk.answers) > before)
     return True
@@ -210,28 +231,27 @@ def heard(site: Site, trunk: Server) -> bool:
 
 def test_a_stun_server_abroad_answers(on_pjsip: Site) -> None:
     on_pjsip.fence()
-    asked = Server(on_pjsip.lab, STUN, STUN_PORT, lambda binding: b"\x01\x01" + binding[2:])
+    lab, server = on_pjsip.lab, on_pjsip.address(STUN)
+    asked = Server(lab, server, STUN_PORT, lambda binding: b"\x01\x01" + binding[2:])
     on_pjsip.closing.enter_context(asked)
-    rtp = on_pjsip.lab.pbx.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    on_pjsip.closing.enter_context(rtp)
-    rtp.bind((str(PBX[Family.IPV4]), RTP_PORT))
+    rtp = on_pjsip.closing.enter_context(udp_socket(lab.pbx, pbx_for(server), RTP_PORT))
     rtp.settimeout(30)
 
     for turn in range(20):
         binding = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes([turn] * 12)
-        rtp.sendto(binding, (STUN, STUN_PORT))
+        rtp.sendto(binding, (server, STUN_PORT))
         assert rtp.recv(100) == b"\x01\x01" + binding[2:]
 
 
+@IPV4_ONLY
 def test_repairs_under_traffic_lose_nothing_and_keep_strangers_out(on_pjsip: Site) -> None:
     """A call and a registration go on; a stranger talks all the time, and is out after each."""
     on_pjsip.track()
     on_pjsip.fence()
     caller, stranger = phone(on_pjsip), on_pjsip.peer(STRANGER)
-    trunk = on_pjsip.closing.enter_context(registrar(on_pjsip.lab, TRUNK))
-    on_pjsip.pbx.send("REGISTER", TRUNK)
-    until(lambda: bool(on_pjsip.pbx.media.do("registered") == [200]))
-    call(caller)
+    trunk = on_pjsip.registrar(TRUNK)
+    register(on_pjsip, trunk)
+    call(on_pjsip, caller)
 
     for _ in range(3):
         flush_rules(on_pjsip)

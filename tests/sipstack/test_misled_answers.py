@@ -7,9 +7,10 @@ from functools import partial
 
 import pytest
 
+from tests.sipstack.addresses import PHONE, STRANGER, Endpoint, Role
 from tests.sipstack.conftest import OBLIGING
 from tests.sipstack.messages import request
-from tests.sipstack.peers import PHONE, STRANGER, Peer
+from tests.sipstack.peers import Peer
 from tests.sipstack.site import NOTHING, Site
 
 SPOOFED = PHONE, 5099
@@ -22,23 +23,25 @@ class Trick:
     """What ``Via`` says; every trick has a port of the stranger's for itself."""
 
     method: str
-    via: str
+    via: Role
     params: str = ""
+    """With the stranger's as ``{address}``: in brackets over IPv6, pjsip does not resolve it."""
 
-    def play(self, spoofed: Peer, port: int) -> None:
-        via = f"{self.via}:{port}"
-        spoofed.send(request(self.method, via, user="486", via=via, params=self.params))
+    def play(self, site: Site, spoofed: Peer, port: int) -> None:
+        via, address = Endpoint(site.address(self.via), port), site.address(STRANGER)
+        params = self.params.format(address=address)
+        spoofed.send(request(self.method, via, user="486", params=params))
 
 
 TRICKS = {
-    "maddr in OPTIONS": Trick("OPTIONS", PHONE, f";maddr={STRANGER}"),
-    "maddr in a rejected INVITE": Trick("INVITE", PHONE, f";maddr={STRANGER}"),
-    "maddr and rport": Trick("OPTIONS", PHONE, f";rport;maddr={STRANGER}"),
-    "received": Trick("OPTIONS", PHONE, f";received={STRANGER}"),
-    "received and rport": Trick("OPTIONS", PHONE, f";rport=5060;received={STRANGER}"),
+    "maddr in OPTIONS": Trick("OPTIONS", PHONE, ";maddr={address}"),
+    "maddr in a rejected INVITE": Trick("INVITE", PHONE, ";maddr={address}"),
+    "maddr and rport": Trick("OPTIONS", PHONE, ";rport;maddr={address}"),
+    "received": Trick("OPTIONS", PHONE, ";received={address}"),
+    "received and rport": Trick("OPTIONS", PHONE, ";rport=5060;received={address}"),
     "sent-by": Trick("OPTIONS", STRANGER),
     "sent-by and rport": Trick("OPTIONS", STRANGER, ";rport"),
-    "sent-by in a rejected INVITE": Trick("INVITE", STRANGER, f";rport=5060;received={STRANGER}"),
+    "sent-by in a rejected INVITE": Trick("INVITE", STRANGER, ";rport=5060;received={address}"),
 }
 
 REACHES = {
@@ -64,7 +67,7 @@ def strangers(attacked: Site) -> dict[str, Peer]:
 def test_without_a_fence_these_tricks_reach_the_stranger(attacked: Site, kind: str) -> None:
     spoofed, by_trick = attacked.peer(*SPOOFED), strangers(attacked)
     for name, trick in TRICKS.items():
-        trick.play(spoofed, by_trick[name].port)
+        trick.play(attacked, spoofed, by_trick[name].endpoint.port)
 
     fooled = {name for name, stranger in by_trick.items() if stranger.answers()}
     assert fooled == REACHES[kind]
@@ -76,7 +79,9 @@ def test_behind_the_fence_none_does(attacked: Site, kind: str) -> None:
     attacked.fence()
     for name, trick in TRICKS.items():
         fooled = STRANGER if name in REACHES[kind] else PHONE
-        attacked.await_try(fooled, partial(trick.play, spoofed, by_trick[name].port))
+        attacked.await_try(
+            fooled, partial(trick.play, attacked, spoofed, by_trick[name].endpoint.port)
+        )
 
     got = dict(zip(TRICKS, attacked.all_got(*by_trick.values()), strict=True))
     assert got == dict.fromkeys(TRICKS, NOTHING)

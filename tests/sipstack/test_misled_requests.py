@@ -5,10 +5,14 @@ What the PBX sends him then is a request of its own, or media, and no answer.
 
 from __future__ import annotations
 
+from tests.sipstack.addresses import PHONE, STRANGER
+from tests.sipstack.conftest import IPV4_ONLY
 from tests.sipstack.messages import request, sdp
-from tests.sipstack.peers import PHONE, STRANGER, Peer
+from tests.sipstack.peers import Peer
 from tests.sipstack.site import Site
 from tests.sipstack.stacks import RTP_PORTS
+
+pytestmark = IPV4_ONLY
 
 MEDIA_PORT = 20_000
 """Of the stranger."""
@@ -26,7 +30,8 @@ def subscribe(site: Site) -> Peer:
     """Make the PBX notify a stranger, whom ``Contact`` names; return him."""
     stranger, spoofed = site.peer(STRANGER), site.peer(PHONE)
     more = "Event: presence\r\nExpires: 600\r\nAccept: application/pidf+xml\r\n"
-    asked = request("SUBSCRIBE", spoofed.name, user="agent", contact=stranger.name, more=more)
+    here, there = spoofed.endpoint, stranger.endpoint
+    asked = request("SUBSCRIBE", here, user="agent", contact=there, more=more)
     site.await_try(STRANGER, lambda: spoofed.send(asked))
     return stranger
 
@@ -34,8 +39,8 @@ def subscribe(site: Site) -> Peer:
 def call(site: Site) -> Peer:
     """Make the PBX send the media of a call to a stranger; return him when it has."""
     stranger, spoofed = site.peer(STRANGER, MEDIA_PORT), site.peer(PHONE)
-    body = sdp(STRANGER, MEDIA_PORT)
-    spoofed.send(request("INVITE", spoofed.name, contact=f"{PHONE}:5060", body=body))
+    body = sdp(*stranger.endpoint)
+    spoofed.send(request("INVITE", spoofed.endpoint, body=body))
     stranger.await_answer()
     return stranger
 
@@ -44,7 +49,7 @@ def media_is_heard(site: Site, stranger: Peer) -> bool:
     """Whether what the stranger sends as the other end of the call is delivered."""
     site.ear.heard()
     stranger.send(b"\x80\x00" + bytes(170), RTP_PORTS[0])
-    return any(packet.source == STRANGER for packet in site.ear.heard())
+    return any(packet.source == stranger.endpoint for packet in site.ear.heard())
 
 
 def test_without_a_fence_who_is_notified_gets_in(on_pjsip: Site) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from geofence.model.prefixes import Family
+from tests.sipstack.addresses import PHONE, STRANGER, Endpoint
 from tests.sipstack.messages import request
-from tests.sipstack.peers import PHONE, STRANGER, Caller, Peer
-from tests.sipstack.site import NOTHING, Site
+from tests.sipstack.peers import Caller, Peer
+from tests.sipstack.site import IPTABLES, NOTHING, Site
 
 
 def flush_all(site: Site) -> None:
@@ -23,7 +24,7 @@ def flush_all(site: Site) -> None:
 def flush_rules(site: Site) -> None:
     """Empty what the backend holds rules in, and nothing else."""
     if site.geofence.backend == "ipset":
-        for program in ("iptables", "ip6tables"):
+        for program in IPTABLES.values():
             site.lab.pbx.run(program, "-t", "mangle", "-F")
             site.lab.pbx.run(program, "-t", "mangle", "-X")
     else:
@@ -53,7 +54,8 @@ def test_nobody_stays(on_pjsip: Site, down: Callable[[Site], None], up: str) -> 
     down(on_pjsip)
     by_udp, by_tcp = on_pjsip.peer(STRANGER), on_pjsip.caller(STRANGER)
     misled, spoofed = on_pjsip.peer(STRANGER, 5070), on_pjsip.peer(PHONE, 5099)
-    spoofed.send(request("OPTIONS", f"{PHONE}:5070", params=f";maddr={STRANGER}"))
+    maddr = f";maddr={misled.endpoint.address}"
+    spoofed.send(request("OPTIONS", Endpoint(spoofed.endpoint.address, 5070), params=maddr))
     assert b"200 OK" in misled.await_answer()
     assert on_pjsip.works_for(by_udp)
     assert on_pjsip.works_for(by_tcp)
@@ -71,10 +73,10 @@ def test_nobody_stays_with_a_fence_that_was_whole_for_one_family(on_pjsip: Site)
     """Somebody flushed one family's rules alone; nftables has both in one table."""
     on_pjsip.track()
     on_pjsip.fence()
-    on_pjsip.lab.pbx.run("iptables", "-t", "mangle", "-F")
+    on_pjsip.lab.pbx.run(IPTABLES[on_pjsip.family], "-t", "mangle", "-F")
     stranger = on_pjsip.peer(STRANGER)
     assert on_pjsip.works_for(stranger)
-    assert Family.IPV6 in on_pjsip.geofence.observe().fenced
+    assert on_pjsip.geofence.observe().fenced == set(Family) - {on_pjsip.family}
 
     on_pjsip.geofence.ok("apply", "--accept", "live-sources")
 

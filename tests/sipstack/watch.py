@@ -8,9 +8,10 @@ import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
 from geofence.lab.host import Host
+from geofence.model.prefixes import Family
+from tests.sipstack.addresses import Endpoint, family_of
 
 _BUFFER = 32 * 1024 * 1024
 _SO_RCVBUFFORCE = 33
@@ -32,8 +33,7 @@ table inet tap {{
 class Delivered:
     """A packet that passed all of the PBX's netfilter on its way in."""
 
-    source: str
-    source_port: int
+    source: Endpoint
     port: int
     transport: int
     """IP protocol number."""
@@ -43,12 +43,13 @@ class Delivered:
 class Ear(AbstractContextManager["Ear"]):
     """Raw sockets on the PBX: they get a copy of all that is delivered there (raw(7))."""
 
-    def __init__(self, pbx: Host) -> None:
-        self._sockets = [
-            pbx.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
+    def __init__(self, pbx: Host, family: Family) -> None:
+        self._family = family
+        self._sockets = {
+            protocol: pbx.socket(family.socket_family, socket.SOCK_RAW, protocol)
             for protocol in (socket.IPPROTO_UDP, socket.IPPROTO_TCP)
-        ]
-        for each in self._sockets:
+        }
+        for each in self._sockets.values():
             each.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
             each.setblocking(False)
 
@@ -57,28 +58,31 @@ class Ear(AbstractContextManager["Ear"]):
         return list(self._packets())
 
     def _packets(self) -> Iterator[Delivered]:
-        for each in self._sockets:
+        for protocol, each in self._sockets.items():
             while True:
                 try:
-                    yield _parsed(each.recv(_LARGEST))
+                    packet, (source, *_) = each.recvfrom(_LARGEST)
                 except BlockingIOError:
                     break
+                yield _parsed(protocol, source, packet[self._header(packet) :])
+
+    def _header(self, packet: bytes) -> int:
+        """Return the length of the IP header that is read; IPv6 gives none (ipv6(7))."""
+        return (packet[0] & 15) * 4 if self._family is Family.IPV4 else 0
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Stop listening."""
-        for each in self._sockets:
+        for each in self._sockets.values():
             each.close()
 
 
-def _parsed(packet: bytes) -> Delivered:
-    start = (packet[0] & 15) * 4
-    source_port, port = struct.unpack_from(">HH", packet, start)
-    head = 8 if packet[9] == socket.IPPROTO_UDP else (packet[start + 12] >> 4) * 4
-    source = str(IPv4Address(packet[12:16]))
-    return Delivered(source, source_port, port, packet[9], packet[start + head :])
+def _parsed(protocol: int, source: str, segment: bytes) -> Delivered:
+    source_port, port = struct.unpack_from(">HH", segment)
+    head = 8 if protocol == socket.IPPROTO_UDP else (segment[12] >> 4) * 4
+    return Delivered(Endpoint(source, source_port), port, protocol, segment[head:])
 
 
 class Tap:
@@ -86,7 +90,7 @@ class Tap:
 
     def __init__(self, pbx: Host, *watched: str) -> None:
         self._pbx = pbx
-        rules = "\n".join(f'ip daddr {each} counter comment "{each}"' for each in watched)
+        rules = "\n".join(map(_counting, watched))
         table = _TABLE.format(rules=rules)
         pbx.run("nft", "-f", "-", stdin=table)
 
@@ -101,3 +105,9 @@ class Tap:
             if "counter" in part
         }
         return int(counted[address])
+
+
+def _counting(address: str) -> str:
+    """Return a rule that counts what goes to an address."""
+    header = "ip" if family_of(address) is Family.IPV4 else "ip6"
+    return f'{header} daddr {address} counter comment "{address}"'
