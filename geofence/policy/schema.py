@@ -331,7 +331,7 @@ def _list_name(text: str, blocklists: Collection[str]) -> str:
         expected = tr(
             '"country JP" or "blocklist NAME"; "country" or "blocklist" stands for all of a kind'
         )
-        wrong = tr("{value} is not a list", value=quoted(text))
+        wrong = tr("{value} is not the name of a list", value=quoted(text))
         raise Mistake(wrong, expected, *nearest(kind, _KINDS))
     if not blank:
         return kind
