@@ -220,7 +220,7 @@ def _limits_nothing() -> Mistake:
 
 def _no_addresses(name: str, section: Section, others: Collection[str]) -> Mistake:
     """Return the mistake; mostly a switch for an exception that was renamed or removed."""
-    if set(section) <= {"enabled"}:
+    if set(section) == {"enabled"}:
         return Mistake(
             tr("is enabled or disabled here, but no rule defines it"),
             tr("hosts or prefixes, here or in another file"),
