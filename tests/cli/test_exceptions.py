@@ -190,10 +190,8 @@ def test_what_a_new_name_does_to_a_switch_is_told_until_it_is_switched_too(
     for asked in verbs:
         assert one.ok(*asked).err.count(told) == 1
     assert one.gets_in(address) != meant
-    assert fact(one.ok("status", "--json"), NoteKind.SWITCH_UNDEFINED) == (
-        *(name,),
-        {"enabled": verb == "allow"},
-    )
+    status = one.ok("status", "--json")
+    assert fact(status, NoteKind.SWITCH_UNDEFINED) == (name, {"enabled": verb == "allow"})
     done = one.ok(verb, "bureau", "--json")
     assert fact(done, NoteKind.SWITCH_REMOVED)[0] == name
     assert f"no longer mentions {name}, which no rule defines." in done.err
@@ -213,10 +211,8 @@ def test_a_switch_whose_exception_is_gone_for_good_can_be_revoked(
     one.ok("apply")
     before = one.gets_in(address, LAB)
     assert one.run("allow", name).code == 2
-    assert fact(one.ok("status", "--json"), NoteKind.SWITCH_UNDEFINED) == (
-        *(name,),
-        {"enabled": verb == "allow"},
-    )
+    status = one.ok("status", "--json")
+    assert fact(status, NoteKind.SWITCH_UNDEFINED) == (name, {"enabled": verb == "allow"})
 
     one.ok("revoke", name)
     assert switches(one.owned) == ["[exception.lab]", "enabled = true"]

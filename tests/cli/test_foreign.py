@@ -76,7 +76,7 @@ def test_neither_restore_nor_remove_touch_it(fresh: Machine) -> None:
 
     assert (restored.code, removed.code) == (5, 3)
     assert NoteKind.NOTHING_APPLIED in kinds(restored)
-    assert "delete it there" in removed.err
+    assert "Another program must have made this. Delete it in that program." in removed.err
     assert listing(fresh) == before
 
 
