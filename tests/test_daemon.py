@@ -98,7 +98,7 @@ def test_on_a_fresh_machine_it_refreshes_at_once(fresh: Machine) -> None:
     fresh.serve("JP", gate)
     fresh.join_lan()
     with daemon(fresh) as running:
-        running.until("restore: Nothing was ever applied here")
+        running.until("restore: Nothing has been applied on this host yet")
         gate.wait_until_asked()
         assert not fresh.observe().sets
         gate.opened.set()

@@ -128,7 +128,7 @@ def test_nothing_else_is_applied_while_it_waits(changed: Ground) -> None:
     for verb in (("refresh",), ("apply",), ("allow", "lab"), ("rollback",)):
         done = machine.run(*verb)
         assert done.code == ExitCode.BUSY
-        assert "run 'geofence confirm'" in done.err
+        assert "Run 'geofence confirm'" in done.err
     machine.ok("restore")
     assert is_new(changed)
     machine.ok("confirm")
@@ -165,7 +165,7 @@ def test_a_late_confirmation_is_none(unwatched: Ground) -> None:
     late = unwatched.machine.run("confirm")
 
     assert late.code == ExitCode.USAGE
-    assert "The time to confirm is over; the former state is back" in late.err
+    assert "Too late to confirm. The previous fence was restored" in late.err
     assert not is_new(unwatched)
     unwatched.assert_whole()
 
@@ -191,7 +191,7 @@ def test_after_a_reboot_the_former_state_is_restored(unwatched: Ground) -> None:
     done = boot(unwatched)
 
     assert done.code == ExitCode.DONE
-    assert "was not confirmed in time; the former state is back" in done.err
+    assert "was not confirmed in time. The previous fence was restored" in done.err
     assert not is_new(unwatched)
     unwatched.assert_whole()
     unwatched.assert_fenced()
