@@ -46,7 +46,7 @@ class NoteKind(StrEnum):
     HOST_CHANGED = "host-changed"
     """The addresses of the host name ``subject`` changed: ``added``, ``removed``."""
     SWITCH_UNDEFINED = "switch-undefined"
-    """The command line's rules file names the exception ``subject``, which no rule defines."""
+    """``file`` enables or disables the exception ``subject``, which no rule defines."""
     EXCEPTION_UNRESOLVED = "exception-unresolved"
     """``hosts`` of the exception ``subject`` have never resolved."""
     LAST_KNOWN_USED = "last-known-used"

@@ -91,7 +91,8 @@ def _chosen(policy: Policy, names: tuple[str, ...], *, enabled: bool) -> tuple[N
 
 
 def _dropped(before: Policy) -> tuple[Note, ...]:
-    return tuple(Note(NoteKind.SWITCH_REMOVED, name) for name in before.stale_switches)
+    facts = {"file": OWNED_FILE}
+    return tuple(Note(NoteKind.SWITCH_REMOVED, name, facts) for name in before.stale_switches)
 
 
 def _require(site: Site, chosen: tuple[NamedException, ...], *, enabled: bool) -> None:

@@ -83,7 +83,7 @@ def confirm(site: Site) -> None:
             site.log_change("confirm", f"generation {number} stays in force", number)
             return
         _return(site, probation)
-    late = UsageError(tr("Too late to confirm. The previous fence was restored."))
+    late = UsageError(tr("Too late to confirm. The change was undone."))
     for note in tell_unconfirmed(site, _unconfirmed(probation)):
         late.add_note(sentence(note))
     raise late

@@ -22,6 +22,7 @@ from geofence.operations.acceptance import Court, Judgement
 from geofence.operations.list_notes import list_notes, unchanging_notes
 from geofence.operations.report import ListOutcome, ListReport
 from geofence.operations.site import Site
+from geofence.policy import OWNED_FILE
 from geofence.state.backoff import load_busy, save_busy
 from geofence.translation import join, tr
 
@@ -203,7 +204,7 @@ def refused(site: Site, reports: Iterable[ListReport]) -> tuple[Note, ...]:
 def switched_for_nothing(policy: Policy) -> tuple[Note, ...]:
     """Return a note for each switch of the command line whose exception no rule defines."""
     return tuple(
-        Note(NoteKind.SWITCH_UNDEFINED, name, {"enabled": on})
+        Note(NoteKind.SWITCH_UNDEFINED, name, {"enabled": on, "file": OWNED_FILE})
         for name, on in policy.stale_switches.items()
     )
 

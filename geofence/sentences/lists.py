@@ -183,11 +183,17 @@ def _host_changed(note: Note) -> str:
 
 
 def _switch_undefined(note: Note) -> str:
+    facts = {"file": note.data["file"], "name": note.subject}
+    if note.data["enabled"]:
+        return tr(
+            "{file} enables the exception {name}, but no rule defines it. If it has a new name, "
+            "run 'geofence allow' with that. If not, run 'geofence revoke {name}'.",
+            **facts,
+        )
     return tr(
-        "The command line's rules file names the exception {name}, which no rule defines. If it "
-        "has a new name, run '{command}' with that. If not, run 'geofence revoke {name}'.",
-        name=note.subject,
-        command="geofence allow" if note.data["enabled"] else "geofence revoke",
+        "{file} disables the exception {name}, but no rule defines it. If it has a new name, run "
+        "'geofence revoke' with that. If not, run 'geofence revoke {name}'.",
+        **facts,
     )
 
 

@@ -168,7 +168,8 @@ def _repaired(note: Note) -> str:
 
 def _switch_removed(note: Note) -> str:
     return tr(
-        "The command line's rules file no longer mentions {name}, which no rule defines.",
+        "{file} no longer mentions the exception {name}, which no rule defines.",
+        file=note.data["file"],
         name=note.subject,
     )
 

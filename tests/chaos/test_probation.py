@@ -165,7 +165,7 @@ def test_a_late_confirmation_is_none(unwatched: Ground) -> None:
     late = unwatched.machine.run("confirm")
 
     assert late.code == ExitCode.USAGE
-    assert "Too late to confirm. The previous fence was restored" in late.err
+    assert "Too late to confirm. The change was undone" in late.err
     assert not is_new(unwatched)
     unwatched.assert_whole()
 

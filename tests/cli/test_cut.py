@@ -152,7 +152,7 @@ def fail_to_confirm(machine: Machine) -> None:
     path = machine.state / "probation.json"
     facts = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**facts, "until": 0.0}), encoding="utf-8")
-    late = "Too late to confirm. The previous fence was restored."
+    late = "Too late to confirm. The change was undone."
     assert late in machine.run("confirm").err
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from geofence.model.notes import NoteKind
+from geofence.policy import OWNED_FILE
 from tests.cli.facts import fact
 from tests.cli.machine import Gate, Machine, ended
 from tests.cli.world import COME, japan_later
@@ -171,6 +172,10 @@ def renamed(machine: Machine, old: str, new: str) -> None:
     machine.rule(rules.name, text.replace(f"[exception.{old}]", f"[exception.{new}]"))
 
 
+def _switch(verb: str) -> dict[str, object]:
+    return {"enabled": verb == "allow", "file": OWNED_FILE}
+
+
 LOST = [("allow", "office", OFFICE[0]), ("revoke", "home", "45.88.0.7")]
 
 
@@ -182,19 +187,20 @@ def test_what_a_new_name_does_to_a_switch_is_told_until_it_is_switched_too(
     one.ok(verb, name)
     meant = one.gets_in(address)
     renamed(one, name, "bureau")
+    what = "enables" if verb == "allow" else "disables"
     told = (
-        f"The command line's rules file names the exception {name}, which no rule defines. If it "
-        f"has a new name, run 'geofence {verb}' with that. If not, run 'geofence revoke {name}'.\n"
+        f"{OWNED_FILE} {what} the exception {name}, but no rule defines it. If it has a new name, "
+        f"run 'geofence {verb}' with that. If not, run 'geofence revoke {name}'.\n"
     )
     verbs = (("plan", "--offline"), ("plan",), ("refresh",), ("apply",), ("status",))
     for asked in verbs:
         assert one.ok(*asked).err.count(told) == 1
     assert one.gets_in(address) != meant
     status = one.ok("status", "--json")
-    assert fact(status, NoteKind.SWITCH_UNDEFINED) == (name, {"enabled": verb == "allow"})
+    assert fact(status, NoteKind.SWITCH_UNDEFINED) == (name, _switch(verb))
     done = one.ok(verb, "bureau", "--json")
     assert fact(done, NoteKind.SWITCH_REMOVED)[0] == name
-    assert f"no longer mentions {name}, which no rule defines." in done.err
+    assert f"no longer mentions the exception {name}, which no rule defines." in done.err
     assert one.gets_in(address) == meant
     for asked in verbs:
         assert name not in one.ok(*asked).err
@@ -212,7 +218,7 @@ def test_a_switch_whose_exception_is_gone_for_good_can_be_revoked(
     before = one.gets_in(address, LAB)
     assert one.run("allow", name).code == 2
     status = one.ok("status", "--json")
-    assert fact(status, NoteKind.SWITCH_UNDEFINED) == (name, {"enabled": verb == "allow"})
+    assert fact(status, NoteKind.SWITCH_UNDEFINED) == (name, _switch(verb))
 
     one.ok("revoke", name)
     assert switches(one.owned) == ["[exception.lab]", "enabled = true"]
