@@ -14,9 +14,9 @@ from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Action, Ruleset
 from geofence.operations.report import RunReport
 from geofence.screen import Screen, Styled, wrapped
-from geofence.translation import tr, trn
+from geofence.translation import join, tr, trn
 from geofence.verdict import Packet, decide
-from geofence.wording import addresses
+from geofence.wording import address_count
 
 _COLUMNS = 80
 _REFRESHES = 10
@@ -235,8 +235,7 @@ class _Demo:
 
 
 def _sizes(space: AddressSpace) -> str:
-    ipv4, ipv6 = (addresses(family, space[family].size) for family in Family)
-    return tr("{ipv4} IPv4 addresses, {ipv6} IPv6 addresses", ipv4=ipv4, ipv6=ipv6)
+    return join(", ", (address_count(family, space[family].size) for family in Family))
 
 
 def _headings() -> tuple[str, ...]:
