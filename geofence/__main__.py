@@ -62,7 +62,7 @@ def main() -> None:
             sys.stdout.flush()
     except MemoryError:
         _end(_no_memory())
-    except ImportError as error:
+    except (ImportError, SystemError) as error:
         if not _is_lack_of_memory(error):
             raise
         _end(_no_memory())
@@ -71,6 +71,8 @@ def main() -> None:
     except BrokenPipeError:
         _end("")
     except OSError as error:
+        if _is_lack_of_memory(error):
+            _end(_no_memory())
         if not _output_is_broken():
             raise
         _end(
@@ -133,9 +135,20 @@ def _escape_what_cannot_be_encoded() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _is_lack_of_memory(error: ImportError) -> bool:
-    """Whether a library could not be mapped; glibc says it in words only (``ld.so``, dl-load.c)."""
-    return "failed to map segment" in str(error) or "cannot allocate memory" in str(error).lower()
+def _is_lack_of_memory(error: ImportError | OSError | SystemError) -> bool:
+    """Whether memory was lacking, which only the text of the error says.
+
+    Either glibc could not map a library (``dl-load.c``), or an extension module of Python failed
+    without setting an exception, as some do when memory ends.
+    """
+    said = str(error).lower()
+    signs = (
+        "failed to map segment",
+        "cannot allocate memory",
+        "without setting an exception",
+        "error return without exception set",
+    )
+    return any(sign in said for sign in signs)
 
 
 def _output_is_broken() -> bool:

@@ -10,7 +10,7 @@ from geofence.merge import exception_space
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import NamedException, Policy
-from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet, address_texts
 from geofence.model.ruleset import Role, SetKey
 
 
@@ -110,7 +110,7 @@ def outside_pins(
     """
     pinned = [(each, _outside(each, lists)) for each in exceptions if each.within]
     return tuple(
-        Note(NoteKind.OUTSIDE_PIN, each.name, {"addresses": _texts(outside)})
+        Note(NoteKind.OUTSIDE_PIN, each.name, {"addresses": address_texts(outside)})
         for each, outside in pinned
         if outside
     )
@@ -119,12 +119,6 @@ def outside_pins(
 def _outside(exception: NamedException, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
     hosts = [ListId(ListKind.HOST, host) for host in exception.hosts]
     return AddressSpace.union(lists[host] for host in hosts if host in lists) - exception.within
-
-
-def _texts(space: AddressSpace) -> list[str]:
-    """Return addresses or prefixes of a space."""
-    prefixes = [str(prefix) for family in Family for prefix in space[family].prefixes()]
-    return [text.removesuffix("/32").removesuffix("/128") for text in prefixes]
 
 
 def _held(sets: Mapping[SetKey, PrefixSet]) -> Mapping[str, AddressSpace]:

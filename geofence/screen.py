@@ -69,6 +69,15 @@ def columns(text: str) -> int:
     return cell_len(text)
 
 
+def wrapped(text: str, width: int) -> str:
+    """Return a text in lines of at most so many columns; Japanese breaks between characters."""
+    from rich.console import Console
+    from rich.text import Text
+
+    lines = Text(text).wrap(Console(width=width), width)
+    return "\n".join(line.plain.rstrip() for line in lines)
+
+
 def console(*, stderr: bool) -> Console:
     """Return what rich prints to."""
     from rich.console import Console

@@ -74,7 +74,23 @@ def english(text: str) -> str:
 def join(separator: str, messages: Iterable[str]) -> str:
     """Return messages as one, which knows its English if one of them does."""
     parts = tuple(messages)
-    return _both(separator.join(parts), separator.join(map(english, parts)))
+    return _both(_close(separator.join(parts)), separator.join(map(english, parts)))
+
+
+def _close(text: str) -> str:
+    """Remove the blank after a Japanese full stop, which has its own."""
+    return text.replace("。 ", "。")
+
+
+def clause(message: str) -> str:
+    """Return a sentence without its period, to be followed by others."""
+    return edit(lambda text: text.removesuffix(".").removesuffix("。"), message)
+
+
+def sentence(clauses: str) -> str:
+    """Return clauses as a sentence, with the period of its language."""
+    # Translators: the end of a sentence that is put together from clauses.
+    return tr("{clauses}.", clauses=clauses)
 
 
 def edit(change: Callable[[str], str], message: str) -> str:

@@ -98,7 +98,7 @@ def test_on_a_fresh_machine_it_refreshes_at_once(fresh: Machine) -> None:
     fresh.serve("JP", gate)
     fresh.join_lan()
     with daemon(fresh) as running:
-        running.until("restore: Nothing was ever applied here")
+        running.until("restore: Nothing has been applied on this host yet")
         gate.wait_until_asked()
         assert not fresh.observe().sets
         gate.opened.set()
@@ -158,13 +158,13 @@ def test_it_follows_addresses_and_routes_and_leaves_all_else(fresh: Machine) -> 
         running.until("watching every")
         fresh.rule("60-edited.toml", "exception.home.enabled = false\n")
         fresh.join_lan()
-        running.until("networks: Local networks now trusted: ")
+        running.until("networks: Local networks now allowed: ")
         wait_for(lambda: all(fresh.trusts(network) for network in LANS))
         fresh.tool("ip", "route", "add", "10.0.0.0/8", "via", "192.168.7.1")
-        running.until("networks: Local networks now trusted: 10.0.0.0/8@lan.")
+        running.until("networks: Local networks now allowed: 10.0.0.0/8@lan.")
         wait_for(lambda: fresh.trusts("10.0.0.0/8"))
         fresh.tool("ip", "link", "delete", "lan")
-        running.until("networks: Local networks no longer trusted: ")
+        running.until("networks: Local networks no longer allowed: ")
         wait_for(lambda: not fresh.trusts("10.0.0.0/8"))
         assert running.end().code == 0
     assert not any("refresh" in line for line in running.log if "Refreshing" not in line)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from geofence.fetch.events import Event, Finished, Received, Retrying, Started
 from geofence.operations.lists import Watch
 from geofence.screen import Screen, console
-from geofence.translation import tr
+from geofence.translation import clause, tr
 
 _BAR_CELLS = 20
 _NAME_CELLS = 22
@@ -37,7 +37,7 @@ def _retrying(event: Retrying) -> str:
     return tr(
         "{list}: {why}; retrying in {seconds} s",
         list=event.id,
-        why=event.why.removesuffix("."),
+        why=clause(event.why),
         seconds=f"{event.seconds:.1f}",
     )
 

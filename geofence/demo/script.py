@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections.abc import Iterable
 
@@ -14,7 +13,7 @@ from geofence.model.policy import BackendChoice
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Action, Ruleset
 from geofence.operations.report import RunReport
-from geofence.screen import Screen, Styled
+from geofence.screen import Screen, Styled, wrapped
 from geofence.translation import tr, trn
 from geofence.verdict import Packet, decide
 from geofence.wording import addresses
@@ -145,7 +144,7 @@ class _Demo:
         self._screen.say(f"\n{title}", "bold")
 
     def _say(self, text: str) -> None:
-        self._screen.say(textwrap.fill(text, _COLUMNS))
+        self._screen.say(wrapped(text, _COLUMNS))
 
     def _say_applied(self, report: RunReport) -> None:
         plan = report.plan

@@ -37,7 +37,7 @@ from geofence.fetch.failures import Reason, reason
 from geofence.fetch.limits import Limits
 from geofence.fetch.threads import start
 from geofence.fetch.urls import Target, public, redirected, target
-from geofence.translation import edit, tr
+from geofence.translation import clause, tr
 
 _CHUNK = 16 << 10
 """Bytes read at once."""
@@ -165,8 +165,7 @@ class Client:
                 late = time.monotonic() + wait >= self._deadline
                 if late or attempt >= self._limits.retries or self._stop.is_set():
                     raise ListError(*failure.args) from failure
-                clause = edit(lambda text: text.removesuffix("."), str(failure))
-                self._on_retry(clause, wait)
+                self._on_retry(clause(str(failure)), wait)
             self._stop.wait(wait)
         raise AssertionError  # count() does not end
 

@@ -18,7 +18,7 @@ from geofence.lists.parsed import Candidate, ParsedList, joined
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
-from geofence.translation import edit, join, tr
+from geofence.translation import clause, join, sentence, tr
 
 DNS_SCHEME = "dns:"
 """Begins the URL in the provenance of a host's addresses."""
@@ -95,19 +95,14 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
             return _from_mirror(wanted, mirror, stored, replace(tools, patient=patient))
         except BusyError as error:
             if patient:
-                problems.append(_clause(error))
+                problems.append(clause(str(error)))
             else:
                 busy.append(mirror)
         except ListError as error:
-            problems.append(_clause(error))
+            problems.append(clause(str(error)))
     if not problems:
         raise ListError(tr("The rules have no source for it."))
-    raise ListError(edit(lambda text: f"{text}.", join("; ", problems)))
-
-
-def _clause(error: ListError) -> str:
-    """Return a message without its period, to be followed by others."""
-    return edit(lambda text: text.removesuffix("."), str(error))
+    raise ListError(sentence(join("; ", problems)))
 
 
 def _in_turn(known: Sequence[Mirror], busy: list[Mirror]) -> Iterator[tuple[Mirror, bool]]:
@@ -186,7 +181,10 @@ def _whole(source: Source, tools: Tools) -> Body:
     if isinstance(answer, Body):
         return answer
     raise ListError(
-        tr("{url}: the server confirmed the list and then did not send it.", url=public(source.url))
+        tr(
+            "{url}: the server said that the list is unchanged, and then did not send it.",
+            url=public(source.url),
+        )
     )
 
 

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 from geofence.errors import ListError
 from geofence.loopback import is_loopback
-from geofence.translation import edit, tr
+from geofence.translation import clause, tr
 
 
 class Target(NamedTuple):
@@ -55,9 +55,12 @@ def redirected(source: Target, location: str) -> Target:
     try:
         found = target(joined)
     except ListError as error:
-        inner = edit(lambda text: text.removesuffix("."), str(error))
         raise ListError(
-            tr("{url}: the redirect is refused ({reason}).", url=public(source.url), reason=inner)
+            tr(
+                "{url}: the redirect is refused ({reason}).",
+                url=public(source.url),
+                reason=clause(str(error)),
+            )
         ) from error
     if found.loopback and not source.loopback:
         raise ListError(

@@ -246,7 +246,9 @@ def _beyond(guard: Guard, wanted: ListId, candidate: PrefixSet) -> Iterator[Obje
         )
     else:
         limit = int(most * known / 100)
-        allows = tr("It may have at most {limit} of that, at any time.", limit=percent(most))
+        allows = tr(
+            "At most {limit} of that number are accepted, at any time.", limit=percent(most)
+        )
     if candidate.size > limit:
         yield _objection(guard, wanted, _against_known(wanted, candidate, known), allows)
 

@@ -52,6 +52,15 @@ class Family(StrEnum):
         return socket.AF_INET if self is Family.IPV4 else socket.AF_INET6
 
 
+def address_texts(space: AddressSpace) -> list[str]:
+    """Return the prefixes of a space; single addresses without a length."""
+    return [
+        address_text(family, prefix.network) if prefix.length == family.bits else str(prefix)
+        for family in Family
+        for prefix in space[family].prefixes()
+    ]
+
+
 def address_text(family: Family, address: int) -> str:
     """Return the usual text of an address (RFC 5952 for IPv6)."""
     return socket.inet_ntop(family.socket_family, address.to_bytes(family.bits // 8, "big"))

@@ -10,7 +10,7 @@ from geofence.guards.special_prefixes import special_in
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
-from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.prefixes import AddressSpace, Family, address_texts
 from geofence.state.versions import History, fingerprint
 
 _NAMED = 5
@@ -37,7 +37,7 @@ def list_notes(
     if name.kind is ListKind.BLOCKLIST:
         yield from _without_effect(name, space, former)
     if name.kind is ListKind.HOST and former is not None:
-        added, removed = _texts(space - former), _texts(former - space)
+        added, removed = address_texts(space - former), address_texts(former - space)
         yield Note(NoteKind.HOST_CHANGED, name.name, {"added": added, "removed": removed})
     else:
         yield from _went_back(name, space, history)
@@ -59,11 +59,6 @@ def _without_effect(
     if found:
         facts = {"blocks": found[:_NAMED], "number": len(found)}
         yield Note(NoteKind.BLOCKLIST_WITHOUT_EFFECT, str(name), facts)
-
-
-def _texts(space: AddressSpace) -> list[str]:
-    texts = [str(prefix) for family in Family for prefix in space[family].prefixes()]
-    return [text.removesuffix("/32").removesuffix("/128") for text in texts]
 
 
 def _went_back(name: ListId, space: AddressSpace, history: History) -> Iterator[Note]:

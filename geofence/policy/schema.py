@@ -220,7 +220,7 @@ def _limits_nothing() -> Mistake:
 
 def _no_addresses(name: str, section: Section, others: Collection[str]) -> Mistake:
     """Return the mistake; mostly a switch for an exception that was renamed or removed."""
-    if set(section) <= {"enabled"}:
+    if set(section) == {"enabled"}:
         return Mistake(
             tr("is enabled or disabled here, but no rule defines it"),
             tr("hosts or prefixes, here or in another file"),
@@ -331,7 +331,7 @@ def _list_name(text: str, blocklists: Collection[str]) -> str:
         expected = tr(
             '"country JP" or "blocklist NAME"; "country" or "blocklist" stands for all of a kind'
         )
-        wrong = tr("{value} is not a list", value=quoted(text))
+        wrong = tr("{value} is not the name of a list", value=quoted(text))
         raise Mistake(wrong, expected, *nearest(kind, _KINDS))
     if not blank:
         return kind

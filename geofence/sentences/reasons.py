@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from geofence.model.prefixes import Family
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.translation import english, join, tr
 
@@ -25,7 +26,9 @@ def reason_text(reason: Reason) -> str:
         ReasonKind.NO_COUNTRY: lambda: _no_country(reason, where),
         ReasonKind.ALLOWED_BY_RULES: lambda: tr("the fence allows it"),
         ReasonKind.BLOCKED_BY_RULES: lambda: tr("the fence blocks it"),
-        ReasonKind.NO_FENCE: lambda: tr("there is no fence for {family}", family=reason.subject),
+        ReasonKind.NO_FENCE: lambda: tr(
+            "there is no fence for {family}", family=Family(reason.subject).label
+        ),
         ReasonKind.NO_SERVICE_IN_KERNEL: lambda: tr("the kernel fences no service with this port"),
         ReasonKind.IN_SET: lambda: tr("in the kernel's set {name}", name=reason.subject),
         ReasonKind.IN_NO_SET: lambda: tr(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from geofence.model.notes import Instead, Note, NoteKind
+from geofence.model.prefixes import Family
 from geofence.sentences.lists import names, number
 from geofence.translation import join, tr, trn
 
@@ -15,7 +16,7 @@ def _fence_replaced(note: Note) -> str:
 
 def _block_delayed(note: Note) -> str:
     return tr(
-        "No current peer was blocked; everything else was applied. {check}",
+        "Current peers stay allowed for now; everything else was applied. {check}",
         check=note.data["message"],
     )
 
@@ -89,7 +90,7 @@ def _instead(instead: Instead, families: list[str]) -> str:
     if instead is Instead.OPEN:
         return tr(
             'There is NO FENCE for {families} ([boot] without_ruleset = "open").',
-            families=", ".join(families),
+            families=", ".join(Family(family).label for family in families),
         )
     return {
         Instead.KEPT: tr("The fence in the kernel was kept."),
@@ -148,10 +149,10 @@ def _rolled_back(note: Note) -> str:
 
 
 def _was_down(note: Note) -> str:
-    families = [family.replace("ipv", "IPv") for family in names(note, "families")]
+    families = [Family(family).label for family in names(note, "families")]
     return tr(
         "The fence was down for {families}: its rules were missing. It is up again.",
-        families=" + ".join(families),
+        families=", ".join(families),
     )
 
 

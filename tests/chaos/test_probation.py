@@ -128,7 +128,7 @@ def test_nothing_else_is_applied_while_it_waits(changed: Ground) -> None:
     for verb in (("refresh",), ("apply",), ("allow", "lab"), ("rollback",)):
         done = machine.run(*verb)
         assert done.code == ExitCode.BUSY
-        assert "Run 'geofence confirm', or try again after that time" in done.err
+        assert "Run 'geofence confirm'" in done.err
     machine.ok("restore")
     assert is_new(changed)
     machine.ok("confirm")
@@ -165,7 +165,7 @@ def test_a_late_confirmation_is_none(unwatched: Ground) -> None:
     late = unwatched.machine.run("confirm")
 
     assert late.code == ExitCode.USAGE
-    assert "Too late to confirm. The previous fence was restored." in late.err
+    assert "Too late to confirm. The previous fence was restored" in late.err
     assert not is_new(unwatched)
     unwatched.assert_whole()
 
@@ -191,7 +191,7 @@ def test_after_a_reboot_the_former_state_is_restored(unwatched: Ground) -> None:
     done = boot(unwatched)
 
     assert done.code == ExitCode.DONE
-    assert "was not confirmed in time. The previous fence was restored." in done.err
+    assert "was not confirmed in time. The previous fence was restored" in done.err
     assert not is_new(unwatched)
     unwatched.assert_whole()
     unwatched.assert_fenced()
@@ -226,7 +226,7 @@ def test_after_a_reboot_without_any_former_generation_the_fence_is_closed(
     done = boot(unwatched)
 
     assert done.code == ExitCode.DEGRADED
-    assert "Only exceptions and local networks are allowed" in done.err
+    assert "only exceptions and local networks reach the fenced services" in done.err
     assert unwatched.lab.fire(callers().values()) == [None] * 4
 
 
@@ -289,8 +289,7 @@ def test_without_a_usable_generation_there_is_no_way_back_and_none_is_promised(
     refused = standing.machine.run("apply", "--confirm-within", "5s")
 
     assert refused.code == 1
-    assert "no usable record, so geofence could not return to it" in refused.err
-    assert "Run 'geofence apply' without --confirm-within" in refused.err
+    assert "no way back to it; run 'geofence apply' without --confirm-within" in refused.err
     assert standing.site.journal.probation() is None
     assert standing.machine.fence() == before
 

@@ -12,7 +12,7 @@ from tests.support.list_server import Reply, content, status
 
 HELD = JAPANESE[0]
 FEW = b"133.1.0.0/16\n"
-NOTHING = "Until a version of it is accepted, it takes nothing away."
+NOTHING = "Until it is downloaded, it blocks nothing."
 
 
 def serve(machine: Machine, reply: Reply) -> None:
@@ -32,7 +32,8 @@ def test_the_rest_is_renewed_and_applied_and_it_is_said(fresh: Machine) -> None:
     assert NOTHING in done.err
     assert fresh.gets_in(GONE, COME) == [False, True]
     assert fresh.run("allow", "office").code == 5
-    assert "was never fetched; 'geofence refresh' does. Until" in fresh.run("apply").err
+    never = "has not been downloaded yet. Run 'geofence refresh'. Until"
+    assert never in fresh.run("apply").err
     assert FOREIGN[0] in fresh.ok("why", FOREIGN[0]).out
 
     serve(fresh, content(FEW))

@@ -24,7 +24,7 @@ def damage_newest_list(where: Machine) -> None:
 def test_where_nothing_was_ever_applied_nothing_waits(one: Machine) -> None:
     done = one.run("confirm")
     assert (done.code, done.out) == (2, "")
-    assert "Nothing waits to be confirmed" in done.err
+    assert "Nothing to confirm: nothing has been applied on this host yet." in done.err
     assert not one.state.exists()
 
 
@@ -68,7 +68,7 @@ def test_where_a_fence_cannot_be_read_nothing_is_put_on_probation(one: Machine) 
     assert refused.code == 1
     assert "The kernel holds a fence that was made with ipset (sets geofence-" in refused.err
     assert one.fence() == before
-    assert "Nothing waits to be confirmed" in one.run("confirm").err
+    assert "Nothing to confirm. " in one.run("confirm").err
 
 
 def test_what_no_packet_enters_is_no_fence_to_return_to(one: Machine) -> None:
@@ -94,7 +94,7 @@ def test_status_tells_that_something_waits_to_be_confirmed(one: Machine) -> None
     first = one.ok("status", "--json").json["probation"]
     assert (first["former"], first["over"]) == (None, False)
     assert timedelta() < datetime.fromisoformat(first["deadline"]) - datetime.now(UTC)
-    assert "without it, no fence returns.\n" in one.ok("status").out
+    assert "to keep it. Otherwise no fence is restored.\n" in one.ok("status").out
     one.ok("confirm")
     assert one.ok("status", "--json").json["probation"] is None
     assert "confirm" not in one.ok("status").out
@@ -103,15 +103,15 @@ def test_status_tells_that_something_waits_to_be_confirmed(one: Machine) -> None
     one.ok("apply", "--confirm-within", "60s")
     until = datetime.fromisoformat(one.ok("status", "--json").json["probation"]["deadline"])
     said = (
-        f"What was applied last waits for 'geofence confirm' until {until:%H:%M:%S} UTC; "
-        "without it, generation 2 returns.\n"
+        f"The last change is pending: run 'geofence confirm' by {until:%H:%M:%S} UTC to keep it. "
+        "Otherwise generation 2 is restored.\n"
     )
     assert said in one.ok("status").out
     facts = json.loads((one.state / "probation.json").read_text())
     (one.state / "probation.json").write_text(json.dumps({**facts, "boot": "another"}))
 
     assert one.ok("status", "--json").json["probation"]["over"] is True
-    over = "What was applied last was not confirmed in time: generation 2 returns with the next run"
-    assert f"{over}.\n" in one.ok("status").out
+    over = "The last change was not confirmed in time. The next run restores generation 2.\n"
+    assert over in one.ok("status").out
     one.ok("restore")
     assert one.ok("status", "--json").json["probation"] is None

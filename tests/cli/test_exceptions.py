@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from geofence.model.notes import NoteKind
+from tests.cli.facts import fact
 from tests.cli.machine import Gate, Machine, ended
 from tests.cli.world import COME, japan_later
 from tests.support.list_server import content
@@ -73,14 +75,14 @@ def test_rules_whose_host_name_was_never_resolved_do_not_look_applied(one: Machi
     one.ok("refresh")
     trunk = '[exception.trunk]\nhosts = ["sip.provider.example"]\n'
     told = (
-        "The exception trunk does not let in sip.provider.example, never resolved so far: run "
-        "'geofence refresh' where DNS answers, or write the addresses into last_known.\n"
+        "Exception trunk does not allow sip.provider.example, which has never resolved. Run "
+        "'geofence refresh' when DNS works, or write the addresses into last_known.\n"
     )
     one.rule("60-trunk.toml", trunk)
     for verb in (("plan", "--offline"), ("apply",), ("plan",), ("refresh",)):
         assert one.run(*verb).err.count(told) == 1
     status = one.ok("status")
-    assert "Exception trunk: allowed but not in force (its host name " in status.out
+    assert "Exception trunk is inactive: sip.provider.example has never resolved; " in status.out
     assert told not in status.err  # said once
 
     one.rule("60-trunk.toml", trunk + 'prefixes = ["198.51.100.0/24"]\n')
@@ -91,7 +93,7 @@ def test_rules_whose_host_name_was_never_resolved_do_not_look_applied(one: Machi
     one.rule("60-trunk.toml", trunk + 'last_known = ["198.51.100.0/24"]\n')
     for asked in ("apply", "status"):
         said = one.ok(asked).err
-        assert "last_known stands in for host names that were never resolved (trunk): " in said
+        assert "last_known is used for host names that have never resolved (trunk). " in said
         assert told not in said
 
 
@@ -111,11 +113,12 @@ def test_what_a_later_file_overrides_is_refused_and_not_written(one: Machine) ->
     one.ok("allow", "lab")
     later = one.rule("99-z.toml", "\n[exception.office]\nenabled = false\n")
     before, fence = one.owned.read_bytes(), one.fence()
+    owned = "99-command-line.toml"
 
     done = one.run("allow", "office")
 
     assert (done.code, done.out) == (2, "")
-    assert f"{later}:2 sets 'enabled' of office after 99-command-line.toml" in done.err
+    assert f"{later}:2 sets 'enabled' of the exception office and overrides {owned}" in done.err
     assert (one.owned.read_bytes(), one.fence()) == (before, fence)
 
 
@@ -168,36 +171,38 @@ def renamed(machine: Machine, old: str, new: str) -> None:
     machine.rule(rules.name, text.replace(f"[exception.{old}]", f"[exception.{new}]"))
 
 
-LOST = [("allow", "office", "on", OFFICE[0]), ("revoke", "home", "off", "45.88.0.7")]
+LOST = [("allow", "office", OFFICE[0]), ("revoke", "home", "45.88.0.7")]
 
 
-@pytest.mark.parametrize(("verb", "name", "switched", "address"), LOST)
+@pytest.mark.parametrize(("verb", "name", "address"), LOST)
 def test_what_a_new_name_does_to_a_switch_is_told_until_it_is_switched_too(
-    one: Machine, verb: str, name: str, switched: str, address: str
+    one: Machine, verb: str, name: str, address: str
 ) -> None:
     one.ok("refresh")
     one.ok(verb, name)
     meant = one.gets_in(address)
     renamed(one, name, "bureau")
     told = (
-        f"99-command-line.toml switches {name} {switched}, which no rule defines: if it has a new "
-        f"name, run 'geofence {verb}' with that; if it is gone for good, run "
-        f"'geofence revoke {name}'.\n"
+        f"The command line's rules file names the exception {name}, which no rule defines. If it "
+        f"has a new name, run 'geofence {verb}' with that. If not, run 'geofence revoke {name}'.\n"
     )
     verbs = (("plan", "--offline"), ("plan",), ("refresh",), ("apply",), ("status",))
     for asked in verbs:
         assert one.ok(*asked).err.count(told) == 1
     assert one.gets_in(address) != meant
-    done = one.ok(verb, "bureau")
-    assert f"had switched {name}, which no rule defines; it no longer does." in done.err
+    status = one.ok("status", "--json")
+    assert fact(status, NoteKind.SWITCH_UNDEFINED) == (name, {"enabled": verb == "allow"})
+    done = one.ok(verb, "bureau", "--json")
+    assert fact(done, NoteKind.SWITCH_REMOVED)[0] == name
+    assert f"no longer mentions {name}, which no rule defines." in done.err
     assert one.gets_in(address) == meant
     for asked in verbs:
         assert name not in one.ok(*asked).err
 
 
-@pytest.mark.parametrize(("verb", "name", "switched", "address"), LOST)
+@pytest.mark.parametrize(("verb", "name", "address"), LOST)
 def test_a_switch_whose_exception_is_gone_for_good_can_be_revoked(
-    one: Machine, verb: str, name: str, switched: str, address: str
+    one: Machine, verb: str, name: str, address: str
 ) -> None:
     one.ok("refresh")
     one.ok(verb, name)
@@ -206,7 +211,8 @@ def test_a_switch_whose_exception_is_gone_for_good_can_be_revoked(
     one.ok("apply")
     before = one.gets_in(address, LAB)
     assert one.run("allow", name).code == 2
-    assert f"switches {name} {switched}" in one.ok("status").err
+    status = one.ok("status", "--json")
+    assert fact(status, NoteKind.SWITCH_UNDEFINED) == (name, {"enabled": verb == "allow"})
 
     one.ok("revoke", name)
     assert switches(one.owned) == ["[exception.lab]", "enabled = true"]

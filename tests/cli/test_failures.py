@@ -173,7 +173,7 @@ def test_on_the_first_run_there_is_no_fence_and_the_others_are_kept(
 
     assert (done.code, done.out) == (1, "")
     assert "The list country JP could not be renewed: " in done.err
-    assert done.err.endswith("The fence stays as it was.\n")
+    assert done.err.endswith("The fence is unchanged.\n")
     assert one.fence() == before
     assert [wanted.name for wanted in ListStore(one.state).ids()] == ["VA"]
 

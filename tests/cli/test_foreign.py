@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from geofence.model.notes import NoteKind
+from tests.cli.facts import kinds
 from tests.cli.machine import Machine, machine
 
 SCRIPT = (
@@ -69,12 +71,12 @@ def test_neither_restore_nor_remove_touch_it(fresh: Machine) -> None:
     fresh.tool("nft", SCRIPT)
     before = listing(fresh)
 
-    restored = fresh.run("restore")
+    restored = fresh.run("restore", "--json")
     removed = fresh.run("remove")
 
     assert (restored.code, removed.code) == (5, 3)
-    assert "Nothing was ever applied here" in restored.err
-    assert "delete it there" in removed.err
+    assert NoteKind.NOTHING_APPLIED in kinds(restored)
+    assert "Another program must have made this. Delete it in that program." in removed.err
     assert listing(fresh) == before
 
 
@@ -156,6 +158,6 @@ def test_a_stale_chain_that_a_rule_leads_to_is_named(classic: Machine) -> None:
     done = classic.run("refresh")
 
     assert done.code == 1
-    assert f"a rule of another program leads to the chain {WEB}" in done.err
+    assert f'a rule of another program leads to the chain "{WEB}"' in done.err
     classic.tool("iptables", "-t", "mangle", "-D", "INPUT", "-j", WEB)
     classic.ok("refresh")

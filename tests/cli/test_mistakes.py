@@ -39,7 +39,7 @@ def headline(done: Done) -> str:
 
 def headline_without_rules(verb: tuple[str, ...]) -> str:
     """Status alone has something to print."""
-    return "The fence stands as it was applied." if verb == ("status",) else ""
+    return "The fence is up as applied." if verb == ("status",) else ""
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
@@ -74,11 +74,10 @@ def test_status_tells_of_the_fence_when_the_rules_do_not_load(
 
     fresh.clear()
     gone = fresh.run("status")
-    what = "makes one" if generation == "lost" else "brings generation 1 back"
-    verb = "refresh" if generation == "lost" else "restore"
-    assert (gone.code, headline(gone)) == (2, f"There is NO FENCE. 'geofence {verb}' {what}.")
-    assert "The rules do not load, so nothing is known of exceptions and lists.\n" in gone.out
-    assert "Exceptions in force" not in gone.out
+    what = "refresh' sets one up" if generation == "lost" else "restore' restores generation 1"
+    assert (gone.code, headline(gone)) == (2, f"There is NO FENCE. 'geofence {what}.")
+    assert "The rules do not load, so exceptions and lists are unknown.\n" in gone.out
+    assert "Active exceptions" not in gone.out
     assert gone.err.startswith(f"geofence: {wrong}:1: ")
     assert fresh.run("status", "--json").json["fenced"] is False
 
@@ -209,7 +208,7 @@ def test_on_a_fresh_machine_wrong_rules_apply_nothing(one: Machine) -> None:
         (["--patience", "inf", "refresh"], "--patience takes seconds"),
         (["apply", "--confirm-within", "soon"], "--confirm-within: "),
         (["apply", "--confirm-within", "-5s"], "--confirm-within: "),
-        (["confirm"], "Nothing waits to be confirmed"),
+        (["confirm"], "Nothing to confirm"),
         (["rollback", "first"], "Invalid value for 'N'"),
         (["rollback", "77"], "77"),
         (["rollback", "0"], "0"),
@@ -292,8 +291,8 @@ def test_a_directory_of_rules_that_is_not_there_is_made_to_allow_or_revoke(one: 
 def test_restore_needs_no_directory_of_rules(one: Machine) -> None:
     done = one.run("--rules-dir", "/nonexistent", "restore")
     assert done.code == 5
-    assert "The rules do not load, so those that ship were taken: /nonexistent: " in done.err
-    assert "Nothing was ever applied here" in done.err
+    assert "The rules do not load, so the shipped rules were used: /nonexistent: " in done.err
+    assert "Nothing has been applied on this host yet" in done.err
 
     one.ok("refresh")
     one.clear()

@@ -103,7 +103,7 @@ def test_why_tells_where_a_private_address_is_trusted(at_home: Machine) -> None:
         return first["because"], first["hint"] or ""
 
     because, hint = why("192.168.7.9")
-    assert because.endswith("on lan only, and from there it gets in")
+    assert because.endswith("allowed only from lan")
     assert '"192.168.7.9/32@INTERFACE"' in hint
     because, hint = why("10.1.2.3")
     assert because.endswith("but no interface is connected or routed to it")

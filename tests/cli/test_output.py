@@ -127,13 +127,13 @@ def _read(terminal: int) -> bytes:
 
 
 def test_a_terminal_gets_colours_and_a_pipe_does_not(settled: Machine) -> None:
-    assert "\x1b[32m\x1b[1mThe fence stands as it was applied." in at_a_terminal(settled, "status")
+    assert "\x1b[32m\x1b[1mThe fence is up as applied." in at_a_terminal(settled, "status")
     assert "\x1b" not in settled.ok("status").said
 
 
 def test_no_color_is_heeded(settled: Machine) -> None:
     said = at_a_terminal(settled, "status", NO_COLOR="1")
-    assert "The fence stands as it was applied." in said
+    assert "The fence is up as applied." in said
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", said)
 
 

@@ -38,7 +38,7 @@ def test_a_person_reads_what_would_change(changed: Machine) -> None:
     assert "renewed" in entry
     assert changed.server.url("/jp.json") in changed.ok("plan", "--full").out
     assert lines[-1] == (
-        "1 set would change, 0 rules would be added, 0 removed. Nothing has been changed."
+        "Would change 1 set, add 0 rules and remove 0 rules. Nothing has been changed."
     )
 
 
@@ -137,9 +137,9 @@ def test_what_it_means_is_told_by_country_and_for_those_who_talk_now(one: Machin
     told = [line.strip() for line in done.out.splitlines()]
     at = told.index("What it means")
     assert told[at + 1 : at + 4] == [
-        "Andorra (AD): 24,576 IPv4 addresses and 8 /32 of IPv6 allowed",
-        "Japan (JP): 184,483,840 IPv4 addresses and 8,191 /32 of IPv6 blocked",
-        "Talking now: 3 sources, of which 3 would be blocked; 0 more would be allowed.",
+        "Andorra (AD): 24,576 IPv4 addresses, 8 IPv6 /32 networks allowed",
+        "Japan (JP): 184,483,840 IPv4 addresses, 8,191 IPv6 /32 networks blocked",
+        "Connected now: 3 sources, of which 3 would be blocked; 0 more would be allowed.",
     ]
     assert told[-1].startswith("'geofence refresh' would be refused: ")
     assert "--accept live-sources" in told[-1]
@@ -155,4 +155,4 @@ def test_rules_are_shown_in_full_only(fresh: Machine) -> None:
     short, full = fresh.ok("plan").out, fresh.ok("plan", "--full").out
     assert "\nRules\n" not in short
     assert "  + " in full.partition("\nRules\n")[2]
-    assert "rules would be added" in short.splitlines()[-1]
+    assert "add " in short.splitlines()[-1]

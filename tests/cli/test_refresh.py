@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from geofence.model.notes import NoteKind
+from geofence.plan.drift import DriftKind
 from tests.backends.damage import damage
+from tests.cli.facts import fact
 from tests.cli.machine import BACKENDS, Machine
 from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LANS, japan, japan_later
 from tests.support.list_server import status, tagged
@@ -16,7 +19,7 @@ def test_from_nothing_to_a_fence_and_on_to_a_changed_list(fresh: Machine) -> Non
     nothing = fresh.run("status")
     assert (nothing.code, nothing.out.splitlines()[0]) == (
         1,
-        "There is NO FENCE. 'geofence refresh' makes one.",
+        "There is NO FENCE. 'geofence refresh' sets one up.",
     )
 
     first = fresh.ok("refresh")
@@ -64,15 +67,15 @@ def test_apply_takes_the_lists_at_hand(fresh: Machine) -> None:
     fresh.ok("apply")
 
     assert len(fresh.server.requests) == asked
-    assert fresh.ok("status").out.startswith("The fence stands as it was applied.\n")
+    assert fresh.ok("status").out.startswith("The fence is up as applied.\n")
 
 
 def test_apply_without_any_list_says_what_to_do(one: Machine) -> None:
     done = one.run("apply")
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        "geofence: No version of these lists was ever accepted: country JP. "
-        "Run geofence refresh where their sources can be reached. The fence stays as it was.\n"
+        "geofence: These lists have not been downloaded yet: country JP. "
+        "Run 'geofence refresh' with Internet access. The fence is unchanged.\n"
     )
 
 
@@ -97,9 +100,15 @@ def test_status_names_drift_and_apply_heals_it(fresh: Machine) -> None:
 
     seen = fresh.run("status")
     assert seen.code == 6
-    assert seen.out.startswith("The fence is not what was applied; 'geofence apply' heals it.\n")
-    assert "the set allow4 lacks 18 prefixes and holds 0 that it should not" in seen.out
-    assert "a rule is missing: " in seen.out
+    assert seen.out.startswith("The fence differs from what was applied. Run 'geofence repair'.\n")
+    assert "the set allow4 lacks 18 prefixes and has 0 that it should not have" in seen.out
+    assert " rules are missing\n" in seen.out
+    assert "a rule is missing: " in fresh.run("status", "--full").out
+    facts = fresh.run("status", "--json").json["drift_facts"]
+    [content] = [each for each in facts if each["kind"] == DriftKind.SET_CONTENT]
+    assert content["subject"] == "allow4"
+    assert (content["prefixes_missing"], content["prefixes_extra"]) == (18, 0)
+    assert DriftKind.RULE_MISSING in {each["kind"] for each in facts}
 
     assert "allow4: +184,483,840 -0 addresses, now 18 prefixes" in fresh.ok("apply").out
     assert fresh.observe().sets == whole.sets
@@ -148,19 +157,23 @@ def test_another_backend_takes_over_and_leaves_nothing(fresh: Machine) -> None:
     fresh.ok("refresh")
     other = next(name for name in BACKENDS if name != fresh.backend)
 
-    switched = fresh.ok("--backend", other, "apply")
+    switched = fresh.ok("--backend", other, "apply", "--json")
 
-    assert f"The fence of the backend {fresh.backend} was taken away." in switched.err
+    assert fact(switched, NoteKind.FENCE_REPLACED)[0] == fresh.backend
+    assert f"The fence of the backend {fresh.backend} was removed." in switched.err
     assert not fresh.observe().rules
     told = fresh.run("status", "--json")  # which is told to look for the first
     assert (told.code, told.json["fenced"]) == (6, True)
-    assert f"left behind by a killed run: what the backend {other} holds" in told.json["drift"]
+    assert f"a killed run left what the backend {other} holds" in told.json["drift"]
+    assert DriftKind.LEFTOVER in {each["kind"] for each in told.json["drift_facts"]}
 
 
 def test_a_list_that_no_source_confirmed_for_long_is_named(one: Machine) -> None:
     one.ok("refresh")
     one.age_lists(timedelta(days=8))
 
+    [stale] = one.ok("status", "--json").json["stale"]
+    assert stale.startswith("The list country JP was last confirmed by its source on ")
     told = one.ok("status")
     assert "The list country JP was last confirmed by its source on " in told.err
     assert "more than 7 days ago ([lists] max_age)" in told.err

@@ -32,13 +32,14 @@ def test_a_whole_fence_is_left_alone_and_nothing_is_said(fenced: Machine) -> Non
 def test_a_fence_that_is_down_comes_back_and_the_journal_hears_of_it(fenced: Machine) -> None:
     healed = fenced.run("status", "--json").json["last_run"]["healed"]
     fenced.tool(*TAKE_RULES[fenced.backend])
-    down = "IPv4" if fenced.backend == "ipset" else "IPv4 and IPv6"
+    down = ["ipv4"] if fenced.backend == "ipset" else ["ipv4", "ipv6"]
     assert fenced.run("status").code == 1
 
     done = fenced.run("repair", "--quiet")
 
     assert done.code == 0
-    assert f"The fence was down for {down}: its rules were missing. It is up again." in done.err
+    shown = " + ".join(down).replace("ipv", "IPv")
+    assert f"The fence was down for {shown}: its rules were missing. It is up again." in done.err
     assert fenced.run("status").code == 0
     assert fenced.run("status", "--json").json["last_run"]["healed"] == healed + 1
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from geofence.model.notes import NoteKind
+from geofence.model.notes import Instead, NoteKind
 from geofence.model.policy import BackendChoice
 from geofence.model.prefixes import Family
 from geofence.operations.restore import restore
 from geofence.operations.site import Site
+from tests.cli.facts import fact, instead, kinds
 from tests.cli.machine import BACKENDS, Machine, machine
 from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, LANS, japan_later
 
@@ -76,7 +77,7 @@ def end(number: int) -> None:
 
 
 def spoil(*paths: Path) -> None:
-    """Change one octet in the middle of each."""
+    """Change one byte in the middle of each."""
     for path in paths:
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 0x10
@@ -140,7 +141,8 @@ def test_with_none_usable_the_fence_is_closed_and_says_so(booted: Machine, lost:
 
     assert (done.code, done.json["generation"]) == (5, None)
     assert done.err.count("was skipped") == (2 if lost == "damaged" else 0)
-    assert 'without_ruleset = "closed": only exceptions and local networks reach' in done.err
+    assert instead(done) == (Instead.CLOSED, [])
+    assert "are allowed ([boot] without_ruleset = \"closed\"). Run 'geofence refresh'" in done.err
     assert booted.gets_in(*JAPANESE, *FOREIGN, HOME) == [*[False] * 4, True]
     assert [booted.trusts(network) for network in LANS] == [True, True]
     assert booted.observe().rules
@@ -153,10 +155,12 @@ def test_with_none_usable_there_is_no_fence_where_the_rules_say_open(booted: Mac
     done = booted.run("restore")
 
     assert done.code == 5
-    assert "without_ruleset = \"open\": there is NO FENCE. Run 'geofence refresh' now." in done.err
+    without = 'There is NO FENCE for ipv4, ipv6 ([boot] without_ruleset = "open").'
+    assert f"{without} Run 'geofence refresh' now." in done.err
     assert done.out.startswith(f"There is NO FENCE ({booted.backend}, as --backend says).\n")
-    told = booted.run("restore", "--json").json
-    assert (told["fenced"], told["unfenced"]) == (False, ["ipv4", "ipv6"])
+    told = booted.run("restore", "--json")
+    assert (told.json["fenced"], told.json["unfenced"]) == (False, ["ipv4", "ipv6"])
+    assert instead(told) == (Instead.OPEN, ["ipv4", "ipv6"])
     assert not booted.observe().rules
     assert not booted.observe().sets
 
@@ -167,10 +171,11 @@ def test_with_none_usable_a_fence_that_stands_is_left_alone(booted: Machine) -> 
     before = booted.fence()
     shutil.rmtree(booted.state / "generations")
 
-    done = booted.run("restore")
+    done = booted.run("restore", "--json")
 
     assert done.code == 5
-    assert "the fence that stands was left as it is" in done.err
+    assert instead(done) == (Instead.KEPT, [])
+    assert "The fence in the kernel was kept." in done.err
     assert booted.fence() == before
 
 
@@ -179,10 +184,11 @@ def test_with_none_usable_and_wrong_rules_those_that_ship_close_the_fence(booted
     booted.rule("60-wrong.toml", "[alow]\n")
 
     with booted.in_lan():
-        done = booted.run("restore")
+        done = booted.run("restore", "--json")
 
     assert done.code == 5
-    assert "those that ship were taken" in done.err
+    assert "60-wrong.toml:1" in str(fact(done, NoteKind.SHIPPED_RULES)[1]["message"])
+    assert "so the shipped rules were used" in done.err
     assert "60-wrong.toml:1" in done.err
     assert booted.gets_in(*JAPANESE) == [False] * len(JAPANESE)
     assert booted.trusts(LANS[0])
@@ -198,9 +204,11 @@ def test_where_nothing_was_ever_applied_nothing_is_changed(tmp_path: Path, backe
                 assert bare.run("refresh").code != 0
                 assert bare.state.is_dir()
             done = bare.run("restore")
+            told = bare.run("restore", "--json")
 
-            assert done.code == 5
-            assert "Nothing was ever applied here" in done.err
+            assert (done.code, told.code) == (5, 5)
+            assert fact(told, NoteKind.NOTHING_APPLIED)[0] == str(bare.state)
+            assert "Nothing has been applied on this host yet" in done.err
             assert "Run 'geofence refresh'" in done.err
             assert "There is NO FENCE" in done.out
             assert not bare.observe().sets
@@ -241,8 +249,9 @@ def test_a_former_fence_whose_record_is_lost_leaves_a_closed_one(
             generation.unlink()
         made.clear()
 
-        done = made.run("restore")
+        done = made.run("restore", "--json")
 
+        assert NoteKind.UNCONFIRMED in kinds(done)
         assert "not confirmed in time" in done.err
         assert made.gets_in(*JAPANESE) == [False, False]
 
@@ -260,7 +269,7 @@ def test_a_first_fence_that_was_not_confirmed_leaves_none(tmp_path: Path, backen
         end(int(waiting["watchman"].split()[0]))
         made.clear()
 
-        assert "Nothing was ever applied here" in made.run("restore").err
+        assert NoteKind.NOTHING_APPLIED in kinds(made.run("restore", "--json"))
         assert not made.observe().sets
 
 
@@ -340,16 +349,17 @@ def test_a_standing_fence_without_a_generation_is_made_whole_around_its_sets(
         booted.tool("nft", "flush", "chain", "inet", "geofence", "fence-sip")
     assert booted.observe().rules != whole.rules
 
-    done = booted.run("restore")
+    done = booted.run("restore", "--json")
 
     assert done.code == 5
-    assert "the fence that stands was made whole around the sets it has" in done.err
+    assert instead(done) == (Instead.COMPLETED, [])
+    assert "kept, and missing rules were added" in done.err
     assert (booted.observe().rules, booted.observe().sets) == (whole.rules, whole.sets)
-    assert "was left as it is" in booted.run("restore").err
+    assert instead(booted.run("restore", "--json")) == (Instead.KEPT, [])
     status = booted.run("status")
     assert (status.code, status.out.splitlines()[0]) == (
         6,
-        "A fence stands that no generation on this disk records.",
+        "The fence is up, but it has no record on this disk.",
     )
 
 
@@ -372,10 +382,11 @@ def test_a_fence_that_no_packet_enters_any_more_is_made_whole_around_its_sets(
     assert booted.observe().rules
     assert not booted.observe().fenced
 
-    done = booted.run("restore")
+    done = booted.run("restore", "--json")
 
     assert done.code == 5
-    assert "the fence that no packet entered any more was made whole around the sets" in done.err
+    assert instead(done) == (Instead.RESTORED, [])
+    assert "received no packets any more; its rules were added again" in done.err
     assert (booted.observe().rules, booted.observe().sets) == (whole.rules, whole.sets)
 
 
@@ -384,10 +395,11 @@ def assert_restore_closes(where: Machine) -> None:
     shutil.rmtree(where.state / "generations")
     where.rule("60-iax.toml", '[service.iax]\nports = ["4569/udp"]\n')
 
-    done = where.run("restore")
+    done = where.run("restore", "--json")
 
     assert done.code == 5
-    assert 'without_ruleset = "closed": only exceptions and local networks reach' in done.err
+    assert instead(done) == (Instead.CLOSED, [])
+    assert "Only exceptions and local networks are allowed" in done.err
     assert where.observe().fenced == set(Family)
     assert where.gets_in(*JAPANESE, *FOREIGN, HOME) == [*(False, False, False, False), True]
 
@@ -422,8 +434,10 @@ def test_where_the_rules_say_open_it_is_told_which_family_has_no_fence(booted: M
 
     done = booted.run("restore")
 
-    where = " for ipv4" if booted.backend == "ipset" else ""
     assert done.code == 5
-    assert f'"open": there is NO FENCE{where}. Run' in done.err
+    lost = ["ipv4"] if booted.backend == "ipset" else ["ipv4", "ipv6"]
+    assert instead(booted.run("restore", "--json")) == (Instead.OPEN, lost)
+    assert f"There is NO FENCE for {', '.join(lost)} ([boot] " in done.err
+    where = " for ipv4" if booted.backend == "ipset" else ""
     assert f"There is NO FENCE{where} ({booted.backend}, " in done.out
     assert booted.fence() == before

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from geofence.model.notes import NoteKind
+from tests.cli.facts import fact
 from tests.cli.machine import Machine
 from tests.cli.world import COME, GONE, JAPANESE, japan, japan_later
 from tests.lists.bodies import country_text
@@ -77,8 +79,10 @@ def test_ipv4_written_as_ipv6_is_blocked(fresh: Machine) -> None:
 @pytest.mark.parametrize("bad", [b"176.221.42.3254.174.140.223", b"195.78.82.0/234  China", b"Tue"])
 def test_one_wrong_line_leaves_the_rest_of_a_blocklist(one: Machine, bad: bytes) -> None:
     serve(one, b"133.1.0.0/16\n" + bad + b"\n133.2.0.0/16\n")
-    done = one.ok("refresh")
-    assert "The list blocklist bad has 1 line without a valid entry, skipped: line 2: " in done.err
+    done = one.ok("refresh", "--json")
+    name, data = fact(done, NoteKind.LIST_LINES_SKIPPED)
+    assert (name, data["number"]) == ("blocklist bad", 1)
+    assert "1 line of the list blocklist bad is not valid and was skipped: line 2: " in done.err
     assert one.gets_in(HELD, "133.2.0.1", "133.3.0.1") == [False, False, True]
 
 
@@ -131,8 +135,9 @@ def test_a_mirror_with_an_older_copy_is_told(one: Machine) -> None:
     one.ok("refresh")
     one.serve("JP", status(404))
 
-    done = one.ok("refresh")
+    done = one.ok("refresh", "--json")
 
+    assert fact(done, NoteKind.LIST_WENT_BACK)[0] == "country JP"
     assert "The list country JP went back to an earlier version" in done.err
     assert one.gets_in(GONE, COME) == [True, False]
 
@@ -164,7 +169,8 @@ def test_mirrors_are_compared_on_request(one: Machine) -> None:
     two_mirrors(one)
     one.server.on("/old/jp.json", content(japan()))
     one.ok("refresh")
-    assert "All mirrors agree on 1 list of 1." in one.ok("plan", "--compare-mirrors").err
+    compared = one.ok("plan", "--compare-mirrors", "--json")
+    assert fact(compared, NoteKind.MIRRORS_AGREE)[1] == {"agreeing": 1, "compared": 1}
     one.serve("JP", japan_later())
 
     told = one.ok("refresh", "--compare-mirrors").err
@@ -172,7 +178,7 @@ def test_mirrors_are_compared_on_request(one: Machine) -> None:
     first, second = one.server.url("/jp.json"), one.server.url("/old/jp.json")
     assert f"The mirrors of the list country JP differ: {first} has 184,549,376 IPv4" in told
     assert f"{second} +65,536 IPv4, -65,536 IPv4 (an older version, first accepted 2" in told
-    assert "All mirrors agree on 0 lists of 1." in told
+    assert "All mirrors agree on 0 of 1 lists." in told
 
     one.server.on("/old/jp.json", status(404))
     gone = one.ok("refresh", "--compare-mirrors").err

@@ -11,8 +11,8 @@ from tests.cli.machine import Machine
 from tests.cli.world import japan
 from tests.support.list_server import content
 
-NOT_APPLIED = "not applied yet; 'geofence apply' does it"
-UNRESOLVED = "its host name far.example was never resolved; 'geofence refresh' tries again"
+NOT_APPLIED = "not applied yet; run 'geofence apply'"
+UNRESOLVED = "far.example has never resolved; run 'geofence refresh' when DNS works"
 
 
 def exceptions(where: Machine) -> tuple[list[str], dict[str, str]]:
@@ -27,13 +27,13 @@ def test_an_exception_is_in_force_when_the_fence_lets_it_in(fresh: Machine) -> N
     fresh.ok("refresh")
     fresh.ok("allow", "office")
     assert exceptions(fresh) == (["office", "home"], {})
-    assert "Exceptions in force: office, home\n" in fresh.ok("status").out
+    assert "Active exceptions: office, home\n" in fresh.ok("status").out
 
     fresh.ok("rollback")
     assert exceptions(fresh) == (["home"], {"office": NOT_APPLIED})
     said = fresh.ok("status").out
-    assert "Exceptions in force: home\n" in said
-    assert f"Exception office: allowed but not in force ({NOT_APPLIED})\n" in said
+    assert "Active exceptions: home\n" in said
+    assert f"Exception office is inactive: {NOT_APPLIED}\n" in said
 
     fresh.ok("apply")
     assert exceptions(fresh) == (["office", "home"], {})
@@ -51,7 +51,7 @@ def test_an_exception_that_is_off_is_in_force_for_as_long_as_the_fence_lets_it_i
     told = one.ok("status", "--json").json
     assert told["exceptions"] == ["office", "home"]
     assert "office" in told["exceptions_off"]
-    said = "Exception office: off in the rules but still in force; 'geofence apply' ends that\n"
+    said = "Exception office is disabled in the rules but still active. Run 'geofence apply'.\n"
     assert said in one.ok("status").out
 
 
@@ -68,7 +68,9 @@ def test_no_exception_is_in_force_where_there_is_no_fence(one: Machine) -> None:
     done = one.run("status", "--json")
     assert done.code == 1
     assert done.json["exceptions"] == []
-    assert done.json["exceptions_waiting"] == [{"exception": "home", "why": "there is no fence"}]
+    assert done.json["exceptions_waiting"] == [
+        {"exception": "home", "kind": "no-fence", "why": "there is no fence"}
+    ]
 
 
 def test_what_is_left_of_a_fence_that_no_packet_enters_is_no_fence(fresh: Machine) -> None:
@@ -78,8 +80,8 @@ def test_what_is_left_of_a_fence_that_no_packet_enters_is_no_fence(fresh: Machin
         one = fresh.run("status", "--json")
         assert (one.code, one.json["fenced"], one.json["unfenced"]) == (1, True, ["ipv6"])
         said = fresh.run("status").out
-        back = "'geofence restore' brings generation 1 back."
-        assert said.startswith(f"There is NO FENCE for ipv6. {back}\n")
+        back = "'geofence restore' restores generation 1."
+        assert said.startswith(f"There is NO FENCE for IPv6. {back}\n")
         fresh.tool("iptables", "-t", "mangle", "-F")
     else:
         fresh.tool("nft", "flush", "table", "inet", "geofence")
@@ -108,16 +110,16 @@ def test_that_no_service_is_fenced_is_said(fresh: Machine) -> None:
     fresh.ok("refresh")
 
     done = fresh.ok("status")
-    assert done.out.startswith("The fence stands as it was applied, but it fences NO SERVICE.\n")
-    why = "No service is fenced: the rules name none that is enabled ([service.NAME])."
+    assert done.out.startswith("The fence is up as applied, but it fences NO SERVICE.\n")
+    why = "No service is fenced: the rules enable none ([service.NAME])."
     assert done.err == f"{why}\n"
     told = fresh.ok("status", "--json").json
     assert (told["fenced"], told["services"], told["notes"]) == (True, [], [why])
-    nowhere = {"home": "no service that it opens is fenced"}
+    nowhere = {"home": "none of its services is fenced"}
     assert exceptions(fresh) == ([], nowhere)
 
     path.unlink()
-    said = "No service is fenced; 'geofence refresh' fences those that the rules name."
+    said = "No service is fenced. Run 'geofence refresh' to fence the services of the rules."
     assert fresh.ok("status", "--json").json["notes"] == [said]
     fresh.ok("refresh")
     assert "NO SERVICE" not in fresh.ok("status").out
@@ -170,7 +172,7 @@ def test_a_fence_that_another_backend_holds_as_well_is_told(fresh: Machine) -> N
     assert "The kernel does not hold the rules on disk yet" in fresh.ok("why", "133.1.2.3").err
 
     fresh.ok("apply")
-    assert fresh.ok("status").out.startswith("The fence stands as it was applied")
+    assert fresh.ok("status").out.startswith("The fence is up as applied")
     fresh.ok("plan", "--offline", "--exit-code")
 
 

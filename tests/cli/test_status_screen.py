@@ -14,8 +14,11 @@ from tests.cli.test_cut import PHONE, STRANGERS, Talk, talking
 from tests.cli.world import small
 
 LINES, COLUMNS = 24, 80
-STANDS = "The fence stands as it was applied."
-EDITED = "The rules or lists on disk mean another fence: 'geofence plan --offline' shows it."
+STANDS = "The fence is up as applied."
+EDITED = (
+    "The rules or lists on disk differ from what was applied. 'geofence plan --offline' shows the "
+    "difference."
+)
 
 
 def lines_on_screen(text: str) -> int:
@@ -77,12 +80,14 @@ def test_rules_that_were_edited_since_are_told(fresh: Machine) -> None:
 
 
 def test_a_recorded_fence_is_brought_back_by_restore(fresh: Machine) -> None:
-    assert fresh.run("status").out.startswith("There is NO FENCE. 'geofence refresh' makes one.\n")
+    assert fresh.run("status").out.startswith(
+        "There is NO FENCE. 'geofence refresh' sets one up.\n"
+    )
     assert fresh.run("status", "--json").json["restorable"] is False
     fresh.ok("refresh")
     fresh.ok("remove")
     done = fresh.run("status")
-    said = "There is NO FENCE. 'geofence restore' brings generation 1 back."
+    said = "There is NO FENCE. 'geofence restore' restores generation 1."
     assert (done.code, done.out.splitlines()[0], done.out.splitlines()[-1]) == (1, said, said)
     assert lines_on_screen(done.said) <= LINES
     assert fresh.run("status", "--json").json["restorable"] is True

@@ -111,7 +111,7 @@ def test_what_is_confirmed_or_not_is_logged(one: Machine, journal: Log) -> None:
         returned = journal.messages()
     [line] = returned
     assert line.startswith(
-        "apply --confirm-within: what was applied was not confirmed: generation 2 is in force again"
+        "apply --confirm-within: the last change was not confirmed: generation 2 is in force again"
     )
 
 

@@ -12,11 +12,12 @@ from tests.cli.world import JAPANESE, small
 from tests.support.list_server import status
 
 NOWHERE_LOCAL = (
-    "no list of an allowed country (JP) holds it; it is of a local network "
+    "not in an allowed country (JP); a local network "
     f"({ROOT}/rules.d/30-local.toml:8), but no interface is connected or routed to it"
 )
-ON_AN_INTERFACE = '[local] prefixes with "{}@INTERFACE" lets it in by that interface'
-ALLOW_RULE = f"the list country JP holds it, which is allowed ({ROOT}/rules.d/20-countries.toml:8)"
+ON_AN_INTERFACE = '[local] prefixes with "{}@INTERFACE" allows it on that interface'
+ALLOW_RULE = f"in the list of JP, which is allowed ({ROOT}/rules.d/20-countries.toml:8)"
+NO_COUNTRY = "not in an allowed country (JP)"
 
 
 @pytest.fixture(scope="module")
@@ -45,36 +46,36 @@ def told(where: Machine, address: str, *ports: str) -> list[tuple[str, str, str 
         (JAPANESE[0], "pass", ALLOW_RULE, None),
         (JAPANESE[1], "pass", ALLOW_RULE, None),
         ("::ffff:133.1.2.3", "pass", ALLOW_RULE, None),
-        ("8.8.8.8", "drop", "no list of an allowed country (JP) holds it", None),
-        ("2001:4860::8", "drop", "no list of an allowed country (JP) holds it", None),
+        ("8.8.8.8", "drop", NO_COUNTRY, None),
+        ("2001:4860::8", "drop", NO_COUNTRY, None),
         (
             "45.9.1.1",
             "drop",
-            "no list of an allowed country (JP) holds it",
-            "'geofence allow office' lets it in",
+            NO_COUNTRY,
+            "'geofence allow office' allows it",
         ),
         (
             "2a00:1450::7",
             "drop",
-            "no list of an allowed country (JP) holds it",
-            "'geofence allow office' lets it in",
+            NO_COUNTRY,
+            "'geofence allow office' allows it",
         ),
         (
             "35.185.177.49",
             "drop",
-            "no list of an allowed country (JP) holds it",
-            "'geofence allow push-as' lets it in",
+            NO_COUNTRY,
+            "'geofence allow push-as' allows it",
         ),
-        ("45.88.0.7", "pass", "the exception home ({rules}:16) lets it in", None),
+        ("45.88.0.7", "pass", "exception home ({rules}:16) allows it", None),
         ("192.168.7.7", "drop", NOWHERE_LOCAL, ON_AN_INTERFACE.format("192.168.7.7/32")),
         ("fd00:99::7", "drop", NOWHERE_LOCAL, ON_AN_INTERFACE.format("fd00:99::7/128")),
-        ("133.66.6.6", "drop", "the blocklist rude ({rules}:19) holds it", None),
-        ("2400:4066::6", "drop", "the blocklist rude ({rules}:19) holds it", None),
+        ("133.66.6.6", "drop", "in the blocklist rude ({rules}:19)", None),
+        ("2400:4066::6", "drop", "in the blocklist rude ({rules}:19)", None),
         (
             "133.66.9.9",
             "drop",
-            "the blocklist rude ({rules}:19) holds it",
-            "'geofence allow forgiven' lets it in",
+            "in the blocklist rude ({rules}:19)",
+            "'geofence allow forgiven' allows it",
         ),
     ],
 )
@@ -87,22 +88,22 @@ def test_each_kind_of_source(
 
 def test_a_person_reads_all_services(asked: Machine) -> None:
     lines = [line.split("  ") for line in asked.ok("why", "45.9.1.1").out.splitlines()]
-    assert lines[0] == ["45.9.1.1: in no country list at hand (AD, JP)"]
+    assert lines[0] == ["45.9.1.1: in none of the stored country lists (AD, JP)"]
     rows = [[cell.strip() for cell in line if cell.strip()] for line in lines[2:5]]
-    denied = ["is dropped", "no list of an allowed country (JP) holds it"]
+    denied = ["blocked", NO_COUNTRY]
     assert rows == [
         ["sip", "5060/udp", *denied],
         ["sip", "5060-5061/tcp", *denied],
         ["rtp", "10000-20000/udp", *denied],
     ]
-    assert lines[5:] == [["'geofence allow office' lets it in"]]
+    assert lines[5:] == [["'geofence allow office' allows it"]]
 
 
 def test_several_ports_some_of_them_not_fenced(asked: Machine) -> None:
     done = asked.ok("why", "8.8.8.8", "--port", "5061/tcp", "--port", "22/tcp")
     rows = [" ".join(line.split()) for line in done.out.splitlines()[2:]]
     assert rows == [
-        "sip 5061/tcp is dropped no list of an allowed country (JP) holds it",
+        f"sip 5061/tcp blocked {NO_COUNTRY}",
         "- 22/tcp not fenced no fenced service has this port",
     ]
 
@@ -110,7 +111,16 @@ def test_several_ports_some_of_them_not_fenced(asked: Machine) -> None:
 def test_a_country_that_is_not_allowed_is_named_where_its_list_is_at_hand(asked: Machine) -> None:
     done = asked.ok("why", "85.94.161.1", "--port", "5060/udp")
     assert done.out.startswith("85.94.161.1: Andorra (AD)\n")
-    assert "is dropped" in done.out
+    assert "blocked" in done.out
+
+
+NOT_FENCED = {
+    "kind": "not-fenced",
+    "subject": "",
+    "origin": "",
+    "data": {},
+    "text": "no fenced service has this port",
+}
 
 
 def test_machines_are_told_the_whole(asked: Machine) -> None:
@@ -125,18 +135,22 @@ def test_machines_are_told_the_whole(asked: Machine) -> None:
                 "fenced": False,
                 "verdict": "pass",
                 "because": "no fenced service has this port",
+                "because_fact": NOT_FENCED,
                 "hint": None,
+                "hint_fact": None,
                 "now": {
                     "fence": True,
                     "service": None,
                     "verdict": "pass",
                     "because": "no fenced service has this port",
+                    "because_fact": NOT_FENCED,
                 },
             }
         ],
         "connections": [],
         "ending": None,
         "notes": [],
+        "note_facts": [],
     }
 
 
@@ -144,20 +158,20 @@ def test_what_is_not_applied_yet_is_said_to_be_so(fresh: Machine) -> None:
     fresh.ok("refresh")
     fresh.rule("60-block.toml", '[blocklist.more]\nprefixes = ["133.1.0.0/16"]\n')
     done = fresh.ok("why", "133.1.2.3", "--port", "5060/udp")
-    assert "is dropped" in done.out
+    assert "blocked" in done.out
     assert "blocklist more" in done.out
     assert done.err == (
-        "The kernel does not hold the rules on disk yet; 'geofence plan --offline' tells the "
+        "The kernel does not hold the rules on disk yet; 'geofence plan --offline' shows the "
         "difference.\n"
     )
 
 
 def test_before_any_refresh_the_lists_are_fetched_for_the_answer(one: Machine) -> None:
     done = one.ok("why", "133.1.2.3", "--port", "5060/udp")
-    assert "gets in" in done.out
+    assert "allowed" in done.out
     assert done.err == (
-        "Fetched for this answer and not stored, for no version was ever accepted: country JP.\n"
-        "The kernel does not hold the rules on disk yet; 'geofence plan' tells the difference.\n"
+        "These lists were downloaded for this answer and not stored: country JP.\n"
+        "The kernel does not hold the rules on disk yet; 'geofence plan' shows the difference.\n"
     )
     assert not one.state.exists()
 
@@ -170,8 +184,8 @@ def test_only_lists_that_were_never_accepted_are_fetched(one: Machine) -> None:
     asked = one.server.asked("/jp.json")
     done = one.ok("why", "85.94.161.1", "--port", "5060/udp")
     assert done.out.startswith("85.94.161.1: Andorra (AD)\n")
-    assert "gets in" in done.out
-    assert "was ever accepted: country AD.\n" in done.err
+    assert "allowed" in done.out
+    assert "not stored: country AD.\n" in done.err
     assert one.server.asked("/jp.json") == asked
     assert one.files() == before
 
@@ -188,7 +202,7 @@ def test_what_could_not_be_fetched_is_said(one: Machine) -> None:
     one.rule("60-far.toml", '[exception.far]\nhosts = ["far.invalid"]\n')
     done = one.ok("why", "133.1.2.3", "--port", "5060/udp")
     assert "The list host far.invalid could not be renewed: " in done.err
-    assert "was ever accepted: country JP.\n" in done.err
+    assert "not stored: country JP.\n" in done.err
 
 
 def test_without_lists_and_sources_it_tells_what_the_closed_fence_does(one: Machine) -> None:
@@ -200,15 +214,15 @@ def test_without_lists_and_sources_it_tells_what_the_closed_fence_does(one: Mach
     one.serve("JP", status(403))
     one.run("restore")
     done = one.ok("why", JAPANESE[0], "--port", "5060/udp")
-    assert done.out.startswith(f"{JAPANESE[0]}: no country list is at hand\n")
-    assert "is dropped" in done.out
-    assert "no list of an allowed country (JP) holds it, and there is none of JP\n" in done.out
+    assert done.out.startswith(f"{JAPANESE[0]}: no country list is stored\n")
+    assert "blocked" in done.out
+    assert "not in an allowed country (JP; list missing: JP)\n" in done.out
     told, sources = one.ok("why", "192.168.7.7", "--port", "5060/udp"), "403 (Forbidden)"
     assert "no interface is connected or routed to it" in " ".join(told.out.split())
     for line in (done.err, told.err):
         assert sources in line
         assert line.endswith(
-            "\nThere is no version of the list country JP: here it holds nothing.\n"
+            "\nThe list country JP has not been downloaded yet and was treated as empty.\n"
         )
     one.rule("60-off.toml", "[exception.home]\nenabled = false\n")
     assert "The kernel does not hold the rules on disk yet" in one.ok("why", JAPANESE[0]).err
@@ -218,9 +232,9 @@ def test_one_list_that_is_missing_leaves_the_others_to_answer(one: Machine) -> N
     one.ok("refresh")
     one.serve("AD", status(403))
     one.rule("60-countries.toml", '[allow]\ncountries = ["JP", "AD"]\n')
-    assert "gets in" in one.ok("why", JAPANESE[0], "--port", "5060/udp").out
+    assert "allowed" in one.ok("why", JAPANESE[0], "--port", "5060/udp").out
     done = one.ok("why", "85.94.161.1", "--port", "5060/udp")
-    assert "no list of an allowed country (JP, AD) holds it, and there is none of AD\n" in done.out
+    assert "not in an allowed country (JP, AD; list missing: AD)\n" in done.out
 
 
 def test_it_looks_where_the_fence_is(fresh: Machine) -> None:
@@ -232,7 +246,7 @@ def test_it_looks_where_the_fence_is(fresh: Machine) -> None:
 def test_that_a_trusted_interface_lets_in_what_is_dropped_is_said_once(one: Machine) -> None:
     one.rule("60-local.toml", '[local]\ninterfaces = ["lo", "wan", "tun*"]\n')
     one.ok("refresh")
-    note = "By a trusted interface (wan, tun*) it gets in all the same ([local] interfaces)."
+    note = "From a trusted interface (wan, tun*) it is allowed ([local] interfaces)."
 
     dropped = one.ok("why", "8.8.8.8")
     assert dropped.err == f"{note}\n"

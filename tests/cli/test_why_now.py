@@ -38,19 +38,19 @@ def test_rules_that_wait_for_an_apply_do_not_speak_for_now(fresh: Machine) -> No
     rows = [[cell.strip() for cell in line if cell.strip()] for line in lines]
     rules = fresh.rules / "60.toml"
     assert rows[1:] == [
-        ["service", "port", "a new packet now", "because"],
+        ["service", "port", "verdict now", "because"],
         [
             "sip",
             "5060/udp",
-            "is dropped",
-            "neither of the kernel's sets except4-sip and allow4 holds it",
+            "blocked",
+            "in none of the kernel's sets except4-sip, allow4",
         ],
         [],
-        ["service", "port", "a new packet after 'geofence apply'", "because"],
-        ["sip", "5060/udp", "gets in", f"the exception office ({rules}:1) lets it in"],
+        ["service", "port", "verdict after 'geofence apply'", "because"],
+        ["sip", "5060/udp", "allowed", f"exception office ({rules}:1) allows it"],
     ]
     said = fresh.ok("why", "133.1.2.3", *SIP).out
-    assert "gets in           the kernel's set allow4 holds it" in said
+    assert "allowed      in the kernel's set allow4" in said
 
     fresh.ok("apply")
     assert "after" not in fresh.ok("why", FOREIGN[0], *SIP).out
@@ -62,14 +62,16 @@ def test_without_a_fence_everybody_gets_in_now(fresh: Machine) -> None:
     fresh.ok("remove")
     assert verdicts(fresh, FOREIGN[0]) == ("pass", "drop")
     [told] = fresh.ok("why", FOREIGN[1], *SIP, "--json").json["verdicts"]
+    fact = told["now"].pop("because_fact")
+    assert (fact["kind"], fact["subject"]) == ("no-fence", "ipv6")
     assert told["now"] == {
         "fence": False,
         "service": None,
         "verdict": "pass",
-        "because": "there is no fence for ipv6",
+        "because": "there is no fence for IPv6",
     }
     said = fresh.ok("why", FOREIGN[0], *SIP).out
-    assert "gets in           there is no fence for ipv4\n" in said
+    assert "allowed      there is no fence for IPv4\n" in said
     assert "after 'geofence apply'" in said
     fresh.ok("restore")
     assert verdicts(fresh, FOREIGN[0]) == ("drop", "drop")
@@ -102,14 +104,14 @@ def test_changed_rules_make_the_answer_uncertain(one: Machine) -> None:
         if line.startswith("\tchain") and "sip" in line
     )
     one.tool("nft", "insert", "rule", "inet", "geofence", chain, "counter")
-    assert "the answer about now is not certain; 'geofence apply'" in one.ok("why", FOREIGN[0]).err
+    assert "the answer for now is not certain. 'geofence apply'" in one.ok("why", FOREIGN[0]).err
 
 
 def test_without_privilege_it_says_that_the_answer_is_of_the_rules(one: Machine) -> None:
     one.ok("refresh")
     one.wrapper = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
     done = one.ok("why", FOREIGN[0], *SIP)
-    assert "a new packet by the rules" in done.out
+    assert "verdict of the rules" in done.out
     [told] = one.ok("why", FOREIGN[0], *SIP, "--json").json["verdicts"]
     assert (told["now"], told["verdict"]) == (None, "drop")
 
@@ -134,8 +136,8 @@ def test_live_connections_are_named_with_who_began_them_and_how_to_end_them(
     assert talk.reaches(stranger, PHONE) == [True, True]
     assert connections(fresh, stranger) == [("sip", "peer", True, True, 1)]
     said = fresh.ok("why", stranger).out
-    assert "1 live connection to sip: begun by the other end, allowed.\n" in said
-    assert "'geofence revoke office' blocks the address and ends them.\n" in said
+    assert "1 connection to sip: begun by the other end, allowed.\n" in said
+    assert "'geofence revoke office' blocks the address and drops them.\n" in said
     assert "[blocklist.NAME]" in fresh.ok("why", PHONE).out
 
     fresh.rule("99-zz.toml", "[exception.office]\nenabled = false\n")
@@ -143,8 +145,8 @@ def test_live_connections_are_named_with_who_began_them_and_how_to_end_them(
     assert talk.reaches(stranger) == [True]
     assert connections(fresh, stranger) == [("sip", "peer", True, False, 1)]
     said = fresh.ok("why", stranger).out
-    assert "goes on although a new one would be blocked, for it was allowed when it began" in said
-    assert "'geofence apply --cut' ends them.\n" in said
+    assert "goes on although a new one would be blocked, since it was allowed when it began" in said
+    assert "'geofence apply --cut' drops them.\n" in said
     fresh.ok("apply", "--cut")
     assert talk.reaches(stranger) == [False]
     assert connections(fresh, stranger) == []
@@ -165,8 +167,8 @@ def test_where_no_source_answers_it_says_so_within_seconds(one: Machine) -> None
     done = one.ok("why", FOREIGN[0], *SIP)
     assert time.monotonic() - begun < 9
     assert "The list country JP" in done.err
-    assert "There is no version of the list country JP: here it holds nothing.\n" in done.err
-    assert "gets in           there is no fence for ipv4" in done.out
+    assert "The list country JP has not been downloaded yet and was treated as empty.\n" in done.err
+    assert "allowed      there is no fence for IPv4" in done.out
 
 
 def test_a_source_that_fails_is_asked_once(one: Machine) -> None:

@@ -168,7 +168,7 @@ def test_an_unattended_run_applies_what_blocks_nobody_who_talks(fenced: Machine)
     done = fenced.run("refresh", "--unattended")
 
     assert done.code == 5
-    assert "Nobody was blocked who was allowed before" in done.err
+    assert "No current peer was blocked; everything else was applied." in done.err
     assert "The plan would block 3 of the 4 addresses that now have" in done.err
     beside = "61.255.99.1"
     assert fenced.gets_in(*callers, COME, beside) == [True] * 5 + [False]

@@ -62,6 +62,11 @@ def test_what_a_host_name_stands_for_now_and_no_longer_is_told() -> None:
     )
 
 
+def test_an_ipv6_prefix_of_32_bits_is_no_single_address() -> None:
+    [note] = noted(PUSH, "2001:db8::/32\n192.0.2.7\n", "192.0.2.9\n")
+    assert note.data == {"added": ["192.0.2.7", "2001:db8::/32"], "removed": ["192.0.2.9"]}
+
+
 @pytest.mark.parametrize("kind", [ListKind.COUNTRY, ListKind.BLOCKLIST])
 def test_a_list_that_goes_back_is_told(kind: ListKind) -> None:
     wanted = ListId(kind, "bad")

@@ -158,7 +158,7 @@ def test_a_restore_says_nothing_of_a_source_that_could_not_be_reached(fenced: Ma
     said = fenced.ok("status").out
     assert "Last run (apply): done " in said
     assert re.search(
-        r"^Not over yet \(refresh\): degraded .* ago\. .*403 \(Forbidden\)", said, re.MULTILINE
+        r"^Unresolved \(refresh\): degraded .* ago\. .*403 \(Forbidden\)", said, re.MULTILINE
     )
     last = fenced.ok("status", "--json").json["last_run"]
     assert (last["command"], last["ending"]) == ("apply", "done")
@@ -170,7 +170,7 @@ def test_a_restore_says_nothing_of_a_source_that_could_not_be_reached(fenced: Ma
     fenced.ok("refresh")
     fenced.ok("refresh")
     assert events(fenced) == [("degraded", "refresh", 5), ("recovered", "refresh", 0)]
-    assert "Not over yet" not in fenced.ok("status").out
+    assert "Unresolved" not in fenced.ok("status").out
     assert fenced.ok("status", "--json").json["last_run"]["unresolved"] == []
 
 
@@ -189,7 +189,7 @@ def test_the_last_run_is_told_of_once_if_it_is_the_one_that_ended_badly(fenced: 
     assert fenced.run("refresh").code == 5
     said = fenced.ok("status").out
     assert "Last run (refresh): degraded " in said
-    assert "Not over yet" not in said
+    assert "Unresolved" not in said
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ class KernelSets(AbstractContextManager["KernelSets"]):
     def _revision(self, family: Family) -> int:
         """Return the newest revision of ``hash:net`` that the kernel has."""
         wanted = string(_ATTR_TYPENAME, _TYPE) + number(_ATTR_FAMILY, family.socket_family, 1)
-        failure = tr("The type {type} of the kernel's IP sets cannot be found.", type=_TYPE)
+        failure = tr("The kernel cannot be asked for the IP set type {type}.", type=_TYPE)
         with _translated(failure, lacking=(*_LACKING, errno.EINVAL)):
             _, _, _, body = self._netlink.ask(_message(_CMD_TYPE, REQUEST, wanted))
             return as_number(_attributes(body).get(_ATTR_REVISION))
@@ -267,7 +267,7 @@ def _reason(error: OSError | ValueError) -> str:
                 "'iptables-save | grep geofence', remove it, and try again."
             )
         case OSError(errno=code) if code == _ERR_MAX_SETS:
-            return tr("The kernel holds no more sets.")
+            return tr("The kernel has reached its limit of IP sets.")
         case OSError(errno=code) if code == errno.ENOMEM:
             return tr("The kernel is out of memory.")
         case OSError():

@@ -27,8 +27,9 @@ def obstacle() -> str | None:
         if settings is not None and not _may_open_raw_sockets(settings):
             return tr(
                 "{unit}.service may not use ipset, because it lacks {capability}. Install "
-                "cron/geofence-.service.d/ipset.conf in /etc/systemd/system and run 'systemctl "
-                'daemon-reload\', or set backend = "nftables" in the rules.',
+                "cron/geofence-.service.d/ipset.conf in "
+                "/etc/systemd/system/geofence-.service.d and run 'systemctl daemon-reload', or set "
+                'backend = "nftables" in the rules.',
                 unit=unit,
                 capability=_CAPABILITY,
             )

@@ -12,7 +12,9 @@ def no_fence(unfenced: Collection[Family]) -> str:
     """Return that these families have no fence, without a full stop."""
     if _none(unfenced):
         return tr("There is NO FENCE")
-    return tr("There is NO FENCE for {families}", families=", ".join(unfenced))
+    return tr(
+        "There is NO FENCE for {families}", families=", ".join(family.label for family in unfenced)
+    )
 
 
 def fence_json(unfenced: Collection[Family]) -> dict[str, object]:
