@@ -238,7 +238,7 @@ def test_with_the_clock_set_back_a_year_all_goes_on_and_the_operator_is_told(
     machine.ok("refresh")
 
     assert machine.fence() != before
-    assert "yet to come" not in machine.ok("status").said
+    assert "in the future" not in machine.ok("status").said
     assert len(machine.generations()) == 2
     outcome = standing.site.journal.outcome()
     assert outcome is not None

@@ -24,7 +24,7 @@ def fenced(tmp_path: Path) -> Iterator[Machine]:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_there_and_back(tmp_path: Path, backend: str) -> None:
     with machine(tmp_path, backend) as made:
-        assert made.ok("history").out == "Nothing was applied yet.\n"
+        assert made.ok("history").out == "Nothing has been applied yet.\n"
         assert made.run("rollback").code == 2
         made.ok("refresh")
         assert "There is no earlier generation" in made.run("rollback").err
@@ -100,7 +100,7 @@ def test_a_damaged_generation_is_shown_and_not_gone_back_to(fenced: Machine) -> 
     )
     assert rollback.code == 2
     assert str(first) in rollback.err
-    assert "There is no generation 9; there are 2, 1." in fenced.run("rollback", "9").err
+    assert "Generation 9 does not exist. Existing: 2, 1." in fenced.run("rollback", "9").err
     assert fenced.fence() == fence
 
 
@@ -168,7 +168,7 @@ def test_an_unattended_run_applies_what_blocks_nobody_who_talks(fenced: Machine)
     done = fenced.run("refresh", "--unattended")
 
     assert done.code == 5
-    assert "Nobody was blocked who was allowed before" in done.err
+    assert "No current peer was blocked; everything else was applied." in done.err
     assert "The plan would block 3 of the 4 addresses that now have" in done.err
     beside = "61.255.99.1"
     assert fenced.gets_in(*callers, COME, beside) == [True] * 5 + [False]
