@@ -155,7 +155,7 @@ def test_with_none_usable_there_is_no_fence_where_the_rules_say_open(booted: Mac
     done = booted.run("restore")
 
     assert done.code == 5
-    without = 'There is NO FENCE for ipv4, ipv6 ([boot] without_ruleset = "open").'
+    without = 'There is NO FENCE for IPv4, IPv6 ([boot] without_ruleset = "open").'
     assert f"{without} Run 'geofence refresh' now." in done.err
     assert done.out.startswith(f"There is NO FENCE ({booted.backend}, as --backend says).\n")
     told = booted.run("restore", "--json")
@@ -437,7 +437,8 @@ def test_where_the_rules_say_open_it_is_told_which_family_has_no_fence(booted: M
     assert done.code == 5
     lost = ["ipv4"] if booted.backend == "ipset" else ["ipv4", "ipv6"]
     assert instead(booted.run("restore", "--json")) == (Instead.OPEN, lost)
-    assert f"There is NO FENCE for {', '.join(lost)} ([boot] " in done.err
-    where = " for ipv4" if booted.backend == "ipset" else ""
+    labels = ", ".join(Family(each).label for each in lost)
+    assert f"There is NO FENCE for {labels} ([boot] " in done.err
+    where = " for IPv4" if booted.backend == "ipset" else ""
     assert f"There is NO FENCE{where} ({booted.backend}, " in done.out
     assert booted.fence() == before
