@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from geofence.flows.connections import Fenced
 from geofence.merge import blocklist_space, exception_space
+from geofence.model.address import Address
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy, Ports, Service
-from geofence.model.prefixes import AddressSpace, Family, address_text
+from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, LocalNetwork, Role, Ruleset, SetKey, SourceIn
 from geofence.observed_ruleset import Held, decide_now
@@ -35,27 +36,24 @@ class Explanation:
 class _Question:
     policy: Policy
     lists: Mapping[ListId, AddressSpace]
-    family: Family
-    address: int
+    source: Address
     local: tuple[LocalNetwork, ...]
 
     @property
     def trusted(self) -> list[str]:
         """The interfaces on which it is an address of a local network."""
-        return where_trusted(self.local, self.family, self.address)
+        return where_trusted(self.local, self.source.family, self.source.number)
 
     def held_by(self, space: AddressSpace) -> bool:
-        return self.address in space[self.family]
+        return self.source.is_in(space)
 
 
-def countries_of(
-    lists: Mapping[ListId, AddressSpace], family: Family, address: int
-) -> tuple[str, ...]:
+def countries_of(lists: Mapping[ListId, AddressSpace], source: Address) -> tuple[str, ...]:
     """Return the codes of the countries whose stored lists hold the address."""
     return tuple(
         wanted.name
         for wanted, space in lists.items()
-        if wanted.kind is ListKind.COUNTRY and address in space[family]
+        if wanted.kind is ListKind.COUNTRY and source.is_in(space)
     )
 
 
@@ -77,7 +75,7 @@ def explain(
     policy: Policy,
     lists: Mapping[ListId, AddressSpace],
     ruleset: Ruleset,
-    source: tuple[Family, int],
+    source: Address,
     ports: Ports,
 ) -> Explanation:
     """Return what the fence does with a new packet from outside, and why.
@@ -86,11 +84,11 @@ def explain(
         policy: the rules.
         lists: every stored list, those of countries that are not allowed, too.
         ruleset: the policy and the lists, merged.
-        source: family and address.
+        source: the address.
         ports: the packet's destination ports, which are decided alike (see ``parts``).
     """
-    question = _Question(policy, lists, *source, ruleset.local)
-    packet = Packet(question.family, ports.protocol, question.address, ports.first)
+    question = _Question(policy, lists, source, ruleset.local)
+    packet = Packet(source.family, ports.protocol, source.number, ports.first)
     decision = decide(ruleset, packet)
     if decision.service is None:
         return Explanation(ports, None, decision.action, Reason(ReasonKind.NOT_FENCED))
@@ -112,18 +110,19 @@ class Answer:
 
 
 def explain_now(
-    fences: Iterable[Held], source: tuple[Family, int], ports: Ports, expected: Explanation
+    fences: Iterable[Held], source: Address, ports: Ports, expected: Explanation
 ) -> Answer:
     """Return what the kernel does now with a new packet from outside, and why.
 
     Args:
         fences: what the kernel holds.
-        source: family and address.
+        source: the address.
         ports: the packet's destination ports, which are decided alike.
         expected: what the rules and lists on disk say; their reason holds where they agree.
     """
-    family, address = source
-    decision, fence = decide_now(fences, Packet(family, ports.protocol, address, ports.first))
+    family = source.family
+    packet = Packet(family, ports.protocol, source.number, ports.first)
+    decision, fence = decide_now(fences, packet)
     if fence is None:
         return Answer(None, decision.action, Reason(ReasonKind.NO_FENCE, str(family)), fenced=False)
     service = decision.service.name if decision.service else None
@@ -176,7 +175,7 @@ def _exception(question: _Question, service: Service) -> Reason:
 
 def _country(question: _Question, service: Service) -> Reason:
     allowed = question.policy.service_countries(service)
-    codes = countries_of(question.lists, question.family, question.address)
+    codes = countries_of(question.lists, question.source)
     table = "allow" if service.countries is None else f"service.{service.name}"
     return Reason(
         ReasonKind.COUNTRY,
@@ -188,7 +187,7 @@ def _country(question: _Question, service: Service) -> Reason:
 def _blocked(question: _Question, service: Service) -> tuple[Reason, Hint | None]:
     policy = question.policy
     allowed = policy.service_countries(service)
-    codes = countries_of(question.lists, question.family, question.address)
+    codes = countries_of(question.lists, question.source)
     hint = _opening(question, service) or _locally(question)
     if set(codes) & set(allowed):
         return _blocklist(question), hint
@@ -212,8 +211,8 @@ def _locally(question: _Question) -> Hint | None:
     space = question.policy.local | AddressSpace.of(LINK_LOCAL)
     if not question.trusted and not question.held_by(space):
         return None
-    address = address_text(question.family, question.address)
-    return Hint(HintKind.LOCAL_PREFIX, f"{address}/{question.family.bits}@INTERFACE")
+    source = question.source
+    return Hint(HintKind.LOCAL_PREFIX, f"{source}/{source.family.bits}@INTERFACE")
 
 
 def _blocklist(question: _Question) -> Reason:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from geofence.errors import UsageError
+from geofence.model.address import Address
 from geofence.model.policy import BackendChoice, Ports
 from geofence.model.prefixes import Family
 from geofence.translation import tr
@@ -29,7 +30,7 @@ def backend_choice(text: str | None) -> BackendChoice | None:
         ) from None
 
 
-def parse_address(text: str) -> tuple[Family, int]:
+def parse_address(text: str) -> Address:
     """Return an address of either family; an IPv4 address mapped into IPv6 counts as IPv4.
 
     A port after it, as logs write it, is ignored: it is the source port, which no rule looks at.
@@ -43,7 +44,8 @@ def parse_address(text: str) -> tuple[Family, int]:
         raise UsageError(_not_an_address(text)) from None
     if address.is_ipv4_mapped():
         address = address.ipv4()
-    return (Family.IPV4 if address.version == 4 else Family.IPV6), int(address)  # noqa: PLR2004 - IP
+    family = Family.IPV4 if address.version == 4 else Family.IPV6  # noqa: PLR2004 - of IP
+    return Address(family, int(address))
 
 
 def _not_an_address(text: str) -> str:

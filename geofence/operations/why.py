@@ -15,11 +15,12 @@ from geofence.flows.connections import Connections, Fenced, connections
 from geofence.flows.conntrack import read_flows
 from geofence.flows.interfaces import with_interfaces
 from geofence.merge import exception_space, merge
+from geofence.model.address import Address
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Observed
 from geofence.model.policy import Policy, Ports, besides_loopback
-from geofence.model.prefixes import AddressSpace, Family, address_text
+from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Action, Ruleset
 from geofence.observed_ruleset import Held, held
 from geofence.operations.lists import Gathered, Watch, at_hand, fetched, stored, unwatched
@@ -88,7 +89,7 @@ class _Now:
 
 def why(
     site: Site,
-    source: tuple[Family, int],
+    source: Address,
     ports: tuple[Ports, ...],
     watch: Watch = unwatched,
 ) -> WhyReport:
@@ -100,7 +101,7 @@ def why(
 
     Args:
         site: the installation.
-        source: family and address.
+        source: the address.
         ports: destination ports to ask for; none means every range of every service.
         watch: called with each event of fetching.
     """
@@ -122,7 +123,7 @@ def why(
     live, unseen = _connections(source, services, now, desired)
     changing = "refresh" if missing or gathered.renewed else "apply"
     return WhyReport(
-        countries=countries_of(lists, *source),
+        countries=countries_of(lists, source),
         countries_at_hand=tuple(i.name for i in lists if i.kind is ListKind.COUNTRY),
         explanations=then,
         now=None
@@ -205,13 +206,13 @@ def _kernel_notes(now: _Now, *, offline: bool) -> Iterator[Note]:
 
 
 def _connections(
-    source: tuple[Family, int], services: Iterable[Fenced], now: _Now, desired: Ruleset
+    source: Address, services: Iterable[Fenced], now: _Now, desired: Ruleset
 ) -> tuple[tuple[Connections, ...], tuple[Note, ...]]:
     """Return the current connections of the address; a note if they could not be read."""
     if now.unread:
         return (), ()
     try:
-        flows = (flow for flow in read_flows() if (flow.family, flow.source) == source)
+        flows = (flow for flow in read_flows() if Address(flow.family, flow.source) == source)
         rulesets = (*(fence.ruleset for fence in now.fences), desired)
         return connections(with_interfaces(flows, *rulesets), services, now.fences), ()
     except BackendError as error:
@@ -221,18 +222,17 @@ def _connections(
 def _ending(
     policy: Policy,
     lists: dict[ListId, AddressSpace],
-    source: tuple[Family, int],
+    source: Address,
     then: Iterable[Explanation],
     changing: str,
 ) -> Ending:
     """Return how to drop the address's connections."""
-    family, address = source
     for exception in policy.enabled_exceptions():
-        if address in exception_space(exception, lists)[family]:
+        if source.is_in(exception_space(exception, lists)):
             return Ending(EndingKind.REVOKE, exception.name)
     if not any(each.service and each.action is Action.PASS for each in then):
         return Ending(EndingKind.CUT, changing)
-    return Ending(EndingKind.BLOCKLIST, f"{address_text(family, address)}/{family.bits}")
+    return Ending(EndingKind.BLOCKLIST, f"{source}/{source.family.bits}")
 
 
 def _by_interface(policy: Policy, found: Iterable[Explanation]) -> tuple[Note, ...]:

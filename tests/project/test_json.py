@@ -21,6 +21,7 @@ from geofence.flows.impact import Impact, Touched, by_source
 from geofence.flows.shared_source import Crowd
 from geofence.guards.objection import Guard, Objection
 from geofence.merge import merge
+from geofence.model.address import Address
 from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import Provenance
@@ -111,7 +112,8 @@ def documents() -> Iterator[object]:
     ending = DropWay(EndingKind.CUT, "apply")
     live = (Connections("sip", Began.PEER, passes=True, begins=False, number=1),)
     yield why_json(
-        (Family.IPV4, 1), WhyReport(("JP",), ("JP",), (explanation,), now, "apply", live, ending)
+        Address(Family.IPV4, 1),
+        WhyReport(("JP",), ("JP",), (explanation,), now, "apply", live, ending),
     )
     damaged = Damaged(Path("x.generation"), "is damaged")
     yield history_json((HistoryEntry(generation, changes, services_changed=True), damaged))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from geofence.countries import country_name
 from geofence.explain import Answer, Explanation
 from geofence.flows.connections import Began, Connections
-from geofence.model.prefixes import Family, address_text
+from geofence.model.address import Address
 from geofence.model.ruleset import Action
 from geofence.operations.why import Ending, EndingKind, WhyReport
 from geofence.screen import Screen, Styled
@@ -18,9 +18,9 @@ from geofence.translation import english, tr, trn
 _STYLES = {Action.PASS: "green", Action.DROP: "red"}
 
 
-def show_why(screen: Screen, source: tuple[Family, int], report: WhyReport) -> None:
+def show_why(screen: Screen, source: Address, report: WhyReport) -> None:
     """Print the address, its country, a row for each port asked for, and its connections."""
-    screen.say(f"{address_text(*source)}: {_country(report)}", "bold")
+    screen.say(f"{source}: {_country(report)}", "bold")
     if report.now is None:
         _table(screen, tr("verdict of the rules"), map(_then_row, report.explanations))
     else:
@@ -35,11 +35,11 @@ def show_why(screen: Screen, source: tuple[Family, int], report: WhyReport) -> N
         screen.note(sentence(note), "yellow")
 
 
-def why_json(source: tuple[Family, int], report: WhyReport) -> dict[str, object]:
+def why_json(source: Address, report: WhyReport) -> dict[str, object]:
     """Return the answer for scripts."""
     now = report.now or (None,) * len(report.explanations)
     return {
-        "address": address_text(*source),
+        "address": str(source),
         "countries": list(report.countries),
         "countries_at_hand": list(report.countries_at_hand),
         "verdicts": [
