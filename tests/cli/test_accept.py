@@ -53,3 +53,42 @@ def test_a_plan_goes_on_with_what_a_guard_names_as_the_refresh_will(one: Machine
     one.rule("70-shut.toml", SHUT)
     assert "'--accept live-sources'." in one.ok("plan").out
     assert "live-sources" not in one.ok("plan", "--accept", "live-sources").said
+
+
+def test_who_is_blocked_in_the_kernel_already_is_no_reason_to_refuse(fresh: Machine) -> None:
+    """Somebody has emptied the set of countries since; what was recorded still allows them."""
+    fresh.ok("refresh")
+    fresh.break_set()
+    talking(fresh, *CALLERS)
+    fresh.rule("60.toml", '[blocklist.x]\nprefixes = ["133.1.0.0/16", "133.2.0.0/15"]\n')
+    fresh.ok("apply")
+    assert fresh.gets_in(*CALLERS) == [False, False, False]
+
+
+def test_callers_on_a_blocklist_are_blocked_on_purpose(one: Machine) -> None:
+    one.ok("refresh")
+    talking(one, *CALLERS)
+    one.rule("60.toml", "[allow]\ncountries = []\n")
+    assert "live-sources" in one.run("apply", "--accept", "shut-out").err
+    one.rule("60.toml", '[blocklist.x]\nprefixes = ["133.1.0.0/16", "133.2.0.0/15"]\n')
+    one.ok("apply")
+    assert one.gets_in(*CALLERS) == [False, False, False]
+
+
+def test_a_list_that_grows_too_much_is_refused_by_the_command_and_for_how_long(
+    one: Machine,
+) -> None:
+    one.ok("refresh")
+    one.serve("JP", country_json("JP", ["133.0.0.0/8", "1.0.0.0/8", "2.0.0.0/8"], []))
+    refused = one.run("refresh")
+    assert refused.code == 5
+    assert "--accept growth=JP" in refused.err
+    assert one.gets_in(CALLERS[0], "2.1.2.3") == [True, False]
+
+    path = one.state / "lists" / "refusals.json"
+    path.write_text(re.sub(r"2026-\d\d-\d\dT", "2026-01-01T", path.read_text()))
+    again = one.run("refresh")
+    assert "It has been refused since 2026-01-01, for " in again.err
+    assert "New versions of the list country JP have been refused since 2026-01-01" in (
+        one.ok("status").err
+    )

@@ -115,3 +115,15 @@ def test_status_tells_that_something_waits_to_be_confirmed(one: Machine) -> None
     assert over in one.ok("status").out
     one.ok("restore")
     assert one.ok("status", "--json").json["probation"] is None
+
+
+def test_while_a_change_waits_no_source_is_asked(one: Machine) -> None:
+    one.ok("refresh")
+    one.rule("60.toml", '[blocklist.x]\nprefixes = ["133.1.0.0/16"]\n')
+    one.ok("apply", "--confirm-within", "60s")
+    asked = len(one.server.requests)
+    assert one.run("refresh").code == 4
+    assert len(one.server.requests) == asked
+    one.ok("confirm")
+    one.ok("refresh")
+    assert len(one.server.requests) > asked

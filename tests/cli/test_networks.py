@@ -43,7 +43,7 @@ def test_repair_trusts_networks_where_they_are_now(fenced: Machine) -> None:
     assert fenced.ok("restore").out.startswith("Nothing to change")
     assert not fenced.trusts(LANS[0])
     done = fenced.ok("repair")
-    assert "Local networks now trusted: " in done.said
+    assert "Local networks now allowed: " in done.said
     assert [fenced.trusts(network) for network in LANS] == [True, True]
     assert fenced.gets_in("45.88.0.7") == [True]  # what else was edited waits for an apply
     assert networks(fenced) == [LAN, "fd00:99::/64@lan"]
@@ -60,7 +60,7 @@ def test_rules_that_do_not_load_leave_the_networks_and_restore_the_rest(fenced: 
     fenced.clear()
     done = fenced.run("repair")
     assert done.code == 5
-    assert "Local networks are trusted as before: " in done.err
+    assert "Local networks are allowed as before: " in done.err
     assert fenced.observe().rules
 
 

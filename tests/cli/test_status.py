@@ -185,3 +185,24 @@ def test_a_fence_that_only_another_backend_holds_is_one(fresh: Machine) -> None:
     assert done.code == 6
     assert "NO FENCE" not in done.out
     assert left in done.out
+
+
+def test_the_last_run_may_be_any_verb_that_changes_the_fence(one: Machine) -> None:
+    one.ok("refresh")
+    for verb in (("allow", "office"), ("revoke", "office"), ("rollback",), ("apply",)):
+        one.ok(*verb)
+        last = one.ok("status", "--json").json["last_run"]
+        assert (last["command"], last["ending"]) == (verb[0], "done")
+
+
+def test_one_private_address_that_most_connections_come_from_is_told(one: Machine) -> None:
+    one.ok("refresh")
+    front = "10.0.0.1"
+    for port in range(40_000, 40_012):
+        one.tool(
+            *("conntrack", "-I", "-p", "udp", "-s", front, "-d", "127.0.0.1"),
+            *("--sport", str(port), "--dport", "5060", "-t", "300", "-u", "SEEN_REPLY,ASSURED"),
+        )
+    done = one.ok("status", "--json")
+    assert done.json["crowd"] == {"address": front, "flows": 12, "of": 12, "share": 1.0}
+    assert f"12 of 12 connections to fenced ports come from {front}" in one.ok("status").err
