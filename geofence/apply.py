@@ -49,7 +49,7 @@ def survey(backend: Backend) -> Observed:
         fenced=own.fenced.union(*(seen.fenced for seen in beside.values())),
         debris=(
             *own.debris,
-            *(tr("what the backend {backend} holds", backend=name) for name in beside),
+            *(tr("the fence of the backend {backend}", backend=name) for name in beside),
         ),
     )
 

@@ -102,7 +102,7 @@ def _before_newest(site: Site) -> Generation:
     origin = newest.restores if isinstance(newest, Generation) else None
     earlier = [number for number in numbers if number < (origin or max(numbers, default=0))]
     if not earlier:
-        raise UsageError(tr("Cannot roll back: there is only one generation, or none."))
+        raise UsageError(tr("Cannot roll back: there is no earlier generation."))
     return _wanted(site, earlier[0])
 
 

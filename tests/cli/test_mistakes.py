@@ -74,8 +74,9 @@ def test_status_tells_of_the_fence_when_the_rules_do_not_load(
 
     fresh.clear()
     gone = fresh.run("status")
-    what = "refresh' sets one up" if generation == "lost" else "restore' restores generation 1"
-    assert (gone.code, headline(gone)) == (2, f"There is NO FENCE. 'geofence {what}.")
+    what = "sets one up" if generation == "lost" else "restores generation 1"
+    verb = "refresh" if generation == "lost" else "restore"
+    assert (gone.code, headline(gone)) == (2, f"There is NO FENCE. 'geofence {verb}' {what}.")
     assert "The rules do not load, so exceptions and lists are unknown.\n" in gone.out
     assert "Active exceptions" not in gone.out
     assert gone.err.startswith(f"geofence: {wrong}:1: ")
@@ -208,7 +209,7 @@ def test_on_a_fresh_machine_wrong_rules_apply_nothing(one: Machine) -> None:
         (["--patience", "inf", "refresh"], "--patience takes seconds"),
         (["apply", "--confirm-within", "soon"], "--confirm-within: "),
         (["apply", "--confirm-within", "-5s"], "--confirm-within: "),
-        (["confirm"], "Nothing to confirm"),
+        (["confirm"], "Nothing to confirm."),
         (["rollback", "first"], "Invalid value for 'N'"),
         (["rollback", "77"], "77"),
         (["rollback", "0"], "0"),
@@ -233,7 +234,7 @@ def test_bad_usage_is_said_and_changes_nothing(
 
 
 @pytest.mark.parametrize("arguments", [["why", "\udcff"], ["allow", "\udce4\udcf6"]], ids=str)
-def test_octets_that_are_no_text_are_bad_usage_too(standing: Machine, arguments: list[str]) -> None:
+def test_bytes_that_are_not_text_are_bad_usage_too(standing: Machine, arguments: list[str]) -> None:
     assert untouched(standing, *arguments).code == 2
 
 

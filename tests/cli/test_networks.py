@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from geofence.model.reasons import HintKind, ReasonKind
 from tests.cli.machine import BACKENDS, Machine, machine
 from tests.cli.world import LANS
 
@@ -43,7 +44,7 @@ def test_repair_trusts_networks_where_they_are_now(fenced: Machine) -> None:
     assert fenced.ok("restore").out.startswith("Nothing to change")
     assert not fenced.trusts(LANS[0])
     done = fenced.ok("repair")
-    assert "Local networks now allowed: " in done.said
+    assert f"Local networks now allowed: {LAN}, fd00:99::/64@lan.\n" in done.err
     assert [fenced.trusts(network) for network in LANS] == [True, True]
     assert fenced.gets_in("45.88.0.7") == [True]  # what else was edited waits for an apply
     assert networks(fenced) == [LAN, "fd00:99::/64@lan"]
@@ -56,11 +57,11 @@ def test_repair_trusts_networks_where_they_are_now(fenced: Machine) -> None:
 
 
 def test_rules_that_do_not_load_leave_the_networks_and_restore_the_rest(fenced: Machine) -> None:
-    fenced.rule("60-wrong.toml", "[alow]\n")
+    wrong = fenced.rule("60-wrong.toml", "[alow]\n")
     fenced.clear()
     done = fenced.run("repair")
     assert done.code == 5
-    assert "Local networks are allowed as before: " in done.err
+    assert f"Local networks are allowed as before: {wrong}:1: " in done.err
     assert fenced.observe().rules
 
 
@@ -98,19 +99,30 @@ def test_a_network_may_be_trusted_on_an_interface_that_is_not_there(at_home: Mac
 
 
 def test_why_tells_where_a_private_address_is_trusted(at_home: Machine) -> None:
-    def why(address: str) -> tuple[str, str]:
+    def why(address: str) -> tuple[bool, list[str], str, tuple[str, str]]:
+        """Return whether it is local, its interfaces, the sentence's end, and the hint."""
         first, *_ = at_home.ok("why", address, "--json").json["verdicts"]
-        return first["because"], first["hint"] or ""
+        because, hint = first["because_fact"], first["hint_fact"]
+        assert because["kind"] == ReasonKind.NO_COUNTRY
+        data, end = because["data"], because["text"].rpartition(", ")[2]
+        return data["local"], data["interfaces"], end, (hint["kind"], hint["subject"])
 
-    because, hint = why("192.168.7.9")
-    assert because.endswith("allowed only from lan")
-    assert '"192.168.7.9/32@INTERFACE"' in hint
-    because, hint = why("10.1.2.3")
-    assert because.endswith("but no interface is connected or routed to it")
-    assert '"10.1.2.3/32@INTERFACE"' in hint
-    because, hint = why("fe80::7")
-    assert "local network" not in because
-    assert '"fe80::7/128@INTERFACE"' in hint
-    because, hint = why("45.9.1.1")
-    assert "local network" not in because
-    assert "INTERFACE" not in hint
+    def on_an_interface(prefix: str) -> tuple[str, str]:
+        return HintKind.LOCAL_PREFIX, f"{prefix}@INTERFACE"
+
+    assert why("192.168.7.9") == (
+        True,
+        ["lan"],
+        "allowed only from lan",
+        on_an_interface("192.168.7.9/32"),
+    )
+    assert why("10.1.2.3") == (
+        True,
+        [],
+        "but no interface is connected or routed to it",
+        on_an_interface("10.1.2.3/32"),
+    )
+    nowhere = "not in an allowed country (JP)"
+    assert why("fe80::7") == (False, [], nowhere, on_an_interface("fe80::7/128"))
+    office = (HintKind.ALLOW_EXCEPTION, "office")
+    assert why("45.9.1.1") == (False, [], nowhere, office)

@@ -164,7 +164,7 @@ def test_another_backend_takes_over_and_leaves_nothing(fresh: Machine) -> None:
     assert not fresh.observe().rules
     told = fresh.run("status", "--json")  # which is told to look for the first
     assert (told.code, told.json["fenced"]) == (6, True)
-    assert f"a killed run left what the backend {other} holds" in told.json["drift"]
+    assert f"a killed run left the fence of the backend {other}" in told.json["drift"]
     assert DriftKind.LEFTOVER in {each["kind"] for each in told.json["drift_facts"]}
 
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from geofence.active_exceptions import Obstacle
 from geofence.apply import plan_for
 from geofence.backends import registry
+from geofence.model.notes import NoteKind
+from geofence.plan.drift import DriftKind
 from geofence.state.generations import GenerationStore
+from tests.cli.facts import kinds
 from tests.cli.machine import Machine
 from tests.cli.world import japan
 from tests.support.list_server import content
 
-NOT_APPLIED = "not applied yet; run 'geofence apply'"
-UNRESOLVED = "far.example has never resolved; run 'geofence refresh' when DNS works"
-
 
 def exceptions(where: Machine) -> tuple[list[str], dict[str, str]]:
-    """Those in force, and those that are allowed and not, with the reason."""
+    """Return the active exceptions, and what keeps each enabled one from being active."""
     told: Any = where.run("status", "--json").json
     return told["exceptions"], {
-        each["exception"]: each["why"] for each in told["exceptions_waiting"]
+        each["exception"]: each["kind"] for each in told["exceptions_waiting"]
     }
 
 
@@ -30,10 +31,10 @@ def test_an_exception_is_in_force_when_the_fence_lets_it_in(fresh: Machine) -> N
     assert "Active exceptions: office, home\n" in fresh.ok("status").out
 
     fresh.ok("rollback")
-    assert exceptions(fresh) == (["home"], {"office": NOT_APPLIED})
+    assert exceptions(fresh) == (["home"], {"office": Obstacle.NOT_APPLIED})
     said = fresh.ok("status").out
     assert "Active exceptions: home\n" in said
-    assert f"Exception office is inactive: {NOT_APPLIED}\n" in said
+    assert "Exception office is inactive: not applied yet; run 'geofence apply'\n" in said
 
     fresh.ok("apply")
     assert exceptions(fresh) == (["office", "home"], {})
@@ -51,15 +52,17 @@ def test_an_exception_that_is_off_is_in_force_for_as_long_as_the_fence_lets_it_i
     told = one.ok("status", "--json").json
     assert told["exceptions"] == ["office", "home"]
     assert "office" in told["exceptions_off"]
-    said = "Exception office is disabled in the rules but still active. Run 'geofence apply'.\n"
-    assert said in one.ok("status").out
+    said = "Exception office is disabled in the rules but still active. Run 'geofence apply'."
+    assert said in one.ok("status").out.splitlines()
 
 
 def test_an_exception_without_any_address_is_not_in_force(one: Machine) -> None:
     one.ok("refresh")
     one.rule("60-far.toml", '[exception.far]\nhosts = ["far.example"]\n')
     one.ok("apply")
-    assert exceptions(one) == (["home"], {"far": UNRESOLVED})
+    assert exceptions(one) == (["home"], {"far": Obstacle.UNRESOLVED})
+    why = "far.example has never resolved; run 'geofence refresh' when DNS works"
+    assert f"Exception far is inactive: {why}\n" in one.ok("status").out
 
 
 def test_no_exception_is_in_force_where_there_is_no_fence(one: Machine) -> None:
@@ -69,7 +72,7 @@ def test_no_exception_is_in_force_where_there_is_no_fence(one: Machine) -> None:
     assert done.code == 1
     assert done.json["exceptions"] == []
     assert done.json["exceptions_waiting"] == [
-        {"exception": "home", "kind": "no-fence", "why": "there is no fence"}
+        {"exception": "home", "kind": Obstacle.NO_FENCE, "why": "there is no fence"}
     ]
 
 
@@ -89,7 +92,7 @@ def test_what_is_left_of_a_fence_that_no_packet_enters_is_no_fence(fresh: Machin
     done = fresh.run("status", "--json")
     assert (done.code, done.json["fenced"]) == (1, False)
     assert done.json["unfenced"] == ["ipv4", "ipv6"]
-    assert exceptions(fresh) == ([], {"home": "there is no fence"})
+    assert exceptions(fresh) == ([], {"home": Obstacle.NO_FENCE})
     assert fresh.run("status").out.startswith("There is NO FENCE. ")
 
     fresh.ok("refresh")
@@ -111,16 +114,15 @@ def test_that_no_service_is_fenced_is_said(fresh: Machine) -> None:
 
     done = fresh.ok("status")
     assert done.out.startswith("The fence is up as applied, but it fences NO SERVICE.\n")
-    why = "No service is fenced: the rules enable none ([service.NAME])."
-    assert done.err == f"{why}\n"
-    told = fresh.ok("status", "--json").json
-    assert (told["fenced"], told["services"], told["notes"]) == (True, [], [why])
-    nowhere = {"home": "none of its services is fenced"}
-    assert exceptions(fresh) == ([], nowhere)
+    assert done.err == "No service is fenced: the rules enable none ([service.NAME]).\n"
+    told = fresh.ok("status", "--json")
+    assert (told.json["fenced"], told.json["services"]) == (True, [])
+    assert kinds(told) == [NoteKind.NO_SERVICE_ENABLED]
+    assert exceptions(fresh) == ([], {"home": Obstacle.NO_SERVICE})
 
     path.unlink()
-    said = "No service is fenced. Run 'geofence refresh' to fence the services of the rules."
-    assert fresh.ok("status", "--json").json["notes"] == [said]
+    assert kinds(fresh.ok("status", "--json")) == [NoteKind.NO_SERVICE_APPLIED]
+    assert "'geofence refresh'" in fresh.ok("status").err
     fresh.ok("refresh")
     assert "NO SERVICE" not in fresh.ok("status").out
 
@@ -156,7 +158,7 @@ def fence_with_the_other(fresh: Machine) -> str:
     assert newest is not None
     with fresh.host.entered():
         other.commit(plan_for(other, newest.ruleset))
-    return f"what the backend {other.name} holds"
+    return f"the fence of the backend {other.name}"
 
 
 def test_a_fence_that_another_backend_holds_as_well_is_told(fresh: Machine) -> None:
@@ -165,14 +167,22 @@ def test_a_fence_that_another_backend_holds_as_well_is_told(fresh: Machine) -> N
 
     done = fresh.run("status")
     assert done.code == 6
-    assert f"left behind by a killed run: {left}\n" in done.out
+    assert f"  a killed run left {left}\n" in done.out
+    assert fresh.run("status", "--json").json["drift_facts"] == [
+        {
+            "kind": DriftKind.LEFTOVER,
+            "subject": left,
+            "prefixes_missing": 0,
+            "prefixes_extra": 0,
+        }
+    ]
     done = fresh.run("plan", "--offline", "--exit-code")
     assert done.code == 6
     assert f"  - {left}\n" in done.out
     assert "The kernel does not hold the rules on disk yet" in fresh.ok("why", "133.1.2.3").err
 
     fresh.ok("apply")
-    assert fresh.ok("status").out.startswith("The fence is up as applied")
+    assert fresh.ok("status").out.startswith("The fence is up as applied.")
     fresh.ok("plan", "--offline", "--exit-code")
 
 

@@ -14,7 +14,7 @@ from tests.cli.test_cut import PHONE, STRANGERS, Talk, talking
 from tests.cli.world import small
 
 LINES, COLUMNS = 24, 80
-STANDS = "The fence is up as applied."
+UP = "The fence is up as applied."
 EDITED = (
     "The rules or lists on disk differ from what was applied. 'geofence plan --offline' shows the "
     "difference."
@@ -36,7 +36,7 @@ def test_it_fits_on_a_screen_with_the_verdict_first_and_last(fresh: Machine) -> 
 
     done = fresh.ok("status")
     lines = done.out.splitlines()
-    assert (lines[0], lines[-1]) == (STANDS, STANDS)
+    assert (lines[0], lines[-1]) == (UP, UP)
     assert lines_on_screen(done.said) <= LINES
     assert [line.split()[1] for line in lines if line.startswith("country")] == ["JP", *countries]
     assert "allow4" not in done.out
@@ -92,7 +92,7 @@ def test_a_recorded_fence_is_brought_back_by_restore(fresh: Machine) -> None:
     assert lines_on_screen(done.said) <= LINES
     assert fresh.run("status", "--json").json["restorable"] is True
     fresh.ok("restore")
-    assert fresh.ok("status").out.startswith(STANDS)
+    assert fresh.ok("status").out.startswith(UP)
 
 
 def test_since_when_counters_count(fresh: Machine) -> None:
@@ -136,8 +136,8 @@ def test_connections_that_could_not_begin_now_are_told(fresh: Machine, talk: Tal
     fresh.ok("apply")
 
     said = (
-        f"1 connection would be blocked if begun now, and still allowed: {STRANGERS[0]} (sip 1). "
-        "'geofence apply --cut' ends them."
+        f"1 connection goes on, but would be blocked if begun now: {STRANGERS[0]} (sip 1). "
+        "'geofence apply --cut' drops it."
     )
     assert said in fresh.ok("status").err.splitlines()
     [told] = fresh.ok("status", "--json").json["outliving"]
@@ -156,8 +156,7 @@ def test_a_trunk_that_no_rule_names_is_told_by_plan_refresh_and_status(
     talk.answers(PHONE)
     said = (
         f"This host contacts 1 peer that no rule allows: {trunk} (sip 1). Its calls are dropped "
-        "once the connection was silent for some minutes: if it is a trunk, write an exception for "
-        "it."
+        "when the connection was silent for some minutes. If it is a trunk, write an exception."
     )
     assert said in fresh.ok("plan").err
     assert fresh.ok("plan", "--json").json["live"]["unnamed_peers"] == [
@@ -187,8 +186,8 @@ def test_rules_of_others_that_undo_tracking_or_redirect_are_told(one: Machine) -
         one.tool("nft", line)
     untracked, redirected = one.ok("status").err.splitlines()
     assert untracked == (
-        "nft inet host raw keeps packets to sip (5060/udp) out of connection tracking (NOTRACK): "
-        "replies to this host are dropped unless their source is allowed. Remove that rule."
+        "nft inet host raw keeps packets to sip (5060/udp) out of connection tracking (NOTRACK). "
+        "Replies to this host are dropped unless their source is allowed. Remove that rule."
     )
     assert redirected.startswith("nft inet host nat redirects packets from 5566/udp to 5060/udp")
     told = one.ok("status", "--json").json

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from geofence.model.notes import NoteKind
+from tests.cli.facts import fact
 from tests.cli.machine import Machine
 from tests.cli.world import FOREIGN, small
 
@@ -25,10 +27,13 @@ def test_a_file_with_another_name_is_told_and_how_to_rename_it(
 ) -> None:
     one.serve("AD", small("AD"))
     path = one.rule(name, ANDORRA)
-    told = f"{path} is not read, for its name does not end in .toml: if it holds rules, run 'mv "
+    told = f"{path} is not read, since its name does not end in .toml. If it has rules, run 'mv "
     for verb in ("plan", "refresh", "apply", "status"):
         assert told in one.ok(verb).err
-    assert any(told in note for note in one.ok("status", "--json").json["notes"])
+    assert fact(one.ok("status", "--json"), NoteKind.FILE_NOT_READ) == (
+        str(path),
+        {"name": str(one.rules / meant)},
+    )
     [line] = [each for each in one.ok("status").err.splitlines() if told in each]
     assert meant in line
 
@@ -40,7 +45,7 @@ def test_a_file_with_another_name_is_told_and_how_to_rename_it(
 def test_a_directory_is_told(one: Machine) -> None:
     (one.rules / "mine").mkdir()
     (one.rules / "mine" / "10.toml").write_text(ANDORRA)
-    told = f"{one.rules / 'mine'} is a directory, and nothing in it is read"
+    told = f"{one.rules / 'mine'} is a directory, and geofence reads nothing in it."
     assert told in one.ok("refresh").err
     assert told in one.ok("status").err
 
@@ -48,7 +53,7 @@ def test_a_directory_is_told(one: Machine) -> None:
 def test_copies_are_told_kindly_and_together(one: Machine) -> None:
     names = ["10.toml~", "10.toml.bak", "10.toml.dpkg-old", "10.toml.disabled"]
     paths = sorted(str(one.rule(name, ANDORRA)) for name in names)
-    told = f"These look like copies and are not read, which is fine: {', '.join(paths)}."
+    told = f"These files look like backup copies and are not read: {', '.join(paths)}."
     err = one.ok("refresh").err
     assert told in " ".join(err.split())
     assert "mv " not in err

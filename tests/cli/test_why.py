@@ -3,21 +3,68 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
+from geofence.model.reasons import HintKind, ReasonKind
 from tests.cli.machine import ROOT, Machine, machine
 from tests.cli.world import JAPANESE, small
 from tests.support.list_server import status
 
-NOWHERE_LOCAL = (
-    "not in an allowed country (JP); a local network "
-    f"({ROOT}/rules.d/30-local.toml:8), but no interface is connected or routed to it"
-)
-ON_AN_INTERFACE = '[local] prefixes with "{}@INTERFACE" allows it on that interface'
-ALLOW_RULE = f"in the list of JP, which is allowed ({ROOT}/rules.d/20-countries.toml:8)"
+Fact = Mapping[str, object]
+
 NO_COUNTRY = "not in an allowed country (JP)"
+SHIPPED = ROOT / "rules.d"
+JAPAN_ALLOWED = {
+    "kind": ReasonKind.COUNTRY,
+    "subject": "",
+    "origin": f"{SHIPPED}/20-countries.toml:8",
+    "data": {"countries": ["JP"]},
+    "text": f"in the list of JP, which is allowed ({SHIPPED}/20-countries.toml:8)",
+}
+NOWHERE = {
+    "kind": ReasonKind.NO_COUNTRY,
+    "subject": "",
+    "origin": "",
+    "data": {"countries": ["JP"], "missing": [], "local": False, "interfaces": []},
+    "text": NO_COUNTRY,
+}
+NOWHERE_LOCAL = {
+    "kind": ReasonKind.NO_COUNTRY,
+    "subject": "",
+    "origin": f"{SHIPPED}/30-local.toml:8",
+    "data": {"countries": ["JP"], "missing": [], "local": True, "interfaces": []},
+    "text": f"{NO_COUNTRY}; a local network ({SHIPPED}/30-local.toml:8), but no interface is "
+    "connected or routed to it",
+}
+HOME = {
+    "kind": ReasonKind.EXCEPTION,
+    "subject": "home",
+    "origin": "{rules}:16",
+    "data": {},
+    "text": "exception home ({rules}:16) allows it",
+}
+RUDE = {
+    "kind": ReasonKind.BLOCKED_BY_LIST,
+    "subject": "rude",
+    "origin": "{rules}:19",
+    "data": {},
+    "text": "in the blocklist rude ({rules}:19)",
+}
+
+
+def to_allow(name: str) -> dict[str, str]:
+    """Return the hint to enable an exception."""
+    kind, text = HintKind.ALLOW_EXCEPTION, f"'geofence allow {name}' allows it"
+    return {"kind": kind, "subject": name, "text": text}
+
+
+def on_an_interface(prefix: str) -> dict[str, str]:
+    """Return the hint to allow a local prefix on an interface."""
+    where = f"{prefix}@INTERFACE"
+    text = f'[local] prefixes with "{where}" allows it on that interface'
+    return {"kind": HintKind.LOCAL_PREFIX, "subject": where, "text": text}
 
 
 @pytest.fixture(scope="module")
@@ -32,57 +79,49 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield made
 
 
-def told(where: Machine, address: str, *ports: str) -> list[tuple[str, str, str | None]]:
-    """Verdict, reason and hint for each port, and nothing about a difference from the kernel."""
+def told(where: Machine, address: str, *ports: str) -> list[tuple[str, Fact, Fact | None]]:
+    """Return verdict, reason and hint for each port; there is no note.
+
+    Sentences are those of the facts.
+    """
     options = [part for port in ports for part in ("--port", port)]
     answer = where.ok("why", address, *options, "--json").json
-    assert answer["notes"] == []
-    return [(each["verdict"], each["because"], each["hint"]) for each in answer["verdicts"]]
+    assert answer["notes"] == answer["note_facts"] == []
+    for each in answer["verdicts"]:
+        assert each["because"] == each["because_fact"]["text"]
+        assert each["hint"] == (each["hint_fact"] and each["hint_fact"]["text"])
+    return [
+        (each["verdict"], each["because_fact"], each["hint_fact"]) for each in answer["verdicts"]
+    ]
 
 
 @pytest.mark.parametrize(
     ("address", "verdict", "because", "hint"),
     [
-        (JAPANESE[0], "pass", ALLOW_RULE, None),
-        (JAPANESE[1], "pass", ALLOW_RULE, None),
-        ("::ffff:133.1.2.3", "pass", ALLOW_RULE, None),
-        ("8.8.8.8", "drop", NO_COUNTRY, None),
-        ("2001:4860::8", "drop", NO_COUNTRY, None),
-        (
-            "45.9.1.1",
-            "drop",
-            NO_COUNTRY,
-            "'geofence allow office' allows it",
-        ),
-        (
-            "2a00:1450::7",
-            "drop",
-            NO_COUNTRY,
-            "'geofence allow office' allows it",
-        ),
-        (
-            "35.185.177.49",
-            "drop",
-            NO_COUNTRY,
-            "'geofence allow push-as' allows it",
-        ),
-        ("45.88.0.7", "pass", "exception home ({rules}:16) allows it", None),
-        ("192.168.7.7", "drop", NOWHERE_LOCAL, ON_AN_INTERFACE.format("192.168.7.7/32")),
-        ("fd00:99::7", "drop", NOWHERE_LOCAL, ON_AN_INTERFACE.format("fd00:99::7/128")),
-        ("133.66.6.6", "drop", "in the blocklist rude ({rules}:19)", None),
-        ("2400:4066::6", "drop", "in the blocklist rude ({rules}:19)", None),
-        (
-            "133.66.9.9",
-            "drop",
-            "in the blocklist rude ({rules}:19)",
-            "'geofence allow forgiven' allows it",
-        ),
+        (JAPANESE[0], "pass", JAPAN_ALLOWED, None),
+        (JAPANESE[1], "pass", JAPAN_ALLOWED, None),
+        ("::ffff:133.1.2.3", "pass", JAPAN_ALLOWED, None),
+        ("8.8.8.8", "drop", NOWHERE, None),
+        ("2001:4860::8", "drop", NOWHERE, None),
+        ("45.9.1.1", "drop", NOWHERE, to_allow("office")),
+        ("2a00:1450::7", "drop", NOWHERE, to_allow("office")),
+        ("35.185.177.49", "drop", NOWHERE, to_allow("push-as")),
+        ("45.88.0.7", "pass", HOME, None),
+        ("192.168.7.7", "drop", NOWHERE_LOCAL, on_an_interface("192.168.7.7/32")),
+        ("fd00:99::7", "drop", NOWHERE_LOCAL, on_an_interface("fd00:99::7/128")),
+        ("133.66.6.6", "drop", RUDE, None),
+        ("2400:4066::6", "drop", RUDE, None),
+        ("133.66.9.9", "drop", RUDE, to_allow("forgiven")),
     ],
 )
 def test_each_kind_of_source(
-    asked: Machine, address: str, verdict: str, because: str, hint: str | None
+    asked: Machine, address: str, verdict: str, because: Fact, hint: Fact | None
 ) -> None:
-    reason = because.format(rules=asked.rules / "50-test.toml")
+    rules = asked.rules / "50-test.toml"
+    reason = {
+        key: value.format(rules=rules) if isinstance(value, str) else value
+        for key, value in because.items()
+    }
     assert told(asked, address, "5060/udp") == [(verdict, reason, hint)]
 
 

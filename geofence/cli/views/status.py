@@ -86,6 +86,8 @@ def _show_generation(screen: Screen, report: StatusReport, now: datetime) -> Non
 
 
 def _show_services(screen: Screen, report: StatusReport, now: datetime) -> None:
+    if not report.services:
+        return
     dropped = tr("packets dropped")
     if report.counting_since:
         dropped = tr("packets dropped in {span}", span=span(now - report.counting_since))
