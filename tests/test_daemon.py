@@ -286,7 +286,7 @@ def test_what_stays_the_same_is_said_once(one: Machine) -> None:
                 one.clear()
             running.until("watch: repaired 6 sets, ")
         assert running.end().code == 0
-    said = [line for line in running.log if line.startswith("watch: No usable generation is in")]
+    said = [line for line in running.log if line.startswith("watch: No saved fence found in")]
     assert len(said) == 1
 
 
@@ -302,7 +302,7 @@ def test_the_journal_gets_priorities(one: Machine) -> None:
         running.until(f"<6>{HEALED}")
         for generation in one.generations():
             generation.unlink()
-        running.until("<4>watch: No usable generation is in")
+        running.until("<4>watch: No saved fence found in")
         assert running.end().code == 0
     assert all(re.match("<[346]>[a-zR]", line) for line in running.log)
 

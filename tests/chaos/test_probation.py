@@ -226,7 +226,7 @@ def test_after_a_reboot_without_any_former_generation_the_fence_is_closed(
     done = boot(unwatched)
 
     assert done.code == ExitCode.DEGRADED
-    assert "only exceptions and local networks reach the fenced services" in done.err
+    assert "Only exceptions and local networks are allowed" in done.err
     assert unwatched.lab.fire(callers().values()) == [None] * 4
 
 
@@ -289,7 +289,8 @@ def test_without_a_usable_generation_there_is_no_way_back_and_none_is_promised(
     refused = standing.machine.run("apply", "--confirm-within", "5s")
 
     assert refused.code == 1
-    assert "no way back to it; run 'geofence apply' without --confirm-within" in refused.err
+    assert "no usable record, so geofence could not return to it" in refused.err
+    assert "Run 'geofence apply' without --confirm-within" in refused.err
     assert standing.site.journal.probation() is None
     assert standing.machine.fence() == before
 
