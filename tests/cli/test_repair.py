@@ -38,7 +38,7 @@ def test_a_fence_that_is_down_comes_back_and_the_journal_hears_of_it(fenced: Mac
     done = fenced.run("repair", "--quiet")
 
     assert done.code == 0
-    shown = " + ".join(down).replace("ipv", "IPv")
+    shown = ", ".join(down).replace("ipv", "IPv")
     assert f"The fence was down for {shown}: its rules were missing. It is up again." in done.err
     assert fenced.run("status").code == 0
     assert fenced.run("status", "--json").json["last_run"]["healed"] == healed + 1
