@@ -12,7 +12,7 @@ from geofence.guards.settling import Refusal, Way, moved, way
 from geofence.model.prefixes import AddressSpace
 
 
-class Verdict(StrEnum):
+class ListVerdict(StrEnum):
     """How a decision came about."""
 
     HARMLESS = "harmless"
@@ -28,10 +28,10 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ListDecision:
     """The decision on one version of a list."""
 
-    verdict: Verdict
+    verdict: ListVerdict
     left: tuple[Objection, ...] = ()
     """Objections that no override covers."""
     refusal: Refusal | None = None
@@ -41,7 +41,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class NewVersion:
     """A version of a list, with what is known of it."""
 
     fingerprint: str
@@ -55,14 +55,14 @@ class Version:
 
 
 def judge(  # noqa: PLR0913 - the facts, and two questions that cost time
-    version: Version,
+    version: NewVersion,
     objections: tuple[Objection, ...],
     accept: Collection[str],
     *,
     others: Callable[[], Collection[AddressSpace]],
     confirms: Callable[[], str],
     now: datetime,
-) -> Decision:
+) -> ListDecision:
     """Decide on a new version of a list.
 
     Args:
@@ -75,16 +75,16 @@ def judge(  # noqa: PLR0913 - the facts, and two questions that cost time
     """
     left = remaining(objections, accept)
     if not left:
-        return Decision(Verdict.OVERRIDDEN if objections else Verdict.HARMLESS)
+        return ListDecision(ListVerdict.OVERRIDDEN if objections else ListVerdict.HARMLESS)
     sha256, known = version.fingerprint, version.refusal
     refusal = known.again(sha256, now) if known else Refusal.first(sha256, now)
     chosen = way(left, version.last_accepted, refusal, now)
     if chosen is Way.RETURNED:
-        return Decision(Verdict.RETURNED, left)
+        return ListDecision(ListVerdict.RETURNED, left)
     if chosen is Way.ASK:
         if moved(version.before, version.space, others()):
-            return Decision(Verdict.MOVED, left)
+            return ListDecision(ListVerdict.MOVED, left)
         witness = confirms()
         if witness:
-            return Decision(Verdict.CONFIRMED, left, witness=witness)
-    return Decision(Verdict.REFUSED, left, refusal)
+            return ListDecision(ListVerdict.CONFIRMED, left, witness=witness)
+    return ListDecision(ListVerdict.REFUSED, left, refusal)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from geofence.fetch.events import Event
-from geofence.guards.judging import Decision, Verdict, Version, judge
+from geofence.guards.judging import ListDecision, ListVerdict, NewVersion, judge
 from geofence.guards.limits import MONTH
 from geofence.guards.lists import check_list
 from geofence.guards.objection import Guard, Objection
@@ -59,7 +59,7 @@ class Court:
         history = self.site.versions.load(accepted.id)
         objections = _objections(candidate, held, self.policy, _month_ago(history, self.now))
         known = history.find(fingerprint(accepted.space))
-        version = Version(
+        version = NewVersion(
             fingerprint(accepted.space),
             accepted.space,
             before,
@@ -77,17 +77,17 @@ class Court:
         return self._reported(accepted.id, decision, objections)
 
     def _reported(
-        self, name: ListId, decision: Decision, objections: tuple[Objection, ...]
+        self, name: ListId, decision: ListDecision, objections: tuple[Objection, ...]
     ) -> Judgement:
         match decision.verdict:
-            case Verdict.REFUSED if decision.refusal:
+            case ListVerdict.REFUSED if decision.refusal:
                 why = (*map(str, decision.left), *_for_long(decision.refusal, self.now))
                 return Judgement(join(" ", why), decision.refusal)
-            case Verdict.RETURNED:
+            case ListVerdict.RETURNED:
                 return Judgement(news=(Note(NoteKind.LIST_RETURNED, str(name)),))
-            case Verdict.MOVED:
+            case ListVerdict.MOVED:
                 return Judgement(news=_news(name, decision.left, "country"))
-            case Verdict.CONFIRMED:
+            case ListVerdict.CONFIRMED:
                 return Judgement(news=_news(name, decision.left, decision.witness))
         gains = [one for one in objections if one.guard is Guard.GROWTH]
         return Judgement(news=_news(name, gains, "override"))

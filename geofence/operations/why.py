@@ -36,7 +36,7 @@ _MOST_GENERATIONS = 10
 """Recorded rulesets that the kernel's rules are compared with, newest first."""
 
 
-class EndingKind(StrEnum):
+class DropKind(StrEnum):
     """A way to drop the connections of an address."""
 
     REVOKE = "revoke"
@@ -48,10 +48,10 @@ class EndingKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class DropMethod:
     """How to drop the connections of an address."""
 
-    kind: EndingKind
+    kind: DropKind
     subject: str
 
 
@@ -71,7 +71,7 @@ class WhyReport:
     """The verb that applies the rules and lists on disk."""
     connections: tuple[Connections, ...] = ()
     """Current ones from the address to fenced services."""
-    ending: Ending | None = None
+    ending: DropMethod | None = None
     """How to drop them; None where there are none."""
     notes: tuple[Note, ...] = ()
 
@@ -225,14 +225,14 @@ def _ending(
     source: Address,
     then: Iterable[Explanation],
     changing: str,
-) -> Ending:
+) -> DropMethod:
     """Return how to drop the address's connections."""
     for exception in policy.enabled_exceptions():
         if source.is_in(exception_space(exception, lists)):
-            return Ending(EndingKind.REVOKE, exception.name)
+            return DropMethod(DropKind.REVOKE, exception.name)
     if not any(each.service and each.action is Action.PASS for each in then):
-        return Ending(EndingKind.CUT, changing)
-    return Ending(EndingKind.BLOCKLIST, f"{source}/{source.family.bits}")
+        return DropMethod(DropKind.CUT, changing)
+    return DropMethod(DropKind.BLOCKLIST, f"{source}/{source.family.bits}")
 
 
 def _by_interface(policy: Policy, found: Iterable[Explanation]) -> tuple[Note, ...]:

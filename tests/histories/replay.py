@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from geofence.guards.judging import Verdict, Version, judge
+from geofence.guards.judging import ListVerdict, NewVersion, judge
 from geofence.guards.limits import MONTH
 from geofence.guards.lists import check_list
 from geofence.guards.objection import Objection
@@ -80,7 +80,7 @@ class Replay:
             self._take(name, now, "harmless")
             return
         known = self._histories[name].find(fingerprint(candidate))
-        version = Version(
+        version = NewVersion(
             fingerprint(candidate),
             candidate,
             before,
@@ -95,7 +95,7 @@ class Replay:
             confirms=lambda: "mirror" if self.mirror else "",
             now=now,
         )
-        if decision.verdict is not Verdict.REFUSED:
+        if decision.verdict is not ListVerdict.REFUSED:
             self._take(name, now, decision.witness or decision.verdict.value)
             return
         assert decision.refusal is not None

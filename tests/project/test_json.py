@@ -38,8 +38,7 @@ from geofence.operations.report import ListOutcome, ListReport, RunReport
 from geofence.operations.site import Site
 from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.operations.status_facts import Traffic
-from geofence.operations.why import Ending as DropWay
-from geofence.operations.why import EndingKind, WhyReport
+from geofence.operations.why import DropKind, DropMethod, WhyReport
 from geofence.other_rules import Direction, OtherRules, Redirected, Untracked
 from geofence.plan import make_plan
 from geofence.plan.by_country import CountryChange
@@ -109,7 +108,7 @@ def documents() -> Iterator[object]:
     hint = Hint(HintKind.ALLOW_EXCEPTION, "office")
     explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, hint)
     now = (Answer("sip", Action.DROP, REASON),)
-    ending = DropWay(EndingKind.CUT, "apply")
+    ending = DropMethod(DropKind.CUT, "apply")
     live = (Connections("sip", Began.PEER, passes=True, begins=False, number=1),)
     yield why_json(
         Address(Family.IPV4, 1),

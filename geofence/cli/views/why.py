@@ -9,7 +9,7 @@ from geofence.explain import Answer, Explanation
 from geofence.flows.connections import Began, Connections
 from geofence.model.address import Address
 from geofence.model.ruleset import Action
-from geofence.operations.why import Ending, EndingKind, WhyReport
+from geofence.operations.why import DropKind, DropMethod, WhyReport
 from geofence.screen import Screen, Styled
 from geofence.sentences import note_json, sentence
 from geofence.sentences.reasons import hint_json, hint_text, reason_json, reason_text
@@ -121,12 +121,12 @@ def _connection_lines(report: WhyReport) -> Iterable[str]:
         yield _ending(report.ending)
 
 
-def _ending(ending: Ending) -> str:
-    if ending.kind is EndingKind.REVOKE:
+def _ending(ending: DropMethod) -> str:
+    if ending.kind is DropKind.REVOKE:
         return tr(
             "'geofence revoke {name}' blocks the address and drops them.", name=ending.subject
         )
-    if ending.kind is EndingKind.CUT:
+    if ending.kind is DropKind.CUT:
         return tr("'geofence {verb} --cut' drops them.", verb=ending.subject)
     return tr(
         'To drop them, write [blocklist.NAME] with prefixes = ["{prefix}"] into your rules and run '
