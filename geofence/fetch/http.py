@@ -82,7 +82,7 @@ class _TemporaryError(ListError):
         self.wait = wait
 
 
-class BusyError(ListError):
+class PauseError(ListError):
     """The host asks for a pause; another mirror may have the list now."""
 
 
@@ -138,7 +138,7 @@ class Client:
             patient: whether to wait if the host asks for a pause.
 
         Raises:
-            BusyError: the host asks for a pause, and this does not wait.
+            PauseError: the host asks for a pause, and this does not wait.
             ListError: it could not be fetched; names the URL (without secrets) and the reason.
         """
         first = target(url)
@@ -195,16 +195,16 @@ class Client:
         """Wait if the host has asked for a pause.
 
         Raises:
-            BusyError: this does not wait, or the pause is too long.
+            PauseError: this does not wait, or the pause is too long.
         """
         if not self._busy.is_busy(wanted.url):
             return
         shown, until = public(wanted.url), self._busy.until(wanted.url)
         if not self._patient:
-            raise BusyError(tr("{url}: not asked, because the host asked for a pause.", url=shown))
+            raise PauseError(tr("{url}: not asked, because the host asked for a pause.", url=shown))
         wait = 0.0 if until is None else (until - datetime.now(UTC)).total_seconds()
         if wait > self._limits.retry_after or time.monotonic() + wait >= self._deadline:
-            raise BusyError(_until(shown, until))
+            raise PauseError(_until(shown, until))
         self._stop.wait(max(0.0, wait))
 
     @contextmanager
@@ -278,7 +278,7 @@ class Client:
         """Return the pause that the host asks for, in seconds; None if it gives none.
 
         Raises:
-            BusyError: this does not wait.
+            PauseError: this does not wait.
             ListError: the pause is too long.
         """
         shown, status = public(current.url), _status_text(response.status_code)
@@ -286,7 +286,7 @@ class Client:
         if seconds is not None or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             self._busy.note(current.url, seconds)
             if not self._patient:
-                raise BusyError(tr("{url}: HTTP {status}.", url=shown, status=status))
+                raise PauseError(tr("{url}: HTTP {status}.", url=shown, status=status))
         if seconds is not None and seconds > self._limits.retry_after:
             raise ListError(
                 tr(

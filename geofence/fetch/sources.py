@@ -11,7 +11,7 @@ from typing import NamedTuple
 from geofence.errors import ListError
 from geofence.fetch.dns import Lookup, resolve
 from geofence.fetch.events import Outcome, Renewed, Unchanged
-from geofence.fetch.http import Body, BusyError, Client, Missing, NotModified
+from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError
 from geofence.fetch.urls import public
 from geofence.lists.formats import format_of, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
@@ -93,7 +93,7 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
     for mirror, patient in _in_turn(known, busy):
         try:
             return _from_mirror(wanted, mirror, stored, replace(tools, patient=patient))
-        except BusyError as error:
+        except PauseError as error:
             if patient:
                 problems.append(clause(str(error)))
             else:

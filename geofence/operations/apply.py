@@ -28,7 +28,7 @@ def apply(site: Site, wish: Wish) -> RunReport:
     """Apply the rules with the lists at hand, without the network.
 
     Raises:
-        UsageError: an override names no guard, or no list that the rules need.
+        UsageError: an override has an unknown check or list.
     """
     with holding(site):
         return apply_rules(site, wish)
@@ -45,7 +45,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         fresh: lists that this run has dealt with already.
 
     Raises:
-        UsageError: an override names no guard, or no list that the rules need.
+        UsageError: an override has an unknown check or list.
     """
     policy = site.policy()
     check_overrides(policy, wish.accept)

@@ -75,7 +75,7 @@ def check_overrides(policy: Policy, accept: Collection[str]) -> None:
     """Check that each override names a check, and a list that the rules need.
 
     Raises:
-        UsageError: an override names no guard, or no list that the rules need.
+        UsageError: an override has an unknown check or list.
     """
     remaining((), accept, names=[each.name for each in needed_lists(policy)])
 

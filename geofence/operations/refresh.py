@@ -20,7 +20,7 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     The network is asked before the lock is taken, so that nobody waits for a slow server.
 
     Raises:
-        UsageError: an override names no guard, or no list that the rules need.
+        UsageError: an override has an unknown check or list.
         BusyError: another run holds the lock, or a ruleset waits to be confirmed.
     """
     ensure_private_directory(site.state_directory)
