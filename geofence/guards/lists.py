@@ -23,10 +23,10 @@ from geofence.guards.limits import (
     size_class,
 )
 from geofence.guards.objection import Guard, Objection, Yields
-from geofence.guards.special_prefixes import public_addresses, special_in, special_space
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.special_prefixes import public_addresses, special_in, special_space
 from geofence.spelling import listed
 from geofence.translation import tr, trn
 from geofence.wording import address_count, percent

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from geofence.guards.objection import Guard, Objection
-from geofence.guards.special_prefixes import special_space
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 from geofence.routing.local_networks import BROADEST
+from geofence.special_prefixes import special_space
 from geofence.translation import tr
 from geofence.wording import address_count
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from geofence.countries import known_size
-from geofence.guards.special_prefixes import special_in
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
 from geofence.model.prefixes import AddressSpace, Family, address_texts
+from geofence.special_prefixes import special_in
 from geofence.state.versions import History, fingerprint
 
 _NAMED = 5

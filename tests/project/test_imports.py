@@ -20,7 +20,7 @@ errors spelling loopback
 model
 netlink host wording
 verdict observed_ruleset plan closed_fence
-lists policy countries
+lists policy countries special_prefixes
 flows routing
 merge active_exceptions other_rules fetch lab
 guards explain
