@@ -11,7 +11,7 @@ from typing import NamedTuple
 from geofence.errors import ListError
 from geofence.fetch.dns import Lookup, resolve
 from geofence.fetch.events import Outcome, Renewed, Unchanged
-from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError
+from geofence.fetch.http import Body, Client, NotModified, PauseError
 from geofence.fetch.urls import public
 from geofence.lists.formats import format_of, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
@@ -145,7 +145,7 @@ def _ask(
         ListError: the source did not give its body.
     """
     answer = tools.client.get(source.url, etag, patient=tools.patient)
-    if not isinstance(answer, Missing):
+    if isinstance(answer, Body | NotModified):
         return answer
     if source.family is Family.IPV6 and len(mirror) > 1:
         return None

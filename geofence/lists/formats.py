@@ -6,7 +6,7 @@ A new format is a module beside this one that defines a ``Format``, and its line
 from __future__ import annotations
 
 from geofence.errors import ListError
-from geofence.lists import country_json, text
+from geofence.lists import apiban, country_json, dshield, json_lines, text
 from geofence.lists.format import Format
 from geofence.lists.parsed import ParsedList
 from geofence.model.lists import ListId, ListKind
@@ -16,6 +16,9 @@ from geofence.translation import tr
 
 FORMATS: tuple[Format, ...] = (
     country_json.FORMAT,
+    json_lines.FORMAT,
+    dshield.FORMAT,
+    apiban.FORMAT,
     text.FORMAT,
 )
 """In the order in which a body without a given format is compared with them. The last is assumed
