@@ -17,7 +17,9 @@ from geofence.translation import tr
 def needed_lists(policy: Policy) -> tuple[ListId, ...]:
     """Return the lists that the policy's enabled rules use, each once, countries first."""
     countries = [code for service in policy.services for code in policy.service_countries(service)]
-    blocklists = [blocklist.name for blocklist in policy.enabled_blocklists() if blocklist.urls]
+    blocklists = [
+        blocklist.name for blocklist in policy.enabled_blocklists() if blocklist.has_source
+    ]
     hosts = [host for exception in policy.enabled_exceptions() for host in exception.hosts]
     named = (
         *(ListId(ListKind.COUNTRY, code) for code in countries),
@@ -44,7 +46,9 @@ def exception_space(
 
 def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
     """Return the addresses of a blocklist: its prefixes, and its list if it has a source."""
-    fetched = lists.get(ListId(ListKind.BLOCKLIST, blocklist.name)) if blocklist.urls else None
+    fetched = (
+        lists.get(ListId(ListKind.BLOCKLIST, blocklist.name)) if blocklist.has_source else None
+    )
     return blocklist.prefixes | fetched if fetched else blocklist.prefixes
 
 

@@ -103,23 +103,6 @@ class Decoder:
             raise (NotCompressedError if self._wbits == _RAW else DamagedError) from error
 
 
-def is_gzip(body: bytes) -> bool:
-    """Whether a body begins as a gzip file does."""
-    return body.startswith(_GZIP_MAGIC)
-
-
-def gunzipped(body: bytes) -> Iterator[bytes]:
-    """Decompress a gzip file, in pieces of bounded size.
-
-    Raises:
-        DamagedError: it is damaged or cut short.
-    """
-    decoder = Decoder("gzip")
-    yield from decoder.feed(body)
-    if not decoder.is_complete:
-        raise DamagedError
-
-
 def _is_zlib(head: bytes) -> bool:
     """Whether a body begins with a header of RFC 1950 (2.2): method 8, a multiple of 31."""
     return head[0] & 15 == 8 and int.from_bytes(head[:2]) % 31 == 0  # noqa: PLR2004 - RFC 1950

@@ -32,10 +32,7 @@ from geofence.fetch.decoding import (
     ENCODINGS,
     DamagedError,
     Decoder,
-    DecodingError,
     NotCompressedError,
-    gunzipped,
-    is_gzip,
 )
 from geofence.fetch.events import ignore
 from geofence.fetch.failures import Reason, reason
@@ -359,21 +356,7 @@ class Client:
         _require_length(shown, response)
         if not decoder.is_complete:
             raise _cut_short(shown)
-        return self._unpacked(shown, bytes(body))
-
-    def _unpacked(self, shown: str, body: bytes) -> bytes:
-        """Decompress a body that is a gzip file itself, whatever its URL and header say."""
-        if not is_gzip(body):
-            return body
-        unpacked = bytearray()
-        try:
-            for piece in gunzipped(body):
-                self._take(shown, unpacked, piece)
-        except DecodingError as error:
-            raise ListError(
-                tr("{url}: the gzip file is damaged or cut short.", url=shown)
-            ) from error
-        return bytes(unpacked)
+        return bytes(body)
 
     def _take(self, shown: str, body: bytearray, piece: bytes) -> None:
         """Add a piece to a body, unless it becomes too large or the run has ended."""

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from geofence.errors import ListError
+from geofence.fetch.apiban import collect
 from geofence.fetch.dns import Lookup, resolve
-from geofence.fetch.events import Outcome, Renewed, Unchanged
+from geofence.fetch.events import Fresh, Outcome, Renewed, Unchanged
 from geofence.fetch.http import Body, Client, NotModified, PauseError
+from geofence.fetch.keys import read_key
+from geofence.fetch.unpacking import unpacked
 from geofence.fetch.urls import public
+from geofence.lists import apiban
 from geofence.lists.formats import format_of, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
-from geofence.model.policy import Policy
+from geofence.model.policy import Blocklist, Policy
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.translation import clause, join, sentence, tr
 
@@ -61,8 +65,12 @@ def mirrors(wanted: ListId, policy: Policy) -> tuple[Mirror, ...]:
     if wanted.kind is ListKind.COUNTRY:
         known, code = policy.country_format, wanted.name
         return tuple(_country_mirror(template, code, known) for template in policy.country_urls)
-    blocklists = (each for each in policy.blocklists if each.name == wanted.name)
-    return tuple((Source(url, None, each.format),) for each in blocklists for url in each.urls)
+    blocklist = policy.blocklist(wanted)
+    if blocklist is None:
+        return ()
+    if blocklist.parts:
+        return (tuple(Source(url, None, blocklist.format) for url in blocklist.parts),)
+    return tuple((Source(url, None, blocklist.format),) for url in blocklist.urls)
 
 
 def _country_mirror(template: str, code: str, known: str | None) -> Mirror:
@@ -87,6 +95,11 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
     if wanted.kind is ListKind.HOST:
         return _renew_host(wanted, policy.within(wanted.name), stored, tools)
     known = mirrors(wanted, policy)
+    blocklist = policy.blocklist(wanted)
+    if stored is not None and blocklist is not None and _is_fresh(blocklist, known, stored, tools):
+        return Fresh(stored)
+    if blocklist is not None and blocklist.format == apiban.NAME:
+        return _renew_reported(wanted, blocklist, stored, tools)
     problems: list[str] = []
     busy: list[Mirror] = []
     # Busy hosts come last: another mirror may have the list now.
@@ -103,6 +116,46 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
     if not problems:
         raise ListError(tr("The rules have no source for it."))
     raise ListError(sentence(join("; ", problems)))
+
+
+def _is_fresh(
+    blocklist: Blocklist, known: Sequence[Mirror], stored: AcceptedList, tools: Tools
+) -> bool:
+    """Whether one of the sources gave or confirmed the list too short a time ago to be asked."""
+    passed = tools.now - stored.checked_at
+    if blocklist.refresh is None or not timedelta() <= passed < blocklist.refresh:
+        return False
+    parts = stored.provenance
+    return any(len(m) == len(parts) and all(map(_is_from, parts, m)) for m in known)
+
+
+def _renew_reported(
+    wanted: ListId, blocklist: Blocklist, stored: AcceptedList | None, tools: Tools
+) -> Outcome:
+    """Add what a source reports anew to a list whose addresses live for a time.
+
+    Raises:
+        ListError: the key cannot be read, or the source did not give its pages.
+    """
+    source = Source(blocklist.urls[0], None, apiban.NAME)
+    known = stored if stored is not None and _is_from(stored.provenance[0], source) else None
+    before = apiban.read(known.carried) if known is not None else apiban.Reported()
+    found, skipped = collect(
+        source.url,
+        read_key(blocklist.key_file),
+        before,
+        blocklist.keep,
+        client=tools.client,
+        now=tools.now,
+    )
+    part = _part(wanted, source, Body(apiban.written(found), None), tools)
+    outcome = _outcome(
+        wanted, [part._replace(parsed=replace(part.parsed, skipped=skipped))], stored
+    )
+    if isinstance(outcome, Renewed) and known is not None:
+        expired = known.space - outcome.candidate.accepted.space
+        return Renewed(replace(outcome.candidate, expired=expired))
+    return outcome
 
 
 def _in_turn(known: Sequence[Mirror], busy: list[Mirror]) -> Iterator[tuple[Mirror, bool]]:
@@ -145,7 +198,9 @@ def _ask(
         ListError: the source did not give its body.
     """
     answer = tools.client.get(source.url, etag, patient=tools.patient)
-    if isinstance(answer, Body | NotModified):
+    if isinstance(answer, Body):
+        return _unpacked(source, answer, tools)
+    if isinstance(answer, NotModified):
         return answer
     if source.family is Family.IPV6 and len(mirror) > 1:
         return None
@@ -179,13 +234,25 @@ def _whole(source: Source, tools: Tools) -> Body:
     """
     answer = tools.client.get(source.url, patient=tools.patient)
     if isinstance(answer, Body):
-        return answer
+        return _unpacked(source, answer, tools)
     raise ListError(
         tr(
             "{url}: the server said that the list is unchanged, and then did not send it.",
             url=public(source.url),
         )
     )
+
+
+def _unpacked(source: Source, body: Body, tools: Tools) -> Body:
+    """Return a body, decompressed if it is a gzip file itself.
+
+    Raises:
+        ListError: it is a damaged one.
+    """
+    try:
+        return replace(body, content=unpacked(body.content, tools.client.limits.size))
+    except ListError as error:
+        raise ListError(join(": ", (public(source.url), str(error)))) from error
 
 
 def _part(wanted: ListId, source: Source, body: Body, tools: Tools) -> _Part:
@@ -207,6 +274,8 @@ def _part(wanted: ListId, source: Source, body: Body, tools: Tools) -> _Part:
         checked_at=tools.now,
         family=source.family,
         format=known,
+        published_at=parsed.publication.at,
+        copyright=parsed.publication.copyright,
     )
     return _Part(provenance, body.content, parsed)
 

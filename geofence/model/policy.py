@@ -8,7 +8,7 @@ from datetime import time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from geofence.model.lists import ListId
+from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LOOPBACK = "lo"
 """The interface by which this host sends to itself."""
 _MAX_AGE = timedelta(days=7)
+KEEP = timedelta(days=7)
 _DAEMON_AT = time(3, 30)
 _JITTER = timedelta(hours=1)
 
@@ -114,11 +115,24 @@ class Blocklist:
     name: str
     description: str = ""
     urls: tuple[str, ...] = ()
-    """Mirrors of one text list, tried in order."""
+    """Mirrors of one list, tried in order."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     enabled: bool = True
     format: str | None = None
     """Name of the format of the list; None: found out by content."""
+    parts: tuple[str, ...] = ()
+    """URLs that make up one list together, in place of ``urls``."""
+    refresh: timedelta | None = None
+    """How long its source is not asked again after it gave or confirmed the list."""
+    key_file: str = ""
+    """Path of a file with the key that the source asks for; empty for none."""
+    keep: timedelta = KEEP
+    """How long an address stays after it was reported, where the source gives only new ones."""
+
+    @property
+    def has_source(self) -> bool:
+        """Whether it has a list to download."""
+        return bool(self.urls or self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +249,11 @@ class Policy:
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
         """Return the exceptions that the rules enable."""
         return tuple(exception for exception in self.exceptions if exception.enabled)
+
+    def blocklist(self, wanted: ListId) -> Blocklist | None:
+        """Return the blocklist whose list it is; None if it is another kind of list."""
+        known = self.blocklists if wanted.kind is ListKind.BLOCKLIST else ()
+        return next((each for each in known if each.name == wanted.name), None)
 
     def enabled_blocklists(self) -> tuple[Blocklist, ...]:
         """Return the blocklists that the rules enable."""

@@ -36,7 +36,8 @@ def from_mirror(
     from geofence.fetch.limits import Limits
 
     blocklists = tuple(
-        replace(each, urls=each.urls[number : number + 1]) for each in policy.blocklists
+        replace(each, urls=each.urls[number : number + 1], refresh=None)
+        for each in policy.blocklists
     )
     urls = policy.country_urls[number : number + 1]
     only = replace(policy, country_urls=urls, blocklists=blocklists)

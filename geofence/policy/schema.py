@@ -19,6 +19,7 @@ from geofence.model.policy import (
 from geofence.model.prefixes import AddressSpace, Prefix
 from geofence.model.ruleset import LocalNetwork
 from geofence.policy.addresses import host_name, interface, local_network, prefix
+from geofence.policy.blocklists import with_source
 from geofence.policy.countries import country_code
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.quantities import age, jitter, ports, time_of_day
@@ -233,9 +234,10 @@ def _blocklist(name: str, section: Section) -> Blocklist:
     one, several = section.value("url", url, None), section.values("urls", url)
     if section.gives("url") and section.gives("urls"):
         section.complain(Mistake(tr("has both url and urls"), tr("one of them")), "url")
-    if not section.gives("url", "urls", "prefixes"):
-        section.complain(Mistake(tr("has no addresses"), one_of(("url", "urls", "prefixes"))))
-    return Blocklist(
+    if not section.gives("url", "urls", "parts", "prefixes"):
+        expected = one_of(("url", "urls", "parts", "prefixes"))
+        section.complain(Mistake(tr("has no addresses"), expected))
+    blocklist = Blocklist(
         name,
         description=section.text("description"),
         urls=(one,) if one else several or (),
@@ -243,6 +245,7 @@ def _blocklist(name: str, section: Section) -> Blocklist:
         enabled=section.flag("enabled", default=True),
         format=section.value("format", _list_format(ListKind.BLOCKLIST), None),
     )
+    return with_source(blocklist, section)
 
 
 def _country_source(section: Section) -> tuple[tuple[str, ...], str | None]:

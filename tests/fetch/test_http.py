@@ -258,39 +258,6 @@ def test_a_body_that_is_not_compressed_as_it_says(server: ListServer, limits: Li
     )
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(LIST), gzip.compress(LIST) * 2])
-@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain"}])
-def test_a_gzip_file_is_known_by_its_content(
-    server: ListServer, limits: Limits, packed: bytes, headers: dict[str, str]
-) -> None:
-    url = server.on("/list.txt", content(packed, headers))
-    assert get(limits, url) == Body(LIST * (len(packed) // len(gzip.compress(LIST))), None)
-
-
-def test_a_gzip_file_may_be_compressed_on_the_way_too(server: ListServer, limits: Limits) -> None:
-    assert get(limits, server.on("/jp", compressed(gzip.compress(LIST)))) == Body(LIST, None)
-
-
-@pytest.mark.parametrize("damage", ["cut", "changed", "no trailer"])
-def test_a_damaged_gzip_file_is_refused(server: ListServer, limits: Limits, damage: str) -> None:
-    packed = bytearray(gzip.compress(LONG))
-    packed[len(packed) // 2] ^= 0xFF if damage == "changed" else 0
-    end = {"changed": len(packed), "no trailer": -8, "cut": len(packed) // 2}[damage]
-    url = server.on("/jp", content(bytes(packed[:end])))
-    assert refusal(limits, url) == f"{url}: the gzip file is damaged or cut short."
-
-
-def test_a_gzip_file_is_cut_off_at_what_it_becomes(server: ListServer, limits: Limits) -> None:
-    received: list[int] = []
-    url = server.on("/jp", content(gzip.compress(b"\n" * (200 << 20))))
-    with (
-        Client(limits, on_bytes=received.append) as client,
-        pytest.raises(ListError, match="more than 1,048,576 bytes"),
-    ):
-        client.get(url)
-    assert sum(received) < 32 * limits.size
-
-
 def test_a_secret_part_of_a_url_is_in_no_message(server: ListServer, limits: Limits) -> None:
     said: list[str] = []
     secret = "k3y-k3y-k3y"  # noqa: S105 - a test's
