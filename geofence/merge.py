@@ -44,12 +44,25 @@ def exception_space(
     return AddressSpace.union((exception.prefixes, stand_in, allowed))
 
 
+def downloaded(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """Return the addresses of a blocklist's list as it was downloaded; none without a source."""
+    wanted = ListId(ListKind.BLOCKLIST, blocklist.name)
+    return lists.get(wanted, AddressSpace()) if blocklist.has_source else AddressSpace()
+
+
 def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    """Return the addresses of a blocklist: its prefixes, and its list if it has a source."""
-    fetched = (
-        lists.get(ListId(ListKind.BLOCKLIST, blocklist.name)) if blocklist.has_source else None
-    )
-    return blocklist.prefixes | fetched if fetched else blocklist.prefixes
+    """Return the addresses of a blocklist: its prefixes, and the public ones of its list.
+
+    Public lists may have private and other special-purpose space, such as FireHOL's. It is left
+    out, as it is that of local networks; who writes prefixes means them.
+    """
+    found = downloaded(blocklist, lists)
+    if not found:
+        return blocklist.prefixes
+    # Not at the top: restore at boot merges no list.
+    from geofence.special_prefixes import special_space
+
+    return blocklist.prefixes | (found - special_space())
 
 
 def merge(
@@ -131,10 +144,15 @@ def _country(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpa
 
 
 def blocked(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    """Return all addresses of the enabled blocklists."""
-    return AddressSpace.union(
-        blocklist_space(blocklist, lists) for blocklist in policy.enabled_blocklists()
-    )
+    """Return all addresses of the enabled blocklists, but for the lists' own local networks.
+
+    Those of exceptions stay in it. Exceptions are allowed before blocklists block, and one may be
+    for some services only, or end by itself.
+    """
+    enabled = policy.enabled_blocklists()
+    found = AddressSpace.union(blocklist_space(each, lists) for each in enabled)
+    written = AddressSpace.union(each.prefixes for each in enabled)
+    return found - (policy.local_space - written)
 
 
 def _excepted(

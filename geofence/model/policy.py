@@ -246,6 +246,11 @@ class Policy:
         named = [each.within for each in self.enabled_exceptions() if host in each.hosts]
         return AddressSpace.union(named) if named and all(named) else None
 
+    @property
+    def local_space(self) -> AddressSpace:
+        """The addresses of all networks of ``[local] prefixes``."""
+        return self.local | AddressSpace.of(each.prefix for each in self.local_on)
+
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
         """Return the exceptions that the rules enable."""
         return tuple(exception for exception in self.exceptions if exception.enabled)

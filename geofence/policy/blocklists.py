@@ -22,8 +22,8 @@ def with_source(blocklist: Blocklist, section: Section) -> Blocklist:
     parts = section.values("parts", url) or ()
     key_file = section.value("key_file", _path, None)
     if section.gives("parts") and section.gives("url", "urls"):
-        both = tr("url and urls are mirrors of the whole list, parts are parts of it")
-        section.complain(Mistake(tr("has parts and url or urls"), both), "parts")
+        expected = tr("mirrors of the whole list in url or urls, or its parts in parts")
+        section.complain(Mistake(tr("has parts and url or urls"), expected), "parts")
     _check_key(blocklist, section)
     return replace(
         blocklist,
@@ -37,16 +37,19 @@ def with_source(blocklist: Blocklist, section: Section) -> Blocklist:
 def _check_key(blocklist: Blocklist, section: Section) -> None:
     if blocklist.format == _REPORTED:
         if not section.gives("key_file"):
-            expected = tr('key_file, the path of a file with your key, such as "/etc/geofence/key"')
-            section.complain(Mistake(tr("has no key, which APIBAN asks for"), expected), "format")
+            expected = tr(
+                'key_file, the path of a file with your key, such as "/etc/geofence/apiban.key"'
+            )
+            section.complain(Mistake(tr("APIBAN asks for a key"), expected), "format")
         if section.gives("parts"):
             expected = tr('url = "https://apiban.org/api"')
             section.complain(Mistake(tr("APIBAN has no parts"), expected), "parts")
         return
     for key in ("key_file", "keep"):
         if key in section:
-            only = tr('only with format = "{format}"', format=_REPORTED)
-            section.complain(Mistake(tr("this format has no such key"), only), key)
+            wrong = tr("only lists of the format {format} have this key", format=_REPORTED)
+            expected = tr('format = "{format}", or remove the key', format=_REPORTED)
+            section.complain(Mistake(wrong, expected), key)
 
 
 def _path(text: str) -> str:

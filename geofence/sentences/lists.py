@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from geofence.model.notes import Note, NoteKind
+from geofence.model.prefixes import Family
 from geofence.translation import join, tr, trn
-from geofence.wording import moment
+from geofence.wording import address_count, moment
 
 _SHOWN = 5
 """Names or addresses that one sentence shows."""
@@ -164,12 +165,36 @@ def _fetched_for_answer(note: Note) -> str:
     )
 
 
-def _without_effect(note: Note) -> str:
+def _left_out(note: Note) -> str:
+    counts = note.data["addresses"]
+    known = counts if isinstance(counts, Mapping) else {}
+    numbers = ((family, int(known.get(str(family), 0))) for family in Family)
+    addresses = join(", ", (address_count(each, count) for each, count in numbers if count))
+    facts = {"list": note.subject, "addresses": addresses}
+    if note.data["why"] == "special-purpose":
+        return tr(
+            "{addresses} of the list {list} are private or other special-purpose space ({blocks}) "
+            "and were left out.",
+            blocks=shown(names(note, "blocks"), number(note)),
+            **facts,
+        )
+    if note.data["why"] == "local":
+        return tr(
+            "{addresses} of the list {list} are in networks of [local] and were left out.", **facts
+        )
     return tr(
-        "The list {list} has addresses of {blocks}, which no country has. They block nobody: a "
-        "blocklist is subtracted from countries, and [local] is allowed before it.",
+        "{addresses} of the list {list} are in exceptions, which win. They stay allowed where the "
+        "exceptions say so.",
+        **facts,
+    )
+
+
+def _format_found(note: Note) -> str:
+    return tr(
+        "The list {list} is read as {format}, by its content. To fix that, write format = "
+        '"{format}".',
         list=note.subject,
-        blocks=shown(names(note, "blocks"), number(note)),
+        format=note.data["format"],
     )
 
 
@@ -311,7 +336,8 @@ LIST_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.LIST_CHANGE_CONFIRMED: _confirmed,
     NoteKind.LISTS_OVERLAP: _overlap,
     NoteKind.LISTS_FETCHED_FOR_ANSWER: _fetched_for_answer,
-    NoteKind.BLOCKLIST_WITHOUT_EFFECT: _without_effect,
+    NoteKind.BLOCKLIST_LEFT_OUT: _left_out,
+    NoteKind.FORMAT_FOUND: _format_found,
     NoteKind.HOST_CHANGED: _host_changed,
     NoteKind.SWITCH_UNDEFINED: _switch_undefined,
     NoteKind.EXCEPTION_UNRESOLVED: _unresolved,

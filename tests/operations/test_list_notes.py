@@ -45,16 +45,6 @@ def test_skipped_lines_are_told_with_their_numbers() -> None:
     assert 'line 21: "942.180.233.122" is not an IPv4 prefix; line 22: "Tue" is not' in sentence
 
 
-def test_special_purpose_space_of_a_blocklist_is_told_once() -> None:
-    [sentence] = said(BAD, "8.8.8.0/24\n10.1.0.0/16\n")
-    assert "10.0.0.0/8 (private use), which no country has. They block nobody" in sentence
-    assert said(BAD, "8.8.8.0/24\n10.2.0.0/16\n", "10.1.0.0/16\n") == ()
-    [other] = said(BAD, "10.2.0.0/16\n127.0.0.1\n", "10.1.0.0/16\n")
-    assert "127.0.0.0/8 (loopback)" in other
-    assert "10.0.0.0/8" not in other
-    assert said(BAD, "8.8.8.0/24\n") == ()
-
-
 def test_what_a_host_name_stands_for_now_and_no_longer_is_told() -> None:
     assert said(PUSH, "192.0.2.1\n") == ()
     assert said(PUSH, "192.0.2.1\n2001:db8::1\n", "192.0.2.1\n192.0.2.9\n") == (
