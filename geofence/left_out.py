@@ -57,7 +57,6 @@ def left_out(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> Iterator[L
         rest = downloaded(blocklist, lists)
         name = ListId(ListKind.BLOCKLIST, blocklist.name)
         for why, space in whole:
-            found = rest & space
-            if found:
-                yield LeftOut(name, why, found)
-                rest -= found
+            if rest.meets(space):
+                yield LeftOut(name, why, rest & space)
+                rest -= space

@@ -62,7 +62,7 @@ def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) 
     # Not at the top: restore at boot merges no list.
     from geofence.special_prefixes import special_space
 
-    return blocklist.prefixes | (found - special_space())
+    return blocklist.prefixes | found.without(special_space())
 
 
 def merge(
@@ -152,7 +152,7 @@ def blocked(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpac
     enabled = policy.enabled_blocklists()
     found = AddressSpace.union(blocklist_space(each, lists) for each in enabled)
     written = AddressSpace.union(each.prefixes for each in enabled)
-    return found - (policy.local_space - written)
+    return found.without(policy.local_space.without(written))
 
 
 def _excepted(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 from geofence.guards.limits import (
     BLOCKLIST_MOST_GAINED,
@@ -37,32 +39,32 @@ class Blocked:
         """The guard that objects to what is gained at once."""
         return Guard.FIRST_RUN if self.previous is None else Guard.GROWTH
 
-    def of_public(self, family: Family) -> PrefixSet:
-        """Return the public addresses that it blocks."""
-        return self.candidate[family] - special_space()[family] - self.spared[family]
-
-    def before(self, family: Family) -> PrefixSet:
-        """Return the addresses of the last accepted version."""
-        return self.previous[family] if self.previous else PrefixSet(family)
-
-    def gained(self, family: Family) -> PrefixSet:
-        """Return the public addresses that it newly blocks."""
-        return self.of_public(family) - self.before(family)
-
     def objection(self, saw: str, allows: str) -> Objection:
         """Return an objection to what it blocks."""
         token = f"{self.guard}={self.list.name}"
         return Objection(self.guard, str(self.list), saw, allows, token)
 
 
+class _Part(NamedTuple):
+    """The addresses of one family."""
+
+    family: Family
+    before: PrefixSet
+    """Those of the last accepted version."""
+    public: PrefixSet
+    """Public addresses that the new version blocks."""
+    gained: PrefixSet
+    """Those of them that it newly blocks."""
+
+
 def check_blocked(blocked: Blocked) -> Iterator[Objection]:
     """Yield the objections to what a blocklist would block; none for other lists."""
     if blocked.list.kind is not ListKind.BLOCKLIST:
         return
-    for family in Family:
-        yield from _of_everything(blocked, family)
-        taken = tuple(_of_a_country(blocked, family))
-        yield from taken or _of_all_allowed(blocked, family)
+    for part in map(partial(_part, blocked), Family):
+        yield from _of_everything(blocked, part)
+        taken = tuple(_of_a_country(blocked, part))
+        yield from taken or _of_all_allowed(blocked, part)
     if not blocked.candidate and blocked.previous is None:
         yield blocked.objection(
             tr("The first list {list} contains no prefix, only comments.", list=blocked.list),
@@ -70,16 +72,23 @@ def check_blocked(blocked: Blocked) -> Iterator[Objection]:
         )
 
 
-def _of_everything(blocked: Blocked, family: Family) -> Iterator[Objection]:
+def _part(blocked: Blocked, family: Family) -> _Part:
+    before = blocked.previous[family] if blocked.previous else PrefixSet(family)
+    found = blocked.candidate[family].without(special_space()[family])
+    public = found.without(blocked.spared[family])
+    return _Part(family, before, public, public.without(before))
+
+
+def _of_everything(blocked: Blocked, part: _Part) -> Iterator[Objection]:
     """Object to a blocklist that blocks so much more that it may be a country."""
-    gained = blocked.gained(family).size
-    share = 100 * gained / public_addresses(family)
+    gained = part.gained.size
+    share = 100 * gained / public_addresses(part.family)
     if share > BLOCKLIST_MOST_GAINED:
         yield blocked.objection(
             tr(
                 "The list {list} would block {addresses} more, {share} of all public addresses.",
                 list=blocked.list,
-                addresses=address_count(family, gained),
+                addresses=address_count(part.family, gained),
                 share=percent(share),
             ),
             tr(
@@ -90,11 +99,11 @@ def _of_everything(blocked: Blocked, family: Family) -> Iterator[Objection]:
         )
 
 
-def _of_a_country(blocked: Blocked, family: Family) -> Iterator[Objection]:
+def _of_a_country(blocked: Blocked, part: _Part) -> Iterator[Objection]:
     """Object to a blocklist that blocks too much more of an allowed country."""
-    gained = blocked.gained(family)
+    family = part.family
     shares = {
-        country: 100 * (gained & space[family]).size / space[family].size
+        country: 100 * (part.gained & space[family]).size / space[family].size
         for country, space in blocked.countries.items()
         if space[family]
     }
@@ -117,33 +126,34 @@ def _of_a_country(blocked: Blocked, family: Family) -> Iterator[Objection]:
     )
 
 
-def _of_all_allowed(blocked: Blocked, family: Family) -> Iterator[Objection]:
+def _of_all_allowed(blocked: Blocked, part: _Part) -> Iterator[Objection]:
     """Object to a blocklist that comes to block too much of all that is allowed.
 
     What it blocks in all counts, so many small gains do, too. A list that was accepted with more is
     meant to have it.
     """
+    family = part.family
     everything = PrefixSet.union(family, (each[family] for each in blocked.countries.values()))
-    allowed = everything - special_space()[family]
+    allowed = everything.without(special_space()[family])
     if not allowed:
         return
     few = allowed.size < public_addresses(family) // MANY_ALLOWED
     limit = BLOCKLIST_MOST_OF_COUNTRY if few else BLOCKLIST_MOST_OF_ALLOWED
-    before = 100 * ((blocked.before(family) - blocked.spared[family]) & allowed).size / allowed.size
-    share = 100 * (blocked.of_public(family) & allowed).size / allowed.size
-    if share > limit >= before:
-        yield blocked.objection(
-            tr(
-                "The list {list} would block {share} of the {addresses} that you allow.",
-                list=blocked.list,
-                share=percent(share),
-                addresses=address_count(family, allowed.size),
-            ),
-            tr(
-                "It may block {limit} of them; more is most likely a mistake.",
-                limit=percent(limit),
-            ),
-        )
+    share = 100 * (part.public & allowed).size / allowed.size
+    if share <= limit:
+        return
+    known = part.before.without(blocked.spared[family]) & allowed
+    if 100 * known.size / allowed.size > limit:
+        return
+    yield blocked.objection(
+        tr(
+            "The list {list} would block {share} of the {addresses} that you allow.",
+            list=blocked.list,
+            share=percent(share),
+            addresses=address_count(family, allowed.size),
+        ),
+        tr("It may block {limit} of them; more is most likely a mistake.", limit=percent(limit)),
+    )
 
 
 def _taken_from(taken: Mapping[str, object], more: int) -> str:
