@@ -71,6 +71,9 @@ NOTED_BITS = {Family.IPV4: 32, Family.IPV6: 64}
 """Bits of a source's address that are noted: who has one IPv6 address has its whole /64 network."""
 NOTED_SECONDS = 7 * 24 * 3600
 """How long a source that was turned away stays noted."""
+NOTED_PER_SECOND = 2_000
+"""Packets of a service and a family whose sources are noted in a second. Of a flood that is a
+sample: noting each of its packets would cost half as much again as dropping it."""
 MOST_NOTED = 65_536
 """Sources that are noted for a service and a family; each takes some 100 bytes in the kernel."""
 
