@@ -338,10 +338,10 @@ class Ruleset:
         """
         replies = (Rule(Reply(), Action.PASS, "replies to this host"),) if service.replies else ()
         return (
-            *self._trusted(ArrivedBy),
             Rule(SourceIn(Role.BAN, ""), Action.BANNED, _BANNED),
             *replies,
             Rule(Admitted(), Action.PASS, "admitted connections"),
+            *self._trusted(ArrivedBy),
             Rule(SourceIn(Role.TIMED, service.name), Action.PASS, _TIMED),
             Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, _EXCEPTIONS),
             *(Rule(ExpectedBy(name), Action.ADMIT, _HELPED) for name in service.helpers),
@@ -360,6 +360,7 @@ class Ruleset:
         The operator has named exceptions; a ban, which may be a program's, does not undo that.
         """
         return (
+            *self._trusted(ArrivedBy),
             Rule(SourceIn(Role.TIMED, service.name), Action.PASS, _TIMED),
             Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, _EXCEPTIONS),
             *self._from_local(),
