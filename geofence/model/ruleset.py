@@ -48,6 +48,8 @@ class Role(StrEnum):
     """Allowed before anything else is asked: named exceptions."""
     ALLOW = "allow"
     """Allowed: countries less the blocklists."""
+    TIMED = "timed"
+    """Allowed until a time: exceptions that have an end."""
 
     @property
     def kind(self) -> SetKind:
