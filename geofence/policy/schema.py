@@ -233,6 +233,7 @@ def _country_switch(code: str, section: Section, services: Collection[str]) -> C
         services=section.values("services", service_name(services)) or (),
         note=section.text("note"),
         until=_end(section, allowed=allowed),
+        revoked_after=section.flag("revoked_after", default=False),
     )
 
 
