@@ -34,8 +34,9 @@ class LeftOut:
 
 
 def excepted(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    """Return the addresses of all enabled exceptions, whatever services they are for."""
-    return AddressSpace.union(exception_space(each, lists) for each in policy.enabled_exceptions())
+    """Return the addresses of all enabled exceptions without an end, for any service."""
+    lasting = (each for each in policy.enabled_exceptions() if each.until is None)
+    return AddressSpace.union(exception_space(each, lists) for each in lasting)
 
 
 def spared(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:

@@ -17,9 +17,8 @@ from geofence.translation import tr
 def needed_lists(policy: Policy) -> tuple[ListId, ...]:
     """Return the lists that the policy's enabled rules use, each once, countries first."""
     countries = [code for service in policy.services for code in policy.service_countries(service)]
-    blocklists = [
-        blocklist.name for blocklist in policy.enabled_blocklists() if blocklist.has_source
-    ]
+    countries += [each.code for each in policy.timed_countries()]
+    blocklists = [each.name for each in policy.enabled_blocklists() if each.has_source]
     hosts = [host for exception in policy.enabled_exceptions() for host in exception.hosts]
     named = (
         *(ListId(ListKind.COUNTRY, code) for code in countries),
@@ -53,8 +52,8 @@ def downloaded(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> Ad
 def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
     """Return the addresses of a blocklist: its prefixes, and the public ones of its list.
 
-    Public lists may have private and other special-purpose space, such as FireHOL's. It is left
-    out, as it is that of local networks; who writes prefixes means them.
+    Downloaded lists may have private and other special-purpose space, as FireHOL's always have. It
+    is left out. Prefixes in the rules are taken as they are.
     """
     found = downloaded(blocklist, lists)
     if not found:
@@ -70,6 +69,8 @@ def merge(
 ) -> Ruleset:
     """Return the desired ruleset.
 
+    What has an end is not in it: see ``geofence.timed``.
+
     Args:
         policy: the rules.
         lists: accepted lists; host names that were never resolved may be missing, and so may
@@ -84,9 +85,7 @@ def merge(
     groups = _allow_groups(policy)
     sets: dict[SetKey, PrefixSet] = {}
     for countries, group in groups.items():
-        allowed = AddressSpace.union(
-            _country(lists, ListId(ListKind.COUNTRY, code)) for code in countries
-        )
+        allowed = AddressSpace.union(country_space(code, lists) for code in countries)
         _add(sets, Role.ALLOW, group, allowed - denied)
     for service in policy.services:
         _add(sets, Role.EXCEPTION, service.name, _excepted(policy, service, lists))
@@ -97,6 +96,7 @@ def merge(
             groups[_country_set(policy, service)],
             service.helpers,
             service.replies_from is RepliesFrom.ANYONE,
+            service.observe,
         )
         for service in policy.services
     )
@@ -106,7 +106,8 @@ def merge(
 def closed(policy: Policy, places: Iterable[Place] = ()) -> Ruleset:
     """Return the ruleset that allows only exceptions and local networks to every service."""
     services = tuple(replace(service, countries=()) for service in policy.services)
-    return merge(replace(policy, services=services, countries=(), blocklists=()), {}, places)
+    nobody = replace(policy, services=services, countries=(), country_switches=(), blocklists=())
+    return merge(nobody, {}, places)
 
 
 def _add(sets: dict[SetKey, PrefixSet], role: Role, group: str, space: AddressSpace) -> None:
@@ -123,14 +124,20 @@ def _allow_groups(policy: Policy) -> dict[tuple[str, ...], str]:
 
     Any other group has the name of the first service with its countries, by name.
     """
-    groups = {tuple(sorted(set(policy.countries))): ""}
+    groups = {tuple(sorted(set(policy.shared_countries()))): ""}
     for service in sorted(policy.services, key=lambda service: service.name):
         groups.setdefault(_country_set(policy, service), service.name)
     used = {_country_set(policy, service) for service in policy.services}
     return {countries: group for countries, group in groups.items() if countries in used}
 
 
-def _country(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpace:
+def country_space(code: str, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """Return the addresses of a country.
+
+    Raises:
+        MissingListError: its list is not in ``lists``.
+    """
+    wanted = ListId(ListKind.COUNTRY, code)
     try:
         return lists[wanted]
     except KeyError:
@@ -144,10 +151,10 @@ def _country(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpa
 
 
 def blocked(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    """Return all addresses of the enabled blocklists, but for the lists' own local networks.
+    """Return what the enabled blocklists block: no local network that is in a downloaded list.
 
-    Those of exceptions stay in it. Exceptions are allowed before blocklists block, and one may be
-    for some services only, or end by itself.
+    Addresses of exceptions stay in it. Exceptions are allowed before blocklists block, and one may
+    be for some services only, or end by itself.
     """
     enabled = policy.enabled_blocklists()
     found = AddressSpace.union(blocklist_space(each, lists) for each in enabled)
@@ -161,6 +168,6 @@ def _excepted(
     opened = (
         exception_space(exception, lists)
         for exception in policy.enabled_exceptions()
-        if exception.opens(service.name)
+        if exception.opens(service.name) and exception.until is None
     )
     return AddressSpace.union(opened)

@@ -22,8 +22,8 @@ netlink host wording
 verdict observed_ruleset plan closed_fence
 lists policy countries special_prefixes
 flows routing
-merge active_exceptions left_out other_rules fetch lab
-guards explain
+merge timed active_exceptions left_out other_rules fetch lab
+guards explain by_hand
 state
 sentences
 backends apply
