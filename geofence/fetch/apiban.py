@@ -20,7 +20,14 @@ _ANSWERS = (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 
 
 def collect(  # noqa: PLR0913 - the source, what is known, and when
-    url: str, key: str, known: Reported, keep: timedelta, *, client: Client, now: datetime
+    url: str,
+    key: str,
+    known: Reported,
+    keep: timedelta,
+    *,
+    client: Client,
+    now: datetime,
+    patient: bool = True,
 ) -> tuple[Reported, tuple[BadLine, ...]]:
     """Return what is known with all new pages, less what was reported too long ago.
 
@@ -31,6 +38,7 @@ def collect(  # noqa: PLR0913 - the source, what is known, and when
         keep: how long an address stays after it was reported.
         client: for the requests.
         now: the time, UTC.
+        patient: whether to wait if the host asks for a pause.
 
     Returns:
         The addresses, and those of the new pages that were invalid.
@@ -43,7 +51,7 @@ def collect(  # noqa: PLR0913 - the source, what is known, and when
     skipped: list[BadLine] = []
     size, deadline = 0, time.monotonic() + client.limits.body
     for _ in range(MOST_PAGES):
-        body = _ask(url, key, cursor, client)
+        body = _ask(url, key, cursor, client, patient=patient)
         page = Page((), "") if body is None else _read(url, body)
         size += len(body or b"")
         seen.update(dict.fromkeys(page.addresses, now))
@@ -56,13 +64,14 @@ def collect(  # noqa: PLR0913 - the source, what is known, and when
     raise ListError(tr("{url}: the pages do not end.", url=public(url)))
 
 
-def _ask(url: str, key: str, cursor: str, client: Client) -> bytes | None:
+def _ask(url: str, key: str, cursor: str, client: Client, *, patient: bool) -> bytes | None:
     """Return a page; None if there is no more.
 
     Raises:
         ListError: the source gives none.
     """
-    answer = client.get(f"{url.rstrip('/')}/{key}/banned/{cursor}", secret=key, answers=_ANSWERS)
+    page = f"{url.rstrip('/')}/{key}/banned/{cursor}"
+    answer = client.get(page, patient=patient, secret=key, answers=_ANSWERS)
     if isinstance(answer, Body):
         return answer.content
     if not isinstance(answer, Rejected):

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from geofence.errors import ListError
@@ -98,14 +99,14 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
     blocklist = policy.blocklist(wanted)
     if stored is not None and blocklist is not None and _is_fresh(blocklist, known, stored, tools):
         return Fresh(stored)
-    if blocklist is not None and blocklist.format == apiban.NAME:
-        return _renew_reported(wanted, blocklist, stored, tools)
+    reported = blocklist is not None and blocklist.format == apiban.NAME
+    ask = partial(_from_pages, blocklist) if blocklist and reported else _from_mirror
     problems: list[str] = []
     busy: list[Mirror] = []
     # Busy hosts come last: another mirror may have the list now.
     for mirror, patient in _in_turn(known, busy):
         try:
-            return _from_mirror(wanted, mirror, stored, replace(tools, patient=patient))
+            return ask(wanted, mirror, stored, replace(tools, patient=patient))
         except PauseError as error:
             if patient:
                 problems.append(clause(str(error)))
@@ -129,15 +130,15 @@ def _is_fresh(
     return any(len(m) == len(parts) and all(map(_is_from, parts, m)) for m in known)
 
 
-def _renew_reported(
-    wanted: ListId, blocklist: Blocklist, stored: AcceptedList | None, tools: Tools
+def _from_pages(
+    blocklist: Blocklist, wanted: ListId, mirror: Mirror, stored: AcceptedList | None, tools: Tools
 ) -> Outcome:
     """Add what a source reports anew to a list whose addresses live for a time.
 
     Raises:
         ListError: the key cannot be read, or the source did not give its pages.
     """
-    source = Source(blocklist.urls[0], None, apiban.NAME)
+    (source,) = mirror
     known = stored if stored is not None and _is_from(stored.provenance[0], source) else None
     before = apiban.read(known.carried) if known is not None else apiban.Reported()
     found, skipped = collect(
@@ -147,6 +148,7 @@ def _renew_reported(
         blocklist.keep,
         client=tools.client,
         now=tools.now,
+        patient=tools.patient,
     )
     part = _part(wanted, source, Body(apiban.written(found), None), tools)
     outcome = _outcome(

@@ -347,6 +347,18 @@ def test_a_page_that_leads_to_itself_is_the_last(
     assert len(server.requests) == 1
 
 
+def test_a_second_source_of_pages_is_asked_if_the_first_fails(
+    server: ListServer, limits: Limits, reported: Blocklist
+) -> None:
+    on(server, "100", status(404))
+    server.on(f"/other/{SECRET}/banned/100", page("192.0.2.7", cursor="107"))
+    server.on(f"/other/{SECRET}/banned/107", END)
+    both = replace(reported, urls=(*reported.urls, server.url("/other")))
+    found = renewed(fetch(limits, both)).accepted
+    assert found.space == space("192.0.2.7/32")
+    assert [part.url for part in found.provenance] == [server.url("/other")]
+
+
 def test_invalid_addresses_are_told_and_skipped(
     server: ListServer, limits: Limits, reported: Blocklist
 ) -> None:
