@@ -173,26 +173,23 @@ def _left_out(note: Note) -> str:
     facts = {"list": note.subject, "addresses": addresses}
     if note.data["why"] == "special-purpose":
         return tr(
-            "{addresses} of the list {list} are private or other special-purpose space ({blocks}) "
-            "and were left out.",
+            "Left out of the list {list}: {addresses} of private or other special-purpose space "
+            "({blocks}).",
             blocks=shown(names(note, "blocks"), number(note)),
             **facts,
         )
     if note.data["why"] == "local":
-        return tr(
-            "{addresses} of the list {list} are in networks of [local] and were left out.", **facts
-        )
+        return tr("Left out of the list {list}: {addresses} of networks in [local].", **facts)
     return tr(
-        "{addresses} of the list {list} are in exceptions, which win. They stay allowed where the "
-        "exceptions say so.",
+        "Not blocked by the list {list}: {addresses} of exceptions, for the services that they are "
+        "for.",
         **facts,
     )
 
 
 def _format_found(note: Note) -> str:
     return tr(
-        "The list {list} is read as {format}, by its content. To fix that, write format = "
-        '"{format}".',
+        "The format of the list {list} was recognised by its content: {format}.",
         list=note.subject,
         format=note.data["format"],
     )

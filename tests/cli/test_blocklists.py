@@ -147,6 +147,8 @@ def test_private_space_is_left_out_and_counted(one: Machine) -> None:
     assert set(left_out(one.ok("refresh", "--json"))) == {"special-purpose", "exception"}
     assert left_out(one.ok("refresh", "--json")) == {}
     assert set(left_out(one.ok("status", "--json"))) == {"special-purpose", "exception"}
+    assert "special-purpose space" in one.ok("status", "--full").said
+    assert "special-purpose space" not in one.ok("status").said
     assert one.gets_in("133.1.2.3", "133.1.9.9", "133.2.0.1") == [False, True, True]
 
 
@@ -157,7 +159,8 @@ def test_a_format_that_was_found_out_is_told_in_the_plan(one: Machine) -> None:
         assert fact(planned, NoteKind.FORMAT_FOUND) == ("blocklist bad", {"format": name})
         lists = {each["list"]: each for each in planned.json["lists"]}
         assert [part["format"] for part in lists["blocklist bad"]["parts"]] == [name]
-        assert f"The list blocklist bad is read as {name}, by its content" in one.ok("plan").said
+        told = f"The format of the list blocklist bad was recognised by its content: {name}."
+        assert told in one.ok("plan").said
     serve(one, content(FEW), 'format = "text"\n')
     assert "format-found" not in kinds(one.ok("plan", "--json"))
     serve(one, content(FEW), 'format = "dshield"\n')

@@ -117,7 +117,7 @@ def test_a_first_blocklist_without_entries_waits_for_its_override(one: Machine) 
 
 def test_special_purpose_space_in_a_blocklist_is_told_once(one: Machine) -> None:
     serve(one, b"10.0.0.0/8\n133.1.0.0/16\n")
-    told = "special-purpose space (10.0.0.0/8 (private use)) and were left out"
+    told = "special-purpose space (10.0.0.0/8 (private use))."
     assert told in one.ok("refresh").err
     assert told not in one.ok("refresh").err
 
