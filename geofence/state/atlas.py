@@ -34,13 +34,13 @@ from geofence.state.files import (
     map_if_there,
     write_atomically,
 )
-from geofence.state.lists import PROVENANCE
 from geofence.state.records import (
     COUNT,
     DAMAGE,
     FLAG,
     MOMENT,
     TEXT,
+    Codec,
     RecordError,
     damaged,
     items,
@@ -109,8 +109,14 @@ _HEAD = objects(
     body_bytes=COUNT,
     body_sha256=TEXT,
 )
-_PARTS = many(PROVENANCE)
 _CODES = many(TEXT)
+
+
+def _origins() -> Codec[tuple[Provenance, ...]]:
+    # Not at the top: lookups need no parser of lists.
+    from geofence.state.lists import PROVENANCE
+
+    return many(PROVENANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +170,15 @@ def load_atlas(state_directory: Path) -> StoredAtlas | None:
         raise _unusable(path, error) from error
 
 
-def save_atlas(state_directory: Path, stored: StoredAtlas) -> None:
-    """Write an index, and see that it can be read; the caller holds the lock.
+def save_atlas(state_directory: Path, stored: StoredAtlas) -> StoredAtlas:
+    """Write an index and return it as it can be read; the caller holds the lock.
 
     Raises:
         StateError: it could not be written; the previous one is unchanged.
     """
     ensure_private_directory(state_directory)
     write_atomically(atlas_path(state_directory), encode_atlas(stored))
-    load_atlas(state_directory)
+    return load_atlas(state_directory) or stored
 
 
 def atlas_path(state_directory: Path) -> Path:
@@ -184,7 +190,8 @@ def encode_atlas(stored: StoredAtlas) -> bytes:
     """Return the content of the file."""
     atlas = stored.atlas
     columns = [column.tobytes() for family in Family for column in _columns(atlas[family])]
-    lists = {code: _PARTS.write(parts) for code, parts in stored.lists.items()}
+    write = _origins().write
+    lists = {code: write(parts) for code, parts in stored.lists.items()}
     tail = json.dumps({"lists": lists, "failed": _CODES.write(stored.failed)}).encode()
     body = b"".join((*columns, tail))
     digest = hashlib.sha256(body).hexdigest()
@@ -247,7 +254,8 @@ def _stored(atlas: Atlas, tail: bytes, size: int) -> StoredAtlas:
     """
     try:
         facts: dict[str, Any] = json.loads(tail)
-        lists = {code: _PARTS.read(parts) for code, parts in facts["lists"].items()}
+        read = _origins().read
+        lists = {code: read(parts) for code, parts in facts["lists"].items()}
         return StoredAtlas(atlas, lists, _CODES.read(items(facts["failed"])), size)
     except DAMAGE as error:
         raise damaged() from error
