@@ -242,7 +242,8 @@ def _atlas(head: _Head, body: memoryview) -> Atlas:
             columns.append(body[at : at + length].cast(code))
             at += length
         firsts, *lowers, labels = columns
-        found[family] = Pieces(family, firsts, lowers[0] if lowers else None, labels)
+        shift = family.bits - 8 * firsts.itemsize
+        found[family] = Pieces(shift, firsts, lowers[0] if lowers else None, labels)
     return Atlas(head.made_at, head.labels, found[Family.IPV4], found[Family.IPV6])
 
 
