@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -56,7 +57,12 @@ class AtlasReport:
     def hosts(self) -> Mapping[str, int]:
         """Number of lists by the host that they came from, most first."""
         urls = (parts[0].url for parts in self.stored.lists.values() if parts)
-        return dict(Counter(urlsplit(url).hostname or "" for url in urls).most_common())
+        return dict(Counter(map(_host, urls)).most_common())
+
+
+def _host(url: str) -> str:
+    """Return the host of a URL, or the directory of a local file."""
+    return urlsplit(url).hostname or str(Path(url).parent)
 
 
 @dataclass(frozen=True, slots=True)
