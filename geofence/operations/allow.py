@@ -17,8 +17,7 @@ from geofence.operations.commit import Wish, check_overrides, holding
 from geofence.operations.lists import Watch, at_hand, fetched, unwatched
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
-from geofence.policy import exceptions_named
-from geofence.policy.switches import OWNED_FILE, with_enabled
+from geofence.policy import OWNED_FILE, exceptions_named, read_owned
 from geofence.state.files import read_if_there, state_error, write_atomically
 from geofence.translation import tr
 
@@ -52,7 +51,8 @@ def switch(  # noqa: PLR0913 - what the command line gives
         if not enabled:
             wish = replace(wish, revoked=_space(site, chosen))
         meant, known = ([each.name for each in some] for some in (chosen, policy.exceptions))
-        _write_owned(site, with_enabled(_text(before), meant, enabled, known))
+        owned = read_owned(_text(before)).keeping(known).switched(meant, enabled)
+        _write_owned(site, owned.text())
         try:
             _require(site, chosen, enabled=enabled)
             return _apply(site, wish, watch).with_notes(_dropped(policy))

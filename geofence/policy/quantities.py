@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from geofence.model.policy import Ports, Protocol
 from geofence.policy.mistakes import Mistake
@@ -141,3 +141,18 @@ def time_of_day(text: str) -> time:
         tr('hours and minutes from "00:00" to "23:59", such as "03:30"'),
         *guesses,
     )
+
+
+def utc(moment: datetime) -> datetime:
+    """Return a point in time as UTC.
+
+    Raises:
+        Mistake: it has no offset from UTC, or the calendar does not have it in UTC.
+    """
+    try:
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except OverflowError:
+        pass
+    wrong = tr("{value} is not a point in time", value=moment)
+    raise Mistake(wrong, tr("a date and a time in UTC such as 2026-11-26T12:00:00Z"))

@@ -1,141 +1,18 @@
-"""Exceptions by name, and the rules file of the command line that enables and disables them."""
+"""Exceptions by the names of them and of their groups, and what an unknown name may mean."""
 
 from __future__ import annotations
-
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import PurePath
 
 from geofence.countries import country_meant, country_name
 from geofence.errors import UsageError
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.policy.addresses import host_name, prefix
-from geofence.policy.mistakes import Mistake, Problems
-from geofence.policy.table_reader import rule_name
-from geofence.policy.toml_tree import Node, Scalar, Table, parse
+from geofence.policy.mistakes import Mistake
 from geofence.spelling import likeliest, listed, one_of, plain, quoted
 from geofence.translation import join, tr
 
-OWNED_FILE = "99-command-line.toml"
-"""Name of the command line's file, in the directory with the operator's rules."""
 _MOST_LISTED = 40
 """Names that a message lists."""
-
-_HEADER = """\
-# Written by "geofence allow" and "geofence revoke", which overwrite all changes. Put rules of your
-# own into another file of this directory.
-"""
-
-
-def _only_switches() -> Mistake:
-    return Mistake(
-        tr("this was not written by 'geofence allow' or 'geofence revoke', which would delete it"),
-        tr(
-            "[exception.NAME] tables with enabled = true or false only; "
-            "move other rules into another file of the directory"
-        ),
-    )
-
-
-def is_owned(file: str) -> bool:
-    """Whether the rules file of that path is the one that the command line writes."""
-    return PurePath(file).name == OWNED_FILE
-
-
-def stale_switches(owned: Table, others: Table) -> dict[str, bool]:
-    """Return the owned file's switches for exceptions that no longer exist: whether each is on.
-
-    People remove exceptions without knowing that they were once allowed or revoked, and so do new
-    releases. Such a switch has no effect any more; in any other file it is a typing mistake.
-
-    Args:
-        owned: the tree of the owned file.
-        others: those of all other files, merged.
-    """
-    elsewhere = _exceptions(others)
-    found = {name: _switch(name, node) for name, node in _exceptions(owned).items()}
-    return {
-        name: switch
-        for name, switch in found.items()
-        # A switch in another file does not define the exception, either.
-        if switch is not None
-        and (name not in elsewhere or _switch(name, elsewhere[name]) is not None)
-    }
-
-
-def without(rules: Table, stale: Collection[str]) -> Table:
-    """Return a file's tree without the switches of those names."""
-    exceptions = rules.entries.get("exception")
-    if not stale or not isinstance(exceptions, Table):
-        return rules
-    kept = {name: node for name, node in exceptions.entries.items() if name not in stale}
-    return Table(rules.origin, {**rules.entries, "exception": Table(exceptions.origin, kept)})
-
-
-def _exceptions(tree: Table) -> Mapping[str, Node]:
-    exceptions = tree.entries.get("exception")
-    return exceptions.entries if isinstance(exceptions, Table) else {}
-
-
-def with_enabled(text: str, names: Iterable[str], enabled: bool, known: Collection[str]) -> str:
-    """Return the new text of the owned file.
-
-    Args:
-        text: its present text; empty if there is no such file yet.
-        names: of exceptions, not of groups.
-        enabled: whether to enable them; all others stay as they are.
-        known: the names of all exceptions; switches for others are dropped.
-
-    Raises:
-        RulesError: the file contains something that the command line does not write.
-        Mistake: (a ValueError) a name is not valid for an exception.
-    """
-    before = {name: value for name, value in _switches(text).items() if name in known}
-    switches = before | {rule_name(name): enabled for name in names}
-    return _HEADER + "".join(_table(name, switches[name]) for name in sorted(switches))
-
-
-def _table(name: str, enabled: bool) -> str:
-    return f"\n[exception.{name}]\nenabled = {'true' if enabled else 'false'}\n"
-
-
-def _switches(text: str) -> dict[str, bool]:
-    problems = Problems()
-    root = parse(text, OWNED_FILE, problems)
-    problems.raise_any()
-    found: dict[str, bool] = {}
-    for path, node in _leaves((), root) if root else ():
-        match path, node:
-            case ("exception", name, "enabled"), Scalar(bool(value)) if _is_name(name):
-                found[name] = value
-            case _:
-                problems.add(node.origin, _only_switches())
-    problems.raise_any()
-    return found
-
-
-def _leaves(path: tuple[str, ...], node: Node) -> Iterator[tuple[tuple[str, ...], Node]]:
-    """Yield all values and empty tables below a table, with their paths."""
-    if isinstance(node, Table) and (node.entries or not path):
-        for key, inner in node.entries.items():
-            yield from _leaves((*path, key), inner)
-    else:
-        yield path, node
-
-
-def _switch(name: str, node: Node) -> bool | None:
-    """Return the switch in a table that the command line could have written; None for others."""
-    match node:
-        case Table(entries={"enabled": Scalar(bool(enabled)), **others}):
-            return enabled if not others and _is_name(name) else None
-    return None
-
-
-def _is_name(text: str) -> bool:
-    try:
-        return bool(rule_name(text))
-    except Mistake:
-        return False
 
 
 def exceptions_named(policy: Policy, name: str, verb: str = "allow") -> tuple[NamedException, ...]:
