@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from geofence.model.notes import NoteKind
 from geofence.model.prefixes import Family
 from geofence.state.atlas import StoredAtlas, atlas_path, load_atlas, save_atlas
 from tests.cli.facts import fact, kinds
-from tests.cli.machine import Machine
+from tests.cli.machine import Machine, machine
 from tests.cli.world import japan
 from tests.lists.bodies import country_json
 from tests.support.list_server import status, tagged
@@ -75,13 +75,24 @@ def age(machine: Machine, span: timedelta, *codes: str) -> None:
     save_atlas(machine.state, replace(found, lists=lists))
 
 
+def make_index(machine: Machine) -> Machine:
+    serve_world(machine)
+    machine.ok("atlas", "--renew")
+    machine.server.requests.clear()
+    return machine
+
+
 @pytest.fixture
 def mapped(one: Machine) -> Machine:
     """A machine with an index of all countries."""
-    serve_world(one)
-    one.ok("atlas", "--renew")
-    one.server.requests.clear()
-    return one
+    return make_index(one)
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """The same, for what changes nothing."""
+    with machine(tmp_path_factory.mktemp("asking")) as made:
+        yield make_index(made)
 
 
 def test_without_an_index_it_says_what_to_do(one: Machine) -> None:
@@ -93,12 +104,12 @@ def test_without_an_index_it_says_what_to_do(one: Machine) -> None:
         )
 
 
-def test_an_index_of_all_countries_answers_for_any_address(mapped: Machine) -> None:
+def test_an_index_of_all_countries_answers_for_any_address(asking: Machine) -> None:
     wanted = [text for code in ("AD", "DE", "ZW") for text in addresses(code)]
-    assert located(mapped, *wanted, "133.1.2.3", "9.9.9.9", "::ffff:11.0.0.1") == [
+    assert located(asking, *wanted, "133.1.2.3", "9.9.9.9", "::ffff:11.0.0.1") == [
         "AD", "AD", "DE", "DE", "ZW", "ZW", "JP", None, "AD",
     ]  # fmt: skip
-    lines = mapped.ok("atlas", *addresses("DE"), "9.9.9.9").out.splitlines()
+    lines = asking.ok("atlas", *addresses("DE"), "9.9.9.9").out.splitlines()
     assert [line.split() for line in lines] == [
         ["address", "country", "name"],
         [addresses("DE")[0], "DE", "Germany"],
@@ -220,13 +231,13 @@ def test_a_file_that_others_could_have_written_is_not_obeyed(mapped: Machine) ->
         (("192.0.2.300",), '"192.0.2.300" is not an IP address'),
     ],
 )
-def test_mistakes_change_nothing(mapped: Machine, arguments: tuple[str, ...], said: str) -> None:
-    before = mapped.files()
-    done = mapped.run("atlas", *arguments)
+def test_mistakes_change_nothing(asking: Machine, arguments: tuple[str, ...], said: str) -> None:
+    before = asking.files()
+    done = asking.run("atlas", *arguments)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
-    assert mapped.files() == before
-    assert asked(mapped) == set()
+    assert asking.files() == before
+    assert asked(asking) == set()
 
 
 def test_a_refresh_leaves_the_index_alone_unless_the_rules_ask_for_it(one: Machine) -> None:
@@ -319,7 +330,7 @@ def blocked(path: Path) -> None:
     (path / "x").touch()
 
 
-def test_the_index_has_both_families_of_all_lists(mapped: Machine) -> None:
-    spaces = stored(mapped).atlas.spaces()
+def test_the_index_has_both_families_of_all_lists(asking: Machine) -> None:
+    spaces = stored(asking).atlas.spaces()
     assert list(spaces) == CODES
     assert all(spaces[code][family] for code in CODES for family in Family)
