@@ -129,18 +129,26 @@ def test_a_closed_fence_allows_no_country_that_was_allowed_by_hand() -> None:
 
 def test_a_policy_at_a_time_has_nothing_that_has_ended() -> None:
     rules = policy(
+        countries=("JP", "DE"),
         exceptions=(hotel("203.0.113.9/32", until=NOW), hotel("203.0.113.8/32", name="office")),
         country_switches=(
             CountrySwitch("US", allowed=True, until=NOW),
-            CountrySwitch("JP", allowed=True, until=NOW),
+            CountrySwitch("DE", allowed=True, until=NOW),
+            CountrySwitch("JP", allowed=True, until=NOW, revoked_after=True),
         ),
     )
     now = rules.at(NOW)
     assert [each.name for each in now.enabled_exceptions()] == ["office"]
     assert now.timed_countries() == ()
-    # Japan had been revoked, or it could not have been allowed until a time.
-    assert now.service_countries(SIP) == ()
+    assert now.service_countries(SIP) == ("DE",)
     assert [each.name for each in rules.at(PAST).enabled_exceptions()] == ["hotel", "office"]
+
+
+def test_a_country_that_was_revoked_before_is_in_the_timed_sets_only() -> None:
+    japan = CountrySwitch("JP", allowed=True, until=LATER, revoked_after=True)
+    rules = policy(country_switches=(japan,))
+    assert rules.service_countries(SIP) == ()
+    assert held(timed_prefixes(rules, JAPAN, NOW), SIP4) == JAPAN[country("JP")].ipv4
 
 
 ENDS = st.sampled_from([NOW + timedelta(hours=hours) for hours in range(-1, 4)])

@@ -81,6 +81,8 @@ class Service:
     helpers: tuple[str, ...] = ()
     """Conntrack helpers (``sip``, ``h323``) whose expected connections are allowed."""
     replies_from: RepliesFrom = RepliesFrom.ANYONE
+    observe: bool = False
+    """Whether what the fence would drop passes, and is only counted and noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +131,19 @@ class CountrySwitch:
     """Text for people."""
     until: datetime | None = None
     """When it stops being allowed, UTC; None: never."""
+    revoked_after: bool = False
+    """Whether it is blocked after that, since it was before, whatever the other rules say."""
 
     def concerns(self, service: str) -> bool:
         """Whether it is for the service."""
         return not self.services or service in self.services
 
-    def at(self, now: datetime) -> CountrySwitch:
-        """Return it as it is at a time: a country whose time has ended is blocked as before."""
-        return replace(self, allowed=False, until=None) if has_ended(self.until, now) else self
+    def at(self, now: datetime) -> CountrySwitch | None:
+        """Return what is left of it at a time; None for nothing."""
+        if not has_ended(self.until, now):
+            return self
+        blocked = CountrySwitch(self.code, allowed=False, services=self.services)
+        return blocked if self.revoked_after else None
 
 
 def has_ended(until: datetime | None, now: datetime) -> bool:
@@ -271,7 +278,9 @@ class Policy:
         return replace(
             self,
             exceptions=tuple(each.at(now) for each in self.exceptions),
-            country_switches=tuple(each.at(now) for each in self.country_switches),
+            country_switches=tuple(
+                left for each in self.country_switches if (left := each.at(now)) is not None
+            ),
         )
 
     def shared_countries(self) -> tuple[str, ...]:
@@ -285,8 +294,11 @@ class Policy:
 
     def _switched(self, countries: tuple[str, ...], service: str) -> tuple[str, ...]:
         """Return countries with those that the command line allows or blocks for a service."""
-        lasting = (each for each in self.country_switches if each.until is None)
-        switched = {each.code: each.allowed for each in lasting if each.concerns(service)}
+        switched = {
+            each.code: each.allowed and each.until is None
+            for each in self.country_switches
+            if each.concerns(service) and (each.until is None or each.revoked_after)
+        }
         allowed = (code for code, is_allowed in switched.items() if is_allowed)
         every = dict.fromkeys((*countries, *allowed))
         return tuple(code for code in every if switched.get(code, True))

@@ -23,8 +23,10 @@ from geofence.state.generations import GenerationStore
 from geofence.state.outcomes import Journal
 
 if TYPE_CHECKING:
+    from geofence.state.bans import BanStore
     from geofence.state.lists import ListStore
     from geofence.state.refusals import RefusalStore
+    from geofence.state.timed import TimedStore
     from geofence.state.versions import VersionStore
 
 RULES_DIRECTORY = Path("/etc/geofence/rules.d")
@@ -95,6 +97,20 @@ class Site:
     def generations(self) -> GenerationStore:
         """Recorded rulesets."""
         return GenerationStore(self.state_directory)
+
+    @property
+    def bans(self) -> BanStore:
+        """Bans on disk."""
+        from geofence.state.bans import BanStore
+
+        return BanStore(self.state_directory)
+
+    @property
+    def timed(self) -> TimedStore:
+        """What is allowed until a time, on disk."""
+        from geofence.state.timed import TimedStore
+
+        return TimedStore(self.state_directory)
 
     @property
     def journal(self) -> Journal:

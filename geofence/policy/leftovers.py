@@ -15,7 +15,7 @@ from geofence.policy.table_reader import rule_name
 from geofence.policy.toml_tree import Array, Node, Scalar, Table
 from geofence.translation import tr
 
-_SWITCHING = {"enabled", "note", "until"}
+_SWITCHING = {"enabled", "note", "until", "revoked_after"}
 """Keys of a table that switches an exception of another file."""
 
 
@@ -46,6 +46,39 @@ def find_twins(owned: Table, others: Table, problems: Problems) -> None:
             )
             expected = tr("another name here, or that table removed from {file}", file=OWNED_FILE)
             problems.add(elsewhere[name].origin, Mistake(twice, expected), f"exception.{name}")
+
+
+def without_moot_ends(owned: Table, others: Table) -> Table:
+    """Return the owned file's tree without ends of exceptions that other files enable.
+
+    Whoever enables an exception in the rules, after it was allowed until a time, means it to stay.
+    One that had been revoked before it was allowed is revoked again, whatever other files say.
+    """
+    elsewhere = _inner(others, "exception")
+    inner = {
+        name: _without_moot_end(node, elsewhere.get(name))
+        if _switch(name, node) is not None
+        else node
+        for name, node in _inner(owned, "exception").items()
+    }
+    return _with_inner(owned, "exception", inner)
+
+
+def _without_moot_end(switch: Node, defined: Node | None) -> Node:
+    if not isinstance(switch, Table) or not isinstance(defined, Table):
+        return switch
+    entries = dict(switch.entries)
+    match entries.get("revoked_after"):
+        case Scalar(bool(revoked_after)):
+            del entries["revoked_after"]
+        case _:
+            revoked_after = False
+    match defined.entries.get("enabled"):
+        case Scalar(False):
+            pass
+        case _ if not revoked_after:
+            entries.pop("until", None)
+    return Table(switch.origin, entries)
 
 
 def without(rules: Table, stale: Collection[str]) -> Table:

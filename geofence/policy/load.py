@@ -14,6 +14,7 @@ from geofence.policy.leftovers import (
     stale_switches,
     without,
     without_lost_services,
+    without_moot_ends,
 )
 from geofence.policy.mistakes import Problems
 from geofence.policy.owned import is_owned
@@ -65,7 +66,8 @@ def combined(files: Iterable[RulesFile], problems: Problems) -> Policy:
             stale = stale_switches(tree, others)
             gone |= stale
             find_twins(tree, others, problems)
-            read[number] = (name, without_lost_services(without(tree, stale), others))
+            current = without_moot_ends(without(tree, stale), others)
+            read[number] = (name, without_lost_services(current, others))
     problems.raise_any()
     rules = _together(tree for _, tree in read)
     policy = read_policy(rules, problems)

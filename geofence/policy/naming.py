@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
 from geofence.countries import country_meant, country_name
 from geofence.errors import UsageError
+from geofence.model.address import Address
 from geofence.model.policy import NamedException, Policy
-from geofence.model.prefixes import AddressSpace
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.policy.addresses import host_name, prefix
 from geofence.policy.mistakes import Mistake
 from geofence.spelling import likeliest, listed, one_of, plain, quoted
@@ -13,6 +18,90 @@ from geofence.translation import join, tr
 
 _MOST_LISTED = 40
 """Names that a message lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What ``allow`` or ``revoke`` was told to allow or revoke."""
+
+    exceptions: tuple[NamedException, ...] = ()
+    """Those that the rules have, by name or by group."""
+    addresses: Mapping[str, AddressSpace] = field(default_factory=dict)
+    """Addresses, prefixes and ranges, by how they were typed."""
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def space(self) -> AddressSpace:
+        """All addresses together."""
+        return AddressSpace.union(self.addresses.values())
+
+
+def targets(policy: Policy, words: Iterable[str], verb: str = "allow") -> Targets:
+    """Return what words mean: exceptions, groups, addresses, prefixes, ranges and host names.
+
+    Args:
+        policy: the rules.
+        words: as they were typed.
+        verb: ``allow`` or ``revoke``, for messages.
+
+    Raises:
+        UsageError: a word means nothing.
+    """
+    exceptions: dict[str, NamedException] = {}
+    spaces: dict[str, AddressSpace] = {}
+    hosts: list[str] = []
+    for word in words:
+        named = _having(policy, word)
+        if named or not re.search(r"[.:/]", plain(word)):
+            found = named or exceptions_named(policy, word, verb)
+            exceptions |= {each.name: each for each in found}
+            continue
+        meant = _address_or_host(plain(word))
+        if isinstance(meant, AddressSpace):
+            spaces[plain(word)] = meant
+        else:
+            hosts.append(meant)
+    return Targets(tuple(exceptions.values()), spaces, tuple(dict.fromkeys(hosts)))
+
+
+def _address_or_host(text: str) -> AddressSpace | str:
+    """Return the addresses that a text means, or the host name.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    readers: tuple[Callable[[str], AddressSpace | str], ...] = (addresses, host_name)
+    mistakes: list[Mistake] = []
+    for read in readers:
+        try:
+            return read(text)
+        except Mistake as mistake:
+            mistakes.append(mistake)
+    of_address, of_host = mistakes
+    is_host = re.search(r"[g-z]", text, re.IGNORECASE)
+    raise UsageError(str(of_host if is_host else of_address))
+
+
+def addresses(text: str) -> AddressSpace:
+    """Read an address, a prefix, or a range of addresses such as ``192.0.2.1-192.0.2.9``.
+
+    Raises:
+        Mistake: it is none of them.
+    """
+    first, dash, last = (part.strip() for part in text.partition("-"))
+    try:
+        ends = (Address.parse(first), Address.parse(last)) if dash else None
+    except ValueError:
+        ends = None
+    if ends is None:
+        return AddressSpace.of((prefix(text),))
+    start, end = ends
+    if start.family is not end.family or end.number < start.number:
+        wrong = tr("{value} is not a range of addresses", value=quoted(text))
+        expected = tr("two addresses of one family, the lower one first")
+        raise Mistake(wrong, expected)
+    held = PrefixSet.of_ranges(start.family, [start.number], [end.number + 1])
+    return AddressSpace(ipv4=held) if start.family is Family.IPV4 else AddressSpace(ipv6=held)
 
 
 def exceptions_named(policy: Policy, name: str, verb: str = "allow") -> tuple[NamedException, ...]:
@@ -24,23 +113,28 @@ def exceptions_named(policy: Policy, name: str, verb: str = "allow") -> tuple[Na
         verb: ``allow`` or ``revoke``, for the message.
 
     Raises:
-        UsageError: nothing has that name; the message says what to do if it is a country, an
-            address or a host.
+        UsageError: nothing has that name; the message says what to do if it is a country.
     """
-    found = tuple(
-        exception for exception in policy.exceptions if name in (exception.name, exception.group)
-    )
+    found = _having(policy, name)
     if found:
         return found
-    advice = (
-        _about_country(policy, name, verb)
-        or _about_address(policy, name, verb)
-        or _about_host(policy, name)
+    code = country_meant(plain(name))
+    if code is None:
+        raise UsageError(_unknown(policy, name))
+    raise UsageError(
+        tr(
+            "{name} is a country ({country}), not an exception; run '{command}'.",
+            name=quoted(name),
+            country=country_name(code),
+            command=f"geofence {verb} --country {code}",
+        )
     )
-    if advice:
-        unknown = tr("Unknown exception or group {name}.", name=quoted(name))
-        raise UsageError(join(" ", (unknown, advice)))
-    raise UsageError(_unknown(policy, name))
+
+
+def _having(policy: Policy, name: str) -> tuple[NamedException, ...]:
+    return tuple(
+        exception for exception in policy.exceptions if name in (exception.name, exception.group)
+    )
 
 
 def _unknown(policy: Policy, name: str) -> str:
@@ -71,72 +165,4 @@ def _guessed(policy: Policy, guesses: tuple[str, ...]) -> str:
     described = {each.name: each.description for each in policy.exceptions}
     return one_of(
         f"{each} ({quoted(described[each])})" if described.get(each) else each for each in guesses
-    )
-
-
-def _about_country(policy: Policy, name: str, verb: str) -> str:
-    """Return what to do about a country; empty if the name is not a country's."""
-    code = country_meant(plain(name))
-    if code is None:
-        return ""
-    codes = [each for each in policy.countries if each != code]
-    codes += [code] if verb == "allow" else []
-    listed = ", ".join(f'"{each}"' for each in codes)
-    rule = f"  [allow]\n  countries = [{listed}]"
-    if verb == "allow":
-        return tr(
-            "Countries are not exceptions. To allow {country}, write\n{rule}\n"
-            "into a file of your rules and run 'geofence refresh'.",
-            country=country_name(code),
-            rule=rule,
-        )
-    return tr(
-        "Countries are not exceptions. To block {country}, write\n{rule}\n"
-        "into a file of your rules and run 'geofence refresh'.",
-        country=country_name(code),
-        rule=rule,
-    )
-
-
-def _about_address(policy: Policy, name: str, verb: str) -> str:
-    """Return what to do about an address or prefix; empty if the name is not one."""
-    try:
-        meant = prefix(plain(name))
-    except Mistake:
-        return ""
-    space = AddressSpace.of((meant,))
-    holding = [
-        each.name for each in policy.exceptions if not space - (each.prefixes | each.last_known)
-    ]
-    if holding:
-        return tr(
-            "The exception {name} contains this address: run '{command}'.",
-            name=holding[0],
-            command=f"geofence {verb} {holding[0]}",
-        )
-    if verb != "allow":
-        return tr("No exception contains this address; 'geofence why' shows what allows it.")
-    return _written(f'prefixes = ["{meant}"]', "apply")
-
-
-def _about_host(policy: Policy, name: str) -> str:
-    """Return what to do about a host name; empty if the name is not one."""
-    try:
-        host = host_name(plain(name))
-    except Mistake:
-        return ""
-    if "." not in host:
-        return ""
-    holding = [each.name for each in policy.exceptions if host in each.hosts]
-    if holding:
-        return tr("The exception {name} has this host: use that name.", name=holding[0])
-    return _written(f'hosts = ["{host}"]', "refresh")
-
-
-def _written(line: str, verb: str) -> str:
-    return tr(
-        "To allow it, write\n{rule}\n"
-        "with a name of your choice into a file of your rules and run '{command}'.",
-        rule=f"  [exception.NAME]\n  {line}",
-        command=f"geofence {verb}",
     )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TypeVar
 
-from geofence.model.policy import CountrySwitch, NamedException, Policy, has_ended
+from geofence.model.policy import CountrySwitch, NamedException, has_ended
 from geofence.model.prefixes import AddressSpace, address_texts
 from geofence.policy.addresses import host_name, prefix
 from geofence.policy.countries import country_code
@@ -43,6 +43,8 @@ class Switch:
     note: str = ""
     until: datetime | None = None
     """When it stops being enabled, UTC; None: never."""
+    revoked_after: bool = False
+    """Whether it is disabled after that, since it was before, whatever the other rules say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +58,22 @@ class Owned:
     countries: Mapping[str, CountrySwitch] = field(default_factory=dict)
     """By code."""
 
-    def switched(
-        self, names: Iterable[str], enabled: bool, note: str = "", until: datetime | None = None
-    ) -> Owned:
-        """Return it with exceptions of other files enabled or disabled.
+    def switched(self, names: Iterable[str], enabled: bool) -> Owned:
+        """Return it with exceptions of other files enabled or disabled, without an end.
 
         Raises:
             Mistake: (a ValueError) a name is not valid for an exception.
         """
-        switch = Switch(enabled, note, until)
-        return replace(self, switches={**self.switches, **{rule_name(n): switch for n in names}})
+        return self.with_switches(dict.fromkeys(names, Switch(enabled)))
+
+    def with_switches(self, switches: Mapping[str, Switch]) -> Owned:
+        """Return it with switches of exceptions, in place of those that it has.
+
+        Raises:
+            Mistake: (a ValueError) a name is not valid for an exception.
+        """
+        checked = {rule_name(name): switch for name, switch in switches.items()}
+        return replace(self, switches={**self.switches, **checked})
 
     def with_exception(self, made: NamedException) -> Owned:
         """Return it with an exception, in place of one of that name."""
@@ -88,29 +96,16 @@ class Owned:
         kept = {name: switch for name, switch in self.switches.items() if name in known}
         return replace(self, switches=kept)
 
-    def at(self, now: datetime, rules: Policy) -> Owned:
-        """Return it without what has ended.
-
-        What the other rules allow was allowed until a time because it had been revoked before. It
-        is revoked again.
-
-        Args:
-            now: the time.
-            rules: the policy of all other files.
-        """
-        enabled = {each.name for each in rules.enabled_exceptions()}
+    def at(self, now: datetime) -> Owned:
+        """Return it without what has ended; what was revoked before that is revoked again."""
         ended = {name for name, each in self.switches.items() if has_ended(each.until, now)}
         switches = {
             name: Switch(enabled=False) if name in ended else switch
             for name, switch in self.switches.items()
-            if name not in ended or name in enabled
+            if name not in ended or switch.revoked_after
         }
         exceptions = {n: e for n, e in self.exceptions.items() if not has_ended(e.until, now)}
-        countries = {
-            code: each.at(now)
-            for code, each in self.countries.items()
-            if not has_ended(each.until, now) or _allows(rules, each)
-        }
+        countries = {code: left for code, e in self.countries.items() if (left := e.at(now))}
         return Owned(switches, exceptions, countries)
 
     def text(self) -> str:
@@ -126,17 +121,10 @@ class Owned:
         )
 
 
-def _allows(rules: Policy, country: CountrySwitch) -> bool:
-    return any(
-        country.code in rules.service_countries(service)
-        for service in rules.services
-        if country.concerns(service.name)
-    )
-
-
 def _switch_lines(switch: Switch) -> Iterator[str]:
     yield f"enabled = {_flag(switch.enabled)}"
     yield from _common_lines((), switch.note, switch.until)
+    yield from _after_lines(switch.revoked_after)
 
 
 def _made_lines(made: NamedException) -> Iterator[str]:
@@ -150,6 +138,12 @@ def _made_lines(made: NamedException) -> Iterator[str]:
 def _country_lines(country: CountrySwitch) -> Iterator[str]:
     yield f"allowed = {_flag(country.allowed)}"
     yield from _common_lines(country.services, country.note, country.until)
+    yield from _after_lines(country.revoked_after)
+
+
+def _after_lines(revoked_after: bool) -> Iterator[str]:
+    if revoked_after:
+        yield f"revoked_after = {_flag(True)}"
 
 
 def _common_lines(services: tuple[str, ...], note: str, until: datetime | None) -> Iterator[str]:
@@ -249,20 +243,27 @@ def _with_table(owned: Owned, kind: str, name: str, keys: _Keys) -> Owned:
     elif keys.has(*_DEFINING):
         changed = owned.with_exception(_made(name, keys))
     else:
-        enabled, note = keys.flag("enabled"), keys.text("note")
-        changed = owned.switched([name], enabled, note, keys.end() if enabled else None)
+        changed = owned.with_switches({name: _switch(keys)})
     keys.finish()
     return changed
 
 
+def _switch(keys: _Keys) -> Switch:
+    enabled = keys.flag("enabled")
+    until = keys.end() if enabled else None
+    return Switch(enabled, keys.text("note"), until, keys.revoked_after(until))
+
+
 def _country(code: str, keys: _Keys) -> CountrySwitch:
     allowed = keys.flag("allowed")
+    until = keys.end() if allowed else None
     return CountrySwitch(
         code,
         allowed,
         services=keys.texts("services", rule_name),
         note=keys.text("note"),
-        until=keys.end() if allowed else None,
+        until=until,
+        revoked_after=keys.revoked_after(until),
     )
 
 
@@ -326,6 +327,10 @@ class _Keys:
             return utc(node.value)
         except Mistake:
             raise _ForeignError(node) from None
+
+    def revoked_after(self, until: datetime | None) -> bool:
+        """Read whether it is revoked after its end; only what has an end says so."""
+        return "revoked_after" in self._left and until is not None and self.flag("revoked_after")
 
     def finish(self) -> None:
         """Raise an error if a key was not asked for."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from geofence.model.notes import Note, NoteKind
 from geofence.sentences.atlas import ATLAS_SENTENCES
+from geofence.sentences.by_hand import BY_HAND_SENTENCES
 from geofence.sentences.lists import LIST_SENTENCES
 from geofence.sentences.runs import RUN_SENTENCES
 from geofence.translation import english
@@ -15,6 +16,7 @@ _SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     **LIST_SENTENCES,
     **RUN_SENTENCES,
     **ATLAS_SENTENCES,
+    **BY_HAND_SENTENCES,
 }
 
 

@@ -33,6 +33,7 @@ _OTHERS = 0o077
 _OURS = frozenset(
     {
         "atlas",
+        "bans",
         "busy.json",
         "closed",
         "counting.json",
@@ -41,6 +42,7 @@ _OURS = frozenset(
         "outcome.json",
         "probation.json",
         "removed",
+        "timed.json",
         "lost+found",
     }
 )

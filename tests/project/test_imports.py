@@ -23,7 +23,7 @@ verdict observed_ruleset plan closed_fence
 lists policy countries
 flows routing
 merge timed active_exceptions atlas other_rules fetch lab
-guards explain
+guards explain by_hand
 state
 sentences
 backends apply
