@@ -228,8 +228,8 @@ def why(
     rich_help_panel=PANEL,
     help=tr(
         "Show the country of addresses, by an index of the lists of all countries.\n\n"
-        "Without an address, show the age and size of the index. The rules let refresh renew it: "
-        "[atlas] enabled = true.\n\n"
+        "Without an address, show the age and size of the index. To have refresh renew it, write "
+        "atlas.enabled = true into the rules.\n\n"
         "Example: geofence atlas 203.0.113.7 2001:db8::7, after geofence atlas --renew."
     ),
 )
