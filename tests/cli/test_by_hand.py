@@ -178,8 +178,15 @@ def test_what_has_ended_is_dropped_when_the_file_is_written_next(one: Machine) -
     end_all(one)
     assert timed(one) == {}
     assert one.gets_in("45.88.0.7") == [False]
-    for verb in ("apply", "status"):
-        assert GUEST not in one.ok(verb).said
+    status = one.ok("status", "--json").json
+    assert not {"office", "ip-45-9-9-9", "home"} & {*status["exceptions"]}
+    assert status["exceptions_waiting"] == []
+    ended = [
+        each["exception"]
+        for each in one.ok("exceptions", "--json").json["exceptions"]
+        if each["ended"]
+    ]
+    assert ended == ["office", "home", "ip-45-9-9-9"]
     one.ok("allow", "lab")
     assert switches(one.owned) == [
         *("[exception.home]", "enabled = false"),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
+from geofence.cli.views.exceptions import exceptions_json
 from geofence.cli.views.history import history_json
 from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
@@ -27,10 +28,11 @@ from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import Provenance
 from geofence.model.notes import problem
 from geofence.model.plan import Count, Observed
-from geofence.model.policy import Ports, Protocol
+from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action
+from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
 from geofence.operations.hook import hook_facts
 from geofence.operations.plan import PlanReport
@@ -117,6 +119,10 @@ def documents() -> Iterator[object]:
     damaged = Damaged(Path("x.generation"), "is damaged")
     yield history_json((HistoryEntry(generation, changes, services_changed=True), damaged))
     yield {"removed": ["ipset"]}
+    office = NamedException("office", until=NOW)
+    entry = ExceptionEntry(office, None, SPACE, False, Inactive("office", Obstacle.NOT_APPLIED))
+    yield exceptions_json(ExceptionsReport((entry,), (CountrySwitch("US", allowed=True),), NOTES))
+    yield {"covered": True, "by": "own", "name": ""}
     last = RunOutcome("refresh", Ending.DONE, NOW)
     yield hook_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
 
@@ -137,7 +143,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     printed = {key for document in documents() for key in keys(document)} - BY_NAME
     assert printed <= words
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
-    commands |= {"repair", "status", "why", "history"}
+    commands |= {"repair", "status", "why", "history", "exceptions"}
     states = {
         *ListOutcome,
         *Ending,
