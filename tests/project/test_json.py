@@ -32,6 +32,7 @@ from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action
+from geofence.operations.covering import CoverKind
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
 from geofence.operations.hook import hook_facts
@@ -153,6 +154,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *DriftKind,
         *ChosenBy,
         *Obstacle,
+        *CoverKind,
         "json",
         "null",
         "unknown",
