@@ -104,6 +104,8 @@ class NoteKind(StrEnum):
     ROLLED_BACK = "rolled-back"
     FENCE_WAS_DOWN = "fence-was-down"
     """Packets of ``families`` entered no fence; they do again."""
+    BANS_DAMAGED = "bans-damaged"
+    """``number`` lines of the log of bans ``subject`` could not be read."""
     REPAIRED = "repaired"
     """``rules`` and ``sets`` differed from what was applied."""
     SWITCH_REMOVED = "switch-removed"

@@ -20,10 +20,12 @@ from geofence.model.policy import BackendChoice, Policy
 if TYPE_CHECKING:
     from geofence.backends.registry import Chosen
     from geofence.model.generation import Generation
+    from geofence.state.bans import BanStore
     from geofence.state.generations import GenerationStore
     from geofence.state.lists import ListStore
     from geofence.state.outcomes import Journal
     from geofence.state.refusals import RefusalStore
+    from geofence.state.timed import TimedStore
     from geofence.state.versions import VersionStore
 
 RULES_DIRECTORY = Path("/etc/geofence/rules.d")
@@ -96,6 +98,20 @@ class Site:
         from geofence.state.generations import GenerationStore
 
         return GenerationStore(self.state_directory)
+
+    @property
+    def bans(self) -> BanStore:
+        """Bans on disk."""
+        from geofence.state.bans import BanStore
+
+        return BanStore(self.state_directory)
+
+    @property
+    def timed(self) -> TimedStore:
+        """What is allowed until a time, on disk."""
+        from geofence.state.timed import TimedStore
+
+        return TimedStore(self.state_directory)
 
     @property
     def journal(self) -> Journal:
