@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from geofence.active_exceptions import (
     ActiveExceptions,
@@ -113,3 +114,13 @@ def test_all_for_which_last_known_stands_in_are_one_note() -> None:
     stand_in = Note(NoteKind.LAST_KNOWN_USED, "", {"exceptions": ["one", "other"]})
     assert never_resolved((*some, FAR), {}) == (unresolved("far", "far.example"), stand_in)
     assert never_resolved(some, FAR_AT) == ()
+
+
+def test_one_until_a_time_is_active_until_then_though_no_declared_set_has_it() -> None:
+    until = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    timed = ruled(replace(FIXED, until=until), replace(FAR, until=until))
+    unresolved_host = inactive("far", Obstacle.UNRESOLVED, HOST.name)
+    assert found(timed, timed) == replace(unresolved_host, names=("fixed",))
+    ended = timed.at(until)
+    assert found(ended, ended) == ActiveExceptions()
+    assert active_exceptions(timed, {}, None).inactive[0].obstacle is Obstacle.NO_FENCE

@@ -230,8 +230,6 @@ def _country_switch(code: str, section: Section, services: Collection[str]) -> C
         section.complain(_by_hand_only())
     if "services" in section and not section.gives("services"):
         section.complain(_no_services(), "services")
-    if not section.gives("allowed"):
-        section.complain(Mistake(tr("does not say whether it is allowed"), tr("the key allowed")))
     allowed = section.flag("allowed", default=True)
     return CountrySwitch(
         code,

@@ -265,7 +265,6 @@ def test_a_country_in_another_file_is_a_mistake(text: str, message: str) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[country.US]\nnote = 'x'", "does not say whether it is allowed"),
         ("[country.US]\nallowed = true\nservices = []", "contains no service"),
         ("[country.US]\nallowed = false\nuntil = 2026-11-26T12:00:00Z", "ends, but is not allowed"),
     ],
