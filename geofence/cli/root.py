@@ -90,14 +90,14 @@ def site_options(  # noqa: PLR0913 - an option each
     _version: Version = False,
 ) -> None:
     """Take the options of all verbs."""
-    from geofence.cli.arguments import backend_choice, parse_wait
+    from geofence.cli.arguments import backend_choice, parse_wait, state_path
     from geofence.operations.site import RULES_DIRECTORY, STATE_DIRECTORY, Site
 
     context.obj = Site(
         rules_directory=rules_dir or RULES_DIRECTORY,
         # A misspelt directory would otherwise count as empty, and the shipped rules alone apply.
         rules_required=rules_dir not in (None, RULES_DIRECTORY),
-        state_directory=state_dir or STATE_DIRECTORY,
+        state_directory=state_path(state_dir or STATE_DIRECTORY),
         backend=backend_choice(backend),
         lock_seconds=parse_wait(lock_wait, "--lock-wait"),
         patience=parse_wait(patience, "--patience"),

@@ -237,7 +237,7 @@ def _mirrors_differ(note: Note) -> str:
 
 def _mirrors_agree(note: Note) -> str:
     return tr(
-        "All mirrors agree on {agreeing} of {compared} lists.",
+        "Lists whose mirrors agree: {agreeing} of {compared}.",
         agreeing=note.data["agreeing"],
         compared=note.data["compared"],
     )

@@ -207,9 +207,9 @@ def test_where_nothing_was_ever_applied_nothing_is_changed(tmp_path: Path, backe
             told = bare.run("restore", "--json")
 
             assert (done.code, told.code) == (5, 5)
+            assert kinds(told) == [NoteKind.NOTHING_APPLIED]
             assert fact(told, NoteKind.NOTHING_APPLIED)[0] == str(bare.state)
-            assert "Nothing has been applied on this host yet" in done.err
-            assert "Run 'geofence refresh'" in done.err
+            assert told.json["unfenced"] == ["ipv4", "ipv6"]
             assert "There is NO FENCE" in done.out
             assert not bare.observe().sets
 

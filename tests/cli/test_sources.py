@@ -173,12 +173,13 @@ def test_mirrors_are_compared_on_request(one: Machine) -> None:
     assert fact(compared, NoteKind.MIRRORS_AGREE)[1] == {"agreeing": 1, "compared": 1}
     one.serve("JP", japan_later())
 
-    told = one.ok("refresh", "--compare-mirrors").err
+    told = one.ok("refresh", "--compare-mirrors", "--json")
 
     first, second = one.server.url("/jp.json"), one.server.url("/old/jp.json")
-    assert f"The mirrors of the list country JP differ: {first} has 184,549,376 IPv4" in told
-    assert f"{second} +65,536 IPv4, -65,536 IPv4 (an older version, first accepted 2" in told
-    assert "All mirrors agree on 0 of 1 lists." in told
+    subject, data = fact(told, NoteKind.MIRRORS_DIFFER)
+    assert (subject, data["mirrors"]) == ("country JP", [first, second])
+    assert f"{second} +65,536 IPv4, -65,536 IPv4 (an older version, first accepted 2" in told.err
+    assert fact(told, NoteKind.MIRRORS_AGREE)[1] == {"agreeing": 0, "compared": 1}
 
     one.server.on("/old/jp.json", status(404))
     gone = one.ok("refresh", "--compare-mirrors").err
