@@ -41,7 +41,7 @@ def test_equal_countries_in_another_order_are_the_same_policy() -> None:
     assert {service.allow_group for service in ruleset.services} == {""}
 
 
-def test_no_set_is_made_that_no_service_uses() -> None:
+def test_only_sets_used_by_a_service_are_made() -> None:
     rules = policy(services=(replace(SIP, countries=("US",)),))
     ruleset = merge(rules, {country("US"): space("203.0.113.0/24")})
     assert ALLOW4 not in ruleset.sets
@@ -84,7 +84,7 @@ def test_last_known_addresses_stand_in_until_all_host_names_are_resolved() -> No
     assert merge(rules, {**JAPAN, a: one, b: other}).sets[SIP4] == (one | other).ipv4
 
 
-def test_prefixes_of_an_exception_count_whatever_its_host_names_resolve_to() -> None:
+def test_prefixes_of_an_exception_count_beside_its_host_names() -> None:
     trunk = NamedException("trunk", hosts=("sip.example",), prefixes=space("203.0.113.0/28"))
     rules = policy(exceptions=(trunk,), local=AddressSpace())
     proxy = space("198.51.100.7/32")
@@ -93,7 +93,7 @@ def test_prefixes_of_an_exception_count_whatever_its_host_names_resolve_to() -> 
     assert merge(rules, JAPAN).sets[SIP4] == trunk.prefixes.ipv4
 
 
-def test_a_list_that_was_never_had_is_named() -> None:
+def test_a_list_that_was_never_downloaded_is_named() -> None:
     with pytest.raises(MissingListError, match=r"country JP.*geofence refresh"):
         merge(policy(), {})
 

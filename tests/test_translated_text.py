@@ -25,7 +25,7 @@ def test_a_message_knows_its_english() -> None:
     assert (tr("not {name}", name="x"), english(tr("not {name}", name="x"))) == ("NOT x", "not x")
 
 
-def test_what_is_the_same_in_english_is_plain_text() -> None:
+def test_text_equal_to_its_english_is_plain() -> None:
     assert type(tr("{name}", name="x")) is str
 
 

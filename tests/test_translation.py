@@ -76,7 +76,7 @@ JAPANESE = {"LANG": "ja_JP.UTF-8"}
     ],
     ids=str,
 )
-def test_who_asks_for_japanese_gets_it(speak: Speak, environment: dict[str, str]) -> None:
+def test_the_environment_selects_japanese(speak: Speak, environment: dict[str, str]) -> None:
     speak(environment)
     assert tr("no fence") == "フェンスはありません"
     assert gettext.gettext("no fence") == "フェンスはありません"  # as typer asks for its words

@@ -89,7 +89,7 @@ def test_every_packet_is_decided_as_promised(who: str, packet: Packet) -> None:
         *(st.booleans() for _ in range(5)),
     ),
 )
-def test_what_begins_nothing_is_not_sent_to_strangers(who: str, sent: Sent) -> None:
+def test_packets_that_begin_no_connection_do_not_leave_for_strangers(who: str, sent: Sent) -> None:
     sent = replace(sent, destination=SOURCES[who])
     service = service_of(sent.protocol, sent.port)
     back = Packet(Family.IPV4, sent.protocol, sent.destination, sent.port, interface=sent.interface)

@@ -68,14 +68,14 @@ def another(ruleset: Ruleset) -> Ruleset:
     return replace(ruleset, sets=sets, interfaces=("tun0",))
 
 
-def test_the_role_says_what_kind_of_set_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_role_decides_the_kind_of_set(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = (RUNTIME, SetKey(Role.EXCEPTION, "sip", Family.IPV4))
     assert [key.kind for key in keys] == [SetKind.DECLARED, SetKind.DECLARED]
     monkeypatch.setattr(model, "RUNTIME_ROLES", frozenset({Role.ALLOW}))
     assert [key.kind for key in keys] == [SetKind.RUNTIME, SetKind.DECLARED]
 
 
-def test_elements_are_no_drift_and_survive_a_refresh(backend: Backend, lab: Lab) -> None:
+def test_elements_are_not_drift_and_survive_a_refresh(backend: Backend, lab: Lab) -> None:
     apply_ruleset(backend, RULESET)
     add(lab, backend, "20.1.0.0/16", 600)
     add(lab, backend, "20.7.0.1", 0)
@@ -141,7 +141,7 @@ def test_a_table_that_is_put_to_sleep_is_made_anew_with_the_elements(
     assert lands(lab) is True
 
 
-def test_a_set_without_time_outs_is_not_taken_for_one(backend: Backend, lab: Lab) -> None:
+def test_a_set_without_time_outs_is_not_a_runtime_set(backend: Backend, lab: Lab) -> None:
     if backend.name != "ipset":
         pytest.skip("nftables makes the right one beside it")
     lab.pbx.run("ipset", "create", "geofence-allow4", "hash:net")

@@ -83,7 +83,7 @@ def test_on_a_full_disk_restore_works(fresh: Ground, full: Place) -> None:
     full.free(machine.state)
 
 
-def test_where_the_rules_are_full_nothing_is_allowed(standing: Ground) -> None:
+def test_on_a_full_disk_of_rules_allow_changes_nothing(standing: Ground) -> None:
     machine = standing.machine
     before, rules = machine.fence(), (machine.rules / "50-test.toml").read_text(encoding="utf-8")
     with small_disk(machine.rules, "size=64k") as made:
@@ -188,7 +188,7 @@ def test_without_network_the_last_lists_stand_in(standing: Ground) -> None:
     assert machine.ok("status", "--json").json["lists"][0]["state"] == "stored"
 
 
-def test_without_network_on_the_first_run_no_half_of_a_fence_is_made(fresh: Ground) -> None:
+def test_a_first_run_without_network_makes_no_fence(fresh: Ground) -> None:
     fresh.machine.serve("JP", hang_up())
     before = fresh.machine.fence()
 
@@ -296,7 +296,7 @@ def test_where_the_output_has_no_room_the_work_is_done_all_the_same(
     standing.assert_whole()
 
 
-def test_closed_streams_are_no_obstacle(standing: Ground) -> None:
+def test_closed_streams_do_not_stop_a_run(standing: Ground) -> None:
     machine = standing.machine
     machine.serve("JP", medium_list(8))
     machine.wrapper = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")

@@ -21,7 +21,7 @@ SHUT = "[allow]\ncountries = []\n"
     [["refresh"], ["apply"], ["allow", "office"], ["revoke", "home"], ["rollback"]],
     ids=" ".join,
 )
-def test_what_a_guard_names_lets_the_verb_pass(one: Machine, verb: list[str]) -> None:
+def test_the_overrides_named_by_a_check_let_the_verb_pass(one: Machine, verb: list[str]) -> None:
     one.rule("60-ssh.toml", '[service.ssh]\nports = ["22/tcp"]\n')
     shut = one.rule("70-shut.toml", SHUT)
     one.ok("refresh", "--accept", "shut-out")
@@ -41,7 +41,7 @@ def test_what_a_guard_names_lets_the_verb_pass(one: Machine, verb: list[str]) ->
     assert one.gets_in(*CALLERS) == [False, False, False]
 
 
-def test_a_plan_goes_on_with_what_a_guard_names_as_the_refresh_will(one: Machine) -> None:
+def test_the_overrides_named_by_a_check_let_plan_and_refresh_pass(one: Machine) -> None:
     one.serve("JP", country_json("JP", ["133.0.0.0/8"], ["2400:4000::/19"]))
     refused = one.run("plan")
     assert (refused.code, refused.out) == (3, "")
@@ -58,7 +58,7 @@ def test_a_plan_goes_on_with_what_a_guard_names_as_the_refresh_will(one: Machine
     assert "live-sources" not in one.ok("plan", "--accept", "live-sources").said
 
 
-def test_who_is_blocked_in_the_kernel_already_is_no_reason_to_refuse(fresh: Machine) -> None:
+def test_callers_blocked_by_the_kernel_already_do_not_count(fresh: Machine) -> None:
     """Somebody has emptied the set of countries since; what was recorded still allows them."""
     fresh.ok("refresh")
     fresh.break_set()

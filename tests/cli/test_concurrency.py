@@ -28,7 +28,7 @@ def test_a_second_run_gives_up_after_a_while(settled: Machine, verb: tuple[str, 
     assert not settled.owned.exists()
 
 
-def test_what_only_looks_waits_for_nobody(settled: Machine) -> None:
+def test_reading_verbs_do_not_wait(settled: Machine) -> None:
     with exclusive(settled.state, 0):
         for verb in ("plan", "status", "history"):
             settled.ok("--lock-wait", "0", verb)

@@ -72,7 +72,7 @@ def test_where_dns_fails_the_last_known_address_is_let_in(one: Machine) -> None:
     assert one.gets_in(*PUSH) == [False, False, False]
 
 
-def test_rules_whose_host_name_was_never_resolved_do_not_look_applied(one: Machine) -> None:
+def test_rules_with_an_unresolved_host_name_do_not_look_applied(one: Machine) -> None:
     one.ok("refresh")
     trunk = '[exception.trunk]\nhosts = ["sip.provider.example"]\n'
     told = (
@@ -109,7 +109,7 @@ def test_unknown_names_change_nothing(one: Machine) -> None:
     assert (one.files(), one.fence()) == before
 
 
-def test_what_a_later_file_overrides_is_refused_and_not_written(one: Machine) -> None:
+def test_a_switch_that_a_later_file_overrides_is_refused(one: Machine) -> None:
     one.ok("refresh")
     one.ok("allow", "lab")
     later = one.rule("99-z.toml", "\n[exception.office]\nenabled = false\n")
@@ -132,7 +132,7 @@ def test_rules_that_do_not_load_keep_the_file_as_it_was(one: Machine) -> None:
     assert (one.owned.read_bytes(), one.fence()) == (before, fence)
 
 
-def test_what_is_in_the_file_by_hand_is_not_lost(one: Machine) -> None:
+def test_hand_written_rules_in_the_file_are_kept(one: Machine) -> None:
     one.ok("refresh")
     by_hand = one.rule(one.owned.name, '[allow]\ncountries = ["JP"]\n')
     done = one.run("allow", "office")
@@ -180,7 +180,7 @@ LOST = [("allow", "office", OFFICE[0]), ("revoke", "home", "45.88.0.7")]
 
 
 @pytest.mark.parametrize(("verb", "name", "address"), LOST)
-def test_what_a_new_name_does_to_a_switch_is_told_until_it_is_switched_too(
+def test_a_switch_of_a_renamed_exception_is_reported_until_switched(
     one: Machine, verb: str, name: str, address: str
 ) -> None:
     one.ok("refresh")
@@ -207,7 +207,7 @@ def test_what_a_new_name_does_to_a_switch_is_told_until_it_is_switched_too(
 
 
 @pytest.mark.parametrize(("verb", "name", "address"), LOST)
-def test_a_switch_whose_exception_is_gone_for_good_can_be_revoked(
+def test_a_switch_without_an_exception_can_be_revoked(
     one: Machine, verb: str, name: str, address: str
 ) -> None:
     one.ok("refresh")
@@ -227,7 +227,7 @@ def test_a_switch_whose_exception_is_gone_for_good_can_be_revoked(
 
 
 @pytest.mark.parametrize("verb", ["allow", "revoke"])
-def test_the_first_one_makes_no_fence_without_lists(one: Machine, verb: str) -> None:
+def test_without_lists_a_switch_changes_nothing(one: Machine, verb: str) -> None:
     done = one.run(verb, "office")
     assert done.code == 1
     assert "country JP" in done.err

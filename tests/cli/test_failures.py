@@ -154,14 +154,14 @@ def test_the_others_are_renewed_on_disk_and_in_the_kernel(failed: Failed) -> Non
     assert "203.180.0.0/16" in map(str, stored.space.ipv4.prefixes())
 
 
-def test_status_tells_which_list_was_not_renewed(failed: Failed) -> None:
+def test_status_names_a_list_that_was_not_renewed(failed: Failed) -> None:
     told = failed.where.ok("status", "--json").json
     assert told["last_run"]["ending"] == "degraded"
     assert "The list country VA could not be renewed" in told["last_run"]["message"]
 
 
 @pytest.mark.parametrize("reply", [status(404), content(PAGE), content(country_json("JP", []))])
-def test_on_the_first_run_there_is_no_fence_and_the_others_are_kept(
+def test_a_failed_list_on_the_first_run_stops_the_fence_and_keeps_the_others(
     one: Machine, reply: Reply
 ) -> None:
     one.rule("60-lists.toml", '[allow]\ncountries = ["JP", "VA"]\n')
@@ -189,7 +189,7 @@ def test_a_first_list_that_is_far_too_small_is_refused_unless_accepted(one: Mach
     assert one.gets_in(*JAPANESE) == [True, True]
 
 
-def test_plan_shows_what_could_not_be_had_and_goes_on(one: Machine) -> None:
+def test_plan_names_failed_lists_and_goes_on(one: Machine) -> None:
     one.ok("refresh")
     one.serve("JP", status(403))
     done = one.ok("plan")

@@ -67,7 +67,7 @@ def test_a_table_of_somebody_else_is_not_taken_for_ours(fresh: Machine) -> None:
     assert "whitelist" not in fresh.tool("nft", "list", "ruleset")
 
 
-def test_neither_restore_nor_remove_touch_it(fresh: Machine) -> None:
+def test_restore_and_remove_leave_it_alone(fresh: Machine) -> None:
     fresh.tool("nft", SCRIPT)
     before = listing(fresh)
 
@@ -80,7 +80,7 @@ def test_neither_restore_nor_remove_touch_it(fresh: Machine) -> None:
     assert listing(fresh) == before
 
 
-def test_a_fence_whose_record_was_lost_is_ours_all_the_same(fresh: Machine) -> None:
+def test_a_fence_with_a_lost_record_is_recognized(fresh: Machine) -> None:
     fresh.ok("refresh")
     shutil.rmtree(fresh.state)
     fresh.ok("refresh")
@@ -96,7 +96,7 @@ def test_nor_is_one_that_others_have_emptied(classic: Machine) -> None:
     classic.ok("refresh")
 
 
-def test_what_comes_into_our_table_later_is_cleared_away(one: Machine) -> None:
+def test_a_set_added_to_our_table_is_removed(one: Machine) -> None:
     one.ok("refresh")
     one.tool("nft", "add set inet geofence whitelist { type ipv4_addr; }")
     one.ok("refresh")

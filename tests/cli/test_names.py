@@ -90,7 +90,7 @@ def test_answers_are_pinned_by_within(one: Machine, names: NameServer) -> None:
     assert one.gets_in(FIRST, SECOND, ELSEWHERE) == [True, True, False]
 
 
-def test_what_was_resolved_before_it_was_pinned_is_no_longer_allowed(
+def test_addresses_resolved_before_the_pin_are_blocked_by_it(
     one: Machine, names: NameServer
 ) -> None:
     trunk(one)

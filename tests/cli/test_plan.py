@@ -23,7 +23,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield made
 
 
-def test_a_person_reads_what_would_change(changed: Machine) -> None:
+def test_the_text_has_changes_by_set_country_and_list(changed: Machine) -> None:
     lines = changed.ok("plan").out.splitlines()
     assert lines[0].startswith("Backend: nftables")
     assert ["allow4", "18", "26", "+65,536", "-65,536"] in [line.split() for line in lines]
@@ -122,13 +122,15 @@ def test_without_privilege_it_plans_against_the_last_generation(changed: Machine
     assert "root" in note
 
 
-def test_without_privilege_and_generation_it_plans_from_nothing(fresh: Machine) -> None:
+def test_without_privilege_and_generation_the_plan_is_for_a_host_without_a_fence(
+    fresh: Machine,
+) -> None:
     told = _without_privilege(fresh)
     assert len(told["sets"]) == 6
     assert "The kernel was not read; the plan is for a host without a fence." in told["notes"][0]
 
 
-def test_what_it_means_is_told_by_country_and_for_those_who_talk_now(one: Machine) -> None:
+def test_the_effect_is_shown_by_country_and_for_current_connections(one: Machine) -> None:
     one.serve("AD", small("AD"))
     one.ok("refresh")
     talking(one, *CALLERS)

@@ -50,7 +50,7 @@ def test_from_nothing_to_a_fence_and_on_to_a_changed_list(fresh: Machine) -> Non
     assert fresh.gets_in(GONE, COME) == [False, True]
 
 
-def test_what_the_source_confirms_is_not_sent_again(one: Machine) -> None:
+def test_an_unchanged_list_is_not_downloaded_again(one: Machine) -> None:
     one.serve("JP", tagged(japan(), '"one"'))
     one.ok("refresh")
     [entry] = one.ok("refresh", "--json").json["lists"]
@@ -70,7 +70,7 @@ def test_apply_takes_the_lists_at_hand(fresh: Machine) -> None:
     assert fresh.ok("status").out.startswith("The fence is up as applied.\n")
 
 
-def test_apply_without_any_list_says_what_to_do(one: Machine) -> None:
+def test_apply_without_lists_names_the_remedy(one: Machine) -> None:
     done = one.run("apply")
     assert (done.code, done.out) == (1, "")
     assert done.err == (
@@ -115,7 +115,7 @@ def test_status_names_drift_and_apply_heals_it(fresh: Machine) -> None:
     assert fresh.run("status").code == 0
 
 
-def test_status_tells_machines_what_there_is(settled: Machine) -> None:
+def test_json_of_status_has_all_facts(settled: Machine) -> None:
     told = settled.ok("status", "--json").json
     assert told["fenced"] is True
     assert (told["generation"], told["reason"]) == (1, "refresh")

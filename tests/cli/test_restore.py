@@ -102,7 +102,7 @@ def test_the_fence_comes_back_without_network_lists_or_rules(booted: Machine) ->
     assert booted.ok("restore").out.startswith("Nothing to change: ")
 
 
-def test_it_is_told_who_chose_the_backend(booted: Machine) -> None:
+def test_the_reason_for_the_backend_is_shown(booted: Machine) -> None:
     named = booted.backend
     booted.environment["GEOFENCE_BACKEND"] = ""
     try:
@@ -148,7 +148,7 @@ def test_with_none_usable_the_fence_is_closed_and_says_so(booted: Machine, lost:
     assert booted.observe().rules
 
 
-def test_with_none_usable_there_is_no_fence_where_the_rules_say_open(booted: Machine) -> None:
+def test_without_a_usable_generation_the_rules_may_leave_the_host_open(booted: Machine) -> None:
     spoil(*booted.generations())
     booted.rule("60-open.toml", '[boot]\nwithout_ruleset = "open"\n')
 
@@ -195,7 +195,7 @@ def test_with_none_usable_and_wrong_rules_those_that_ship_close_the_fence(booted
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_where_nothing_was_ever_applied_nothing_is_changed(tmp_path: Path, backend: str) -> None:
+def test_where_nothing_was_applied_restore_changes_nothing(tmp_path: Path, backend: str) -> None:
     """The boot unit may be enabled before the first refresh, or after one that a guard refused."""
     with machine(tmp_path, backend) as bare:
         for made in ("nothing", "lists"):
@@ -215,7 +215,9 @@ def test_where_nothing_was_ever_applied_nothing_is_changed(tmp_path: Path, backe
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_reboot_before_confirm_brings_the_former_fence_back(tmp_path: Path, backend: str) -> None:
+def test_a_reboot_before_confirm_brings_the_previous_fence_back(
+    tmp_path: Path, backend: str
+) -> None:
     """A container keeps the boot id of its host; but what was to undo it is gone."""
     with machine(tmp_path, backend) as made:
         made.ok("refresh")
@@ -236,7 +238,7 @@ def test_a_reboot_before_confirm_brings_the_former_fence_back(tmp_path: Path, ba
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_former_fence_whose_record_is_lost_leaves_a_closed_one(
+def test_a_previous_fence_with_a_lost_record_ends_in_a_closed_one(
     tmp_path: Path, backend: str
 ) -> None:
     with machine(tmp_path, backend) as made:
@@ -257,7 +259,7 @@ def test_a_former_fence_whose_record_is_lost_leaves_a_closed_one(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_first_fence_that_was_not_confirmed_leaves_none(tmp_path: Path, backend: str) -> None:
+def test_an_unconfirmed_first_fence_is_removed(tmp_path: Path, backend: str) -> None:
     with machine(tmp_path, backend) as made:
         made.run("plan")
         made.ok("refresh")
@@ -273,7 +275,7 @@ def test_a_first_fence_that_was_not_confirmed_leaves_none(tmp_path: Path, backen
         assert not made.observe().sets
 
 
-def test_a_state_directory_that_cannot_be_locked_keeps_no_fence_down(
+def test_the_fence_is_restored_though_the_state_directory_cannot_be_locked(
     booted: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on NFS without a lock daemon."""
@@ -296,7 +298,7 @@ def _no_locks(_descriptor: int, _operation: int) -> None:
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
-def test_a_disk_that_cannot_be_written_to_is_no_obstacle(booted: Machine) -> None:
+def test_the_fence_is_restored_from_a_read_only_disk(booted: Machine) -> None:
     before = booted.files()
     booted.wrapper = (*READ_ONLY, str(booted.state))
     try:
@@ -421,7 +423,7 @@ def test_a_fence_of_one_family_that_the_rules_do_not_know_is_closed(
         assert_restore_closes(made)
 
 
-def test_where_the_rules_say_open_it_is_told_which_family_has_no_fence(booted: Machine) -> None:
+def test_with_the_rule_open_families_without_a_fence_are_named(booted: Machine) -> None:
     booted.ok("restore")
     shutil.rmtree(booted.state / "generations")
     booted.rule("60-open.toml", '[boot]\nwithout_ruleset = "open"\n')

@@ -17,7 +17,7 @@ def talking(machine: Machine, *callers: str) -> None:
         )
 
 
-def test_whoever_is_revoked_is_shut_out_though_most_who_talk_are(fresh: Machine) -> None:
+def test_a_revoke_passes_though_it_blocks_most_current_peers(fresh: Machine) -> None:
     fresh.rule("60-branch.toml", '[exception.branch]\nprefixes = ["198.51.100.0/24"]\n')
     fresh.ok("refresh")
     assert fresh.gets_in(BRANCH[0]) == [True]

@@ -34,7 +34,7 @@ def cut_gzip(body: bytes, missing: int) -> Reply:
 MANY = b"".join(b"133.1.%d.%d\n" % divmod(number, 256) for number in range(3_000))
 
 
-def test_a_blocklist_whose_compressed_body_is_cut_is_not_renewed(one: Machine) -> None:
+def test_a_blocklist_with_a_truncated_compressed_body_is_not_renewed(one: Machine) -> None:
     serve(one, MANY)
     one.ok("refresh")
     serve(one, cut_gzip(MANY + b"133.1.200.1\n", 300))
@@ -46,7 +46,7 @@ def test_a_blocklist_whose_compressed_body_is_cut_is_not_renewed(one: Machine) -
     assert one.gets_in("133.1.11.1") == [False]
 
 
-def test_a_country_whose_compressed_text_is_cut_is_not_renewed(one: Machine) -> None:
+def test_a_country_with_a_truncated_compressed_body_is_not_renewed(one: Machine) -> None:
     from geofence.model.prefixes import Family
     from tests.cli.world import JAPAN_IPV4, JAPAN_IPV6
 
@@ -152,7 +152,7 @@ def age_histories(state: Path, days: int) -> None:
         path.write_text(json.dumps(known))
 
 
-def test_a_publisher_who_has_stopped_is_told(one: Machine) -> None:
+def test_an_unchanging_list_is_reported(one: Machine) -> None:
     one.ok("refresh")
     frozen = "The list country JP has not changed since "
     age_histories(one.state, 20)
@@ -186,11 +186,11 @@ def test_mirrors_are_compared_on_request(one: Machine) -> None:
     assert "/old/jp.json: HTTP 404" in gone
 
 
-def test_without_several_mirrors_there_is_nothing_to_compare(one: Machine) -> None:
+def test_comparing_needs_several_mirrors(one: Machine) -> None:
     assert "No list has several mirrors" in one.ok("plan", "--compare-mirrors").err
 
 
-def test_a_host_that_asks_to_be_left_alone_is_by_the_next_runs_too(one: Machine) -> None:
+def test_a_requested_pause_holds_for_later_runs(one: Machine) -> None:
     with one.another_server() as mirror:
         first, second = one.server.url("/{cc}.json"), mirror.url("/{cc}.json")
         mirror.on("/jp.json", content(japan()))
@@ -202,7 +202,7 @@ def test_a_host_that_asks_to_be_left_alone_is_by_the_next_runs_too(one: Machine)
     assert one.server.asked("/jp.json") == 1
 
 
-def test_mirrors_cannot_be_compared_without_the_network(one: Machine) -> None:
+def test_comparing_mirrors_excludes_offline(one: Machine) -> None:
     done = one.run("plan", "--offline", "--compare-mirrors")
     assert done.code == 2
     assert "exclude each other" in done.err

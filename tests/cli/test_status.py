@@ -24,7 +24,7 @@ def exceptions(where: Machine) -> tuple[list[str], dict[str, str]]:
     }
 
 
-def test_an_exception_is_in_force_when_the_fence_lets_it_in(fresh: Machine) -> None:
+def test_an_exception_is_active_when_the_fence_allows_it(fresh: Machine) -> None:
     fresh.ok("refresh")
     fresh.ok("allow", "office")
     assert exceptions(fresh) == (["office", "home"], {})
@@ -40,7 +40,7 @@ def test_an_exception_is_in_force_when_the_fence_lets_it_in(fresh: Machine) -> N
     assert exceptions(fresh) == (["office", "home"], {})
 
 
-def test_an_exception_that_is_off_is_in_force_for_as_long_as_the_fence_lets_it_in(
+def test_a_disabled_exception_is_active_as_long_as_the_fence_allows_it(
     one: Machine,
 ) -> None:
     one.ok("refresh")
@@ -56,7 +56,7 @@ def test_an_exception_that_is_off_is_in_force_for_as_long_as_the_fence_lets_it_i
     assert said in one.ok("status").out.splitlines()
 
 
-def test_an_exception_without_any_address_is_not_in_force(one: Machine) -> None:
+def test_an_exception_without_addresses_is_inactive(one: Machine) -> None:
     one.ok("refresh")
     one.rule("60-far.toml", '[exception.far]\nhosts = ["far.example"]\n')
     one.ok("apply")
@@ -65,7 +65,7 @@ def test_an_exception_without_any_address_is_not_in_force(one: Machine) -> None:
     assert f"Exception far is inactive: {why}\n" in one.ok("status").out
 
 
-def test_no_exception_is_in_force_where_there_is_no_fence(one: Machine) -> None:
+def test_exceptions_are_inactive_without_a_fence(one: Machine) -> None:
     one.ok("refresh")
     one.clear()
     done = one.run("status", "--json")
@@ -76,7 +76,7 @@ def test_no_exception_is_in_force_where_there_is_no_fence(one: Machine) -> None:
     ]
 
 
-def test_what_is_left_of_a_fence_that_no_packet_enters_is_no_fence(fresh: Machine) -> None:
+def test_sets_without_rules_do_not_count_as_a_fence(fresh: Machine) -> None:
     fresh.ok("refresh")
     if fresh.backend == "ipset":
         fresh.tool("ip6tables", "-t", "mangle", "-F")
@@ -107,7 +107,7 @@ def test_a_fence_that_no_generation_records_is_read_from_the_kernel(one: Machine
     assert exceptions(one) == (["home"], {})
 
 
-def test_that_no_service_is_fenced_is_said(fresh: Machine) -> None:
+def test_a_fence_without_services_is_reported(fresh: Machine) -> None:
     disabled = "[service.sip]\nenabled = false\n[service.rtp]\nenabled = false\n"
     path = fresh.rule("60-none.toml", disabled)
     fresh.ok("refresh")
@@ -139,7 +139,7 @@ def test_no_secret_of_a_url_is_shown(one: Machine) -> None:
     assert [shown in each for each in said] == [True, True, False, True, True, True, False]
 
 
-def test_who_comes_in_unfenced_is_listed(one: Machine) -> None:
+def test_trusted_interfaces_are_listed(one: Machine) -> None:
     one.ok("refresh")
     assert one.ok("status", "--json").json["interfaces"] == ["lo"]
     assert "rusted" not in one.ok("status").said
@@ -161,7 +161,7 @@ def fence_with_the_other(fresh: Machine) -> str:
     return f"the fence of the backend {other.name}"
 
 
-def test_a_fence_that_another_backend_holds_as_well_is_told(fresh: Machine) -> None:
+def test_a_second_fence_of_another_backend_is_drift(fresh: Machine) -> None:
     fresh.ok("refresh")
     left = fence_with_the_other(fresh)
 
@@ -186,7 +186,7 @@ def test_a_fence_that_another_backend_holds_as_well_is_told(fresh: Machine) -> N
     fresh.ok("plan", "--offline", "--exit-code")
 
 
-def test_a_fence_that_only_another_backend_holds_is_one(fresh: Machine) -> None:
+def test_a_fence_of_another_backend_counts_as_a_fence(fresh: Machine) -> None:
     fresh.ok("refresh")
     fresh.clear()
     assert fresh.run("status").code == 1

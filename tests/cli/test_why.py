@@ -193,7 +193,7 @@ def test_machines_are_told_the_whole(asked: Machine) -> None:
     }
 
 
-def test_what_is_not_applied_yet_is_said_to_be_so(fresh: Machine) -> None:
+def test_rules_that_are_not_applied_yet_are_reported(fresh: Machine) -> None:
     fresh.ok("refresh")
     fresh.rule("60-block.toml", '[blocklist.more]\nprefixes = ["133.1.0.0/16"]\n')
     done = fresh.ok("why", "133.1.2.3", "--port", "5060/udp")
@@ -237,14 +237,14 @@ def test_with_all_country_lists_at_hand_no_source_is_asked(one: Machine) -> None
     assert len(one.server.requests) == asked
 
 
-def test_what_could_not_be_fetched_is_said(one: Machine) -> None:
+def test_a_failed_download_is_reported(one: Machine) -> None:
     one.rule("60-far.toml", '[exception.far]\nhosts = ["far.invalid"]\n')
     done = one.ok("why", "133.1.2.3", "--port", "5060/udp")
     assert "The list host far.invalid could not be renewed: " in done.err
     assert "not stored: country JP.\n" in done.err
 
 
-def test_without_lists_and_sources_it_tells_what_the_closed_fence_does(one: Machine) -> None:
+def test_without_lists_and_sources_it_answers_for_the_closed_fence(one: Machine) -> None:
     one.ok("refresh")
     shutil.rmtree(one.state / "lists")
     for generation in one.generations():
@@ -282,7 +282,7 @@ def test_it_looks_where_the_fence_is(fresh: Machine) -> None:
     assert fresh.ok("why", "133.1.2.3").err == ""
 
 
-def test_that_a_trusted_interface_lets_in_what_is_dropped_is_said_once(one: Machine) -> None:
+def test_a_trusted_interface_is_mentioned_once_for_dropped_ports(one: Machine) -> None:
     one.rule("60-local.toml", '[local]\ninterfaces = ["lo", "wan", "tun*"]\n')
     one.ok("refresh")
     note = "From a trusted interface (wan, tun*) it is allowed ([local] interfaces)."

@@ -127,7 +127,7 @@ def connections(where: Machine, address: str) -> list[tuple[str, str, bool, bool
     return [tuple(each.values()) for each in told]
 
 
-def test_live_connections_are_named_with_who_began_them_and_how_to_end_them(
+def test_current_connections_are_shown_with_their_origin_and_the_remedy(
     fresh: Machine, talk: Talk
 ) -> None:
     stranger, other = STRANGERS[:2]
@@ -192,5 +192,5 @@ def test_addresses_as_logs_write_them(settled: Machine, typed: str, meant: str) 
 
 
 @pytest.mark.parametrize("typed", ["1.2.3.4:99999", "2001:db8::1]:5060", "[1.2.3.4]", "1.2.3.4:"])
-def test_what_is_no_address_stays_none(settled: Machine, typed: str) -> None:
+def test_an_invalid_address_is_refused(settled: Machine, typed: str) -> None:
     assert settled.run("why", typed).code == 2

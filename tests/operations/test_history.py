@@ -104,7 +104,7 @@ def test_a_damaged_generation_is_shown_and_not_gone_back_to(fenced: Machine) -> 
     assert fenced.fence() == fence
 
 
-def test_who_is_connected_by_ssh_is_not_shut_out_unasked(fenced: Machine) -> None:
+def test_blocking_the_own_ssh_session_is_refused(fenced: Machine) -> None:
     fenced.rule("60-ssh.toml", '[service.ssh]\nports = ["22/tcp"]\n')
     fenced.environment["SSH_CONNECTION"] = f"{FOREIGN[0]} 50000 192.0.2.1 22"
     fence = fenced.fence()
@@ -132,7 +132,7 @@ def test_an_override_lets_that_one_guard_s_objection_pass(fenced: Machine) -> No
     fenced.ok("apply", "--accept", "ssh")
 
 
-def test_most_of_those_who_talk_are_not_shut_out_unasked(fenced: Machine) -> None:
+def test_blocking_most_current_peers_is_refused(fenced: Machine) -> None:
     callers = [GONE, "61.255.2.2", "61.255.3.3", JAPANESE[0]]
     for caller in callers:
         fenced.tool(
@@ -156,7 +156,7 @@ def test_most_of_those_who_talk_are_not_shut_out_unasked(fenced: Machine) -> Non
     assert GONE in fenced.tool("conntrack", "-L")
 
 
-def test_an_unattended_run_applies_what_blocks_nobody_who_talks(fenced: Machine) -> None:
+def test_an_unattended_run_applies_all_that_blocks_no_current_peer(fenced: Machine) -> None:
     callers = [GONE, "61.255.2.2", "61.255.3.3", JAPANESE[0]]
     for caller in callers:
         fenced.tool(

@@ -55,14 +55,14 @@ def test_special_purpose_space_of_a_blocklist_is_told_once() -> None:
     assert said(BAD, "8.8.8.0/24\n") == ()
 
 
-def test_what_a_host_name_stands_for_now_and_no_longer_is_told() -> None:
+def test_added_and_removed_addresses_of_a_host_name_are_reported() -> None:
     assert said(PUSH, "192.0.2.1\n") == ()
     assert said(PUSH, "192.0.2.1\n2001:db8::1\n", "192.0.2.1\n192.0.2.9\n") == (
         "The addresses of push.example changed: now also 2001:db8::1; no longer 192.0.2.9.",
     )
 
 
-def test_an_ipv6_prefix_of_32_bits_is_no_single_address() -> None:
+def test_an_ipv6_prefix_of_32_bits_is_not_a_single_address() -> None:
     [note] = noted(PUSH, "2001:db8::/32\n192.0.2.7\n", "192.0.2.9\n")
     assert note.data == {"added": ["192.0.2.7", "2001:db8::/32"], "removed": ["192.0.2.9"]}
 
@@ -107,5 +107,5 @@ def test_a_list_that_no_longer_changes_is_told_by_its_size(
         assert f"The list country {code} has not changed since 2026-02-01" in sentence
 
 
-def test_a_source_that_was_not_asked_meanwhile_is_not_called_unchanging_notes() -> None:
+def test_a_source_that_was_not_asked_is_not_unchanging() -> None:
     assert unchanging_notes({JP: History().noted(AddressSpace(), NOON)}) == ()

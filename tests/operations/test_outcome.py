@@ -74,7 +74,7 @@ def events(where: Machine) -> list[tuple[str, str, int]]:
     return [(each["event"], each["command"], each["exit_code"]) for each in heard(where)]
 
 
-def test_no_news_is_told_nobody(fenced: Machine) -> None:
+def test_runs_without_news_do_not_run_the_hook(fenced: Machine) -> None:
     fenced.ok("apply")
     fenced.ok("restore")
     assert fenced.run("allow", "nobody").code == 2
@@ -83,7 +83,7 @@ def test_no_news_is_told_nobody(fenced: Machine) -> None:
     assert heard(fenced) == []
 
 
-def test_what_goes_wrong_is_told_each_time_and_that_it_is_over_once(fenced: Machine) -> None:
+def test_each_failure_is_told_and_the_recovery_once(fenced: Machine) -> None:
     fenced.serve("JP", status(403))
     for _ in range(2):
         assert fenced.run("refresh").code == 5
@@ -102,7 +102,7 @@ def test_what_goes_wrong_is_told_each_time_and_that_it_is_over_once(fenced: Mach
     assert first["at"].endswith("+00:00")
 
 
-def test_what_a_guard_refuses_is_told(tmp_path: Path) -> None:
+def test_a_refusal_of_a_check_is_told(tmp_path: Path) -> None:
     with machine(tmp_path) as made:
         hook(made, "/bin/sh", "-c", 'cat >> "$0"; echo >> "$0"', str(tmp_path / "told"))
         made.serve("JP", country_json("JP", ["133.0.0.0/16"]))
@@ -111,7 +111,7 @@ def test_what_a_guard_refuses_is_told(tmp_path: Path) -> None:
         assert "--accept first-run=JP" in heard(made)[0]["message"]
 
 
-def test_what_nobody_expected_is_told_and_goes_on_upwards(tmp_path: Path) -> None:
+def test_an_unexpected_exception_is_told_and_raised_again(tmp_path: Path) -> None:
     site = listening(tmp_path)
 
     def stumble() -> RunReport:
@@ -130,7 +130,7 @@ def test_what_nobody_expected_is_told_and_goes_on_upwards(tmp_path: Path) -> Non
     assert "secret" not in (tmp_path / "told").read_text()
 
 
-def test_a_server_that_asks_for_a_year_nobody_will_see_stops_no_other_list(fenced: Machine) -> None:
+def test_an_absurd_retry_after_delays_only_its_list(fenced: Machine) -> None:
     never = status(503, retry_after="Mon, 01 Jan 99999999999999999999 00:00:00 GMT")
     url = fenced.server.on("/bl.txt", never)
     fenced.rule("61-blocklist.toml", f'[blocklist.mine]\nurl = "{url}"\n')
@@ -141,14 +141,14 @@ def test_a_server_that_asks_for_a_year_nobody_will_see_stops_no_other_list(fence
     assert f"{url}: HTTP 503 (Service Unavailable)" in heard(fenced)[0]["message"]
 
 
-def test_rules_that_no_longer_load_are_told_to_whom_the_last_ones_named(fenced: Machine) -> None:
+def test_the_hook_of_the_last_valid_rules_hears_of_invalid_ones(fenced: Machine) -> None:
     wrong = fenced.rule("60-notify.toml", "[alow]\n")
     assert fenced.run("refresh").code == 2
     assert events(fenced) == [("failed", "refresh", 2)]
     assert str(wrong) in heard(fenced)[0]["message"]
 
 
-def test_a_restore_says_nothing_of_a_source_that_could_not_be_reached(fenced: Machine) -> None:
+def test_a_restore_does_not_end_the_failure_of_a_source(fenced: Machine) -> None:
     fenced.serve("JP", status(403))
     assert fenced.run("refresh").code == 5
     fenced.serve("JP", japan())
@@ -174,7 +174,7 @@ def test_a_restore_says_nothing_of_a_source_that_could_not_be_reached(fenced: Ma
     assert fenced.ok("status", "--json").json["last_run"]["unresolved"] == []
 
 
-def test_a_restore_says_nothing_of_rules_that_do_not_load(fenced: Machine) -> None:
+def test_a_restore_does_not_end_the_failure_of_rules(fenced: Machine) -> None:
     wrong = fenced.rule("70-wrong.toml", "[alow]\n")
     assert fenced.run("apply").code == 2
     fenced.ok("restore")
@@ -208,7 +208,7 @@ def test_the_last_run_is_told_of_once_if_it_is_the_one_that_ended_badly(fenced: 
         ("restore", "refresh", True),
     ],
 )
-def test_what_ended_badly_is_over_with_a_run_that_shows_it(
+def test_a_failure_is_over_with_a_run_of_the_same_reach(
     tmp_path: Path, bad: str, done: str, over: bool
 ) -> None:
     site = listening(tmp_path)
@@ -239,7 +239,7 @@ def test_recovered_is_told_once_all_is_over(tmp_path: Path) -> None:
     assert told_so_far(tmp_path) == [*bad, "recovered"]
 
 
-def test_that_the_daemon_can_again_is_no_all_clear_while_a_refresh_is_bad(tmp_path: Path) -> None:
+def test_a_working_repair_is_no_recovery_while_a_refresh_fails(tmp_path: Path) -> None:
     site = listening(tmp_path)
     told(site, "refresh", lambda: replace(NOTHING, degraded=True))
     for why in ("One thing.", ""):
@@ -269,7 +269,7 @@ def test_that_the_daemon_cannot_heal_is_told_once_and_that_it_can_again(fenced: 
     ]
 
 
-def test_who_puts_right_what_the_daemon_could_not_ends_its_failing(fenced: Machine) -> None:
+def test_a_manual_apply_ends_a_failing_repair(fenced: Machine) -> None:
     site = Site(rules_directory=fenced.rules, state_directory=fenced.state)
     assert told_failing(site, "One thing.") == ()
     fenced.ok("apply")
@@ -328,7 +328,7 @@ def test_a_confirmation_that_comes_too_late_is_told(fenced: Machine) -> None:
 
 
 @pytest.mark.parametrize("verb", [("restore",), ("rollback", "1")])
-def test_that_nobody_confirmed_is_written_down_by_whoever_returns(
+def test_every_verb_that_reverts_records_the_missing_confirmation(
     fenced: Machine, verb: tuple[str, ...]
 ) -> None:
     over(probation(fenced, "1m"))
@@ -338,7 +338,7 @@ def test_that_nobody_confirmed_is_written_down_by_whoever_returns(
     assert UNCONFIRMED.fullmatch(bad["message"])
 
 
-def test_what_is_taken_away_before_its_time_was_not_left_unconfirmed(fenced: Machine) -> None:
+def test_a_removed_pending_fence_is_not_recorded_as_unconfirmed(fenced: Machine) -> None:
     waiting = probation(fenced, "1m")
     fenced.ok("remove")
     assert not waiting.exists()
@@ -362,7 +362,7 @@ def over(waiting: Path) -> None:
     waiting.write_text(json.dumps({**facts, "until": 0.0}), encoding="utf-8")
 
 
-def test_what_the_program_leaves_in_the_background_holds_nothing_up(tmp_path: Path) -> None:
+def test_background_processes_of_the_hook_do_not_delay_the_run(tmp_path: Path) -> None:
     left = tmp_path / "left"
     site = listening(tmp_path, "/bin/sh", "-c", 'sleep 100 & echo $! > "$0"', str(left))
     began = monotonic()
@@ -373,7 +373,7 @@ def test_what_the_program_leaves_in_the_background_holds_nothing_up(tmp_path: Pa
         os.kill(int(left.read_text()), signal.SIGKILL)
 
 
-def test_a_program_that_does_not_end_is_stopped_with_what_it_started(
+def test_a_hanging_hook_is_stopped_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hook_module, "_HOOK_SECONDS", 1)  # half a minute is long for a test

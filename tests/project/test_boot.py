@@ -169,7 +169,7 @@ def test_stopping_nftables_did_break_the_fence(facts: dict[str, str]) -> None:
     assert facts["stop nftables"] == "0"
 
 
-def test_a_read_only_disk_is_no_obstacle(facts: dict[str, str]) -> None:
+def test_the_fence_is_restored_from_a_read_only_disk(facts: dict[str, str]) -> None:
     assert facts["read-only"] == facts["booted"]
 
 

@@ -90,7 +90,7 @@ def test_asterisk_starts_behind_the_closed_fence(facts: Mapping[str, str]) -> No
     assert int(facts["at_start"]) > 0
 
 
-def test_asterisk_does_not_start_without_any_fence(facts: Mapping[str, str]) -> None:
+def test_asterisk_needs_a_fence_to_start(facts: Mapping[str, str]) -> None:
     state, at_start = facts["open"].split()
     assert state != "active"
     assert at_start == "never"

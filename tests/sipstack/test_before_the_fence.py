@@ -26,7 +26,7 @@ def assert_kept_out(got: Got, *, tracked: bool) -> None:
     assert got.answers == 0 or tracked
 
 
-def test_the_instruments_see_whoever_is_not_kept_out(attacked: Site) -> None:
+def test_without_a_fence_the_stranger_is_seen(attacked: Site) -> None:
     got = attacked.got(attacked.peer(STRANGER))
 
     assert got.delivered == 3
@@ -34,7 +34,7 @@ def test_the_instruments_see_whoever_is_not_kept_out(attacked: Site) -> None:
 
 
 @TRACKED
-def test_one_who_asked_for_options_gets_nothing_more(attacked: Site, tracked: bool) -> None:
+def test_a_stranger_after_options_is_blocked(attacked: Site, tracked: bool) -> None:
     if tracked:
         attacked.track()
     stranger = attacked.peer(STRANGER)

@@ -107,9 +107,7 @@ def test_a_call_in_progress_loses_nothing(attacked: Site, deed: Callable[[Site],
 
 @IPV4_ONLY
 @pytest.mark.parametrize("deed", [apply_again, remove_and_restore])
-def test_a_call_loses_nothing_by_what_its_operator_does(
-    on_pjsip: Site, deed: Callable[[Site], None]
-) -> None:
+def test_calls_in_progress_survive_every_verb(on_pjsip: Site, deed: Callable[[Site], None]) -> None:
     on_pjsip.fence()
     assert lost_during(on_pjsip, deed) == NO_LOSS
 

@@ -74,7 +74,7 @@ def files(tmp_path: Path) -> list[str]:
         candidate(ListId(ListKind.BLOCKLIST, "ü ö/\n"), (None, b"192.0.2.1\n")),
     ],
 )
-def test_what_is_saved_is_loaded(store: ListStore, tmp_path: Path, saved: Candidate) -> None:
+def test_saved_lists_are_loaded(store: ListStore, tmp_path: Path, saved: Candidate) -> None:
     store.save(saved)
     wanted = saved.accepted.id
     assert ListStore(tmp_path).load(wanted) == Loaded(saved.accepted)
@@ -88,7 +88,7 @@ def test_state_is_private(store: ListStore, tmp_path: Path) -> None:
     assert (tmp_path / "lists" / "country-JP.list").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_was_never_accepted_is_not_there(store: ListStore) -> None:
+def test_a_list_that_was_never_accepted_is_missing(store: ListStore) -> None:
     assert store.load(JP) == Loaded(None)
     assert store.ids() == ()
 
@@ -315,9 +315,7 @@ def test_a_confirmation_that_comes_too_late_changes_nothing(
     assert store.load(JP) == Loaded(SECOND.accepted)
 
 
-def test_what_cannot_be_written_leaves_the_version_at_hand(
-    store: ListStore, tmp_path: Path
-) -> None:
+def test_a_failed_write_keeps_the_stored_version(store: ListStore, tmp_path: Path) -> None:
     store.save(FIRST)
     (tmp_path / "lists" / "country-JP.list.1").mkdir()
     with pytest.raises(StateError, match="could not be written"):

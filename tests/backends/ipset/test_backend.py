@@ -194,7 +194,7 @@ def test_without_privilege_the_remedy_is_named(capability: str) -> None:
     assert "Run geofence as root" in said
 
 
-def test_rules_that_cannot_be_read_are_not_taken_for_none() -> None:
+def test_unreadable_rules_are_an_error() -> None:
     """As in a unit that may not use raw sockets, with the fence that root has made."""
     commit(RULESET)
     said = without("net_raw", "backend().remove()")
@@ -205,7 +205,7 @@ def test_rules_that_cannot_be_read_are_not_taken_for_none() -> None:
     assert plan_for(BACKEND, RULESET).is_empty
 
 
-def test_rules_of_others_that_cannot_be_read_are_none_of_ours() -> None:
+def test_unreadable_rules_of_others_are_tolerated() -> None:
     run("ipset", "create", "theirs", "hash:ip")
     in_mangle = ("iptables", "-t", "mangle", "-A", "INPUT")
     run(*in_mangle, "-m", "set", "--match-set", "theirs", "src")
@@ -283,7 +283,7 @@ def unreadable() -> None:
 
 
 @pytest.mark.usefixtures("unreadable")
-def test_a_rule_that_iptables_cannot_read_is_no_fence_of_ours() -> None:
+def test_a_rule_that_iptables_cannot_read_is_not_our_fence() -> None:
     other = registry.load("nftables")
     with pytest.raises(BackendUnavailable, match="iptables-save' refused"):
         BACKEND.observe()
@@ -303,7 +303,7 @@ def test_a_fence_behind_such_a_rule_is_told_and_the_others_go() -> None:
     assert not other.observe().rules
 
 
-def test_rules_that_are_refused_bring_the_former_sets_back() -> None:
+def test_refused_rules_bring_the_previous_sets_back() -> None:
     commit(RULESET)
     wider = merge(policy(), {country("JP"): space("203.0.113.0/24")})
     with pytest.raises(BackendError, match="iptables-restore' refused"):
@@ -311,7 +311,7 @@ def test_rules_that_are_refused_bring_the_former_sets_back() -> None:
     assert plan_for(BACKEND, RULESET).is_empty
 
 
-def test_a_service_that_leaves_a_set_never_meets_what_that_becomes(
+def test_a_service_that_leaves_a_set_never_uses_its_new_content(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     commit(merge(policy(countries=(), services=ALIKE), TWO_LISTS))
@@ -334,7 +334,7 @@ MOVED = policy(countries=(), services=PARTED, local=space("172.16.0.0/12", "fc00
 """Sets that a service leaves, sets of other content, and other rules."""
 
 
-def test_a_swap_that_fails_under_the_new_rules_brings_no_former_set_back(
+def test_a_failed_swap_under_the_new_rules_keeps_the_new_sets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     commit(merge(policy(countries=(), services=ALIKE), TWO_LISTS))
@@ -408,7 +408,7 @@ def test_a_kernel_without_labels_is_told_with_the_remedy(said: str) -> None:
     assert 'backend = "nftables"' in str(refused)
 
 
-def test_a_set_that_is_replaced_while_rules_are_read_is_no_failure(
+def test_a_set_replaced_while_rules_are_read_is_tolerated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the nftables flavour fails while another run swaps sets."""
