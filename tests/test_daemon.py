@@ -109,7 +109,7 @@ def test_on_a_fresh_machine_it_refreshes_at_once(fresh: Machine) -> None:
     assert fresh.ok("status", "--json").json["reason"] == "daemon"
 
 
-def test_it_restores_and_asks_nobody_for_lists_of_today(one: Machine) -> None:
+def test_it_restores_and_does_not_download_today_s_lists_again(one: Machine) -> None:
     one.ok("refresh")
     one.clear()
     asked = len(one.server.requests)

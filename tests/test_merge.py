@@ -73,7 +73,7 @@ def test_an_exception_opens_only_its_services_and_only_when_enabled() -> None:
     assert address not in off.sets[SIP4]
 
 
-def test_last_known_addresses_stand_in_until_all_host_names_are_resolved() -> None:
+def test_last_known_addresses_are_used_until_all_host_names_resolved() -> None:
     known = space("203.0.113.8/31")
     push = NamedException("push", hosts=("a.example", "b.example"), last_known=known)
     rules = policy(exceptions=(push,), local=AddressSpace())
@@ -98,7 +98,7 @@ def test_a_list_that_was_never_downloaded_is_named() -> None:
         merge(policy(), {})
 
 
-def test_needed_lists_are_those_of_rules_in_force() -> None:
+def test_needed_lists_are_those_of_enabled_rules() -> None:
     rules = policy(
         services=(SIP, replace(RTP, countries=("US",))),
         blocklists=(Blocklist("drop", urls=("https://x.example/",)),),
@@ -115,7 +115,7 @@ def test_needed_lists_are_those_of_rules_in_force() -> None:
     ]
 
 
-def test_closed_lets_in_exceptions_and_local_networks_only() -> None:
+def test_closed_allows_exceptions_and_local_networks_only() -> None:
     push = NamedException("push", hosts=("push.example",), last_known=space("203.0.113.9/32"))
     rtp = replace(RTP, countries=("US",))
     places = (Place("eth1", prefix("10.1.0.0/16"), Reached.CONNECTED),)

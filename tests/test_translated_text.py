@@ -33,7 +33,7 @@ def test_an_errors_text_knows_it() -> None:
     assert english(str(ListError(tr("it failed")))) == "it failed"
 
 
-def test_a_value_is_told_in_english_too() -> None:
+def test_a_value_keeps_its_english() -> None:
     inner = ListError(tr("it failed"))
     for value in (inner, str(inner)):
         outer = tr("{error}", error=value)

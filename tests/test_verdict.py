@@ -120,7 +120,7 @@ def test_replies_may_be_left_to_exceptions() -> None:
     )
 
 
-def test_a_family_without_prefixes_is_fenced_shut() -> None:
+def test_a_family_without_prefixes_is_blocked() -> None:
     ruleset = merge(policy(), {wanted: space("192.0.2.0/24") for wanted in JAPAN})
     packet = Packet(Family.IPV6, "udp", space("2001:db8:1::1/128").ipv6.bounds[0], 5060)
     assert decide(ruleset, packet).action is Action.DROP

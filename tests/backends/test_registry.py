@@ -36,7 +36,7 @@ def chosen(lab: Lab, choice: BackendChoice, holder: str | None = None) -> Chosen
         return choose(choice, holder=holder)
 
 
-def test_ipset_comes_first_where_nobody_flushes_it(lab: Lab, firewalld: Path) -> None:
+def test_auto_prefers_ipset_where_nothing_flushes_it(lab: Lab, firewalld: Path) -> None:
     assert not firewalld.is_symlink()
     found = chosen(lab, BackendChoice.AUTO)
     assert found.reason == ChosenBackend("ipset", ChosenBy.AUTOMATIC)

@@ -102,7 +102,7 @@ def test_packets_meet_the_elements_until_their_time_is_over(backend: Backend, la
     assert 500 < seconds_left(remaining) < 601
 
 
-def test_an_element_goes_by_itself(backend: Backend, lab: Lab) -> None:
+def test_an_element_expires(backend: Backend, lab: Lab) -> None:
     apply_ruleset(backend, RULESET)
     add(lab, backend, "20.1.0.0/16", 1)
     apply_ruleset(backend, another(RULESET))
@@ -112,9 +112,7 @@ def test_an_element_goes_by_itself(backend: Backend, lab: Lab) -> None:
     assert lands(lab) is False
 
 
-def test_the_set_is_made_where_it_is_missing_and_goes_where_it_is_not_wanted(
-    backend: Backend, lab: Lab
-) -> None:
+def test_a_missing_set_is_made_and_an_unwanted_one_removed(backend: Backend, lab: Lab) -> None:
     apply_ruleset(backend, RULESET)
     add(lab, backend, "20.1.0.0/16", 600)
     without = Ruleset()

@@ -69,7 +69,7 @@ def test_nothing_is_open_while_an_exception_is_added(standing: Ground) -> None:
     assert gets_in(standing, LAB[0]) == [True]
 
 
-def test_the_fence_needs_no_process_to_stand(standing: Ground) -> None:
+def test_the_fence_needs_no_process(standing: Ground) -> None:
     """CrowdSec's bouncer is open from its start, and after it is stopped, until it has refilled."""
     daemon = standing.machine.start("daemon")
 
@@ -398,7 +398,7 @@ def test_a_refresh_lets_calls_in_progress_finish(in_progress: Ground) -> None:
     assert gets_in(in_progress, CALLS["leaving"]) == [False]
 
 
-def test_a_refresh_told_to_cut_ends_them(in_progress: Ground) -> None:
+def test_a_refresh_with_cut_drops_them(in_progress: Ground) -> None:
     """``--cut`` is for those who must go at once."""
     in_progress.machine.ok("refresh", "--cut")
 

@@ -60,7 +60,7 @@ def test_one_that_takes_countries_away_waits_for_its_override(fresh: Machine, fi
     assert fresh.gets_in("101.1.1.1") == [False]
 
 
-def test_the_list_of_a_source_that_is_gone_blocks_nobody(fresh: Machine) -> None:
+def test_the_list_of_a_removed_source_blocks_nobody(fresh: Machine) -> None:
     """It stays on disk, and why looks into all that is there."""
     serve(fresh, content(FEW))
     fresh.ok("refresh")

@@ -30,7 +30,7 @@ def test_where_nothing_was_applied_confirm_is_refused(one: Machine) -> None:
 
 @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
 @pytest.mark.parametrize("degraded", [False, True], ids=["done", "degraded"])
-def test_the_operator_is_told_to_confirm(
+def test_a_reminder_to_confirm_comes_last(
     one: Machine, options: tuple[str, ...], *, degraded: bool
 ) -> None:
     one.ok("refresh")

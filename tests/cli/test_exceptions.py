@@ -25,7 +25,7 @@ def switches(path: Path) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def test_one_exception_is_let_in_and_out_again(fresh: Machine) -> None:
+def test_an_exception_is_allowed_and_revoked(fresh: Machine) -> None:
     fresh.ok("refresh")
     assert fresh.gets_in(*OFFICE) == [False, False]
 
@@ -41,7 +41,7 @@ def test_one_exception_is_let_in_and_out_again(fresh: Machine) -> None:
     assert switches(fresh.owned) == ["[exception.office]", "enabled = false"]
 
 
-def test_a_group_goes_as_one_and_single_ones_go_out_of_it(one: Machine) -> None:
+def test_a_group_is_allowed_and_a_member_is_revoked(one: Machine) -> None:
     one.ok("refresh")
     one.ok("allow", "offices")
     assert one.gets_in(*OFFICE, LAB) == [True, True, True]
@@ -62,7 +62,7 @@ def test_an_exception_of_the_rules_can_be_revoked(one: Machine) -> None:
     assert one.gets_in("45.88.0.7") == [False]
 
 
-def test_where_dns_fails_the_last_known_address_is_let_in(one: Machine) -> None:
+def test_without_dns_the_last_known_address_is_allowed(one: Machine) -> None:
     one.ok("refresh")
     done = one.run("allow", "bria")
     assert done.code == 5

@@ -50,7 +50,7 @@ def classic(tmp_path: Path) -> Iterator[Machine]:
         yield made
 
 
-def test_a_table_of_somebody_else_is_not_taken_for_ours(fresh: Machine) -> None:
+def test_a_table_of_another_program_is_recognized(fresh: Machine) -> None:
     fresh.tool("nft", SCRIPT)
     before = listing(fresh)
 
@@ -115,7 +115,7 @@ def test_a_chain_that_only_others_lead_to_stays(classic: Machine) -> None:
     assert not any("GEOFENCE" in line and WEB not in line for line in mangle(classic))
 
 
-def test_a_name_that_is_taken_is_told(classic: Machine) -> None:
+def test_a_name_in_use_is_reported(classic: Machine) -> None:
     theirs = own_chain(classic, WEB)
     classic.rule("60-web.toml", '[service.web]\nports = ["8443/tcp"]\n')
 
@@ -126,7 +126,7 @@ def test_a_name_that_is_taken_is_told(classic: Machine) -> None:
     assert [line for line in mangle(classic) if WEB in line] == theirs
 
 
-def test_a_chain_of_somebody_else_by_the_name_of_the_fence_is_not_taken_for_ours(
+def test_a_chain_of_another_program_with_our_name_is_recognized(
     classic: Machine,
 ) -> None:
     theirs = own_chain(classic, "GEOFENCE")
@@ -138,7 +138,7 @@ def test_a_chain_of_somebody_else_by_the_name_of_the_fence_is_not_taken_for_ours
     assert not any("8443" in line for line in mangle(classic))
 
 
-def test_a_rule_of_an_operator_that_leads_to_our_chain_makes_it_nobody_elses(
+def test_our_chain_stays_ours_with_a_rule_of_an_operator(
     classic: Machine,
 ) -> None:
     classic.ok("refresh")

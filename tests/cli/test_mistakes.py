@@ -56,7 +56,7 @@ def test_every_verb_that_needs_rules_refuses_wrong_ones(
 
 
 @pytest.mark.parametrize("generation", ["recorded", "lost"])
-def test_status_tells_of_the_fence_when_the_rules_do_not_load(
+def test_status_shows_the_fence_though_the_rules_do_not_load(
     fresh: Machine, generation: str
 ) -> None:
     fresh.ok("refresh")
@@ -86,7 +86,7 @@ def test_status_tells_of_the_fence_when_the_rules_do_not_load(
     assert fresh.run("status", "--json").json["rules_error"] is None
 
 
-def test_where_nothing_else_can_be_told_the_wrong_rules_are(standing: Machine) -> None:
+def test_wrong_rules_are_reported_though_status_cannot_read_its_state(standing: Machine) -> None:
     wrong = standing.rule("60-wrong.toml", "[alow]\n")
     try:
         done = standing.run("--state-dir", str(wrong), "status")
@@ -134,7 +134,7 @@ def test_each_kind_of_mistake_names_file_and_line(
     assert said in done.err
 
 
-def test_all_mistakes_are_told_at_once(standing: Machine) -> None:
+def test_all_mistakes_are_reported_at_once(standing: Machine) -> None:
     first = standing.rule("60-wrong.toml", "[alow]\n[boot]\nx = 1\n")
     second = standing.rule("61-wrong.toml", "[allow]\ncountries = 7\n")
     try:
@@ -324,7 +324,7 @@ def test_a_directory_that_others_use_stays_as_it_is(one: Machine, verb: str) -> 
     assert lib.stat().st_mode & 0o777 == 0o755
 
 
-def test_state_that_others_can_write_is_not_obeyed(one: Machine) -> None:
+def test_state_that_others_can_write_is_not_used(one: Machine) -> None:
     one.ok("refresh")
     one.state.chmod(0o777)
     done = untouched(one, "refresh")

@@ -31,7 +31,7 @@ def trunk(machine: Machine, more: str = "") -> None:
     machine.rule("60-trunk.toml", f'[exception.trunk]\nhosts = ["{NAME}"]\n{more}\n')
 
 
-def test_a_change_of_a_names_addresses_is_told(one: Machine, names: NameServer) -> None:
+def test_a_change_of_addresses_of_a_name_is_reported(one: Machine, names: NameServer) -> None:
     trunk(one)
     names.addresses[NAME] = [FIRST, "2a02:90::1"]
     one.ok("refresh")

@@ -65,7 +65,7 @@ def test_rules_that_do_not_load_leave_the_networks_and_restore_the_rest(fenced: 
     assert fenced.observe().rules
 
 
-def test_apply_and_plan_look_at_networks_and_history_tells(at_home: Machine) -> None:
+def test_plan_and_apply_renew_local_networks_and_history_shows_them(at_home: Machine) -> None:
     assert networks(at_home) == [LAN, "fd00:99::/64@lan"]
     assert "192.168.7.0/24@lan, fd00:99::/64@lan" in at_home.ok("status").out
     at_home.tool("ip", "address", "delete", "192.168.7.2/24", "dev", "lan")
@@ -98,7 +98,7 @@ def test_a_network_may_be_trusted_on_an_interface_that_is_not_there(at_home: Mac
     assert not at_home.trusts(LANS[0])
 
 
-def test_why_tells_where_a_private_address_is_trusted(at_home: Machine) -> None:
+def test_why_names_the_interface_that_trusts_a_private_address(at_home: Machine) -> None:
     def why(address: str) -> tuple[bool, list[str], str, tuple[str, str]]:
         """Return whether it is local, its interfaces, the sentence's end, and the hint."""
         first, *_ = at_home.ok("why", address, "--json").json["verdicts"]

@@ -190,7 +190,7 @@ def test_characters_missing_in_the_encoding_are_replaced(
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
-def test_machines_are_told_the_same_in_every_encoding(settled: Machine, encoding: str) -> None:
+def test_json_is_the_same_in_every_encoding(settled: Machine, encoding: str) -> None:
     rules = settled.directory / "rules é…"
     shutil.copytree(settled.rules, rules, dirs_exist_ok=True)
     settled.environment["PYTHONIOENCODING"] = encoding

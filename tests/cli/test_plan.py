@@ -70,12 +70,12 @@ def test_a_machine_reads_the_same(changed: Machine) -> None:
     assert told["summary"].startswith("Would change 1 set, ")
 
 
-def test_the_exit_code_tells_only_if_asked(changed: Machine) -> None:
+def test_the_exit_code_needs_its_option(changed: Machine) -> None:
     assert changed.run("plan", "--exit-code").code == 6
     assert changed.run("plan", "--exit-code", "--offline").code == 0
 
 
-def test_offline_asks_nobody(changed: Machine) -> None:
+def test_offline_downloads_nothing(changed: Machine) -> None:
     asked = len(changed.server.requests)
     told = changed.ok("plan", "--offline")
     assert len(changed.server.requests) == asked

@@ -92,7 +92,7 @@ def test_a_first_refresh_that_fails_makes_no_fence_and_says_why(fresh: Machine) 
     assert fresh.run("status").code == 1
 
 
-def test_status_names_drift_and_apply_heals_it(fresh: Machine) -> None:
+def test_status_names_drift_and_apply_repairs_it(fresh: Machine) -> None:
     fresh.ok("refresh")
     whole = fresh.observe()
     for what in ("a set emptied", "a chain emptied"):

@@ -129,7 +129,7 @@ def test_a_damaged_generation_is_named_and_the_one_before_it_restored(booted: Ma
 
 
 @pytest.mark.parametrize("lost", ["damaged", "gone"])
-def test_with_none_usable_the_fence_is_closed_and_says_so(booted: Machine, lost: str) -> None:
+def test_without_a_usable_generation_the_fence_is_closed(booted: Machine, lost: str) -> None:
     if lost == "damaged":
         spoil(*booted.generations())
     else:
@@ -165,7 +165,7 @@ def test_without_a_usable_generation_the_rules_may_leave_the_host_open(booted: M
     assert not booted.observe().sets
 
 
-def test_with_none_usable_a_fence_that_stands_is_left_alone(booted: Machine) -> None:
+def test_without_a_usable_generation_a_fence_in_the_kernel_is_kept(booted: Machine) -> None:
     """As when the state directory is lost under a running daemon, which restores all the time."""
     booted.ok("restore")
     before = booted.fence()
@@ -179,7 +179,7 @@ def test_with_none_usable_a_fence_that_stands_is_left_alone(booted: Machine) -> 
     assert booted.fence() == before
 
 
-def test_with_none_usable_and_wrong_rules_those_that_ship_close_the_fence(booted: Machine) -> None:
+def test_without_a_usable_generation_the_shipped_rules_replace_wrong_ones(booted: Machine) -> None:
     spoil(*booted.generations())
     booted.rule("60-wrong.toml", "[alow]\n")
 

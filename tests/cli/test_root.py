@@ -52,7 +52,7 @@ def test_without_root_it_says_so_before_anything_else(one: Machine, verb: tuple[
 
 
 @pytest.mark.parametrize("verb", [*VERBS, *READERS], ids=" ".join)
-def test_an_ordinary_user_is_told_of_sudo(tmp_path: Path, verb: tuple[str, ...]) -> None:
+def test_an_ordinary_user_is_referred_to_sudo(tmp_path: Path, verb: tuple[str, ...]) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0)
     done = as_ordinary_user(f"GEOFENCE_STATE_DIR={state}", *verb)

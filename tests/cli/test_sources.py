@@ -115,7 +115,7 @@ def test_a_first_blocklist_without_entries_waits_for_its_override(one: Machine) 
     one.ok("refresh")
 
 
-def test_special_purpose_space_in_a_blocklist_is_told_once(one: Machine) -> None:
+def test_special_purpose_space_in_a_blocklist_is_reported_once(one: Machine) -> None:
     serve(one, b"10.0.0.0/8\n133.1.0.0/16\n")
     told = "10.0.0.0/8 (private use), which no country has"
     assert told in one.ok("refresh").err
@@ -127,7 +127,7 @@ def two_mirrors(machine: Machine) -> None:
     machine.rule("90-source.toml", f"[source.country]\nurls = {json.dumps(urls)}\n")
 
 
-def test_a_mirror_with_an_older_copy_is_told(one: Machine) -> None:
+def test_a_mirror_with_an_older_copy_is_reported(one: Machine) -> None:
     two_mirrors(one)
     one.server.on("/old/jp.json", content(japan()))
     one.ok("refresh")

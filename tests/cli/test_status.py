@@ -205,7 +205,7 @@ def test_the_last_run_may_be_any_verb_that_changes_the_fence(one: Machine) -> No
         assert (last["command"], last["ending"]) == (verb[0], "done")
 
 
-def test_one_private_address_that_most_connections_come_from_is_told(one: Machine) -> None:
+def test_a_private_address_with_most_connections_is_reported(one: Machine) -> None:
     one.ok("refresh")
     front = "10.0.0.1"
     for port in range(40_000, 40_012):

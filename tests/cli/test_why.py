@@ -162,7 +162,7 @@ NOT_FENCED = {
 }
 
 
-def test_machines_are_told_the_whole(asked: Machine) -> None:
+def test_json_has_the_whole_answer(asked: Machine) -> None:
     assert asked.ok("why", "::ffff:133.1.2.3", "--port", "22/tcp", "--json").json == {
         "address": "133.1.2.3",
         "countries": ["JP"],

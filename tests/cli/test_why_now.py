@@ -57,7 +57,7 @@ def test_rules_that_wait_for_an_apply_do_not_speak_for_now(fresh: Machine) -> No
     assert verdicts(fresh, FOREIGN[0]) == ("pass", "pass")
 
 
-def test_without_a_fence_everybody_gets_in_now(fresh: Machine) -> None:
+def test_without_a_fence_every_address_is_allowed_now(fresh: Machine) -> None:
     fresh.ok("refresh")
     fresh.ok("remove")
     assert verdicts(fresh, FOREIGN[0]) == ("pass", "drop")

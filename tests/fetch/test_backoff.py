@@ -123,7 +123,7 @@ def test_a_requested_pause_is_kept_for_the_next_run(server: ListServer, limits: 
     assert timedelta(minutes=29) < left <= timedelta(minutes=30)
 
 
-def test_nobody_is_left_alone_for_ever() -> None:
+def test_pauses_have_a_maximum() -> None:
     now = datetime.now(UTC)
     busy = BusyHosts({"old.example": now - timedelta(1), "far.example": now + timedelta(900)})
     busy.note("https://u:p@Lists.Example/jp", 1e12)

@@ -89,7 +89,7 @@ def test_one_connection_serves_several_requests(server: ListServer, limits: Limi
 
 
 @pytest.mark.parametrize("code", [404, 410])
-def test_a_missing_list_is_told_apart_and_not_retried(
+def test_a_missing_list_has_its_own_answer_and_no_retry(
     server: ListServer, limits: Limits, code: int
 ) -> None:
     url = server.on("/jp", status(code))
@@ -244,7 +244,7 @@ def test_a_compressed_body_is_decompressed(server: ListServer, limits: Limits) -
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd"])
-def test_an_encoding_nobody_asked_for_is_refused(
+def test_an_unrequested_encoding_is_refused(
     server: ListServer, limits: Limits, encoding: str
 ) -> None:
     assert "not requested" in refusal(limits, server.on("/jp", compressed(LIST, encoding)))
@@ -469,7 +469,7 @@ def test_answers_that_are_not_http_are_refused(
     assert refusal(limits, url) == f"{url}: {why}."
 
 
-def test_nobody_listens(limits: Limits) -> None:
+def test_a_refused_connection_is_reported(limits: Limits) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     url = f"http://127.0.0.1:{port}/jp"
@@ -530,7 +530,7 @@ def test_only_certificates_named_by_the_environment_are_trusted(
 
 @pytest.mark.parametrize("variable", TRUST)
 @pytest.mark.parametrize("place", ["/nowhere/ca.pem", "/etc/passwd"])
-def test_a_variable_that_names_no_certificates_is_told(
+def test_a_variable_without_certificates_is_reported(
     limits: Limits, untrusting: pytest.MonkeyPatch, variable: str, place: str
 ) -> None:
     untrusting.setenv(variable, place)
@@ -627,7 +627,7 @@ def test_the_proxy_of_the_environment_is_used_but_not_for_the_loopback(
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4"])
-def test_a_socks_proxy_without_pysocks_is_told(
+def test_a_socks_proxy_without_pysocks_is_reported(
     limits: Limits, monkeypatch: pytest.MonkeyPatch, scheme: str, variable: str
 ) -> None:
     assert importlib.util.find_spec("socks") is None

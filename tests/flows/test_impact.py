@@ -133,7 +133,7 @@ def test_flows_are_picked_by_their_sources() -> None:
     assert from_sources(flows, space("20.0.0.0/24", "2a00::/16")) == (flows[0], flows[2])
 
 
-def test_by_a_trusted_interface_everybody_may_begin() -> None:
+def test_a_trusted_interface_allows_every_source() -> None:
     trusting = replace(ruleset(), interfaces=("lo", "tun*"))
     flows = [flow("20.0.0.1", interface="wan"), flow("20.0.0.1", interface="tun0")]
     assert [touched.flow for touched in impact(None, trusting, flows).denied] == flows[:1]

@@ -122,14 +122,14 @@ def test_another_countrys_addresses_of_the_same_number_are_refused() -> None:
     assert said == ["shrink=JP", "growth=JP"]
 
 
-def test_a_family_that_is_gone_is_refused_while_the_other_stands() -> None:
+def test_a_list_that_lost_one_family_is_refused() -> None:
     both = space("20.0.0.0/10", "2400::/22")
     assert tokens(JP, AddressSpace(both.ipv4), both) == ["shrink=JP"]
     assert tokens(JP, AddressSpace(ipv6=both.ipv6), both) == ["shrink=JP"]
 
 
 @pytest.mark.parametrize("key", ["country JP", "country"])
-def test_the_rules_limit_goes_before_ours(key: str) -> None:
+def test_the_limit_of_the_rules_goes_before_the_built_in_one(key: str) -> None:
     previous = block(Family.IPV4, 1_000_000)
     tight, loose = Policy(shrink_limits={key: 1.0}), Policy(shrink_limits={key: 60.0})
     assert tokens(JP, block(Family.IPV4, 980_000), previous) == []

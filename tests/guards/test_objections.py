@@ -24,7 +24,7 @@ def test_an_override_takes_away_its_own_objection_and_no_other(accept: set[str])
     assert {one.accept for one in left} == set(TOKENS) - accept
 
 
-def test_without_an_override_all_objections_stand_in_order() -> None:
+def test_without_an_override_all_objections_are_returned_in_order() -> None:
     assert remaining(ALL, ()) == ALL
 
 

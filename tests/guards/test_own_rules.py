@@ -38,7 +38,7 @@ def test_exceptions_for_nearly_everybody_are_refused(excepted: str, *, refused: 
 @pytest.mark.parametrize(
     ("network", "refused"), [("0.0.0.0/0", True), ("::/0", True), ("10.0.0.0/8", False)]
 )
-def test_a_local_network_may_not_be_everybody(network: str, *, refused: bool) -> None:
+def test_a_local_network_of_all_addresses_is_refused(network: str, *, refused: bool) -> None:
     wide = replace(FENCE, local=(LocalNetwork("eth0", prefix(network)),))
     assert tokens(FENCE, wide) == (["open"] if refused else [])
     assert tokens(wide, wide) == []

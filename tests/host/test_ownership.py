@@ -153,7 +153,7 @@ def user(name: str, uid: int, gid: int) -> pwd.struct_passwd:
         ([], [user("toor", 0, 0)], True),
     ],
 )
-def test_a_group_is_private_if_nobody_else_is_in_it_or_has_it_as_their_own(
+def test_a_group_is_private_without_other_members(
     file: Path,
     monkeypatch: pytest.MonkeyPatch,
     members: list[str],
@@ -181,19 +181,19 @@ def test_a_path_below_directories_of_root_is_trusted(way: Path) -> None:
     assert distrust_on_the_way(way.parent / "none" / "file") is None
 
 
-def test_a_directory_far_above_that_others_can_write(way: Path) -> None:
+def test_a_parent_directory_that_others_can_write(way: Path) -> None:
     way.parents[1].chmod(0o777)
     expected = Distrust("can be written by everyone", "chmod go-w")
     assert distrust_on_the_way(way) == (way.parents[1], expected)
 
 
-def test_a_directory_far_above_of_somebody_else(way: Path) -> None:
+def test_a_parent_directory_of_another_user(way: Path) -> None:
     give_away(way.parents[1])
     expected = Distrust("belongs to the user number 54321", "chown root")
     assert distrust_on_the_way(way) == (way.parents[1], expected)
 
 
-def test_a_directory_far_above_that_an_access_control_list_opens(way: Path) -> None:
+def test_a_parent_directory_opened_by_an_access_control_list(way: Path) -> None:
     let_write(way.parents[1], USER, SOMEBODY)
     expected = Distrust("can be written by the user number 54321", "setfacl -b")
     assert distrust_on_the_way(way) == (way.parents[1], expected)
@@ -222,7 +222,7 @@ def test_the_way_through_a_link_is_looked_at_too(tmp_path: Path) -> None:
     assert found[0] == tmp_path / "theirs"
 
 
-def test_a_link_of_somebody_else_in_a_sticky_directory(way: Path, tmp_path: Path) -> None:
+def test_a_link_of_another_user_in_a_sticky_directory(way: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(way.parent)
     give_away(link)

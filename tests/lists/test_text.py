@@ -89,7 +89,7 @@ def test_only_the_family_that_was_asked_for_is_taken() -> None:
 
 
 @pytest.mark.parametrize("before", [b"", b"\n", b"192.0.2.0/24\n"])
-def test_a_header_that_says_another_country_is_refused_wherever_it_stands(before: bytes) -> None:
+def test_a_header_of_another_country_is_refused_on_any_line(before: bytes) -> None:
     body = before + country_text("US", Family.IPV4, ["198.51.100.0/24"])
     with pytest.raises(ListError, match="is that of US, not of JP"):
         parse_text(body, Family.IPV4, "JP")
@@ -128,7 +128,7 @@ def test_long_lists_are_read_whole() -> None:
 @pytest.mark.parametrize(
     "wrong", ["10.0.0.0", "10.0.0.0/8/8", "10.0.0.0 10.0.1.0/24", "10.0.0.1/24"]
 )
-def test_a_wrong_entry_is_found_wherever_it_is(wrong: str) -> None:
+def test_a_wrong_entry_is_found_on_any_line(wrong: str) -> None:
     for at in range(0, len(LONG) + 1, 617):
         entries = [*LONG[:at], wrong, *LONG[at:]]
         assert bulk_prefixes(Family.IPV4, entries) is None

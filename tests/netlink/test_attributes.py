@@ -46,7 +46,7 @@ def test_packed_attributes_are_read_back(run: list[tuple[int, bytes]]) -> None:
 
 
 @given(RUNS, st.binary(max_size=9))
-def test_spans_lead_to_the_values_wherever_they_lie(
+def test_spans_lead_to_the_values_at_any_offset(
     run: list[tuple[int, bytes]], before: bytes
 ) -> None:
     data = before + packed(run) + b"and more"

@@ -35,7 +35,7 @@ def said(wanted: ListId, body: str, former: str = "") -> tuple[str, ...]:
     return sentences(noted(wanted, body, former))
 
 
-def test_skipped_lines_are_told_with_their_numbers() -> None:
+def test_skipped_lines_are_reported_with_their_numbers() -> None:
     good = "".join(f"8.8.8.{number}\n" for number in range(20))
     body = f"{good}942.180.233.122\nTue\n"
     [note] = noted(BAD, body)
@@ -45,7 +45,7 @@ def test_skipped_lines_are_told_with_their_numbers() -> None:
     assert 'line 21: "942.180.233.122" is not an IPv4 prefix; line 22: "Tue" is not' in sentence
 
 
-def test_special_purpose_space_of_a_blocklist_is_told_once() -> None:
+def test_special_purpose_space_of_a_blocklist_is_reported_once() -> None:
     [sentence] = said(BAD, "8.8.8.0/24\n10.1.0.0/16\n")
     assert "10.0.0.0/8 (private use), which no country has. They block nobody" in sentence
     assert said(BAD, "8.8.8.0/24\n10.2.0.0/16\n", "10.1.0.0/16\n") == ()
@@ -68,7 +68,7 @@ def test_an_ipv6_prefix_of_32_bits_is_not_a_single_address() -> None:
 
 
 @pytest.mark.parametrize("kind", [ListKind.COUNTRY, ListKind.BLOCKLIST])
-def test_a_list_that_goes_back_is_told(kind: ListKind) -> None:
+def test_a_list_that_goes_back_is_reported(kind: ListKind) -> None:
     wanted = ListId(kind, "bad")
     bodies = ["8.8.8.0/24\n", "8.8.8.0/24\n8.8.9.0/24\n"]
     first, second = (candidate(BAD, body) for body in bodies)
@@ -95,9 +95,7 @@ def test_a_list_that_goes_back_is_told(kind: ListKind) -> None:
         ("LI", 900, False),
     ],
 )
-def test_a_list_that_no_longer_changes_is_told_by_its_size(
-    code: str, days: int, told: bool
-) -> None:
+def test_an_unchanging_list_is_reported_by_its_size(code: str, days: int, told: bool) -> None:
     wanted = ListId(ListKind.COUNTRY, code)
     space = AddressSpace()
     history = History().noted(space, NOON).noted(space, NOON + days * DAY)

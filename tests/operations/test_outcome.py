@@ -83,7 +83,7 @@ def test_runs_without_news_do_not_run_the_hook(fenced: Machine) -> None:
     assert heard(fenced) == []
 
 
-def test_each_failure_is_told_and_the_recovery_once(fenced: Machine) -> None:
+def test_each_failure_runs_the_hook_and_the_recovery_once(fenced: Machine) -> None:
     fenced.serve("JP", status(403))
     for _ in range(2):
         assert fenced.run("refresh").code == 5
@@ -102,7 +102,7 @@ def test_each_failure_is_told_and_the_recovery_once(fenced: Machine) -> None:
     assert first["at"].endswith("+00:00")
 
 
-def test_a_refusal_of_a_check_is_told(tmp_path: Path) -> None:
+def test_a_refusal_of_a_check_runs_the_hook(tmp_path: Path) -> None:
     with machine(tmp_path) as made:
         hook(made, "/bin/sh", "-c", 'cat >> "$0"; echo >> "$0"', str(tmp_path / "told"))
         made.serve("JP", country_json("JP", ["133.0.0.0/16"]))
@@ -111,7 +111,7 @@ def test_a_refusal_of_a_check_is_told(tmp_path: Path) -> None:
         assert "--accept first-run=JP" in heard(made)[0]["message"]
 
 
-def test_an_unexpected_exception_is_told_and_raised_again(tmp_path: Path) -> None:
+def test_an_unexpected_exception_runs_the_hook_and_is_raised_again(tmp_path: Path) -> None:
     site = listening(tmp_path)
 
     def stumble() -> RunReport:
@@ -184,7 +184,7 @@ def test_a_restore_does_not_end_the_failure_of_rules(fenced: Machine) -> None:
     assert events(fenced) == [("failed", "apply", 2), ("recovered", "apply", 0)]
 
 
-def test_the_last_run_is_told_of_once_if_it_is_the_one_that_ended_badly(fenced: Machine) -> None:
+def test_a_failed_last_run_is_shown_once(fenced: Machine) -> None:
     fenced.serve("JP", status(403))
     assert fenced.run("refresh").code == 5
     said = fenced.ok("status").out
@@ -221,7 +221,7 @@ def test_a_failure_is_over_with_a_run_of_the_same_reach(
     assert [each.command for each in last.unresolved] == ([] if over else [bad])
 
 
-def test_recovered_is_told_once_all_is_over(tmp_path: Path) -> None:
+def test_a_recovery_is_reported_once_all_failures_are_over(tmp_path: Path) -> None:
     site = listening(tmp_path)
     for command in ("refresh", "apply", "apply", "restore"):
         told(site, command, lambda: replace(NOTHING, degraded=True, notes=(problem("So it is."),)))
@@ -249,7 +249,7 @@ def test_a_working_repair_is_no_recovery_while_a_refresh_fails(tmp_path: Path) -
     assert told_so_far(tmp_path) == ["degraded", "failed", "recovered"]
 
 
-def test_that_the_daemon_healed_is_told(fenced: Machine) -> None:
+def test_a_repair_of_the_daemon_runs_the_hook(fenced: Machine) -> None:
     site = Site(rules_directory=fenced.rules, state_directory=fenced.state)
     assert told_healing(site) == told_healing(site) == ()
     assert [(each["event"], each["healed"]) for each in heard(fenced)] == [
@@ -258,7 +258,7 @@ def test_that_the_daemon_healed_is_told(fenced: Machine) -> None:
     ]
 
 
-def test_that_the_daemon_cannot_heal_is_told_once_and_that_it_can_again(fenced: Machine) -> None:
+def test_a_failing_repair_of_the_daemon_is_reported_once_and_its_end(fenced: Machine) -> None:
     site = Site(rules_directory=fenced.rules, state_directory=fenced.state)
     for why in ("", "One thing.", "Another thing.", "", ""):
         assert told_failing(site, why) == ()
@@ -301,7 +301,7 @@ def await_events(where: Machine, wanted: list[tuple[str, str, int]]) -> None:
         sleep(0.05)
 
 
-def test_that_nobody_confirmed_is_told_and_over_with_the_next_apply(fenced: Machine) -> None:
+def test_a_missing_confirmation_is_reported_until_the_next_apply(fenced: Machine) -> None:
     waiting = probation(fenced, "5s")
     failed, recovered = ("failed", "apply", 1), ("recovered", "apply", 0)
     await_events(fenced, [failed])
@@ -319,7 +319,7 @@ def test_that_nobody_confirmed_is_told_and_over_with_the_next_apply(fenced: Mach
     assert "not confirmed" not in fenced.ok("status").out
 
 
-def test_a_confirmation_that_comes_too_late_is_told(fenced: Machine) -> None:
+def test_a_late_confirmation_is_reported(fenced: Machine) -> None:
     waiting = probation(fenced, "1m")
     over(waiting)
     assert fenced.run("confirm").code == 2
@@ -346,7 +346,7 @@ def test_a_removed_pending_fence_is_not_recorded_as_unconfirmed(fenced: Machine)
     assert "not confirmed" not in fenced.ok("status").out
 
 
-def test_that_the_former_state_does_not_come_back_is_told(fenced: Machine) -> None:
+def test_a_failed_return_to_the_previous_state_is_reported(fenced: Machine) -> None:
     probation(fenced, "5s")
     fenced.generations()[0].write_bytes(b"damaged")
     await_events(fenced, [("failed", "apply", 1)])

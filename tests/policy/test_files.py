@@ -128,7 +128,7 @@ def test_a_missing_or_wrong_rules_directory_is_refused(shipped: Path) -> None:
     )
 
 
-def test_all_unreadable_files_are_told_at_once(shipped: Path, own: Path) -> None:
+def test_all_unreadable_files_are_reported_at_once(shipped: Path, own: Path) -> None:
     (shipped / "a.toml").mkdir()
     written(own / "b.toml", "no TOML")
     written(own / "c.toml", 'allow.countries = ["XX"]')

@@ -131,7 +131,7 @@ def test_urls_that_are_right(url: str) -> None:
     assert (rules.blocklists[0].urls, rules.country_urls) == ((url,), (f"{url}{{cc}}",))
 
 
-def test_more_mistakes_than_anybody_reads() -> None:
+def test_only_the_first_mistakes_are_shown() -> None:
     lines = complaints("\n".join(f"k{number} = 1" for number in range(2 * MOST_SHOWN)))
     assert len(lines) == MOST_SHOWN + 1
     assert lines[-1] == "These are the first 100 mistakes; there may be more."

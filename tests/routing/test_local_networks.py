@@ -125,7 +125,7 @@ def test_trusted_networks_follow_the_documented_rule(
 
 
 @given(st.lists(_ANY, max_size=5), _PLACES)
-def test_no_network_is_told_twice(local: list[Prefix], places: list[Place]) -> None:
+def test_each_network_is_listed_once(local: list[Prefix], places: list[Place]) -> None:
     found = local_networks(policy(local=AddressSpace.of(local)), places)
     for one in found:
         others = [each for each in found if each != one and each.interface == one.interface]

@@ -192,7 +192,7 @@ def test_a_message_cut_short_is_refused() -> None:
     assert parse_route(25, whole) is None
 
 
-def test_a_place_is_told_once(host: Host) -> None:
+def test_each_place_is_listed_once(host: Host) -> None:
     ip(host, "route add 10.6.0.0/16 via 192.168.5.1")
     ip(host, "route add 10.6.0.0/16 via 192.168.5.1 metric 50")
     with host.entered():
@@ -201,7 +201,7 @@ def test_a_place_is_told_once(host: Host) -> None:
 
 
 @given(st.integers(0, 40), st.binary(max_size=200))
-def test_no_bytes_make_the_reader_fail_otherwise_than_it_says(kind: int, body: bytes) -> None:
+def test_any_bytes_are_read_or_raise_the_documented_error(kind: int, body: bytes) -> None:
     for parse in (parse_link, parse_local, parse_route):
         with suppress(MalformedError):
             parse(kind, body)

@@ -140,7 +140,7 @@ while True:
 """
 
 
-def test_whenever_a_writer_is_killed_the_file_is_one_or_the_other(tmp_path: Path) -> None:
+def test_after_a_kill_of_a_writer_the_file_is_the_old_or_the_new(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"a" * 500_000)
     for attempt in range(12):
@@ -196,7 +196,7 @@ def test_a_file_that_others_can_write_is_not_read(tmp_path: Path, bits: int, oth
             read(path)
 
 
-def test_a_file_of_somebody_else_is_not_read(tmp_path: Path) -> None:
+def test_a_file_of_another_user_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"theirs")
     with pytest.raises(StateError, match=r"belongs to the user .*\. .*chown root"):
@@ -289,7 +289,7 @@ def test_a_directory_that_others_can_write_is_refused(tmp_path: Path, bits: int)
     assert mode(path) == bits
 
 
-def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state"
     path.mkdir(mode=0o700)
     with pytest.raises(StateError, match=r"belongs to the user .*\. "):

@@ -260,7 +260,7 @@ def test_a_number_is_given_once(store: GenerationStore) -> None:
     assert (store.next_number(), store.ever_recorded()) == (3, False)
 
 
-def test_nobody_else_may_look_at_them(store: GenerationStore, tmp_path: Path) -> None:
+def test_files_are_private(store: GenerationStore, tmp_path: Path) -> None:
     store.record(numbered(1))
     assert path(tmp_path, 1).stat().st_mode & 0o777 == 0o600
     assert path(tmp_path, 1).parent.stat().st_mode & 0o777 == 0o700

@@ -103,7 +103,7 @@ def test_lists_do_not_mix(store: ListStore) -> None:
     assert store.ids() == (JP, US)
 
 
-def test_a_damaged_file_is_named_and_the_version_before_it_stands_in(
+def test_a_damaged_file_is_named_and_the_version_before_is_used(
     store: ListStore, tmp_path: Path
 ) -> None:
     store.save(FIRST)
@@ -129,9 +129,7 @@ def test_a_damaged_file_does_not_push_out_the_good_one_before_it(
     assert store.load(JP).accepted == FIRST.accepted
 
 
-def test_two_damaged_files_are_both_named_and_neither_is_obeyed(
-    store: ListStore, tmp_path: Path
-) -> None:
+def test_two_damaged_files_are_named_and_not_used(store: ListStore, tmp_path: Path) -> None:
     store.save(FIRST)
     store.save(SECOND)
     for name in files(tmp_path):
@@ -164,7 +162,7 @@ def test_every_single_flipped_bit_is_noticed(store: ListStore, tmp_path: Path) -
             assert loaded.accepted is None
 
 
-def test_a_file_in_the_wrong_place_is_not_obeyed(store: ListStore, tmp_path: Path) -> None:
+def test_a_file_in_the_wrong_place_is_not_used(store: ListStore, tmp_path: Path) -> None:
     store.save(FIRST)
     lists = tmp_path / "lists"
     (lists / "country-JP.list").rename(lists / "country-US.list")
@@ -173,7 +171,7 @@ def test_a_file_in_the_wrong_place_is_not_obeyed(store: ListStore, tmp_path: Pat
     assert 'It holds the list "country JP", not "country US".' in loaded.warnings[0]
 
 
-def test_a_file_that_others_can_write_is_not_obeyed(store: ListStore, tmp_path: Path) -> None:
+def test_a_file_that_others_can_write_is_not_used(store: ListStore, tmp_path: Path) -> None:
     store.save(FIRST)
     path = tmp_path / "lists" / "country-JP.list"
     path.chmod(0o666)
@@ -229,9 +227,7 @@ def facts(**changes: object) -> dict[str, object]:
         (b"\n", "It is damaged."),
     ],
 )
-def test_a_file_that_makes_no_sense_is_named(
-    store: ListStore, tmp_path: Path, data: bytes, why: str
-) -> None:
+def test_an_invalid_file_is_named(store: ListStore, tmp_path: Path, data: bytes, why: str) -> None:
     store.save(FIRST)
     (tmp_path / "lists" / "country-JP.list").write_bytes(data)
     loaded = store.load(JP)

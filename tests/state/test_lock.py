@@ -37,7 +37,7 @@ def another_process(directory: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_free_lock_is_had_at_once_and_again(tmp_path: Path) -> None:
+def test_a_free_lock_is_acquired_at_once_and_again(tmp_path: Path) -> None:
     for _ in range(2):
         with exclusive(tmp_path, 0):
             pass
@@ -70,7 +70,7 @@ def test_a_killed_holder_leaves_no_lock_behind(tmp_path: Path) -> None:
             pass
 
 
-def test_an_error_lets_go(tmp_path: Path) -> None:
+def test_an_error_releases_the_lock(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), exclusive(tmp_path, 0):
         raise ZeroDivisionError
     with exclusive(tmp_path, 0):

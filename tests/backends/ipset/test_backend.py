@@ -86,7 +86,7 @@ def test_sets_of_every_size_are_held_exactly() -> None:
 
 
 @pytest.mark.parametrize("family", Family)
-def test_a_country_is_held_in_fewer_lengths_and_lets_in_the_same(family: Family) -> None:
+def test_a_country_in_fewer_lengths_allows_the_same(family: Family) -> None:
     bits = family.bits
     # Lengths from 18 to 25, some prefixes touching, some broad, as a country has them.
     prefixes = [
@@ -109,14 +109,14 @@ def test_a_country_is_held_in_fewer_lengths_and_lets_in_the_same(family: Family)
         assert let_in == (address in content), address_text(family, address)
 
 
-def test_the_whole_of_both_families_can_be_let_in() -> None:
+def test_both_whole_families_can_be_allowed() -> None:
     everything = AddressSpace(AddressSpace().ipv4.complement(), AddressSpace().ipv6.complement())
     desired = merge(policy(), {country("JP"): everything})
     commit(desired)
     assert plan_for(BACKEND, desired).is_empty
 
 
-def test_a_service_that_goes_takes_its_chain_and_sets_along() -> None:
+def test_a_removed_service_takes_its_chain_and_sets_along() -> None:
     commit(RULESET)
     smaller = merge(policy(services=(SIP,)), JAPAN)
     commit(smaller)
@@ -143,7 +143,7 @@ def test_a_service_that_goes_takes_its_chain_and_sets_along() -> None:
         "ipset create geofence-allow4-old hash:net",
     ],
 )
-def test_harm_done_by_others_is_seen_and_healed(harm: str) -> None:
+def test_damage_by_others_is_seen_and_repaired(harm: str) -> None:
     commit(RULESET)
     run(*harm.split())
     broken = plan_for(BACKEND, RULESET)
@@ -292,7 +292,7 @@ def test_a_rule_that_iptables_cannot_read_is_not_our_fence() -> None:
     assert remove_all() == ("nftables",)
 
 
-def test_a_fence_behind_such_a_rule_is_told_and_the_others_go() -> None:
+def test_a_fence_behind_such_a_rule_is_reported_and_others_are_removed() -> None:
     commit(RULESET)
     run("nft", "add", "rule", "ip", "mangle", "PREROUTING", "meta", "mark", "set", "0x1")
     other = registry.load("nftables")
@@ -401,7 +401,7 @@ def where_it_gets_in(address: str) -> list[str]:
         "iptables-restore v1.8.9 (legacy): Couldn't load match `connlabel':No such file; not found",
     ],
 )
-def test_a_kernel_without_labels_is_told_with_the_remedy(said: str) -> None:
+def test_a_kernel_without_labels_is_named_with_the_remedy(said: str) -> None:
     refused = iptables._refusal("iptables-restore", said)  # noqa: SLF001 - no kernel here lacks them
     assert isinstance(refused, BackendUnavailable)
     assert 'match "connlabel" (xt_connlabel)' in str(refused)

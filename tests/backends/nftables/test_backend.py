@@ -164,7 +164,7 @@ def test_counters_survive_changed_sets_and_rules(host: Host) -> None:
         assert seen.dropped == {"sip": (7, 700), "rtp": (0, 0)}
 
 
-def test_a_service_that_goes_takes_its_chain_and_sets_along(host: Host) -> None:
+def test_a_removed_service_takes_its_chain_and_sets_along(host: Host) -> None:
     commit(RULESET)
     smaller = merge(policy(services=(SIP,)), JAPAN)
     commit(smaller)
@@ -184,7 +184,7 @@ def test_services_may_be_called_anything() -> None:
     assert plan_for(BACKEND, desired).is_empty
 
 
-def test_nothing_can_be_let_in_and_everything() -> None:
+def test_sets_hold_nothing_and_everything() -> None:
     full = AddressSpace(AddressSpace().ipv4.complement(), AddressSpace().ipv6.complement())
     for content in (
         AddressSpace(),
@@ -277,7 +277,7 @@ add rule inet geofence fence-sip jump { accept; }
 
 
 @pytest.mark.parametrize("case", DRIFT)
-def test_drift_is_seen_and_healed(host: Host, case: str) -> None:
+def test_drift_is_seen_and_repaired(host: Host, case: str) -> None:
     where, done = DRIFT[case]
     nft(host, OTHERS)
     commit(RULESET)
@@ -302,14 +302,14 @@ def heal(desired: Ruleset, where: str) -> None:
     assert plan_for(BACKEND, desired).is_empty
 
 
-def test_a_table_asleep_without_its_base_chain_is_healed(host: Host) -> None:
+def test_a_dormant_table_without_its_base_chain_is_repaired(host: Host) -> None:
     commit(RULESET)
     nft(host, NO_BASE_CHAIN)
     nft(host, ASLEEP)
     heal(RULESET, "rules")
 
 
-def test_an_element_for_everything_else_is_seen_and_healed() -> None:
+def test_a_catch_all_element_is_seen_and_repaired() -> None:
     """nft 1.0.6 crashes on it, newer ones write it: ``add element … { * }``."""
     commit(RULESET)
     catchall = nested(
@@ -324,7 +324,7 @@ def test_an_element_for_everything_else_is_seen_and_healed() -> None:
     heal(RULESET, "sets")
 
 
-def test_rules_in_another_order_are_seen_and_healed(host: Host) -> None:
+def test_rules_in_another_order_are_seen_and_repaired(host: Host) -> None:
     commit(SMALL)
     rules = host.run("nft", "--handle", "list", "chain", "inet", "geofence", "fence-sip")
     known = next(line for line in rules.splitlines() if "ct label 101" in line)
@@ -498,7 +498,7 @@ def test_beside_a_base_chain_that_is_bound_otherwise_sets_are_filled_first(
     assert Message.NEWSETELEM not in made[1]
 
 
-def test_a_table_that_was_asleep_goes_on_counting(host: Host) -> None:
+def test_a_table_that_was_dormant_continues_counting(host: Host) -> None:
     commit(RULESET)
     saved = listed(host).replace("packets 0 bytes 0", "packets 7 bytes 700")
     nft(host, f"flush ruleset\n{saved}")

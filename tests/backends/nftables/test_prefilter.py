@@ -49,7 +49,7 @@ OTHERS_FIRST = (Reply(), Admitted(), ArrivedBy("lo"))
 
 
 @given(families.flatmap(lambda family: st.tuples(prefix_sets(family), prefix_sets(family))))
-def test_surroundings_hold_all_that_is_let_in_and_whole_networks_only(
+def test_the_prefilter_covers_all_allowed_addresses_by_whole_networks(
     parts: tuple[PrefixSet, PrefixSet],
 ) -> None:
     family = parts[0].family
