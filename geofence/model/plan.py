@@ -22,6 +22,7 @@ class Observed:
     """What the kernel holds of geofence's."""
 
     sets: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
+    """Declared sets."""
     rules: tuple[str, ...] = ()
     """Every rule that is geofence's, one line each in the backend's own language, in the kernel's
     order, with the changes that other programs made in them."""
@@ -40,6 +41,9 @@ class Observed:
     foreign: tuple[str, ...] = ()
     """Names of objects where geofence's belong that it never makes, or of all of them if nothing
     shows that any is geofence's."""
+
+    runtime: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
+    """Runtime sets; those that the kernel itself fills are not read, and look empty."""
 
     @property
     def unfenced(self) -> tuple[Family, ...]:

@@ -116,6 +116,7 @@ _SERVICE = objects(
     allow_group=UTF8,
     helpers=many(UTF8),
     replies=FLAG,
+    observe=FLAG,
 )
 _LOCAL = objects(LocalNetwork, interface=UTF8, prefix=Codec(_prefix, str))
 _RULESET = objects(_ruleset, services=many(_SERVICE), interfaces=many(UTF8), local=many(_LOCAL))

@@ -42,6 +42,8 @@ from geofence.backends.nftables.uapi import (
     CtDirection,
     CtKey,
     CtState,
+    Dynset,
+    DynsetOp,
     Fib,
     Immediate,
     Lookup,
@@ -93,6 +95,7 @@ _VERDICTS = {
     Code.GOTO: "goto",
     Code.RETURN: "return",
 }
+_DYNSET_OPS: Mapping[int, str] = {DynsetOp.ADD: "add", DynsetOp.UPDATE: "update"}
 _HOOKS = ("prerouting", "input", "forward", "output", "postrouting", "ingress")
 """``enum nf_inet_hooks``."""
 _IFNAMSIZ = 16
@@ -245,6 +248,16 @@ class _Line:
         field = self._field(attributes[Lookup.SREG])
         return f"{field.text} {inverted}@{self._shown.sets.get(name, name)}"
 
+    def dynset(self, attributes: Attributes) -> str | None:
+        op = _DYNSET_OPS.get(as_number(attributes.get(Dynset.OP)))
+        usual = {Dynset.SET_NAME, Dynset.OP, Dynset.SREG_KEY}
+        others = (attributes[kind] for kind in attributes.keys() - usual)
+        if op is None or not usual <= attributes.keys() or any(map(as_number, others)):
+            return None
+        name = as_string(attributes[Dynset.SET_NAME])
+        field = self._field(attributes[Dynset.SREG_KEY])
+        return f"{op} @{self._shown.sets.get(name, name)} {{ {field.text} }}"
+
     def objref(self, attributes: Attributes) -> str | None:
         named = attributes.keys() == {Objref.TYPE, Objref.NAME}
         if not named or as_number(attributes[Objref.TYPE]) != uapi.COUNTER:
@@ -394,6 +407,7 @@ _PUT: Mapping[str, Callable[[_Line, Attributes], str | None]] = {
     "ct": _Line.conntrack,
     "fib": _Line.fib,
     "lookup": _Line.lookup,
+    "dynset": _Line.dynset,
     "objref": _Line.objref,
     "counter": _Line.counter,
     "immediate": _Line.immediate,
