@@ -6,6 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from tests.cli.facts import problem_with
 from tests.cli.machine import Machine
 from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, SMALL, japan_later, small
 from tests.support.list_server import Reply, content, status
@@ -25,10 +26,10 @@ def test_the_rest_is_renewed_and_applied_and_it_is_said(fresh: Machine) -> None:
     serve(fresh, status(404))
     fresh.serve("JP", japan_later())
 
-    done = fresh.run("refresh")
+    done = fresh.run("refresh", "--json")
 
     assert done.code == 5
-    assert "The list blocklist bad could not be renewed: " in done.err
+    assert "404 (Not Found)" in problem_with(done, "blocklist bad")
     assert NOTHING in done.err
     assert fresh.gets_in(GONE, COME) == [False, True]
     assert fresh.run("allow", "office").code == 5

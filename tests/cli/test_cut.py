@@ -135,7 +135,6 @@ def test_strangers_left_by_an_earlier_run_are_dropped(one: Machine, talk: Talk, 
     done = one.ok(verb, "--cut", "--json")
     assert not done.json["changed"]
     assert dropped(done) == 3
-    assert "3 connections were dropped." in done.err
     assert talk.reaches(PHONE, *STRANGERS) == [True, False, False, False]
     assert not {*kinds(one.ok(verb, "--cut", "--json"))} & ENDED
 
@@ -191,7 +190,6 @@ def test_the_next_run_unblocks_peers_that_a_killed_one_did_not(one: Machine, tal
     again = one.ok("apply", "--json")
     assert not again.json["changed"]
     assert unblocked(again) == 1
-    assert "1 previously dropped connection may reconnect." in again.err
     assert talk.reaches(PHONE) == [True]
 
 

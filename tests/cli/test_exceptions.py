@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from geofence.active_exceptions import Obstacle
 from geofence.model.notes import NoteKind
 from geofence.policy import OWNED_FILE
-from tests.cli.facts import fact
+from tests.cli.facts import fact, kinds, problem_with
 from tests.cli.machine import Gate, Machine, ended
 from tests.cli.world import COME, japan_later
 from tests.support.list_server import content
@@ -34,7 +35,7 @@ def test_an_exception_is_allowed_and_revoked(fresh: Machine) -> None:
     assert fresh.gets_in(*OFFICE) == [True, True]
     assert fresh.gets_in(*OFFICE, service="rtp") == [False, False]
     assert switches(fresh.owned) == ["[exception.office]", "enabled = true"]
-    assert fresh.ok("allow", "office").out.startswith("Nothing to change: ")
+    assert fresh.ok("allow", "office", "--json").json["changed"] is False
 
     fresh.ok("revoke", "office")
     assert fresh.gets_in(*OFFICE) == [False, False]
@@ -64,9 +65,9 @@ def test_an_exception_of_the_rules_can_be_revoked(one: Machine) -> None:
 
 def test_without_dns_the_last_known_address_is_allowed(one: Machine) -> None:
     one.ok("refresh")
-    done = one.run("allow", "bria")
+    done = one.run("allow", "bria", "--json")
     assert done.code == 5
-    assert "The list host push-as.softphone.com could not be renewed: " in done.err
+    assert problem_with(done, "host push-as.softphone.com")
     assert one.gets_in(*PUSH) == [True, True, True]
     assert one.run("revoke", "bria").code == 0
     assert one.gets_in(*PUSH) == [False, False, False]
@@ -75,27 +76,25 @@ def test_without_dns_the_last_known_address_is_allowed(one: Machine) -> None:
 def test_rules_with_an_unresolved_host_name_do_not_look_applied(one: Machine) -> None:
     one.ok("refresh")
     trunk = '[exception.trunk]\nhosts = ["sip.provider.example"]\n'
-    told = (
-        "Exception trunk does not allow sip.provider.example, which has never resolved. Run "
-        "'geofence refresh' when DNS works, or write the addresses into last_known.\n"
-    )
+    told = ("trunk", {"hosts": ["sip.provider.example"]})
     one.rule("60-trunk.toml", trunk)
     for verb in (("plan", "--offline"), ("apply",), ("plan",), ("refresh",)):
-        assert one.run(*verb).err.count(told) == 1
-    status = one.ok("status")
-    assert "Exception trunk is inactive: sip.provider.example has never resolved; " in status.out
-    assert told not in status.err  # said once
+        assert fact(one.run(*verb, "--json"), NoteKind.EXCEPTION_UNRESOLVED) == told
+    status = one.ok("status", "--json")
+    waiting = {each["exception"]: each["kind"] for each in status.json["exceptions_waiting"]}
+    assert waiting["trunk"] == Obstacle.UNRESOLVED
+    assert NoteKind.EXCEPTION_UNRESOLVED not in kinds(status)  # said once
 
     one.rule("60-trunk.toml", trunk + 'prefixes = ["198.51.100.0/24"]\n')
-    assert one.ok("apply").err.count(told) == 1
+    assert fact(one.ok("apply", "--json"), NoteKind.EXCEPTION_UNRESOLVED) == told
     assert one.gets_in("198.51.100.7") == [True]
-    assert told in one.ok("status").err
+    assert fact(one.ok("status", "--json"), NoteKind.EXCEPTION_UNRESOLVED) == told
 
     one.rule("60-trunk.toml", trunk + 'last_known = ["198.51.100.0/24"]\n')
     for asked in ("apply", "status"):
-        said = one.ok(asked).err
-        assert "last_known is used for host names that have never resolved (trunk). " in said
-        assert told not in said
+        done = one.ok(asked, "--json")
+        assert fact(done, NoteKind.LAST_KNOWN_USED)[1] == {"exceptions": ["trunk"]}
+        assert NoteKind.EXCEPTION_UNRESOLVED not in kinds(done)
 
 
 def test_unknown_names_change_nothing(one: Machine) -> None:

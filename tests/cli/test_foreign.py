@@ -85,7 +85,7 @@ def test_a_fence_with_a_lost_record_is_recognized(fresh: Machine) -> None:
     shutil.rmtree(fresh.state)
     fresh.ok("refresh")
     shutil.rmtree(fresh.state)
-    assert fresh.ok("remove").out.startswith("Removed the fence (")
+    assert fresh.ok("remove", "--json").json == {"removed": [fresh.backend]}
 
 
 def test_nor_is_one_that_others_have_emptied(classic: Machine) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from geofence.model.notes import NoteKind
 from geofence.model.reasons import HintKind, ReasonKind
+from tests.cli.facts import fact
 from tests.cli.machine import BACKENDS, Machine, machine
 from tests.cli.world import LANS
 
@@ -41,15 +43,16 @@ def test_repair_trusts_networks_where_they_are_now(fenced: Machine) -> None:
     made = fenced.generations()
     fenced.rule("60-edited.toml", "exception.home.enabled = false\n")
     fenced.join_lan()
-    assert fenced.ok("restore").out.startswith("Nothing to change")
+    assert fenced.ok("restore", "--json").json["changed"] is False
     assert not fenced.trusts(LANS[0])
-    done = fenced.ok("repair")
-    assert f"Local networks now allowed: {LAN}, fd00:99::/64@lan.\n" in done.err
+    done = fenced.ok("repair", "--json")
+    _, allowed = fact(done, NoteKind.LOCAL_NETWORKS_ALLOWED)
+    assert allowed["networks"] == [LAN, "fd00:99::/64@lan"]
     assert [fenced.trusts(network) for network in LANS] == [True, True]
     assert fenced.gets_in("45.88.0.7") == [True]  # what else was edited waits for an apply
     assert networks(fenced) == [LAN, "fd00:99::/64@lan"]
     assert fenced.generations() == made
-    assert fenced.ok("repair").out.startswith("Nothing to change")
+    assert fenced.ok("repair", "--json").json["changed"] is False
 
     fenced.clear()
     fenced.ok("restore")
@@ -59,9 +62,10 @@ def test_repair_trusts_networks_where_they_are_now(fenced: Machine) -> None:
 def test_rules_that_do_not_load_leave_the_networks_and_restore_the_rest(fenced: Machine) -> None:
     wrong = fenced.rule("60-wrong.toml", "[alow]\n")
     fenced.clear()
-    done = fenced.run("repair")
+    done = fenced.run("repair", "--json")
     assert done.code == 5
-    assert f"Local networks are allowed as before: {wrong}:1: " in done.err
+    _, kept = fact(done, NoteKind.LOCAL_NETWORKS_KEPT)
+    assert str(kept["message"]).startswith(f"{wrong}:1: ")
     assert fenced.observe().rules
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from geofence.model.notes import NoteKind
 from tests.cli.machine import Machine, machine
 from tests.cli.test_revoke import CALLERS, talking
 from tests.cli.world import japan_later, small
@@ -77,11 +78,9 @@ def test_the_exit_code_needs_its_option(changed: Machine) -> None:
 
 def test_offline_downloads_nothing(changed: Machine) -> None:
     asked = len(changed.server.requests)
-    told = changed.ok("plan", "--offline")
+    told = changed.ok("plan", "--offline", "--json").json
     assert len(changed.server.requests) == asked
-    assert told.out.splitlines()[-1] == (
-        "Nothing would change: the kernel holds the rules and lists on disk."
-    )
+    assert told["changes"] is False
 
 
 @pytest.mark.parametrize("arguments", [(), ("--full",), ("--json",), ("--offline",)])
@@ -117,9 +116,10 @@ def _without_privilege(where: Machine, *arguments: str) -> Any:  # noqa: ANN401 
 def test_without_privilege_it_plans_against_the_last_generation(changed: Machine) -> None:
     told = _without_privilege(changed)
     assert [change["set"] for change in told["sets"]] == ["allow4"]
-    [note] = told["notes"]
-    assert "The kernel was not read; the plan is against generation 1" in note
-    assert "root" in note
+    [note] = told["note_facts"]
+    assert note["kind"] == NoteKind.PLAN_WITHOUT_KERNEL
+    assert note["data"]["generation"] == 1
+    assert "root" in note["text"]
 
 
 def test_without_privilege_and_generation_the_plan_is_for_a_host_without_a_fence(
@@ -127,7 +127,9 @@ def test_without_privilege_and_generation_the_plan_is_for_a_host_without_a_fence
 ) -> None:
     told = _without_privilege(fresh)
     assert len(told["sets"]) == 6
-    assert "The kernel was not read; the plan is for a host without a fence." in told["notes"][0]
+    [note] = told["note_facts"]
+    assert note["kind"] == NoteKind.PLAN_WITHOUT_KERNEL
+    assert note["data"]["generation"] is None
 
 
 def test_the_effect_is_shown_by_country_and_for_current_connections(one: Machine) -> None:
