@@ -24,7 +24,6 @@ def damage_newest_list(where: Machine) -> None:
 def test_where_nothing_was_applied_confirm_is_refused(one: Machine) -> None:
     done = one.run("confirm")
     assert (done.code, done.out) == (2, "")
-    assert "Nothing to confirm: nothing has been applied on this host yet." in done.err
     assert not one.state.exists()
 
 
@@ -64,11 +63,9 @@ def test_confirm_within_is_refused_where_the_fence_cannot_be_read(one: Machine) 
     one.environment.clear()
     forget_what_was_applied(one)
     before = one.fence()
-    refused = one.run("apply", "--confirm-within", "60s")
-    assert refused.code == 1
-    assert "The kernel holds a fence that was made with ipset (sets geofence-" in refused.err
+    assert one.run("apply", "--confirm-within", "60s").code == 1
     assert one.fence() == before
-    assert "Nothing to confirm. " in one.run("confirm").err
+    assert one.run("confirm").code == 2
 
 
 def test_a_fence_without_packets_is_not_one_to_return_to(one: Machine) -> None:
@@ -94,7 +91,6 @@ def test_status_shows_a_pending_confirmation(one: Machine) -> None:
     first = one.ok("status", "--json").json["probation"]
     assert (first["former"], first["over"]) == (None, False)
     assert timedelta() < datetime.fromisoformat(first["deadline"]) - datetime.now(UTC)
-    assert "to keep it. Otherwise no fence is restored.\n" in one.ok("status").out
     one.ok("confirm")
     assert one.ok("status", "--json").json["probation"] is None
     assert "confirm" not in one.ok("status").out

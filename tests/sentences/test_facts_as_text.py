@@ -41,8 +41,8 @@ def test_every_kind_of_note_has_one_sentence() -> None:
         (
             Note(NoteKind.LIST_STALE, JP, {"days": 7, "checked_on": "2026-02-01"}),
             (
-                "The list country JP was last confirmed by its source on 2026-02-01, more than 7 days "
-                "ago ([lists] max_age)."
+                "The list country JP was last confirmed by its source on 2026-02-01, more than 7 "
+                "days ago ([lists] max_age)."
             ),
         ),
         (
@@ -56,8 +56,8 @@ def test_every_kind_of_note_has_one_sentence() -> None:
         (
             Note(NoteKind.EXCEPTION_UNRESOLVED, "trunk", {"hosts": ["sip.example"]}),
             (
-                "Exception trunk does not allow sip.example, which has never resolved. Run 'geofence "
-                "refresh' when DNS works, or write the addresses into last_known."
+                "Exception trunk does not allow sip.example, which has never resolved. Run "
+                "'geofence refresh' when DNS works, or write the addresses into last_known."
             ),
         ),
         (
