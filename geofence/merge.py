@@ -17,6 +17,7 @@ from geofence.translation import tr
 def needed_lists(policy: Policy) -> tuple[ListId, ...]:
     """Return the lists that the policy's enabled rules use, each once, countries first."""
     countries = [code for service in policy.services for code in policy.service_countries(service)]
+    countries += [each.code for each in policy.timed_countries()]
     blocklists = [blocklist.name for blocklist in policy.enabled_blocklists() if blocklist.urls]
     hosts = [host for exception in policy.enabled_exceptions() for host in exception.hosts]
     named = (
@@ -53,6 +54,8 @@ def merge(
 ) -> Ruleset:
     """Return the desired ruleset.
 
+    What has an end is not in it: see ``geofence.timed``.
+
     Args:
         policy: the rules.
         lists: accepted lists; host names that were never resolved may be missing, and so may
@@ -67,9 +70,7 @@ def merge(
     groups = _allow_groups(policy)
     sets: dict[SetKey, PrefixSet] = {}
     for countries, group in groups.items():
-        allowed = AddressSpace.union(
-            _country(lists, ListId(ListKind.COUNTRY, code)) for code in countries
-        )
+        allowed = AddressSpace.union(country_space(code, lists) for code in countries)
         _add(sets, Role.ALLOW, group, allowed - denied)
     for service in policy.services:
         _add(sets, Role.EXCEPTION, service.name, _excepted(policy, service, lists))
@@ -89,7 +90,8 @@ def merge(
 def closed(policy: Policy, places: Iterable[Place] = ()) -> Ruleset:
     """Return the ruleset that allows only exceptions and local networks to every service."""
     services = tuple(replace(service, countries=()) for service in policy.services)
-    return merge(replace(policy, services=services, countries=(), blocklists=()), {}, places)
+    nobody = replace(policy, services=services, countries=(), country_switches=(), blocklists=())
+    return merge(nobody, {}, places)
 
 
 def _add(sets: dict[SetKey, PrefixSet], role: Role, group: str, space: AddressSpace) -> None:
@@ -106,14 +108,20 @@ def _allow_groups(policy: Policy) -> dict[tuple[str, ...], str]:
 
     Any other group has the name of the first service with its countries, by name.
     """
-    groups = {tuple(sorted(set(policy.countries))): ""}
+    groups = {tuple(sorted(set(policy.shared_countries()))): ""}
     for service in sorted(policy.services, key=lambda service: service.name):
         groups.setdefault(_country_set(policy, service), service.name)
     used = {_country_set(policy, service) for service in policy.services}
     return {countries: group for countries, group in groups.items() if countries in used}
 
 
-def _country(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpace:
+def country_space(code: str, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """Return the addresses of a country.
+
+    Raises:
+        MissingListError: its list is not in ``lists``.
+    """
+    wanted = ListId(ListKind.COUNTRY, code)
     try:
         return lists[wanted]
     except KeyError:
@@ -139,6 +147,6 @@ def _excepted(
     opened = (
         exception_space(exception, lists)
         for exception in policy.enabled_exceptions()
-        if exception.opens(service.name)
+        if exception.opens(service.name) and exception.until is None
     )
     return AddressSpace.union(opened)

@@ -62,6 +62,15 @@ class Backend(Protocol):
         """
         ...
 
+    def keys(self) -> frozenset[SetKey]:
+        """Return which of geofence's sets the kernel holds.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel's answer could not be had or understood.
+        """
+        ...
+
     def elements(self, key: SetKey) -> list[Element]:
         """Return the elements of a runtime set with their times and counts; none without the set.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from geofence.errors import UsageError
@@ -144,3 +145,47 @@ def parse_wait(seconds: float, option: str) -> float:
             )
         )
     return seconds
+
+
+def parse_countries(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return country codes, each once."""
+    from geofence.policy.countries import country_code
+    from geofence.spelling import plain
+
+    try:
+        return tuple(dict.fromkeys(country_code(plain(text)) for text in texts))
+    except ValueError as error:
+        raise UsageError(tr("--country: {mistake}", mistake=str(error))) from error
+
+
+def parse_note(text: str | None) -> str:
+    """Return one line for people; empty for None."""
+    from geofence.policy.table_reader import description
+
+    try:
+        return description(text or "")
+    except ValueError as error:
+        raise UsageError(tr("--note: {mistake}", mistake=str(error))) from error
+
+
+def parse_end(span: str | None, until: str | None) -> datetime | None:
+    """Return when something ends, UTC, in whole seconds; None if it has no end.
+
+    Args:
+        span: how long from now, such as ``8h``.
+        until: a point in time.
+    """
+    from geofence.policy.quantities import end, stay
+
+    if span is None and until is None:
+        return None
+    if span is not None and until is not None:
+        raise UsageError(tr("--for and --until exclude each other; use one of them."))
+    now = datetime.now(UTC)
+    option = "--for" if until is None else "--until"
+    try:
+        found = now + stay(span or "") if until is None else end(until, now.astimezone())
+    except ValueError as error:
+        raise UsageError(tr("{option}: {mistake}", option=option, mistake=str(error))) from error
+    whole = found.replace(microsecond=0)
+    return whole if whole == found else whole + timedelta(seconds=1)

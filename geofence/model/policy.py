@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import time, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -101,10 +101,51 @@ class NamedException:
     group: str | None = None
     """Another name under which several exceptions are allowed and revoked together."""
     enabled: bool = True
+    note: str = ""
+    """Why it was allowed; text for people."""
+    until: datetime | None = None
+    """When it ends, UTC; None: never."""
 
     def opens(self, service: str) -> bool:
         """Whether the exception, once enabled, allows its addresses to reach the service."""
         return not self.services or service in self.services
+
+    def at(self, now: datetime) -> NamedException:
+        """Return the exception as it is at a time: one that has ended is disabled."""
+        return replace(self, enabled=False) if has_ended(self.until, now) else self
+
+
+@dataclass(frozen=True, slots=True)
+class CountrySwitch:
+    """A country that the command line allows or blocks: ``[country.US]``."""
+
+    code: str
+    """Upper-case ISO 3166-1 alpha-2 code."""
+    allowed: bool
+    services: tuple[str, ...] = ()
+    """Names of the services that it is for; empty means all."""
+    note: str = ""
+    """Text for people."""
+    until: datetime | None = None
+    """When it stops being allowed, UTC; None: never."""
+    revoked_after: bool = False
+    """Whether it is blocked after that, since it was before, whatever the other rules say."""
+
+    def concerns(self, service: str) -> bool:
+        """Whether it is for the service."""
+        return not self.services or service in self.services
+
+    def at(self, now: datetime) -> CountrySwitch | None:
+        """Return what is left of it at a time; None for nothing."""
+        if not has_ended(self.until, now):
+            return self
+        blocked = CountrySwitch(self.code, allowed=False, services=self.services)
+        return blocked if self.revoked_after else None
+
+
+def has_ended(until: datetime | None, now: datetime) -> bool:
+    """Whether something with that end is over."""
+    return until is not None and until <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +230,8 @@ class Policy:
     interfaces: tuple[str, ...] = ()
     """Interfaces that are never fenced; ``*`` at the end stands for any rest."""
     exceptions: tuple[NamedException, ...] = ()
+    country_switches: tuple[CountrySwitch, ...] = ()
+    """Countries that the command line allows or blocks."""
     stale_switches: Mapping[str, bool] = field(default_factory=dict)
     """By the name of an exception that no longer exists: whether the command line enabled it."""
     passed_over: tuple[PassedOver, ...] = ()
@@ -223,9 +266,35 @@ class Policy:
         """
         return self.shrink_limits.get(str(wanted), self.shrink_limits.get(wanted.kind))
 
+    def at(self, now: datetime) -> Policy:
+        """Return the policy at a time: what has ended is as if it had not been allowed."""
+        return replace(
+            self,
+            exceptions=tuple(each.at(now) for each in self.exceptions),
+            country_switches=tuple(
+                left for each in self.country_switches if (left := each.at(now)) is not None
+            ),
+        )
+
+    def shared_countries(self) -> tuple[str, ...]:
+        """Return the countries that may reach services that name none of their own."""
+        return self._switched(self.countries, "")
+
     def service_countries(self, service: Service) -> tuple[str, ...]:
-        """Return the countries that may reach a service."""
-        return self.countries if service.countries is None else service.countries
+        """Return the countries that may reach a service; not those that have an end."""
+        named = self.countries if service.countries is None else service.countries
+        return self._switched(named, service.name)
+
+    def _switched(self, countries: tuple[str, ...], service: str) -> tuple[str, ...]:
+        """Return countries with those that the command line allows or blocks for a service."""
+        switched = {
+            each.code: each.allowed and each.until is None
+            for each in self.country_switches
+            if each.concerns(service) and (each.until is None or each.revoked_after)
+        }
+        allowed = (code for code, is_allowed in switched.items() if is_allowed)
+        every = dict.fromkeys((*countries, *allowed))
+        return tuple(code for code in every if switched.get(code, True))
 
     def within(self, host: str) -> AddressSpace | None:
         """Return what a host name may resolve to by the exceptions that have it; None: anything."""
@@ -235,6 +304,10 @@ class Policy:
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
         """Return the exceptions that the rules enable."""
         return tuple(exception for exception in self.exceptions if exception.enabled)
+
+    def timed_countries(self) -> tuple[CountrySwitch, ...]:
+        """Return the countries that are allowed until a time."""
+        return tuple(each for each in self.country_switches if each.allowed and each.until)
 
     def enabled_blocklists(self) -> tuple[Blocklist, ...]:
         """Return the blocklists that the rules enable."""

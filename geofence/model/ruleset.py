@@ -71,6 +71,9 @@ NOTED_BITS = {Family.IPV4: 32, Family.IPV6: 64}
 """Bits of a source's address that are noted: who has one IPv6 address has its whole /64 network."""
 NOTED_SECONDS = 7 * 24 * 3600
 """How long a source that was turned away stays noted."""
+NOTED_PER_SECOND = 2_000
+"""Packets of a service and a family whose sources are noted in a second. Of a flood that is a
+sample: noting each of its packets would cost half as much again as dropping it."""
 MOST_NOTED = 65_536
 """Sources that are noted for a service and a family; each takes some 100 bytes in the kernel."""
 
@@ -335,10 +338,10 @@ class Ruleset:
         """
         replies = (Rule(Reply(), Action.PASS, "replies to this host"),) if service.replies else ()
         return (
-            *self._trusted(ArrivedBy),
             Rule(SourceIn(Role.BAN, ""), Action.BANNED, _BANNED),
             *replies,
             Rule(Admitted(), Action.PASS, "admitted connections"),
+            *self._trusted(ArrivedBy),
             Rule(SourceIn(Role.TIMED, service.name), Action.PASS, _TIMED),
             Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, _EXCEPTIONS),
             *(Rule(ExpectedBy(name), Action.ADMIT, _HELPED) for name in service.helpers),
@@ -357,6 +360,7 @@ class Ruleset:
         The operator has named exceptions; a ban, which may be a program's, does not undo that.
         """
         return (
+            *self._trusted(ArrivedBy),
             Rule(SourceIn(Role.TIMED, service.name), Action.PASS, _TIMED),
             Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, _EXCEPTIONS),
             *self._from_local(),

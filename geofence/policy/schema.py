@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import (
     BackendChoice,
     Blocklist,
+    CountrySwitch,
     NamedException,
     Origin,
     Policy,
@@ -21,6 +23,7 @@ from geofence.model.ruleset import LocalNetwork
 from geofence.policy.addresses import host_name, interface, local_network, prefix
 from geofence.policy.countries import country_code
 from geofence.policy.mistakes import Mistake, Problems
+from geofence.policy.owned import OWNED_FILE, is_owned
 from geofence.policy.quantities import age, jitter, ports, time_of_day
 from geofence.policy.table_reader import (
     Section,
@@ -40,7 +43,7 @@ LONGEST_SERVICE_NAME = 12
 """Characters; names of kernel sets contain it and may have 31 (linux/netfilter/ipset)."""
 
 _DEFAULT = Policy()
-_NAMED = ("service", "exception", "blocklist", "source")
+_NAMED = ("service", "exception", "country", "blocklist", "source")
 """Tables that contain a table for each thing of their kind."""
 
 
@@ -54,6 +57,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     root = Section("", rules, problems)
     services = root.named("service", LONGEST_SERVICE_NAME)
     exceptions = root.named("exception")
+    countries = root.tables("country", country_code, "CODE") if "country" in root else {}
     blocklists = root.named("blocklist")
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
@@ -68,6 +72,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         link_local=local.values("link_local", interface) or (),
         interfaces=local.values("interfaces", interface) or (),
         exceptions=_exceptions(exceptions, services),
+        country_switches=_country_switches(countries, services),
         blocklists=tuple(_blocklist(name, section) for name, section in blocklists.items()),
         country_urls=country_urls,
         country_format=country_format,
@@ -201,6 +206,54 @@ def _exception(name: str, section: Section, services: Collection[str]) -> NamedE
         services=section.values("services", service_name(services)) or (),
         group=section.value("group", rule_name, None),
         enabled=section.flag("enabled", default=True),
+        note=section.text("note"),
+        until=_end(section),
+    )
+
+
+def _country_switches(
+    sections: Mapping[str, Section], services: Collection[str]
+) -> tuple[CountrySwitch, ...]:
+    return tuple(
+        _country_switch(code.upper(), section, services) for code, section in sections.items()
+    )
+
+
+def _country_switch(code: str, section: Section, services: Collection[str]) -> CountrySwitch:
+    if not is_owned(section.origin.file):
+        section.complain(_by_hand_only())
+    if "services" in section and not section.gives("services"):
+        section.complain(_no_services(), "services")
+    if not section.gives("allowed"):
+        section.complain(Mistake(tr("does not say whether it is allowed"), tr("the key allowed")))
+    allowed = section.flag("allowed", default=True)
+    return CountrySwitch(
+        code,
+        allowed,
+        services=section.values("services", service_name(services)) or (),
+        note=section.text("note"),
+        until=_end(section, allowed=allowed),
+        revoked_after=section.flag("revoked_after", default=False),
+    )
+
+
+def _end(section: Section, *, allowed: bool = True) -> datetime | None:
+    """Return when something stops being allowed; only ``allow`` writes that."""
+    if "until" not in section:
+        return None  # not asked for, so that no message offers the key
+    until = section.moment("until")
+    if until and not is_owned(section.place("until").file):
+        section.complain(_by_hand_only(), "until")
+    if until and not allowed:
+        mistake = Mistake(tr("ends, but is not allowed"), tr("an end only of what is allowed"))
+        section.complain(mistake, "until")
+    return until
+
+
+def _by_hand_only() -> Mistake:
+    return Mistake(
+        tr("only 'geofence allow' and 'geofence revoke' write this"),
+        tr("it in {file} only; run one of these commands", file=OWNED_FILE),
     )
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
 from geofence.model.policy import Origin
 from geofence.policy.mistakes import Mistake, Problems
+from geofence.policy.quantities import utc
 from geofence.policy.toml_tree import Array, Node, Scalar, Table, described
 from geofence.spelling import nearest, one_of, plain, printable, quoted, without_secrets
 from geofence.translation import tr
@@ -75,6 +77,18 @@ class Section:
             self._expect(key, node, tr("true or false"), *_meant_flag(node))
         return default
 
+    def moment(self, key: str) -> datetime | None:
+        """Read a point in time; None without the key."""
+        node = self._get(key)
+        if isinstance(node, Scalar) and isinstance(node.value, datetime):
+            try:
+                return utc(node.value)
+            except Mistake as mistake:
+                self.complain(mistake, key)
+        elif node:
+            self._expect(key, node, tr("a date and a time in UTC such as 2026-11-26T12:00:00Z"))
+        return None
+
     def percent(self, key: str) -> float:
         """Read a number from 0 to 100."""
         node = self._get(key)
@@ -127,15 +141,27 @@ class Section:
 
     def named(self, key: str, longest: int = LONGEST_NAME) -> dict[str, Section]:
         """Return the tables ``[key.NAME]`` by their names."""
+        return self.tables(key, lambda name: rule_name(name, longest), "NAME")
+
+    def tables(
+        self, key: str, read: Callable[[str], object], placeholder: str
+    ) -> dict[str, Section]:
+        """Return the tables ``[key.…]`` by the rest of their headings.
+
+        Args:
+            key: of the table that contains them.
+            read: raises a Mistake for a heading that cannot be.
+            placeholder: what messages call that rest.
+        """
         outer = self.table(key)
         for name in outer:
             try:
-                rule_name(name, longest)
+                read(name)
             except Mistake as mistake:
                 outer.complain(mistake, name)
         inner = {name: outer.table(name) for name in outer}
         for section in inner.values():
-            section._heading = f"[{key}.NAME]"  # noqa: SLF001 - of its own kind
+            section._heading = f"[{key}.{placeholder}]"  # noqa: SLF001 - of its own kind
         return inner
 
     def finish(self) -> None:

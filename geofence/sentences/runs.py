@@ -102,6 +102,12 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         directory=note.subject,
         instead=_instead(Instead(str(note.data["instead"])), names(note, "families")),
     ),
+    NoteKind.BANS_DAMAGED: lambda note: trn(
+        number(note),
+        "{number} line of {file} is damaged; the ban in it is lost.",
+        "{number} lines of {file} are damaged; the bans in them are lost.",
+        file=note.subject,
+    ),
     NoteKind.SHIPPED_RULES: lambda note: tr(
         "The rules do not load, so the shipped rules were used: {reason}",
         reason=note.data["message"],

@@ -128,6 +128,11 @@ class IpsetBackend:
                 if change.after is None:
                     sets.destroy(set_name(change.key))
 
+    def keys(self) -> frozenset[SetKey]:
+        """Return which of geofence's sets the kernel holds."""
+        with KernelSets() as sets:
+            return frozenset(key for header, key in _own(sets) if header.name == set_name(key))
+
     def elements(self, key: SetKey) -> list[Element]:
         """Return the elements of a runtime set with their times and counts."""
         with KernelSets() as sets:

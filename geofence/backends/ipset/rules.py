@@ -15,6 +15,7 @@ from geofence.model.ruleset import (
     ADMITTED,
     BEGUN,
     NO_BEGINNINGS,
+    NOTED_PER_SECOND,
     SIP_RESPONSE,
     Action,
     Admitted,
@@ -97,9 +98,10 @@ def compiled(ruleset: Ruleset, family: Family) -> dict[str, tuple[IptablesRule, 
         if any(prefix.family is family for _, prefix in ruleset.local):
             local = _local_chain(service)
             chains[local] = _rules(local, service, ruleset.local_rules(), family)
-        banned, denied = _ban_chain(service), _drop_chain(service)
+        banned = _ban_chain(service)
         chains[banned] = _rules(banned, service, ruleset.banned_rules(service), family)
-        chains[denied] = _turning_away(service, family)
+        chains[_drop_chain(service)] = _turning_away(service)
+        chains[_note_chain(service)] = _noting(service, family)
         out, via = _out(service), _via(service)
         chains[out] = _rules(out, service, ruleset.sending_rules(service), family)
         chains[via] = _rules(via, service, ruleset.forwarded_rules(service), family)
@@ -177,6 +179,10 @@ def _drop_chain(service: FencedService) -> str:
     return f"{CHAIN}.drop-{service.name}"
 
 
+def _note_chain(service: FencedService) -> str:
+    return f"{CHAIN}.note-{service.name}"
+
+
 def _out(service: FencedService) -> str:
     return f"{CHAIN}.out-{service.name}"
 
@@ -213,22 +219,30 @@ def _rules(
     )
 
 
-def _turning_away(service: FencedService, family: Family) -> tuple[IptablesRule, ...]:
-    """Note the source of what is dropped.
+def _turning_away(service: FencedService) -> tuple[IptablesRule, ...]:
+    """Note the source of a packet and drop it; of a flood, only a sample is noted."""
+    chain = _drop_chain(service)
+    limit = f"-m limit --limit {NOTED_PER_SECOND}/sec --limit-burst {NOTED_PER_SECOND}"
+    return (
+        _rule(chain, Verdict(_note_chain(service)), limit),
+        _rule(chain, _dropping(service), '-m comment --comment "everyone else"'),
+    )
 
-    A source that is noted is found, which counts, and not added again, which would begin its counts
+
+def _noting(service: FencedService, family: Family) -> tuple[IptablesRule, ...]:
+    """Note a source.
+
+    One that is noted is found, which counts, and not added again, which would begin its counts
     anew.
     """
-    chain, drop = _drop_chain(service), _dropping(service)
+    chain = _note_chain(service)
     denied, seen = (
         set_name(SetKey(role, service.name, family)) for role in (Role.DENIED, Role.SEEN)
     )
-    known = f"-m set --match-set {denied} src"
     return (
         _rule(chain, Verdict("SET", options=("--add-set", seen, "src", "--exist"))),
-        _rule(chain, drop, known, '-m comment --comment "turned away before"'),
+        _rule(chain, _RETURN, f"-m set --match-set {denied} src"),
         _rule(chain, Verdict("SET", options=("--add-set", denied, "src"))),
-        _rule(chain, drop, '-m comment --comment "everyone else"'),
     )
 
 

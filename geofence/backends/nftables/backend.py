@@ -60,6 +60,13 @@ class NftablesBackend:
         with connected(deleting=True) as netlink:
             change_table(netlink, plan)
 
+    def keys(self) -> frozenset[SetKey]:
+        """Return which of geofence's sets the kernel holds."""
+        from geofence.backends.nftables.runtime import read_keys
+
+        with connected() as netlink:
+            return read_keys(netlink)
+
     def elements(self, key: SetKey) -> list[Element]:
         """Return the elements of a runtime set with their times and counts."""
         from geofence.backends.nftables.runtime import read_elements

@@ -46,6 +46,7 @@ from geofence.backends.nftables.uapi import (
     DynsetOp,
     Fib,
     Immediate,
+    Limit,
     Lookup,
     Meta,
     MetaKey,
@@ -248,6 +249,15 @@ class _Line:
         field = self._field(attributes[Lookup.SREG])
         return f"{field.text} {inverted}@{self._shown.sets.get(name, name)}"
 
+    def limit(self, attributes: Attributes) -> str | None:
+        unit, kind, flags = (
+            as_number(attributes.get(part)) for part in (Limit.UNIT, Limit.TYPE, Limit.FLAGS)
+        )
+        if unit != 1 or kind != uapi.LIMIT_PACKETS or flags:
+            return None
+        rate, burst = (as_number(attributes.get(part)) for part in (Limit.RATE, Limit.BURST))
+        return f"limit rate {rate}/second burst {burst} packets"
+
     def dynset(self, attributes: Attributes) -> str | None:
         op = _DYNSET_OPS.get(as_number(attributes.get(Dynset.OP)))
         usual = {Dynset.SET_NAME, Dynset.OP, Dynset.SREG_KEY}
@@ -408,6 +418,7 @@ _PUT: Mapping[str, Callable[[_Line, Attributes], str | None]] = {
     "fib": _Line.fib,
     "lookup": _Line.lookup,
     "dynset": _Line.dynset,
+    "limit": _Line.limit,
     "objref": _Line.objref,
     "counter": _Line.counter,
     "immediate": _Line.immediate,

@@ -40,6 +40,7 @@ from geofence.backends.nftables.uapi import (
     Expression,
     Fib,
     Immediate,
+    Limit,
     Lookup,
     Meta,
     MetaKey,
@@ -56,6 +57,7 @@ from geofence.model.ruleset import (
     BEGUN,
     NO_BEGINNINGS,
     NOTED_BITS,
+    NOTED_PER_SECOND,
     SIP_RESPONSE,
     Action,
     Admitted,
@@ -183,7 +185,8 @@ def _fence_rules(ruleset: Ruleset, service: FencedService, names: Names) -> Iter
 def _denied_rules(service: FencedService, names: Names) -> Iterator[KernelRule]:
     """Yield rules that note the source and drop.
 
-    Where a set is full, its rule ends at that, and the next one goes on.
+    Of a flood only a sample is noted. Where a set is full, its rule ends at that, and the next one
+    goes on.
     """
     chain = names.chains[chain_name(Part.DENIED, service.name)]
     for family in Family:
@@ -191,13 +194,26 @@ def _denied_rules(service: FencedService, names: Names) -> Iterator[KernelRule]:
             names.sets[SetKey(role, service.name, family)] for role in (Role.DENIED, Role.SEEN)
         )
         bits = NOTED_BITS[family]
-        source = _address(SOURCE, family)
+        source = _of_family(family) + _at_most(NOTED_PER_SECOND)
+        source += _payload(PayloadBase.NETWORK, *SOURCE[family])
         if bits < family.bits:
             source += _masked(_mask(family, bits))
         noting = _noted(denied, DynsetOp.ADD) + _noted(seen, DynsetOp.UPDATE)
         yield KernelRule(chain, source + noting, comment(_NOTED))
     drop = _action(Action.DROP, Part.DENIED, service, names)
     yield KernelRule(chain, drop, comment(_EVERYONE_ELSE))
+
+
+def _at_most(rate: int) -> bytes:
+    """Match so many packets a second."""
+    return _expression(
+        "limit",
+        number(Limit.RATE, rate, 8),
+        number(Limit.UNIT, 1, 8),
+        number(Limit.BURST, rate),
+        number(Limit.TYPE, uapi.LIMIT_PACKETS),
+        number(Limit.FLAGS, 0),
+    )
 
 
 def _noted(name: str, op: DynsetOp) -> bytes:
@@ -418,8 +434,11 @@ def _within(field: Mapping[Family, tuple[int, int]], prefix: Prefix) -> bytes:
 
 def _address(field: Mapping[Family, tuple[int, int]], family: Family) -> bytes:
     """Match the family of a packet and load its source or destination address."""
-    protocol = _family() + _compare(CmpOp.EQ, bytes((NFPROTO[family],)))
-    return protocol + _payload(PayloadBase.NETWORK, *field[family])
+    return _of_family(family) + _payload(PayloadBase.NETWORK, *field[family])
+
+
+def _of_family(family: Family) -> bytes:
+    return _family() + _compare(CmpOp.EQ, bytes((NFPROTO[family],)))
 
 
 def _ct(key: CtKey, *more: bytes) -> bytes:

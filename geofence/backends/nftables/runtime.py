@@ -25,6 +25,12 @@ from geofence.translation import tr
 _ATTEMPTS = 5
 
 
+def read_keys(netlink: NftConnection) -> frozenset[SetKey]:
+    """Return which of geofence's sets there are."""
+    netlink.generation()  # tells what is missing where it is not just the table
+    return frozenset(key for key, _ in read_sets(netlink) if isinstance(key, SetKey))
+
+
 def read_elements(netlink: NftConnection, key: SetKey) -> list[Element]:
     """Return the elements of a set; none without the set."""
     name = _name(netlink, key)

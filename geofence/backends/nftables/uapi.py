@@ -306,6 +306,20 @@ class Lookup(IntEnum):
     FLAGS = 5
 
 
+class Limit(IntEnum):
+    """``enum nft_limit_attributes``."""
+
+    RATE = 1
+    UNIT = 2
+    BURST = 3
+    TYPE = 4
+    FLAGS = 5
+
+
+LIMIT_PACKETS = 0
+"""``NFT_LIMIT_PKTS``"""
+
+
 class Dynset(IntEnum):
     """``enum nft_dynset_attributes``."""
 
