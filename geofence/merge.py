@@ -81,6 +81,7 @@ def merge(
             groups[_country_set(policy, service)],
             service.helpers,
             service.replies_from is RepliesFrom.ANYONE,
+            service.observe,
         )
         for service in policy.services
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from geofence.errors import UsageError
 from geofence.model.address import Address
 from geofence.model.policy import BackendChoice, Ports
-from geofence.model.prefixes import Family
+from geofence.model.prefixes import Family, Prefix
 from geofence.translation import tr
 
 
@@ -189,3 +189,36 @@ def parse_end(span: str | None, until: str | None) -> datetime | None:
         raise UsageError(tr("{option}: {mistake}", option=option, mistake=str(error))) from error
     whole = found.replace(microsecond=0)
     return whole if whole == found else whole + timedelta(seconds=1)
+
+
+def parse_targets(verb: str, texts: Sequence[str] | None) -> tuple[Prefix, ...]:
+    """Return addresses, as logs write them, and prefixes; each once."""
+    if not texts:
+        raise UsageError(
+            tr("Name an address, for example 'geofence {verb} 203.0.113.7'.", verb=verb)
+        )
+    return tuple(dict.fromkeys(map(_target, texts)))
+
+
+def _target(text: str) -> Prefix:
+    from geofence.policy.addresses import prefix
+
+    if "/" not in text:
+        address = parse_address(text)
+        return Prefix(address.family, address.number, address.family.bits)
+    try:
+        return prefix(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def parse_lasting(text: str | None) -> timedelta | None:
+    """Return for how long something lasts; None if it has no end."""
+    from geofence.policy.quantities import stay
+
+    if text is None:
+        return None
+    try:
+        return stay(text)
+    except ValueError as error:
+        raise UsageError(tr("--for: {mistake}", mistake=str(error))) from error

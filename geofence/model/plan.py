@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from geofence.model.prefixes import Family, PrefixSet
-from geofence.model.ruleset import Ruleset, SetKey
+from geofence.model.ruleset import Ruleset, SetKey, SetKind
 
 
 class Count(NamedTuple):
@@ -44,6 +44,12 @@ class Observed:
 
     runtime: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
     """Runtime sets; those that the kernel itself fills are not read, and look empty."""
+
+    @classmethod
+    def holding(cls, ruleset: Ruleset) -> Observed:
+        """Return a kernel that holds a ruleset's sets, and no rules."""
+        runtime = {key: PrefixSet(key.family) for key in ruleset.runtime_keys}
+        return cls(sets=ruleset.sets, runtime=runtime)
 
     @property
     def unfenced(self) -> tuple[Family, ...]:
@@ -84,6 +90,12 @@ class Plan:
     """In the order of their names."""
     rules_wanted: tuple[str, ...] = ()
     """The desired rules in the backend's own language."""
+
+    @property
+    def content_changes(self) -> tuple[SetChange, ...]:
+        """Changes of declared sets; runtime sets come and go with the rules."""
+        declared = SetKind.DECLARED
+        return tuple(change for change in self.set_changes if change.key.kind is declared)
 
     @property
     def rules_differ(self) -> bool:

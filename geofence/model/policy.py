@@ -80,6 +80,8 @@ class Service:
     helpers: tuple[str, ...] = ()
     """Conntrack helpers (``sip``, ``h323``) whose expected connections are allowed."""
     replies_from: RepliesFrom = RepliesFrom.ANYONE
+    observe: bool = False
+    """Whether what the fence would drop passes, and is only counted and noted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from geofence.errors import BackendError, GuardRefusal, UsageError
 from geofence.guards.ban_targets import BanRefusal, Protected, space_of
 from geofence.model.bans import Ban
 from geofence.model.elements import Element
-from geofence.model.prefixes import AddressSpace, Family, Prefix
+from geofence.model.prefixes import AddressSpace, Family, Prefix, prefix_text
 from geofence.model.ruleset import Role, SetKey
 from geofence.operations.runtime import BAN_KEYS, hold_bans, holders, timed
 from geofence.operations.site import Site
@@ -235,12 +235,15 @@ def _require(prefixes: Iterable[Prefix], bans: Mapping[Prefix, Ban]) -> None:
                 tr(
                     "{prefix} is banned as part of {around}. Run 'geofence unban {around}', then "
                     "ban the rest again.",
-                    prefix=str(prefix),
-                    around=str(around[0]),
+                    prefix=prefix_text(prefix),
+                    around=prefix_text(around[0]),
                 )
             )
         raise UsageError(
-            tr("{prefix} is not banned. 'geofence bans' lists all bans.", prefix=str(prefix))
+            tr(
+                "{prefix} is not banned. 'geofence bans' lists all bans.",
+                prefix=prefix_text(prefix),
+            )
         )
 
 

@@ -62,10 +62,11 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
     notify, daemon = root.table("notify"), root.table("daemon")
+    observe = root.table("mode").flag("observe", default=False)
     country_urls, country_format = _country_source(source.table("country"))
     networks = local.values("prefixes", local_network) or ()
     policy = Policy(
-        services=_services(services),
+        services=_services(services, observe=observe),
         countries=allow.values("countries", country_code) or (),
         local=AddressSpace.of(each for each in networks if isinstance(each, Prefix)),
         local_on=tuple(each for each in networks if isinstance(each, LocalNetwork)),
@@ -106,9 +107,11 @@ def _space(section: Section, key: str = "prefixes") -> AddressSpace:
     return AddressSpace.of(section.values(key, prefix) or ())
 
 
-def _services(sections: Mapping[str, Section]) -> tuple[Service, ...]:
+def _services(sections: Mapping[str, Section], *, observe: bool) -> tuple[Service, ...]:
     """Return the services that are fenced; those that are disabled are checked, too."""
-    everything = {name: _service(name, section) for name, section in sections.items()}
+    everything = {
+        name: _service(name, section, observe=observe) for name, section in sections.items()
+    }
     fenced = {
         name: service
         for name, service in everything.items()
@@ -118,7 +121,7 @@ def _services(sections: Mapping[str, Section]) -> tuple[Service, ...]:
     return tuple(fenced.values())
 
 
-def _service(name: str, section: Section) -> Service:
+def _service(name: str, section: Section, *, observe: bool) -> Service:
     service = Service(
         name,
         section.values("ports", ports) or (),
@@ -126,6 +129,7 @@ def _service(name: str, section: Section) -> Service:
         section.text("description"),
         section.values("helpers", helper_name) or (),
         section.value("replies_from", choice(RepliesFrom), RepliesFrom.ANYONE),
+        section.flag("observe", default=observe),
     )
     if not section.gives("ports"):
         section.complain(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from geofence.guards.ban_targets import BROADEST, BanRefusal
-from geofence.model.prefixes import Prefix
+from geofence.model.prefixes import Prefix, prefix_text
 from geofence.translation import tr
 
 
-def ban_refusal(prefix: Prefix, why: BanRefusal) -> str:
+def ban_refusal(prefix: Prefix, why: BanRefusal) -> str:  # noqa: PLR0911 - one for each kind
     """Return why a prefix is not banned."""
-    named = str(prefix)
+    named = prefix_text(prefix)
     match why:
         case BanRefusal.UNSPECIFIED:
             return tr(

@@ -136,7 +136,7 @@ def test_remaining_time_and_counts_are_reported(backend: Backend, lab: Lab) -> N
     assert forever.packets == 0
 
 
-def test_holding_changes_only_what_differs(backend: Backend, lab: Lab) -> None:
+def test_holding_changes_differing_elements_only(backend: Backend, lab: Lab) -> None:
     apply_ruleset(backend, RULESET)
     now = time.time()
     first = [
@@ -192,7 +192,7 @@ def test_all_addresses_and_the_last_ones_can_be_in_a_set(backend: Backend) -> No
         assert not held(backend, key)
 
 
-def test_who_is_turned_away_is_noted_with_what_came(backend: Backend, lab: Lab) -> None:
+def test_blocked_sources_are_noted_with_their_packets(backend: Backend, lab: Lab) -> None:
     apply_ruleset(backend, RULESET)
     for _ in range(3):
         assert not lands(lab, STRANGER)
@@ -215,7 +215,7 @@ def test_who_is_turned_away_is_noted_with_what_came(backend: Backend, lab: Lab) 
     assert kept.packets == 3
 
 
-def test_last_seen_is_told_apart_from_first(backend: Backend, lab: Lab) -> None:
+def test_last_and_first_packet_have_their_own_times(backend: Backend, lab: Lab) -> None:
     apply_ruleset(backend, RULESET)
     assert not lands(lab, STRANGER)
     time.sleep(2.1)

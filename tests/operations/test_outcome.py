@@ -236,7 +236,7 @@ def test_a_recovery_is_reported_once_all_failures_are_over(tmp_path: Path) -> No
     assert told_so_far(tmp_path) == [*bad, "recovered"]
 
 
-def test_a_working_repair_is_no_recovery_while_a_refresh_fails(tmp_path: Path) -> None:
+def test_a_working_repair_is_not_a_recovery_while_a_refresh_fails(tmp_path: Path) -> None:
     site = listening(tmp_path)
     told(site, "refresh", lambda: replace(NOTHING, degraded=True))
     for why in ("One thing.", ""):

@@ -102,7 +102,9 @@ def test_a_note_is_a_sentence(note: Note, text: str) -> None:
         (Instead.CLOSED, "Only exceptions and local networks are allowed"),
     ],
 )
-def test_a_restore_without_a_generation_says_what_holds(instead: Instead, text: str) -> None:
+def test_a_restore_without_a_generation_names_the_present_state(
+    instead: Instead, text: str
+) -> None:
     data = {"instead": instead.value, "families": ["ipv4", "ipv6"]}
     said = sentence(Note(NoteKind.NO_GENERATION, "/state", data))
     assert text in said

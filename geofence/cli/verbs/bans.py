@@ -37,11 +37,11 @@ Lines = Annotated[
         "Block addresses for a time, in calls that are going on, too.\n\n"
         "Exceptions, local networks and this host's own addresses are never banned. Bans survive a "
         "reboot.\n\n"
-        "With --lines, one process takes many: it answers each line with 'ok' or with the error.\n\n"
+        "With --lines, one process takes many, and answers each line with 'ok' or the error.\n\n"
         "Example: geofence ban 203.0.113.7 --for 1h --reason scanner"
     ),
 )
-def ban(
+def ban(  # noqa: PLR0913 - an option each
     context: typer.Context,
     targets: Targets = None,
     *,
@@ -72,7 +72,7 @@ def ban(
     prefixes, time = parse_targets("ban", targets), parse_lasting(lasting)
     done = bans.ban(prefixes, time, reason)
     what = " ".join(map(str, prefixes))
-    context.obj.log_change(" ".join(("ban", what)), f"{what} is banned")
+    context.obj.log_change(f"ban {what}", f"{what} is banned")
     _show(done, as_json=as_json)
 
 
@@ -89,7 +89,7 @@ def unban(context: typer.Context, targets: Targets = None, *, as_json: Json = Fa
     prefixes = parse_targets("unban", targets)
     done = Bans(context.obj).unban(prefixes)
     what = " ".join(map(str, prefixes))
-    context.obj.log_change(" ".join(("unban", what)), f"{what} is no longer banned")
+    context.obj.log_change(f"unban {what}", f"{what} is no longer banned")
     _show(done, as_json=as_json)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from geofence.model.prefixes import prefix_text
 from geofence.operations.bans import BanChange, CurrentBan
 from geofence.screen import Screen
 from geofence.translation import tr, trn
@@ -15,14 +16,16 @@ def show_change(screen: Screen, done: BanChange) -> None:
     """Say what was banned or unbanned."""
     for ban in done.banned:
         if ban.until is None:
-            screen.say(tr("{prefix} is banned until you unban it.", prefix=str(ban.prefix)))
+            screen.say(tr("{prefix} is banned until you unban it.", prefix=prefix_text(ban.prefix)))
         else:
             text = tr(
-                "{prefix} is banned until {time}.", prefix=str(ban.prefix), time=moment(ban.until)
+                "{prefix} is banned until {time}.",
+                prefix=prefix_text(ban.prefix),
+                time=moment(ban.until),
             )
             screen.say(text)
     for prefix in done.unbanned:
-        screen.say(tr("{prefix} is no longer banned.", prefix=str(prefix)))
+        screen.say(tr("{prefix} is no longer banned.", prefix=prefix_text(prefix)))
     if not done.in_kernel:
         screen.note(tr("No fence is up: this counts once one is. Run 'geofence status'."), "yellow")
 
@@ -92,9 +95,9 @@ def _texts(each: CurrentBan) -> list[str]:
 def _row(each: CurrentBan, now: datetime) -> tuple[str, ...]:
     ban = each.ban
     lasting = tr("unlimited") if ban.until is None else span(ban.until - now)
-    packets = "–" if each.packets is None else f"{each.packets:,}"
+    packets = "-" if each.packets is None else f"{each.packets:,}"
     reason = ban.reason
     if each.spared:
         text = tr("without {prefixes}", prefixes=", ".join(_texts(each)))
         reason = f"{reason} ({text})" if reason else text
-    return (str(ban.prefix), lasting, moment(ban.at), packets, reason)
+    return (prefix_text(ban.prefix), lasting, moment(ban.at), packets, reason)
