@@ -154,8 +154,7 @@ def test_damage_by_others_is_seen_and_repaired(harm: str) -> None:
 
 def test_counters_survive_a_refresh() -> None:
     commit(RULESET)
-    last = str(saved().count("-A GEOFENCE-sip ") // 2)
-    run("iptables", "-t", "mangle", "-R", "GEOFENCE-sip", last, "-m", "comment", "--comment",
+    run("iptables", "-t", "mangle", "-R", "GEOFENCE.drop-sip", "2", "-m", "comment", "--comment",
         "everyone else", "-j", "DROP", "-c", "7", "700")  # fmt: skip
     assert BACKEND.observe().dropped["sip"] == (7, 700)
     commit(merge(policy(), {country("JP"): space("203.0.113.0/24")}))

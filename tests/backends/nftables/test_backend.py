@@ -207,7 +207,7 @@ def test_a_ruleset_without_services_is_held() -> None:
 NO_BASE_CHAIN = "flush chain inet geofence prerouting\ndelete chain inet geofence prerouting\n"
 NO_RULES = "".join(
     f"flush chain inet geofence {part}-{service}\n"
-    for part in ("fence", "out", "via")
+    for part in ("fence", "out", "via", "ban", "denied")
     for service in ("sip", "rtp")
 )
 ASLEEP = "add table inet geofence { flags dormant; }"
@@ -561,7 +561,8 @@ def _fence_is(old: Ruleset, new: Ruleset) -> bool:
     """Whether it is the new one; the old one otherwise, and nothing else ever."""
     seen = BACKEND.observe()
     assert (seen.rules, seen.sets) in [(BACKEND.rules(each), each.sets) for each in (old, new)]
-    chains = ("chain fence-", "chain out-", "chain via-", "chain translated")
+    parts = ("fence-", "out-", "via-", "ban-", "denied-", "translated")
+    chains = tuple(f"chain {part}" for part in parts)
     former = ("set allow", "set near", "set gate", *chains)
     assert not [left for left in seen.debris if not left.startswith(former)]
     return seen.sets == new.sets

@@ -45,7 +45,8 @@ from tests.support.values import (
 LAN = LocalNetwork("eth1", prefix("10.1.0.0/24"))
 RULESET = replace(merge(policy(local=space()), JAPAN), local=(LAN,))
 SERVICE = RULESET.services[0]
-OTHERS_FIRST = (Reply(), Admitted(), ArrivedBy("lo"))
+BANS = SourceIn(Role.BAN, "")
+OTHERS_FIRST = (BANS, Reply(), Admitted(), ArrivedBy("lo"), SourceIn(Role.TIMED, "sip"))
 
 
 @given(families.flatmap(lambda family: st.tuples(prefix_sets(family), prefix_sets(family))))
@@ -93,7 +94,7 @@ def test_cheap_matches_come_first_and_sources_last() -> None:
     chain = arranged(RULESET.rules(SERVICE))
     assert tuple(rule.match for rule in chain.before) == OTHERS_FIRST
     assert all(isinstance(rule.match, SourceIn | SourceWithin) for rule in chain.sources)
-    assert [rule.action for rule in chain.last] == [Action.DROP]
+    assert [rule.action for rule in chain.last] == [Action.TURN_AWAY]
 
 
 def test_no_rule_is_lost_or_changed() -> None:
@@ -107,8 +108,9 @@ def test_no_rule_is_lost_or_changed() -> None:
 def test_nothing_is_moved_across_a_rule_that_drops() -> None:
     rules = RULESET.rules(SERVICE)
     banned = Rule(SourceIn(Role.EXCEPTION, "banned"), Action.DROP, "banned")
-    chain = arranged((*rules[:4], banned, *rules[4:]))
-    assert chain.before[:5] == (*rules[:4], banned)
+    named = [rule.match for rule in rules].index(SourceIn(Role.EXCEPTION, "sip")) + 1
+    chain = arranged((*rules[:named], banned, *rules[named:]))
+    assert chain.before[: named + 1] == (*rules[:named], banned)
     looked_for = [SourceIn(Role.ALLOW, ""), SourceWithin(LAN.prefix)]
     assert [rule.match for rule in chain.sources] == looked_for
 
