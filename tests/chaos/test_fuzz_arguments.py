@@ -121,6 +121,8 @@ def prompt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prompt]:
 @example(line=["watch-probation", "x", "99999999999999999999"])
 @example(line=["daemon", "--bogus"])
 @example(line=["demo", "x"])
+@example(line=["--state-dir", "x" * 256, "restore"])
+@example(line=["--state-dir", "x" * 5_000, "status"])
 def test_any_line_ends_in_a_documented_code(prompt: Prompt, line: list[str]) -> None:
     before = prompt.print()
 

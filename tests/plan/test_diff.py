@@ -43,13 +43,13 @@ def test_order_of_rules_counts() -> None:
     assert differences(plan) == (Difference(DriftKind.RULE_ORDER),)
 
 
-def test_what_a_killed_run_left_is_a_reason_to_act() -> None:
+def test_remains_of_a_killed_run_make_a_plan() -> None:
     plan = make_plan(DESIRED, replace(HELD, debris=("allow4+",)), RULES)
     assert not plan.is_empty
     assert differences(plan) == (Difference(DriftKind.LEFTOVER, "allow4+"),)
 
 
-def test_what_nobody_wants_any_more_goes() -> None:
+def test_unwanted_sets_and_rules_are_removed() -> None:
     plan = make_plan(Ruleset(), HELD, ())
     assert all(change.after is None for change in plan.set_changes)
     assert plan.rules_removed == RULES

@@ -91,7 +91,7 @@ def test_push_servers(shipped: Policy) -> None:
         assert exception.description.startswith("Bria push server, ")
 
 
-def test_what_is_off_until_an_operator_says_otherwise(shipped: Policy) -> None:
+def test_exceptions_and_blocklists_are_disabled_by_default(shipped: Policy) -> None:
     assert shipped.enabled_exceptions() == ()
     assert shipped.enabled_blocklists() == ()
     assert [(blocklist.name, blocklist.urls) for blocklist in shipped.blocklists] == [
@@ -122,7 +122,7 @@ def test_operation(shipped: Policy) -> None:
     assert (shipped.notify_command, shipped.shrink_limits) == ((), {})
 
 
-def test_what_is_shipped_as_a_default_is_the_default(shipped: Policy) -> None:
+def test_shipped_defaults_are_the_defaults_of_the_code(shipped: Policy) -> None:
     without = policy_of(
         RulesFile(path.name, path.read_text(encoding="utf-8"))
         for path in sorted(RULES.glob("*.toml"))

@@ -161,6 +161,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *Direction,
         *DriftKind,
         *ChosenBy,
+        *DropKind,
         *Obstacle,
         *CoverKind,
         "json",

@@ -153,7 +153,9 @@ def value_shipped(key: str) -> object:
     return node
 
 
-def test_what_has_no_default_is_said(asked: dict[str, Asked], rows: dict[str, Row]) -> None:
+def test_keys_without_a_default_are_documented(
+    asked: dict[str, Asked], rows: dict[str, Row]
+) -> None:
     words = {row.default for key, row in rows.items() if literal(row.default) is None}
     assert "none" in words
     for key, row in rows.items():

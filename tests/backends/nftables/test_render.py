@@ -178,7 +178,7 @@ def _sent_to_others(chain: str) -> Iterator[str]:
         ("ip saddr vmap { 192.0.2.1 : drop }", None),
     ],
 )
-def test_what_others_write_is_shown(host: Host, written: str, shown: str | None) -> None:
+def test_rules_of_others_are_rendered(host: Host, written: str, shown: str | None) -> None:
     """In nft's words where geofence has any, else with what it is made of; never as nothing."""
     host.run("nft", "-f", "-", stdin=TABLE)
     assert BACKEND.observe().rules == (HEAD,)
