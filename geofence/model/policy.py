@@ -8,7 +8,7 @@ from datetime import time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from geofence.model.lists import ListId
+from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
 
 if TYPE_CHECKING:
@@ -75,11 +75,60 @@ class Service:
     name: str
     ports: tuple[Ports, ...]
     countries: tuple[str, ...] | None = None
-    """Upper-case ISO 3166-1 alpha-2 codes, or None for those of ``[allow]``."""
+    """Upper-case ISO 3166-1 alpha-2 codes, or None; see ``Policy.allowed``."""
     description: str = ""
     helpers: tuple[str, ...] = ()
     """Conntrack helpers (``sip``, ``h323``) whose expected connections are allowed."""
     replies_from: RepliesFrom = RepliesFrom.ANYONE
+    asns: tuple[int, ...] | None = None
+    """AS numbers, or None; see ``Policy.allowed``."""
+    regions: tuple[str, ...] = ()
+    """Names of the regions, without ``@``, that stand for some of ``countries`` in the rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Whose addresses may reach a service, as ``[allow]`` or the service itself says."""
+
+    countries: tuple[str, ...] = ()
+    """Upper-case ISO 3166-1 alpha-2 codes."""
+    asns: tuple[int, ...] = ()
+    regions: tuple[str, ...] = ()
+    """Names of the regions that stand for some of the countries in the rules."""
+
+    def written(self, regions: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """Return what people call them: ``JP``, ``@nordics``, ``AS4713``.
+
+        Args:
+            regions: the countries of each region that the rules define.
+        """
+        inner = {code for name in self.regions for code in regions.get(name, ())}
+        return (
+            *(code for code in self.countries if code not in inner),
+            *(f"@{name}" for name in self.regions),
+            *(f"AS{number}" for number in self.asns),
+        )
+
+    @property
+    def lists(self) -> tuple[ListId, ...]:
+        """The lists that have these addresses, each once."""
+        countries = (ListId(ListKind.COUNTRY, code) for code in self.countries)
+        asns = (ListId(ListKind.ASN, str(number)) for number in self.asns)
+        return tuple(dict.fromkeys((*countries, *asns)))
+
+
+@dataclass(frozen=True, slots=True)
+class ListSource:
+    """Where lists come from: ``[source.country]``, ``[source.asn]``, ``[blocklist.NAME]``."""
+
+    urls: tuple[str, ...] = ()
+    """Templates of URLs and of absolute paths, in the order they are tried: with ``{cc}`` or
+    ``{asn}`` alone for lists of both families, with ``{family}``, too, for a list of each. Without
+    ``{cc}``, a database that has all countries."""
+    format: str | None = None
+    """Name of the format of the lists; None: found out by content."""
+    checksum: str | None = None
+    """Template of the URL or path of a list's checksum; ``{url}`` stands for that of the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +163,13 @@ class Blocklist:
     name: str
     description: str = ""
     urls: tuple[str, ...] = ()
-    """Mirrors of one text list, tried in order."""
+    """Mirrors of one list, tried in order: URLs, or absolute paths."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     enabled: bool = True
     format: str | None = None
     """Name of the format of the list; None: found out by content."""
+    checksum: str | None = None
+    """Template of the URL or path of its checksum; ``{url}`` stands for that of the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +231,12 @@ class Policy:
     services: tuple[Service, ...] = ()
     countries: tuple[str, ...] = ()
     """Upper-case ISO 3166-1 alpha-2 codes of ``[allow]``."""
+    asns: tuple[int, ...] = ()
+    """AS numbers of ``[allow]``."""
+    regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The countries of each region that the rules define."""
+    allowed_regions: tuple[str, ...] = ()
+    """Names of the regions that stand for some of ``countries`` in the rules."""
     local: AddressSpace = field(default_factory=AddressSpace)
     """Networks that are allowed where this host reaches them: ``[local] prefixes``."""
     local_on: tuple[LocalNetwork, ...] = ()
@@ -195,10 +252,13 @@ class Policy:
     """Files of the operator's directories that are not read."""
     blocklists: tuple[Blocklist, ...] = ()
     country_urls: tuple[str, ...] = ()
-    """Templates of ``[source.country] urls`` in the order they are tried: with ``{cc}`` alone for
-    lists of both families, with ``{cc}`` and ``{family}`` for a list of each."""
+    """``[source.country] urls``; see ``ListSource``."""
     country_format: str | None = None
-    """``[source.country] format``; None: found out by content."""
+    country_checksum: str | None = None
+    asn_urls: tuple[str, ...] = ()
+    """``[source.asn] urls``; see ``ListSource``."""
+    asn_format: str | None = None
+    asn_checksum: str | None = None
     backend: BackendChoice = BackendChoice.AUTO
     without_ruleset: WithoutRuleset = WithoutRuleset.CLOSED
     notify_command: tuple[str, ...] = ()
@@ -206,7 +266,7 @@ class Policy:
     for none."""
     shrink_limits: Mapping[str, float] = field(default_factory=dict)
     """``[guard.shrink]``: percent of a list's addresses that it may lose at once, by ``country JP``
-    or ``blocklist NAME``, or by ``country`` or ``blocklist`` for all of the kind."""
+    or ``asn 4713`` or ``blocklist NAME``, or by ``country``, … for all of the kind."""
     max_age: timedelta = _MAX_AGE
     """``[lists] max_age``: a list that its source has not confirmed for longer is stale."""
     daemon_at: time = _DAEMON_AT
@@ -223,9 +283,30 @@ class Policy:
         """
         return self.shrink_limits.get(str(wanted), self.shrink_limits.get(wanted.kind))
 
+    def source(self, wanted: ListId) -> ListSource:
+        """Return where a list comes from; a source without URLs for a list that has none."""
+        if wanted.kind is ListKind.COUNTRY:
+            return ListSource(self.country_urls, self.country_format, self.country_checksum)
+        if wanted.kind is ListKind.ASN:
+            return ListSource(self.asn_urls, self.asn_format, self.asn_checksum)
+        for each in self.blocklists if wanted.kind is ListKind.BLOCKLIST else ():
+            if each.name == wanted.name:
+                return ListSource(each.urls, each.format, each.checksum)
+        return ListSource()
+
+    def allowed(self, service: Service) -> Allowed:
+        """Return whose addresses may reach a service.
+
+        A service that names countries or AS numbers has only those: an AS number in it must not
+        open it to the countries of ``[allow]``, too.
+        """
+        if service.countries is None and service.asns is None:
+            return Allowed(self.countries, self.asns, self.allowed_regions)
+        return Allowed(service.countries or (), service.asns or (), service.regions)
+
     def service_countries(self, service: Service) -> tuple[str, ...]:
         """Return the countries that may reach a service."""
-        return self.countries if service.countries is None else service.countries
+        return self.allowed(service).countries
 
     def within(self, host: str) -> AddressSpace | None:
         """Return what a host name may resolve to by the exceptions that have it; None: anything."""

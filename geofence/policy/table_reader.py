@@ -22,6 +22,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 LONGEST_NAME = 40
 LONGEST_DESCRIPTION = 200
+_HUGE = 10**20
+"""No number in rules has more digits."""
 
 
 class Section:
@@ -111,6 +113,21 @@ class Section:
             return tuple(value for value, _origin in found)
         if node:
             self._expect(key, node, tr("a list of strings"), *_meant_list(node))
+        return None
+
+    def numbers(self, key: str, read: Callable[[str], T]) -> tuple[T, ...] | None:
+        """Return what ``read`` makes of each number in a list; None without the key.
+
+        The numbers may also be strings.
+        """
+        node = self._get(key)
+        if isinstance(node, Array):
+            items = tuple(map(_digits, node.items))
+            found = self._read_all(key, Array(items, node.origin), read)
+            self._find_repeated(key, found)
+            return tuple(value for value, _origin in found)
+        if node:
+            self._expect(key, node, tr("a list of numbers"), *_meant_list(_digits(node)))
         return None
 
     def table(self, key: str) -> Section:
@@ -211,7 +228,7 @@ class Section:
 
 
 def rule_name(text: str, longest: int = LONGEST_NAME) -> str:
-    """Read the name of a service, exception, group or blocklist.
+    """Read the name of a service, exception, group, blocklist or region.
 
     Raises:
         Mistake: it has other characters than names may have, or too many.
@@ -335,6 +352,13 @@ def _read_plain(text: str, read: Callable[[str], T]) -> T:
 def _plain(node: Node) -> str | None:
     """Return the text of a string; None for any other value."""
     return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+
+def _digits(node: Node) -> Node:
+    """Return a whole number as a string of its digits; anything else as it is."""
+    if isinstance(node, Scalar) and type(node.value) is int and abs(node.value) < _HUGE:
+        return Scalar(str(node.value), node.origin)
+    return node
 
 
 def _meant_flag(node: Node) -> tuple[str, ...]:
