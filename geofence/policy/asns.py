@@ -58,6 +58,6 @@ def _other_use(number: int) -> str:
 def _meant(text: str) -> tuple[str, ...]:
     """Return the number in ``ASN 4713``, ``as-4713`` or ``AS4713 (OCN)``."""
     match = re.search(r"(?<![0-9.])[0-9]{1,10}(?![0-9.])", plain(text))
-    if match is None or _other_use(int(match[0])) or re.search(r"[/:]", text):
+    if match is None or _other_use(int(match[0])) or re.search(r"^-|[/:]", text):
         return ()
     return (match[0],)

@@ -123,11 +123,16 @@ class Section:
         node = self._get(key)
         if isinstance(node, Array):
             items = tuple(map(_digits, node.items))
-            found = self._read_all(key, Array(items, node.origin), read)
+            for item in items:
+                if _plain(item) is None:
+                    self._expect(key, item, tr("a whole number"))
+            texts = tuple(item for item in items if _plain(item) is not None)
+            found = self._read_all(key, Array(texts, node.origin), read)
             self._find_repeated(key, found)
             return tuple(value for value, _origin in found)
         if node:
-            self._expect(key, node, tr("a list of numbers"), *_meant_list(_digits(node)))
+            meant = (f"[{described(node)}]",) if _plain(_digits(node)) is not None else ()
+            self._expect(key, node, tr("a list of numbers"), *meant)
         return None
 
     def table(self, key: str) -> Section:

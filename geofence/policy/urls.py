@@ -67,7 +67,7 @@ def url(text: str) -> str:
         Mistake: it is neither, is http to another host than loopback, or has credentials.
     """
     if _is_local(text):
-        return _path(text, _expected())
+        return _path(text)
     _check(text, text, _expected())
     return text
 
@@ -90,7 +90,7 @@ def template(known: Placeholders) -> Callable[[str], str]:
             )
             raise Mistake(wrong, expected, *_meant(text, known))
         if _is_local(filled):
-            return _path(text, expected)
+            return _path(text)
         _check(text, filled, expected)
         return text
 
@@ -105,7 +105,15 @@ def lacking(text: str, known: Placeholders) -> Mistake:
         known: its placeholders.
     """
     wrong = tr("{url} has no {placeholder} in it", url=quoted(text), placeholder=known.needed)
-    return Mistake(wrong, _expected_template(known))
+    if known.needed != COUNTRY:
+        return Mistake(wrong, _expected_template(known))
+    return Mistake(
+        wrong,
+        tr(
+            "a URL with {cc} for the country code; for a database of all countries, write "
+            'format = "mmdb" or format = "csv"'
+        ),
+    )
 
 
 def looks_like_database(text: str) -> bool:
@@ -142,7 +150,7 @@ def _is_local(text: str) -> bool:
     return text.startswith("/") or text[:5].lower() == "file:"
 
 
-def _path(text: str, expected: str) -> str:
+def _path(text: str) -> str:
     """Read a ``file:`` URL or an absolute path; return the path.
 
     Raises:
@@ -158,7 +166,7 @@ def _path(text: str, expected: str) -> str:
     plain = path == printable(path) and "\N{REPLACEMENT CHARACTER}" not in path
     if not plain or "//" in path or {".", ".."} & set(path.split("/")) or path == "/":
         wrong = tr("{path} is not a plain absolute path", path=quoted(text))
-        raise Mistake(wrong, expected)
+        raise Mistake(wrong, tr("a path such as /var/lib/lists/drop.txt"))
     return path
 
 

@@ -20,6 +20,7 @@ from geofence.flows.flow import Flow, FlowState
 from geofence.flows.impact import Impact, Touched, by_source
 from geofence.flows.shared_source import Crowd
 from geofence.guards.objection import Guard, Objection
+from geofence.lists.formats import format_names
 from geofence.merge import merge
 from geofence.model.address import Address
 from geofence.model.chosen import ChosenBackend, ChosenBy

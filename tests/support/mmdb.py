@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Self
 
 Network = IPv4Network | IPv6Network
 _EMPTY = -1
@@ -18,7 +19,7 @@ def mmdb(
     size: int = 24,
     version: int = 6,
     aliases: bool = True,
-    kind: str = "Test-Country",
+    padding: int = 0,
 ) -> bytes:
     """A database; networks within others come after them.
 
@@ -27,10 +28,10 @@ def mmdb(
         size: bits of a record of the search tree: 24, 28 or 32.
         version: 6 for both families, 4 for IPv4 alone.
         aliases: whether IPv4 is repeated in IPv6, as publishers do.
-        kind: ``database_type`` of the metadata.
+        padding: bytes before the first record of the data.
     """
     tree = _Tree(version)
-    data = bytearray()
+    data = bytearray(padding)
     places: dict[str, int] = {}
     for text, record in networks.items():
         place = places.setdefault(repr(record), len(data))
@@ -43,7 +44,7 @@ def mmdb(
         "binary_format_major_version": Number(5, 2),
         "binary_format_minor_version": Number(5, 0),
         "build_epoch": Number(9, 1_769_904_000),
-        "database_type": kind,
+        "database_type": "Test-Country",
         "description": {"en": "Made by a test"},
         "ip_version": Number(5, version),
         "languages": ["en"],
@@ -114,7 +115,7 @@ class Number(int):
 
     type: int
 
-    def __new__(cls, type_: int, value: int) -> Number:
+    def __new__(cls, type_: int, value: int) -> Self:
         made = super().__new__(cls, value)
         made.type = type_
         return made
