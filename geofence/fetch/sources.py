@@ -85,7 +85,7 @@ def _mirror(wanted: ListId, template: str, source: ListSource) -> Mirror:
     def filled(text: str) -> str:
         return text.replace(placeholder, wanted.name.lower())
 
-    named = replace(source, checksum=filled(source.checksum) if source.checksum else None)
+    named = source._replace(checksum=filled(source.checksum) if source.checksum else None)
     database = wanted.kind is ListKind.COUNTRY and (
         placeholder not in template or is_database(source.format)
     )

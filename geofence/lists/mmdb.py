@@ -28,6 +28,8 @@ _MARK_WITHIN = 128 << 10
 """Bytes at the end within which the mark of the metadata is."""
 _LARGEST_NODES = 1 << 24
 """The largest known tree, of cities, has four million nodes."""
+_MOST_RECORDS = 1_000_000
+"""Different records that are decoded, for seconds; a database of countries has some hundreds."""
 _MOST_STEPS = 4
 """Times the number of nodes that a walk may take: aliases of IPv4 are walked once, so that an
 undamaged tree needs one step a node."""
@@ -68,10 +70,21 @@ def cut(body: bytes, family: Family | None, codes: Collection[str]) -> Mapping[s
         for leaf in _leaves(tree):
             code = by_pointer.get(leaf.pointer)
             if code is None:
+                _refuse_many(len(by_pointer))
                 code = by_pointer[leaf.pointer] = _country(reader, tree, leaf)
             if code in wanted:
                 _add(found, code, tree, leaf)
     return found.bodies(family)
+
+
+def _refuse_many(records: int) -> None:
+    if records >= _MOST_RECORDS:
+        raise ListError(
+            tr(
+                "The database has more than {most} different records. Use one of countries.",
+                most=f"{_MOST_RECORDS:,}",
+            )
+        )
 
 
 def _add(found: Cuttings, code: str, tree: _Tree, leaf: _Leaf) -> None:

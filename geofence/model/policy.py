@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
@@ -86,8 +86,7 @@ class Service:
     """Names of the regions, without ``@``, that stand for some of ``countries`` in the rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(NamedTuple):
     """Whose addresses may reach a service, as ``[allow]`` or the service itself says."""
 
     countries: tuple[str, ...] = ()
@@ -117,8 +116,7 @@ class Allowed:
         return tuple(dict.fromkeys((*countries, *asns)))
 
 
-@dataclass(frozen=True, slots=True)
-class ListSource:
+class ListSource(NamedTuple):
     """Where lists come from: ``[source.country]``, ``[source.asn]``, ``[blocklist.NAME]``."""
 
     urls: tuple[str, ...] = ()

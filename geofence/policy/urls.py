@@ -38,8 +38,8 @@ OF_COUNTRIES = Placeholders(COUNTRY, (COUNTRY, FAMILY))
 OF_ASNS = Placeholders(ASN, (ASN, FAMILY))
 OF_CHECKSUMS = Placeholders("", (URL, COUNTRY, ASN, FAMILY))
 
-_DATABASE = re.compile(r"\.(mmdb|csv)(\.gz)?$")
-"""Ends the path of what may have all countries, without a format that says so."""
+_DATABASES = (".mmdb", ".csv")
+"""End the path of what may have all countries, without a format that says so."""
 
 
 def _expected() -> str:
@@ -118,7 +118,8 @@ def lacking(text: str, known: Placeholders) -> Mistake:
 
 def looks_like_database(text: str) -> bool:
     """Whether a URL or path ends as that of a database of all countries."""
-    return _DATABASE.search(urlsplit(text).path if "://" in text else text) is not None
+    path = urlsplit(text).path if "://" in text else text
+    return path.removesuffix(".gz").endswith(_DATABASES)
 
 
 def is_directory(text: str) -> bool:
