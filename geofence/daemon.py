@@ -242,7 +242,7 @@ class _Job:
     def _tell(self, report: RunReport) -> None:
         if not report.plan.is_empty:
             verb = _VERBS.get(self._name, "updated")
-            sets = plural(len(report.plan.set_changes), "set")
+            sets = plural(len(report.plan.content_changes), "set")
             rules = plural(len(report.plan.rules_added), "rule")
             _log.info("%s: %s %s, %s", self._name, verb, sets, rules)
         elif self._name == "refresh":

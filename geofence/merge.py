@@ -24,6 +24,7 @@ from geofence.translation import tr
 def needed_lists(policy: Policy) -> tuple[ListId, ...]:
     """Return the lists that the policy's enabled rules use, each once, those that allow first."""
     allowed = [name for service in policy.services for name in policy.allowed(service).lists]
+    allowed += [ListId(ListKind.COUNTRY, each.code) for each in policy.timed_countries()]
     blocklists = [blocklist.name for blocklist in policy.enabled_blocklists() if blocklist.urls]
     hosts = [host for exception in policy.enabled_exceptions() for host in exception.hosts]
     named = (
@@ -65,6 +66,8 @@ def merge(
 ) -> Ruleset:
     """Return the desired ruleset.
 
+    What has an end is not in it: see ``geofence.timed``.
+
     Args:
         policy: the rules.
         lists: accepted lists; host names that were never resolved may be missing, and so may
@@ -90,6 +93,7 @@ def merge(
             groups[_names(policy.allowed(service))],
             service.helpers,
             service.replies_from is RepliesFrom.ANYONE,
+            service.observe,
         )
         for service in policy.services
     )
@@ -99,7 +103,9 @@ def merge(
 def closed(policy: Policy, places: Iterable[Place] = ()) -> Ruleset:
     """Return the ruleset that allows only exceptions and local networks to every service."""
     services = tuple(replace(service, countries=(), asns=()) for service in policy.services)
-    nobody = replace(policy, services=services, countries=(), asns=(), blocklists=())
+    nobody = replace(
+        policy, services=services, countries=(), asns=(), country_switches=(), blocklists=()
+    )
     return merge(nobody, {}, places)
 
 
@@ -117,11 +123,20 @@ def _allow_groups(policy: Policy) -> dict[tuple[ListId, ...], str]:
 
     Any other group has the name of the first service with these lists, by name.
     """
-    groups = {_names(Allowed(policy.countries, policy.asns)): ""}
+    groups = {_names(policy.shared()): ""}
     for service in sorted(policy.services, key=lambda service: service.name):
         groups.setdefault(_names(policy.allowed(service)), service.name)
     used = {_names(policy.allowed(service)) for service in policy.services}
     return {names: group for names, group in groups.items() if names in used}
+
+
+def country_space(code: str, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """Return the addresses of a country.
+
+    Raises:
+        MissingListError: its list is not in ``lists``.
+    """
+    return _allowed(lists, ListId(ListKind.COUNTRY, code))
 
 
 def _allowed(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpace:
@@ -150,6 +165,6 @@ def _excepted(
     opened = (
         exception_space(exception, lists)
         for exception in policy.enabled_exceptions()
-        if exception.opens(service.name)
+        if exception.opens(service.name) and exception.until is None
     )
     return AddressSpace.union(opened)

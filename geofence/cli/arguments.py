@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from geofence.errors import UsageError
 from geofence.model.address import Address
 from geofence.model.policy import BackendChoice, Ports
-from geofence.model.prefixes import Family
+from geofence.model.prefixes import Family, Prefix
 from geofence.translation import tr
 
 
@@ -120,3 +121,80 @@ def parse_wait(seconds: float, option: str) -> float:
             )
         )
     return seconds
+
+
+def parse_countries(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return country codes, each once."""
+    from geofence.policy.countries import country_code
+    from geofence.spelling import plain
+
+    try:
+        return tuple(dict.fromkeys(country_code(plain(text)) for text in texts))
+    except ValueError as error:
+        raise UsageError(tr("--country: {mistake}", mistake=str(error))) from error
+
+
+def parse_note(text: str | None) -> str:
+    """Return one line for people; empty for None."""
+    from geofence.policy.table_reader import description
+
+    try:
+        return description(text or "")
+    except ValueError as error:
+        raise UsageError(tr("--note: {mistake}", mistake=str(error))) from error
+
+
+def parse_end(span: str | None, until: str | None) -> datetime | None:
+    """Return when something ends, UTC, in whole seconds; None if it has no end.
+
+    Args:
+        span: how long from now, such as ``8h``.
+        until: a point in time.
+    """
+    from geofence.policy.quantities import end, stay
+
+    if span is None and until is None:
+        return None
+    if span is not None and until is not None:
+        raise UsageError(tr("--for and --until exclude each other; use one of them."))
+    now = datetime.now(UTC)
+    option = "--for" if until is None else "--until"
+    try:
+        found = now + stay(span or "") if until is None else end(until, now.astimezone())
+    except ValueError as error:
+        raise UsageError(tr("{option}: {mistake}", option=option, mistake=str(error))) from error
+    whole = found.replace(microsecond=0)
+    return whole if whole == found else whole + timedelta(seconds=1)
+
+
+def parse_targets(verb: str, texts: Sequence[str] | None) -> tuple[Prefix, ...]:
+    """Return addresses, as logs write them, and prefixes; each once."""
+    if not texts:
+        raise UsageError(
+            tr("Name an address, for example 'geofence {verb} 203.0.113.7'.", verb=verb)
+        )
+    return tuple(dict.fromkeys(map(_target, texts)))
+
+
+def _target(text: str) -> Prefix:
+    from geofence.policy.addresses import prefix
+
+    if "/" not in text:
+        address = parse_address(text)
+        return Prefix(address.family, address.number, address.family.bits)
+    try:
+        return prefix(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def parse_lasting(text: str | None) -> timedelta | None:
+    """Return for how long something lasts; None if it has no end."""
+    from geofence.policy.quantities import stay
+
+    if text is None:
+        return None
+    try:
+        return stay(text)
+    except ValueError as error:
+        raise UsageError(tr("--for: {mistake}", mistake=str(error))) from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import time, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -80,6 +80,8 @@ class Service:
     helpers: tuple[str, ...] = ()
     """Conntrack helpers (``sip``, ``h323``) whose expected connections are allowed."""
     replies_from: RepliesFrom = RepliesFrom.ANYONE
+    observe: bool = False
+    """Whether what the fence would drop passes, and is only counted and noted."""
     asns: tuple[int, ...] | None = None
     """AS numbers, or None; see ``Policy.allowed``."""
     regions: tuple[str, ...] = ()
@@ -90,7 +92,7 @@ class Allowed(NamedTuple):
     """Whose addresses may reach a service, as ``[allow]`` or the service itself says."""
 
     countries: tuple[str, ...] = ()
-    """Upper-case ISO 3166-1 alpha-2 codes."""
+    """Upper-case ISO 3166-1 alpha-2 codes; not those that have an end."""
     asns: tuple[int, ...] = ()
     regions: tuple[str, ...] = ()
     """Names of the regions that stand for some of the countries in the rules."""
@@ -98,13 +100,16 @@ class Allowed(NamedTuple):
     def written(self, regions: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
         """Return what people call them: ``JP``, ``@nordics``, ``AS4713``.
 
+        A region of which some country is blocked by hand is not whole, and its countries are named.
+
         Args:
             regions: the countries of each region that the rules define.
         """
-        inner = {code for name in self.regions for code in regions.get(name, ())}
+        known = {name: set(regions.get(name, ())) for name in self.regions}
+        whole = {name: codes for name, codes in known.items() if codes <= set(self.countries)}
         return (
-            *(code for code in self.countries if code not in inner),
-            *(f"@{name}" for name in self.regions),
+            *(code for code in self.countries if not any(code in each for each in whole.values())),
+            *(f"@{name}" for name in whole),
             *(f"AS{number}" for number in self.asns),
         )
 
@@ -148,10 +153,51 @@ class NamedException:
     group: str | None = None
     """Another name under which several exceptions are allowed and revoked together."""
     enabled: bool = True
+    note: str = ""
+    """Why it was allowed; text for people."""
+    until: datetime | None = None
+    """When it ends, UTC; None: never."""
 
     def opens(self, service: str) -> bool:
         """Whether the exception, once enabled, allows its addresses to reach the service."""
         return not self.services or service in self.services
+
+    def at(self, now: datetime) -> NamedException:
+        """Return the exception as it is at a time: one that has ended is disabled."""
+        return replace(self, enabled=False) if has_ended(self.until, now) else self
+
+
+@dataclass(frozen=True, slots=True)
+class CountrySwitch:
+    """A country that the command line allows or blocks: ``[country.US]``."""
+
+    code: str
+    """Upper-case ISO 3166-1 alpha-2 code."""
+    allowed: bool
+    services: tuple[str, ...] = ()
+    """Names of the services that it is for; empty means all."""
+    note: str = ""
+    """Text for people."""
+    until: datetime | None = None
+    """When it stops being allowed, UTC; None: never."""
+    revoked_after: bool = False
+    """Whether it is blocked after that, since it was before, whatever the other rules say."""
+
+    def concerns(self, service: str) -> bool:
+        """Whether it is for the service."""
+        return not self.services or service in self.services
+
+    def at(self, now: datetime) -> CountrySwitch | None:
+        """Return what is left of it at a time; None for nothing."""
+        if not has_ended(self.until, now):
+            return self
+        blocked = CountrySwitch(self.code, allowed=False, services=self.services)
+        return blocked if self.revoked_after else None
+
+
+def has_ended(until: datetime | None, now: datetime) -> bool:
+    """Whether something with that end is over."""
+    return until is not None and until <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +290,8 @@ class Policy:
     interfaces: tuple[str, ...] = ()
     """Interfaces that are never fenced; ``*`` at the end stands for any rest."""
     exceptions: tuple[NamedException, ...] = ()
+    country_switches: tuple[CountrySwitch, ...] = ()
+    """Countries that the command line allows or blocks."""
     stale_switches: Mapping[str, bool] = field(default_factory=dict)
     """By the name of an exception that no longer exists: whether the command line enabled it."""
     passed_over: tuple[PassedOver, ...] = ()
@@ -292,19 +340,46 @@ class Policy:
                 return ListSource(each.urls, each.format, each.checksum)
         return ListSource()
 
+    def at(self, now: datetime) -> Policy:
+        """Return the policy at a time: what has ended is as if it had not been allowed."""
+        return replace(
+            self,
+            exceptions=tuple(each.at(now) for each in self.exceptions),
+            country_switches=tuple(
+                left for each in self.country_switches if (left := each.at(now)) is not None
+            ),
+        )
+
+    def shared(self) -> Allowed:
+        """Return whose addresses may reach services that name no countries or AS numbers."""
+        return Allowed(self._switched(self.countries, ""), self.asns, self.allowed_regions)
+
     def allowed(self, service: Service) -> Allowed:
-        """Return whose addresses may reach a service.
+        """Return whose addresses may reach a service; not countries that have an end.
 
         A service that names countries or AS numbers has only those: an AS number in it must not
         open it to the countries of ``[allow]``, too.
         """
         if service.countries is None and service.asns is None:
-            return Allowed(self.countries, self.asns, self.allowed_regions)
-        return Allowed(service.countries or (), service.asns or (), service.regions)
+            countries = self._switched(self.countries, service.name)
+            return Allowed(countries, self.asns, self.allowed_regions)
+        countries = self._switched(service.countries or (), service.name)
+        return Allowed(countries, service.asns or (), service.regions)
 
     def service_countries(self, service: Service) -> tuple[str, ...]:
-        """Return the countries that may reach a service."""
+        """Return the countries that may reach a service; not those that have an end."""
         return self.allowed(service).countries
+
+    def _switched(self, countries: tuple[str, ...], service: str) -> tuple[str, ...]:
+        """Return countries with those that the command line allows or blocks for a service."""
+        switched = {
+            each.code: each.allowed and each.until is None
+            for each in self.country_switches
+            if each.concerns(service) and (each.until is None or each.revoked_after)
+        }
+        allowed = (code for code, is_allowed in switched.items() if is_allowed)
+        every = dict.fromkeys((*countries, *allowed))
+        return tuple(code for code in every if switched.get(code, True))
 
     def within(self, host: str) -> AddressSpace | None:
         """Return what a host name may resolve to by the exceptions that have it; None: anything."""
@@ -314,6 +389,10 @@ class Policy:
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
         """Return the exceptions that the rules enable."""
         return tuple(exception for exception in self.exceptions if exception.enabled)
+
+    def timed_countries(self) -> tuple[CountrySwitch, ...]:
+        """Return the countries that are allowed until a time."""
+        return tuple(each for each in self.country_switches if each.allowed and each.until)
 
     def enabled_blocklists(self) -> tuple[Blocklist, ...]:
         """Return the blocklists that the rules enable."""

@@ -168,7 +168,7 @@ def _plan_unread(site: Site, desired: Ruleset) -> tuple[Plan, int | None]:
         generation = None
     if generation is None:
         return make_plan(desired, Observed(), ()), None
-    return make_plan(desired, Observed(sets=generation.ruleset.sets), ()), generation.number
+    return make_plan(desired, Observed.holding(generation.ruleset), ()), generation.number
 
 
 def _refusal(objection: Objection) -> Note:

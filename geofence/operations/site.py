@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,10 @@ from geofence.state.generations import GenerationStore
 from geofence.state.outcomes import Journal
 
 if TYPE_CHECKING:
+    from geofence.state.bans import BanStore
     from geofence.state.lists import ListStore
     from geofence.state.refusals import RefusalStore
+    from geofence.state.timed import TimedStore
     from geofence.state.versions import VersionStore
 
 RULES_DIRECTORY = Path("/etc/geofence/rules.d")
@@ -65,7 +68,7 @@ class Site:
     @property
     def owned_file(self) -> Path:
         """The rules file that the command line owns."""
-        from geofence.policy.switches import OWNED_FILE
+        from geofence.policy.owned import OWNED_FILE
 
         return self.rules_directory / OWNED_FILE
 
@@ -96,6 +99,20 @@ class Site:
         return GenerationStore(self.state_directory)
 
     @property
+    def bans(self) -> BanStore:
+        """Bans on disk."""
+        from geofence.state.bans import BanStore
+
+        return BanStore(self.state_directory)
+
+    @property
+    def timed(self) -> TimedStore:
+        """What is allowed until a time, on disk."""
+        from geofence.state.timed import TimedStore
+
+        return TimedStore(self.state_directory)
+
+    @property
     def journal(self) -> Journal:
         """The last outcome, and a pending confirmation."""
         return Journal(self.state_directory)
@@ -117,14 +134,27 @@ class Site:
             clean_debris(directory)
 
     def policy(self) -> Policy:
-        """Load the rules.
+        """Load the rules; what has ended by now is not allowed.
 
         Raises:
             RulesError: they do not load.
         """
         from geofence.policy import load_policy
 
-        return load_policy(self.rules_directories, all_must_exist=self.rules_required)
+        loaded = load_policy(self.rules_directories, all_must_exist=self.rules_required)
+        return loaded.at(datetime.now(UTC))
+
+    def policy_without_switches(self) -> Policy:
+        """Load the rules without the file of the command line.
+
+        Raises:
+            RulesError: they do not load.
+        """
+        from geofence.policy import load_policy
+
+        return load_policy(
+            self.rules_directories, all_must_exist=self.rules_required, by_hand=False
+        )
 
     def shipped_policy(self) -> Policy:
         """Load the shipped rules alone.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import (
     BackendChoice,
     Blocklist,
+    CountrySwitch,
     NamedException,
     Origin,
     Policy,
@@ -22,7 +24,9 @@ from geofence.policy.addresses import host_name, interface, local_network, prefi
 from geofence.policy.asns import asn
 from geofence.policy.countries import country_code
 from geofence.policy.mistakes import Mistake, Problems
+from geofence.policy.owned import OWNED_FILE, is_owned
 from geofence.policy.quantities import age, jitter, ports, time_of_day
+from geofence.policy.references import blocklist_name, helper_name, service_name
 from geofence.policy.regions import (
     Regions,
     country_or_region,
@@ -31,15 +35,7 @@ from geofence.policy.regions import (
     regions_in,
 )
 from geofence.policy.sources import checksum, list_format, list_source
-from geofence.policy.table_reader import (
-    Section,
-    argument,
-    blocklist_name,
-    choice,
-    helper_name,
-    rule_name,
-    service_name,
-)
+from geofence.policy.table_reader import Section, argument, choice, rule_name
 from geofence.policy.toml_tree import Table
 from geofence.policy.urls import OF_ASNS, OF_COUNTRIES, url
 from geofence.spelling import nearest, one_of, quoted
@@ -49,7 +45,7 @@ LONGEST_SERVICE_NAME = 12
 """Characters; names of kernel sets contain it and may have 31 (linux/netfilter/ipset)."""
 
 _DEFAULT = Policy()
-_NAMED = ("service", "exception", "blocklist", "region", "source")
+_NAMED = ("service", "exception", "country", "blocklist", "region", "source")
 """Tables that contain a table for each thing of their kind."""
 
 
@@ -63,18 +59,20 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     root = Section("", rules, problems)
     services = root.named("service", LONGEST_SERVICE_NAME)
     exceptions = root.named("exception")
+    countries = root.tables("country", country_code, "CODE") if "country" in root else {}
     blocklists = root.named("blocklist")
     regions = read_regions(root.named("region"))
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
     notify, daemon = root.table("notify"), root.table("daemon")
+    observe = root.table("mode").flag("observe", default=False)
     of_countries = list_source(source.table("country"), ListKind.COUNTRY, OF_COUNTRIES)
     of_asns = list_source(source.table("asn"), ListKind.ASN, OF_ASNS)
-    countries, allowed_regions = _countries(allow, regions)
+    shared, allowed_regions = _countries(allow, regions)
     networks = local.values("prefixes", local_network) or ()
     policy = Policy(
-        services=_services(services, regions),
-        countries=countries or (),
+        services=_services(services, regions, observe=observe),
+        countries=shared or (),
         asns=allow.numbers("asns", asn) or (),
         regions=regions,
         allowed_regions=allowed_regions,
@@ -83,6 +81,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         link_local=local.values("link_local", interface) or (),
         interfaces=local.values("interfaces", interface) or (),
         exceptions=_exceptions(exceptions, services),
+        country_switches=_country_switches(countries, services),
         blocklists=tuple(_blocklist(name, section) for name, section in blocklists.items()),
         country_urls=of_countries.urls,
         country_format=of_countries.format,
@@ -130,9 +129,14 @@ def _countries(
     return expanded(written, regions), regions_in(written)
 
 
-def _services(sections: Mapping[str, Section], regions: Regions) -> tuple[Service, ...]:
+def _services(
+    sections: Mapping[str, Section], regions: Regions, *, observe: bool
+) -> tuple[Service, ...]:
     """Return the services that are fenced; those that are disabled are checked, too."""
-    everything = {name: _service(name, section, regions) for name, section in sections.items()}
+    everything = {
+        name: _service(name, section, regions, observe=observe)
+        for name, section in sections.items()
+    }
     fenced = {
         name: service
         for name, service in everything.items()
@@ -142,7 +146,7 @@ def _services(sections: Mapping[str, Section], regions: Regions) -> tuple[Servic
     return tuple(fenced.values())
 
 
-def _service(name: str, section: Section, regions: Regions) -> Service:
+def _service(name: str, section: Section, regions: Regions, *, observe: bool) -> Service:
     countries, named = _countries(section, regions)
     service = Service(
         name,
@@ -151,6 +155,7 @@ def _service(name: str, section: Section, regions: Regions) -> Service:
         section.text("description"),
         section.values("helpers", helper_name) or (),
         section.value("replies_from", choice(RepliesFrom), RepliesFrom.ANYONE),
+        section.flag("observe", default=observe),
         section.numbers("asns", asn),
         named,
     )
@@ -233,6 +238,54 @@ def _exception(name: str, section: Section, services: Collection[str]) -> NamedE
         services=section.values("services", service_name(services)) or (),
         group=section.value("group", rule_name, None),
         enabled=section.flag("enabled", default=True),
+        note=section.text("note"),
+        until=_end(section),
+    )
+
+
+def _country_switches(
+    sections: Mapping[str, Section], services: Collection[str]
+) -> tuple[CountrySwitch, ...]:
+    return tuple(
+        _country_switch(code.upper(), section, services) for code, section in sections.items()
+    )
+
+
+def _country_switch(code: str, section: Section, services: Collection[str]) -> CountrySwitch:
+    if not is_owned(section.origin.file):
+        section.complain(_by_hand_only())
+    if "services" in section and not section.gives("services"):
+        section.complain(_no_services(), "services")
+    if not section.gives("allowed"):
+        section.complain(Mistake(tr("does not say whether it is allowed"), tr("the key allowed")))
+    allowed = section.flag("allowed", default=True)
+    return CountrySwitch(
+        code,
+        allowed,
+        services=section.values("services", service_name(services)) or (),
+        note=section.text("note"),
+        until=_end(section, allowed=allowed),
+        revoked_after=section.flag("revoked_after", default=False),
+    )
+
+
+def _end(section: Section, *, allowed: bool = True) -> datetime | None:
+    """Return when something stops being allowed; only ``allow`` writes that."""
+    if "until" not in section:
+        return None  # not asked for, so that no message offers the key
+    until = section.moment("until")
+    if until and not is_owned(section.place("until").file):
+        section.complain(_by_hand_only(), "until")
+    if until and not allowed:
+        mistake = Mistake(tr("ends, but is not allowed"), tr("an end only of what is allowed"))
+        section.complain(mistake, "until")
+    return until
+
+
+def _by_hand_only() -> Mistake:
+    return Mistake(
+        tr("only 'geofence allow' and 'geofence revoke' write this"),
+        tr("it in {file} only; run one of these commands", file=OWNED_FILE),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from geofence.model.notes import Note, NoteKind
+from geofence.sentences.by_hand import BY_HAND_SENTENCES
 from geofence.sentences.lists import LIST_SENTENCES
 from geofence.sentences.runs import RUN_SENTENCES
 from geofence.translation import english
@@ -13,6 +14,7 @@ _SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.PROBLEM: lambda note: str(note.data["message"]),
     **LIST_SENTENCES,
     **RUN_SENTENCES,
+    **BY_HAND_SENTENCES,
 }
 
 

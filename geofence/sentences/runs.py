@@ -104,6 +104,15 @@ def _instead(instead: Instead, families: list[str]) -> str:
     }[instead]
 
 
+def _bans_damaged(note: Note) -> str:
+    return trn(
+        number(note),
+        "{number} line of {file} is damaged; the ban in it is lost.",
+        "{number} lines of {file} are damaged; the bans in them are lost.",
+        file=note.subject,
+    )
+
+
 def _shipped_rules(note: Note) -> str:
     return tr(
         "The rules do not load, so the shipped rules were used: {reason}",
@@ -208,6 +217,7 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.NOT_RECORDED: _not_recorded,
     NoteKind.NOTHING_APPLIED: _nothing_applied,
     NoteKind.NO_GENERATION: _no_generation,
+    NoteKind.BANS_DAMAGED: _bans_damaged,
     NoteKind.SHIPPED_RULES: _shipped_rules,
     NoteKind.UNCONFIRMED: _unconfirmed,
     NoteKind.LOCAL_NETWORKS_KEPT: _local_kept,

@@ -30,6 +30,7 @@ _TEMPORARY_END = ".tmp"
 _OTHERS = 0o077
 _OURS = frozenset(
     {
+        "bans",
         "busy.json",
         "closed",
         "counting.json",
@@ -38,6 +39,7 @@ _OURS = frozenset(
         "outcome.json",
         "probation.json",
         "removed",
+        "timed.json",
         "lost+found",
     }
 )

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.errors import RulesError
 from geofence.model.policy import Policy
-from geofence.policy import OWNED_FILE, with_enabled
+from geofence.policy import OWNED_FILE, read_owned
 from geofence.policy.files import RulesFile
 from tests.policy.rules import policy, policy_of
 
@@ -24,6 +26,11 @@ enabled = true
 [exception.push-eu]
 enabled = true
 """
+
+
+def with_enabled(text: str, names: Iterable[str], enabled: bool, known: Collection[str]) -> str:
+    """The text of the owned file with exceptions enabled or disabled."""
+    return read_owned(text).keeping(known).switched(names, enabled).text()
 
 
 def switches(text: str, names: set[str]) -> dict[str, bool]:
@@ -114,7 +121,7 @@ def test_doing_it_again_changes_nothing(names: set[str], *, enabled: bool) -> No
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ('[exception.a]\nenabled = true\nhosts = ["a.example"]', 3),
+        ('[exception.a]\nenabled = true\nhosts = ["a.example"]', 2),
         ("[exception.a]\nenabled = 1", 2),
         ("[exception.A]\nenabled = true", 2),
         ("[exception.a]\nenabled = true\n[exception.b]\n", 3),
@@ -128,7 +135,7 @@ def test_what_a_person_wrote_into_it_is_not_thrown_away(text: str, line: int) ->
     assert str(caught.value) == (
         f"99-command-line.toml:{line}: this was not written by 'geofence allow' or "
         "'geofence revoke', which would delete it; "
-        "expected [exception.NAME] tables with enabled = true or false only; "
+        "expected only exceptions and countries as these commands write them; "
         "move other rules into another file of the directory"
     )
 

@@ -32,7 +32,7 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
     for line in allowed_lines(report.allowed):
         screen.say(line)
     _show_meaning(screen, report)
-    if plan.set_changes:
+    if plan.content_changes:
         _show_sets(screen, plan, full=full)
     if plan.rules_differ and full:
         _show_rules(screen, plan)
@@ -70,8 +70,8 @@ def _show_sets(screen: Screen, plan: Plan, *, full: bool) -> None:
         ">" + tr("addresses added"),
         ">" + tr("addresses removed"),
     )
-    screen.table(titles, (_set_row(change) for change in plan.set_changes))
-    for change in plan.set_changes:
+    screen.table(titles, (_set_row(change) for change in plan.content_changes))
+    for change in plan.content_changes:
         for line, style in _prefix_lines(change, full=full):
             screen.say(line, style)
 
@@ -122,7 +122,7 @@ def closing_line(plan: Plan) -> str:
         return tr("Nothing would change: the kernel holds the rules and lists on disk.")
     return tr(
         "Would change {sets}, add {added} and remove {removed}. Nothing has been changed.",
-        sets=trn(len(plan.set_changes), "{number} set", "{number} sets"),
+        sets=trn(len(plan.content_changes), "{number} set", "{number} sets"),
         added=trn(len(plan.rules_added), "{number} rule", "{number} rules"),
         removed=trn(len(plan.rules_removed), "{number} rule", "{number} rules"),
     )
@@ -134,7 +134,7 @@ def plan_json(report: PlanReport) -> dict[str, object]:
     return {
         "changes": not plan.is_empty,
         **backend_json(report.backend),
-        "sets": [_set_json(change) for change in plan.set_changes],
+        "sets": [_set_json(change) for change in plan.content_changes],
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
         "local_networks": list(map(str, plan.desired.local)),
         "debris": list(plan.observed.debris),

@@ -32,7 +32,7 @@ def finish(screen: Screen, report: RunReport, *, as_json: bool, reminder: str = 
 
 def show_run(screen: Screen, report: RunReport) -> None:
     """Print a line for each set that changed, and a closing line."""
-    for change in report.plan.set_changes:
+    for change in report.plan.content_changes:
         screen.say(f"{change.key.name}: {_set_change(change)}")
     if report.plan.rules_differ:
         added, removed = len(report.plan.rules_added), len(report.plan.rules_removed)
@@ -63,7 +63,7 @@ def run_json(report: RunReport) -> dict[str, object]:
                 "addresses_added": change.added.size,
                 "addresses_removed": change.removed.size,
             }
-            for change in plan.set_changes
+            for change in plan.content_changes
         ],
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
         "lists": [list_json(entry) for entry in report.lists],
