@@ -68,6 +68,7 @@ def _confirmed(note: Note) -> str:
     how = {
         "override": tr("It was accepted by an override."),
         "country": tr("It was accepted, since the list of another country confirms it."),
+        "asn": tr("It was accepted, since the list of another AS number confirms it."),
     }.get(by) or tr("It was accepted, since {mirror} confirms it.", mirror=by)
     return join(" ", (str(note.data["message"]), how))
 

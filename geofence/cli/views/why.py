@@ -20,7 +20,8 @@ _STYLES = {Action.PASS: "green", Action.DROP: "red"}
 
 def show_why(screen: Screen, source: Address, report: WhyReport) -> None:
     """Print the address, its country, a row for each port asked for, and its connections."""
-    screen.say(f"{source}: {_country(report)}", "bold")
+    networks = "".join(f", AS{number}" for number in report.asns)
+    screen.say(f"{source}: {_country(report)}{networks}", "bold")
     if report.now is None:
         _table(screen, tr("verdict of the rules"), map(_then_row, report.explanations))
     else:
@@ -42,6 +43,7 @@ def why_json(source: Address, report: WhyReport) -> dict[str, object]:
         "address": str(source),
         "countries": list(report.countries),
         "countries_at_hand": list(report.countries_at_hand),
+        "asns": list(report.asns),
         "verdicts": [
             {
                 "service": found.service,
