@@ -35,7 +35,7 @@ from geofence.fetch.decoding import (
     NotCompressedError,
 )
 from geofence.fetch.events import ignore
-from geofence.fetch.failures import Reason, reason
+from geofence.fetch.failures import Cause, root_cause
 from geofence.fetch.headers import authentication, etag_of, retry_after, status_text
 from geofence.fetch.limits import Limits
 from geofence.fetch.threads import start
@@ -253,7 +253,7 @@ class Client:
             ) as response:
                 yield response
         except _FOREIGN as error:
-            raise self._failure(wanted, reason(error, self._limits)) from error
+            raise self._failure(wanted, root_cause(error, self._limits)) from error
 
     def _learn_tls(self, wanted: Target) -> None:
         """Read the trusted certificates when first needed, since it takes a while.
@@ -273,11 +273,11 @@ class Client:
         self._session.mount("https://", CutoffAdapter(self._cutoff, trusted.context))
         self._speaks_tls = True
 
-    def _failure(self, wanted: Target, why: Reason) -> ListError:
+    def _failure(self, wanted: Target, cause: Cause) -> ListError:
         if self._cutoff.has_ended:
             return self._too_late(wanted.shown)
-        kind = _TemporaryError if why.may_pass else ListError
-        return kind(tr("{url}: {reason}.", url=wanted.shown, reason=why.text))
+        kind = _TemporaryError if cause.may_pass else ListError
+        return kind(tr("{url}: {reason}.", url=wanted.shown, reason=cause.text))
 
     def _too_late(self, shown: str) -> ListError:
         return ListError(

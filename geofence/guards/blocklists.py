@@ -29,8 +29,8 @@ class Blocked:
     candidate: AddressSpace
     previous: AddressSpace | None
     """Addresses of the last accepted version; None on the first run."""
-    countries: Mapping[ListId, AddressSpace]
-    """The allowed ones."""
+    allowed: Mapping[ListId, AddressSpace]
+    """The lists of countries and AS numbers that are allowed."""
     spared: AddressSpace
     """Addresses that it does not block: exceptions and local networks."""
 
@@ -104,8 +104,8 @@ def _of_a_country(blocked: Blocked, part: _Part) -> Iterator[Objection]:
     family = part.family
     shares = {
         country: 100 * (part.gained & space[family]).size / space[family].size
-        for country, space in blocked.countries.items()
-        if space[family]
+        for country, space in blocked.allowed.items()
+        if country.kind is ListKind.COUNTRY and space[family]
     }
     most = max(shares, key=shares.__getitem__, default=None)
     if most is None or shares[most] <= BLOCKLIST_MOST_OF_COUNTRY:
@@ -114,7 +114,7 @@ def _of_a_country(blocked: Blocked, part: _Part) -> Iterator[Objection]:
     taken = {
         "list": blocked.list,
         "share": percent(shares[most]),
-        "addresses": address_count(family, blocked.countries[most][family].size),
+        "addresses": address_count(family, blocked.allowed[most][family].size),
         "country": most,
     }
     yield blocked.objection(
@@ -133,7 +133,7 @@ def _of_all_allowed(blocked: Blocked, part: _Part) -> Iterator[Objection]:
     meant to have it.
     """
     family = part.family
-    everything = PrefixSet.union(family, (each[family] for each in blocked.countries.values()))
+    everything = PrefixSet.union(family, (each[family] for each in blocked.allowed.values()))
     allowed = everything.without(special_space()[family])
     if not allowed:
         return

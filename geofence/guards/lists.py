@@ -1,4 +1,4 @@
-"""The guards of new versions of country lists and blocklists.
+"""The guards of new versions of the lists of countries and AS numbers, and of blocklists.
 
 Only public lists are checked: prefixes in the operator's rules, and the addresses of the operator's
 host names, are accepted as they are.
@@ -12,6 +12,8 @@ from geofence.countries import known_size, sizes_are_of
 from geofence.guards.blocklists import Blocked, check_blocked
 from geofence.guards.limits import (
     ALWAYS_FEW,
+    ASN_GAIN,
+    ASN_MOST_LOST,
     BLOCKLIST_MOST_LOST,
     BROADEST,
     MONTHLY,
@@ -19,8 +21,10 @@ from geofence.guards.limits import (
     MOST_TIMES_KNOWN,
     NEIGHBOURS_JOINED,
     STRETCHES,
+    Gain,
     size_class,
 )
+from geofence.guards.networks import beyond_any_network
 from geofence.guards.objection import Guard, Objection, Yields
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
@@ -41,7 +45,7 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
     policy: Policy,
     *,
     broadest: Mapping[Family, int] | None = None,
-    countries: Mapping[ListId, AddressSpace] | None = None,
+    allowed: Mapping[ListId, AddressSpace] | None = None,
     month_ago: Mapping[Family, int] | None = None,
     spared: AddressSpace | None = None,
 ) -> tuple[Objection, ...]:
@@ -54,7 +58,7 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
         policy: its ``[guard.shrink]`` overrides the limits that ship.
         broadest: length of the broadest prefix in the list as written, by family; without it, the
             merged addresses count, in which neighbours have become one.
-        countries: the allowed countries, from which a blocklist is subtracted.
+        allowed: the lists that allow, from which a blocklist is subtracted.
         month_ago: numbers of addresses that the list had a month ago, by family; None if they are
             not known.
         spared: addresses that a blocklist does not block: exceptions and local networks.
@@ -69,7 +73,7 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
             *_monthly(wanted, candidate[family], month_ago or {}),
         )
     )
-    blocked = Blocked(wanted, candidate, previous, countries or {}, spared or AddressSpace())
+    blocked = Blocked(wanted, candidate, previous, allowed or {}, spared or AddressSpace())
     return (*of_families, *_special_purpose(wanted, candidate), *check_blocked(blocked))
 
 
@@ -131,6 +135,8 @@ def _shrink_limit(
         return configured, tr("by [guard.shrink] in the rules")
     if wanted.kind is ListKind.BLOCKLIST:
         return BLOCKLIST_MOST_LOST, tr("the limit for blocklists")
+    if wanted.kind is ListKind.ASN:
+        return ASN_MOST_LOST, tr("the limit for AS numbers")
     return size_class(family, before).most_lost, tr("the most that real lists of its size lose")
 
 
@@ -176,9 +182,9 @@ def _lost_end(wanted: ListId, family: Family, *, after: int, before: int) -> str
 def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
     """Object to a list that gained more than usual, or more than the country can have."""
     yield from _beyond(Guard.GROWTH, wanted, candidate)
-    if wanted.kind is not ListKind.COUNTRY or not previous:
+    if not wanted.kind.allows or not previous:
         return
-    usual = size_class(previous.family, previous.size)
+    usual = _usual(wanted, previous.family, previous.size)
     gained = (candidate - previous).size
     share = 100 * gained / previous.size
     if share > usual.most_gained and gained >= usual.gain_counts_from:
@@ -200,15 +206,23 @@ def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterat
         )
 
 
+def _usual(wanted: ListId, family: Family, addresses: int) -> Gain:
+    """Return what a list of some size usually gains."""
+    if wanted.kind is ListKind.ASN:
+        return ASN_GAIN[family]
+    usual = size_class(family, addresses)
+    return Gain(usual.most_gained, usual.gain_counts_from)
+
+
 def _monthly(
     wanted: ListId, candidate: PrefixSet, month_ago: Mapping[Family, int]
 ) -> Iterator[Objection]:
     """Object to many small gains that together are a large one."""
     family = candidate.family
     before = month_ago.get(family, 0)
-    if wanted.kind is not ListKind.COUNTRY or not before:
+    if not wanted.kind.allows or not before:
         return
-    usual = size_class(family, before)
+    usual = _usual(wanted, family, before)
     gained = candidate.size - before
     share, limit = 100 * gained / before, MONTHLY * usual.most_gained
     if share > limit and gained >= usual.gain_counts_from:
@@ -231,7 +245,9 @@ def _monthly(
 
 
 def _beyond(guard: Guard, wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
-    """Object to a list that is larger than the country can ever be."""
+    """Object to a list that is larger than the country, or any network, can ever be."""
+    if wanted.kind is ListKind.ASN:
+        yield from beyond_any_network(guard, wanted, candidate)
     if wanted.kind is not ListKind.COUNTRY:
         return
     family = candidate.family
@@ -307,8 +323,8 @@ def _broad(wanted: ListId, candidate: PrefixSet, written: int | None) -> Iterato
 
 
 def _special_purpose(wanted: ListId, candidate: AddressSpace) -> Iterator[Objection]:
-    """Object to special-purpose addresses in a country's list; blocklists may have them."""
-    found = special_in(candidate) if wanted.kind is ListKind.COUNTRY else ()
+    """Object to special-purpose addresses in a list that allows; blocklists may have them."""
+    found = special_in(candidate) if wanted.kind.allows else ()
     if found:
         yield _objection(
             Guard.SPECIAL_PURPOSE,
@@ -319,7 +335,7 @@ def _special_purpose(wanted: ListId, candidate: AddressSpace) -> Iterator[Object
                 blocks=listed([str(block) for block in found], _NAMED),
             ),
             tr(
-                "A country's list may not have IANA special-purpose addresses; write your own "
-                "networks into [local]."
+                "The list of a country or AS number may not have IANA special-purpose addresses; "
+                "write your own networks into [local]."
             ),
         )

@@ -59,7 +59,7 @@ def test_the_list_that_always_has_private_space_passes_all_checks() -> None:
     broadest = {Family.IPV4: 3}
     japan = {country("JP"): block(20, 1 << 24)}
     for previous in (None, firehol - space("31.7.0.0/17")):
-        assert not check_list(DROP, firehol, previous, Policy(), broadest=broadest, countries=japan)
+        assert not check_list(DROP, firehol, previous, Policy(), broadest=broadest, allowed=japan)
 
 
 @pytest.mark.parametrize(("share", "refused"), [(35, False), (36, True)])

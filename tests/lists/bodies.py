@@ -76,3 +76,21 @@ def dshield(*written: str) -> bytes:
     head = ["#", "#   Recommended Block List", "#    updated: 2026-02-01 12:00", "#"]
     titles = "Start\tEnd\tNetmask\tAttacks\tName\tCountry\temail"
     return "\n".join([*head, titles, *rows, ""]).encode()
+
+
+def asn_json(
+    number: int, ipv4: list[str], ipv6: list[str] | None = None, *, former_keys: bool = False
+) -> bytes:
+    """ipverse's JSON of an AS number, of either generation of keys."""
+    about = {"handle": "NOWHERE", "description": "Nowhere"}
+    prefixes = {"ipv4": ipv4, "ipv6": ipv6 or []}
+    if former_keys:
+        document: dict[str, object] = {"asn": number, **about, "subnets": prefixes}
+    else:
+        document = {"asn": number, "metadata": about, "prefixes": prefixes}
+    return json.dumps(document, indent=2).encode()
+
+
+def asn_text(number: int, prefixes: list[str]) -> bytes:
+    """ipverse's text list of an AS number."""
+    return "\n".join([f"# AS{number} (NOWHERE)", "# Nowhere", "#", *prefixes, ""]).encode()

@@ -96,8 +96,8 @@ def test_a_given_format_is_used(body: bytes, name: str) -> None:
         (
             None,
             AS_TEXT,
-            "csv",
-            '^The list has the unknown format "csv"; expected json, .*apiban or text',
+            "cvs",
+            '^The list has the unknown format "cvs"; expected json, .* or text',
         ),
         (None, b"<html>", None, "an HTML page instead of a list"),
         (None, b"Not found", None, '^Line 1: "Not found" is not an IPv4 prefix'),
