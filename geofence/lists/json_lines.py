@@ -154,12 +154,14 @@ def _parse(_wanted: ListId, _family: Family | None, body: bytes) -> ParsedList:
 
 
 def _recognise(body: bytes) -> bool:
-    """Whether the first line is an object with a prefix, or the last line already."""
+    """Whether the first line has a prefix, even if it was cut short, or is the last already."""
     if not looks_like_json(body):
         return False
     line = body.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")[0]
+    if f'"{_PREFIX}"'.encode() in line:
+        return True
     found = _object(line.decode(errors="replace"))
-    return found is not None and (_PREFIX in found or _RECORDS in found)
+    return found is not None and _RECORDS in found
 
 
 FORMAT = Format("json-lines", frozenset({ListKind.BLOCKLIST}), False, _recognise, _parse)

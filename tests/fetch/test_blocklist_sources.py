@@ -207,6 +207,20 @@ def test_another_source_or_format_is_asked_at_once(server: ListServer, limits: L
     assert isinstance(fetch(limits, both, stored).outcomes[BAD], Fresh)
 
 
+def test_files_on_this_host_are_parts_like_any_others(
+    server: ListServer, limits: Limits, tmp_path: Path
+) -> None:
+    (tmp_path / "four.json.gz").write_bytes(gzip.compress(FOUR))
+    six = server.on("/6", tagged(SIX, '"6"'))
+    blocklist = Blocklist("bad", parts=(str(tmp_path / "four.json.gz"), six), refresh=HOUR)
+    stored = renewed(fetch(limits, blocklist)).accepted
+    assert stored.space == space("192.0.2.0/24", "2001:db8::/32")
+    assert {part.format for part in stored.provenance} == {"json-lines"}
+    assert isinstance(fetch(limits, blocklist, stored).outcomes[BAD], Fresh)
+    (tmp_path / "four.json.gz").write_bytes(gzip.compress(FOUR[:30]))
+    assert "The list was cut short" in why(fetch(limits, blocklist, stored, now=NOON + DAY))
+
+
 # APIBAN
 
 
