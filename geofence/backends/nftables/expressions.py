@@ -23,7 +23,7 @@ from geofence.backends.nftables.uapi import (
     MetaKey,
     Objref,
     Payload,
-    Verdict,
+    VerdictAttribute,
 )
 from geofence.model.prefixes import Family, Prefix
 from geofence.netlink.attributes import as_number, as_string, each, nested, values
@@ -91,7 +91,7 @@ def chains_gone_to(rules: Iterable[KernelRule]) -> Iterator[str]:
     for rule in rules:
         for name, attributes in expressions(rule):
             if name == "immediate":
-                target = verdict_parts(attributes).get(Verdict.CHAIN)
+                target = verdict_parts(attributes).get(VerdictAttribute.CHAIN)
                 yield from () if target is None else (as_string(target),)
 
 
@@ -155,7 +155,7 @@ def verdict_parts(immediate: Attributes) -> Attributes:
 
 def verdict_code(verdict: Attributes) -> int:
     """Return the code of a verdict: negative for those of nf_tables' own."""
-    return int.from_bytes(verdict.get(Verdict.CODE, b""), "big", signed=True)
+    return int.from_bytes(verdict.get(VerdictAttribute.CODE, b""), "big", signed=True)
 
 
 def loaded_value(data: bytes) -> bytes:

@@ -533,7 +533,7 @@ def _count(counter: str) -> bytes:
 
 
 def _verdict(code: int, chain: str | None = None) -> bytes:
-    target = () if chain is None else (string(uapi.Verdict.CHAIN, chain),)
-    verdict = nested(uapi.DATA_VERDICT, number(uapi.Verdict.CODE, code), *target)
+    target = () if chain is None else (string(uapi.VerdictAttribute.CHAIN, chain),)
+    verdict = nested(uapi.DATA_VERDICT, number(uapi.VerdictAttribute.CODE, code), *target)
     register = number(Immediate.DREG, uapi.REGISTER_VERDICT)
     return _expression("immediate", register, nested(Immediate.DATA, verdict))
