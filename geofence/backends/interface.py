@@ -20,6 +20,8 @@ class Backend(Protocol):
 
     name: str
     """``ipset`` or ``nftables``."""
+    labels: bool
+    """Whether connections are labelled, as far as it was seen; see ``Ruleset.labels``."""
 
     def obstacle(self) -> str | None:
         """Return why this backend cannot work here, with the remedy; None if it can.

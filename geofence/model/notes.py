@@ -113,6 +113,8 @@ class NoteKind(StrEnum):
     ROLLED_BACK = "rolled-back"
     FENCE_WAS_DOWN = "fence-was-down"
     """Packets of ``families`` entered no fence; they do again."""
+    WITHOUT_LABELS = "without-labels"
+    """The kernel cannot label connections; the fence holds the next best rules."""
     BANS_DAMAGED = "bans-damaged"
     """``number`` lines of the log of bans ``subject`` could not be read."""
     REPAIRED = "repaired"

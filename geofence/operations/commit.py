@@ -27,7 +27,7 @@ from geofence.operations.counters import note_counting
 from geofence.operations.foreign import refuse_foreign
 from geofence.operations.live_flows import forget_unwatched, look_at, unblock
 from geofence.operations.report import RunReport
-from geofence.operations.runtime import put_in_force
+from geofence.operations.runtime import put_in_force, without_labels
 from geofence.operations.site import Site
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
@@ -137,7 +137,14 @@ def commit(  # noqa: PLR0913 - what a run is about
         plan=applied.plan,
         backend=chosen.reason,
         generation=number,
-        notes=(*change.notes, *_waiting(waiting), *replaced, *untidy, *notes),
+        notes=(
+            *without_labels(chosen.backend),
+            *change.notes,
+            *_waiting(waiting),
+            *replaced,
+            *untidy,
+            *notes,
+        ),
         impact=change.impact,
         degraded=bool(untidy or waiting or runtime_notes) or number is None,
     )

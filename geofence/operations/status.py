@@ -36,6 +36,7 @@ from geofence.operations.lists import (
     unread,
 )
 from geofence.operations.report import AllowedTo, ListReport, allowed_to
+from geofence.operations.runtime import without_labels
 from geofence.operations.site import Site
 from geofence.operations.status_facts import (
     Traffic,
@@ -168,6 +169,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         allowed=allowed_to(policy),
         notes=(
             *problems,
+            *without_labels(chosen.backend),
             *unread(policy),
             *switched_for_nothing(policy),
             *unchanging(site, reports),

@@ -102,6 +102,10 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         directory=note.subject,
         instead=_instead(Instead(str(note.data["instead"])), names(note, "families")),
     ),
+    NoteKind.WITHOUT_LABELS: lambda _: tr(
+        "This kernel cannot label connections (CONFIG_NF_CONNTRACK_LABELS). The fence does "
+        "without: a change of lists also ends calls from addresses that are no longer allowed."
+    ),
     NoteKind.BANS_DAMAGED: lambda note: trn(
         number(note),
         "{number} line of {file} is damaged; the ban in it is lost.",

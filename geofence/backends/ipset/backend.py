@@ -34,6 +34,7 @@ class IpsetBackend:
     """Kernel IP sets and iptables rules of the current network namespace."""
 
     name = "ipset"
+    labels = True
 
     def obstacle(self) -> str | None:
         """Return why ipset and iptables cannot work here, or not for the units, or None."""

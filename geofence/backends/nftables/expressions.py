@@ -15,6 +15,8 @@ from geofence.backends.nftables.uapi import (
     Bitwise,
     Cmp,
     Code,
+    Ct,
+    CtKey,
     Dynset,
     Expression,
     Immediate,
@@ -126,6 +128,14 @@ def is_return(rule: KernelRule) -> bool:
 def drops(rule: KernelRule) -> bool:
     """Whether it drops what matches it, or counts that it would."""
     return uapi.NF_DROP in _verdicts(rule) or any(counters_counted_on((rule,)))
+
+
+def labels(rule: KernelRule) -> bool:
+    """Whether it asks for labels of a connection, or sets one."""
+    return any(
+        name == "ct" and as_number(attributes.get(Ct.KEY)) == CtKey.LABELS
+        for name, attributes in expressions(rule)
+    )
 
 
 def lets_all_pass(rule: KernelRule) -> bool:
