@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from geofence.errors import UsageError
 from geofence.model.address import Address
 from geofence.model.policy import BackendChoice, Ports
-from geofence.model.prefixes import Family, Prefix
+from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.translation import tr
 
 
@@ -31,6 +33,28 @@ def backend_choice(text: str | None) -> BackendChoice | None:
         ) from None
 
 
+def state_path(path: Path) -> Path:
+    """Return the path of a state directory, which need not exist yet.
+
+    Raises:
+        UsageError: no file system takes such a name.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            from geofence.spelling import quoted
+
+            raise UsageError(
+                tr(
+                    "--state-dir: {path} cannot be a directory: {why}.",
+                    path=quoted(str(path)),
+                    why=error.strerror,
+                )
+            ) from error
+    return path
+
+
 def parse_address(text: str) -> Address:
     """Return an address of either family; an IPv4 address mapped into IPv6 counts as IPv4.
 
@@ -47,6 +71,17 @@ def parse_address(text: str) -> Address:
         address = address.ipv4()
     family = Family.IPV4 if address.version == 4 else Family.IPV6  # noqa: PLR2004 - of IP
     return Address(family, int(address))
+
+
+def parse_space(text: str) -> AddressSpace:
+    """Return the addresses of an address or a prefix."""
+    from geofence.policy.addresses import prefix
+    from geofence.spelling import plain
+
+    try:
+        return AddressSpace.of((prefix(plain(text)),))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _not_an_address(text: str) -> str:
@@ -151,18 +186,21 @@ def parse_end(span: str | None, until: str | None) -> datetime | None:
         span: how long from now, such as ``8h``.
         until: a point in time.
     """
-    from geofence.policy.quantities import end, stay
+    from geofence.policy.quantities import end
 
-    if span is None and until is None:
-        return None
     if span is not None and until is not None:
         raise UsageError(tr("--for and --until exclude each other; use one of them."))
     now = datetime.now(UTC)
-    option = "--for" if until is None else "--until"
-    try:
-        found = now + stay(span or "") if until is None else end(until, now.astimezone())
-    except ValueError as error:
-        raise UsageError(tr("{option}: {mistake}", option=option, mistake=str(error))) from error
+    lasting = parse_lasting(span)
+    if lasting:
+        found = now + lasting
+    elif until is None:
+        return None
+    else:
+        try:
+            found = end(until, now.astimezone())
+        except ValueError as error:
+            raise UsageError(tr("--until: {mistake}", mistake=str(error))) from error
     whole = found.replace(microsecond=0)
     return whole if whole == found else whole + timedelta(seconds=1)
 

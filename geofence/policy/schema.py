@@ -64,7 +64,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     regions = read_regions(root.named("region"))
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
-    notify, daemon = root.table("notify"), root.table("daemon")
+    notify, daemon, atlas = root.table("notify"), root.table("daemon"), root.table("atlas")
     observe = root.table("mode").flag("observe", default=False)
     of_countries = list_source(source.table("country"), ListKind.COUNTRY, OF_COUNTRIES)
     of_asns = list_source(source.table("asn"), ListKind.ASN, OF_ASNS)
@@ -96,6 +96,8 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         notify_command=_command(notify),
         shrink_limits=_shrink_limits(guard.table("shrink"), blocklists),
         max_age=lists.value("max_age", age, _DEFAULT.max_age),
+        atlas_enabled=atlas.flag("enabled", default=_DEFAULT.atlas_enabled),
+        atlas_renew=atlas.value("renew", age, _DEFAULT.atlas_renew),
         daemon_at=daemon.value("at", time_of_day, _DEFAULT.daemon_at),
         daemon_jitter=daemon.value("jitter", jitter, _DEFAULT.daemon_jitter),
         origins=_origins(rules),
@@ -256,8 +258,6 @@ def _country_switch(code: str, section: Section, services: Collection[str]) -> C
         section.complain(_by_hand_only())
     if "services" in section and not section.gives("services"):
         section.complain(_no_services(), "services")
-    if not section.gives("allowed"):
-        section.complain(Mistake(tr("does not say whether it is allowed"), tr("the key allowed")))
     allowed = section.flag("allowed", default=True)
     return CountrySwitch(
         code,

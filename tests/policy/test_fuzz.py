@@ -130,6 +130,8 @@ KEYS = (
     'guard.shrink."country JP"',
     "guard.shrink.blocklist",
     "lists.max_age",
+    "atlas.enabled",
+    "atlas.renew",
     "daemon.at",
     "daemon.jitter",
     "service",
@@ -214,7 +216,7 @@ def test_any_text(text: str) -> None:
 
 
 @given(st.text(alphabet="[]{}=\"'.,#\n\r\t \\abc123-_:TZx+"))
-def test_text_of_what_toml_is_made_of(text: str) -> None:
+def test_text_of_toml_tokens(text: str) -> None:
     judge_own(text)
 
 
@@ -242,7 +244,7 @@ def test_shipped_rules_with_a_piece_missing_doubled_or_changed(data: st.DataObje
 
 
 @given(st.lists(st.binary(max_size=100), max_size=3))
-def test_any_octets_in_files(contents: list[bytes]) -> None:
+def test_any_bytes_in_files(contents: list[bytes]) -> None:
     with TemporaryDirectory() as directory:
         for index, octets in enumerate(contents):
             (Path(directory) / f"{index}.toml").write_bytes(octets)

@@ -92,7 +92,7 @@ def test_push_servers(shipped: Policy) -> None:
         assert exception.description.startswith("Bria push server, ")
 
 
-def test_what_is_off_until_an_operator_says_otherwise(shipped: Policy) -> None:
+def test_exceptions_and_blocklists_are_disabled_by_default(shipped: Policy) -> None:
     assert shipped.enabled_exceptions() == ()
     assert shipped.enabled_blocklists() == ()
     assert [(blocklist.name, blocklist.urls) for blocklist in shipped.blocklists] == [
@@ -137,16 +137,18 @@ def test_operation(shipped: Policy) -> None:
         time(3, 30),
         timedelta(hours=1),
     )
+    assert (shipped.atlas_enabled, shipped.atlas_renew) == (False, timedelta(days=7))
     assert (shipped.notify_command, shipped.shrink_limits) == ((), {})
 
 
-def test_what_is_shipped_as_a_default_is_the_default(shipped: Policy) -> None:
+def test_shipped_defaults_are_the_defaults_of_the_code(shipped: Policy) -> None:
     without = policy_of(
         RulesFile(path.name, path.read_text(encoding="utf-8"))
         for path in sorted(RULES.glob("*.toml"))
         if path.name != "70-operation.toml"
     )
-    for field in ("backend", "without_ruleset", "max_age", "daemon_at", "daemon_jitter"):
+    times = ("max_age", "daemon_at", "daemon_jitter", "atlas_renew")
+    for field in ("backend", "without_ruleset", "atlas_enabled", *times):
         assert getattr(without, field) == getattr(shipped, field)
 
 
@@ -163,7 +165,7 @@ def test_one_concern_a_file() -> None:
         "40-bria.toml": {"exception"},
         "50-blocklists.toml": {"blocklist"},
         "60-sources.toml": {"source"},
-        "70-operation.toml": {"backend", "lists", "boot", "daemon"},
+        "70-operation.toml": {"backend", "lists", "atlas", "boot", "daemon"},
     }
 
 

@@ -69,6 +69,7 @@ def why_json(source: Address, report: WhyReport) -> dict[str, object]:
             for each in report.connections
         ],
         "ending": english(_ending(report.ending)) if report.ending else None,
+        "ending_fact": _ending_json(report.ending),
         "notes": [english(sentence(note)) for note in report.notes],
         "note_facts": [note_json(note) for note in report.notes],
     }
@@ -135,6 +136,13 @@ def _ending(ending: DropMethod) -> str:
         "'geofence apply --cut'.",
         prefix=ending.subject,
     )
+
+
+def _ending_json(ending: DropMethod | None) -> dict[str, object] | None:
+    if ending is None:
+        return None
+    text = english(_ending(ending))
+    return {"kind": ending.kind.value, "subject": ending.subject, "text": text}
 
 
 def _state(each: Connections) -> str:
