@@ -63,7 +63,7 @@ def test_why_names_the_as_number_and_where_it_is_written(one: Machine) -> None:
     name_asn(one, NETWORK)
     one.ok("refresh")
     said = one.ok("why", FOREIGN[0])
-    assert said.out.startswith(f"{FOREIGN[0]}: in none of the stored country lists (JP), AS4713\n")
+    assert said.out.startswith(f"{FOREIGN[0]}: AS4713, in none of the stored country lists (JP)\n")
     assert "in the list of AS4713, which is allowed" in said.out
     answer = one.ok("why", FOREIGN[0], "--json").json
     assert answer["asns"] == [4713]
