@@ -20,8 +20,9 @@ _STYLES = {Action.PASS: "green", Action.DROP: "red"}
 
 def show_why(screen: Screen, source: Address, report: WhyReport) -> None:
     """Print the address, its country, a row for each port asked for, and its connections."""
-    networks = "".join(f", AS{number}" for number in report.asns)
-    screen.say(f"{source}: {_country(report)}{networks}", "bold")
+    networks = [f"AS{number}" for number in report.asns]
+    known = [_country(report), *networks] if report.countries else [*networks, _country(report)]
+    screen.say(f"{source}: {', '.join(known)}", "bold")
     if report.now is None:
         _table(screen, tr("verdict of the rules"), map(_then_row, report.explanations))
     else:
