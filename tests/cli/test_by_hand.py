@@ -148,7 +148,12 @@ def test_what_has_an_end_is_for_the_timed_sets_alone(fresh: Machine) -> None:
     fresh.serve("MC", small("MC"))
     fresh.ok("refresh")
     before = fresh.observe().sets
-    fresh.ok("allow", GUEST, "office", "--for", "8h", "--json")
+    assert fresh.ok("allow", GUEST, "office", "--for", "8h", "--json").json["changed"]
+    again = fresh.ok("allow", GUEST, "office", "--for", "1h")
+    assert again.out.startswith("Nothing to change: ")
+    longer = fresh.ok("allow", "lab", "--for", "9h")
+    assert longer.out.startswith("The exceptions with an end have changed. ")
+    fresh.ok("revoke", "lab")
     fresh.ok("allow", "--country", "MC", "--for", "30m", "--service", "rtp")
     declared = {k: v for k, v in fresh.observe().sets.items() if k.role is not Role.TIMED}
     assert declared == {k: v for k, v in before.items() if k.role is not Role.TIMED}
