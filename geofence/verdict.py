@@ -105,8 +105,8 @@ class Decision:
     """Whether the packet's flow is marked as begun here."""
     observed: bool = False
     """Whether it passes only because its service is observed: it would be dropped."""
-    noted: bool = False
-    """Whether its source is noted as turned away."""
+    noted_by: tuple[str, ...] = ()
+    """Services that note its source as turned away."""
 
 
 def decide(ruleset: Ruleset, packet: Packet) -> Decision:
@@ -119,11 +119,9 @@ def decide(ruleset: Ruleset, packet: Packet) -> Decision:
         service = _service_for(ruleset, packet.protocol, port)
         if service is None or not packet.to_this_host:
             continue
-        earlier = decision
-        decision = _decided(ruleset, service, packet)
+        decision = _together(decision, _decided(ruleset, service, packet))
         if decision.action is Action.DROP:
             break
-        decision = _together(earlier, decision)
     return decision
 
 
@@ -143,13 +141,12 @@ def decide_sent(ruleset: Ruleset, sent: Sent) -> Decision:
 
 
 def _together(earlier: Decision, later: Decision) -> Decision:
-    """Return what becomes of a packet that passes by both of its ports."""
+    """Return what becomes of a packet that passed by its first port, by both."""
+    noted_by = (*earlier.noted_by, *later.noted_by)
+    if later.action is Action.DROP:
+        return replace(later, noted_by=noted_by)
     telling = earlier if earlier.observed else later
-    return replace(
-        telling,
-        admits=earlier.admits or later.admits,
-        noted=earlier.noted or later.noted,
-    )
+    return replace(telling, admits=earlier.admits or later.admits, noted_by=noted_by)
 
 
 def _decided(ruleset: Ruleset, service: FencedService, packet: Packet) -> Decision:
@@ -166,7 +163,7 @@ def _decided(ruleset: Ruleset, service: FencedService, packet: Packet) -> Decisi
         rule,
         admits=rule.action is Action.ADMIT,
         observed=dropped and passes,
-        noted=rule.action is Action.TURN_AWAY,
+        noted_by=(service.name,) if rule.action is Action.TURN_AWAY else (),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from geofence.errors import UsageError
 from geofence.model.address import Address
@@ -29,6 +31,28 @@ def backend_choice(text: str | None) -> BackendChoice | None:
                 known=", ".join(BackendChoice),
             )
         ) from None
+
+
+def state_path(path: Path) -> Path:
+    """Return the path of a state directory, which need not exist yet.
+
+    Raises:
+        UsageError: no file system takes such a name.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            from geofence.spelling import quoted
+
+            raise UsageError(
+                tr(
+                    "--state-dir: {path} cannot be a directory: {why}.",
+                    path=quoted(str(path)),
+                    why=error.strerror,
+                )
+            ) from error
+    return path
 
 
 def parse_address(text: str) -> Address:

@@ -36,12 +36,12 @@ def test_both_families_sorted_and_each_address_once() -> None:
 
 
 @pytest.mark.parametrize("none", [socket.EAI_NONAME, socket.EAI_NODATA])
-def test_a_family_without_address_is_no_error(none: int) -> None:
+def test_a_family_without_addresses_is_empty(none: int) -> None:
     lookup = answering(ipv4=["192.0.2.1"], ipv6=none)
     assert resolve("push.example", 5, lookup) == Resolution(("192.0.2.1",), ())
 
 
-def test_a_family_of_which_dns_cannot_tell_is_unknown() -> None:
+def test_a_family_without_an_answer_is_unknown() -> None:
     lookup = answering(ipv4=["192.0.2.1"], ipv6=socket.EAI_AGAIN)
     assert resolve("push.example", 5, lookup) == Resolution(("192.0.2.1",), None)
 
@@ -100,7 +100,7 @@ def space(*prefixes: str) -> AddressSpace:
     return AddressSpace.of(map(prefix, prefixes))
 
 
-def test_answers_outside_of_what_the_rules_name_spoil_the_answer() -> None:
+def test_an_address_outside_within_spoils_the_answer() -> None:
     within = space("192.0.2.0/24", "2001:db8::/32")
     inside = both("192.0.2.1", "192.0.2.255", "2001:db8::1")
     assert len(flat(resolve("sip.provider.net", 5, inside, within))) == 3
@@ -170,7 +170,7 @@ def test_the_system_knows_localhost_and_that_is_not_used() -> None:
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "\udc80"])
-def test_what_cannot_be_a_name(host: str) -> None:
+def test_invalid_host_names_are_refused(host: str) -> None:
     with pytest.raises(ListError, match="cannot be looked up"):
         resolve(host, 30)
 

@@ -59,7 +59,7 @@ def test_host_bits_are_refused_with_the_two_prefixes_that_can_be_meant(
 
 
 @given(st.from_regex(r"[0-9a-f.:/-]{1,30}", fullmatch=True) | st.text(max_size=30))
-def test_whatever_is_taken_for_a_prefix_is_one_to_netaddr_too(text: str) -> None:
+def test_accepted_prefixes_are_valid_for_netaddr(text: str) -> None:
     try:
         found = prefix(text)
     except Mistake as mistake:
@@ -85,7 +85,7 @@ def test_ports_are_read_as_they_are_written(wanted: Ports) -> None:
 
 
 @given(st.text(alphabet="0123456789udptc/:-. ", max_size=16))
-def test_whatever_ports_are_suggested_would_be_taken(text: str) -> None:
+def test_suggested_ports_are_valid(text: str) -> None:
     try:
         ports(text)
     except Mistake as mistake:
@@ -116,7 +116,7 @@ def test_ages(text: str, span: timedelta) -> None:
 
 
 @pytest.mark.parametrize("text", ["59m", "367d", "999999w", "", "1", "h", "-1h", "1.5h", "1H"])
-def test_what_is_no_age(text: str) -> None:
+def test_invalid_ages_are_refused(text: str) -> None:
     with pytest.raises(Mistake):
         age(text)
 
@@ -136,7 +136,7 @@ def test_no_jitter_is_a_jitter() -> None:
 
 
 @given(st.text(alphabet="ab-_.:/@1", max_size=20))
-def test_whatever_host_is_suggested_would_be_taken(text: str) -> None:
+def test_suggested_host_names_are_valid(text: str) -> None:
     try:
         name = host_name(text)
     except Mistake as mistake:

@@ -167,7 +167,7 @@ def test_japanese_lines_end_with_sentences(name: str) -> None:
     assert not wrong
 
 
-def test_changelog_tells_of_the_version_of_the_package() -> None:
+def test_the_changelog_has_the_version_of_the_package() -> None:
     """As https://keepachangelog.com has it."""
     project = tomllib.loads(text("pyproject.toml"))["project"]
     newest, *_older = re.split(r"^## ", text("CHANGELOG.md"), flags=re.MULTILINE)[1:]
