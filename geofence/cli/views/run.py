@@ -52,7 +52,7 @@ def run_json(report: RunReport) -> dict[str, object]:
 
     plan = report.plan
     return {
-        "changed": not plan.is_empty,
+        "changed": report.timed_changed or not plan.is_empty,
         "degraded": report.degraded,
         **backend_json(report.backend),
         "generation": report.generation,
@@ -90,6 +90,13 @@ def _closing_line(report: RunReport) -> str:
         return tr("{warning} ({backend}).", warning=no_fence(report.unfenced), backend=backend)
     if number is None:
         return tr("The fence is up, but this state is not saved ({backend}).", backend=backend)
+    if report.plan.is_empty and report.timed_changed:
+        return tr(
+            "The exceptions with an end have changed. The rest of the fence is that of generation "
+            "{number} ({backend}).",
+            number=number,
+            backend=backend,
+        )
     if report.plan.is_empty:
         return tr(
             "Nothing to change: the fence is that of generation {number} ({backend}).",
