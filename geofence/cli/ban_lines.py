@@ -96,8 +96,10 @@ def _order(line: bytes) -> _Order:
 
 
 def _lasting(text: str) -> timedelta | None:
-    """Return a span of time; programs give seconds without a unit."""
-    return parse_lasting(f"{text}s" if text.isdigit() else text or None)
+    """Return a span of time; programs give seconds without a unit, and ``-`` for no end."""
+    if text in ("", "-"):
+        return None
+    return parse_lasting(f"{text}s" if text.isdecimal() else text)
 
 
 def _failed(error: GeofenceError) -> str:
