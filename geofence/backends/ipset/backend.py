@@ -143,10 +143,11 @@ class IpsetBackend:
         self, key: SetKey, added: Sequence[TimedPrefix], removed: Sequence[Prefix], now: float
     ) -> None:
         """Add prefixes to a runtime set, and remove others."""
-        name = set_name(key)
+        name, kept = set_name(key), {each.prefix for each in added}
+        gone = [prefix for prefix in removed if prefix not in kept]
         with KernelSets() as sets:
             sets.put(name, key.family, _timed(added, key.family, now))
-            sets.take(name, key.family, [part for each in removed for part in _halves(each)])
+            sets.take(name, key.family, [part for each in gone for part in _halves(each)])
 
     def hold(self, key: SetKey, wanted: Sequence[TimedPrefix], now: float) -> int:
         """Make a runtime set hold these prefixes and no others."""
