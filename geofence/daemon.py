@@ -29,8 +29,7 @@ from geofence.model.policy import Policy
 from geofence.operations.commit import Wish
 from geofence.operations.lists import last_refresh
 from geofence.operations.local_networks import follow
-from geofence.operations.outcome import told
-from geofence.operations.refresh import refresh
+from geofence.operations.refresh import refresh_and_renew
 from geofence.operations.repair import reason, repair
 from geofence.operations.report import RunReport
 from geofence.operations.restore import restore
@@ -138,10 +137,8 @@ def _look_at_networks(follow_them: Callable[[], None], changes: RouteChanges) ->
 def _scheduler(site: Site, policy: Policy) -> BackgroundScheduler:
     """Start a scheduler that refreshes daily, and at once if a refresh was missed."""
     scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
-    renew = _Job(
-        "refresh",
-        lambda: told(site, "refresh", lambda: refresh(site, Wish("daemon", unattended=True))),
-    )
+    wish = Wish("daemon", unattended=True)
+    renew = _Job("refresh", lambda: refresh_and_renew(site, wish))
     scheduler.add_job(renew, _daily(policy), id=_DAILY)
     if _missed_a_day(site):
         scheduler.add_job(renew, id="missed")

@@ -70,6 +70,15 @@ class NoteKind(StrEnum):
     """The fence in the kernel has no service, but the rules have."""
     NO_SERVICE_ENABLED = "no-service-enabled"
 
+    # the world index
+    ATLAS_NOT_RENEWED = "atlas-not-renewed"
+    """It stays as it was; ``message`` is why."""
+    ATLAS_INCOMPLETE = "atlas-incomplete"
+    """Lists of countries could not be renewed: those of ``kept`` are of before, those of
+    ``missing`` were never downloaded; ``message`` is why for the first of them, if it is known."""
+    ATLAS_REPLACED = "atlas-replaced"
+    """It could not be read and was made anew; ``message`` is why."""
+
     # runs
     FENCE_REPLACED = "fence-replaced"
     """The fence of the backend ``subject`` was removed once another was up."""

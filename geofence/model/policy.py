@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LOOPBACK = "lo"
 """The interface by which this host sends to itself."""
 _MAX_AGE = timedelta(days=7)
+_ATLAS_RENEW = timedelta(days=7)
 _DAEMON_AT = time(3, 30)
 _JITTER = timedelta(hours=1)
 
@@ -254,6 +255,10 @@ class Policy:
     or ``blocklist NAME``, or by ``country`` or ``blocklist`` for all of the kind."""
     max_age: timedelta = _MAX_AGE
     """``[lists] max_age``: a list that its source has not confirmed for longer is stale."""
+    atlas_enabled: bool = False
+    """``[atlas] enabled``: whether a refresh renews the world index."""
+    atlas_renew: timedelta = _ATLAS_RENEW
+    """``[atlas] renew``: it then asks for the lists that have not been confirmed for so long."""
     daemon_at: time = _DAEMON_AT
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER

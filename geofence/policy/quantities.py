@@ -89,7 +89,7 @@ def _meant_span(text: str, bare: str) -> tuple[str, ...]:
 
 
 def age(text: str) -> timedelta:
-    """Read how old a list may get: an hour to a year.
+    """Read how old a list, or the world index, may get: an hour to a year.
 
     Raises:
         Mistake: it is not a duration, or is out of range.

@@ -61,7 +61,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     blocklists = root.named("blocklist")
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
-    notify, daemon = root.table("notify"), root.table("daemon")
+    notify, daemon, atlas = root.table("notify"), root.table("daemon"), root.table("atlas")
     observe = root.table("mode").flag("observe", default=False)
     country_urls, country_format = _country_source(source.table("country"))
     networks = local.values("prefixes", local_network) or ()
@@ -84,6 +84,8 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         notify_command=_command(notify),
         shrink_limits=_shrink_limits(guard.table("shrink"), blocklists),
         max_age=lists.value("max_age", age, _DEFAULT.max_age),
+        atlas_enabled=atlas.flag("enabled", default=_DEFAULT.atlas_enabled),
+        atlas_renew=atlas.value("renew", age, _DEFAULT.atlas_renew),
         daemon_at=daemon.value("at", time_of_day, _DEFAULT.daemon_at),
         daemon_jitter=daemon.value("jitter", jitter, _DEFAULT.daemon_jitter),
         origins=_origins(rules),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from geofence.model.notes import Note, NoteKind
+from geofence.sentences.atlas import ATLAS_SENTENCES
 from geofence.sentences.by_hand import BY_HAND_SENTENCES
 from geofence.sentences.lists import LIST_SENTENCES
 from geofence.sentences.runs import RUN_SENTENCES
@@ -14,6 +15,7 @@ _SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.PROBLEM: lambda note: str(note.data["message"]),
     **LIST_SENTENCES,
     **RUN_SENTENCES,
+    **ATLAS_SENTENCES,
     **BY_HAND_SENTENCES,
 }
 

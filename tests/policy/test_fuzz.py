@@ -114,6 +114,8 @@ KEYS = (
     'guard.shrink."country JP"',
     "guard.shrink.blocklist",
     "lists.max_age",
+    "atlas.enabled",
+    "atlas.renew",
     "daemon.at",
     "daemon.jitter",
     "service",

@@ -118,6 +118,7 @@ def test_operation(shipped: Policy) -> None:
         time(3, 30),
         timedelta(hours=1),
     )
+    assert (shipped.atlas_enabled, shipped.atlas_renew) == (False, timedelta(days=7))
     assert (shipped.notify_command, shipped.shrink_limits) == ((), {})
 
 
@@ -127,7 +128,8 @@ def test_what_is_shipped_as_a_default_is_the_default(shipped: Policy) -> None:
         for path in sorted(RULES.glob("*.toml"))
         if path.name != "70-operation.toml"
     )
-    for field in ("backend", "without_ruleset", "max_age", "daemon_at", "daemon_jitter"):
+    times = ("max_age", "daemon_at", "daemon_jitter", "atlas_renew")
+    for field in ("backend", "without_ruleset", "atlas_enabled", *times):
         assert getattr(without, field) == getattr(shipped, field)
 
 
@@ -143,7 +145,7 @@ def test_one_concern_a_file() -> None:
         "40-bria.toml": {"exception"},
         "50-blocklists.toml": {"blocklist"},
         "60-sources.toml": {"source"},
-        "70-operation.toml": {"backend", "lists", "boot", "daemon"},
+        "70-operation.toml": {"backend", "lists", "atlas", "boot", "daemon"},
     }
 
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
+from geofence.atlas import make_atlas
+from geofence.cli.views.atlas import atlas_json, located_json
 from geofence.cli.views.history import history_json
 from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
@@ -31,6 +33,7 @@ from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action
+from geofence.operations.atlas import AtlasReport, Located
 from geofence.operations.history import HistoryEntry
 from geofence.operations.hook import hook_facts
 from geofence.operations.plan import PlanReport
@@ -43,6 +46,7 @@ from geofence.other_rules import Direction, OtherRules, Redirected, Untracked
 from geofence.plan import make_plan
 from geofence.plan.by_country import CountryChange
 from geofence.plan.drift import Difference, DriftKind
+from geofence.state.atlas import StoredAtlas
 from geofence.state.generations import Damaged
 from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
 from tests.support.values import JAPAN, country, policy
@@ -116,6 +120,10 @@ def documents() -> Iterator[object]:
     )
     damaged = Damaged(Path("x.generation"), "is damaged")
     yield history_json((HistoryEntry(generation, changes, services_changed=True), damaged))
+    parts = LISTS[0].provenance
+    stored = StoredAtlas(make_atlas({"JP": SPACE}, NOW), {"JP": parts}, ("JP", "DE"), 1)
+    yield atlas_json(AtlasReport(stored, None, NOTES))
+    yield located_json((Located(Address(Family.IPV4, 1), ("JP", "DE")),))
     yield {"removed": ["ipset"]}
     last = RunOutcome("refresh", Ending.DONE, NOW)
     yield hook_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
@@ -137,7 +145,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     printed = {key for document in documents() for key in keys(document)} - BY_NAME
     assert printed <= words
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
-    commands |= {"repair", "status", "why", "history"}
+    commands |= {"repair", "status", "why", "history", "atlas"}
     states = {
         *ListOutcome,
         *Ending,
