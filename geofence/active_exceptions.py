@@ -146,4 +146,6 @@ def _obstacle(
     opened = [holds for service, holds in held.items() if exception.opens(service)]
     if not opened:
         return Obstacle.NO_SERVICE
+    if exception.until:
+        return None  # no declared set has it
     return Obstacle.NOT_APPLIED if any(space - holds for holds in opened) else None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from geofence.errors import UsageError
 from geofence.model.address import Address
 from geofence.model.policy import BackendChoice, Ports
-from geofence.model.prefixes import Family, Prefix
+from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.translation import tr
 
 
@@ -47,6 +47,17 @@ def parse_address(text: str) -> Address:
         address = address.ipv4()
     family = Family.IPV4 if address.version == 4 else Family.IPV6  # noqa: PLR2004 - of IP
     return Address(family, int(address))
+
+
+def parse_space(text: str) -> AddressSpace:
+    """Return the addresses of an address or a prefix."""
+    from geofence.policy.addresses import prefix
+    from geofence.spelling import plain
+
+    try:
+        return AddressSpace.of((prefix(plain(text)),))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _not_an_address(text: str) -> str:

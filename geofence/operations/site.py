@@ -1,6 +1,7 @@
 """One installation: its directories, stores and backend.
 
-Modules that read rules and lists are imported on use, since ``restore`` at boot needs neither.
+What these need is imported on use: ``restore`` at boot reads neither rules nor lists, and what
+fail2ban asks before each ban reads nothing of the fence.
 """
 
 from __future__ import annotations
@@ -12,19 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geofence.backends.registry import Chosen, choose
 from geofence.errors import BackendUnavailable, StateError
-from geofence.host.system_log import log_change
 from geofence.model.chosen import ChosenBy
-from geofence.model.generation import Generation
 from geofence.model.policy import BackendChoice, Policy
-from geofence.state.files import clean_debris
-from geofence.state.generations import GenerationStore
-from geofence.state.outcomes import Journal
 
 if TYPE_CHECKING:
+    from geofence.backends.registry import Chosen
+    from geofence.model.generation import Generation
     from geofence.state.bans import BanStore
+    from geofence.state.generations import GenerationStore
     from geofence.state.lists import ListStore
+    from geofence.state.outcomes import Journal
     from geofence.state.refusals import RefusalStore
     from geofence.state.timed import TimedStore
     from geofence.state.versions import VersionStore
@@ -96,6 +95,8 @@ class Site:
     @property
     def generations(self) -> GenerationStore:
         """Recorded rulesets."""
+        from geofence.state.generations import GenerationStore
+
         return GenerationStore(self.state_directory)
 
     @property
@@ -115,6 +116,8 @@ class Site:
     @property
     def journal(self) -> Journal:
         """The last outcome, and a pending confirmation."""
+        from geofence.state.outcomes import Journal
+
         return Journal(self.state_directory)
 
     def log_change(self, command: str, what: str, generation: int | None = None) -> None:
@@ -126,10 +129,14 @@ class Site:
             generation: number of the current one; None for none.
         """
         if self.log_changes:
+            from geofence.host.system_log import log_change
+
             log_change(command, what, generation)
 
     def tidy(self) -> None:
         """Remove files that killed runs left half-written; the caller holds the lock."""
+        from geofence.state.files import clean_debris
+
         for directory in (self.state_directory, self.rules_directory):
             clean_debris(directory)
 
@@ -210,6 +217,8 @@ class Site:
         holder: str | None,
         generation: int | None = None,
     ) -> Chosen:
+        from geofence.backends.registry import choose
+
         if self.backend is not None:
             return choose(self.backend, ChosenBy.OPTION, holder)
         return choose(wanted, by, holder, generation)

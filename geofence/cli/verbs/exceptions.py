@@ -1,4 +1,4 @@
-"""Verbs for exceptions: allow, revoke."""
+"""Verbs for exceptions: allow, revoke, exceptions."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from geofence.cli.commands import ForRoot
+from geofence.cli.commands import ForRoot, ForStateReaders
 from geofence.cli.options import Accept, Json
 from geofence.cli.root import app
-from geofence.errors import UsageError
-from geofence.screen import Screen
+from geofence.errors import ExitCode, UsageError
+from geofence.screen import Screen, print_json
 from geofence.translation import tr
 
 if TYPE_CHECKING:
     from geofence.by_hand.request import Request
     from geofence.operations.report import RunReport
+    from geofence.operations.site import Site
 
 PANEL = tr("Exceptions")
 
@@ -124,6 +125,71 @@ def revoke(
 
     request = Request(_words(what, country), parse_countries(country or ()))
     _run(context, "revoke", operation, request, accept, as_json=as_json)
+
+
+@app.command(
+    cls=ForStateReaders,
+    rich_help_panel=PANEL,
+    help=tr(
+        "List exceptions: what they allow, for which services, and until when.\n\n"
+        "With --covering, exit code 0 if an exception or a local network has the address, 1 if "
+        "not.\n\n"
+        "Example: geofence exceptions --all"
+    ),
+)
+def exceptions(
+    context: typer.Context,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help=tr("Show disabled exceptions, too."))
+    ] = False,
+    covering: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help=tr("Print what covers this address or prefix; for fail2ban's ignorecommand."),
+        ),
+    ] = None,
+    service: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=tr("With --covering: only exceptions for this service.")),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List exceptions."""
+    if covering is not None:
+        _cover(context.obj, covering, service, as_json=as_json)
+        return
+    if service is not None:
+        raise UsageError(tr("--service needs --covering; give both."))
+    from geofence.cli.views.exceptions import exceptions_json, show_exceptions
+    from geofence.operations.exceptions import exceptions as operation
+
+    report = operation(context.obj)
+    if as_json:
+        print_json(exceptions_json(report))
+    else:
+        show_exceptions(Screen(), report, everything=everything)
+
+
+def _cover(site: Site, address: str, service: str | None, *, as_json: bool) -> None:
+    """Print what covers an address, and end with 1 if nothing does."""
+    from geofence.cli.arguments import parse_space
+    from geofence.operations.covering import covering
+
+    cover = covering(site, parse_space(address), service)
+    if as_json:
+        print_json(
+            {
+                "covered": cover is not None,
+                "by": cover.kind.value if cover else None,
+                "name": cover.name if cover else None,
+            }
+        )
+    elif cover:
+        Screen().say(cover.name or cover.kind.value)
+    if not cover:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _words(what: list[str] | None, country: list[str] | None) -> tuple[str, ...]:
