@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from geofence.atlas import Label, make_atlas
 from geofence.countries import countries
 from geofence.errors import GeofenceError, ListError, StateError
-from geofence.fetch.events import Failed, Outcome, Renewed, Unchanged
+from geofence.fetch.events import Failed, Outcome, Renewed, Unchanged, ignore
 from geofence.fetch.limits import Limits
 from geofence.merge import needed_lists
 from geofence.model.address import Address
@@ -27,7 +27,6 @@ from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
-from geofence.operations.lists import Watch, unwatched
 from geofence.operations.report import ListOutcome, RunReport
 from geofence.operations.site import Site
 from geofence.state.atlas import StoredAtlas, load_atlas, open_atlas, save_atlas
@@ -39,6 +38,7 @@ from geofence.translation import tr
 
 if TYPE_CHECKING:
     from geofence.fetch.events import FetchReport
+    from geofence.operations.lists import Watch
 
 _RUN_SECONDS = 400.0
 """For the first few lists, and for all others: a refresh with both ends within half an hour."""
@@ -98,7 +98,7 @@ def locate(site: Site, addresses: Iterable[Address]) -> tuple[Located, ...]:
     return tuple(Located(each, found.claimants(each.family, each.number)) for each in addresses)
 
 
-def renew(site: Site, watch: Watch = unwatched) -> AtlasReport:
+def renew(site: Site, watch: Watch = ignore) -> AtlasReport:
     """Ask the sources for the lists of all countries, and make the index of them.
 
     Raises:
@@ -112,7 +112,7 @@ def renew(site: Site, watch: Watch = unwatched) -> AtlasReport:
     return renewal.run(_all_countries(), watch)
 
 
-def renew_if_due(site: Site, run: RunReport, watch: Watch = unwatched) -> tuple[Note, ...]:
+def renew_if_due(site: Site, run: RunReport, watch: Watch = ignore) -> tuple[Note, ...]:
     """Renew the lists of the index that are old, if the rules say so; what a refresh ends with.
 
     Nothing is asked for if the run reached no source, and a failure is a note.

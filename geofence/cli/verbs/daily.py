@@ -247,7 +247,6 @@ def atlas(
 ) -> None:
     """Show the country of addresses."""
     from geofence.cli.arguments import parse_address
-    from geofence.cli.progress import watching
     from geofence.cli.views.atlas import finish_renewal, located_json, show_located, tell_atlas
     from geofence.operations import atlas as operations
 
@@ -255,6 +254,8 @@ def atlas(
     if renew and wanted:
         raise UsageError(tr("--renew takes no addresses; look them up afterwards."))
     if renew:
+        from geofence.cli.progress import watching
+
         with watching(screen) as watch:
             report = operations.renew(site, watch)
         finish_renewal(screen, report, as_json=as_json)
