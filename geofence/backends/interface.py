@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from geofence.model.elements import Element, TimedPrefix
-from geofence.model.plan import Observed, Plan
+from geofence.model.elements import Element, Noted, TimedPrefix
+from geofence.model.plan import Count, Observed, Plan
 from geofence.model.prefixes import Prefix
 from geofence.model.ruleset import Ruleset, SetKey
 
@@ -106,6 +106,37 @@ class Backend(Protocol):
         Raises:
             BackendUnavailable: privilege, a program or kernel support is missing.
             BackendError: the kernel refused.
+        """
+        ...
+
+    def noted(self, key: SetKey) -> Noted:
+        """Return the sources in a set that the kernel fills, in no order; none without the set.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel's answer could not be had or understood.
+        """
+        ...
+
+    def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
+        """Take sources out of a set that the kernel fills; those that are not there are no matter.
+
+        Args:
+            key: the set.
+            networks: the first address of each; None: all.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel refused.
+        """
+        ...
+
+    def dropped(self) -> Mapping[str, Count]:
+        """Return what ``observe`` tells of dropped packets, without reading the rest.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel's answer could not be had or understood.
         """
         ...
 

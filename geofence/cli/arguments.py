@@ -209,3 +209,42 @@ def parse_lasting(text: str | None) -> timedelta | None:
         return stay(text)
     except ValueError as error:
         raise UsageError(tr("--for: {mistake}", mistake=str(error))) from error
+
+
+def parse_since(text: str | None) -> timedelta | None:
+    """Return how long ago something may have been; None for any time."""
+    from geofence.policy.quantities import stay
+
+    if text is None:
+        return None
+    try:
+        return stay(text)
+    except ValueError as error:
+        raise UsageError(tr("--since: {mistake}", mistake=str(error))) from error
+
+
+def parse_choice(text: str, option: str, known: Sequence[str]) -> str:
+    """Return one of the values that an option takes."""
+    from geofence.spelling import one_of, quoted
+
+    if text in known:
+        return text
+    raise UsageError(
+        tr(
+            "{option} takes {known}, not {value}.",
+            option=option,
+            known=one_of(known),
+            value=quoted(text),
+        )
+    )
+
+
+def parse_limit(limit: int | None, default: int) -> int:
+    """Return how many rows to show; 0: all."""
+    if limit is None:
+        return default
+    if limit < 0:
+        raise UsageError(
+            tr("--limit takes a number of rows, or 0 for all, not {value}.", value=limit)
+        )
+    return limit

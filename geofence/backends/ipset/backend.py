@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from geofence.backends.ipset import conflicts, foreign, iptables, matches, units
@@ -16,6 +16,7 @@ from geofence.errors import BackendError, BackendUnavailable, GeofenceError
 from geofence.model.elements import (
     FOR_EVER,
     Element,
+    Noted,
     Span,
     TimedPrefix,
     difference,
@@ -165,6 +166,25 @@ class IpsetBackend:
             sets.put(name, key.family, timed)
             sets.take(name, key.family, [_prefix(key.family, each) for each in gone])
         return len(added) + len(gone)
+
+    def noted(self, key: SetKey) -> Noted:
+        """Return the sources in a set that the kernel fills."""
+        with KernelSets() as sets:
+            return sets.noted(set_name(key), key.family)
+
+    def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
+        """Take sources out of a set that the kernel fills."""
+        family, name = key.family, set_name(key)
+        with KernelSets() as sets:
+            if networks is not None:
+                # An address stands for its network, whose length is the set's.
+                sets.take(name, family, [Prefix(family, each, family.bits) for each in networks])
+            elif key in {held for _, held in _own(sets)}:
+                sets.flush(name)
+
+    def dropped(self) -> Mapping[str, Count]:
+        """Return what the rules of both families have counted."""
+        return _total(tool.save() for tool in _all_tools())
 
     def remove(self) -> bool:
         """Take rules, then sets, out of the kernel."""
