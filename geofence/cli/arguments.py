@@ -213,10 +213,10 @@ def parse_lasting(text: str | None) -> timedelta | None:
 
 def parse_since(text: str | None) -> timedelta | None:
     """Return how long ago something may have been; None for any time."""
-    from geofence.policy.quantities import stay
-
     if text is None:
         return None
+    from geofence.policy.quantities import stay
+
     try:
         return stay(text)
     except ValueError as error:

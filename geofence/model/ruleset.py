@@ -323,6 +323,11 @@ class Ruleset:
             groups += [(role, service.name) for service in self.services]
         return tuple(SetKey(role, group, family) for role, group in groups for family in Family)
 
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """Names of the services that are only observed: nothing is dropped."""
+        return tuple(service.name for service in self.services if service.observe)
+
     def held(self, key: SetKey) -> PrefixSet:
         """Return what a set of either kind holds, as far as it is known."""
         if key.kind is SetKind.RUNTIME:

@@ -204,9 +204,26 @@ def _hook_failed(note: Note) -> str:
     )
 
 
+def _observing_begins(note: Note) -> str:
+    return tr(
+        "By these rules {service} is only observed: everybody reaches it, and nothing is dropped. "
+        "'geofence denied' shows who would be blocked.",
+        service=note.subject,
+    )
+
+
+def _observing_ends(note: Note) -> str:
+    return tr(
+        "By these rules {service} is no longer only observed: what is not allowed is dropped.",
+        service=note.subject,
+    )
+
+
 RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.FENCE_REPLACED: _fence_replaced,
     NoteKind.BLOCK_DELAYED: _block_delayed,
+    NoteKind.OBSERVING_BEGINS: _observing_begins,
+    NoteKind.OBSERVING_ENDS: _observing_ends,
     NoteKind.CONNECTIONS_DROPPED: _dropped,
     NoteKind.CONNECTIONS_NOT_DROPPED: _not_dropped,
     NoteKind.CONNECTIONS_UNBLOCKED: _unblocked,
