@@ -17,7 +17,7 @@ from typing import TypeVar
 from geofence.atlas import Atlas, make_atlas
 from geofence.model.elements import Noted
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet, address_text
-from geofence.model.ruleset import MOST_NOTED, NOTED_BITS, NOTED_SECONDS
+from geofence.model.sets import MOST_NOTED, NOTED_BITS, NOTED_SECONDS
 
 _T = TypeVar("_T")
 

@@ -6,7 +6,7 @@ A set of noted sources is bounded. One-shot sources with forged addresses could 
 from __future__ import annotations
 
 from geofence.model.elements import Noted
-from geofence.model.ruleset import MOST_NOTED
+from geofence.model.sets import MOST_NOTED
 
 
 def is_crowded(noted: Noted, most: int = MOST_NOTED) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from geofence.model.elements import Element, Noted, TimedPrefix
-from geofence.model.plan import Count, Observed, Plan
+from geofence.backends.noting import NotedSets
+from geofence.model.elements import Element, TimedPrefix
+from geofence.model.plan import Observed, Plan
 from geofence.model.prefixes import Prefix
 from geofence.model.ruleset import Ruleset, SetKey
 
 
-class Backend(Protocol):
+class Backend(NotedSets, Protocol):
     """Holds the fence in one kernel interface of the current network namespace.
 
     A backend owns its objects by name and touches nothing else. It heals: whatever a killed run
@@ -62,15 +63,6 @@ class Backend(Protocol):
         """
         ...
 
-    def keys(self) -> frozenset[SetKey]:
-        """Return which of geofence's sets the kernel holds.
-
-        Raises:
-            BackendUnavailable: privilege, a program or kernel support is missing.
-            BackendError: the kernel's answer could not be had or understood.
-        """
-        ...
-
     def elements(self, key: SetKey) -> list[Element]:
         """Return the elements of a runtime set with their times and counts; none without the set.
 
@@ -106,37 +98,6 @@ class Backend(Protocol):
         Raises:
             BackendUnavailable: privilege, a program or kernel support is missing.
             BackendError: the kernel refused.
-        """
-        ...
-
-    def noted(self, key: SetKey) -> Noted:
-        """Return the sources in a set that the kernel fills, in no order; none without the set.
-
-        Raises:
-            BackendUnavailable: privilege, a program or kernel support is missing.
-            BackendError: the kernel's answer could not be had or understood.
-        """
-        ...
-
-    def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
-        """Take sources out of a set that the kernel fills; those that are not there are no matter.
-
-        Args:
-            key: the set.
-            networks: the first address of each; None: all.
-
-        Raises:
-            BackendUnavailable: privilege, a program or kernel support is missing.
-            BackendError: the kernel refused.
-        """
-        ...
-
-    def dropped(self) -> Mapping[str, Count]:
-        """Return what ``observe`` tells of dropped packets, without reading the rest.
-
-        Raises:
-            BackendUnavailable: privilege, a program or kernel support is missing.
-            BackendError: the kernel's answer could not be had or understood.
         """
         ...
 

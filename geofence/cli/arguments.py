@@ -5,18 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from geofence.errors import UsageError
-from geofence.model.address import Address
-from geofence.model.policy import BackendChoice, Ports
-from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.translation import tr
+
+if TYPE_CHECKING:
+    from geofence.model.address import Address
+    from geofence.model.policy import BackendChoice, Ports
+    from geofence.model.prefixes import AddressSpace, Prefix
 
 
 def backend_choice(text: str | None) -> BackendChoice | None:
     """Return the backend that an option or the environment names; None if the rules decide."""
     if text is None:
         return None
+    from geofence.model.policy import BackendChoice
+
     try:
         return BackendChoice(text)
     except ValueError:
@@ -39,6 +44,9 @@ def parse_address(text: str) -> Address:
     from netaddr import IPAddress
     from netaddr.core import AddrFormatError
 
+    from geofence.model.address import Address
+    from geofence.model.prefixes import Family
+
     try:
         address = IPAddress(_without_port(text), flags=0)
     except (AddrFormatError, ValueError):
@@ -51,6 +59,7 @@ def parse_address(text: str) -> Address:
 
 def parse_space(text: str) -> AddressSpace:
     """Return the addresses of an address or a prefix."""
+    from geofence.model.prefixes import AddressSpace
     from geofence.policy.addresses import prefix
     from geofence.spelling import plain
 
@@ -188,6 +197,7 @@ def parse_targets(verb: str, texts: Sequence[str] | None) -> tuple[Prefix, ...]:
 
 
 def _target(text: str) -> Prefix:
+    from geofence.model.prefixes import Prefix
     from geofence.policy.addresses import prefix
 
     if "/" not in text:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from geofence.backends import registry
-from geofence.backends.interface import Backend
+from geofence.backends.noting import NotedSets, noting
 from geofence.denied import (
     DeniedSource,
     Group,
@@ -23,12 +23,15 @@ from geofence.denied import (
     network_labels,
 )
 from geofence.errors import BackendUnavailable, UsageError
-from geofence.model.notes import Note
-from geofence.model.plan import Count
-from geofence.model.ruleset import Role, SetKey
+from geofence.model.sets import Role, SetKey
 from geofence.operations.knowledge import known_all, known_countries
 from geofence.operations.site import Site
+from geofence.state.newest import newest_facts
 from geofence.translation import tr
+
+if TYPE_CHECKING:
+    from geofence.model.notes import Note
+    from geofence.model.plan import Count
 
 _PAUSE = 1.0
 """Seconds between two looks at the sets."""
@@ -71,15 +74,15 @@ class DeniedService:
     packets: int
     """Packets of noted sources."""
     octets: int
-    dropped: Count
-    """What its rules dropped, or would have dropped, since they count."""
+    dropped: Count | None
+    """What its rules dropped, or would have dropped, since they count; None: not asked for."""
     full: bool = False
     """Whether no further sources can be noted."""
 
     @property
-    def unnoted(self) -> int:
-        """How many dropped packets, at least, no noted source accounts for."""
-        return max(self.dropped.packets - self.packets, 0)
+    def unnoted(self) -> int | None:
+        """How many dropped packets, at least, no noted source accounts for; None: not known."""
+        return None if self.dropped is None else max(self.dropped.packets - self.packets, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def denied(site: Site, asked: Selection) -> DeniedReport:
     groups = _grouped(chosen, known.knowledge, asked.by) if asked.by else None
     rows = () if asked.by else tuple(described(chosen, known.knowledge, asked.limit))
     return DeniedReport(
-        _services(site, keys, parts, backend.dropped()),
+        _services(site, keys, parts, None if asked.by else backend.dropped()),
         distinct(chosen),
         sum(map(len, chosen)),
         rows,
@@ -194,13 +197,13 @@ def forget(site: Site, service: str | None) -> int:
     return distinct(parts)
 
 
-def _noting(site: Site, service: str | None) -> tuple[Backend | None, list[SetKey]]:
+def _noting(site: Site, service: str | None) -> tuple[NotedSets | None, list[SetKey]]:
     """Return the backend that holds the fence, and the sets of who was turned away.
 
     Raises:
         UsageError: there is no such service.
     """
-    for backend in _candidates(site):
+    for backend in noting(newest_facts(site.state_directory).backend):
         try:
             held = backend.keys()
         except BackendUnavailable:  # what cannot work here holds nothing here
@@ -212,14 +215,6 @@ def _noting(site: Site, service: str | None) -> tuple[Backend | None, list[SetKe
                 keys = [key for key in keys if key.group == service]
             return backend, keys
     return None, []
-
-
-def _candidates(site: Site) -> Iterator[Backend]:
-    """Yield backends, the one that held the fence last at first: others need not be imported."""
-    newest = site.generations.newest_facts()
-    last = newest.backend if newest else None
-    for name in sorted(registry.MODULES, key=lambda name: name != last):
-        yield registry.load(name)
 
 
 def _require(service: str, known: Sequence[str]) -> None:
@@ -235,17 +230,19 @@ def _require(service: str, known: Sequence[str]) -> None:
         )
 
 
-def _read(backend: Backend, key: SetKey, now: float, *, timed: bool = False) -> Sources:
+def _read(backend: NotedSets, key: SetKey, now: float, *, timed: bool = False) -> Sources:
     """Return the sources of a set; when each came last only if ``timed``, since it takes time."""
     seen = backend.noted(key._replace(role=Role.SEEN)) if timed else None
     return joined(key.group, key.family, backend.noted(key), seen, now)
 
 
 def _services(
-    site: Site, keys: Sequence[SetKey], parts: Sequence[Sources], dropped: Mapping[str, Count]
+    site: Site,
+    keys: Sequence[SetKey],
+    parts: Sequence[Sources],
+    dropped: Mapping[str, Count] | None,
 ) -> tuple[DeniedService, ...]:
-    newest = site.generations.newest_facts()
-    observed = {each.name for each in newest.ruleset.services if each.observe} if newest else ()
+    observed = newest_facts(site.state_directory).observed
     found = []
     for name in dict.fromkeys(key.group for key in keys):
         mine = [part for part in parts if part.service == name]
@@ -256,7 +253,7 @@ def _services(
                 distinct(mine),
                 sum(sum(part.packets) for part in mine),
                 sum(sum(part.octets) for part in mine),
-                dropped.get(name, Count(0, 0)),
+                None if dropped is None else dropped.get(name),
                 any(part.is_full for part in mine),
             )
         )

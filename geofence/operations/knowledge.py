@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from geofence.atlas import Atlas
 from geofence.denied import Knowledge, index_of
 from geofence.errors import GeofenceError, StateError
 from geofence.model.lists import ListId, ListKind
-from geofence.model.notes import Note, problem
-from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.site import Site
 from geofence.state.atlas import open_atlas
+
+if TYPE_CHECKING:
+    from geofence.model.notes import Note
+    from geofence.model.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ def known_countries(site: Site) -> Known:
     try:
         atlas = open_atlas(site.state_directory)
     except StateError as error:
-        atlas, notes = None, (problem(error),)
+        atlas, notes = None, (_problem(error),)
     if atlas is None:
         atlas = index_of(
             {
@@ -53,11 +56,17 @@ def known_all(site: Site) -> Known:
     try:
         policy, lists = site.policy(), _stored(site, countries=False)
     except GeofenceError as error:
-        return Known(found.knowledge, notes=(*found.notes, problem(error)))
+        return Known(found.knowledge, notes=(*found.notes, _problem(error)))
     names = index_of(_named(policy, lists))
     knowledge = Knowledge(found.knowledge.countries, names, _offered(policy, lists))
     groups = {each.name: each.group for each in policy.exceptions if each.group}
     return Known(knowledge, groups, found.notes)
+
+
+def _problem(error: GeofenceError) -> Note:
+    from geofence.model.notes import problem
+
+    return problem(error)
 
 
 def _stored(site: Site, *, countries: bool) -> Mapping[ListId, AddressSpace]:

@@ -284,20 +284,6 @@ class GenerationStore:
             damaged.append(found)
         return None, tuple(damaged)
 
-    def newest_facts(self) -> Generation | None:
-        """Return the newest generation that can be read, without its sets; None if there is none.
-
-        For who needs its services or its backend, in a fraction of the time.
-        """
-        for number in self.numbers():
-            try:
-                form, body = unseal(read_trusted(self._path(number)), FORMAT)
-                read = json.loads(body.partition(b"\n")[0])
-                return _GENERATION.read(_named(read) if form == _PLACES else read)
-            except (*DAMAGE, RecordError, StateError):
-                continue
-        return None
-
     def record(self, generation: Generation) -> None:
         """Write a generation, then delete those that are too old.
 

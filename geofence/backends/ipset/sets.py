@@ -24,7 +24,7 @@ from geofence.backends.ipset.shapes import NET, Shape, shape_of
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.elements import Element, Noted
 from geofence.model.prefixes import Family, Prefix, PrefixSet
-from geofence.model.ruleset import SetKey
+from geofence.model.sets import SetKey
 from geofence.netlink.attributes import (
     NESTED,
     NET_BYTEORDER,

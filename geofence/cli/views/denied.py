@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from geofence.denied import DeniedSource, Group
-from geofence.model.ruleset import NOTED_PER_SECOND
+from geofence.model.sets import NOTED_PER_SECOND
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
 from geofence.screen import Screen, aligned
 from geofence.translation import tr, trn
@@ -241,8 +241,8 @@ def _service_json(each: DeniedService) -> dict[str, object]:
         "sources": each.sources,
         "packets": each.packets,
         "bytes": each.octets,
-        "packets_dropped": each.dropped.packets,
-        "octets_dropped": each.dropped.octets,
+        "packets_dropped": each.dropped.packets if each.dropped else None,
+        "octets_dropped": each.dropped.octets if each.dropped else None,
         "packets_not_noted": each.unnoted,
         "full": each.full,
     }
