@@ -57,6 +57,9 @@ class ServiceStatus:
     name: str
     ports: tuple[str, ...]
     dropped: Count
+    """Of an observed service: what would have been dropped."""
+    observed: bool = False
+    """Whether it is only observed: nothing is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,7 @@ def _services(
             service.name,
             tuple(str(ports) for ports in service.ports),
             observed.dropped.get(service.name, Count(0, 0)),
+            service.observe,
         )
         for service in services
     )

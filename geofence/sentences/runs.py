@@ -157,4 +157,13 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         code=note.data["exit_code"],
         message=note.data["message"],
     ),
+    NoteKind.OBSERVING_BEGINS: lambda note: tr(
+        "By these rules {service} is only observed: everybody reaches it, and nothing is dropped. "
+        "'geofence denied' shows who would be blocked.",
+        service=note.subject,
+    ),
+    NoteKind.OBSERVING_ENDS: lambda note: tr(
+        "By these rules {service} is no longer only observed: what is not allowed is dropped.",
+        service=note.subject,
+    ),
 }

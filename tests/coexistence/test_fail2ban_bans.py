@@ -68,7 +68,7 @@ def test_whoever_fails_too_often_is_banned_in_the_middle_of_a_call(host: Banning
     assert set(found) == {"133.9.9.9/32", "2400:4000:9::9/128"}
     assert all("fail2ban: geofence-asterisk" in each["reason"] for each in found.values())
     assert host.gets_in(JAPANESE[0])
-    host.machine.until(f"sleep 8; ! grep -q ERROR /var/log/fail2ban.log")
+    host.machine.until("sleep 8; ! grep -q ERROR /var/log/fail2ban.log")
     assert all(host.gets_in(address) for address in ATTACKERS)
     assert host.bans() == {}
 

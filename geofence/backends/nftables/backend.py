@@ -6,13 +6,13 @@ takes to read and to make a table is imported where there is one to read or to m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from geofence.backends.nftables.connection import NoLabels, connected
 from geofence.errors import BackendError
-from geofence.model.elements import Element, TimedPrefix
-from geofence.model.plan import Observed, Plan
+from geofence.model.elements import Element, Noted, TimedPrefix
+from geofence.model.plan import Count, Observed, Plan
 from geofence.model.prefixes import Prefix
 from geofence.model.ruleset import Ruleset, SetKey
 
@@ -103,6 +103,27 @@ class NftablesBackend:
 
         with connected() as netlink:
             return hold_elements(netlink, key, wanted, now)
+
+    def noted(self, key: SetKey) -> Noted:
+        """Return the sources in a set that the kernel fills."""
+        from geofence.backends.nftables.runtime import read_noted
+
+        with connected() as netlink:
+            return read_noted(netlink, key)
+
+    def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
+        """Take sources out of a set that the kernel fills."""
+        from geofence.backends.nftables.runtime import forget_noted
+
+        with connected() as netlink:
+            forget_noted(netlink, key, networks)
+
+    def dropped(self) -> Mapping[str, Count]:
+        """Return what the services' counters say."""
+        from geofence.backends.nftables.snapshot import read_counters
+
+        with connected() as netlink:
+            return read_counters(netlink)
 
     def remove(self) -> bool:
         """Remove the table, in one transaction."""

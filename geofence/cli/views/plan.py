@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from geofence.cli.views.allowed import allowed_json, allowed_lines
+from geofence.cli.views.fence import observed_text
 from geofence.cli.views.flows import impact_json, show_impact
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.countries import country_name
@@ -48,6 +49,8 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
             screen.note(sentence(note), "yellow")
     screen.say("")
     screen.say(closing_line(plan), "bold")
+    if plan.desired.observed:
+        screen.say(observed_text(plan.desired.observed), "yellow")
     for refusal in report.refusals:
         refused = tr(
             "'geofence {verb}' would be refused: {reason}", verb=report.next_run, reason=refusal
@@ -137,6 +140,7 @@ def plan_json(report: PlanReport) -> dict[str, object]:
         "sets": [_set_json(change) for change in plan.content_changes],
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
         "local_networks": list(map(str, plan.desired.local)),
+        "observed": list(plan.desired.observed),
         "debris": list(plan.observed.debris),
         "lists": [list_json(entry) for entry in report.lists],
         "live": impact_json(report.impact),
