@@ -37,10 +37,7 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
         _show_sets(screen, plan, full=full)
     if plan.rules_differ and full:
         _show_rules(screen, plan)
-    if plan.observed.debris:
-        _heading(screen, tr("Objects of a killed run, to be removed"))
-        for name in plan.observed.debris:
-            screen.say(f"  - {name}", "red")
+    _show_debris(screen, plan)
     if report.lists:
         _heading(screen, tr("Lists"))
         screen.table(*list_rows(report.lists, datetime.now(UTC), full=full, change=True))
@@ -56,6 +53,13 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
             "'geofence {verb}' would be refused: {reason}", verb=report.next_run, reason=refusal
         )
         screen.say(refused, "bold red")
+
+
+def _show_debris(screen: Screen, plan: Plan) -> None:
+    if plan.observed.debris:
+        _heading(screen, tr("Objects of a killed run, to be removed"))
+    for name in plan.observed.debris:
+        screen.say(f"  - {name}", "red")
 
 
 def _heading(screen: Screen, text: str) -> None:
