@@ -40,6 +40,7 @@ from geofence.operations.report import AllowedTo, ListReport, allowed_to
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.plan.by_country import CountryChange, by_country
+from geofence.plan.observing import observing_changes
 from geofence.routing.routes import read_places
 
 
@@ -130,7 +131,12 @@ def plan(
         chosen.reason,
         reports,
         change.impact,
-        (*notes, *change.notes, *map(_refusal, refusals)),
+        (
+            *observing_changes(recorded, desired),
+            *notes,
+            *change.notes,
+            *map(_refusal, refusals),
+        ),
         _by_country(site, reports, made),
         refusals,
         verb,

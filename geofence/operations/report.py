@@ -98,6 +98,8 @@ class RunReport:
     """Connections that the change touches; None if they were not or could not be read."""
     unfenced: tuple[Family, ...] = ()
     """Families whose packets enter no fence, as the rules say."""
+    timed_changed: bool = False
+    """Whether what is allowed until a time was changed by hand, which no plan shows."""
     degraded: bool = False
     """Whether something is missing: a list was not renewed, or less was done than asked for."""
     news: tuple[Note, ...] = ()

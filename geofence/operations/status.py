@@ -37,6 +37,7 @@ from geofence.operations.lists import (
     unread,
 )
 from geofence.operations.report import AllowedTo, ListReport, allowed_to
+from geofence.operations.runtime import without_labels
 from geofence.operations.site import Site
 from geofence.operations.status_facts import (
     Traffic,
@@ -57,6 +58,9 @@ class ServiceStatus:
     name: str
     ports: tuple[str, ...]
     dropped: Count
+    """Of an observed service: what would have been dropped."""
+    observed: bool = False
+    """Whether it is only observed: nothing is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         allowed=allowed_to(policy),
         notes=(
             *problems,
+            *without_labels(chosen.backend),
             *unread(policy),
             *switched_for_nothing(policy),
             *unchanging(site, reports),
@@ -235,6 +240,7 @@ def _services(
             service.name,
             tuple(str(ports) for ports in service.ports),
             observed.dropped.get(service.name, Count(0, 0)),
+            service.observe,
         )
         for service in services
     )
