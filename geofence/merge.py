@@ -18,11 +18,11 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
     """Return the lists that the policy's enabled rules use, each once, countries first."""
     countries = [code for service in policy.services for code in policy.service_countries(service)]
     blocklists = [blocklist.name for blocklist in policy.enabled_blocklists() if blocklist.urls]
-    hosts = [host for exception in policy.enabled_exceptions() for host in exception.hosts]
+    names = [name for exception in policy.enabled_exceptions() for name in exception.names]
     named = (
         *(ListId(ListKind.COUNTRY, code) for code in countries),
         *(ListId(ListKind.BLOCKLIST, name) for name in blocklists),
-        *(ListId(ListKind.HOST, host) for host in hosts),
+        *names,
     )
     return tuple(dict.fromkeys(named))
 
@@ -30,13 +30,12 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
 def exception_space(
     exception: NamedException, lists: Mapping[ListId, AddressSpace]
 ) -> AddressSpace:
-    """Return the addresses of an exception: its prefixes, and those of its host names.
+    """Return the addresses of an exception: its prefixes, and those of its names in DNS.
 
     ``last_known`` is used as long as one of the names was never resolved.
     """
-    hosts = [ListId(ListKind.HOST, host) for host in exception.hosts]
-    resolved = [lists[host] for host in hosts if host in lists]
-    stand_in = exception.last_known if len(resolved) < len(hosts) else AddressSpace()
+    resolved = [lists[name] for name in exception.names if name in lists]
+    stand_in = exception.last_known if len(resolved) < len(exception.names) else AddressSpace()
     current = AddressSpace.union(resolved)
     allowed = current & exception.within if exception.within else current
     return AddressSpace.union((exception.prefixes, stand_in, allowed))

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from geofence.model.prefixes import AddressSpace, Family
 
+MOST_ADDRESSES = 64
+"""Of one name in both families together; pools of real providers have a few dozen at most."""
+
 
 class ListKind(StrEnum):
     """What a list is for."""
@@ -16,6 +19,13 @@ class ListKind(StrEnum):
     COUNTRY = "country"
     BLOCKLIST = "blocklist"
     HOST = "host"
+    SRV = "srv"
+    """The servers of a service, by SRV records."""
+
+    @property
+    def is_from_dns(self) -> bool:
+        """Whether the list has the addresses that DNS gives for a name."""
+        return self in (ListKind.HOST, ListKind.SRV)
 
 
 class ListId(NamedTuple):
@@ -23,10 +33,19 @@ class ListId(NamedTuple):
 
     kind: ListKind
     name: str
-    """Upper-case country code, blocklist name or host name."""
+    """Upper-case country code, blocklist name, host name or name of SRV records."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedAddress:
+    """An address that is allowed although the last answer of DNS does not have it."""
+
+    address: str
+    since: datetime
+    """When the first answer without it came, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +64,10 @@ class Provenance:
     """The family that the body is for; None for a body with both."""
     format: str | None = None
     """Name of the body's format; None in lists that were stored before formats had names."""
+    ttl: int | None = None
+    """Seconds for which an answer of DNS holds; None if that is unknown."""
+    dropped: tuple[DroppedAddress, ...] = ()
+    """Addresses of a name that its last answer does not have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ class NoteKind(StrEnum):
     BLOCKLIST_WITHOUT_EFFECT = "blocklist-without-effect"
     """``subject`` has addresses that no country has, in ``blocks``."""
     HOST_CHANGED = "host-changed"
-    """The addresses of the host name ``subject`` changed: ``added``, ``removed``."""
+    """The addresses of the name ``subject`` changed: ``added``, ``removed``; those of ``dropped``
+    are no longer in the answer of DNS and stay for the grace time."""
     SWITCH_UNDEFINED = "switch-undefined"
     """``file`` enables or disables the exception ``subject``, which no rule defines."""
     EXCEPTION_UNRESOLVED = "exception-unresolved"

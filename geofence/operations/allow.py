@@ -14,6 +14,7 @@ from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.apply import apply_rules
 from geofence.operations.commit import Wish, check_overrides, holding
+from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Watch, at_hand, fetched, unwatched
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -67,9 +68,11 @@ def _apply(site: Site, wish: Wish, watch: Watch) -> RunReport:
     policy = site.policy()
     # Checked here, too, so that nothing is resolved and stored for a mistyped override.
     check_overrides(policy, wish.accept)
-    gathered = fetched(site, policy, (ListKind.HOST,), watch=watch)
+    gathered = fetched(site, policy, (ListKind.HOST, ListKind.SRV), watch=watch)
     gathered.store(site)
-    return apply_rules(site, wish, gathered.reports).with_notes(gathered.notes)
+    report = apply_rules(site, wish, gathered.reports)
+    log_names(site, wish.reason, gathered.notes, report.generation)
+    return report.with_notes(gathered.notes)
 
 
 def _space(site: Site, chosen: tuple[NamedException, ...]) -> AddressSpace:

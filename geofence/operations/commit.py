@@ -126,13 +126,14 @@ def commit(  # noqa: PLR0913 - what a run is about
         plan=applied.plan,
         backend=chosen.reason,
         generation=number,
-        notes=(*change.notes, *_waiting(waiting), *replaced, *untidy, *notes),
+        notes=(*change.notes, *delayed(waiting), *replaced, *untidy, *notes),
         impact=change.impact,
         degraded=bool(untidy or waiting) or number is None,
     )
 
 
-def _waiting(objections: Iterable[Objection]) -> tuple[Note, ...]:
+def delayed(objections: Iterable[Objection]) -> tuple[Note, ...]:
+    """Return a note for each objection that a widened ruleset meets."""
     return tuple(
         Note(NoteKind.BLOCK_DELAYED, str(one.guard), {"message": str(one), "accept": one.accept})
         for one in objections

@@ -250,7 +250,7 @@ def _about_host(policy: Policy, name: str) -> str:
         return ""
     if "." not in host:
         return ""
-    holding = [each.name for each in policy.exceptions if host in each.hosts]
+    holding = [each.name for each in policy.exceptions if host in (*each.hosts, *each.srv)]
     if holding:
         return tr("The exception {name} has this host: use that name.", name=holding[0])
     return _written(f'hosts = ["{host}"]', "refresh")

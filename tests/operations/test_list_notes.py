@@ -64,7 +64,11 @@ def test_what_a_host_name_stands_for_now_and_no_longer_is_told() -> None:
 
 def test_an_ipv6_prefix_of_32_bits_is_no_single_address() -> None:
     [note] = noted(PUSH, "2001:db8::/32\n192.0.2.7\n", "192.0.2.9\n")
-    assert note.data == {"added": ["192.0.2.7", "2001:db8::/32"], "removed": ["192.0.2.9"]}
+    assert note.data == {
+        "added": ["192.0.2.7", "2001:db8::/32"],
+        "removed": ["192.0.2.9"],
+        "dropped": [],
+    }
 
 
 @pytest.mark.parametrize("kind", [ListKind.COUNTRY, ListKind.BLOCKLIST])
