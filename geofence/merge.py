@@ -30,7 +30,12 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
 def exception_space(
     exception: NamedException, lists: Mapping[ListId, AddressSpace]
 ) -> AddressSpace:
-    """Return the addresses of an exception: its prefixes, and those of its names in DNS.
+    """Return the addresses of an exception: its prefixes, and those of its names in DNS."""
+    return exception.prefixes | names_space(exception, lists)
+
+
+def names_space(exception: NamedException, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """Return the addresses of an exception's names in DNS.
 
     ``last_known`` is used as long as one of the names was never resolved.
     """
@@ -38,7 +43,7 @@ def exception_space(
     stand_in = exception.last_known if len(resolved) < len(exception.names) else AddressSpace()
     current = AddressSpace.union(resolved)
     allowed = current & exception.within if exception.within else current
-    return AddressSpace.union((exception.prefixes, stand_in, allowed))
+    return stand_in | allowed
 
 
 def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:

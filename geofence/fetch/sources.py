@@ -25,8 +25,6 @@ from geofence.translation import clause, join, sentence, tr
 
 DNS_SCHEME = "dns:"
 """Begins the URL in the provenance of a name's addresses."""
-_SRV_QUERY = "?type=SRV"
-"""Ends it for SRV records (RFC 4501)."""
 
 
 class Source(NamedTuple):
@@ -237,12 +235,11 @@ def _renew_name(
     Raises:
         ListError: DNS does not give them, or gives addresses that must not be used.
     """
-    srv = wanted.kind is ListKind.SRV
-    within, resolver = policy.within(wanted), resolve_srv if srv else resolve
-    answer = resolver(wanted.name, tools.resolve_seconds, tools.ask, within)
+    resolver = resolve_srv if wanted.kind is ListKind.SRV else resolve
+    answer = resolver(wanted.name, tools.resolve_seconds, tools.ask, policy.within(wanted))
     allowed = settle(_known(stored), answer, tools.now, policy.grace(wanted))
     body = "".join(f"{line}\n" for line in allowed.addresses).encode()
-    source = Source(f"{DNS_SCHEME}{wanted.name}{_SRV_QUERY if srv else ''}", None)
+    source = Source(f"{DNS_SCHEME}{wanted.name}", None)
     part = _part(wanted, source, Body(body, None), tools)
     provenance = replace(part.provenance, ttl=answer.ttl, dropped=allowed.dropped)
     return _outcome(wanted, [part._replace(provenance=provenance)], stored)

@@ -162,6 +162,8 @@ def _record(
         newest, damaged = site.generations.newest()
         notes = tuple(problem(str(found)) for found in damaged)
         if newest and newest.ruleset == desired and newest.backend == backend and not damaged:
+            if {each.name for each in newest.lists} != {each.name for each in lists}:
+                site.generations.record(replace(newest, lists=lists))
             return newest.number, notes
         number = site.generations.next_number()
         now = datetime.now(UTC)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from geofence.apply import apply_ruleset
 from geofence.errors import UsageError
-from geofence.merge import blocked, exception_space, needed_lists
+from geofence.merge import blocked, exception_space, names_space, needed_lists
 from geofence.model.chosen import NO_BACKEND
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import AcceptedList, ListId, ListKind
@@ -123,20 +123,15 @@ def amended(
     """
     sets = dict(ruleset.sets)
     for service in ruleset.services:
-        gone, allowed = (_opened(exceptions, service.name, lists) for lists in (before, after))
-        gone -= _opened(policy.enabled_exceptions(), service.name, after)
+        mine = [each for each in exceptions if each.opens(service.name)]
+        others = [each for each in policy.enabled_exceptions() if each.opens(service.name)]
+        former = AddressSpace.union(names_space(each, before) for each in mine)
+        allowed = AddressSpace.union(names_space(each, after) for each in mine)
+        gone = former - AddressSpace.union(exception_space(each, after) for each in others)
         for family in Family:
             key = SetKey(Role.EXCEPTION, service.name, family)
             sets[key] = (sets[key] - gone[family]) | allowed[family]
     return replace(ruleset, sets=sets)
-
-
-def _opened(
-    exceptions: Iterable[NamedException], service: str, lists: Mapping[ListId, AddressSpace]
-) -> AddressSpace:
-    return AddressSpace.union(
-        exception_space(each, lists) for each in exceptions if each.opens(service)
-    )
 
 
 def _names(policy: Policy) -> tuple[ListId, ...]:
@@ -148,18 +143,13 @@ def _stored(site: Site, names: Iterable[ListId]) -> dict[ListId, AcceptedList]:
     return found
 
 
-def _applied(
-    policy: Policy, newest: Generation, before: Collection[ListId]
-) -> tuple[NamedException, ...]:
-    """Return the exceptions of the rules that were applied.
-
-    One whose names are known, and that the generation was made without, waits for an apply.
-    """
+def _applied(policy: Policy, newest: Generation) -> tuple[NamedException, ...]:
+    """Return the exceptions whose names the generation was made of; others wait for an apply."""
     parts = {note.name for note in newest.lists}
     return tuple(
         each
         for each in policy.enabled_exceptions()
-        if each.names and all(str(name) in parts or name not in before for name in each.names)
+        if each.names and all(str(name) in parts for name in each.names)
     )
 
 
@@ -170,7 +160,7 @@ class _Amendment:
     newest: Generation
     ruleset: Ruleset
     lists: tuple[ListNote, ...]
-    blocked: AddressSpace
+    policy: Policy
 
 
 def _followed(site: Site, wish: Wish, gathered: Gathered) -> RunReport:
@@ -199,17 +189,21 @@ def _amendment(site: Site, gathered: Gathered) -> _Amendment | None:
     if newest is None:
         return None
     known = _stored(site, names)
-    exceptions = _applied(policy, newest, before)
+    exceptions = _applied(policy, newest)
     ruleset = amended(newest.ruleset, policy, exceptions, before, _spaces(known))
-    blocklists = [name for name in needed_lists(policy) if name.kind is ListKind.BLOCKLIST]
     lists = {note.name: note for note in newest.lists} | {
         str(name): ListNote(str(name), known[name].checked_at, known[name].provenance[0].sha256)
         for each in exceptions
         for name in each.names
         if name in known
     }
-    denied = blocked(policy, _spaces(_stored(site, blocklists)))
-    return _Amendment(newest, ruleset, tuple(lists.values()), denied)
+    return _Amendment(newest, ruleset, tuple(lists.values()), policy)
+
+
+def _blocked(site: Site, policy: Policy) -> AddressSpace:
+    """Return the addresses of the blocklists on disk."""
+    names = (name for name in needed_lists(policy) if name.kind is ListKind.BLOCKLIST)
+    return blocked(policy, _spaces(_stored(site, names)))
 
 
 def _spaces(lists: Mapping[ListId, AcceptedList]) -> dict[ListId, AddressSpace]:
@@ -225,12 +219,9 @@ def _commit(site: Site, wish: Wish, wanted: _Amendment) -> RunReport:
     newest = wanted.newest
     chosen = site.choose_again(newest)
     if wanted.ruleset == newest.ruleset:
-        if {note.name for note in wanted.lists} != {note.name for note in newest.lists}:
-            site.generations.record(replace(newest, lists=wanted.lists))
         return replace(_NOTHING, backend=chosen.reason, generation=newest.number)
-    change = look_at(
-        newest.ruleset, chosen.backend.observe(), wanted.ruleset, blocked=wanted.blocked
-    )
+    observed, denied = chosen.backend.observe(), _blocked(site, wanted.policy)
+    change = look_at(newest.ruleset, observed, wanted.ruleset, blocked=denied)
     waiting = change.refuse(wish.accept, wish.ssh, unattended=wish.unattended)
     ruleset = change.widened() if waiting else wanted.ruleset
     # Recorded first: if the kernel refuses, the next repair tries again.

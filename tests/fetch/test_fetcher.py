@@ -436,7 +436,7 @@ def test_srv_records_are_a_list_of_the_addresses_of_their_servers() -> None:
     ask = answering({SIPS.name: ["a.example", "b.example"], "a.example": ["192.0.2.1"]})
     known = accepted(resolved(ask, SIPS), SIPS)
     assert texts(known.space) == ["192.0.2.1/32"]
-    assert known.provenance[0].url == "dns:_sips._tcp.provider.example?type=SRV"
+    assert known.provenance[0].url == "dns:_sips._tcp.provider.example"
     assert "has no SRV record" in why(resolved(answering({}), SIPS, known), SIPS)
 
 

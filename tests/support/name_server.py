@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
@@ -23,6 +23,7 @@ import dns.rdatatype
 import dns.rrset
 
 from geofence.lab.host import Host
+from tests.cli.machine import Machine
 
 MOST_BY_UDP = 512
 _AFTER_FORGERIES = 0.05
@@ -170,6 +171,19 @@ class NameServer:
                 other = dns.message.make_query("other.example.", "A")
                 response.question = other.question
             yield forgery, response.to_wire()
+
+
+_BIND = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
+
+
+@contextmanager
+def asking(machine: Machine) -> Iterator[NameServer]:
+    """A name server that all geofences of a machine ask."""
+    resolver = machine.directory / "resolv.conf"
+    resolver.write_text("nameserver 127.0.0.1\noptions timeout:2\n")
+    machine.wrapper = ("unshare", "--mount", "sh", "-c", _BIND, "sh", str(resolver))
+    with NameServer(machine.host) as server:
+        yield server
 
 
 def _question(query: dns.message.Message) -> tuple[str, str]:

@@ -69,6 +69,11 @@ def list_json(report: ListReport) -> dict[str, object]:
                 "checked_at": part.checked_at.isoformat(),
                 "family": str(part.family) if part.family else None,
                 "format": part.format,
+                "ttl": part.ttl,
+                "dropped": [
+                    {"address": each.address, "since": each.since.isoformat()}
+                    for each in part.dropped
+                ],
             }
             for part in report.provenance
         ],
