@@ -30,7 +30,7 @@ from geofence.translation import tr
 
 HOSTS_FILE = Path("/etc/hosts")
 RESOLVER_FILE = Path("/etc/resolv.conf")
-_LONGEST_FILE = 1 << 22
+_LONGEST_FILE = 1 << 26
 """Bytes that are read of a file."""
 _DNS_PORT = 53
 

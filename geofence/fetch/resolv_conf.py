@@ -71,9 +71,11 @@ def names_to_ask(name: str, config: ResolverConfig) -> tuple[str, ...]:
 def hosts_addresses(text: str, name: str) -> dict[Family, tuple[str, ...]]:
     """Return the addresses of a name in the text of ``/etc/hosts``."""
     found: dict[Family, list[str]] = {family: [] for family in Family}
-    for address, *names in _words(text, "#"):
+    # Lists of advertisers, which some hosts have there, are long.
+    lines = (line for line in text.lower().splitlines() if name in line)
+    for address, *names in _words("\n".join(lines), "#"):
         family = next((each for each in Family if _packed(each, address)), None)
-        if family and name in (each.lower().removesuffix(".") for each in names):
+        if family and name in (each.removesuffix(".") for each in names):
             found[family].append(address)
     return {family: tuple(addresses) for family, addresses in found.items()}
 

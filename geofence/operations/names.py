@@ -164,33 +164,36 @@ class _Amendment:
 
 
 def _followed(site: Site, wish: Wish, gathered: Gathered) -> RunReport:
-    """Store the answers and bring them into the kernel; the caller holds the lock."""
+    """Bring the answers into the kernel and store them; the caller holds the lock.
+
+    They are stored last: if this is killed, the next run knows what was allowed for the names.
+    """
     amendment = _amendment(site, gathered)
     problems = tuple(
         problem(each.problem, str(each.id)) for each in gathered.reports if each.problem
     )
     notes = (*problems, *gathered.notes)
     report = _NOTHING if amendment is None else _commit(site, wish, amendment)
+    gathered.store(site)
     log_names(site, wish.reason, gathered.notes, report.generation)
     degraded = report.degraded or bool(problems)
     return replace(report.with_notes(notes), lists=gathered.reports, degraded=degraded)
 
 
 def _amendment(site: Site, gathered: Gathered) -> _Amendment | None:
-    """Store the answers; return what is to become of the newest generation.
+    """Return what is to become of the newest generation.
 
     The rules are read under the lock, as another run may have changed them meanwhile.
     """
-    policy = site.policy()
-    names = _names(policy)
-    before = _spaces(_stored(site, names))
-    gathered.store(site)
     newest, _ = site.generations.newest()
     if newest is None:
         return None
-    known = _stored(site, names)
+    policy = site.policy()
+    before = _stored(site, _names(policy))
+    answers = (*gathered.confirmed, *(each.accepted for each in gathered.renewed))
+    known = before | {accepted.id: accepted for accepted in answers}
     exceptions = _applied(policy, newest)
-    ruleset = amended(newest.ruleset, policy, exceptions, before, _spaces(known))
+    ruleset = amended(newest.ruleset, policy, exceptions, _spaces(before), _spaces(known))
     lists = {note.name: note for note in newest.lists} | {
         str(name): ListNote(str(name), known[name].checked_at, known[name].provenance[0].sha256)
         for each in exceptions
