@@ -26,7 +26,7 @@ from geofence.operations.commit import Wish, delayed, holding
 from geofence.operations.confirm import refuse_pending
 from geofence.operations.counters import note_counting
 from geofence.operations.list_notes import log_names
-from geofence.operations.lists import Gathered, Watch, fetched_alone, unwatched
+from geofence.operations.lists import Gathered, fetched_alone
 from geofence.operations.live_flows import look_at, unblock
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -41,15 +41,12 @@ LATEST = timedelta(hours=1)
 _NOTHING = RunReport(Plan(Ruleset(), Observed()), NO_BACKEND)
 
 
-def refresh_names(
-    site: Site, wish: Wish, watch: Watch = unwatched, soonest: timedelta = SOONEST
-) -> RunReport:
+def refresh_names(site: Site, wish: Wish, soonest: timedelta = SOONEST) -> RunReport:
     """Resolve the names of exceptions, and bring changed addresses into the kernel.
 
     Args:
         site: the installation.
         wish: what for. An unattended run resolves only names whose time to live is over.
-        watch: called with each event.
         soonest: how long a name is not resolved again at least.
 
     Raises:
@@ -71,7 +68,7 @@ def refresh_names(
         names = tuple(name for name in names if due_at(known.get(name), now, soonest) <= now)
         if not names:
             return _NOTHING
-    gathered = fetched_alone(site, policy, names, watch=watch)
+    gathered = fetched_alone(site, policy, names)
     with holding(site):
         return _followed(site, wish, gathered)
 
@@ -161,6 +158,8 @@ class _Amendment:
     ruleset: Ruleset
     lists: tuple[ListNote, ...]
     policy: Policy
+    renewed: bool
+    """Whether a name has other addresses than those on disk."""
 
 
 def _followed(site: Site, wish: Wish, gathered: Gathered) -> RunReport:
@@ -200,7 +199,7 @@ def _amendment(site: Site, gathered: Gathered) -> _Amendment | None:
         for name in each.names
         if name in known
     }
-    return _Amendment(newest, ruleset, tuple(lists.values()), policy)
+    return _Amendment(newest, ruleset, tuple(lists.values()), policy, bool(gathered.renewed))
 
 
 def _blocked(site: Site, policy: Policy) -> AddressSpace:
@@ -214,14 +213,16 @@ def _spaces(lists: Mapping[ListId, AcceptedList]) -> dict[ListId, AddressSpace]:
 
 
 def _commit(site: Site, wish: Wish, wanted: _Amendment) -> RunReport:
-    """Check, record and apply an amended generation; nothing if it is the same.
+    """Check, record and apply an amended generation; nothing if no name changed it.
+
+    A killed run may have recorded and not applied it; then the answers are not on disk.
 
     Raises:
         GuardRefusal: a check refuses it.
     """
     newest = wanted.newest
     chosen = site.choose_again(newest)
-    if wanted.ruleset == newest.ruleset:
+    if wanted.ruleset == newest.ruleset and not wanted.renewed:
         return replace(_NOTHING, backend=chosen.reason, generation=newest.number)
     observed, denied = chosen.backend.observe(), _blocked(site, wanted.policy)
     change = look_at(newest.ruleset, observed, wanted.ruleset, blocked=denied)

@@ -129,15 +129,13 @@ def _refresh_names(
     context: typer.Context, accept: Collection[str], *, unattended: bool, as_json: bool
 ) -> None:
     """Resolve the names of exceptions; a timer's run that changes nothing prints only problems."""
-    from geofence.cli.progress import watching
     from geofence.cli.views.run import finish, tell_notes
     from geofence.operations import commit, ssh
     from geofence.operations.names import refresh_names
 
     screen = Screen()
     wish = commit.Wish("refresh --names-only", accept, ssh.ssh_session(), unattended=unattended)
-    with watching(screen) as watch:
-        report = refresh_names(context.obj, wish, watch)
+    report = refresh_names(context.obj, wish)
     if unattended and report.plan.is_empty and not as_json:
         tell_notes(screen, report)
     else:
