@@ -250,8 +250,9 @@ def _no_address(name: str, answers: Iterable[Records], services: tuple[str, ...]
 
 
 def _services(host: str, deadline: float, ask: Ask) -> tuple[str, ...]:
-    """Return the names below a host name that have SRV records for SIP."""
-    names = (f"{service}.{host}" for service in SIP_SERVICES)
+    """Return the names with SRV records for SIP that were perhaps meant by a host name."""
+    below = (f"{service}.{host}" for service in SIP_SERVICES)
+    names = (host,) if host.startswith("_") else below
     return tuple(
         name
         for name in names

@@ -215,11 +215,16 @@ def srv_name(text: str) -> str:
         Mistake: it is not one.
     """
     name = text.lower().removesuffix(".")
-    parts = _SRV.fullmatch(name)
-    if parts is None or not _is_host(name) or _address(parts["domain"]):
+    if not is_srv_name(name):
         wrong = tr("{value} is not the name of SRV records", value=quoted(text))
         raise Mistake(wrong, _expected_srv(), *_meant_srv(name))
     return name
+
+
+def is_srv_name(name: str) -> bool:
+    """Whether a name has a service, a protocol and a domain."""
+    parts = _SRV.fullmatch(name)
+    return parts is not None and _is_host(name) and _address(parts["domain"]) is None
 
 
 def _meant_srv(name: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from geofence.countries import country_meant, country_name
 from geofence.errors import UsageError
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace
-from geofence.policy.addresses import host_name, prefix
+from geofence.policy.addresses import host_name, is_srv_name, prefix
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.table_reader import rule_name
 from geofence.policy.toml_tree import Node, Scalar, Table, parse
@@ -253,7 +253,8 @@ def _about_host(policy: Policy, name: str) -> str:
     holding = [each.name for each in policy.exceptions if host in (*each.hosts, *each.srv)]
     if holding:
         return tr("The exception {name} has this host: use that name.", name=holding[0])
-    return _written(f'hosts = ["{host}"]', "refresh")
+    key = "srv" if is_srv_name(host) else "hosts"
+    return _written(f'{key} = ["{host}"]', "refresh")
 
 
 def _written(line: str, verb: str) -> str:

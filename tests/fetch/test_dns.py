@@ -81,6 +81,11 @@ def test_a_name_with_srv_records_alone_is_told_how_to_be_written() -> None:
         resolve(host, 5, ask)
 
 
+def test_srv_records_written_as_a_host_name_are_recognised() -> None:
+    with pytest.raises(ListError, match=f'Write srv = \\["{SRV}"\\] instead of the host name'):
+        resolve(SRV, 5, answering({f"{SRV}/SRV": ["a.provider.net"]}))
+
+
 PRIVATE = ["10.1.2.3", "172.31.255.255", "192.168.7.7", "100.64.0.1", "fd00::1"]
 
 
