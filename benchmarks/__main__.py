@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import beside, packets, processes, report, world
+from benchmarks import atlas, beside, packets, processes, report, world
 
-PARTS = ("loading", "restoring", "linearity", "starting", "packets")
+PARTS = ("loading", "restoring", "linearity", "starting", "atlas", "packets")
 
 
 def main() -> None:
@@ -89,6 +89,8 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         processes.linearity(scratch, options.rounds)
     if "starting" in wanted:
         processes.starting(options.rounds)
+    if "atlas" in wanted:
+        atlas.looking_up(lists, scratch, options.rounds)
     if "packets" in wanted and options.beside:
         beside.comparing(options.beside, lists, scratch, options.rounds)
     elif "packets" in wanted:

@@ -145,4 +145,6 @@ def _obstacle(
     opened = [holds for service, holds in held.items() if exception.opens(service)]
     if not opened:
         return Obstacle.NO_SERVICE
+    if exception.until:  # no declared set has it, and the kernel ends it
+        return None if exception.enabled else Obstacle.NOT_APPLIED
     return Obstacle.NOT_APPLIED if any(space - holds for holds in opened) else None

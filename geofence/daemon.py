@@ -30,8 +30,7 @@ from geofence.operations.commit import Wish
 from geofence.operations.lists import last_refresh
 from geofence.operations.local_networks import follow
 from geofence.operations.names import refresh_names, seconds_to_wait
-from geofence.operations.outcome import told
-from geofence.operations.refresh import refresh
+from geofence.operations.refresh import refresh_and_renew
 from geofence.operations.repair import reason, repair
 from geofence.operations.report import RunReport
 from geofence.operations.restore import restore
@@ -156,10 +155,8 @@ def _look_at_networks(follow_them: Callable[[], None], changes: RouteChanges) ->
 def _scheduler(site: Site, policy: Policy) -> BackgroundScheduler:
     """Start a scheduler that refreshes daily, and at once if a refresh was missed."""
     scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
-    renew = _Job(
-        "refresh",
-        lambda: told(site, "refresh", lambda: refresh(site, Wish("daemon", unattended=True))),
-    )
+    wish = Wish("daemon", unattended=True)
+    renew = _Job("refresh", lambda: refresh_and_renew(site, wish))
     scheduler.add_job(renew, _daily(policy), id=_DAILY)
     if _missed_a_day(site):
         scheduler.add_job(renew, id="missed")
@@ -260,7 +257,7 @@ class _Job:
     def _tell(self, report: RunReport) -> None:
         if not report.plan.is_empty:
             verb = _VERBS.get(self._name, "updated")
-            sets = plural(len(report.plan.set_changes), "set")
+            sets = plural(len(report.plan.content_changes), "set")
             rules = plural(len(report.plan.rules_added), "rule")
             _log.info("%s: %s %s, %s", self._name, verb, sets, rules)
         elif self._name == "refresh":

@@ -57,6 +57,15 @@ def countries_of(lists: Mapping[ListId, AddressSpace], source: Address) -> tuple
     )
 
 
+def asns_of(lists: Mapping[ListId, AddressSpace], source: Address) -> tuple[int, ...]:
+    """Return the AS numbers whose stored lists hold the address."""
+    return tuple(
+        int(wanted.name)
+        for wanted, space in lists.items()
+        if wanted.kind is ListKind.ASN and source.is_in(space)
+    )
+
+
 def parts(asked: Iterable[Ports], services: Iterable[Service | Fenced]) -> tuple[Ports, ...]:
     """Return the ranges, cut where those of services begin and end."""
     fenced = [ports for service in services for ports in service.ports]
@@ -154,7 +163,7 @@ def _because(
         case SourceIn(Role.EXCEPTION, _):
             return _exception(question, service), None
         case SourceIn(Role.ALLOW, _):
-            return _country(question, service), None
+            return _allowing(question, service), None
     return _blocked(question, service)
 
 
@@ -173,31 +182,36 @@ def _exception(question: _Question, service: Service) -> Reason:
     return Reason(ReasonKind.ALLOWED_BY_RULES)
 
 
-def _country(question: _Question, service: Service) -> Reason:
-    allowed = question.policy.service_countries(service)
+def _allowing(question: _Question, service: Service) -> Reason:
+    """Return the countries and AS numbers that allow an address, and where the rules name them."""
+    allowed = question.policy.allowed(service)
     codes = countries_of(question.lists, question.source)
-    table = "allow" if service.countries is None else f"service.{service.name}"
+    numbers = asns_of(question.lists, question.source)
+    own = service.countries is not None or service.asns is not None
     return Reason(
         ReasonKind.COUNTRY,
-        origin=_written(question.policy, table),
-        data={"countries": [code for code in codes if code in allowed]},
+        origin=_written(question.policy, f"service.{service.name}" if own else "allow"),
+        data={
+            "countries": [code for code in codes if code in allowed.countries],
+            "asns": [number for number in numbers if number in allowed.asns],
+        },
     )
 
 
 def _blocked(question: _Question, service: Service) -> tuple[Reason, Hint | None]:
     policy = question.policy
-    allowed = policy.service_countries(service)
-    codes = countries_of(question.lists, question.source)
+    allowed = policy.allowed(service)
     hint = _opening(question, service) or _locally(question)
-    if set(codes) & set(allowed):
+    if any(question.held_by(question.lists.get(name, AddressSpace())) for name in allowed.lists):
         return _blocklist(question), hint
-    missing = [code for code in allowed if ListId(ListKind.COUNTRY, code) not in question.lists]
+    missing = [list_label(name) for name in allowed.lists if name not in question.lists]
     local = bool(question.trusted) or question.held_by(policy.local)
     reason = Reason(
         ReasonKind.NO_COUNTRY,
         origin=_written(policy, "local") if local else "",
         data={
-            "countries": list(allowed),
+            "countries": list(allowed.countries),
+            "asns": list(allowed.asns),
             "missing": missing,
             "local": local,
             "interfaces": question.trusted,
@@ -221,6 +235,11 @@ def _blocklist(question: _Question) -> Reason:
             where = _written(question.policy, f"blocklist.{blocklist.name}")
             return Reason(ReasonKind.BLOCKED_BY_LIST, blocklist.name, where)
     return Reason(ReasonKind.BLOCKED_BY_RULES)
+
+
+def list_label(name: ListId) -> str:
+    """Return the list of a country or AS number as people write it: ``JP``, ``AS4713``."""
+    return f"AS{name.name}" if name.kind is ListKind.ASN else name.name
 
 
 def _opening(question: _Question, service: Service) -> Hint | None:

@@ -69,4 +69,4 @@ def decide_now(fences: Iterable[Held], packet: Packet) -> tuple[Decision, Held |
 def _with_sets(ruleset: Ruleset, observed: Observed) -> Ruleset:
     """Return the ruleset with the kernel's sets; one that the kernel lacks holds nothing."""
     missing = {key: PrefixSet(key.family) for key in ruleset.sets if key not in observed.sets}
-    return replace(ruleset, sets={**observed.sets, **missing})
+    return replace(ruleset, sets={**observed.sets, **missing}, runtime=observed.runtime)

@@ -103,6 +103,10 @@ class Decision:
     """Whether the packet's flow is marked as admitted."""
     begins: bool = False
     """Whether the packet's flow is marked as begun here."""
+    observed: bool = False
+    """Whether it passes only because its service is observed: it would be dropped."""
+    noted_by: tuple[str, ...] = ()
+    """Services that note its source as turned away."""
 
 
 def decide(ruleset: Ruleset, packet: Packet) -> Decision:
@@ -115,11 +119,9 @@ def decide(ruleset: Ruleset, packet: Packet) -> Decision:
         service = _service_for(ruleset, packet.protocol, port)
         if service is None or not packet.to_this_host:
             continue
-        earlier = decision.admits
-        decision = _decided(ruleset, service, packet)
+        decision = _together(decision, _decided(ruleset, service, packet))
         if decision.action is Action.DROP:
             break
-        decision = replace(decision, admits=decision.admits or earlier)
     return decision
 
 
@@ -130,21 +132,43 @@ def decide_sent(ruleset: Ruleset, sent: Sent) -> Decision:
         return Decision(Action.PASS, begins=not sent.known)
     for rule in ruleset.sending_rules(service):
         if _matches_sent(rule.match, ruleset, sent):
-            return Decision(_verdict(rule), service, rule, begins=rule.action is Action.BEGIN)
+            dropped = _drops(rule)
+            passes = service.observe or not dropped
+            action = Action.PASS if passes else Action.DROP
+            begins = rule.action is Action.BEGIN
+            return Decision(action, service, rule, begins=begins, observed=dropped and passes)
     return Decision(Action.PASS, service)
+
+
+def _together(earlier: Decision, later: Decision) -> Decision:
+    """Return what becomes of a packet that passed by its first port, by both."""
+    noted_by = (*earlier.noted_by, *later.noted_by)
+    if later.action is Action.DROP:
+        return replace(later, noted_by=noted_by)
+    telling = earlier if earlier.observed else later
+    return replace(telling, admits=earlier.admits or later.admits, noted_by=noted_by)
 
 
 def _decided(ruleset: Ruleset, service: FencedService, packet: Packet) -> Decision:
-    for rule in ruleset.rules(service):
-        if _matches(rule.match, ruleset, packet):
-            if rule.action is Action.LOCAL:
-                rule = _first(ruleset.local_rules(), ruleset, packet)  # noqa: PLW2901 - goes on there
-            return Decision(_verdict(rule), service, rule, rule.action is Action.ADMIT)
-    return Decision(Action.PASS, service)
+    rule = _first(ruleset.rules(service), ruleset, packet)
+    if rule.action is Action.LOCAL:
+        rule = _first(ruleset.local_rules(), ruleset, packet)
+    elif rule.action is Action.BANNED:
+        rule = _first(ruleset.banned_rules(service), ruleset, packet)
+    dropped = _drops(rule)
+    passes = service.observe or not dropped
+    return Decision(
+        Action.PASS if passes else Action.DROP,
+        service,
+        rule,
+        admits=rule.action is Action.ADMIT,
+        observed=dropped and passes,
+        noted_by=(service.name,) if rule.action is Action.TURN_AWAY else (),
+    )
 
 
-def _verdict(rule: Rule) -> Action:
-    return Action.DROP if rule.action is Action.DROP else Action.PASS
+def _drops(rule: Rule) -> bool:
+    return rule.action in (Action.DROP, Action.TURN_AWAY)
 
 
 def _first(rules: Iterable[Rule], ruleset: Ruleset, packet: Packet) -> Rule:
@@ -210,7 +234,7 @@ def _is_called(interface: str, pattern: str) -> bool:
 
 
 def _in_set(ruleset: Ruleset, role: Role, group: str, family: Family, address: int) -> bool:
-    return address in ruleset.sets[SetKey(role, group, family)]
+    return address in ruleset.held(SetKey(role, group, family))
 
 
 def _within(prefix: Prefix, family: Family, address: int) -> bool:

@@ -110,7 +110,7 @@ def test_on_a_fresh_machine_it_refreshes_at_once(fresh: Machine) -> None:
     assert fresh.ok("status", "--json").json["reason"] == "daemon"
 
 
-def test_it_restores_and_asks_nobody_for_lists_of_today(one: Machine) -> None:
+def test_it_restores_and_does_not_download_today_s_lists_again(one: Machine) -> None:
     one.ok("refresh")
     one.clear()
     asked = len(one.server.requests)
@@ -136,7 +136,7 @@ def test_it_makes_up_for_a_missed_day_and_for_a_clock_that_was_set_back(
         assert running.end().code == 0
 
 
-def test_it_heals_what_others_change_and_counts_how_often(fresh: Machine) -> None:
+def test_it_repairs_changes_by_other_programs_and_counts_repairs(fresh: Machine) -> None:
     fresh.ok("refresh")
     with daemon(fresh) as running:
         running.until("watching every")
@@ -256,7 +256,7 @@ def test_while_a_change_waits_to_be_confirmed_it_follows_no_name(one: Machine) -
             assert running.end().code == 0
 
 
-def test_what_it_cannot_heal_is_known_until_it_can(tmp_path: Path) -> None:
+def test_a_failing_repair_is_recorded_until_it_works(tmp_path: Path) -> None:
     with machine(tmp_path, "ipset") as made:
         made.ok("refresh")
         with daemon(made) as running:
@@ -288,7 +288,7 @@ def test_mistakes_made_in_the_rules_later_do_not_end_it(one: Machine) -> None:
         assert running.end().code == 0
 
 
-def test_what_nobody_expected_does_not_end_it_and_is_known(tmp_path: Path) -> None:
+def test_an_unexpected_exception_is_recorded_and_does_not_end_it(tmp_path: Path) -> None:
     bug, patches = tmp_path / "bug", tmp_path / "patches"
     patches.mkdir()
     (patches / "sitecustomize.py").write_text(STUMBLING.format(bug=str(bug)))
@@ -340,7 +340,7 @@ def test_with_wrong_rules_it_restores_and_ends(one: Machine) -> None:
     assert one.gets_in(*JAPANESE) == [True, True]
 
 
-def test_what_stays_the_same_is_said_once(one: Machine) -> None:
+def test_a_lasting_problem_is_logged_once(one: Machine) -> None:
     one.ok("refresh")
     for generation in one.generations():
         generation.unlink()
@@ -372,7 +372,7 @@ def test_the_journal_gets_priorities(one: Machine) -> None:
     assert all(re.match("<[346]>[a-zR]", line) for line in running.log)
 
 
-def test_a_terminal_and_a_file_get_none(one: Machine) -> None:
+def test_a_terminal_and_a_file_get_no_priorities(one: Machine) -> None:
     one.ok("refresh")
     with daemon(one) as running:
         assert running.until("Refreshing daily").startswith("Refreshing")

@@ -41,7 +41,7 @@ def test_equal_countries_in_another_order_are_the_same_policy() -> None:
     assert {service.allow_group for service in ruleset.services} == {""}
 
 
-def test_no_set_is_made_that_no_service_uses() -> None:
+def test_only_sets_used_by_a_service_are_made() -> None:
     rules = policy(services=(replace(SIP, countries=("US",)),))
     ruleset = merge(rules, {country("US"): space("203.0.113.0/24")})
     assert ALLOW4 not in ruleset.sets
@@ -73,7 +73,7 @@ def test_an_exception_opens_only_its_services_and_only_when_enabled() -> None:
     assert address not in off.sets[SIP4]
 
 
-def test_last_known_addresses_stand_in_until_all_host_names_are_resolved() -> None:
+def test_last_known_addresses_are_used_until_all_host_names_resolved() -> None:
     known = space("203.0.113.8/31")
     push = NamedException("push", hosts=("a.example", "b.example"), last_known=known)
     rules = policy(exceptions=(push,), local=AddressSpace())
@@ -84,7 +84,7 @@ def test_last_known_addresses_stand_in_until_all_host_names_are_resolved() -> No
     assert merge(rules, {**JAPAN, a: one, b: other}).sets[SIP4] == (one | other).ipv4
 
 
-def test_prefixes_of_an_exception_count_whatever_its_host_names_resolve_to() -> None:
+def test_prefixes_of_an_exception_count_beside_its_host_names() -> None:
     trunk = NamedException("trunk", hosts=("sip.example",), prefixes=space("203.0.113.0/28"))
     rules = policy(exceptions=(trunk,), local=AddressSpace())
     proxy = space("198.51.100.7/32")
@@ -93,12 +93,12 @@ def test_prefixes_of_an_exception_count_whatever_its_host_names_resolve_to() -> 
     assert merge(rules, JAPAN).sets[SIP4] == trunk.prefixes.ipv4
 
 
-def test_a_list_that_was_never_had_is_named() -> None:
+def test_a_list_that_was_never_downloaded_is_named() -> None:
     with pytest.raises(MissingListError, match=r"country JP.*geofence refresh"):
         merge(policy(), {})
 
 
-def test_needed_lists_are_those_of_rules_in_force() -> None:
+def test_needed_lists_are_those_of_enabled_rules() -> None:
     rules = policy(
         services=(SIP, replace(RTP, countries=("US",))),
         blocklists=(Blocklist("drop", urls=("https://x.example/",)),),
@@ -115,7 +115,7 @@ def test_needed_lists_are_those_of_rules_in_force() -> None:
     ]
 
 
-def test_closed_lets_in_exceptions_and_local_networks_only() -> None:
+def test_closed_allows_exceptions_and_local_networks_only() -> None:
     push = NamedException("push", hosts=("push.example",), last_known=space("203.0.113.9/32"))
     rtp = replace(RTP, countries=("US",))
     places = (Place("eth1", prefix("10.1.0.0/16"), Reached.CONNECTED),)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from geofence.model.elements import Element, TimedPrefix
 from geofence.model.plan import Observed, Plan
-from geofence.model.ruleset import Ruleset
+from geofence.model.prefixes import Prefix
+from geofence.model.ruleset import Ruleset, SetKey
 
 
 class Backend(Protocol):
@@ -56,6 +59,53 @@ class Backend(Protocol):
         Raises:
             BackendUnavailable: privilege, a program or kernel support is missing.
             BackendError: the kernel refused; it holds what it held before.
+        """
+        ...
+
+    def keys(self) -> frozenset[SetKey]:
+        """Return which of geofence's sets the kernel holds.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel's answer could not be had or understood.
+        """
+        ...
+
+    def elements(self, key: SetKey) -> list[Element]:
+        """Return the elements of a runtime set with their times and counts; none without the set.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel's answer could not be had or understood.
+        """
+        ...
+
+    def put(
+        self, key: SetKey, added: Sequence[TimedPrefix], removed: Sequence[Prefix], now: float
+    ) -> None:
+        """Add prefixes to a runtime set and remove others, without a look at the rest.
+
+        Args:
+            key: the set.
+            added: each until its end; those of the other family are left out.
+            removed: elements as they are.
+            now: seconds since the epoch.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel refused, as where prefixes overlap; ``hold`` can do it.
+        """
+        ...
+
+    def hold(self, key: SetKey, wanted: Sequence[TimedPrefix], now: float) -> int:
+        """Make a runtime set hold these prefixes and no others; return how many were touched.
+
+        Elements that are right stay, with their counts. An address in several prefixes stays until
+        the last of their ends.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel refused.
         """
         ...
 

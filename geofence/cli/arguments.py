@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from geofence.errors import UsageError
 from geofence.model.address import Address
 from geofence.model.policy import BackendChoice, Ports
-from geofence.model.prefixes import Family
+from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.translation import tr
 
 
@@ -30,6 +33,28 @@ def backend_choice(text: str | None) -> BackendChoice | None:
         ) from None
 
 
+def state_path(path: Path) -> Path:
+    """Return the path of a state directory, which need not exist yet.
+
+    Raises:
+        UsageError: no file system takes such a name.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            from geofence.spelling import quoted
+
+            raise UsageError(
+                tr(
+                    "--state-dir: {path} cannot be a directory: {why}.",
+                    path=quoted(str(path)),
+                    why=error.strerror,
+                )
+            ) from error
+    return path
+
+
 def parse_address(text: str) -> Address:
     """Return an address of either family; an IPv4 address mapped into IPv6 counts as IPv4.
 
@@ -46,6 +71,17 @@ def parse_address(text: str) -> Address:
         address = address.ipv4()
     family = Family.IPV4 if address.version == 4 else Family.IPV6  # noqa: PLR2004 - of IP
     return Address(family, int(address))
+
+
+def parse_space(text: str) -> AddressSpace:
+    """Return the addresses of an address or a prefix."""
+    from geofence.policy.addresses import prefix
+    from geofence.spelling import plain
+
+    try:
+        return AddressSpace.of((prefix(plain(text)),))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _not_an_address(text: str) -> str:
@@ -120,3 +156,83 @@ def parse_wait(seconds: float, option: str) -> float:
             )
         )
     return seconds
+
+
+def parse_countries(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return country codes, each once."""
+    from geofence.policy.countries import country_code
+    from geofence.spelling import plain
+
+    try:
+        return tuple(dict.fromkeys(country_code(plain(text)) for text in texts))
+    except ValueError as error:
+        raise UsageError(tr("--country: {mistake}", mistake=str(error))) from error
+
+
+def parse_note(text: str | None) -> str:
+    """Return one line for people; empty for None."""
+    from geofence.policy.table_reader import description
+
+    try:
+        return description(text or "")
+    except ValueError as error:
+        raise UsageError(tr("--note: {mistake}", mistake=str(error))) from error
+
+
+def parse_end(span: str | None, until: str | None) -> datetime | None:
+    """Return when something ends, UTC, in whole seconds; None if it has no end.
+
+    Args:
+        span: how long from now, such as ``8h``.
+        until: a point in time.
+    """
+    from geofence.policy.quantities import end
+
+    if span is not None and until is not None:
+        raise UsageError(tr("--for and --until exclude each other; use one of them."))
+    now = datetime.now(UTC)
+    lasting = parse_lasting(span)
+    if lasting:
+        found = now + lasting
+    elif until is None:
+        return None
+    else:
+        try:
+            found = end(until, now.astimezone())
+        except ValueError as error:
+            raise UsageError(tr("--until: {mistake}", mistake=str(error))) from error
+    whole = found.replace(microsecond=0)
+    return whole if whole == found else whole + timedelta(seconds=1)
+
+
+def parse_targets(verb: str, texts: Sequence[str] | None) -> tuple[Prefix, ...]:
+    """Return addresses, as logs write them, and prefixes; each once."""
+    if not texts:
+        raise UsageError(
+            tr("Name an address, for example 'geofence {verb} 203.0.113.7'.", verb=verb)
+        )
+    return tuple(dict.fromkeys(map(_target, texts)))
+
+
+def _target(text: str) -> Prefix:
+    from geofence.policy.addresses import prefix
+
+    if "/" not in text:
+        address = parse_address(text)
+        return Prefix(address.family, address.number, address.family.bits)
+    try:
+        return prefix(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def parse_lasting(text: str | None) -> timedelta | None:
+    """Return for how long something lasts; None if it has no end."""
+    from geofence.policy.quantities import stay
+
+    if text is None:
+        return None
+    try:
+        return stay(text)
+    except ValueError as error:
+        raise UsageError(tr("--for: {mistake}", mistake=str(error))) from error

@@ -11,11 +11,12 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TypeVar
 
+from geofence.by_hand.request import Request
 from geofence.demo import world
 from geofence.lab.network import Lab
 from geofence.model.policy import BackendChoice
 from geofence.model.ruleset import Ruleset
-from geofence.operations.allow import switch
+from geofence.operations.allow import allow
 from geofence.operations.commit import Wish
 from geofence.operations.refresh import refresh
 from geofence.operations.remove import remove
@@ -91,7 +92,7 @@ class DemoEnvironment(AbstractContextManager["DemoEnvironment"]):
 
     def allow(self, name: str) -> RunReport:
         """Run ``geofence allow NAME``."""
-        return self._on_pbx(lambda: switch(self.site, (name,), enabled=True))
+        return self._on_pbx(lambda: allow(self.site, Request((name,))))
 
     def remove(self) -> tuple[str, ...]:
         """Run ``geofence remove``."""

@@ -150,7 +150,7 @@ class _Demo:
         plan = report.plan
         told = {
             "backend": report.backend.name,
-            "sets": len(plan.set_changes),
+            "sets": len(plan.content_changes),
             "generation": report.generation,
         }
         self._say(

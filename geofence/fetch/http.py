@@ -33,7 +33,7 @@ from geofence.fetch.certificates import Trust
 from geofence.fetch.deadline import Cutoff, CutoffAdapter
 from geofence.fetch.decoding import ENCODINGS, DamagedError, Decoder, NotCompressedError
 from geofence.fetch.events import ignore
-from geofence.fetch.failures import Reason, reason
+from geofence.fetch.failures import Cause, root_cause
 from geofence.fetch.limits import Limits
 from geofence.fetch.threads import start
 from geofence.fetch.urls import Target, public, redirected, target
@@ -225,7 +225,7 @@ class Client:
             ) as response:
                 yield response
         except _FOREIGN as error:
-            raise self._failure(wanted, reason(error, self._limits)) from error
+            raise self._failure(wanted, root_cause(error, self._limits)) from error
 
     def _learn_tls(self, wanted: Target) -> None:
         """Read the trusted certificates when first needed, since it takes a while.
@@ -245,11 +245,11 @@ class Client:
         self._session.mount("https://", CutoffAdapter(self._cutoff, trusted.context))
         self._speaks_tls = True
 
-    def _failure(self, wanted: Target, why: Reason) -> ListError:
+    def _failure(self, wanted: Target, cause: Cause) -> ListError:
         if self._cutoff.has_ended:
             return self._too_late(public(wanted.url))
-        kind = _TemporaryError if why.may_pass else ListError
-        return kind(tr("{url}: {reason}.", url=public(wanted.url), reason=why.text))
+        kind = _TemporaryError if cause.may_pass else ListError
+        return kind(tr("{url}: {reason}.", url=public(wanted.url), reason=cause.text))
 
     def _too_late(self, shown: str) -> ListError:
         return ListError(

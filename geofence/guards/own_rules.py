@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from geofence.guards.objection import Guard, Objection
 from geofence.guards.special_prefixes import special_space
-from geofence.model.prefixes import Family, PrefixSet
+from geofence.merge import exception_space
+from geofence.model.lists import ListId
+from geofence.model.policy import NamedException, Policy, Service
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 from geofence.routing.local_networks import BROADEST
 from geofence.translation import tr
@@ -29,12 +32,40 @@ def check_rules(before: Ruleset | None, after: Ruleset) -> tuple[Objection, ...]
     return (*_open(before, after), *_shut_out(before, after))
 
 
+def check_timed(
+    before: Policy, after: Policy, lists: Mapping[ListId, AddressSpace]
+) -> tuple[Objection, ...]:
+    """Return the objections to exceptions that have an end, which no ruleset declares.
+
+    Args:
+        before: the rules before the change; what they allow is intended.
+        after: those that are planned.
+        lists: those of host names that are known.
+    """
+    for service in after.services:
+        held = _all_excepted(before.enabled_exceptions(), service, lists)
+        timed = (each for each in after.enabled_exceptions() if each.until)
+        gained = _all_excepted(timed, service, lists) - held - special_space()
+        for family in Family:
+            if gained[family].size > MOST_EXCEPTED[family]:
+                return (_too_many_excepted(service.name, gained[family]),)
+    return ()
+
+
+def _all_excepted(
+    exceptions: Iterable[NamedException], service: Service, lists: Mapping[ListId, AddressSpace]
+) -> AddressSpace:
+    return AddressSpace.union(
+        exception_space(each, lists) for each in exceptions if each.opens(service.name)
+    )
+
+
 def _open(before: Ruleset | None, after: Ruleset) -> Iterator[Objection]:
     for service in after.services:
         for family in Family:
             gained = _excepted(after, service, family) - _excepted(before, service, family)
             if gained.size > MOST_EXCEPTED[family]:
-                yield _too_many_excepted(service, gained)
+                yield _too_many_excepted(service.name, gained)
                 return
     for network in after.local:
         known = before.local if before else ()
@@ -50,7 +81,7 @@ def _open(before: Ruleset | None, after: Ruleset) -> Iterator[Objection]:
             return
 
 
-def _too_many_excepted(service: FencedService, gained: PrefixSet) -> Objection:
+def _too_many_excepted(service: str, gained: PrefixSet) -> Objection:
     family = gained.family
     return _objection(
         Guard.OPEN,
@@ -58,7 +89,7 @@ def _too_many_excepted(service: FencedService, gained: PrefixSet) -> Objection:
         tr(
             "Exceptions would newly allow {addresses} to reach the service {service}.",
             addresses=address_count(family, gained.size),
-            service=service.name,
+            service=service,
         ),
         tr(
             "They may add {addresses} at once; more would allow nearly everybody.",
@@ -81,7 +112,7 @@ def _shut_out(before: Ruleset | None, after: Ruleset) -> Iterator[Objection]:
             continue
         yield _objection(
             Guard.SHUT_OUT,
-            service,
+            service.name,
             tr("No country would be allowed to reach the service {service}.", service=service.name),
             tr("Only exceptions and local networks would be allowed."),
             tr("Add countries to [allow]."),
@@ -100,7 +131,5 @@ def _allows(ruleset: Ruleset, service: FencedService) -> bool:
     return any(ruleset.sets[key] for key in keys)
 
 
-def _objection(
-    guard: Guard, service: FencedService, saw: str, allows: str, remedy: str
-) -> Objection:
-    return Objection(guard, f"service {service.name}", saw, allows, str(guard), remedy)
+def _objection(guard: Guard, service: str, saw: str, allows: str, remedy: str) -> Objection:
+    return Objection(guard, f"service {service}", saw, allows, str(guard), remedy)

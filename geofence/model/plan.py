@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from geofence.model.prefixes import Family, PrefixSet
-from geofence.model.ruleset import Ruleset, SetKey
+from geofence.model.ruleset import Ruleset, SetKey, SetKind
 
 
 class Count(NamedTuple):
@@ -22,6 +22,7 @@ class Observed:
     """What the kernel holds of geofence's."""
 
     sets: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
+    """Declared sets."""
     rules: tuple[str, ...] = ()
     """Every rule that is geofence's, one line each in the backend's own language, in the kernel's
     order, with the changes that other programs made in them."""
@@ -40,6 +41,15 @@ class Observed:
     foreign: tuple[str, ...] = ()
     """Names of objects where geofence's belong that it never makes, or of all of them if nothing
     shows that any is geofence's."""
+
+    runtime: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
+    """Runtime sets; those that the kernel itself fills are not read, and look empty."""
+
+    @classmethod
+    def holding(cls, ruleset: Ruleset) -> Observed:
+        """Return a kernel that holds a ruleset's sets, and no rules."""
+        runtime = {key: PrefixSet(key.family) for key in ruleset.runtime_keys}
+        return cls(sets=ruleset.sets, runtime=runtime)
 
     @property
     def unfenced(self) -> tuple[Family, ...]:
@@ -80,6 +90,12 @@ class Plan:
     """In the order of their names."""
     rules_wanted: tuple[str, ...] = ()
     """The desired rules in the backend's own language."""
+
+    @property
+    def content_changes(self) -> tuple[SetChange, ...]:
+        """Changes of declared sets; runtime sets come and go with the rules."""
+        declared = SetKind.DECLARED
+        return tuple(change for change in self.set_changes if change.key.kind is declared)
 
     @property
     def rules_differ(self) -> bool:

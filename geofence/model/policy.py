@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import time, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
@@ -18,6 +18,7 @@ LOOPBACK = "lo"
 """The interface by which this host sends to itself."""
 GRACE = timedelta(hours=1)
 _MAX_AGE = timedelta(days=7)
+_ATLAS_RENEW = timedelta(days=7)
 _DAEMON_AT = time(3, 30)
 _JITTER = timedelta(hours=1)
 
@@ -76,11 +77,63 @@ class Service:
     name: str
     ports: tuple[Ports, ...]
     countries: tuple[str, ...] | None = None
-    """Upper-case ISO 3166-1 alpha-2 codes, or None for those of ``[allow]``."""
+    """Upper-case ISO 3166-1 alpha-2 codes, or None; see ``Policy.allowed``."""
     description: str = ""
     helpers: tuple[str, ...] = ()
     """Conntrack helpers (``sip``, ``h323``) whose expected connections are allowed."""
     replies_from: RepliesFrom = RepliesFrom.ANYONE
+    observe: bool = False
+    """Whether what the fence would drop passes, and is only counted and noted."""
+    asns: tuple[int, ...] | None = None
+    """AS numbers, or None; see ``Policy.allowed``."""
+    regions: tuple[str, ...] = ()
+    """Names of the regions, without ``@``, that stand for some of ``countries`` in the rules."""
+
+
+class Allowed(NamedTuple):
+    """Whose addresses may reach a service, as ``[allow]`` or the service itself says."""
+
+    countries: tuple[str, ...] = ()
+    """Upper-case ISO 3166-1 alpha-2 codes; not those that have an end."""
+    asns: tuple[int, ...] = ()
+    regions: tuple[str, ...] = ()
+    """Names of the regions that stand for some of the countries in the rules."""
+
+    def written(self, regions: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """Return what people call them: ``JP``, ``@nordics``, ``AS4713``.
+
+        A region of which some country is blocked by hand is not whole, and its countries are named.
+
+        Args:
+            regions: the countries of each region that the rules define.
+        """
+        known = {name: set(regions.get(name, ())) for name in self.regions}
+        whole = {name: codes for name, codes in known.items() if codes <= set(self.countries)}
+        return (
+            *(code for code in self.countries if not any(code in each for each in whole.values())),
+            *(f"@{name}" for name in whole),
+            *(f"AS{number}" for number in self.asns),
+        )
+
+    @property
+    def lists(self) -> tuple[ListId, ...]:
+        """The lists that have these addresses, each once."""
+        countries = (ListId(ListKind.COUNTRY, code) for code in self.countries)
+        asns = (ListId(ListKind.ASN, str(number)) for number in self.asns)
+        return tuple(dict.fromkeys((*countries, *asns)))
+
+
+class ListSource(NamedTuple):
+    """Where lists come from: ``[source.country]``, ``[source.asn]``, ``[blocklist.NAME]``."""
+
+    urls: tuple[str, ...] = ()
+    """Templates of URLs and of absolute paths, in the order they are tried: with ``{cc}`` or
+    ``{asn}`` alone for lists of both families, with ``{family}``, too, for a list of each. Without
+    ``{cc}``, a database that has all countries."""
+    format: str | None = None
+    """Name of the format of the lists; None: found out by content."""
+    checksum: str | None = None
+    """Template of the URL or path of a list's checksum; ``{url}`` stands for that of the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +159,10 @@ class NamedException:
     group: str | None = None
     """Another name under which several exceptions are allowed and revoked together."""
     enabled: bool = True
+    note: str = ""
+    """Why it was allowed; text for people."""
+    until: datetime | None = None
+    """When it ends, UTC; None: never."""
 
     @property
     def names(self) -> tuple[ListId, ...]:
@@ -117,6 +174,43 @@ class NamedException:
         """Whether the exception, once enabled, allows its addresses to reach the service."""
         return not self.services or service in self.services
 
+    def at(self, now: datetime) -> NamedException:
+        """Return the exception as it is at a time: one that has ended is disabled."""
+        return replace(self, enabled=False) if has_ended(self.until, now) else self
+
+
+@dataclass(frozen=True, slots=True)
+class CountrySwitch:
+    """A country that the command line allows or blocks: ``[country.US]``."""
+
+    code: str
+    """Upper-case ISO 3166-1 alpha-2 code."""
+    allowed: bool
+    services: tuple[str, ...] = ()
+    """Names of the services that it is for; empty means all."""
+    note: str = ""
+    """Text for people."""
+    until: datetime | None = None
+    """When it stops being allowed, UTC; None: never."""
+    revoked_after: bool = False
+    """Whether it is blocked after that, since it was before, whatever the other rules say."""
+
+    def concerns(self, service: str) -> bool:
+        """Whether it is for the service."""
+        return not self.services or service in self.services
+
+    def at(self, now: datetime) -> CountrySwitch | None:
+        """Return what is left of it at a time; None for nothing."""
+        if not has_ended(self.until, now):
+            return self
+        blocked = CountrySwitch(self.code, allowed=False, services=self.services)
+        return blocked if self.revoked_after else None
+
+
+def has_ended(until: datetime | None, now: datetime) -> bool:
+    """Whether something with that end is over."""
+    return until is not None and until <= now
+
 
 @dataclass(frozen=True, slots=True)
 class Blocklist:
@@ -125,11 +219,13 @@ class Blocklist:
     name: str
     description: str = ""
     urls: tuple[str, ...] = ()
-    """Mirrors of one text list, tried in order."""
+    """Mirrors of one list, tried in order: URLs, or absolute paths."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     enabled: bool = True
     format: str | None = None
     """Name of the format of the list; None: found out by content."""
+    checksum: str | None = None
+    """Template of the URL or path of its checksum; ``{url}`` stands for that of the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +287,12 @@ class Policy:
     services: tuple[Service, ...] = ()
     countries: tuple[str, ...] = ()
     """Upper-case ISO 3166-1 alpha-2 codes of ``[allow]``."""
+    asns: tuple[int, ...] = ()
+    """AS numbers of ``[allow]``."""
+    regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The countries of each region that the rules define."""
+    allowed_regions: tuple[str, ...] = ()
+    """Names of the regions that stand for some of ``countries`` in the rules."""
     local: AddressSpace = field(default_factory=AddressSpace)
     """Networks that are allowed where this host reaches them: ``[local] prefixes``."""
     local_on: tuple[LocalNetwork, ...] = ()
@@ -200,16 +302,21 @@ class Policy:
     interfaces: tuple[str, ...] = ()
     """Interfaces that are never fenced; ``*`` at the end stands for any rest."""
     exceptions: tuple[NamedException, ...] = ()
+    country_switches: tuple[CountrySwitch, ...] = ()
+    """Countries that the command line allows or blocks."""
     stale_switches: Mapping[str, bool] = field(default_factory=dict)
     """By the name of an exception that no longer exists: whether the command line enabled it."""
     passed_over: tuple[PassedOver, ...] = ()
     """Files of the operator's directories that are not read."""
     blocklists: tuple[Blocklist, ...] = ()
     country_urls: tuple[str, ...] = ()
-    """Templates of ``[source.country] urls`` in the order they are tried: with ``{cc}`` alone for
-    lists of both families, with ``{cc}`` and ``{family}`` for a list of each."""
+    """``[source.country] urls``; see ``ListSource``."""
     country_format: str | None = None
-    """``[source.country] format``; None: found out by content."""
+    country_checksum: str | None = None
+    asn_urls: tuple[str, ...] = ()
+    """``[source.asn] urls``; see ``ListSource``."""
+    asn_format: str | None = None
+    asn_checksum: str | None = None
     backend: BackendChoice = BackendChoice.AUTO
     without_ruleset: WithoutRuleset = WithoutRuleset.CLOSED
     notify_command: tuple[str, ...] = ()
@@ -217,9 +324,13 @@ class Policy:
     for none."""
     shrink_limits: Mapping[str, float] = field(default_factory=dict)
     """``[guard.shrink]``: percent of a list's addresses that it may lose at once, by ``country JP``
-    or ``blocklist NAME``, or by ``country`` or ``blocklist`` for all of the kind."""
+    or ``asn 4713`` or ``blocklist NAME``, or by ``country``, … for all of the kind."""
     max_age: timedelta = _MAX_AGE
     """``[lists] max_age``: a list that its source has not confirmed for longer is stale."""
+    atlas_enabled: bool = False
+    """``[atlas] enabled``: whether a refresh renews the world index."""
+    atlas_renew: timedelta = _ATLAS_RENEW
+    """``[atlas] renew``: it then asks for the lists that have not been confirmed for so long."""
     daemon_at: time = _DAEMON_AT
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER
@@ -234,9 +345,57 @@ class Policy:
         """
         return self.shrink_limits.get(str(wanted), self.shrink_limits.get(wanted.kind))
 
+    def source(self, wanted: ListId) -> ListSource:
+        """Return where a list comes from; a source without URLs for a list that has none."""
+        if wanted.kind is ListKind.COUNTRY:
+            return ListSource(self.country_urls, self.country_format, self.country_checksum)
+        if wanted.kind is ListKind.ASN:
+            return ListSource(self.asn_urls, self.asn_format, self.asn_checksum)
+        for each in self.blocklists if wanted.kind is ListKind.BLOCKLIST else ():
+            if each.name == wanted.name:
+                return ListSource(each.urls, each.format, each.checksum)
+        return ListSource()
+
+    def at(self, now: datetime) -> Policy:
+        """Return the policy at a time: what has ended is as if it had not been allowed."""
+        return replace(
+            self,
+            exceptions=tuple(each.at(now) for each in self.exceptions),
+            country_switches=tuple(
+                left for each in self.country_switches if (left := each.at(now)) is not None
+            ),
+        )
+
+    def shared(self) -> Allowed:
+        """Return whose addresses may reach services that name no countries or AS numbers."""
+        return Allowed(self._switched(self.countries, ""), self.asns, self.allowed_regions)
+
+    def allowed(self, service: Service) -> Allowed:
+        """Return whose addresses may reach a service; not countries that have an end.
+
+        A service that names countries or AS numbers has only those: an AS number in it must not
+        open it to the countries of ``[allow]``, too.
+        """
+        if service.countries is None and service.asns is None:
+            countries = self._switched(self.countries, service.name)
+            return Allowed(countries, self.asns, self.allowed_regions)
+        countries = self._switched(service.countries or (), service.name)
+        return Allowed(countries, service.asns or (), service.regions)
+
     def service_countries(self, service: Service) -> tuple[str, ...]:
-        """Return the countries that may reach a service."""
-        return self.countries if service.countries is None else service.countries
+        """Return the countries that may reach a service; not those that have an end."""
+        return self.allowed(service).countries
+
+    def _switched(self, countries: tuple[str, ...], service: str) -> tuple[str, ...]:
+        """Return countries with those that the command line allows or blocks for a service."""
+        switched = {
+            each.code: each.allowed and each.until is None
+            for each in self.country_switches
+            if each.concerns(service) and (each.until is None or each.revoked_after)
+        }
+        allowed = (code for code, is_allowed in switched.items() if is_allowed)
+        every = dict.fromkeys((*countries, *allowed))
+        return tuple(code for code in every if switched.get(code, True))
 
     def within(self, name: ListId) -> AddressSpace | None:
         """Return what a name may resolve to by the exceptions that have it; None: anything."""
@@ -251,6 +410,10 @@ class Policy:
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
         """Return the exceptions that the rules enable."""
         return tuple(exception for exception in self.exceptions if exception.enabled)
+
+    def timed_countries(self) -> tuple[CountrySwitch, ...]:
+        """Return the countries that are allowed until a time."""
+        return tuple(each for each in self.country_switches if each.allowed and each.until)
 
     def enabled_blocklists(self) -> tuple[Blocklist, ...]:
         """Return the blocklists that the rules enable."""

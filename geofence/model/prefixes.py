@@ -61,6 +61,12 @@ def address_texts(space: AddressSpace) -> list[str]:
     ]
 
 
+def prefix_text(prefix: Prefix) -> str:
+    """Return a prefix for people: a single address without a length."""
+    alone = prefix.length == prefix.family.bits
+    return address_text(prefix.family, prefix.network) if alone else str(prefix)
+
+
 def address_text(family: Family, address: int) -> str:
     """Return the usual text of an address (RFC 5952 for IPv6)."""
     return socket.inet_ntop(family.socket_family, address.to_bytes(family.bits // 8, "big"))

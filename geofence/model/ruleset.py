@@ -48,6 +48,14 @@ class Role(StrEnum):
     """Allowed before anything else is asked: named exceptions."""
     ALLOW = "allow"
     """Allowed: countries less the blocklists."""
+    BAN = "ban"
+    """Blocked for a time, whatever else allows it but exceptions and local networks."""
+    TIMED = "timed"
+    """Allowed until a time: exceptions that have an end."""
+    DENIED = "denied"
+    """Sources that were turned away, with what they sent: noted by the kernel itself."""
+    SEEN = "seen"
+    """The same sources, each for as long as it was seen lately: tells when it came last."""
 
     @property
     def kind(self) -> SetKind:
@@ -55,8 +63,19 @@ class Role(StrEnum):
         return SetKind.RUNTIME if self in RUNTIME_ROLES else SetKind.DECLARED
 
 
-RUNTIME_ROLES: frozenset[Role] = frozenset()
-"""Roles whose sets are filled at run time; so far there is none."""
+RUNTIME_ROLES = frozenset({Role.BAN, Role.TIMED, Role.DENIED, Role.SEEN})
+"""Roles whose sets are filled at run time."""
+NOTED_ROLES = frozenset({Role.DENIED, Role.SEEN})
+"""Roles whose sets the kernel itself fills."""
+NOTED_BITS = {Family.IPV4: 32, Family.IPV6: 64}
+"""Bits of a source's address that are noted: who has one IPv6 address has its whole /64 network."""
+NOTED_SECONDS = 7 * 24 * 3600
+"""How long a source that was turned away stays noted."""
+NOTED_PER_SECOND = 2_000
+"""Packets of a service and a family whose sources are noted in a second. Of a flood that is a
+sample: noting each of its packets would cost half as much again as dropping it."""
+MOST_NOTED = 65_536
+"""Sources that are noted for a service and a family; each takes some 100 bytes in the kernel."""
 
 
 class SetKey(NamedTuple):
@@ -249,8 +268,12 @@ class Action(StrEnum):
     """Go on with the rules of local networks (``Ruleset.local_rules``)."""
     BEGIN = "begin"
     """Pass, and mark the packet's flow as one that was begun here: what answers it is a reply."""
+    BANNED = "banned"
+    """Go on with the rules of banned sources (``Ruleset.banned_rules``)."""
+    TURN_AWAY = "turn away"
+    """Note the source, then drop."""
     DROP = "drop"
-    """Count and discard."""
+    """Count and discard; where a service is only observed, count and pass."""
 
 
 class Rule(NamedTuple):
@@ -275,6 +298,8 @@ class FencedService:
     replies: bool = True
     """Whether replies of connections that this host began are allowed; if not, only exceptions and
     the allow set count."""
+    observe: bool = False
+    """Whether what would be dropped is only counted and noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,31 +309,66 @@ class Ruleset:
     services: tuple[FencedService, ...] = ()
     interfaces: tuple[str, ...] = ()
     sets: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
-    """What each set holds; of a runtime set, what it holds when it is made."""
+    """What each declared set holds."""
     local: tuple[LocalNetwork, ...] = ()
     """Networks that are allowed on the interfaces where they belong, in ascending order."""
+    runtime: Mapping[SetKey, PrefixSet] = field(default_factory=dict, compare=False)
+    """What runtime sets hold, as far as it is known; no part of what is recorded or planned."""
+
+    @property
+    def runtime_keys(self) -> tuple[SetKey, ...]:
+        """The runtime sets that the rules look into."""
+        groups = [(Role.BAN, "")] if self.services else []
+        for role in (Role.TIMED, Role.DENIED, Role.SEEN):
+            groups += [(role, service.name) for service in self.services]
+        return tuple(SetKey(role, group, family) for role, group in groups for family in Family)
+
+    def held(self, key: SetKey) -> PrefixSet:
+        """Return what a set of either kind holds, as far as it is known."""
+        if key.kind is SetKind.RUNTIME:
+            return self.runtime.get(key) or PrefixSet(key.family)
+        return self.sets[key]
 
     def rules(self, service: FencedService) -> tuple[Rule, ...]:
         """Return the rules that decide a packet to one of the service's ports, first match first.
 
-        Those that pass may come in any order; known connections first, since a call is one.
+        Those that pass may come in any order; known connections first, since a call is one. Bans
+        come before them, so that they end calls, too. An exception that has an end marks no flow:
+        when it ends, all packets of its sources do.
         """
         replies = (Rule(Reply(), Action.PASS, "replies to this host"),) if service.replies else ()
         return (
+            Rule(SourceIn(Role.BAN, ""), Action.BANNED, _BANNED),
             *replies,
             Rule(Admitted(), Action.PASS, "admitted connections"),
             *self._trusted(ArrivedBy),
-            Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, "named exceptions"),
+            Rule(SourceIn(Role.TIMED, service.name), Action.PASS, _TIMED),
+            Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, _EXCEPTIONS),
             *(Rule(ExpectedBy(name), Action.ADMIT, _HELPED) for name in service.helpers),
             Rule(SourceIn(Role.ALLOW, service.allow_group), Action.ADMIT, "allowed countries"),
             *(Rule(SourceWithin(prefix), Action.LOCAL, _LOCAL) for prefix in self.local_guards()),
-            _DROP_REST,
+            _TURN_AWAY_REST,
         )
 
     def local_rules(self) -> tuple[Rule, ...]:
         """Return the rules that decide a packet from an address of a local network."""
-        networks = (Rule(FromLocal(network), Action.PASS, _LOCAL) for network in self.local)
-        return (*networks, _DROP_REST)
+        return (*self._from_local(), _TURN_AWAY_REST)
+
+    def banned_rules(self, service: FencedService) -> tuple[Rule, ...]:
+        """Return the rules that decide a packet from a banned address.
+
+        The operator has named exceptions; a ban, which may be a program's, does not undo that.
+        """
+        return (
+            *self._trusted(ArrivedBy),
+            Rule(SourceIn(Role.TIMED, service.name), Action.PASS, _TIMED),
+            Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, _EXCEPTIONS),
+            *self._from_local(),
+            Rule(Anything(), Action.DROP, _BANNED),
+        )
+
+    def _from_local(self) -> Iterator[Rule]:
+        return (Rule(FromLocal(network), Action.PASS, _LOCAL) for network in self.local)
 
     def local_guards(self) -> tuple[Prefix, ...]:
         """Return the few prefixes around all local networks, so that others meet no more rules."""
@@ -331,7 +391,8 @@ class Ruleset:
             *self._trusted(LeavesBy),
             *self.forwarded_rules(service),
             Rule(OfKnownFlow(), passed, "known connections"),
-            Rule(DestinationIn(Role.EXCEPTION, service.name), passed, "named exceptions"),
+            Rule(DestinationIn(Role.EXCEPTION, service.name), passed, _EXCEPTIONS),
+            Rule(DestinationIn(Role.TIMED, service.name), passed, _TIMED),
             Rule(DestinationIn(Role.ALLOW, service.allow_group), passed, "allowed countries"),
             *local,
             *strays,
@@ -356,7 +417,10 @@ class Ruleset:
 
 _LOCAL = "local networks"
 _HELPED = "announced by a helper"
-_DROP_REST = Rule(Anything(), Action.DROP, "everyone else")
+_BANNED = "banned addresses"
+_EXCEPTIONS = "named exceptions"
+_TIMED = "exceptions for a time"
+_TURN_AWAY_REST = Rule(Anything(), Action.TURN_AWAY, "everyone else")
 _GUARDED_BITS = 8
 """Local networks that share so many bits share a guard."""
 

@@ -1,96 +1,134 @@
-"""``allow`` and ``revoke``: exceptions enabled and disabled in the command line's rules file."""
+"""``allow`` and ``revoke``: what people allow by hand, in the command line's rules file."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from datetime import UTC, datetime
 
-from geofence.errors import GeofenceError, UsageError
+from geofence.by_hand.allowing import allowing
+from geofence.by_hand.request import Answer, Request, Situation
+from geofence.by_hand.revoking import revoking
+from geofence.errors import GeofenceError, GuardRefusal, UsageError
 from geofence.guards.lockout import SshSession
-from geofence.merge import exception_space
-from geofence.model.lists import ListKind
+from geofence.guards.objection import remaining
+from geofence.guards.own_rules import check_timed
+from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
-from geofence.model.policy import NamedException, Policy
-from geofence.model.prefixes import AddressSpace
+from geofence.model.policy import Policy
 from geofence.operations.apply import apply_rules
 from geofence.operations.commit import Wish, check_overrides, holding
 from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Watch, at_hand, fetched, unwatched
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
-from geofence.policy import exceptions_named
-from geofence.policy.switches import OWNED_FILE, with_enabled
+from geofence.policy import OWNED_FILE, read_owned
 from geofence.state.files import read_if_there, state_error, write_atomically
-from geofence.translation import tr
+from geofence.translation import join, tr
 
 _READABLE = 0o644
 """Mode of the file. Rules are not secret."""
 
 
-def switch(  # noqa: PLR0913 - what the command line gives
+def allow(
     site: Site,
-    names: tuple[str, ...],
+    request: Request,
     watch: Watch = unwatched,
     *,
-    enabled: bool,
     accept: Collection[str] = (),
     ssh: SshSession | None = None,
 ) -> RunReport:
-    """Enable or disable exceptions, or groups of them, and apply it.
+    """Allow exceptions, addresses, host names and countries, and apply it.
 
     Raises:
-        UsageError: an exception, group or override is unknown, or a later file says otherwise;
-            nothing was changed.
+        UsageError: something that was asked for is unknown, contradicts something else, or a later
+            file says otherwise; nothing was changed.
+        RulesError: the rules do not load; nothing was changed.
+        GuardRefusal: a check refuses it; nothing was changed.
+        StateError: the file could not be written; nothing was changed.
+    """
+    wish = Wish(f"allow {request.arguments}", accept, ssh)
+    with holding(site):
+        now = _situation(site)
+        return _carry_out(site, now, allowing(now, request), wish, watch, request.countries)
+
+
+def revoke(
+    site: Site,
+    request: Request,
+    watch: Watch = unwatched,
+    *,
+    accept: Collection[str] = (),
+    ssh: SshSession | None = None,
+) -> RunReport:
+    """Revoke what was allowed, apply it, and drop its connections.
+
+    Raises:
+        UsageError: something that was asked for is unknown, or a later file says otherwise; nothing
+            was changed.
         RulesError: the rules do not load; nothing was changed.
         StateError: the file could not be written; nothing was changed.
     """
-    verb = "allow" if enabled else "revoke"
     with holding(site):
-        before = read_if_there(site.owned_file)
-        policy = site.policy()
-        chosen = _chosen(policy, names, enabled=enabled)
-        wish = Wish(f"{verb} {' '.join(names)}", accept, ssh)
-        if not enabled:
-            wish = replace(wish, revoked=_space(site, chosen))
-        meant, known = ([each.name for each in some] for some in (chosen, policy.exceptions))
-        _write_owned(site, with_enabled(_text(before), meant, enabled, known))
-        try:
-            _require(site, chosen, enabled=enabled)
-            return _apply(site, wish, watch).with_notes(_dropped(policy))
-        except GeofenceError:
-            # Rules that cannot be applied must not fail the next run.
-            _put_back(site, before)
-            raise
+        now = _situation(site)
+        answer = revoking(now, request)
+        wish = Wish(f"revoke {request.arguments}", accept, ssh, revoked=answer.revoked)
+        return _carry_out(site, now, answer, wish, watch)
 
 
-def _apply(site: Site, wish: Wish, watch: Watch) -> RunReport:
-    """Resolve the host names that the rules have now, then apply."""
+def _situation(site: Site) -> Situation:
+    policy, others = site.policy(), site.policy_without_switches()
+    owned = read_owned(_text(read_if_there(site.owned_file)))
+    known = {each.name for each in policy.exceptions}
+    current = owned.keeping(known).at(datetime.now(UTC))
+    return Situation(current, policy, others, at_hand(site))
+
+
+def _carry_out(  # noqa: PLR0913, PLR0917 - what the command line gives
+    site: Site,
+    now: Situation,
+    answer: Answer,
+    wish: Wish,
+    watch: Watch,
+    countries: Collection[str] = (),
+) -> RunReport:
+    """Write the file and apply the rules; put the file back if that fails."""
+    before = read_if_there(site.owned_file)
+    text = answer.owned.text()
+    _write_owned(site, text)
+    try:
+        _require(site, answer)
+        report = _apply_by_hand(site, now.policy, wish, watch, countries)
+    except GeofenceError:
+        # Rules that cannot be applied must not fail the next run.
+        _put_back(site, before)
+        raise
+    if report.plan.is_empty and text != _text(before):
+        # What has an end is in no ruleset, so that the commit saw no change.
+        site.log_change(wish.reason, f"{OWNED_FILE} was changed", report.generation)
+    return report.with_notes((*answer.notes, *_dropped(now.policy)))
+
+
+def _apply_by_hand(
+    site: Site, before: Policy, wish: Wish, watch: Watch, countries: Collection[str]
+) -> RunReport:
+    """Resolve the host names that the rules have now, fetch the countries, check, and apply."""
     policy = site.policy()
     # Checked here, too, so that nothing is resolved and stored for a mistyped override.
     check_overrides(policy, wish.accept)
-    gathered = fetched(site, policy, (ListKind.HOST, ListKind.SRV), watch=watch)
+    lists: tuple[ListKind | ListId, ...] = (
+        ListKind.HOST,
+        ListKind.SRV,
+        *(ListId(ListKind.COUNTRY, code) for code in countries),
+    )
+    gathered = fetched(site, policy, lists, wish.accept, watch)
+    known = {each.id: each.space for each in gathered.reports if not each.is_absent}
+    refusals = remaining(check_timed(before, policy, known), wish.accept)
+    if refusals:
+        raise GuardRefusal(join("\n", map(str, refusals)))
     gathered.store(site)
     report = apply_rules(site, wish, gathered.reports)
     log_names(site, wish.reason, gathered.notes, report.generation)
     return report.with_notes(gathered.notes)
-
-
-def _space(site: Site, chosen: tuple[NamedException, ...]) -> AddressSpace:
-    """Return all known addresses of the exceptions."""
-    lists = at_hand(site)
-    return AddressSpace.union(exception_space(each, lists) | each.last_known for each in chosen)
-
-
-def _chosen(policy: Policy, names: tuple[str, ...], *, enabled: bool) -> tuple[NamedException, ...]:
-    """Return the exceptions of these names.
-
-    One that no rule defines any more is revoked by any change, which removes its switch.
-    """
-    groups = {each.group for each in policy.exceptions}
-    gone = set() if enabled else policy.stale_switches.keys() - groups
-    meant = (name for name in names if name not in gone)
-    verb = "allow" if enabled else "revoke"
-    return tuple(each for name in meant for each in exceptions_named(policy, name, verb))
 
 
 def _dropped(before: Policy) -> tuple[Note, ...]:
@@ -98,19 +136,19 @@ def _dropped(before: Policy) -> tuple[Note, ...]:
     return tuple(Note(NoteKind.SWITCH_REMOVED, name, facts) for name in before.stale_switches)
 
 
-def _require(site: Site, chosen: tuple[NamedException, ...], *, enabled: bool) -> None:
+def _require(site: Site, answer: Answer) -> None:
     """Raise an error if a file that is read later says otherwise."""
     policy = site.policy()
     now = {exception.name: exception.enabled for exception in policy.exceptions}
-    for exception in chosen:
-        if now[exception.name] is not enabled:
-            origin = policy.origins.get(f"exception.{exception.name}")
+    wanted = {**dict.fromkeys(answer.enabled, True), **dict.fromkeys(answer.disabled, False)}
+    for name, enabled in wanted.items():
+        if now.get(name) is not enabled:
             raise UsageError(
                 tr(
                     "{origin} sets 'enabled' of the exception {name} and overrides {file}. "
                     "Remove that line and try again. Nothing was changed.",
-                    origin=origin,
-                    name=exception.name,
+                    origin=policy.origins.get(f"exception.{name}"),
+                    name=name,
                     file=OWNED_FILE,
                 )
             )

@@ -22,6 +22,7 @@ from geofence.operations.lists import (
 from geofence.operations.report import ListReport, RunReport
 from geofence.operations.site import Site
 from geofence.routing.routes import read_places
+from geofence.timed import timed_prefixes
 
 
 def apply(site: Site, wish: Wish) -> RunReport:
@@ -54,7 +55,8 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     desired = merge(policy, lists, read_places())
     chosen = site.choose_backend(policy.backend)
     denied = blocked(policy, lists)
-    report = commit(site, wish, chosen, desired, _noted(reports), denied=denied)
+    timed = timed_prefixes(policy, lists, datetime.now(UTC))
+    report = commit(site, wish, chosen, desired, _noted(reports), denied=denied, timed=timed)
     problems = tuple(problem(each.problem, str(each.id)) for each in reports if each.problem)
     notes = (
         *unread(policy),

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from geofence.apply import apply_ruleset
 from geofence.backends.registry import Chosen
 from geofence.errors import StateError
 from geofence.guards.lockout import SshSession
@@ -18,20 +17,22 @@ from geofence.guards.objection import Objection, remaining
 from geofence.merge import needed_lists
 from geofence.model.generation import Generation, ListNote
 from geofence.model.notes import Note, NoteKind, problem
-from geofence.model.plan import Plan
+from geofence.model.plan import Observed, Plan
 from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace
-from geofence.model.ruleset import Ruleset
+from geofence.model.prefixes import AddressSpace, PrefixSet
+from geofence.model.ruleset import Ruleset, SetKey
 from geofence.operations.closed_fence import write_fallback
 from geofence.operations.confirm import begin, settle
 from geofence.operations.counters import note_counting
 from geofence.operations.foreign import refuse_foreign
 from geofence.operations.live_flows import forget_unwatched, look_at, unblock
 from geofence.operations.report import RunReport
+from geofence.operations.runtime import put_in_force
 from geofence.operations.site import Site
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
 from geofence.state.removal import forget_removal
+from geofence.state.timed import Timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def commit(  # noqa: PLR0913 - what a run is about
     lists: tuple[ListNote, ...],
     *,
     denied: AddressSpace | None = None,
+    timed: Timed | None = None,
 ) -> RunReport:
     """Check, apply, verify and record one ruleset; the caller holds the lock.
 
@@ -98,10 +100,12 @@ def commit(  # noqa: PLR0913 - what a run is about
         desired: the ruleset.
         lists: where its content comes from.
         denied: addresses that blocklists block.
+        timed: what is allowed until a time; None: as recorded.
     """
     refuse_foreign(site, wish.accept)
     newest, _ = site.generations.newest()
     recorded, observed = newest.ruleset if newest else None, chosen.backend.observe()
+    desired = replace(desired, runtime=runtime_after(observed, timed))
     change = look_at(recorded, observed, desired, wish.revoked, blocked=denied, cutting=wish.cut)
     waiting = change.refuse(wish.accept, wish.ssh, unattended=wish.unattended)
     if waiting:
@@ -109,13 +113,20 @@ def commit(  # noqa: PLR0913 - what a run is about
         change = replace(change, after=desired)
     if wish.confirm_seconds:
         begin(site, wish.confirm_seconds)
-    applied = apply_ruleset(chosen.backend, desired)
+    if timed is not None:
+        site.timed.record(timed)
+    applied, runtime_notes = put_in_force(site, chosen.backend, desired)
     note_counting(site, applied.plan)
     forget_removal(site.state_directory)
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)
     _log(site, wish, applied.plan, (newest.number if newest else None, number))
     # Also for an empty plan: a run that was killed may have left connections dropped.
-    notes = (*notes, *forget_unwatched(desired, applied.plan.observed), *unblock(desired))
+    notes = (
+        *runtime_notes,
+        *notes,
+        *forget_unwatched(desired, applied.plan.observed),
+        *unblock(desired),
+    )
     if number is not None:
         notes = (*notes, *write_fallback(site, desired))
     if wish.cut or wish.revoked is not None:
@@ -128,8 +139,16 @@ def commit(  # noqa: PLR0913 - what a run is about
         generation=number,
         notes=(*change.notes, *delayed(waiting), *replaced, *untidy, *notes),
         impact=change.impact,
-        degraded=bool(untidy or waiting) or number is None,
+        degraded=bool(untidy or waiting or runtime_notes) or number is None,
     )
+
+
+def runtime_after(observed: Observed, timed: Timed | None) -> dict[SetKey, PrefixSet]:
+    """Return what runtime sets will hold."""
+    found = dict(observed.runtime)
+    for key, prefixes in (timed or {}).items():
+        found[key] = PrefixSet.of(key.family, (each.prefix for each in prefixes))
+    return found
 
 
 def delayed(objections: Iterable[Objection]) -> tuple[Note, ...]:

@@ -15,10 +15,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from geofence.apply import apply_ruleset, fence_is_up, remove_all
+from geofence.apply import fence_is_up, remove_all
 from geofence.errors import BusyError, GeofenceError, StateError, UsageError
 from geofence.operations.counters import note_counting
 from geofence.operations.outcome import note_unconfirmed, tell_unconfirmed
+from geofence.operations.runtime import put_in_force
 from geofence.operations.site import Site
 from geofence.sentences import sentence
 from geofence.state.lock import exclusive
@@ -205,7 +206,7 @@ def _return(site: Site, probation: Probation) -> None:
                     why=why,
                 )
             )
-        applied = apply_ruleset(site.choose_again(former).backend, former.ruleset)
+        applied, _ = put_in_force(site, site.choose_again(former).backend, former.ruleset)
         note_counting(site, applied.plan)
         unblock(former.ruleset)
     back = "no fence" if probation.former is None else f"generation {probation.former}"

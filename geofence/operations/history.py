@@ -49,7 +49,7 @@ def _entry(generation: Generation, older: list[Generation | Damaged]) -> History
     now, then = generation.ruleset, before.ruleset if before else Ruleset()
     return HistoryEntry(
         generation,
-        make_plan(now, Observed(sets=then.sets), ()).set_changes,
+        make_plan(now, Observed.holding(then), ()).set_changes,
         services_changed=now.services != then.services,
         interfaces_added=_without(now.interfaces, then.interfaces),
         interfaces_removed=_without(then.interfaces, now.interfaces),

@@ -150,7 +150,7 @@ def _held(recorded: Ruleset | None, observed: Observed) -> Ruleset | None:
     """Return the recorded ruleset with the sets that the kernel holds."""
     if recorded is None or not observed.fenced or observed.sets.keys() != recorded.sets.keys():
         return recorded
-    return replace(recorded, sets=observed.sets)
+    return replace(recorded, sets=observed.sets, runtime=observed.runtime)
 
 
 def unblock(ruleset: Ruleset | None) -> tuple[Note, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from geofence.apply import apply_ruleset
 from geofence.model.chosen import NO_BACKEND
 from geofence.model.generation import Generation
 from geofence.model.notes import Note, NoteKind
@@ -14,6 +13,7 @@ from geofence.operations.commit import holding
 from geofence.operations.counters import note_counting
 from geofence.operations.live_flows import unblock
 from geofence.operations.report import RunReport
+from geofence.operations.runtime import put_in_force
 from geofence.operations.site import Site
 from geofence.routing.local_networks import local_networks
 from geofence.routing.routes import read_places
@@ -68,7 +68,7 @@ def _amended(site: Site, newest: Generation, now: tuple[LocalNetwork, ...]) -> R
     chosen = site.choose_again(newest)
     # Recorded first: if the kernel refuses, the next repair tries again.
     site.generations.record(replace(newest, ruleset=ruleset))
-    applied = apply_ruleset(chosen.backend, ruleset)
+    applied, missed = put_in_force(site, chosen.backend, ruleset)
     note_counting(site, applied.plan)
     told = tuple(
         Note(kind, "", {"networks": [str(each) for each in some]})
@@ -80,5 +80,5 @@ def _amended(site: Site, newest: Generation, now: tuple[LocalNetwork, ...]) -> R
     )
     change = " ".join(map(english, sentences(told)))
     site.log_change("local networks", change.removesuffix("."), newest.number)
-    notes = (*told, *unblock(ruleset))
+    notes = (*told, *missed, *unblock(ruleset))
     return RunReport(applied.plan, chosen.reason, newest.number, notes=notes)

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from geofence.apply import apply_ruleset
 from geofence.errors import UsageError
 from geofence.merge import blocked, exception_space, names_space, needed_lists
 from geofence.model.chosen import NO_BACKEND
@@ -22,15 +21,18 @@ from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.closed_fence import write_fallback
-from geofence.operations.commit import Wish, delayed, holding
+from geofence.operations.commit import Wish, delayed, holding, runtime_after
 from geofence.operations.confirm import refuse_pending
 from geofence.operations.counters import note_counting
 from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Gathered, fetched_alone
 from geofence.operations.live_flows import look_at, unblock
 from geofence.operations.report import RunReport
+from geofence.operations.runtime import put_in_force
 from geofence.operations.site import Site
 from geofence.state.removal import is_removed
+from geofence.state.timed import Timed
+from geofence.timed import timed_prefixes
 from geofence.translation import tr
 
 SOONEST = timedelta(seconds=60)
@@ -120,8 +122,10 @@ def amended(
     """
     sets = dict(ruleset.sets)
     for service in ruleset.services:
-        mine = [each for each in exceptions if each.opens(service.name)]
-        others = [each for each in policy.enabled_exceptions() if each.opens(service.name)]
+        mine, others = (
+            [each for each in some if each.opens(service.name) and each.until is None]
+            for some in (exceptions, policy.enabled_exceptions())
+        )
         former = AddressSpace.union(names_space(each, before) for each in mine)
         allowed = AddressSpace.union(names_space(each, after) for each in mine)
         gone = former - AddressSpace.union(exception_space(each, after) for each in others)
@@ -160,6 +164,8 @@ class _Amendment:
     policy: Policy
     renewed: bool
     """Whether a name has other addresses than those on disk."""
+    timed: Timed | None
+    """What is allowed until a time; None: as recorded."""
 
 
 def _followed(site: Site, wish: Wish, gathered: Gathered) -> RunReport:
@@ -199,7 +205,24 @@ def _amendment(site: Site, gathered: Gathered) -> _Amendment | None:
         for name in each.names
         if name in known
     }
-    return _Amendment(newest, ruleset, tuple(lists.values()), policy, bool(gathered.renewed))
+    renewed, timed = bool(gathered.renewed), _timed(site, policy, exceptions, known)
+    return _Amendment(newest, ruleset, tuple(lists.values()), policy, renewed, timed)
+
+
+def _timed(
+    site: Site,
+    policy: Policy,
+    exceptions: Iterable[NamedException],
+    known: Mapping[ListId, AcceptedList],
+) -> Timed | None:
+    """Return what is allowed until a time; None if names change nothing in it."""
+    if not any(each.until for each in exceptions):
+        return None
+    needed = needed_lists(policy) if policy.timed_countries() else ()
+    others = _stored(site, (name for name in needed if not name.kind.is_from_dns))
+    timed = timed_prefixes(policy, _spaces({**others, **known}), datetime.now(UTC))
+    held = {key: prefixes for key, prefixes in timed.items() if prefixes}
+    return None if held == site.timed.load() else timed
 
 
 def _blocked(site: Site, policy: Policy) -> AddressSpace:
@@ -222,22 +245,26 @@ def _commit(site: Site, wish: Wish, wanted: _Amendment) -> RunReport:
     """
     newest = wanted.newest
     chosen = site.choose_again(newest)
-    if wanted.ruleset == newest.ruleset and not wanted.renewed:
+    same = wanted.ruleset == newest.ruleset and wanted.timed is None
+    if same and not wanted.renewed:
         return replace(_NOTHING, backend=chosen.reason, generation=newest.number)
     observed, denied = chosen.backend.observe(), _blocked(site, wanted.policy)
-    change = look_at(newest.ruleset, observed, wanted.ruleset, blocked=denied)
+    desired = replace(wanted.ruleset, runtime=runtime_after(observed, wanted.timed))
+    change = look_at(newest.ruleset, observed, desired, blocked=denied)
     waiting = change.refuse(wish.accept, wish.ssh, unattended=wish.unattended)
-    ruleset = change.widened() if waiting else wanted.ruleset
+    ruleset = change.widened() if waiting else desired
     # Recorded first: if the kernel refuses, the next repair tries again.
     site.generations.record(replace(newest, ruleset=ruleset, lists=wanted.lists))
-    applied = apply_ruleset(chosen.backend, ruleset)
+    if wanted.timed is not None:
+        site.timed.record(wanted.timed)
+    applied, runtime_notes = put_in_force(site, chosen.backend, ruleset)
     note_counting(site, applied.plan)
-    notes = (*change.notes, *delayed(waiting), *unblock(ruleset), *write_fallback(site, ruleset))
+    notes = (*delayed(waiting), *runtime_notes, *unblock(ruleset), *write_fallback(site, ruleset))
     return RunReport(
         applied.plan,
         chosen.reason,
         newest.number,
-        notes=notes,
+        notes=(*change.notes, *notes),
         impact=change.impact,
-        degraded=bool(waiting),
+        degraded=bool(waiting or runtime_notes),
     )

@@ -11,6 +11,7 @@ from geofence.model.chosen import ChosenBackend
 from geofence.model.lists import ListId, Provenance
 from geofence.model.notes import Note
 from geofence.model.plan import Plan
+from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
 
 if TYPE_CHECKING:  # restore at boot reports no connections, and should not wait for the module
@@ -56,6 +57,27 @@ class ListReport:
     def checked_at(self) -> datetime | None:
         """The time when its oldest part was last confirmed by its source, UTC."""
         return min((part.checked_at for part in self.provenance), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedTo:
+    """Whom the rules allow to reach a service, beside exceptions and local networks."""
+
+    service: str
+    names: tuple[str, ...]
+    """As the rules write them: ``JP``, ``@nordics``, ``AS4713``."""
+    countries: tuple[str, ...]
+    """Codes of all countries, also those of the regions."""
+    asns: tuple[int, ...]
+
+
+def allowed_to(policy: Policy) -> tuple[AllowedTo, ...]:
+    """Return whom the rules allow to reach each service."""
+    found = ((service.name, policy.allowed(service)) for service in policy.services)
+    return tuple(
+        AllowedTo(name, allowed.written(policy.regions), allowed.countries, allowed.asns)
+        for name, allowed in found
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 
-from geofence.apply import apply_ruleset
 from geofence.backends.interface import Backend
 from geofence.errors import LockError, RulesError, StateError
 from geofence.flows.count import any_flow
@@ -20,6 +19,7 @@ from geofence.operations.confirm import forget, lapsed
 from geofence.operations.counters import note_counting
 from geofence.operations.remove import remove_fence, unblock_connections
 from geofence.operations.report import RunReport
+from geofence.operations.runtime import put_in_force
 from geofence.operations.site import Site
 from geofence.routing.local_networks import Place
 from geofence.state.lock import exclusive
@@ -101,7 +101,7 @@ def _restored(
 ) -> RunReport:
     """Apply a generation; ``another``: it is not what was applied last."""
     chosen = site.choose_again(generation)
-    applied = apply_ruleset(chosen.backend, generation.ruleset)
+    applied, missed = put_in_force(site, chosen.backend, generation.ruleset)
     note_counting(site, applied.plan)
     if not applied.plan.is_empty:
         number = generation.number
@@ -109,6 +109,7 @@ def _restored(
     again = unblock_connections(generation.ruleset) if another else ()
     again = (*_forget_unwatched(applied.plan), *again)
     wrong = (*notes, problem(applied.untidy)) if applied.untidy else notes
+    wrong = (*wrong, *missed)
     return RunReport(
         applied.plan,
         chosen.reason,
@@ -140,13 +141,15 @@ def _without_ruleset(site: Site, notes: tuple[Note, ...]) -> RunReport:
     unfenced: tuple[Family, ...] = ()
     standing = _standing(policy, observed) if observed.rules else None
     if standing is not None or not observed.unfenced:
-        made, instead = _kept(chosen.backend, standing, observed)
+        made, instead = _kept(site, chosen.backend, standing, observed)
         note_counting(site, made)
     elif policy.without_ruleset is WithoutRuleset.OPEN:
         made, unfenced = _NOTHING, observed.unfenced
         instead = Instead.OPEN
     else:
-        made = apply_ruleset(chosen.backend, closed(policy, _places())).plan
+        applied, missed = put_in_force(site, chosen.backend, closed(policy, _places()))
+        made = applied.plan
+        notes = (*notes, *missed)
         note_counting(site, made)
         site.log_change("restore", "the fence is closed to all but exceptions and local networks")
         notes = (*notes, *_forget_unwatched(made))
@@ -160,9 +163,11 @@ def _without_ruleset(site: Site, notes: tuple[Note, ...]) -> RunReport:
     return RunReport(made, chosen.reason, notes=said, unfenced=unfenced, degraded=True)
 
 
-def _kept(backend: Backend, standing: Ruleset | None, observed: Observed) -> tuple[Plan, Instead]:
+def _kept(
+    site: Site, backend: Backend, standing: Ruleset | None, observed: Observed
+) -> tuple[Plan, Instead]:
     """Complete the fence in the kernel, as far as the policy tells how."""
-    made = apply_ruleset(backend, standing).plan if standing else _NOTHING
+    made = put_in_force(site, backend, standing)[0].plan if standing else _NOTHING
     if made.is_empty:
         return made, Instead.KEPT
     return made, Instead.COMPLETED if observed.fenced else Instead.RESTORED

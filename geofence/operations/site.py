@@ -1,6 +1,7 @@
 """One installation: its directories, stores and backend.
 
-Modules that read rules and lists are imported on use, since ``restore`` at boot needs neither.
+What these need is imported on use: ``restore`` at boot reads neither rules nor lists, and what
+fail2ban asks before each ban reads nothing of the fence.
 """
 
 from __future__ import annotations
@@ -8,22 +9,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geofence.backends.registry import Chosen, choose
 from geofence.errors import BackendUnavailable, StateError
-from geofence.host.system_log import log_change
 from geofence.model.chosen import ChosenBy
-from geofence.model.generation import Generation
 from geofence.model.policy import BackendChoice, Policy
-from geofence.state.files import clean_debris
-from geofence.state.generations import GenerationStore
-from geofence.state.outcomes import Journal
 
 if TYPE_CHECKING:
+    from geofence.backends.registry import Chosen
+    from geofence.model.generation import Generation
+    from geofence.state.bans import BanStore
+    from geofence.state.generations import GenerationStore
     from geofence.state.lists import ListStore
+    from geofence.state.outcomes import Journal
     from geofence.state.refusals import RefusalStore
+    from geofence.state.timed import TimedStore
     from geofence.state.versions import VersionStore
 
 RULES_DIRECTORY = Path("/etc/geofence/rules.d")
@@ -65,7 +67,7 @@ class Site:
     @property
     def owned_file(self) -> Path:
         """The rules file that the command line owns."""
-        from geofence.policy.switches import OWNED_FILE
+        from geofence.policy.owned import OWNED_FILE
 
         return self.rules_directory / OWNED_FILE
 
@@ -93,11 +95,29 @@ class Site:
     @property
     def generations(self) -> GenerationStore:
         """Recorded rulesets."""
+        from geofence.state.generations import GenerationStore
+
         return GenerationStore(self.state_directory)
+
+    @property
+    def bans(self) -> BanStore:
+        """Bans on disk."""
+        from geofence.state.bans import BanStore
+
+        return BanStore(self.state_directory)
+
+    @property
+    def timed(self) -> TimedStore:
+        """What is allowed until a time, on disk."""
+        from geofence.state.timed import TimedStore
+
+        return TimedStore(self.state_directory)
 
     @property
     def journal(self) -> Journal:
         """The last outcome, and a pending confirmation."""
+        from geofence.state.outcomes import Journal
+
         return Journal(self.state_directory)
 
     def log_change(self, command: str, what: str, generation: int | None = None) -> None:
@@ -109,22 +129,39 @@ class Site:
             generation: number of the current one; None for none.
         """
         if self.log_changes:
+            from geofence.host.system_log import log_change
+
             log_change(command, what, generation)
 
     def tidy(self) -> None:
         """Remove files that killed runs left half-written; the caller holds the lock."""
+        from geofence.state.files import clean_debris
+
         for directory in (self.state_directory, self.rules_directory):
             clean_debris(directory)
 
     def policy(self) -> Policy:
-        """Load the rules.
+        """Load the rules; what has ended by now is not allowed.
 
         Raises:
             RulesError: they do not load.
         """
         from geofence.policy import load_policy
 
-        return load_policy(self.rules_directories, all_must_exist=self.rules_required)
+        loaded = load_policy(self.rules_directories, all_must_exist=self.rules_required)
+        return loaded.at(datetime.now(UTC))
+
+    def policy_without_switches(self) -> Policy:
+        """Load the rules without the file of the command line.
+
+        Raises:
+            RulesError: they do not load.
+        """
+        from geofence.policy import load_policy
+
+        return load_policy(
+            self.rules_directories, all_must_exist=self.rules_required, by_hand=False
+        )
 
     def shipped_policy(self) -> Policy:
         """Load the shipped rules alone.
@@ -180,6 +217,8 @@ class Site:
         holder: str | None,
         generation: int | None = None,
     ) -> Chosen:
+        from geofence.backends.registry import choose
+
         if self.backend is not None:
             return choose(self.backend, ChosenBy.OPTION, holder)
         return choose(wanted, by, holder, generation)

@@ -35,7 +35,7 @@ from geofence.operations.lists import (
     unchanging,
     unread,
 )
-from geofence.operations.report import ListReport
+from geofence.operations.report import AllowedTo, ListReport, allowed_to
 from geofence.operations.site import Site
 from geofence.operations.status_facts import (
     Traffic,
@@ -104,6 +104,8 @@ class StatusReport:
     probation_over: bool = False
     """Whether it was not confirmed in time; then the next run restores the previous fence."""
     notes: tuple[Note, ...] = ()
+    allowed: tuple[AllowedTo, ...] = ()
+    """Whom the rules allow to reach each service."""
 
 
 def status(site: Site) -> StatusReport:
@@ -163,6 +165,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         probation_over=probation is not None and is_over(probation),
         exceptions_off=tuple(each.name for each in policy.exceptions if not each.enabled),
         wrong_rules=wrong,
+        allowed=allowed_to(policy),
         notes=(
             *problems,
             *unread(policy),

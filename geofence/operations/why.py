@@ -9,7 +9,15 @@ from enum import StrEnum
 from geofence.backends import registry
 from geofence.backends.interface import Backend
 from geofence.errors import BackendError, BackendUnavailable, StateError
-from geofence.explain import Answer, Explanation, countries_of, explain, explain_now, parts
+from geofence.explain import (
+    Answer,
+    Explanation,
+    asns_of,
+    countries_of,
+    explain,
+    explain_now,
+    parts,
+)
 from geofence.fetch.limits import Limits
 from geofence.flows.connections import Connections, Fenced, connections
 from geofence.flows.conntrack import read_flows
@@ -74,6 +82,8 @@ class WhyReport:
     ending: DropMethod | None = None
     """How to drop them; None where there are none."""
     notes: tuple[Note, ...] = ()
+    asns: tuple[int, ...] = ()
+    """AS numbers whose lists have the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +105,9 @@ def why(
 ) -> WhyReport:
     """Return the verdict on a new packet from an address now and after the next apply, and why.
 
-    The kernel's own sets and rules tell what is so now. Where a country list has not been
-    downloaded yet, the rules give no answer. Then all missing lists are fetched, for seconds, and
-    not stored. One that cannot be fetched counts as empty, as in the fence without it.
+    The kernel's own sets and rules tell what is so now. Where the list of a country or AS number
+    has not been downloaded yet, the rules give no answer. Then all missing lists are fetched, for
+    seconds, and not stored. One that cannot be fetched counts as empty, as in the fence without it.
 
     Args:
         site: the installation.
@@ -112,7 +122,7 @@ def why(
     for report in gathered.reports:
         if not report.is_absent:
             lists[report.id] = report.space
-        elif report.id.kind is ListKind.COUNTRY:
+        elif report.id.kind.allows:
             missing[report.id] = report.space
     desired = merge(policy, lists | missing, read_places())
     now = _now(site, desired)
@@ -125,6 +135,7 @@ def why(
     return WhyReport(
         countries=countries_of(lists, source),
         countries_at_hand=tuple(i.name for i in lists if i.kind is ListKind.COUNTRY),
+        asns=asns_of(lists, source),
         explanations=then,
         now=None
         if now.unread
@@ -247,7 +258,7 @@ def _answering(site: Site, policy: Policy, watch: Watch) -> Gathered:
     """Return the stored lists; where they give no answer, missing ones are fetched."""
     reports = stored(site, policy)
     absent = [report.id for report in reports if report.outcome is ListOutcome.MISSING]
-    if not any(name.kind is ListKind.COUNTRY for name in absent):
+    if not any(name.kind.allows for name in absent):
         return Gathered(reports)
     gathered = fetched(site, policy, absent, watch=watch, limits=_LIMITS)
     had = [str(candidate.accepted.id) for candidate in gathered.renewed]

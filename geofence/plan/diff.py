@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from geofence.model.plan import Observed, Plan, SetChange
-from geofence.model.ruleset import Ruleset, SetKind
+from geofence.model.prefixes import PrefixSet
+from geofence.model.ruleset import Ruleset
 
 
 def make_plan(desired: Ruleset, observed: Observed, rules_wanted: tuple[str, ...]) -> Plan:
@@ -14,14 +17,23 @@ def make_plan(desired: Ruleset, observed: Observed, rules_wanted: tuple[str, ...
         observed: what it holds.
         rules_wanted: the desired rules in the backend's own language.
     """
-    keys = sorted(desired.sets.keys() | observed.sets.keys(), key=lambda key: key.name)
-    changes = (SetChange(key, observed.sets.get(key), desired.sets.get(key)) for key in keys)
-    differing = tuple(change for change in changes if _differs(change))
-    return Plan(desired, observed, differing, rules_wanted)
+    differing = sorted(
+        (*_declared(desired, observed), *_runtime(desired, observed)),
+        key=lambda change: change.key.name,
+    )
+    return Plan(desired, observed, tuple(differing), rules_wanted)
 
 
-def _differs(change: SetChange) -> bool:
-    """Whether there is something to do: for a runtime set, only if it is missing or should go."""
-    if change.key.kind is SetKind.RUNTIME:
-        return (change.before is None) != (change.after is None)
-    return change.before != change.after
+def _declared(desired: Ruleset, observed: Observed) -> Iterator[SetChange]:
+    for key in desired.sets.keys() | observed.sets.keys():
+        change = SetChange(key, observed.sets.get(key), desired.sets.get(key))
+        if change.before != change.after:
+            yield change
+
+
+def _runtime(desired: Ruleset, observed: Observed) -> Iterator[SetChange]:
+    """Yield runtime sets that are missing or should go; what they hold is no difference."""
+    wanted = set(desired.runtime_keys)
+    for key in wanted ^ observed.runtime.keys():
+        after = PrefixSet(key.family) if key in wanted else None
+        yield SetChange(key, observed.runtime.get(key), after)

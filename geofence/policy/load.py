@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
-from operator import or_
 from pathlib import Path
 
 from geofence.model.policy import Origin, Policy
 from geofence.policy.files import RulesFile, passed_over, read_rules
+from geofence.policy.leftovers import (
+    find_twins,
+    stale_switches,
+    without,
+    without_lost_services,
+    without_moot_ends,
+)
 from geofence.policy.mistakes import Problems
+from geofence.policy.owned import is_owned
 from geofence.policy.schema import read_policy
-from geofence.policy.switches import is_owned, stale_switches, without
 from geofence.policy.toml_tree import Table, merged, parse
 
 
-def load_policy(directories: Sequence[Path], *, all_must_exist: bool = False) -> Policy:
+def load_policy(
+    directories: Sequence[Path], *, all_must_exist: bool = False, by_hand: bool = True
+) -> Policy:
     """Return the policy that the drop-ins in some directories make together.
 
     Every ``*.toml`` of the first directory in lexical order, then those of the next: a later file
@@ -25,6 +33,7 @@ def load_policy(directories: Sequence[Path], *, all_must_exist: bool = False) ->
     Args:
         directories: that of the shipped rules, which must exist, then others.
         all_must_exist: whether the others must exist, too.
+        by_hand: whether the file of ``allow`` and ``revoke`` counts.
 
     Raises:
         RulesError: rules cannot be read, cannot be trusted, or are wrong; it has a line for each
@@ -32,7 +41,7 @@ def load_policy(directories: Sequence[Path], *, all_must_exist: bool = False) ->
     """
     problems = Problems()
     files = read_rules(directories, problems, all_must_exist=all_must_exist)
-    policy = combined(files, problems)
+    policy = combined((each for each in files if by_hand or not is_owned(each.name)), problems)
     others = (each for directory in directories[1:] for each in passed_over(directory))
     return replace(policy, passed_over=tuple(others))
 
@@ -51,11 +60,19 @@ def combined(files: Iterable[RulesFile], problems: Problems) -> Policy:
     problems.raise_any()
     read = [(name, tree) for name, tree in trees if tree]
     others = _together(tree for name, tree in read if not is_owned(name))
-    gone = [stale_switches(tree, others) if is_owned(name) else {} for name, tree in read]
-    rules = _together(without(tree, stale) for (_, tree), stale in zip(read, gone, strict=True))
+    gone: dict[str, bool] = {}
+    for number, (name, tree) in enumerate(read):
+        if is_owned(name):
+            stale = stale_switches(tree, others)
+            gone |= stale
+            find_twins(tree, others, problems)
+            current = without_moot_ends(without(tree, stale), others)
+            read[number] = (name, without_lost_services(current, others))
+    problems.raise_any()
+    rules = _together(tree for _, tree in read)
     policy = read_policy(rules, problems)
     problems.raise_any()
-    return replace(policy, stale_switches=reduce(or_, gone, {}))
+    return replace(policy, stale_switches=gone)
 
 
 def _together(trees: Iterable[Table]) -> Table:

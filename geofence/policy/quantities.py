@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from geofence.model.policy import Ports, Protocol
 from geofence.policy.mistakes import Mistake
@@ -90,7 +90,7 @@ def _meant_span(text: str, bare: str) -> tuple[str, ...]:
 
 
 def age(text: str) -> timedelta:
-    """Read how old a list may get: an hour to a year.
+    """Read how old a list, or the world index, may get: an hour to a year.
 
     Raises:
         Mistake: it is not a duration, or is out of range.
@@ -154,3 +154,82 @@ def time_of_day(text: str) -> time:
         tr('hours and minutes from "00:00" to "23:59", such as "03:30"'),
         *guesses,
     )
+
+
+_SHORTEST_STAY = timedelta(seconds=1)
+_LONGEST_STAY = 3660 * _DAY
+
+
+def stay(text: str) -> timedelta:
+    """Read for how long something is allowed: a second to ten years.
+
+    Raises:
+        Mistake: it is not a duration, or is out of range.
+    """
+    span = _span(text, ("8h", "3d"))
+    if not _SHORTEST_STAY <= span <= _LONGEST_STAY:
+        wrong = tr("{value} is out of range", value=quoted(text))
+        raise Mistake(wrong, tr('from "1s" to "3660d"'))
+    return span
+
+
+def end(text: str, now: datetime) -> datetime:
+    """Read until when something is allowed; return it in UTC.
+
+    Args:
+        text: a date and a time, or a time of day, which is the next; in local time without an
+            offset.
+        now: the time, with the local zone.
+
+    Raises:
+        Mistake: it is neither, is over, or is too far away.
+    """
+    moment = _moment(plain(text).strip(), now)
+    if moment is None:
+        wrong = tr("{value} is not a point in time", value=quoted(text))
+        raise Mistake(
+            wrong, tr('a time such as "18:00", "2026-11-27 18:00" or "2026-11-27T18:00Z"')
+        )
+    if moment <= now:
+        raise Mistake(tr("{value} is over", value=quoted(text)), tr("a later time"))
+    if moment - now > _LONGEST_STAY:
+        raise Mistake(tr("{value} is too far away", value=quoted(text)), tr("at most ten years"))
+    return utc(moment)
+
+
+def _moment(text: str, now: datetime) -> datetime | None:
+    """Return a point in time; None if the text is not one."""
+    if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}", text):
+        try:
+            at = time_of_day(f"{text:0>5}")
+        except Mistake:
+            return None
+        today = _local(datetime.combine(now.date(), at))
+        return today if today > now else _local(datetime.combine(now.date() + _DAY, at))
+    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:", text):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo else _local(found)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _local(moment: datetime) -> datetime:
+    """Return a time without a zone as one of the local zone."""
+    return moment.astimezone()
+
+
+def utc(moment: datetime) -> datetime:
+    """Return a point in time as UTC.
+
+    Raises:
+        Mistake: it has no offset from UTC, or the calendar does not have it in UTC.
+    """
+    try:
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except OverflowError:
+        pass
+    wrong = tr("{value} is not a point in time", value=moment)
+    raise Mistake(wrong, tr("a date and a time in UTC such as 2026-11-26T12:00:00Z"))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
 from geofence.model.policy import Origin
 from geofence.policy.mistakes import Mistake, Problems
+from geofence.policy.quantities import utc
 from geofence.policy.toml_tree import Array, Node, Scalar, Table, described
 from geofence.spelling import nearest, one_of, plain, printable, quoted, without_secrets
 from geofence.translation import tr
@@ -22,6 +24,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 LONGEST_NAME = 40
 LONGEST_DESCRIPTION = 200
+_HUGE = 10**20
+"""No number in rules has more digits."""
 
 
 class Section:
@@ -75,6 +79,18 @@ class Section:
             self._expect(key, node, tr("true or false"), *_meant_flag(node))
         return default
 
+    def moment(self, key: str) -> datetime | None:
+        """Read a point in time; None without the key."""
+        node = self._get(key)
+        if isinstance(node, Scalar) and isinstance(node.value, datetime):
+            try:
+                return utc(node.value)
+            except Mistake as mistake:
+                self.complain(mistake, key)
+        elif node:
+            self._expect(key, node, tr("a date and a time in UTC such as 2026-11-26T12:00:00Z"))
+        return None
+
     def percent(self, key: str) -> float:
         """Read a number from 0 to 100."""
         node = self._get(key)
@@ -113,6 +129,26 @@ class Section:
             self._expect(key, node, tr("a list of strings"), *_meant_list(node))
         return None
 
+    def numbers(self, key: str, read: Callable[[str], T]) -> tuple[T, ...] | None:
+        """Return what ``read`` makes of each number in a list; None without the key.
+
+        The numbers may also be strings.
+        """
+        node = self._get(key)
+        if isinstance(node, Array):
+            items = tuple(map(_digits, node.items))
+            for item in items:
+                if _plain(item) is None:
+                    self._expect(key, item, tr("a whole number"))
+            texts = tuple(item for item in items if _plain(item) is not None)
+            found = self._read_all(key, Array(texts, node.origin), read)
+            self._find_repeated(key, found)
+            return tuple(value for value, _origin in found)
+        if node:
+            meant = (f"[{described(node)}]",) if _plain(_digits(node)) is not None else ()
+            self._expect(key, node, tr("a list of numbers"), *meant)
+        return None
+
     def table(self, key: str) -> Section:
         """Return a table in this one; an empty one without the key."""
         node = self._get(key)
@@ -127,15 +163,27 @@ class Section:
 
     def named(self, key: str, longest: int = LONGEST_NAME) -> dict[str, Section]:
         """Return the tables ``[key.NAME]`` by their names."""
+        return self.tables(key, lambda name: rule_name(name, longest), "NAME")
+
+    def tables(
+        self, key: str, read: Callable[[str], object], placeholder: str
+    ) -> dict[str, Section]:
+        """Return the tables ``[key.…]`` by the rest of their headings.
+
+        Args:
+            key: of the table that contains them.
+            read: raises a Mistake for a heading that cannot be.
+            placeholder: what messages call that rest.
+        """
         outer = self.table(key)
         for name in outer:
             try:
-                rule_name(name, longest)
+                read(name)
             except Mistake as mistake:
                 outer.complain(mistake, name)
         inner = {name: outer.table(name) for name in outer}
         for section in inner.values():
-            section._heading = f"[{key}.NAME]"  # noqa: SLF001 - of its own kind
+            section._heading = f"[{key}.{placeholder}]"  # noqa: SLF001 - of its own kind
         return inner
 
     def finish(self) -> None:
@@ -211,7 +259,7 @@ class Section:
 
 
 def rule_name(text: str, longest: int = LONGEST_NAME) -> str:
-    """Read the name of a service, exception, group or blocklist.
+    """Read the name of a service, exception, group, blocklist or region.
 
     Raises:
         Mistake: it has other characters than names may have, or too many.
@@ -226,20 +274,6 @@ def rule_name(text: str, longest: int = LONGEST_NAME) -> str:
             more=longest - 1,
         ),
         *([meant] if meant and len(meant) <= longest else []),
-    )
-
-
-def helper_name(text: str) -> str:
-    """Read the name of a conntrack helper.
-
-    Raises:
-        Mistake: the kernel cannot have a helper of that name.
-    """
-    if re.fullmatch(r"[A-Za-z0-9._-]{1,15}", text):
-        return text
-    raise Mistake(
-        tr("{value} is not the name of a conntrack helper", value=quoted(text)),
-        tr('a name of up to 15 letters, digits, dots, hyphens or underscores, such as "sip"'),
     )
 
 
@@ -286,40 +320,6 @@ def choice(options: type[Choice]) -> Callable[[str], Choice]:
     return read
 
 
-def service_name(services: Collection[str]) -> Callable[[str], str]:
-    """Return a reader of the names of services that the rules define.
-
-    Raises:
-        Mistake: (the reader) no service has that name.
-    """
-
-    def read(text: str) -> str:
-        if text in services:
-            return text
-        expected = one_of(services) if services else tr("a service that the rules define")
-        wrong = tr("unknown service {name}", name=quoted(text))
-        raise Mistake(wrong, expected, *nearest(text, services))
-
-    return read
-
-
-def blocklist_name(blocklists: Collection[str]) -> Callable[[str], str]:
-    """Return a reader of the names of blocklists that the rules define.
-
-    Raises:
-        Mistake: (the reader) no blocklist has that name.
-    """
-
-    def read(text: str) -> str:
-        if text in blocklists:
-            return text
-        expected = one_of(blocklists) if blocklists else tr("a blocklist that the rules define")
-        wrong = tr("unknown blocklist {name}", name=quoted(text))
-        raise Mistake(wrong, expected, *nearest(text, blocklists))
-
-    return read
-
-
 def _read_plain(text: str, read: Callable[[str], T]) -> T:
     """Return what ``read`` makes of a string; a mistake names full-width letters as such."""
     try:
@@ -335,6 +335,13 @@ def _read_plain(text: str, read: Callable[[str], T]) -> T:
 def _plain(node: Node) -> str | None:
     """Return the text of a string; None for any other value."""
     return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+
+def _digits(node: Node) -> Node:
+    """Return a whole number as a string of its digits; anything else as it is."""
+    if isinstance(node, Scalar) and type(node.value) is int and abs(node.value) < _HUGE:
+        return Scalar(str(node.value), node.origin)
+    return node
 
 
 def _meant_flag(node: Node) -> tuple[str, ...]:

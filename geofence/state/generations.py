@@ -12,7 +12,6 @@ without it.
 from __future__ import annotations
 
 import json
-import socket
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from typing import Any, NamedTuple
 from geofence.errors import StateError
 from geofence.model.generation import Generation, ListNote
 from geofence.model.policy import Ports, Protocol
-from geofence.model.prefixes import Family, Prefix, PrefixSet, pack_addresses, unpack_addresses
+from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
 from geofence.model.ruleset import FencedService, LocalNetwork, Role, Ruleset, SetKey
 from geofence.state.files import (
     ensure_private_directory,
@@ -38,8 +37,8 @@ from geofence.state.records import (
     DAMAGE,
     FLAG,
     MOMENT,
+    PREFIX,
     UTF8,
-    Codec,
     RecordError,
     choice,
     damaged,
@@ -49,7 +48,6 @@ from geofence.state.records import (
     objects,
     seal,
     unseal,
-    utf8,
 )
 from geofence.translation import tr
 
@@ -94,20 +92,6 @@ def _ruleset(
     return Ruleset(services, interfaces, {}, local)
 
 
-def _prefix(value: object) -> Prefix:
-    address, _, length = utf8(value).partition("/")
-    family = Family.IPV6 if ":" in address else Family.IPV4
-    network = int.from_bytes(socket.inet_pton(family.socket_family, address))
-    found = Prefix(family, network, int(length))
-    if (
-        not 0 <= found.length <= family.bits
-        or str(found) != value
-        or network % (found.past - network)
-    ):
-        raise ValueError("A prefix was expected.")
-    return found
-
-
 _PORTS = objects(_ports, protocol=choice(Protocol), first=COUNT, last=COUNT)
 _SERVICE = objects(
     FencedService,
@@ -116,8 +100,9 @@ _SERVICE = objects(
     allow_group=UTF8,
     helpers=many(UTF8),
     replies=FLAG,
+    observe=FLAG,
 )
-_LOCAL = objects(LocalNetwork, interface=UTF8, prefix=Codec(_prefix, str))
+_LOCAL = objects(LocalNetwork, interface=UTF8, prefix=PREFIX)
 _RULESET = objects(_ruleset, services=many(_SERVICE), interfaces=many(UTF8), local=many(_LOCAL))
 _NOTE = objects(ListNote, name=UTF8, checked_at=MOMENT, sha256=UTF8)
 _GENERATION = objects(

@@ -50,7 +50,7 @@ _SUFFIX = ".list"
 _PREVIOUS = ".1"
 _LONGEST_NAME = 200
 """Bytes; file systems take 255 with the suffixes."""
-_PROVENANCE = objects(
+PROVENANCE = objects(
     Provenance,
     url=TEXT,
     etag=maybe(TEXT),
@@ -253,7 +253,7 @@ def _encode(content: _Content) -> bytes:
 
 
 def _part_facts(part: Provenance, body: bytes) -> dict[str, object]:
-    return {**_PROVENANCE.write(part), "octets": len(body)}
+    return {**PROVENANCE.write(part), "octets": len(body)}
 
 
 def _decode(data: bytes) -> _Content:
@@ -280,4 +280,4 @@ def _content(facts: dict[str, Any], bodies: bytes) -> _Content:
     if at != len(bodies) or not parts:
         raise ValueError("The bodies are not as long as stated.")
     wanted = ListId(ListKind(facts["kind"]), text(facts["name"]))
-    return _Content(wanted, tuple(map(_PROVENANCE.read, parts)), tuple(cut))
+    return _Content(wanted, tuple(map(PROVENANCE.read, parts)), tuple(cut))

@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from geofence.model.prefixes import Family, Prefix
 from geofence.translation import tr
 
 DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -205,6 +207,25 @@ def moment(value: object) -> datetime:
     return time.astimezone(UTC)
 
 
+def prefix(value: object) -> Prefix:
+    """Return a prefix that is written as ``str`` writes it.
+
+    Raises:
+        TypeError, ValueError: the value is none.
+    """
+    address, _, length = utf8(value).partition("/")
+    family = Family.IPV6 if ":" in address else Family.IPV4
+    network = int.from_bytes(socket.inet_pton(family.socket_family, address))
+    found = Prefix(family, network, int(length))
+    if (
+        not 0 <= found.length <= family.bits
+        or str(found) != value
+        or network % (found.past - network)
+    ):
+        raise ValueError("A prefix was expected.")
+    return found
+
+
 def _same(value: _T) -> _T:
     return value
 
@@ -215,3 +236,4 @@ FLAG = Codec(flag, _same)
 COUNT = Codec(count, _same)
 NUMBER = Codec(number, _same)
 MOMENT = Codec(moment, datetime.isoformat)
+PREFIX = Codec(prefix, str)

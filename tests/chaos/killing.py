@@ -15,7 +15,7 @@ from geofence.model.plan import Observed
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset, SetKey
 from geofence.operations.local_networks import current
-from geofence.policy.switches import OWNED_FILE, with_enabled
+from geofence.policy.owned import OWNED_FILE, read_owned
 from tests.chaos.aims import Aim, Blow, Extent, choose, measure, strike
 from tests.chaos.ground import Ground, callers, leaked, lost, medium_list
 from tests.support.probes import forget
@@ -203,7 +203,8 @@ class Killer:
         before = owned.read_text(encoding="utf-8") if owned.exists() else None
         if command[0] in ("allow", "revoke"):
             known = [each.name for each in self.ground.site.policy().exceptions]
-            text = with_enabled(before or "", list(command[1:]), command[0] == "allow", known)
+            switches = read_owned(before or "").keeping(known)
+            text = switches.switched(command[1:], command[0] == "allow").text()
             self.ground.machine.rule(OWNED_FILE, text)
         policy = self.ground.site.policy()
         if before is None:

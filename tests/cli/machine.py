@@ -21,7 +21,7 @@ from geofence.lab.host import Host
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey
-from geofence.policy.switches import OWNED_FILE
+from geofence.policy.owned import OWNED_FILE
 from geofence.state.lists import ListStore
 from tests.cli import forked
 from tests.cli.world import japan

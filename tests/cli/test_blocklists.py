@@ -6,6 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from tests.cli.facts import problem_with
 from tests.cli.machine import Machine
 from tests.cli.world import COME, FOREIGN, GONE, JAPANESE, SMALL, japan_later, small
 from tests.support.list_server import Reply, content, status
@@ -25,10 +26,10 @@ def test_the_rest_is_renewed_and_applied_and_it_is_said(fresh: Machine) -> None:
     serve(fresh, status(404))
     fresh.serve("JP", japan_later())
 
-    done = fresh.run("refresh")
+    done = fresh.run("refresh", "--json")
 
     assert done.code == 5
-    assert "The list blocklist bad could not be renewed: " in done.err
+    assert "404 (Not Found)" in problem_with(done, "blocklist bad")
     assert NOTHING in done.err
     assert fresh.gets_in(GONE, COME) == [False, True]
     assert fresh.run("allow", "office").code == 5
@@ -60,7 +61,7 @@ def test_one_that_takes_countries_away_waits_for_its_override(fresh: Machine, fi
     assert fresh.gets_in("101.1.1.1") == [False]
 
 
-def test_the_list_of_a_source_that_is_gone_blocks_nobody(fresh: Machine) -> None:
+def test_the_list_of_a_removed_source_blocks_nobody(fresh: Machine) -> None:
     """It stays on disk, and why looks into all that is there."""
     serve(fresh, content(FEW))
     fresh.ok("refresh")

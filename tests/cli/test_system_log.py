@@ -110,7 +110,7 @@ def test_a_change_of_a_names_addresses_is_logged(one: Machine, journal: Log) -> 
             assert line in journal.messages()
 
 
-def test_what_is_confirmed_or_not_is_logged(one: Machine, journal: Log) -> None:
+def test_confirmations_and_reverts_are_logged(one: Machine, journal: Log) -> None:
     one.ok("refresh")
     one.rule("60.toml", '[blocklist.x]\nprefixes = ["133.1.0.0/16"]\n')
     journal.heard()
@@ -147,7 +147,7 @@ def test_the_facts_are_fields(one: Machine, journal: Log) -> None:
     assert (fields["GEOFENCE_GENERATION"], fields["GEOFENCE_BY"]) == ("1", who())
 
 
-def test_where_there_is_no_journal_syslog_hears(
+def test_without_the_journal_changes_go_to_syslog(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(system_log, "JOURNAL", tmp_path / "none")
@@ -161,9 +161,7 @@ def test_where_there_is_no_journal_syslog_hears(
     )
 
 
-def test_a_log_that_takes_nothing_holds_nobody_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_log_socket_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system_log, "JOURNAL", tmp_path / "log")
     monkeypatch.setattr(system_log, "SYSLOG", tmp_path / "none")
     with log(tmp_path / "log"):
@@ -185,5 +183,5 @@ def test_a_log_that_takes_nothing_holds_nobody_up(
         (Author("", False, "", ""), "root"),
     ],
 )
-def test_who_it_was(author: Author, shown: str) -> None:
+def test_the_author_is_shown_with_sudo_and_uid(author: Author, shown: str) -> None:
     assert str(author) == shown

@@ -204,7 +204,7 @@ def test_one_text_list_changes_and_the_other_does_not(server: ListServer, limits
     assert len(candidate.bodies) == 2
 
 
-def test_a_place_without_ipv6_has_no_ipv6_list(server: ListServer, limits: Limits) -> None:
+def test_a_country_without_ipv6_has_no_ipv6_list(server: ListServer, limits: Limits) -> None:
     policy = text_server(server)
     server.on("/jp/ipv6.txt", status(404))
     found = accepted(fetch(limits, policy, JP))
@@ -235,7 +235,7 @@ def test_a_place_must_have_an_ipv4_list(server: ListServer, limits: Limits, ipv6
     )
 
 
-def test_an_ipv6_list_that_fails_is_no_missing_one(server: ListServer, limits: Limits) -> None:
+def test_a_failed_ipv6_list_is_not_a_missing_one(server: ListServer, limits: Limits) -> None:
     policy = text_server(server)
     server.on("/jp/ipv6.txt", status(500))
     assert "ipv6.txt: HTTP 500" in why(fetch(limits, policy, JP))
@@ -332,7 +332,7 @@ def test_more_lists_than_workers_and_each_once(server: ListServer, limits: Limit
     assert len(server.requests) == 25
 
 
-def test_nothing_wanted_is_nothing_done(limits: Limits) -> None:
+def test_without_lists_the_report_is_empty(limits: Limits) -> None:
     assert fetch(limits, Policy()) == FetchReport({})
 
 
@@ -377,7 +377,7 @@ def test_a_bug_in_a_worker_is_not_swallowed(server: ListServer, limits: Limits) 
         fetch_lists([JP], countries(server.url("/{cc}")), {}, broken_clock, limits=limits)
 
 
-def test_what_nobody_expected_of_one_list_is_that_list_s_failure(
+def test_an_unexpected_exception_fails_its_list_only(
     server: ListServer, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stumble(wanted: ListId, family: Family | None, body: bytes, given: str) -> ParsedList:
@@ -396,7 +396,7 @@ def test_what_nobody_expected_of_one_list_is_that_list_s_failure(
     assert texts(accepted(report, US).space) == ["198.51.100.0/24"]
 
 
-def test_what_is_not_there_when_the_run_is_over_has_failed(
+def test_lists_not_fetched_at_the_end_of_the_run_have_failed(
     server: ListServer, limits: Limits
 ) -> None:
     server.on("/jp", silence())

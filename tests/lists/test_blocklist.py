@@ -99,7 +99,7 @@ def test_of_a_long_blocklist_one_percent_may_be_wrong(bad: int, taken: bool) -> 
 @pytest.mark.parametrize(
     "body", [b"Not found", b"Not found\n", b"a\nb\nc\n", b"<html>", b"{}", b""]
 )
-def test_what_is_no_blocklist_at_all_is_still_refused(body: bytes) -> None:
+def test_a_body_that_is_not_a_blocklist_is_refused(body: bytes) -> None:
     with pytest.raises(ListError):
         parse_blocklist(body)
 

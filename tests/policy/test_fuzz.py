@@ -5,6 +5,7 @@ A longer run is one with another profile of hypothesis.
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -67,7 +68,10 @@ def assert_sound(policy: Policy) -> None:
     assert all(exception.group not in names for exception in policy.exceptions)
     assert all(exception.hosts or exception.prefixes for exception in policy.exceptions)
     assert all(blocklist.urls or blocklist.prefixes for blocklist in policy.blocklists)
-    assert all(map(is_safe, policy.country_urls))
+    assert all(map(is_safe, (*policy.country_urls, *policy.asn_urls)))
+    assert all(country_name(code) != code for codes in policy.regions.values() for code in codes)
+    asns = [number for service in policy.services for number in policy.allowed(service).asns]
+    assert all(0 < number < (1 << 32) - 1 for number in asns)
     assert all(is_safe(url) for blocklist in policy.blocklists for url in blocklist.urls)
     assert all(Path(policy.notify_command[0]).is_absolute() for _ in policy.notify_command[:1])
     assert all(0 <= percent <= 100 for percent in policy.shrink_limits.values())
@@ -76,8 +80,12 @@ def assert_sound(policy: Policy) -> None:
 
 
 def is_safe(url: str) -> bool:
-    """Whether it is https, or http that stays on this host."""
-    host = requests.Request("GET", url.format(cc="jp", family="ipv4")).prepare().url or ""
+    """Whether it is https, http that stays on this host, or a path."""
+    if url.startswith("/"):
+        return os.path.normpath(url) == url.removesuffix("/")
+    host = (
+        requests.Request("GET", url.format(cc="jp", asn="4713", family="ipv4")).prepare().url or ""
+    )
     return bool(re.match(r"https://[^@/]+(/|$)|http://(127\.[\d.]+|\[::1\]|localhost)[:/]", host))
 
 
@@ -87,6 +95,14 @@ def judge_own(*texts: str) -> None:
 
 
 KEYS = (
+    "service.sip.asns",
+    "allow.asns",
+    "region.x.countries",
+    "region.y.countries",
+    "source.asn.urls",
+    "source.asn.format",
+    "source.country.checksum",
+    "blocklist.x.checksum",
     "service.sip.ports",
     "service.sip.countries",
     "service.x.description",
@@ -114,6 +130,8 @@ KEYS = (
     'guard.shrink."country JP"',
     "guard.shrink.blocklist",
     "lists.max_age",
+    "atlas.enabled",
+    "atlas.renew",
     "daemon.at",
     "daemon.jitter",
     "service",
@@ -153,6 +171,21 @@ HALF_RIGHT = st.text(alphabet="0123456789abcdef:./-*{}[]@ %hdwsm") | st.sampled_
         "bria",
         "push",
         "country JP",
+        "asn 4713",
+        "AS4713",
+        "4713",
+        "64512",
+        "@x",
+        "@y",
+        "@z",
+        "/lists/{cc}.txt",
+        "/lists/",
+        "file:///lists/{asn}-{family}.txt",
+        "/world.mmdb",
+        "mmdb",
+        "csv",
+        "text",
+        "{url}.sha256",
     )
 )
 
@@ -183,7 +216,7 @@ def test_any_text(text: str) -> None:
 
 
 @given(st.text(alphabet="[]{}=\"'.,#\n\r\t \\abc123-_:TZx+"))
-def test_text_of_what_toml_is_made_of(text: str) -> None:
+def test_text_of_toml_tokens(text: str) -> None:
     judge_own(text)
 
 
@@ -197,7 +230,7 @@ def test_any_value_at_any_key(settings: list[tuple[str, str]]) -> None:
     judge_own(*(f"{key} = {value}\n" for key, value in settings))
 
 
-@given(st.dictionaries(st.sampled_from(KEYS[:29]), STRINGS, min_size=1))
+@given(st.dictionaries(st.sampled_from(KEYS[:37]), STRINGS, min_size=1))
 def test_lists_of_one_string_that_may_be_right(settings: dict[str, str]) -> None:
     judge_own(*(f"{key} = [{value}]\n" for key, value in settings.items()))
 
@@ -211,7 +244,7 @@ def test_shipped_rules_with_a_piece_missing_doubled_or_changed(data: st.DataObje
 
 
 @given(st.lists(st.binary(max_size=100), max_size=3))
-def test_any_octets_in_files(contents: list[bytes]) -> None:
+def test_any_bytes_in_files(contents: list[bytes]) -> None:
     with TemporaryDirectory() as directory:
         for index, octets in enumerate(contents):
             (Path(directory) / f"{index}.toml").write_bytes(octets)

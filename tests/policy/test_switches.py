@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.errors import RulesError
 from geofence.model.policy import Policy
-from geofence.policy import OWNED_FILE, with_enabled
+from geofence.policy import OWNED_FILE, read_owned
 from geofence.policy.files import RulesFile
 from tests.policy.rules import policy, policy_of
 
@@ -24,6 +26,11 @@ enabled = true
 [exception.push-eu]
 enabled = true
 """
+
+
+def with_enabled(text: str, names: Iterable[str], enabled: bool, known: Collection[str]) -> str:
+    """The text of the owned file with exceptions enabled or disabled."""
+    return read_owned(text).keeping(known).switched(names, enabled).text()
 
 
 def switches(text: str, names: set[str]) -> dict[str, bool]:
@@ -91,13 +98,13 @@ def test_anywhere_else_such_a_switch_is_a_slip(file: str) -> None:
         ("[service.a]\nenabled = true", 1),
     ],
 )
-def test_what_a_person_wrote_into_it_is_checked_like_any_rule(text: str, line: int) -> None:
+def test_hand_written_rules_in_it_are_checked(text: str, line: int) -> None:
     with pytest.raises(RulesError, match=rf"/r/{OWNED_FILE}:{line}: "):
         with_owned("", text)
 
 
 @given(st.lists(st.tuples(st.sets(NAMES, max_size=4), st.booleans()), max_size=5))
-def test_the_loader_reads_what_was_switched(steps: list[tuple[set[str], bool]]) -> None:
+def test_the_loader_reads_the_switches(steps: list[tuple[set[str], bool]]) -> None:
     text, expected = "", dict[str, bool]()
     for names, enabled in steps:
         expected |= dict.fromkeys(names, enabled)
@@ -114,7 +121,7 @@ def test_doing_it_again_changes_nothing(names: set[str], *, enabled: bool) -> No
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ('[exception.a]\nenabled = true\nhosts = ["a.example"]', 3),
+        ('[exception.a]\nenabled = true\nhosts = ["a.example"]', 2),
         ("[exception.a]\nenabled = 1", 2),
         ("[exception.A]\nenabled = true", 2),
         ("[exception.a]\nenabled = true\n[exception.b]\n", 3),
@@ -122,23 +129,23 @@ def test_doing_it_again_changes_nothing(names: set[str], *, enabled: bool) -> No
         ("\n[allow]\ncountries = []", 3),
     ],
 )
-def test_what_a_person_wrote_into_it_is_not_thrown_away(text: str, line: int) -> None:
+def test_hand_written_rules_in_it_are_kept(text: str, line: int) -> None:
     with pytest.raises(RulesError) as caught:
         with_enabled(text, ["b"], True, KNOWN)
     assert str(caught.value) == (
         f"99-command-line.toml:{line}: this was not written by 'geofence allow' or "
         "'geofence revoke', which would delete it; "
-        "expected [exception.NAME] tables with enabled = true or false only; "
+        "expected only exceptions and countries as these commands write them; "
         "move other rules into another file of the directory"
     )
 
 
-def test_no_toml() -> None:
+def test_invalid_toml_is_refused() -> None:
     with pytest.raises(RulesError, match=r"^99-command-line\.toml:2: not valid TOML at column 1"):
         with_enabled("\n]", ["a"], True, KNOWN)
 
 
-def test_a_name_that_is_none_is_never_written() -> None:
+def test_an_invalid_name_is_not_written() -> None:
     with pytest.raises(ValueError, match="is not a valid name"):
         with_enabled("", ["a]\nbackend = 'ipset'"], True, KNOWN)
 

@@ -22,8 +22,8 @@ netlink host wording
 verdict observed_ruleset plan closed_fence
 lists policy countries
 flows routing
-merge active_exceptions other_rules fetch lab
-guards explain
+merge timed active_exceptions atlas other_rules fetch lab
+guards explain by_hand
 state
 sentences
 backends apply

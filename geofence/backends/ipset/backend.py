@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from geofence.backends.ipset import conflicts, foreign, iptables, matches, units
 from geofence.backends.ipset.iptables import Tool
 from geofence.backends.ipset.rules import rule_lines, set_key, set_name
 from geofence.backends.ipset.sets import KernelSets, SetHeader
+from geofence.backends.ipset.shapes import shape_of
 from geofence.backends.ipset.table import MangleTable, removal, replacement, sets_left
 from geofence.errors import BackendError, BackendUnavailable, GeofenceError
+from geofence.model.elements import (
+    FOR_EVER,
+    Element,
+    Span,
+    TimedPrefix,
+    difference,
+    seconds_left,
+)
 from geofence.model.plan import Count, Observed, Plan, SetChange
-from geofence.model.prefixes import PrefixSet
-from geofence.model.ruleset import Ruleset, SetKey, SetKind
+from geofence.model.prefixes import Family, Prefix, PrefixSet
+from geofence.model.ruleset import NOTED_ROLES, Ruleset, SetKey, SetKind
 from geofence.translation import tr
 
 _SECOND = "+"
@@ -58,15 +67,17 @@ class IpsetBackend:
         """Read geofence's sets, chains and counters."""
         with KernelSets() as sets:
             held: dict[SetKey, PrefixSet] = {}
+            runtime: dict[SetKey, PrefixSet] = {}
             debris: list[str] = []
             for header, key in _own(sets):
                 if header.name.endswith(_SECOND):
                     debris.append(header.name)
                 else:
-                    _check_kind(header, key)
-                    entries = sets.entries(header.name, key.family)
+                    _check_shape(header, key)
+                    found = runtime if key.kind is SetKind.RUNTIME else held
+                    entries = _content(sets, header.name, key)
                     if entries is not None:  # else another run has just taken it away
-                        held[key] = entries
+                        found[key] = entries
             with _rules_reached(sets):
                 tables = [(tool, tool.save()) for tool in _all_tools()]
         rules = tuple(
@@ -88,6 +99,7 @@ class IpsetBackend:
             frozenset(fenced),
             frozenset(guarded),
             () if held else _foreign(tables),
+            runtime,
         )
 
     def commit(self, plan: Plan) -> None:
@@ -115,6 +127,44 @@ class IpsetBackend:
             for change in plan.set_changes:
                 if change.after is None:
                     sets.destroy(set_name(change.key))
+
+    def keys(self) -> frozenset[SetKey]:
+        """Return which of geofence's sets the kernel holds."""
+        with KernelSets() as sets:
+            return frozenset(key for header, key in _own(sets) if header.name == set_name(key))
+
+    def elements(self, key: SetKey) -> list[Element]:
+        """Return the elements of a runtime set with their times and counts."""
+        with KernelSets() as sets:
+            return sets.elements(set_name(key), key)
+
+    def put(
+        self, key: SetKey, added: Sequence[TimedPrefix], removed: Sequence[Prefix], now: float
+    ) -> None:
+        """Add prefixes to a runtime set, and remove others."""
+        name = set_name(key)
+        with KernelSets() as sets:
+            sets.put(name, key.family, _timed(added, key.family, now))
+            sets.take(name, key.family, [part for each in removed for part in _halves(each)])
+
+    def hold(self, key: SetKey, wanted: Sequence[TimedPrefix], now: float) -> int:
+        """Make a runtime set hold these prefixes and no others."""
+        longest: dict[Prefix, float] = {}
+        for prefix, until in wanted:
+            if prefix.family is key.family:
+                ends = FOR_EVER if until is None else until
+                for part in _halves(prefix):
+                    longest[part] = max(ends, longest.get(part, 0.0))
+        spans = [Span(each.network, each.past, until) for each, until in longest.items()]
+        name = set_name(key)
+        with KernelSets() as sets:
+            added, removed = difference(spans, sets.elements(name, key), now)
+            new = {(each.first, each.past) for each in added}
+            gone = [each for each in removed if (each.first, each.past) not in new]
+            timed = [(_prefix(key.family, each), seconds_left(each.until, now)) for each in added]
+            sets.put(name, key.family, timed)
+            sets.take(name, key.family, [_prefix(key.family, each) for each in gone])
+        return len(added) + len(gone)
 
     def remove(self) -> bool:
         """Take rules, then sets, out of the kernel."""
@@ -172,10 +222,43 @@ def _foreign(tables: Collection[tuple[Tool, MangleTable]]) -> tuple[str, ...]:
     return () if telling else tuple(found)
 
 
-def _check_kind(header: SetHeader, key: SetKey) -> None:
-    runtime = key.kind is SetKind.RUNTIME
-    right = header.kind == "hash:net" and header.family is key.family
-    if not right or (runtime and not header.times_out):
+def _content(sets: KernelSets, name: str, key: SetKey) -> PrefixSet | None:
+    """Return what a set holds; what the kernel itself puts into one is not read."""
+    if key.role in NOTED_ROLES:
+        return PrefixSet(key.family)
+    if key.kind is SetKind.RUNTIME:
+        held = sets.elements(name, key)
+        firsts, pasts = [each.first for each in held], [each.past for each in held]
+        return PrefixSet.of_ranges(key.family, firsts, pasts)
+    return sets.entries(name, key.family)
+
+
+def _timed(added: Iterable[TimedPrefix], family: Family, now: float) -> list[tuple[Prefix, int]]:
+    return [
+        (part, 0 if until is None else seconds_left(until, now))
+        for prefix, until in added
+        if prefix.family is family
+        for part in _halves(prefix)
+    ]
+
+
+def _halves(prefix: Prefix) -> tuple[Prefix, ...]:
+    """Return the prefix, or the halves of all addresses, which no entry can stand for."""
+    family, _, length = prefix
+    if length:
+        return (prefix,)
+    return Prefix(family, 0, 1), Prefix(family, 1 << (family.bits - 1), 1)
+
+
+def _prefix(family: Family, span: Span | Element) -> Prefix:
+    return Prefix(family, span.first, family.bits - (span.past - span.first).bit_length() + 1)
+
+
+def _check_shape(header: SetHeader, key: SetKey) -> None:
+    shape = shape_of(key)
+    right = header.kind == shape.kind and header.family is key.family
+    timed = (header.seconds, header.netmask) == (shape.seconds, shape.netmask)
+    if not right or not timed:
         raise BackendError(
             tr(
                 'The IP set "{name}" is not the one that geofence makes (a {kind} of {family}). '
@@ -192,7 +275,7 @@ def _fill(sets: KernelSets, change: SetChange) -> None:
     if change.after is None:
         return
     name = set_name(change.key)
-    sets.fill(name + _SECOND, change.after, change.key.kind)
+    sets.fill(name + _SECOND, change.after, change.key)
     if change.before is None:
         sets.rename(name + _SECOND, name)
 

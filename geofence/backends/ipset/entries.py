@@ -23,7 +23,7 @@ _CIDR = 3
 _CADT_FLAGS = 8
 _FLAG_NOMATCH = 1 << 2
 
-_MESSAGE_LIMIT = 60_000
+MESSAGE_LIMIT = 60_000
 """Bytes of entries in one message; the length of a netlink attribute has 16 bits."""
 
 
@@ -65,7 +65,7 @@ def pack_entries(family: Family, networks: list[int], lengths: list[int]) -> lis
     addresses = pack_addresses(family, networks)
     put(packed, size, layout.address_at, layout.address_length, addresses)
     put(packed, size, layout.cidr_at, 1, bytes(lengths))
-    step = _MESSAGE_LIMIT // size * size
+    step = MESSAGE_LIMIT // size * size
     return [bytes(packed[at : at + step]) for at in range(0, len(packed), step)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\S)+')
@@ -75,9 +76,11 @@ class IptablesRule(NamedTuple):
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """Names of the sets that it looks into."""
-        following = zip(self.conditions, self.conditions[1:], strict=False)
-        return tuple(name for word, name in following if word == "--match-set")
+        """Names of the sets that it looks into or adds to."""
+        options = () if self.verdict is None else self.verdict.options
+        words = (*self.conditions, *options)
+        following = pairwise(words)
+        return tuple(name for word, name in following if word in ("--match-set", "--add-set"))
 
     def _without_comment(self) -> tuple[str, ...]:
         words = self.conditions

@@ -15,6 +15,7 @@ from geofence.model.ruleset import (
     ADMITTED,
     BEGUN,
     NO_BEGINNINGS,
+    NOTED_PER_SECOND,
     SIP_RESPONSE,
     Action,
     Admitted,
@@ -31,6 +32,7 @@ from geofence.model.ruleset import (
     Match,
     OfKnownFlow,
     Reply,
+    Role,
     Rule,
     Ruleset,
     SetKey,
@@ -54,6 +56,8 @@ JUMPS = {hook: IptablesRule(hook, (), Verdict(chain)) for hook, chain in HOOKS.i
 _DNAT = f"{CHAIN}.dnat"
 _ADMIT = f"{CHAIN}.admit"
 """Marks the packet's flow and passes it on, marked or not: the kernel may keep no labels for it."""
+OBSERVED = f"{CHAIN}.observed"
+"""Where packets of an observed service go that would be dropped; they pass."""
 SET_PREFIX = "geofence-"
 _RETURN = Verdict("RETURN")
 _TO_THIS_HOST = "-m addrtype --dst-type LOCAL"
@@ -94,6 +98,10 @@ def compiled(ruleset: Ruleset, family: Family) -> dict[str, tuple[IptablesRule, 
         if any(prefix.family is family for _, prefix in ruleset.local):
             local = _local_chain(service)
             chains[local] = _rules(local, service, ruleset.local_rules(), family)
+        banned = _ban_chain(service)
+        chains[banned] = _rules(banned, service, ruleset.banned_rules(service), family)
+        chains[_drop_chain(service)] = _turning_away(service)
+        chains[_note_chain(service)] = _noting(service, family)
         out, via = _out(service), _via(service)
         chains[out] = _rules(out, service, ruleset.sending_rules(service), family)
         chains[via] = _rules(via, service, ruleset.forwarded_rules(service), family)
@@ -107,10 +115,18 @@ def _base_chains(ruleset: Ruleset) -> dict[str, tuple[IptablesRule, ...]]:
     comes back and is asked about the port it is delivered to.
     """
     served = [(ports, service) for service in ruleset.services for ports in service.ports]
+    any_observed = any(service.observe for service in ruleset.services)
 
     def delivered(chain: str) -> Iterator[IptablesRule]:
         for ports, service in served:
             yield _rule(chain, _goto(_chain(service)), _to(ports))
+
+    def received_rules(chain: str) -> Iterator[IptablesRule]:
+        yield _rule(chain, _goto(_DNAT), _NATED)
+        for ports, service in served:
+            if service.observe:  # counted when it arrived
+                yield _rule(chain, _RETURN, _to(ports), _TO_THIS_HOST)
+        yield from delivered(chain)
 
     def sent(chain: str, to: Callable[[FencedService], str]) -> Iterator[IptablesRule]:
         for ports, service in served:
@@ -125,11 +141,12 @@ def _base_chains(ruleset: Ruleset) -> dict[str, tuple[IptablesRule, ...]]:
             _rule(prerouting, _goto(_chain(service)), _to(ports), _TO_THIS_HOST)
             for ports, service in served
         ),
-        received: (_rule(received, _goto(_DNAT), _NATED), *delivered(received)),
+        received: tuple(received_rules(received)),
         forwarded: (_rule(forwarded, _goto(_DNAT), _NATED), *sent(forwarded, _via)),
         output: tuple(sent(output, _out)),
         _DNAT: (*named, *delivered(_DNAT)),
         _ADMIT: (_rule(_ADMIT, _RETURN, mark),),
+        **({OBSERVED: (_rule(OBSERVED, _RETURN),)} if any_observed else {}),
     }
 
 
@@ -152,6 +169,18 @@ def _chain(service: FencedService) -> str:
 
 def _local_chain(service: FencedService) -> str:
     return f"{CHAIN}.local-{service.name}"
+
+
+def _ban_chain(service: FencedService) -> str:
+    return f"{CHAIN}.ban-{service.name}"
+
+
+def _drop_chain(service: FencedService) -> str:
+    return f"{CHAIN}.drop-{service.name}"
+
+
+def _note_chain(service: FencedService) -> str:
+    return f"{CHAIN}.note-{service.name}"
 
 
 def _out(service: FencedService) -> str:
@@ -190,14 +219,49 @@ def _rules(
     )
 
 
+def _turning_away(service: FencedService) -> tuple[IptablesRule, ...]:
+    """Note the source of a packet and drop it; of a flood, only a sample is noted."""
+    chain = _drop_chain(service)
+    limit = f"-m limit --limit {NOTED_PER_SECOND}/sec --limit-burst {NOTED_PER_SECOND}"
+    return (
+        _rule(chain, Verdict(_note_chain(service)), limit),
+        _rule(chain, _dropping(service), '-m comment --comment "everyone else"'),
+    )
+
+
+def _noting(service: FencedService, family: Family) -> tuple[IptablesRule, ...]:
+    """Note a source.
+
+    One that is noted is found, which counts, and not added again, which would begin its counts
+    anew.
+    """
+    chain = _note_chain(service)
+    denied, seen = (
+        set_name(SetKey(role, service.name, family)) for role in (Role.DENIED, Role.SEEN)
+    )
+    return (
+        _rule(chain, Verdict("SET", options=("--add-set", seen, "src", "--exist"))),
+        _rule(chain, _RETURN, f"-m set --match-set {denied} src"),
+        _rule(chain, Verdict("SET", options=("--add-set", denied, "src"))),
+    )
+
+
+def _dropping(service: FencedService) -> Verdict:
+    return _goto(OBSERVED) if service.observe else Verdict("DROP")
+
+
 def _verdict(action: Action, service: FencedService) -> Verdict:
     match action:
+        case Action.BANNED:
+            return _goto(_ban_chain(service))
+        case Action.TURN_AWAY:
+            return _goto(_drop_chain(service))
         case Action.LOCAL:
             return _goto(_local_chain(service))
         case Action.ADMIT:
             return _goto(_ADMIT)
         case Action.DROP:
-            return Verdict("DROP")
+            return _dropping(service)
     return _RETURN
 
 

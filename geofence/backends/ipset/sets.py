@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple
 
 from geofence.backends.ipset.compact import in_few_lengths
+from geofence.backends.ipset.elements import pack_timed, unpack_elements
 from geofence.backends.ipset.entries import pack_entries, unpack_entries
+from geofence.backends.ipset.shapes import NET, Shape, shape_of
 from geofence.errors import BackendError, BackendUnavailable
-from geofence.model.prefixes import Family, PrefixSet
-from geofence.model.ruleset import SetKind
+from geofence.model.elements import Element
+from geofence.model.prefixes import Family, Prefix, PrefixSet
+from geofence.model.ruleset import SetKey
 from geofence.netlink.attributes import (
     NESTED,
     NET_BYTEORDER,
@@ -49,14 +52,13 @@ _SUBSYSTEM = 6 << 8
 """``NFNL_SUBSYS_IPSET``"""
 _PROTOCOL = 6
 """The oldest version of the protocol that kernels of this century's second decade still take."""
-_TYPE = "hash:net"
-
 _CMD_CREATE = 2
 _CMD_DESTROY = 3
 _CMD_RENAME = 5
 _CMD_SWAP = 6
 _CMD_LIST = 7
 _CMD_ADD = 9
+_CMD_DEL = 10
 _CMD_TYPE = 13
 
 _ATTR_PROTOCOL = 1
@@ -70,10 +72,10 @@ _ATTR_DATA = 7
 _ATTR_ADT = 8
 _ATTR_LINENO = 9
 _DATA_TIMEOUT = 6
-_STAYS = 0
-"""Seconds that an entry stays if it names no time-out: for ever."""
+_DATA_FLAGS = 8
 _DATA_HASHSIZE = 18
 _DATA_MAXELEM = 19
+_DATA_NETMASK = 20
 _DATA_ELEMENTS = 24
 _FLAG_LIST_HEADER = 1 << 2
 
@@ -83,7 +85,6 @@ _ERR_BUSY = 4100
 _ERR_REFERENCED = 4108
 
 _SMALLEST_HASH = 1024
-_LEAST_CAPACITY = 65_536
 
 _LACKING = (_ERR_FIND_TYPE, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 
@@ -96,8 +97,10 @@ class SetHeader(NamedTuple):
     """``hash:net`` or another type."""
     family: Family | None
     entries: int
-    times_out: bool
-    """Whether its entries may have time-outs."""
+    seconds: int | None
+    """How long an entry stays that names no time-out, 0 for ever; None: no entry may have one."""
+    netmask: int
+    """Bits of an address that count; 0: all."""
 
 
 class KernelSets(AbstractContextManager["KernelSets"]):
@@ -117,7 +120,7 @@ class KernelSets(AbstractContextManager["KernelSets"]):
     def require_type(self) -> None:
         """Raise an error if the kernel lacks ``hash:net``."""
         for family in Family:
-            self._revision(family)
+            self._revision(NET, family)
 
     def headers(self) -> list[SetHeader]:
         """Return the headers of all sets of the namespace, whoever made them."""
@@ -134,7 +137,40 @@ class KernelSets(AbstractContextManager["KernelSets"]):
                 return None
             return unpack_entries(family, b"".join(each.get(_ATTR_ADT, b"") for each in found))
 
-    def fill(self, name: str, content: PrefixSet, kind: SetKind = SetKind.DECLARED) -> None:
+    def elements(self, name: str, key: SetKey) -> list[Element]:
+        """Return the entries of a runtime set with their times and counts; none without the set."""
+        with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
+            try:
+                found = self._list(string(_ATTR_SETNAME, name))
+            except FileNotFoundError:
+                return []
+            packed = b"".join(each.get(_ATTR_ADT, b"") for each in found)
+            return unpack_elements(key.family, packed, shape_of(key).netmask or key.family.bits)
+
+    def put(self, name: str, family: Family, timed: Sequence[tuple[Prefix, int]]) -> None:
+        """Put prefixes into a runtime set, each for so many seconds, or 0 for ever.
+
+        One that is there already gets the new time and keeps its counts.
+        """
+        with _translated(tr('The IP set "{name}" cannot be filled.', name=name)):
+            self._change(_CMD_ADD, name, pack_timed(family, timed))
+
+    def take(self, name: str, family: Family, prefixes: Sequence[Prefix]) -> None:
+        """Take prefixes out of a runtime set; those that are not there are no matter."""
+        packed = pack_timed(family, [(prefix, 0) for prefix in prefixes])
+        with _translated(tr('The IP set "{name}" cannot be changed.', name=name)):
+            self._change(_CMD_DEL, name, packed)
+
+    def _change(self, command: int, name: str, parts: Iterable[bytes]) -> None:
+        for entries in parts:
+            body = (
+                string(_ATTR_SETNAME, name)
+                + number(_ATTR_LINENO | NET_BYTEORDER, 0)
+                + attribute(_ATTR_ADT | NESTED, entries)
+            )
+            self._netlink.ask(_message(command, REQUEST | ACK, body))
+
+    def fill(self, name: str, content: PrefixSet, key: SetKey) -> None:
         """Make a set of that name and content; the name must be free.
 
         The number of entries is read back: the kernel must hold exactly what was sent.
@@ -142,10 +178,10 @@ class KernelSets(AbstractContextManager["KernelSets"]):
         Args:
             name: of the set.
             content: what it holds at first.
-            kind: entries of a runtime set may have time-outs.
+            key: what it is for.
         """
         networks, lengths = in_few_lengths(content)
-        self._create(name, content.family, len(networks), kind)
+        self._create(name, content.family, len(networks), shape_of(key))
         setname = string(_ATTR_SETNAME, name)
         for entries in pack_entries(content.family, networks, lengths):
             packed = attribute(_ATTR_ADT | NESTED, entries)
@@ -177,29 +213,33 @@ class KernelSets(AbstractContextManager["KernelSets"]):
         with _translated(tr('The IP set "{name}" cannot be removed.', name=name)):
             self._request(_CMD_DESTROY, string(_ATTR_SETNAME, name))
 
-    def _create(self, name: str, family: Family, count: int, kind: SetKind) -> None:
+    def _create(self, name: str, family: Family, count: int, shape: Shape) -> None:
         # Room for the entries and no rehashing on the way; a swap exchanges these sizes too.
         settings = [
             number(_DATA_HASHSIZE | NET_BYTEORDER, max(_SMALLEST_HASH, count // 4)),
-            number(_DATA_MAXELEM | NET_BYTEORDER, max(_LEAST_CAPACITY, count)),
+            number(_DATA_MAXELEM | NET_BYTEORDER, max(shape.most, count)),
         ]
-        if kind is SetKind.RUNTIME:
-            settings.append(number(_DATA_TIMEOUT | NET_BYTEORDER, _STAYS))
-        revision = self._revision(family)
+        if shape.seconds is not None:
+            settings.append(number(_DATA_TIMEOUT | NET_BYTEORDER, shape.seconds))
+        if shape.flags:
+            settings.append(number(_DATA_FLAGS | NET_BYTEORDER, shape.flags))
+        if shape.netmask:
+            settings.append(number(_DATA_NETMASK, shape.netmask, 1))
+        revision = self._revision(shape.kind, family)
         with _translated(tr('The IP set "{name}" cannot be made.', name=name)):
             self._request(
                 _CMD_CREATE,
                 string(_ATTR_SETNAME, name),
-                string(_ATTR_TYPENAME, _TYPE),
+                string(_ATTR_TYPENAME, shape.kind),
                 number(_ATTR_REVISION, revision, 1),
                 number(_ATTR_FAMILY, family.socket_family, 1),
                 nested(_ATTR_DATA, *settings),
             )
 
-    def _revision(self, family: Family) -> int:
-        """Return the newest revision of ``hash:net`` that the kernel has."""
-        wanted = string(_ATTR_TYPENAME, _TYPE) + number(_ATTR_FAMILY, family.socket_family, 1)
-        failure = tr("The kernel cannot be asked for the IP set type {type}.", type=_TYPE)
+    def _revision(self, kind: str, family: Family) -> int:
+        """Return the newest revision of a type of set that the kernel has."""
+        wanted = string(_ATTR_TYPENAME, kind) + number(_ATTR_FAMILY, family.socket_family, 1)
+        failure = tr("The kernel cannot be asked for the IP set type {type}.", type=kind)
         with _translated(failure, lacking=(*_LACKING, errno.EINVAL)):
             _, _, _, body = self._netlink.ask(_message(_CMD_TYPE, REQUEST, wanted))
             return as_number(_attributes(body).get(_ATTR_REVISION))
@@ -231,7 +271,8 @@ def _header(found: dict[int, bytes]) -> SetHeader:
         kind=as_string(found.get(_ATTR_TYPENAME)),
         family=families.get(as_number(found.get(_ATTR_FAMILY))),
         entries=as_number(data.get(_DATA_ELEMENTS)),
-        times_out=_DATA_TIMEOUT in data,
+        seconds=as_number(data[_DATA_TIMEOUT]) if _DATA_TIMEOUT in data else None,
+        netmask=as_number(data.get(_DATA_NETMASK)),
     )
 
 

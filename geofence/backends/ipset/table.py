@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from geofence.backends.ipset import foreign
 from geofence.backends.ipset.rule import IptablesRule
-from geofence.backends.ipset.rules import CHAIN, HOOKS, JUMPS, compiled
+from geofence.backends.ipset.rules import CHAIN, HOOKS, JUMPS, OBSERVED, compiled
 from geofence.errors import BackendError
 from geofence.model.plan import Count
 from geofence.model.prefixes import Family
@@ -17,7 +17,8 @@ from geofence.model.ruleset import Ruleset
 from geofence.translation import tr
 
 PROGRAMS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
-_SERVICE_CHAIN = re.compile(rf"{CHAIN}(?:-|\.local-)(\S+)")
+_DROPPING_CHAIN = re.compile(rf"{CHAIN}(?:-|\.(?:local|ban|drop)-)(\S+)")
+"""The chains where what comes to a service is dropped; those of before 0.2 have it in fewer."""
 _COUNTED_RULE = re.compile(r"\[(\d+):(\d+)\] (-A .*)")
 
 
@@ -121,16 +122,27 @@ def _misplaced(hook: str, rules: list[_Counted]) -> Iterator[MisplacedJump]:
 def _come_to_drop(ways: Iterable[str], own: Iterable[_Counted]) -> bool:
     """Whether packets that come in by chains of the kernel's come to a rule that drops."""
     rules = _by_chain(own)
-    gone_to = {rule.target for way in ways for rule in _reached(rules.get(HOOKS[way], ()))}
-    return any(rule.drops for name in gone_to for rule in _reached(rules.get(name, ())))
+    waiting = [HOOKS[way] for way in ways]
+    gone_to: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in gone_to:
+            gone_to.add(name)
+            waiting += (rule.target for rule in _reached(rules.get(name, ())))
+    return any(_decides(rule) for name in gone_to for rule in _reached(rules.get(name, ())))
+
+
+def _decides(rule: IptablesRule) -> bool:
+    """Whether it drops what it matches, or says that it would."""
+    return rule.drops or rule.target == OBSERVED
 
 
 def _dropped(own: Iterable[_Counted]) -> dict[str, Count]:
     """Return, by service, what the rules counted that drop what comes in."""
     dropped: dict[str, Count] = {}
     for counted, _, rule in own:
-        name = _SERVICE_CHAIN.fullmatch(rule.chain)
-        if name and rule.drops:
+        name = _DROPPING_CHAIN.fullmatch(rule.chain)
+        if name and _decides(rule):
             before = dropped.get(name[1], Count(0, 0))
             dropped[name[1]] = Count(
                 before.packets + counted.packets, before.octets + counted.octets

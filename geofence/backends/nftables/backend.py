@@ -6,10 +6,14 @@ takes to read and to make a table is imported where there is one to read or to m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from geofence.backends.nftables.connection import connected
 from geofence.errors import BackendError
+from geofence.model.elements import Element, TimedPrefix
 from geofence.model.plan import Observed, Plan
-from geofence.model.ruleset import Ruleset
+from geofence.model.prefixes import Prefix
+from geofence.model.ruleset import Ruleset, SetKey
 
 
 class NftablesBackend:
@@ -55,6 +59,36 @@ class NftablesBackend:
 
         with connected(deleting=True) as netlink:
             change_table(netlink, plan)
+
+    def keys(self) -> frozenset[SetKey]:
+        """Return which of geofence's sets the kernel holds."""
+        from geofence.backends.nftables.runtime import read_keys
+
+        with connected() as netlink:
+            return read_keys(netlink)
+
+    def elements(self, key: SetKey) -> list[Element]:
+        """Return the elements of a runtime set with their times and counts."""
+        from geofence.backends.nftables.runtime import read_elements
+
+        with connected() as netlink:
+            return read_elements(netlink, key)
+
+    def put(
+        self, key: SetKey, added: Sequence[TimedPrefix], removed: Sequence[Prefix], now: float
+    ) -> None:
+        """Add prefixes to a runtime set, and remove others."""
+        from geofence.backends.nftables.runtime import put_elements
+
+        with connected() as netlink:
+            put_elements(netlink, key, added, removed, now)
+
+    def hold(self, key: SetKey, wanted: Sequence[TimedPrefix], now: float) -> int:
+        """Make a runtime set hold these prefixes and no others."""
+        from geofence.backends.nftables.runtime import hold_elements
+
+        with connected() as netlink:
+            return hold_elements(netlink, key, wanted, now)
 
     def remove(self) -> bool:
         """Remove the table, in one transaction."""

@@ -70,6 +70,7 @@ def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
 def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
     """Return all sets: the ruleset's, and the prefilters that enclose what they allow."""
     own: dict[Key, PrefixSet] = {key: ruleset.sets[key] for key in ruleset.sets}
+    own |= {key: PrefixSet(key.family) for key in ruleset.runtime_keys}
     return own | dict(prefilter_sets(ruleset).items())
 
 

@@ -165,7 +165,8 @@ class _TableChange:
         Prefilters are always made anew, they are small.
         """
         in_use = sets_in_use(in_force(held))
-        unchanged = (key for key in self._desired.sets if key not in self._changed)
+        every = (*self._desired.sets, *self._desired.runtime_keys)
+        unchanged = (key for key in every if key not in self._changed)
         present = {each.name for each in held.sets}
         staged = {key: name for key, name in self._staged.items() if name in present}
         return {key: in_use[key] for key in unchanged if key in in_use} | staged

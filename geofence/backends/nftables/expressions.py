@@ -15,6 +15,7 @@ from geofence.backends.nftables.uapi import (
     Bitwise,
     Cmp,
     Code,
+    Dynset,
     Expression,
     Immediate,
     Lookup,
@@ -63,6 +64,8 @@ def sets_looked_into(rules: Iterable[KernelRule]) -> Iterator[str]:
         for name, attributes in expressions(rule):
             if name == "lookup":
                 yield as_string(attributes.get(Lookup.SET))
+            elif name == "dynset":
+                yield as_string(attributes.get(Dynset.SET_NAME))
 
 
 def sources_looked_for(rules: Iterable[KernelRule], family: Family) -> Iterator[Prefix]:
@@ -121,8 +124,8 @@ def is_return(rule: KernelRule) -> bool:
 
 
 def drops(rule: KernelRule) -> bool:
-    """Whether it drops what matches it."""
-    return uapi.NF_DROP in _verdicts(rule)
+    """Whether it drops what matches it, or counts that it would."""
+    return uapi.NF_DROP in _verdicts(rule) or any(counters_counted_on((rule,)))
 
 
 def lets_all_pass(rule: KernelRule) -> bool:

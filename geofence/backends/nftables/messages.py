@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from geofence.backends.nftables import elements, uapi, userdata
@@ -18,7 +19,7 @@ from geofence.backends.nftables.objects import (
 from geofence.backends.nftables.prefilter import networks
 from geofence.backends.nftables.uapi import Message
 from geofence.model.prefixes import PrefixSet
-from geofence.model.ruleset import Role, SetKey
+from geofence.model.ruleset import MOST_NOTED, NOTED_ROLES, NOTED_SECONDS, Role, SetKey
 from geofence.netlink.attributes import attribute, nested, number, string
 from geofence.netlink.messages import APPEND, CREATE
 
@@ -26,7 +27,13 @@ TABLE_COMMENT = "made by geofence, which repairs what is changed here by hand"
 _SET_COMMENTS = {
     Role.ALLOW: "allowed countries, less the blocklists",
     Role.EXCEPTION: "named exceptions",
+    Role.BAN: "banned addresses",
+    Role.TIMED: "exceptions for a time",
+    Role.DENIED: "sources that were turned away, since when, and what they sent",
+    Role.SEEN: "the same, since when they were last seen",
 }
+_COUNTED = (Role.EXCEPTION, Role.BAN, Role.TIMED, Role.DENIED)
+"""Roles whose elements count what is found in them."""
 _NEAR_COMMENT = "networks around all that is allowed; the rest is dropped at once"
 _GATE_COMMENT = "opens what was made together with it"
 
@@ -66,8 +73,26 @@ def new_set(name: str, content: SetContent) -> list[BatchMessage]:
     """Make a set and fill it."""
     key = content.key
     told = _SET_COMMENTS[key.role] if isinstance(key, SetKey) else _NEAR_COMMENT
-    head = _head(set_of(key, name), told, content.size)
+    size = content.size
+    more = b""
+    if isinstance(key, SetKey):
+        if key.role in _COUNTED:
+            more += nested(uapi.SetAttribute.EXPRESSION, string(uapi.Expression.NAME, "counter"))
+        if key.role in NOTED_ROLES:
+            more += number(uapi.SetAttribute.TIMEOUT, NOTED_SECONDS * 1000, 8)
+            size = MOST_NOTED
+    head = _head(set_of(key, name), told, size, more)
     return [head, *(_filling(name, piece) for piece in content.pieces)]
+
+
+def change_elements(
+    name: str, added: Iterable[bytes], removed: Iterable[bytes]
+) -> list[BatchMessage]:
+    """Remove elements from a set, then add others."""
+    return [
+        *(_filling(name, piece, Message.DELSETELEM) for piece in removed),
+        *(_filling(name, piece) for piece in added),
+    ]
 
 
 def new_gate(name: str) -> BatchMessage:
@@ -157,7 +182,7 @@ def _removal(
     return BatchMessage(kind, 0, body, f"removal of {what} {name}")
 
 
-def _head(made: KernelSet, told: str, size: int = 0) -> BatchMessage:
+def _head(made: KernelSet, told: str, size: int = 0, more: bytes = b"") -> BatchMessage:
     """Make a set; one that never grows beyond a known size is given a faster hash."""
     order = userdata.field(userdata.SET_KEY_BYTE_ORDER, userdata.flag(userdata.BIG_ENDIAN))
     body = (
@@ -173,13 +198,15 @@ def _head(made: KernelSet, told: str, size: int = 0) -> BatchMessage:
     )
     if size:
         body += nested(uapi.SetAttribute.DESC, number(uapi.SET_DESC_SIZE, size))
+    body += more
     return BatchMessage(Message.NEWSET, CREATE, body, f"set {made.name}")
 
 
-def _filling(name: str, piece: bytes) -> BatchMessage:
+def _filling(name: str, piece: bytes, kind: Message = Message.NEWSETELEM) -> BatchMessage:
     body = (
         string(uapi.ElementListAttribute.TABLE, TABLE)
         + string(uapi.ElementListAttribute.SET, name)
         + nested(uapi.ElementListAttribute.ELEMENTS, piece)
     )
-    return BatchMessage(Message.NEWSETELEM, CREATE, body, f"elements of set {name}")
+    flags = CREATE if kind is Message.NEWSETELEM else 0
+    return BatchMessage(kind, flags, body, f"elements of set {name}")

@@ -15,7 +15,7 @@ from geofence.backends.nftables import uapi
 from geofence.backends.nftables.prefilter import PrefilterKey
 from geofence.model.plan import Count
 from geofence.model.prefixes import Family
-from geofence.model.ruleset import SetKey, SetKind
+from geofence.model.ruleset import NOTED_ROLES, SetKey, SetKind
 
 Key = SetKey | PrefilterKey
 """What a set is for."""
@@ -112,6 +112,10 @@ class Part(StrEnum):
     """What this host sends from the service's ports."""
     VIA = "via"
     """What machines behind this host send from them."""
+    BAN = "ban"
+    """What comes from banned addresses."""
+    DENIED = "denied"
+    """What is turned away: noted, counted and dropped."""
 
 
 def chain_name(part: Part, service: str) -> str:
@@ -139,7 +143,10 @@ def counted_service(held: KernelObject) -> str | None:
 def set_of(key: Key, name: str) -> KernelSet:
     """Return the set of a key under one of its names."""
     octets = key.family.bits // 8
-    flags = uapi.SetFlag.INTERVAL if isinstance(key, SetKey) else uapi.SetFlag(0)
+    flags = uapi.SetFlag(0)
+    if isinstance(key, SetKey):
+        noted = key.role in NOTED_ROLES
+        flags |= uapi.SetFlag.EVAL if noted else uapi.SetFlag.INTERVAL
     if is_runtime(key):
         flags |= uapi.SetFlag.TIMEOUT
     return KernelSet(name, flags, _KEY_TYPES[key.family], octets)

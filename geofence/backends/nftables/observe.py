@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 
-from geofence.backends.nftables import elements, expressions, prefilter, render, uapi
+from geofence.backends.nftables import elements, expressions, prefilter, render, timed, uapi
 from geofence.backends.nftables.foreign import foreign
 from geofence.backends.nftables.objects import (
     BASE,
@@ -27,7 +27,7 @@ from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag, TableFlag
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet
-from geofence.model.ruleset import SetKey, SetKind
+from geofence.model.ruleset import NOTED_ROLES, SetKey, SetKind
 from geofence.translation import tr
 
 
@@ -38,13 +38,22 @@ def observed(held: Snapshot) -> Observed:
     held = in_force(held)
     chains = chains_in_use(held)
     in_use = sets_in_use(held)
+    own = {key: name for key, name in in_use.items() if isinstance(key, SetKey)}
     sets = {
         key: elements.decode(key.family, held.elements[name])
-        for key, name in in_use.items()
-        if isinstance(key, SetKey)
+        for key, name in own.items()
+        if key.kind is SetKind.DECLARED
+    }
+    runtime = {
+        key: PrefixSet(key.family)
+        if key.role in NOTED_ROLES
+        else timed.addresses(key.family, held.elements[name])
+        for key, name in own.items()
+        if key.kind is SetKind.RUNTIME
     }
     return Observed(
         sets=sets,
+        runtime=runtime,
         rules=(
             *_table_lines(held),
             *render.lines(held.chains, held.rules, _shown(held, chains, in_use)),
@@ -119,12 +128,21 @@ def _packets_enter(held: Snapshot, sets: Collection[SetKey]) -> bool:
     ways = [base.name for base in BASES if base in held.chains and base.name in (BASE, INPUT)]
     if not ways:
         return False
-    met = (rule for way in ways for rule in _reached(held, way))
-    gone_to = set(expressions.chains_gone_to(met))
     # Without sets there is no service, and so nothing to drop.
-    return not sets or any(
-        expressions.drops(rule) for name in gone_to for rule in _reached(held, name)
-    )
+    return not sets or any(map(expressions.drops, _gone_through(held, ways)))
+
+
+def _gone_through(held: Snapshot, ways: Iterable[str]) -> Iterator[KernelRule]:
+    """Yield the rules that packets come to from some chains on."""
+    waiting = list(ways)
+    entered: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in entered:
+            entered.add(name)
+            rules = list(_reached(held, name))
+            yield from rules
+            waiting += expressions.chains_gone_to(rules)
 
 
 def _every_way_watched(held: Snapshot) -> bool:

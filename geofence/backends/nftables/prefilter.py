@@ -37,6 +37,8 @@ out to one country (RFC 7020) lies close together in both."""
 _MOST = 1 << (LENGTH - 1)
 """A set around half of all addresses or more is not worth its memory."""
 _STEM = "near"
+_PASSING = (Action.PASS, Action.ADMIT, Action.LOCAL)
+"""What rules do that may come in any order; local rules decide no packet of others."""
 _EAGERNESS = (Reply, Admitted, ArrivedBy)
 """Matches that need no set, by what they cost."""
 
@@ -79,10 +81,10 @@ def arranged(rules: tuple[Rule, ...]) -> ArrangedRules:
     What a runtime set holds changes without geofence, so no prefilter can enclose it: a rule that
     looks into one comes before the prefilter.
     """
-    if not rules or (rules[-1].match, rules[-1].action) != (Anything(), Action.DROP):
+    if not rules or (rules[-1].match, rules[-1].action) != (Anything(), Action.TURN_AWAY):
         return ArrangedRules(rules, (), ())
     start = len(rules) - 1
-    while start and rules[start - 1].action is not Action.DROP:
+    while start and rules[start - 1].action in _PASSING:
         start -= 1
     passing = rules[start:-1]
     sources = tuple(rule for rule in passing if _is_enclosed(rule.match))

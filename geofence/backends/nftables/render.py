@@ -42,8 +42,11 @@ from geofence.backends.nftables.uapi import (
     CtDirection,
     CtKey,
     CtState,
+    Dynset,
+    DynsetOp,
     Fib,
     Immediate,
+    Limit,
     Lookup,
     Meta,
     MetaKey,
@@ -93,6 +96,7 @@ _VERDICTS = {
     Code.GOTO: "goto",
     Code.RETURN: "return",
 }
+_DYNSET_OPS: Mapping[int, str] = {DynsetOp.ADD: "add", DynsetOp.UPDATE: "update"}
 _HOOKS = ("prerouting", "input", "forward", "output", "postrouting", "ingress")
 """``enum nf_inet_hooks``."""
 _IFNAMSIZ = 16
@@ -245,6 +249,25 @@ class _Line:
         field = self._field(attributes[Lookup.SREG])
         return f"{field.text} {inverted}@{self._shown.sets.get(name, name)}"
 
+    def limit(self, attributes: Attributes) -> str | None:
+        unit, kind, flags = (
+            as_number(attributes.get(part)) for part in (Limit.UNIT, Limit.TYPE, Limit.FLAGS)
+        )
+        if unit != 1 or kind != uapi.LIMIT_PACKETS or flags:
+            return None
+        rate, burst = (as_number(attributes.get(part)) for part in (Limit.RATE, Limit.BURST))
+        return f"limit rate {rate}/second burst {burst} packets"
+
+    def dynset(self, attributes: Attributes) -> str | None:
+        op = _DYNSET_OPS.get(as_number(attributes.get(Dynset.OP)))
+        usual = {Dynset.SET_NAME, Dynset.OP, Dynset.SREG_KEY}
+        others = (attributes[kind] for kind in attributes.keys() - usual)
+        if op is None or not usual <= attributes.keys() or any(map(as_number, others)):
+            return None
+        name = as_string(attributes[Dynset.SET_NAME])
+        field = self._field(attributes[Dynset.SREG_KEY])
+        return f"{op} @{self._shown.sets.get(name, name)} {{ {field.text} }}"
+
     def objref(self, attributes: Attributes) -> str | None:
         named = attributes.keys() == {Objref.TYPE, Objref.NAME}
         if not named or as_number(attributes[Objref.TYPE]) != uapi.COUNTER:
@@ -394,6 +417,8 @@ _PUT: Mapping[str, Callable[[_Line, Attributes], str | None]] = {
     "ct": _Line.conntrack,
     "fib": _Line.fib,
     "lookup": _Line.lookup,
+    "dynset": _Line.dynset,
+    "limit": _Line.limit,
     "objref": _Line.objref,
     "counter": _Line.counter,
     "immediate": _Line.immediate,

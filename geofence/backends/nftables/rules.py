@@ -35,9 +35,12 @@ from geofence.backends.nftables.uapi import (
     CtDirection,
     CtKey,
     CtState,
+    Dynset,
+    DynsetOp,
     Expression,
     Fib,
     Immediate,
+    Limit,
     Lookup,
     Meta,
     MetaKey,
@@ -53,6 +56,8 @@ from geofence.model.ruleset import (
     ADMITTED,
     BEGUN,
     NO_BEGINNINGS,
+    NOTED_BITS,
+    NOTED_PER_SECOND,
     SIP_RESPONSE,
     Action,
     Admitted,
@@ -81,6 +86,8 @@ from geofence.netlink.attributes import attribute, nested, number, string
 
 _IFNAMSIZ = 16
 _FAR = "in no network near an allowed address"
+_NOTED = "turned away: see geofence denied"
+_EVERYONE_ELSE = "everyone else"
 NFPROTO = {Family.IPV4: 2, Family.IPV6: 10}
 SOURCE = {Family.IPV4: (12, 4), Family.IPV6: (8, 16)}
 """Offset and length in bytes of the source address in the network header (RFC 791, RFC 8200)."""
@@ -116,6 +123,9 @@ def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
         fence = _goto(names, Part.FENCE, service)
         for ports in service.ports:
             yield KernelRule(BASE, _destined_for(ports) + _to_this_host() + fence)
+            if service.observe:  # counted when it arrived
+                seen = _destined_for(ports) + _to_this_host() + _verdict(Code.RETURN)
+                yield KernelRule(INPUT, seen)
             yield KernelRule(INPUT, _destined_for(ports) + fence)
             yield KernelRule(FORWARD, _coming_from(ports) + _goto(names, Part.VIA, service))
             yield KernelRule(OUTPUT, _coming_from(ports) + _goto(names, Part.OUT, service))
@@ -143,6 +153,8 @@ def service_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
         yield from _fence_rules(ruleset, service, names)
         if ruleset.local:
             yield from _rules(ruleset.local_rules(), Part.LOCAL, service, names)
+        yield from _rules(ruleset.banned_rules(service), Part.BAN, service, names)
+        yield from _denied_rules(service, names)
         yield from _rules(ruleset.sending_rules(service), Part.OUT, service, names)
         yield from _rules(ruleset.forwarded_rules(service), Part.VIA, service, names)
 
@@ -163,11 +175,55 @@ def _fence_rules(ruleset: Ruleset, service: FencedService, names: Names) -> Iter
     chain = names.chains[chain_name(Part.FENCE, service.name)]
     for family in Family:
         if (key := PrefilterKey(service.name, family)) in names.sets:
-            drop = _action(Action.DROP, Part.FENCE, service, names)
-            far = _source_far_from(names.sets[key], family) + drop
+            denied = _action(Action.TURN_AWAY, Part.FENCE, service, names)
+            far = _source_far_from(names.sets[key], family) + denied
             yield KernelRule(chain, far, comment(_FAR))
     rest = (*arrangement.sources, *arrangement.last)
     yield from _rules(rest, Part.FENCE, service, names)
+
+
+def _denied_rules(service: FencedService, names: Names) -> Iterator[KernelRule]:
+    """Yield rules that note the source and drop.
+
+    Of a flood only a sample is noted. Where a set is full, its rule ends at that, and the next one
+    goes on.
+    """
+    chain = names.chains[chain_name(Part.DENIED, service.name)]
+    for family in Family:
+        denied, seen = (
+            names.sets[SetKey(role, service.name, family)] for role in (Role.DENIED, Role.SEEN)
+        )
+        bits = NOTED_BITS[family]
+        source = _of_family(family) + _at_most(NOTED_PER_SECOND)
+        source += _payload(PayloadBase.NETWORK, *SOURCE[family])
+        if bits < family.bits:
+            source += _masked(_mask(family, bits))
+        noting = _noted(denied, DynsetOp.ADD) + _noted(seen, DynsetOp.UPDATE)
+        yield KernelRule(chain, source + noting, comment(_NOTED))
+    drop = _action(Action.DROP, Part.DENIED, service, names)
+    yield KernelRule(chain, drop, comment(_EVERYONE_ELSE))
+
+
+def _at_most(rate: int) -> bytes:
+    """Match so many packets a second."""
+    return _expression(
+        "limit",
+        number(Limit.RATE, rate, 8),
+        number(Limit.UNIT, 1, 8),
+        number(Limit.BURST, rate),
+        number(Limit.TYPE, uapi.LIMIT_PACKETS),
+        number(Limit.FLAGS, 0),
+    )
+
+
+def _noted(name: str, op: DynsetOp) -> bytes:
+    """Add the loaded address to a set; one that is there already counts."""
+    return _expression(
+        "dynset",
+        string(Dynset.SET_NAME, name),
+        number(Dynset.OP, op),
+        number(Dynset.SREG_KEY, uapi.REGISTER),
+    )
 
 
 def _rules(
@@ -181,7 +237,9 @@ def _rules(
             yield KernelRule(chain, done, comment(rule.comment))
 
 
-def _action(action: Action, part: Part, service: FencedService, names: Names) -> bytes:
+def _action(  # noqa: PLR0911 - one for each kind
+    action: Action, part: Part, service: FencedService, names: Names
+) -> bytes:
     """Return a verdict; packets that pass go back to where no rule of geofence's is left."""
     match action:
         case Action.PASS:
@@ -192,10 +250,14 @@ def _action(action: Action, part: Part, service: FencedService, names: Names) ->
             return _set_label(BEGUN) + _verdict(Code.RETURN)
         case Action.LOCAL:
             return _goto(names, Part.LOCAL, service)
+        case Action.BANNED:
+            return _goto(names, Part.BAN, service)
+        case Action.TURN_AWAY:
+            return _goto(names, Part.DENIED, service)
         case Action.DROP:
             # What this host sends does not count as dropped by the fence.
             counted = b"" if part is Part.OUT else _count(counter_of(service.name).name)
-            return counted + _verdict(uapi.NF_DROP)
+            return counted + _verdict(Code.RETURN if service.observe else uapi.NF_DROP)
 
 
 def _goto(names: Names, part: Part, service: FencedService) -> bytes:
@@ -372,8 +434,11 @@ def _within(field: Mapping[Family, tuple[int, int]], prefix: Prefix) -> bytes:
 
 def _address(field: Mapping[Family, tuple[int, int]], family: Family) -> bytes:
     """Match the family of a packet and load its source or destination address."""
-    protocol = _family() + _compare(CmpOp.EQ, bytes((NFPROTO[family],)))
-    return protocol + _payload(PayloadBase.NETWORK, *field[family])
+    return _of_family(family) + _payload(PayloadBase.NETWORK, *field[family])
+
+
+def _of_family(family: Family) -> bytes:
+    return _family() + _compare(CmpOp.EQ, bytes((NFPROTO[family],)))
 
 
 def _ct(key: CtKey, *more: bytes) -> bytes:

@@ -13,6 +13,7 @@ from geofence.backends.nftables.objects import (
     KernelObject,
     KernelRule,
     KernelSet,
+    Key,
     is_gate,
     is_runtime,
     key_of,
@@ -20,6 +21,7 @@ from geofence.backends.nftables.objects import (
 from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError
 from geofence.model.plan import Count
+from geofence.model.ruleset import NOTED_ROLES, SetKey
 from geofence.netlink.attributes import as_number, as_string, string, values
 from geofence.translation import tr
 
@@ -97,8 +99,45 @@ def _read(netlink: NftConnection, generation: int, *, elements: bool) -> Snapsho
             for flowtable in _list(netlink, Message.GETFLOWTABLE, uapi.FlowtableAttribute.TABLE)
         ),
     )
-    read = [held.name for held in sets if elements or is_gate(held) or is_runtime(key_of(held))]
+    read = [held.name for held in sets if _is_read(held, found.flags, elements=elements)]
     return replace(found, elements={name: _elements(netlink, name) for name in read})
+
+
+def read_sets(netlink: NftConnection) -> list[tuple[Key, str]]:
+    """Return what the table's sets are for, with their names.
+
+    Raises:
+        BackendError: other programs never left time to read them.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            found = list(map(_set, _list(netlink, Message.GETSET, uapi.SetAttribute.TABLE)))
+        except Changed:
+            time.sleep(_PAUSE)
+        except Refused:  # there is no table
+            return []
+        else:
+            return [(key, each.name) for each in found if (key := key_of(each)) is not None]
+    raise BackendError(tr("Other programs changed nftables all the time. Try again."))
+
+
+def read_elements_of(netlink: NftConnection, name: str) -> list[bytes]:
+    """Return the elements of one set; none without the set.
+
+    Raises:
+        Changed: they changed meanwhile.
+    """
+    try:
+        return _elements(netlink, name)
+    except Refused:
+        return []
+
+
+def _is_read(held: KernelSet, flags: int, *, elements: bool) -> bool:
+    key = key_of(held)
+    if isinstance(key, SetKey) and key.role in NOTED_ROLES:
+        return bool(flags) and not elements  # the table will be made anew, and these put back
+    return elements or is_gate(held) or is_runtime(key)
 
 
 def _list(netlink: NftConnection, kind: Message, of_table: int) -> Iterator[dict[int, bytes]]:

@@ -50,6 +50,7 @@ class Message(IntEnum):
     DELSET = 11
     NEWSETELEM = 12
     GETSETELEM = 13
+    DELSETELEM = 14
     GETGEN = 16
     NEWOBJ = 18
     GETOBJ = 19
@@ -119,7 +120,9 @@ class SetAttribute(IntEnum):
     KEY_LEN = 5
     DESC = 9
     ID = 10
+    TIMEOUT = 11
     USERDATA = 13
+    EXPRESSION = 17
 
 
 class SetFlag(IntFlag):
@@ -130,6 +133,8 @@ class SetFlag(IntFlag):
     INTERVAL = 0x4
     TIMEOUT = 0x10
     """Elements may have time-outs."""
+    EVAL = 0x20
+    """Rules may add elements."""
 
 
 SET_DESC_SIZE = 1
@@ -149,7 +154,10 @@ class ElementAttribute(IntEnum):
 
     KEY = 1
     FLAGS = 3
+    TIMEOUT = 4
+    EXPIRATION = 5
     USERDATA = 6
+    EXPRESSION = 7
 
 
 class ElementFlag(IntFlag):
@@ -296,6 +304,39 @@ class Lookup(IntEnum):
     SREG = 2
     DREG = 3
     FLAGS = 5
+
+
+class Limit(IntEnum):
+    """``enum nft_limit_attributes``."""
+
+    RATE = 1
+    UNIT = 2
+    BURST = 3
+    TYPE = 4
+    FLAGS = 5
+
+
+LIMIT_PACKETS = 0
+"""``NFT_LIMIT_PKTS``"""
+
+
+class Dynset(IntEnum):
+    """``enum nft_dynset_attributes``."""
+
+    SET_NAME = 1
+    OP = 3
+    SREG_KEY = 4
+    TIMEOUT = 6
+    FLAGS = 9
+
+
+class DynsetOp(IntEnum):
+    """``enum nft_dynset_ops``."""
+
+    ADD = 0
+    """An element that is there already keeps its time-out."""
+    UPDATE = 1
+    """Its time-out begins anew."""
 
 
 class Fib(IntEnum):

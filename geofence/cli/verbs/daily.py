@@ -1,4 +1,4 @@
-"""Verbs for daily use: plan, refresh, apply, status, why."""
+"""Verbs for daily use: plan, refresh, apply, status, why, atlas."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from geofence.cli.commands import ForReaders, ForRoot
+from geofence.cli.commands import ForReaders, ForRoot, ForStateReaders
 from geofence.cli.options import Accept, Compare, Cut, Json
 from geofence.cli.root import app
 from geofence.errors import ExitCode, UsageError
@@ -113,13 +113,13 @@ def refresh(  # noqa: PLR0913 - an option each
         return
     from geofence.cli.progress import watching
     from geofence.cli.views.run import finish
-    from geofence.operations import commit, mirrors, outcome, ssh
-    from geofence.operations.refresh import refresh as operation
+    from geofence.operations import commit, mirrors, ssh
+    from geofence.operations.refresh import refresh_and_renew
 
     screen, site = Screen(), context.obj
     wish = commit.Wish("refresh", accept or (), ssh.ssh_session(), cut=cut, unattended=unattended)
     with watching(screen) as watch:
-        report = outcome.told(site, "refresh", lambda: operation(site, wish, watch))
+        report = refresh_and_renew(site, wish, watch)
         if compare_mirrors:
             report = report.with_notes(mirrors.compared(site, watch))
     finish(screen, report, as_json=as_json)
@@ -255,3 +255,47 @@ def why(
         print_json(why_json(source, report))
     else:
         show_why(screen, source, report)
+
+
+@app.command(
+    cls=ForStateReaders,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Show the country of addresses, by an index of the lists of all countries.\n\n"
+        "Without an address, show the age and size of the index. To have refresh renew it, write "
+        "atlas.enabled = true into the rules.\n\n"
+        "Example: geofence atlas 203.0.113.7 2001:db8::7, after geofence atlas --renew."
+    ),
+)
+def atlas(
+    context: typer.Context,
+    addresses: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ADDRESS]...", help=tr("IPv4 or IPv6 addresses.")),
+    ] = None,
+    *,
+    renew: Annotated[
+        bool, typer.Option("--renew", help=tr("Download the lists of all countries."))
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the country of addresses."""
+    from geofence.cli.arguments import parse_address
+    from geofence.cli.views.atlas import finish_renewal, located_json, show_located, tell_atlas
+    from geofence.operations import atlas as operations
+
+    screen, site, wanted = Screen(), context.obj, [parse_address(each) for each in addresses or ()]
+    if renew and wanted:
+        raise UsageError(tr("--renew takes no addresses; look them up afterwards."))
+    if renew:
+        from geofence.cli.progress import watching
+
+        with watching(screen) as watch:
+            report = operations.renew(site, watch)
+        finish_renewal(screen, report, as_json=as_json)
+    elif not wanted:
+        tell_atlas(screen, operations.atlas(site), as_json=as_json)
+    elif as_json:
+        print_json(located_json(operations.locate(site, wanted)))
+    else:
+        show_located(screen, operations.locate(site, wanted))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from geofence.cli.views.allowed import allowed_json, allowed_lines
 from geofence.cli.views.flows import impact_json, show_impact
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.countries import country_name
@@ -28,8 +29,10 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
     """Print what the plan means for callers, the plan, and whether it would be refused."""
     plan = report.plan
     screen.say(tr("Backend: {backend}", backend=backend_text(report.backend)))
+    for line in allowed_lines(report.allowed):
+        screen.say(line)
     _show_meaning(screen, report)
-    if plan.set_changes:
+    if plan.content_changes:
         _show_sets(screen, plan, full=full)
     if plan.rules_differ and full:
         _show_rules(screen, plan)
@@ -67,8 +70,8 @@ def _show_sets(screen: Screen, plan: Plan, *, full: bool) -> None:
         ">" + tr("addresses added"),
         ">" + tr("addresses removed"),
     )
-    screen.table(titles, (_set_row(change) for change in plan.set_changes))
-    for change in plan.set_changes:
+    screen.table(titles, (_set_row(change) for change in plan.content_changes))
+    for change in plan.content_changes:
         for line, style in _prefix_lines(change, full=full):
             screen.say(line, style)
 
@@ -81,7 +84,7 @@ def _show_meaning(screen: Screen, report: PlanReport) -> None:
         parts = [tr("{addresses} allowed", addresses=_space(each.allowed))] if each.allowed else []
         if each.blocked:
             parts.append(tr("{addresses} blocked", addresses=_space(each.blocked)))
-        screen.say(f"  {_country(each.country)}: {', '.join(parts)}")
+        screen.say(f"  {_whose(each)}: {', '.join(parts)}")
     impact = report.impact
     if impact is None:
         return
@@ -101,7 +104,10 @@ def _show_meaning(screen: Screen, report: PlanReport) -> None:
     show_impact(screen, impact)
 
 
-def _country(code: str) -> str:
+def _whose(change: CountryChange) -> str:
+    if change.asn:
+        return f"AS{change.asn}"
+    code = change.country
     return f"{country_name(code)} ({code})" if code != ELSEWHERE else tr("in no country list")
 
 
@@ -116,7 +122,7 @@ def closing_line(plan: Plan) -> str:
         return tr("Nothing would change: the kernel holds the rules and lists on disk.")
     return tr(
         "Would change {sets}, add {added} and remove {removed}. Nothing has been changed.",
-        sets=trn(len(plan.set_changes), "{number} set", "{number} sets"),
+        sets=trn(len(plan.content_changes), "{number} set", "{number} sets"),
         added=trn(len(plan.rules_added), "{number} rule", "{number} rules"),
         removed=trn(len(plan.rules_removed), "{number} rule", "{number} rules"),
     )
@@ -128,12 +134,13 @@ def plan_json(report: PlanReport) -> dict[str, object]:
     return {
         "changes": not plan.is_empty,
         **backend_json(report.backend),
-        "sets": [_set_json(change) for change in plan.set_changes],
+        "sets": [_set_json(change) for change in plan.content_changes],
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
         "local_networks": list(map(str, plan.desired.local)),
         "debris": list(plan.observed.debris),
         "lists": [list_json(entry) for entry in report.lists],
         "live": impact_json(report.impact),
+        "allowed": allowed_json(report.allowed),
         "countries": [_country_json(each) for each in report.countries],
         "refusals": [
             {"guard": str(each.guard), "accept": each.accept, "why": english(str(each))}
@@ -148,6 +155,7 @@ def plan_json(report: PlanReport) -> dict[str, object]:
 def _country_json(change: CountryChange) -> dict[str, object]:
     return {
         "country": change.country or None,
+        "asn": int(change.asn) if change.asn else None,
         "addresses_allowed": {str(family): change.allowed[family].size for family in Family},
         "addresses_blocked": {str(family): change.blocked[family].size for family in Family},
     }

@@ -46,7 +46,7 @@ def _end(report: RunReport) -> None:
 
 def show_run(screen: Screen, report: RunReport) -> None:
     """Print a line for each set that changed, and a closing line."""
-    for change in report.plan.set_changes:
+    for change in report.plan.content_changes:
         screen.say(f"{change.key.name}: {_set_change(change)}")
     if report.plan.rules_differ:
         added, removed = len(report.plan.rules_added), len(report.plan.rules_removed)
@@ -77,7 +77,7 @@ def run_json(report: RunReport) -> dict[str, object]:
                 "addresses_added": change.added.size,
                 "addresses_removed": change.removed.size,
             }
-            for change in plan.set_changes
+            for change in plan.content_changes
         ],
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
         "lists": [list_json(entry) for entry in report.lists],

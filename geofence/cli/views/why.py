@@ -20,7 +20,8 @@ _STYLES = {Action.PASS: "green", Action.DROP: "red"}
 
 def show_why(screen: Screen, source: Address, report: WhyReport) -> None:
     """Print the address, its country, a row for each port asked for, and its connections."""
-    screen.say(f"{source}: {_country(report)}", "bold")
+    networks = "".join(f", AS{number}" for number in report.asns)
+    screen.say(f"{source}: {_country(report)}{networks}", "bold")
     if report.now is None:
         _table(screen, tr("verdict of the rules"), map(_then_row, report.explanations))
     else:
@@ -42,6 +43,7 @@ def why_json(source: Address, report: WhyReport) -> dict[str, object]:
         "address": str(source),
         "countries": list(report.countries),
         "countries_at_hand": list(report.countries_at_hand),
+        "asns": list(report.asns),
         "verdicts": [
             {
                 "service": found.service,
@@ -67,6 +69,7 @@ def why_json(source: Address, report: WhyReport) -> dict[str, object]:
             for each in report.connections
         ],
         "ending": english(_ending(report.ending)) if report.ending else None,
+        "ending_fact": _ending_json(report.ending),
         "notes": [english(sentence(note)) for note in report.notes],
         "note_facts": [note_json(note) for note in report.notes],
     }
@@ -133,6 +136,13 @@ def _ending(ending: DropMethod) -> str:
         "'geofence apply --cut'.",
         prefix=ending.subject,
     )
+
+
+def _ending_json(ending: DropMethod | None) -> dict[str, object] | None:
+    if ending is None:
+        return None
+    text = english(_ending(ending))
+    return {"kind": ending.kind.value, "subject": ending.subject, "text": text}
 
 
 def _state(each: Connections) -> str:

@@ -1,0 +1,144 @@
+"""Elements of runtime sets as the kernel packs them: entries with a time-out and counters.
+
+Layouts: ``linux/netfilter/ipset/ip_set.h``. The kernel writes all entries of a set alike, so most
+of them are read as columns.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from geofence.backends.ipset.entries import MESSAGE_LIMIT
+from geofence.model.elements import Element
+from geofence.model.prefixes import Family, Prefix, unpack_addresses
+from geofence.netlink.attributes import NET_BYTEORDER, Span, attribute, nested, number, spans
+from geofence.netlink.columns import take
+
+_DATA = 7
+_IP = 1
+_CIDR = 3
+_TIMEOUT = 6
+_BYTES = 24
+_PACKETS = 25
+_HEADER = 4
+_LEAST = 12
+"""Bytes of the headers of an entry, of its address and of that address's value."""
+
+
+def pack_timed(family: Family, timed: Sequence[tuple[Prefix, int]]) -> list[bytes]:
+    """Return prefixes with the seconds that each stays, 0 for ever, one part for each message."""
+    address_type = (1 if family is Family.IPV4 else 2) | NET_BYTEORDER
+    packed = [
+        nested(
+            _DATA,
+            nested(_IP, attribute(address_type, network.to_bytes(family.bits // 8, "big"))),
+            attribute(_CIDR, bytes((length,))),
+            number(_TIMEOUT | NET_BYTEORDER, seconds),
+        )
+        for (_, network, length), seconds in timed
+    ]
+    step = MESSAGE_LIMIT // len(packed[0]) if packed else 1
+    return [b"".join(packed[at : at + step]) for at in range(0, len(packed), step)]
+
+
+def unpack_elements(family: Family, packed: bytes, length: int) -> list[Element]:
+    """Return entries with their times and counts.
+
+    Args:
+        family: the set's.
+        packed: values of ``IPSET_ATTR_ADT``.
+        length: of the prefix that an entry without a length stands for.
+
+    Raises:
+        ValueError: an entry is not one of that family.
+    """
+    return list(_elements(family, packed, length))
+
+
+def _elements(family: Family, packed: bytes, length: int) -> Iterator[Element]:
+    for run in _runs(packed):
+        firsts, pasts = run.bounds(family, length)
+        left = (seconds or None for seconds in run.numbers(_TIMEOUT, "I"))
+        packets, octets = run.numbers(_PACKETS, "Q"), run.numbers(_BYTES, "Q")
+        yield from map(Element, firsts, pasts, left, packets, octets)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Entries of one layout, one after the other."""
+
+    rows: bytes
+    size: int
+    """Bytes of an entry."""
+    fields: Mapping[int, Span]
+    """Where in an entry the value of each attribute lies."""
+
+    @property
+    def count(self) -> int:
+        return len(self.rows) // self.size
+
+    def numbers(self, kind: int, form: str, default: int = 0) -> Sequence[int]:
+        """Return the value of an attribute in all entries; the default where it is missing."""
+        if kind not in self.fields:
+            return (default,) * self.count
+        return struct.unpack(f">{self.count}{form}", self._column(kind))
+
+    def bounds(self, family: Family, length: int) -> tuple[list[int], list[int]]:
+        """Return the first address of each, and the one after its last."""
+        begin, past = self.fields[_IP]
+        if past - begin != family.bits // 8:
+            raise ValueError("an entry of another family")
+        firsts = unpack_addresses(family, self._column(_IP))
+        lengths = self.numbers(_CIDR, "B", length)
+        pasts = [
+            first + (1 << (family.bits - each)) for first, each in zip(firsts, lengths, strict=True)
+        ]
+        return firsts, pasts
+
+    def _column(self, kind: int) -> bytes:
+        begin, past = self.fields[kind]
+        return take(self.rows, self.size, begin, past - begin)
+
+
+def _runs(packed: bytes) -> Iterator[_Run]:
+    at = 0
+    while at < len(packed):
+        size, fields = _layout(packed, at)
+        rows = packed[at : at + _alike(packed, at, size, fields) * size]
+        yield _Run(rows, size, fields)
+        at += len(rows)
+
+
+def _layout(packed: bytes, at: int) -> tuple[int, dict[int, Span]]:
+    """Return the size of the entry at a place, and where its values lie in it."""
+    length = int.from_bytes(packed[at : at + 2], sys.byteorder)
+    if length < _LEAST or at + length > len(packed):
+        raise ValueError("an entry that is cut short")
+    entry = packed[at : at + length]
+    found = spans(entry, _HEADER, length)
+    if _IP not in found:
+        raise ValueError("an entry without an address")
+    addresses = spans(entry, *found[_IP])
+    if len(addresses) != 1:
+        raise ValueError("an entry without an address")
+    fields = {kind: found[kind] for kind in (_CIDR, _TIMEOUT, _BYTES, _PACKETS) if kind in found}
+    return (length + 3) & ~3, {**fields, _IP: next(iter(addresses.values()))}
+
+
+def _alike(packed: bytes, start: int, size: int, fields: Mapping[int, Span]) -> int:
+    """Return how many entries from a place on differ in nothing but their values."""
+    count = (len(packed) - start) // size
+    end = start + count * size
+    values = {at for span in fields.values() for at in range(*span)}
+    fixed = [at for at in range(size) if at not in values]
+    first = {at: packed[start + at : start + at + 1] for at in fixed}
+    if all(packed[start + at : end : size] == first[at] * count for at in fixed):
+        return count
+    for alike in range(1, count):
+        row = start + alike * size
+        if any(packed[row + at : row + at + 1] != first[at] for at in fixed):
+            return alike
+    return count

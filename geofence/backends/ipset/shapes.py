@@ -1,0 +1,55 @@
+"""What kinds of IP sets geofence makes, by what they are for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from geofence.model.ruleset import (
+    MOST_NOTED,
+    NOTED_BITS,
+    NOTED_ROLES,
+    NOTED_SECONDS,
+    Role,
+    SetKey,
+    SetKind,
+)
+
+NET = "hash:net"
+"""The type of sets of prefixes."""
+ADDRESS = "hash:ip"
+"""The type of sets of addresses, or of networks of one length."""
+
+# linux/netfilter/ipset/ip_set.h: enum ipset_cadt_flags
+_COUNTERS = 1 << 3
+_FORCEADD = 1 << 5
+"""A set that is full gives up a random entry for a new one."""
+
+_LEAST_CAPACITY = 65_536
+_MOST_TIMED = 1 << 20
+"""Entries of a set of bans or of exceptions for a time."""
+_STAYS = 0
+
+
+class Shape(NamedTuple):
+    """How a set is made."""
+
+    kind: str = NET
+    seconds: int | None = None
+    """How long an entry stays that names no time-out, 0 for ever; None: none may have one."""
+    flags: int = 0
+    most: int = _LEAST_CAPACITY
+    """Entries that it can hold; a declared set, its own number at least."""
+    netmask: int = 0
+    """Bits of an address that count; 0: all."""
+
+
+def shape_of(key: SetKey) -> Shape:
+    """Return the shape of a set."""
+    if key.role in NOTED_ROLES:
+        counters = _COUNTERS if key.role is Role.DENIED else 0
+        bits = NOTED_BITS[key.family]
+        mask = bits if bits < key.family.bits else 0
+        return Shape(ADDRESS, NOTED_SECONDS, counters | _FORCEADD, MOST_NOTED, mask)
+    if key.kind is SetKind.RUNTIME:
+        return Shape(NET, _STAYS, _COUNTERS, _MOST_TIMED)
+    return Shape(NET, None, _COUNTERS if key.role is Role.EXCEPTION else 0)

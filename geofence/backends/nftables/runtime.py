@@ -1,0 +1,141 @@
+"""Runtime sets of the table: elements read, added and removed, without the rest of the fence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from geofence.backends.nftables import messages, timed
+from geofence.backends.nftables.connection import BatchMessage, Changed, NftConnection
+from geofence.backends.nftables.observe import in_force, sets_in_use
+from geofence.backends.nftables.snapshot import read_elements_of, read_sets, read_snapshot
+from geofence.errors import BackendError
+from geofence.model.elements import (
+    FOR_EVER,
+    LONGEST,
+    Element,
+    Span,
+    TimedPrefix,
+    difference,
+    disjoint,
+)
+from geofence.model.prefixes import Prefix
+from geofence.model.ruleset import NOTED_BITS, NOTED_ROLES, SetKey
+from geofence.translation import tr
+
+_ATTEMPTS = 5
+
+
+def read_keys(netlink: NftConnection) -> frozenset[SetKey]:
+    """Return which of geofence's sets there are."""
+    netlink.generation()  # tells what is missing where it is not just the table
+    return frozenset(key for key, _ in read_sets(netlink) if isinstance(key, SetKey))
+
+
+def read_elements(netlink: NftConnection, key: SetKey) -> list[Element]:
+    """Return the elements of a set; none without the set."""
+    name = _name(netlink, key)
+    return [] if name is None else _read(netlink, key, name)
+
+
+def put_elements(
+    netlink: NftConnection,
+    key: SetKey,
+    added: Sequence[TimedPrefix],
+    removed: Sequence[Prefix],
+    now: float,
+) -> None:
+    """Remove prefixes that are elements as they are, and add others, in one transaction.
+
+    Raises:
+        BackendError: a prefix to be removed is no element, one to be added overlaps another, or
+            there is no such set; nothing is changed.
+    """
+    name = _name(netlink, key)
+    if name is None:
+        raise _missing(key)
+    gone = [Element(each.network, each.past, None) for each in removed if each.family is key.family]
+    new = timed.encode(key.family, _limited(disjoint(added, key.family), now), now)
+    _transact(
+        netlink,
+        messages.change_elements(name, new, timed.encode_removal(key.family, gone)),
+    )
+
+
+def hold_elements(
+    netlink: NftConnection, key: SetKey, wanted: Sequence[TimedPrefix], now: float
+) -> int:
+    """Make a set hold these prefixes and no others; return how many elements were touched.
+
+    Raises:
+        BackendError: there is no such set, or other programs changed it all the time.
+    """
+    spans = disjoint(wanted, key.family)
+    for attempt in range(_ATTEMPTS):
+        name = _name(netlink, key)
+        if name is None:
+            raise _missing(key)
+        added, removed = difference(spans, _read(netlink, key, name), now)
+        gone = timed.encode_removal(key.family, removed)
+        new = timed.encode(key.family, _limited(added, now), now)
+        try:
+            _exchange(netlink, messages.change_elements(name, new, gone))
+        except BackendError:  # one timed out, or another run was faster
+            if attempt + 1 == _ATTEMPTS:
+                raise
+        else:
+            return len(added) + len(removed)
+    return 0
+
+
+def _exchange(netlink: NftConnection, whole: list[BatchMessage]) -> None:
+    """Change a set in one transaction, or in several where the socket takes no more at once."""
+    if not whole or netlink.room_for(whole):
+        _transact(netlink, whole)
+        return
+    for each in whole:
+        _transact(netlink, [each])
+
+
+def _limited(spans: Sequence[Span], now: float) -> list[Span]:
+    """Return spans that end when the kernels' longest time-out is over, at the latest."""
+    return [
+        span if span.until == FOR_EVER else span._replace(until=min(span.until, now + LONGEST))
+        for span in spans
+    ]
+
+
+def _transact(netlink: NftConnection, batch: list[BatchMessage]) -> None:
+    if batch:
+        netlink.transact(batch)
+
+
+def _read(netlink: NftConnection, key: SetKey, name: str) -> list[Element]:
+    for _ in range(_ATTEMPTS):
+        try:
+            pieces = read_elements_of(netlink, name)
+        except Changed:
+            continue
+        if key.role in NOTED_ROLES:
+            return timed.decode_noted(key.family, pieces, NOTED_BITS[key.family])
+        return timed.decode(key.family, pieces)
+    raise BackendError(
+        tr('Other programs changed the set "{name}" all the time. Try again.', name=name)
+    )
+
+
+def _name(netlink: NftConnection, key: SetKey) -> str | None:
+    """Return what a set is called in the kernel, of several the one that rules look into."""
+    found = [name for each, name in read_sets(netlink) if each == key]
+    if len(found) < 2:  # noqa: PLR2004 - there is no choice
+        return found[0] if found else None
+    return sets_in_use(in_force(read_snapshot(netlink, elements=False))).get(key)
+
+
+def _missing(key: SetKey) -> BackendError:
+    return BackendError(
+        tr(
+            "The fence has no set \"{name}\". Run 'geofence apply'; an older version may have made "
+            "the fence.",
+            name=key.name,
+        )
+    )

@@ -1,0 +1,113 @@
+"""Runtime sets brought to what is recorded: bans, and exceptions for a time.
+
+The kernel ends them by itself; the record tells what a reboot, another backend or a killed run may
+have lost. Each run that applies a fence calls ``put_in_force``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from geofence.apply import Applied, apply_ruleset
+from geofence.backends import registry
+from geofence.backends.interface import Backend
+from geofence.errors import BackendUnavailable, GeofenceError
+from geofence.model.bans import Ban
+from geofence.model.elements import TimedPrefix
+from geofence.model.notes import Note, NoteKind, problem
+from geofence.model.prefixes import Family
+from geofence.model.ruleset import Role, Ruleset, SetKey
+from geofence.operations.site import Site
+
+BAN_KEYS = tuple(SetKey(Role.BAN, "", family) for family in Family)
+
+
+def put_in_force(
+    site: Site, backend: Backend, ruleset: Ruleset
+) -> tuple[Applied, tuple[Note, ...]]:
+    """Apply a ruleset, and bring its runtime sets to what is recorded.
+
+    Returns:
+        What was applied, and notes on what could not be brought along.
+
+    Raises:
+        BackendError: the kernel refused the ruleset.
+        VerificationError: the kernel took it and then did not hold it.
+    """
+    applied = apply_ruleset(backend, ruleset)
+    return applied, synchronize(site, backend, ruleset)
+
+
+def synchronize(site: Site, backend: Backend, ruleset: Ruleset) -> tuple[Note, ...]:
+    """Bring runtime sets to what is recorded; the caller holds the lock of runs.
+
+    A record that cannot be read leaves the kernel as it is.
+    """
+    notes: list[Note] = []
+    if ruleset.services:
+        for act in (_hold_bans, _hold_timed):
+            try:
+                notes += act(site, backend, ruleset)
+            except GeofenceError as error:
+                notes.append(problem(error))
+    return tuple(notes)
+
+
+def _hold_bans(site: Site, backend: Backend, _: Ruleset) -> Iterable[Note]:
+    if not site.bans.path.exists():
+        return ()
+    with site.bans.held(site.lock_seconds):
+        banned = site.bans.load()
+        now = datetime.now(UTC)
+        hold_bans(backend, banned.lasting(now).values())
+        if banned.lines and not _read_only(site):
+            site.bans.tidy(banned, now)
+    if not banned.damaged:
+        return ()
+    return (Note(NoteKind.BANS_DAMAGED, str(site.bans.path), {"number": banned.damaged}),)
+
+
+def _read_only(site: Site) -> bool:
+    """Whether the state is on a disk that cannot be written, as early at boot."""
+    return bool(os.statvfs(site.state_directory).f_flag & os.ST_RDONLY)
+
+
+def hold_bans(backend: Backend, bans: Iterable[Ban]) -> None:
+    """Make the sets of bans hold these and no others.
+
+    Raises:
+        BackendError: the kernel refused.
+    """
+    wanted = [timed(ban) for ban in bans]
+    for key in BAN_KEYS:
+        backend.hold(key, wanted, time.time())
+
+
+def timed(ban: Ban) -> TimedPrefix:
+    """Return a ban as an element of a set."""
+    return TimedPrefix(ban.prefix, ban.until.timestamp() if ban.until else None)
+
+
+def _hold_timed(site: Site, backend: Backend, ruleset: Ruleset) -> Iterable[Note]:
+    recorded = site.timed.load()
+    now = time.time()
+    for key in ruleset.runtime_keys:
+        if key.role is Role.TIMED:
+            backend.hold(key, recorded.get(key, ()), now)
+    return ()
+
+
+def holders(keys: Sequence[SetKey] = BAN_KEYS) -> list[Backend]:
+    """Return the backends of which the kernel holds runtime sets."""
+    found: list[Backend] = []
+    for name in registry.MODULES:
+        backend = registry.load(name)
+        try:
+            if set(keys) & backend.keys():
+                found.append(backend)
+        except BackendUnavailable:  # what cannot work here holds nothing here
+            continue
+    return found
