@@ -47,7 +47,8 @@ class NoteKind(StrEnum):
     FORMAT_FOUND = "format-found"
     """``subject`` was read as ``format``, which the rules do not give."""
     HOST_CHANGED = "host-changed"
-    """The addresses of the host name ``subject`` changed: ``added``, ``removed``."""
+    """The addresses of the name ``subject`` changed: ``added``, ``removed``; those of ``dropped``
+    are no longer in the answer of DNS and stay for the grace time."""
     SWITCH_UNDEFINED = "switch-undefined"
     """``file`` enables or disables the exception ``subject``, which no rule defines."""
     EXCEPTION_UNRESOLVED = "exception-unresolved"

@@ -115,6 +115,11 @@ def _host_changed(note: Note) -> str:
     added, removed = names(note, "added"), names(note, "removed")
     parts = [tr("now also {addresses}", addresses=shown(added))] if added else []
     parts += [tr("no longer {addresses}", addresses=shown(removed))] if removed else []
+    dropped = names(note, "dropped") if "dropped" in note.data else []
+    if dropped:
+        parts.append(
+            tr("no longer given by DNS, but allowed for now, {addresses}", addresses=shown(dropped))
+        )
     return tr(
         "The addresses of {host} changed: {changes}.", host=note.subject, changes=join("; ", parts)
     )

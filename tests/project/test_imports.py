@@ -37,7 +37,7 @@ __main__
 
 PYROUTE2 = ("geofence.lab.", "geofence.routing.")
 """Where pyroute2 is imported: where a tenth of a second is not felt."""
-RESTORE_DOES_WITHOUT = ("apscheduler", "babel", "netaddr", "pyroute2", "requests", "rich")
+RESTORE_DOES_WITHOUT = ("apscheduler", "babel", "dns", "netaddr", "pyroute2", "requests", "rich")
 
 NAMES = {module.name for module in modules("geofence")}
 
