@@ -65,8 +65,8 @@ class Noted(NamedTuple):
     @classmethod
     def joined(cls, parts: Sequence[Noted]) -> Noted:
         """Return all sources of several parts."""
-        if len(parts) == 1:
-            return parts[0]
+        if len(parts) < 2:  # noqa: PLR2004 - there is nothing to join
+            return parts[0] if parts else cls()
         return cls(
             [each for part in parts for each in part.networks],
             [each for part in parts for each in part.seconds],
