@@ -86,6 +86,15 @@ def countries_of(lists: Mapping[ListId, AddressSpace], source: Address) -> tuple
     )
 
 
+def asns_of(lists: Mapping[ListId, AddressSpace], source: Address) -> tuple[int, ...]:
+    """Return the AS numbers whose stored lists hold the address."""
+    return tuple(
+        int(wanted.name)
+        for wanted, space in lists.items()
+        if wanted.kind is ListKind.ASN and source.is_in(space)
+    )
+
+
 def parts(asked: Iterable[Ports], services: Iterable[Service | Fenced]) -> tuple[Ports, ...]:
     """Return the ranges, cut where those of services begin and end."""
     fenced = [ports for service in services for ports in service.ports]
@@ -184,9 +193,12 @@ def explain_now(
         return Answer(None, decision.action, Reason(ReasonKind.NO_FENCE, str(family)), fenced=False)
     service = decision.service.name if decision.service else None
     met = steps(fence.ruleset, packet)
-    alike = (service, decision.action) == (expected.service, expected.action)
+    found = (service, decision.action, decision.observed)
     because = expected.because
-    if not alike or met[-1:] != expected.steps[-1:]:
+    if (
+        found != (expected.service, expected.action, expected.observed)
+        or met[-1:] != expected.steps[-1:]
+    ):
         because = _seen(fence.ruleset, decision, family)
     return Answer(service, decision.action, because, observed=decision.observed, steps=met)
 
@@ -219,7 +231,7 @@ def _because(
         case SourceIn(Role.EXCEPTION, _):
             return _exception(question, service)
         case SourceIn(Role.ALLOW, _):
-            return _country(question, service), (_banning(question),)
+            return _allowing(question, service), (_banning(question),)
     if rule and rule.action is Action.DROP:
         return _banned(question)
     return _blocked(question, service)
@@ -285,32 +297,39 @@ def _exception(question: _Question, service: Service) -> tuple[Reason, tuple[Hin
     return Reason(ReasonKind.ALLOWED_BY_RULES), ()
 
 
-def _country(question: _Question, service: Service) -> Reason:
-    allowed = question.policy.service_countries(service)
+def _allowing(question: _Question, service: Service) -> Reason:
+    """Return the countries and AS numbers that allow an address, and where the rules name them."""
+    allowed = question.policy.allowed(service)
     codes = countries_of(question.lists, question.source)
-    table = "allow" if service.countries is None else f"service.{service.name}"
+    numbers = asns_of(question.lists, question.source)
+    own = service.countries is not None or service.asns is not None
     return Reason(
         ReasonKind.COUNTRY,
-        origin=_written(question.policy, table),
-        data={"countries": [code for code in codes if code in allowed]},
+        origin=_written(question.policy, f"service.{service.name}" if own else "allow"),
+        data={
+            "countries": [code for code in codes if code in allowed.countries],
+            "asns": [number for number in numbers if number in allowed.asns],
+        },
     )
 
 
 def _blocked(question: _Question, service: Service) -> tuple[Reason, tuple[Hint, ...]]:
     policy = question.policy
-    allowed = policy.service_countries(service)
-    codes = countries_of(question.lists, question.source)
-    in_allowed = bool(set(codes) & set(allowed))
-    hints = _opening(question, service, in_allowed=in_allowed)
-    if in_allowed:
+    allowed = policy.allowed(service)
+    listed = any(
+        question.held_by(question.lists.get(name, AddressSpace())) for name in allowed.lists
+    )
+    hints = _opening(question, service, listed=listed)
+    if listed:
         return _blocklist(question), hints
-    missing = [code for code in allowed if ListId(ListKind.COUNTRY, code) not in question.lists]
+    missing = [list_label(name) for name in allowed.lists if name not in question.lists]
     local = bool(question.trusted) or question.held_by(policy.local)
     reason = Reason(
         ReasonKind.NO_COUNTRY,
         origin=_written(policy, "local") if local else "",
         data={
-            "countries": list(allowed),
+            "countries": list(allowed.countries),
+            "asns": list(allowed.asns),
             "missing": missing,
             "local": local,
             "interfaces": question.trusted,
@@ -336,7 +355,12 @@ def _blocklist(question: _Question) -> Reason:
     return Reason(ReasonKind.BLOCKED_BY_RULES)
 
 
-def _opening(question: _Question, service: Service, *, in_allowed: bool) -> tuple[Hint, ...]:
+def list_label(name: ListId) -> str:
+    """Return the list of a country or AS number as people write it: ``JP``, ``AS4713``."""
+    return f"AS{name.name}" if name.kind is ListKind.ASN else name.name
+
+
+def _opening(question: _Question, service: Service, *, listed: bool) -> tuple[Hint, ...]:
     """Return what would allow an address, the best first.
 
     An exception that the rules know is better than one made for the address; a whole country comes
@@ -351,6 +375,6 @@ def _opening(question: _Question, service: Service, *, in_allowed: bool) -> tupl
         return (local,)
     address = Hint(HintKind.ALLOW_ADDRESS, str(question.source))
     codes = countries_of(question.lists, question.source) or filter(None, (question.known.country,))
-    if in_allowed:
+    if listed:
         return (address,)
     return (address, *(Hint(HintKind.ALLOW_COUNTRY, code) for code in codes))

@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from geofence.errors import MissingListError
 from geofence.model.lists import ListId, ListKind
-from geofence.model.policy import Blocklist, NamedException, Policy, RepliesFrom, Service
+from geofence.model.policy import (
+    Allowed,
+    Blocklist,
+    NamedException,
+    Policy,
+    RepliesFrom,
+    Service,
+)
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 from geofence.routing.local_networks import Place, local_networks
@@ -15,13 +22,18 @@ from geofence.translation import tr
 
 
 def needed_lists(policy: Policy) -> tuple[ListId, ...]:
-    """Return the lists that the policy's enabled rules use, each once, countries first."""
-    countries = [code for service in policy.services for code in policy.service_countries(service)]
-    countries += [each.code for each in policy.timed_countries()]
+    """Return the lists that the policy's enabled rules use, each once, those that allow first."""
+    allowed = [name for service in policy.services for name in policy.allowed(service).lists]
+    allowed += [ListId(ListKind.COUNTRY, each.code) for each in policy.timed_countries()]
     blocklists = [blocklist.name for blocklist in policy.enabled_blocklists() if blocklist.urls]
     hosts = [host for exception in policy.enabled_exceptions() for host in exception.hosts]
     named = (
-        *(ListId(ListKind.COUNTRY, code) for code in countries),
+        *(
+            name
+            for kind in (ListKind.COUNTRY, ListKind.ASN)
+            for name in allowed
+            if name.kind is kind
+        ),
         *(ListId(ListKind.BLOCKLIST, name) for name in blocklists),
         *(ListId(ListKind.HOST, host) for host in hosts),
     )
@@ -64,13 +76,13 @@ def merge(
             networks are those that the rules give with an interface.
 
     Raises:
-        MissingListError: a country list is not in ``lists``.
+        MissingListError: the list of a country or AS number is not in ``lists``.
     """
     denied = blocked(policy, lists)
     groups = _allow_groups(policy)
     sets: dict[SetKey, PrefixSet] = {}
-    for countries, group in groups.items():
-        allowed = AddressSpace.union(country_space(code, lists) for code in countries)
+    for names, group in groups.items():
+        allowed = AddressSpace.union(_allowed(lists, name) for name in names)
         _add(sets, Role.ALLOW, group, allowed - denied)
     for service in policy.services:
         _add(sets, Role.EXCEPTION, service.name, _excepted(policy, service, lists))
@@ -78,7 +90,7 @@ def merge(
         FencedService(
             service.name,
             service.ports,
-            groups[_country_set(policy, service)],
+            groups[_names(policy.allowed(service))],
             service.helpers,
             service.replies_from is RepliesFrom.ANYONE,
             service.observe,
@@ -90,8 +102,10 @@ def merge(
 
 def closed(policy: Policy, places: Iterable[Place] = ()) -> Ruleset:
     """Return the ruleset that allows only exceptions and local networks to every service."""
-    services = tuple(replace(service, countries=()) for service in policy.services)
-    nobody = replace(policy, services=services, countries=(), country_switches=(), blocklists=())
+    services = tuple(replace(service, countries=(), asns=()) for service in policy.services)
+    nobody = replace(
+        policy, services=services, countries=(), asns=(), country_switches=(), blocklists=()
+    )
     return merge(nobody, {}, places)
 
 
@@ -100,20 +114,20 @@ def _add(sets: dict[SetKey, PrefixSet], role: Role, group: str, space: AddressSp
         sets[SetKey(role, group, family)] = space[family]
 
 
-def _country_set(policy: Policy, service: Service) -> tuple[str, ...]:
-    return tuple(sorted(set(policy.service_countries(service))))
+def _names(allowed: Allowed) -> tuple[ListId, ...]:
+    return tuple(sorted(allowed.lists))
 
 
-def _allow_groups(policy: Policy) -> dict[tuple[str, ...], str]:
-    """Return a group for each distinct set of countries: unnamed for that of ``[allow]``.
+def _allow_groups(policy: Policy) -> dict[tuple[ListId, ...], str]:
+    """Return a group for each distinct set of lists that are allowed: unnamed for ``[allow]``.
 
-    Any other group has the name of the first service with its countries, by name.
+    Any other group has the name of the first service with these lists, by name.
     """
-    groups = {tuple(sorted(set(policy.shared_countries()))): ""}
+    groups = {_names(policy.shared()): ""}
     for service in sorted(policy.services, key=lambda service: service.name):
-        groups.setdefault(_country_set(policy, service), service.name)
-    used = {_country_set(policy, service) for service in policy.services}
-    return {countries: group for countries, group in groups.items() if countries in used}
+        groups.setdefault(_names(policy.allowed(service)), service.name)
+    used = {_names(policy.allowed(service)) for service in policy.services}
+    return {names: group for names, group in groups.items() if names in used}
 
 
 def country_space(code: str, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
@@ -122,7 +136,10 @@ def country_space(code: str, lists: Mapping[ListId, AddressSpace]) -> AddressSpa
     Raises:
         MissingListError: its list is not in ``lists``.
     """
-    wanted = ListId(ListKind.COUNTRY, code)
+    return _allowed(lists, ListId(ListKind.COUNTRY, code))
+
+
+def _allowed(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpace:
     try:
         return lists[wanted]
     except KeyError:

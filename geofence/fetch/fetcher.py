@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from geofence.errors import ListError, unexpected
 from geofence.fetch.backoff import BusyHosts
 from geofence.fetch.certificates import Trust
+from geofence.fetch.databases import Databases
 from geofence.fetch.dns import Lookup, system_lookup
 from geofence.fetch.events import (
     Event,
@@ -54,6 +55,7 @@ class _Run:
     stop: threading.Event
     busy: BusyHosts
     trust: Trust
+    databases: Databases
 
 
 def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
@@ -82,17 +84,19 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
         busy: hosts that asked an earlier run for a pause, and until when, UTC.
     """
     names = tuple(dict.fromkeys(wanted))
+    bounds = limits or Limits()
     run = _Run(
         policy,
         accepted,
         clock,
-        limits or Limits(),
+        bounds,
         lookup,
         SimpleQueue(),
         SimpleQueue(),
         threading.Event(),
         BusyHosts(busy),
         Trust(),
+        Databases(names, accepted),
     )
     for name in names:
         run.jobs.put(name)
@@ -197,7 +201,9 @@ class _Worker:
 
 
 def _outcome(run: _Run, wanted: ListId, client: Client) -> Outcome:
-    tools = Tools(client, run.clock(), run.limits.resolve, run.lookup)
+    tools = Tools(
+        client, run.clock(), run.limits.resolve, run.lookup, run.databases, run.limits.size
+    )
     try:
         return renew(wanted, run.policy, run.accepted.get(wanted), tools)
     except ListError as error:

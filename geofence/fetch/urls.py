@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 from geofence.errors import ListError
 from geofence.loopback import is_loopback
+from geofence.spelling import printable
 from geofence.translation import clause, tr
 
 
@@ -73,7 +74,12 @@ def redirected(source: Target, location: str) -> Target:
 
 
 def public(url: str) -> str:
-    """Return the URL as people may see it: no credentials, no query, no control characters."""
+    """Return the URL as people may see it: no credentials, no query, no control characters.
+
+    An absolute path is shown as it is.
+    """
+    if url.startswith("/"):
+        return printable(url)
     try:
         parts = urlsplit(url)
     except ValueError:

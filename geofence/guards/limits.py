@@ -99,6 +99,25 @@ BLOCKLIST_MOST_LOST = 50.0
 """Percent. Blocklists change a lot and no history of them was measured: only one that loses more
 than half at once is refused, since the addresses that it lost would be allowed."""
 
+
+class Gain(NamedTuple):
+    """How much a list usually gains at once."""
+
+    most_gained: float
+    """Percent of its addresses, at most."""
+    gain_counts_from: int
+    """Number of addresses below which a gain is never unusual."""
+
+
+ASN_MOST_LOST = 50.0
+"""Percent. No history of the lists of AS numbers was measured. What an AS number announces moves
+between networks and providers, so only one that loses more than half at once is refused."""
+ASN_GAIN = {Family.IPV4: Gain(100, 1 << 16), Family.IPV6: Gain(300, 1 << (128 - 28))}
+"""A list that doubles, or gains as many addresses as four IPv6 /28, waits for a second mirror."""
+ASN_MOST = {Family.IPV4: 300_000_000, Family.IPV6: 4 << (128 - 16)}
+"""Addresses that one AS number may have, on any day. The most that one ever announced, AS8003 for
+the US Department of Defense in 2021, was 175 million; the largest IPv6 delegation is a /16."""
+
 MOST_TIMES_KNOWN = 100
 """How many times the country's known size any other list may have, on any day."""
 ALWAYS_FEW = {Family.IPV4: 1_000_000, Family.IPV6: 1 << (128 - 20)}

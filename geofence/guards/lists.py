@@ -1,4 +1,4 @@
-"""The guards of new versions of country lists and blocklists.
+"""The guards of new versions of the lists of countries and AS numbers, and of blocklists.
 
 Only public lists are checked: prefixes in the operator's rules, and the addresses of the operator's
 host names, are accepted as they are.
@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from geofence.countries import known_size, sizes_are_of
 from geofence.guards.limits import (
     ALWAYS_FEW,
+    ASN_GAIN,
+    ASN_MOST_LOST,
     BLOCKLIST_MOST_GAINED,
     BLOCKLIST_MOST_LOST,
     BLOCKLIST_MOST_OF_COUNTRY,
@@ -20,8 +22,10 @@ from geofence.guards.limits import (
     MOST_TIMES_KNOWN,
     NEIGHBOURS_JOINED,
     STRETCHES,
+    Gain,
     size_class,
 )
+from geofence.guards.networks import beyond_any_network
 from geofence.guards.objection import Guard, Objection, Yields
 from geofence.guards.special_prefixes import public_addresses, special_in, special_space
 from geofence.model.lists import ListId, ListKind
@@ -133,6 +137,8 @@ def _shrink_limit(
         return configured, tr("by [guard.shrink] in the rules")
     if wanted.kind is ListKind.BLOCKLIST:
         return BLOCKLIST_MOST_LOST, tr("the limit for blocklists")
+    if wanted.kind is ListKind.ASN:
+        return ASN_MOST_LOST, tr("the limit for AS numbers")
     return size_class(family, before).most_lost, tr("the most that real lists of its size lose")
 
 
@@ -178,9 +184,9 @@ def _lost_end(wanted: ListId, family: Family, *, after: int, before: int) -> str
 def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
     """Object to a list that gained more than usual, or more than the country can have."""
     yield from _beyond(Guard.GROWTH, wanted, candidate)
-    if wanted.kind is not ListKind.COUNTRY or not previous:
+    if not wanted.kind.allows or not previous:
         return
-    usual = size_class(previous.family, previous.size)
+    usual = _usual(wanted, previous.family, previous.size)
     gained = (candidate - previous).size
     share = 100 * gained / previous.size
     if share > usual.most_gained and gained >= usual.gain_counts_from:
@@ -202,15 +208,23 @@ def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterat
         )
 
 
+def _usual(wanted: ListId, family: Family, addresses: int) -> Gain:
+    """Return what a list of some size usually gains."""
+    if wanted.kind is ListKind.ASN:
+        return ASN_GAIN[family]
+    usual = size_class(family, addresses)
+    return Gain(usual.most_gained, usual.gain_counts_from)
+
+
 def _monthly(
     wanted: ListId, candidate: PrefixSet, month_ago: Mapping[Family, int]
 ) -> Iterator[Objection]:
     """Object to many small gains that together are a large one."""
     family = candidate.family
     before = month_ago.get(family, 0)
-    if wanted.kind is not ListKind.COUNTRY or not before:
+    if not wanted.kind.allows or not before:
         return
-    usual = size_class(family, before)
+    usual = _usual(wanted, family, before)
     gained = candidate.size - before
     share, limit = 100 * gained / before, MONTHLY * usual.most_gained
     if share > limit and gained >= usual.gain_counts_from:
@@ -233,7 +247,9 @@ def _monthly(
 
 
 def _beyond(guard: Guard, wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
-    """Object to a list that is larger than the country can ever be."""
+    """Object to a list that is larger than the country, or any network, can ever be."""
+    if wanted.kind is ListKind.ASN:
+        yield from beyond_any_network(guard, wanted, candidate)
     if wanted.kind is not ListKind.COUNTRY:
         return
     family = candidate.family
@@ -407,8 +423,8 @@ def _broad(wanted: ListId, candidate: PrefixSet, written: int | None) -> Iterato
 
 
 def _special_purpose(wanted: ListId, candidate: AddressSpace) -> Iterator[Objection]:
-    """Object to special-purpose addresses in a country's list; blocklists may have them."""
-    found = special_in(candidate) if wanted.kind is ListKind.COUNTRY else ()
+    """Object to special-purpose addresses in a list that allows; blocklists may have them."""
+    found = special_in(candidate) if wanted.kind.allows else ()
     if found:
         yield _objection(
             Guard.SPECIAL_PURPOSE,
@@ -419,7 +435,7 @@ def _special_purpose(wanted: ListId, candidate: AddressSpace) -> Iterator[Object
                 blocks=listed([str(block) for block in found], _NAMED),
             ),
             tr(
-                "A country's list may not have IANA special-purpose addresses; write your own "
-                "networks into [local]."
+                "The list of a country or AS number may not have IANA special-purpose addresses; "
+                "write your own networks into [local]."
             ),
         )

@@ -23,6 +23,9 @@ _HEADER = re.compile(
 """Header lines with the list's country or family: ``# Country: Japan (JP)``, ``# Address family:
 IPv4`` (``# IP version: IPv4`` before 2026-01-03)."""
 
+_ASN_HEADER = re.compile(r"[#;][ \t]*AS(?P<number>[0-9]{1,10})\b", re.IGNORECASE)
+"""The first line of ipverse's text list of an AS number: ``# AS4713 (OCN)``."""
+
 _BLANKS = " \t\r"
 """Characters that may surround an entry."""
 
@@ -62,6 +65,29 @@ def parse_text(body: bytes, family: Family | None = None, code: str | None = Non
             raise ListError(tr("The list contains no prefix."))
         found = _bulk(entries, family) or _careful(text, family)
     return parsed_list(*found)
+
+
+def parse_asn_text(body: bytes, family: Family | None, number: str) -> ParsedList:
+    """Return the prefixes of a text list of one autonomous system.
+
+    Args:
+        body: the list as received.
+        family: the family that every entry must have; None allows both.
+        number: the AS number that was asked for, in decimal. If the first line gives one, it must
+            be the same.
+
+    Raises:
+        ListError: the body is not a list, is that of another system, has an invalid entry, or has
+            none.
+    """
+    text, _ = _text(body)
+    said = _ASN_HEADER.match(text)
+    if said is not None and said["number"] != number:
+        found, wanted = f"AS{said['number']}", f"AS{number}"
+        raise ListError(
+            tr("The list is that of {found}, not of {wanted}.", found=found, wanted=wanted)
+        )
+    return parse_text(body, family)
 
 
 def parse_blocklist(body: bytes) -> ParsedList:
@@ -237,11 +263,13 @@ def _careful(
 def _parse(wanted: ListId, family: Family | None, body: bytes) -> ParsedList:
     """Parse a text list; see ``Format.parse``.
 
-    One invalid entry makes a country's list invalid, since it decides who is allowed; a blocklist
-    may have a few.
+    One invalid entry makes the list of a country or AS number invalid, since it decides who is
+    allowed; a blocklist may have a few.
     """
     if wanted.kind is ListKind.BLOCKLIST:
         return parse_blocklist(body)
+    if wanted.kind is ListKind.ASN:
+        return parse_asn_text(body, family, wanted.name)
     return parse_text(body, family, wanted.name if wanted.kind is ListKind.COUNTRY else None)
 
 

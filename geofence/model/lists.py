@@ -14,16 +14,23 @@ class ListKind(StrEnum):
     """What a list is for."""
 
     COUNTRY = "country"
+    ASN = "asn"
+    """The networks of an autonomous system."""
     BLOCKLIST = "blocklist"
     HOST = "host"
 
+    @property
+    def allows(self) -> bool:
+        """Whether the addresses of its lists are allowed, so that no fence is made without them."""
+        return self in (ListKind.COUNTRY, ListKind.ASN)
+
 
 class ListId(NamedTuple):
-    """Which list: ``country JP``, ``blocklist spamhaus-drop``, ``host push-as.softphone.com``."""
+    """Which list: ``country JP``, ``asn 4713``, ``blocklist drop``, ``host sip.example``."""
 
     kind: ListKind
     name: str
-    """Upper-case country code, blocklist name or host name."""
+    """Upper-case country code, AS number in decimal, blocklist name or host name."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -36,7 +43,8 @@ class Provenance:
     url: str
     etag: str | None
     sha256: str
-    """Hexadecimal hash of the body as it was received, after HTTP decoding."""
+    """Hexadecimal hash of the body as it was received, after HTTP decoding; of a database that has
+    many countries, that of the whole."""
     fetched_at: datetime
     """When the body was received, UTC."""
     checked_at: datetime

@@ -15,11 +15,11 @@ class ReasonKind(StrEnum):
     EXCEPTION = "exception"
     """The exception ``subject`` allows it."""
     COUNTRY = "country"
-    """It is in the lists of ``countries``, which are allowed."""
+    """It is in the lists of ``countries`` and ``asns``, which are allowed."""
     BLOCKED_BY_LIST = "blocklist"
     """It is in the blocklist ``subject``."""
     NO_COUNTRY = "no-country"
-    """It is in no list of the allowed ``countries``; ``missing`` ones have no list."""
+    """It is in no list of the allowed ``countries`` and ``asns``; ``missing`` ones have no list."""
     BANNED = "banned"
     """The ban of ``subject`` blocks it, ``since`` then and ``until`` then, for a ``reason``;
     ``subject`` is empty where there are many bans."""

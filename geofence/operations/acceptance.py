@@ -70,7 +70,7 @@ class Court:
             version,
             objections,
             self.accept,
-            others=lambda: _other_countries(accepted.id, held),
+            others=lambda: _others(accepted.id, held),
             confirms=lambda: confirms(self.site, self.policy, accepted, before, self.watch),
             now=self.now,
         )
@@ -86,7 +86,7 @@ class Court:
             case ListVerdict.RETURNED:
                 return Judgement(news=(Note(NoteKind.LIST_RETURNED, str(name)),))
             case ListVerdict.MOVED:
-                return Judgement(news=_news(name, decision.left, "country"))
+                return Judgement(news=_news(name, decision.left, str(name.kind)))
             case ListVerdict.CONFIRMED:
                 return Judgement(news=_news(name, decision.left, decision.witness))
         gains = [one for one in objections if one.guard is Guard.GROWTH]
@@ -112,10 +112,9 @@ def _objections(
     )
 
 
-def _other_countries(name: ListId, held: Mapping[ListId, AddressSpace]) -> tuple[AddressSpace, ...]:
-    return tuple(
-        space for each, space in held.items() if each.kind is ListKind.COUNTRY and each != name
-    )
+def _others(name: ListId, held: Mapping[ListId, AddressSpace]) -> tuple[AddressSpace, ...]:
+    """Return the lists of other countries, or of other AS numbers."""
+    return tuple(space for each, space in held.items() if each.kind is name.kind and each != name)
 
 
 def _month_ago(history: History, now: datetime) -> dict[Family, int]:

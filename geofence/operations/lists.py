@@ -80,11 +80,11 @@ def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:
     blocklist nothing is subtracted, as before it was written.
 
     Raises:
-        GuardRefusal: a check refuses a country list, and there is no stored version.
-        MissingListError: a country list has not been downloaded yet.
+        GuardRefusal: a check refuses the list of a country or AS number, and none is stored.
+        MissingListError: the list of a country or AS number has not been downloaded yet.
     """
     known = tuple(reports)
-    needed = [report for report in known if report.is_absent and report.id.kind is ListKind.COUNTRY]
+    needed = [report for report in known if report.is_absent and report.id.kind.allows]
     refused = [report for report in needed if report.outcome is ListOutcome.REFUSED]
     if refused:
         raise GuardRefusal(join("\n", (report.problem for report in refused)))

@@ -35,7 +35,8 @@ from geofence.operations.lists import (
     unchanging,
     unread,
 )
-from geofence.operations.report import ListReport
+from geofence.operations.report import AllowedTo, ListReport, allowed_to
+from geofence.operations.runtime import without_labels
 from geofence.operations.site import Site
 from geofence.operations.status_facts import (
     Traffic,
@@ -56,6 +57,9 @@ class ServiceStatus:
     name: str
     ports: tuple[str, ...]
     dropped: Count
+    """Of an observed service: what would have been dropped."""
+    observed: bool = False
+    """Whether it is only observed: nothing is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ class StatusReport:
     probation_over: bool = False
     """Whether it was not confirmed in time; then the next run restores the previous fence."""
     notes: tuple[Note, ...] = ()
+    allowed: tuple[AllowedTo, ...] = ()
+    """Whom the rules allow to reach each service."""
 
 
 def status(site: Site) -> StatusReport:
@@ -163,8 +169,10 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         probation_over=probation is not None and is_over(probation),
         exceptions_off=tuple(each.name for each in policy.exceptions if not each.enabled),
         wrong_rules=wrong,
+        allowed=allowed_to(policy),
         notes=(
             *problems,
+            *without_labels(chosen.backend),
             *unread(policy),
             *switched_for_nothing(policy),
             *unchanging(site, reports),
@@ -230,6 +238,7 @@ def _services(
             service.name,
             tuple(str(ports) for ports in service.ports),
             observed.dropped.get(service.name, Count(0, 0)),
+            service.observe,
         )
         for service in services
     )

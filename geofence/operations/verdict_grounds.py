@@ -12,7 +12,7 @@ from geofence.flows.connections import Fenced
 from geofence.merge import merge
 from geofence.model.bans import Ban
 from geofence.model.elements import TimedPrefix
-from geofence.model.lists import ListId, ListKind
+from geofence.model.lists import ListId
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, PrefixSet
@@ -82,9 +82,9 @@ class Grounds:
 def gather_grounds(site: Site, watch: Watch) -> Grounds:
     """Return what verdicts are based on.
 
-    Where the list of a country has not been downloaded yet, the rules give no answer. Then all
-    missing lists are fetched, for seconds, and not stored. One that cannot be fetched counts as
-    empty, as in the fence without it.
+    Where the list of a country or AS number has not been downloaded yet, the rules give no answer.
+    Then all missing lists are fetched, for seconds, and not stored. One that cannot be fetched
+    counts as empty, as in the fence without it.
 
     Args:
         site: the installation.
@@ -103,7 +103,7 @@ def gather_grounds(site: Site, watch: Watch) -> Grounds:
         if not report.is_absent:
             lists[report.id] = report.space
             ages |= {report.id: report.checked_at} if report.checked_at else {}
-        elif report.id.kind is ListKind.COUNTRY:
+        elif report.id.kind.allows:
             missing[report.id] = report.space
     now = datetime.now(UTC)
     bans, recorded, problems = _records(site, now)
@@ -154,7 +154,7 @@ def _answering(site: Site, policy: Policy, watch: Watch) -> Gathered:
     """Return the stored lists; where they give no answer, missing ones are fetched."""
     reports = stored(site, policy)
     absent = [report.id for report in reports if report.outcome is ListOutcome.MISSING]
-    if not any(name.kind is ListKind.COUNTRY for name in absent):
+    if not any(name.kind.allows for name in absent):
         return Gathered(reports)
     gathered = fetched(site, policy, absent, watch=watch, limits=LIMITS)
     had = [str(candidate.accepted.id) for candidate in gathered.renewed]

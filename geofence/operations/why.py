@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from geofence.errors import BackendError, ListError, StateError
-from geofence.explain import Answer, Explanation, Known, countries_of, explain, explain_now, parts
+from geofence.explain import (
+    Answer,
+    Explanation,
+    Known,
+    asns_of,
+    countries_of,
+    explain,
+    explain_now,
+    parts,
+)
 from geofence.fetch.dns import resolve
 from geofence.flows.connections import Connections, connections
 from geofence.flows.conntrack import read_flows
@@ -18,7 +27,7 @@ from geofence.model.bans import Ban
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy, Ports, besides_loopback
-from geofence.model.prefixes import AddressSpace, Family, address_text
+from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Action
 from geofence.operations.containing_lists import ContainingList, containing_lists
 from geofence.operations.kernel_knowledge import (
@@ -82,6 +91,8 @@ class WhyReport:
     ending: DropMethod | None = None
     """How to drop them; None where there are none."""
     notes: tuple[Note, ...] = ()
+    asns: tuple[int, ...] = ()
+    """AS numbers whose lists have the address."""
     atlas_country: str | None = None
     """Code of the country by the world index; None if it was not asked, or does not know."""
     lists: tuple[ContainingList, ...] = ()
@@ -148,8 +159,6 @@ def why_host(
         notes = (problem(error),)
     named = [(e.name, e.enabled) for e in ground.policy.exceptions if host in e.hosts]
     answers = tuple((address, _answer(ground, address, ports)) for address in addresses)
-    shared = dict.fromkeys(repr(note) for _, report in answers for note in report.notes)
-    del shared
     return HostReport(host, tuple(named), answers, notes)
 
 
@@ -185,6 +194,7 @@ def _report(ground: Grounds, source: Address, ports: tuple[Ports, ...]) -> WhyRe
     return WhyReport(
         countries=countries,
         countries_at_hand=tuple(i.name for i in lists if i.kind is ListKind.COUNTRY),
+        asns=asns_of(lists, source),
         explanations=then,
         now=None if kernel.unread else now,
         next_run=ground.next_run,
@@ -261,20 +271,12 @@ def _in_kernel(
 
 
 def _drift(found: Membership, source: Address) -> Note:
-    """Return a note on a set that does not hold what it should, or that the kernel is at odds."""
-    kind = NoteKind.MEMBERSHIP_UNCLEAR if found.expected is found.tested else NoteKind.MEMBERSHIP
-    if found.expected is None:
-        kind = NoteKind.MEMBERSHIP_UNCLEAR
+    """Return a note on a set that does not hold what it should, or that the kernel lists wrong."""
+    differs = found.expected is not None and found.expected is not found.tested
     return Note(
-        kind,
+        NoteKind.MEMBERSHIP_DRIFT if differs else NoteKind.MEMBERSHIP_UNCLEAR,
         found.key.name,
-        {
-            "address": address_text(source.family, source.number),
-            "backend": found.backend,
-            "in_kernel": found.tested,
-            "listed": found.listed,
-            "expected": found.expected,
-        },
+        {"address": str(source), "backend": found.backend, "in_kernel": found.tested},
     )
 
 

@@ -68,6 +68,7 @@ def _confirmed(note: Note) -> str:
     how = {
         "override": tr("It was accepted by an override."),
         "country": tr("It was accepted, since the list of another country confirms it."),
+        "asn": tr("It was accepted, since the list of another AS number confirms it."),
     }.get(by) or tr("It was accepted, since {mirror} confirms it.", mirror=by)
     return join(" ", (str(note.data["message"]), how))
 
@@ -126,6 +127,22 @@ def _plan_without_kernel(note: Note) -> str:
             number=note.data["generation"],
         )
     return join(" ", (_message(note), against))
+
+
+def _membership_drift(note: Note) -> str:
+    if note.data["in_kernel"]:
+        text = tr(
+            "Drift: the kernel's set {set} has {address} and should not.",
+            set=note.subject,
+            address=note.data["address"],
+        )
+    else:
+        text = tr(
+            "Drift: the kernel's set {set} lacks {address}.",
+            set=note.subject,
+            address=note.data["address"],
+        )
+    return tr("{first} {second}", first=text, second=tr("'geofence repair' repairs it."))
 
 
 LIST_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
@@ -233,6 +250,13 @@ LIST_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.NOT_APPLIED_YET: lambda note: tr(
         "The kernel does not hold the rules on disk yet; '{command}' shows the difference.",
         command=note.data["command"],
+    ),
+    NoteKind.MEMBERSHIP_DRIFT: _membership_drift,
+    NoteKind.MEMBERSHIP_UNCLEAR: lambda note: tr(
+        "The kernel lists its set {set} otherwise than it finds {address} there, so the answer for "
+        "now is not certain. Ask again.",
+        set=note.subject,
+        address=note.data["address"],
     ),
     NoteKind.ALLOWED_BY_INTERFACE: lambda note: tr(
         "From a trusted interface ({interfaces}) it is allowed ([local] interfaces).",

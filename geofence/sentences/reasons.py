@@ -21,7 +21,7 @@ def reason_text(reason: Reason) -> str:
         ),
         ReasonKind.COUNTRY: lambda: tr(
             "in the list of {countries}, which is allowed{origin}",
-            countries=", ".join(_texts(reason, "countries")),
+            countries=", ".join(_allowed(reason)),
             origin=where,
         ),
         ReasonKind.BLOCKED_BY_LIST: lambda: tr(
@@ -126,7 +126,7 @@ def _moment(reason: Reason, key: str) -> str:
 
 def _no_country(reason: Reason, where: str) -> str:
     countries, missing = (
-        ", ".join(_texts(reason, "countries")),
+        ", ".join(_allowed(reason)),
         ", ".join(_texts(reason, "missing")),
     )
     if not countries:
@@ -154,6 +154,11 @@ def _no_country(reason: Reason, where: str) -> str:
     return text
 
 
+def _allowed(reason: Reason) -> list[str]:
+    """Return the countries and AS numbers of a reason."""
+    return [*_texts(reason, "countries"), *(f"AS{each}" for each in _texts(reason, "asns"))]
+
+
 def _texts(reason: Reason, key: str) -> list[str]:
-    found = reason.data[key]
+    found = reason.data.get(key)
     return [str(each) for each in found] if isinstance(found, list | tuple) else []

@@ -50,3 +50,21 @@ def prefixes(draw: st.DrawFn, family: Family) -> Prefix:
     low_bits = draw(st.integers(0, 0xFF)) << draw(st.integers(0, family.bits - 8))
     size = 1 << (family.bits - length)
     return Prefix(family, low_bits & -size, length)
+
+
+def asn_json(
+    number: int, ipv4: list[str], ipv6: list[str] | None = None, *, former_keys: bool = False
+) -> bytes:
+    """ipverse's JSON of an AS number, of either generation of keys."""
+    about = {"handle": "NOWHERE", "description": "Nowhere"}
+    prefixes = {"ipv4": ipv4, "ipv6": ipv6 or []}
+    if former_keys:
+        document: dict[str, object] = {"asn": number, **about, "subnets": prefixes}
+    else:
+        document = {"asn": number, "metadata": about, "prefixes": prefixes}
+    return json.dumps(document, indent=2).encode()
+
+
+def asn_text(number: int, prefixes: list[str]) -> bytes:
+    """ipverse's text list of an AS number."""
+    return "\n".join([f"# AS{number} (NOWHERE)", "# Nowhere", "#", *prefixes, ""]).encode()

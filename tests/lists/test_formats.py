@@ -86,7 +86,12 @@ def test_a_given_format_is_used(body: bytes, name: str) -> None:
         (None, AS_TEXT, "json", "^The list is not JSON"),
         (None, AS_JSON, "text", "^The source sent JSON instead of a text list"),
         (Family.IPV4, AS_JSON, None, "^The list is JSON, which has both families; remove {family}"),
-        (None, AS_TEXT, "csv", '^The list has the unknown format "csv"; expected json or text'),
+        (
+            None,
+            AS_TEXT,
+            "cvs",
+            '^The list has the unknown format "cvs"; expected json, mmdb, csv or text',
+        ),
         (None, b"<html>", None, "an HTML page instead of a list"),
         (None, b"Not found", None, '^Line 1: "Not found" is not an IPv4 prefix'),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from geofence.countries import known_size
 from geofence.model.policy import BackendChoice, Policy, WithoutRuleset
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.policy import exceptions_named, load_policy
@@ -101,11 +102,29 @@ def test_exceptions_and_blocklists_are_disabled_by_default(shipped: Policy) -> N
 
 def test_sources_json_first(shipped: Policy) -> None:
     base = "https://raw.githubusercontent.com/ipverse/country-ip-blocks/master/country/{cc}"
+    of_asns = "https://raw.githubusercontent.com/ipverse/as-ip-blocks/master/as/{asn}"
+    assert shipped.asn_urls == (
+        f"{of_asns}/aggregated.json",
+        "https://cdn.jsdelivr.net/gh/ipverse/as-ip-blocks@master/as/{asn}/aggregated.json",
+        f"{of_asns}/{{family}}-aggregated.txt",
+    )
     assert shipped.country_urls == (
         f"{base}/aggregated.json",
         "https://cdn.jsdelivr.net/gh/ipverse/country-ip-blocks@master/country/{cc}/aggregated.json",
         f"{base}/{{family}}-aggregated.txt",
     )
+
+
+def test_regions_have_countries_with_lists(shipped: Policy) -> None:
+    assert {len(shipped.regions[name]) for name in ("eu", "eea")} == {27, 30}
+    assert set(shipped.regions["nordics"]) == {"AX", "DK", "FI", "FO", "GL", "IS", "NO", "SE"}
+    assert set(shipped.regions["eu"]) < set(shipped.regions["eea"])
+    for name, codes in shipped.regions.items():
+        assert len(set(codes)) == len(codes) > 1, name
+        assert all(known_size(code, Family.IPV4) for code in codes), name
+        assert {"CN", "KP", "RU", "IR"}.isdisjoint(codes), name
+    for name in ("baltics", "benelux", "dach", "asean", "oceania", "east-asia", "north-america"):
+        assert name in shipped.regions
 
 
 def test_operation(shipped: Policy) -> None:
@@ -141,6 +160,7 @@ def test_one_concern_a_file() -> None:
     assert tables == {
         "10-services.toml": {"service"},
         "20-countries.toml": {"allow"},
+        "25-regions.toml": {"region"},
         "30-local.toml": {"local"},
         "40-bria.toml": {"exception"},
         "50-blocklists.toml": {"blocklist"},
@@ -159,4 +179,4 @@ def test_every_example_in_the_comments_loads() -> None:
     examples = [text for text in rules if not text.startswith("geofence")]
     for example in examples:
         policy_of([*(RulesFile(*file) for file in texts.items()), RulesFile("example", example)])
-    assert len(examples) == 10
+    assert len(examples) == 16

@@ -23,11 +23,12 @@ from geofence.flows.flow import Flow, FlowState
 from geofence.flows.impact import Impact, Touched, by_source
 from geofence.flows.shared_source import Crowd
 from geofence.guards.objection import Guard, Objection
+from geofence.lists.formats import format_names
 from geofence.merge import merge
 from geofence.model.address import Address
 from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.generation import Generation, ListNote
-from geofence.model.lists import Provenance
+from geofence.model.lists import ListKind, Provenance
 from geofence.model.notes import problem
 from geofence.model.plan import Count, Observed
 from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
@@ -40,7 +41,7 @@ from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
 from geofence.operations.hook import hook_facts
 from geofence.operations.plan import PlanReport
-from geofence.operations.report import ListOutcome, ListReport, RunReport
+from geofence.operations.report import AllowedTo, ListOutcome, ListReport, RunReport
 from geofence.operations.site import Site
 from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.operations.status_facts import Traffic
@@ -102,6 +103,7 @@ def documents() -> Iterator[object]:
             other_rules=OtherRules((UNTRACKED,), (REDIRECTED,)),
             sets={"allow4": 1},
             lists=LISTS,
+            allowed=(AllowedTo("sip", ("JP", "AS4713"), ("JP",), (4713,)),),
             exceptions=ActiveExceptions(inactive=(Inactive("office", Obstacle.NOT_APPLIED),)),
             probation=Probation("x", 1, NOW, 1.0, "boot"),
             last=RunOutcome(
@@ -164,7 +166,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *DropKind,
         *Obstacle,
         *CoverKind,
-        "json",
+        *format_names(ListKind.COUNTRY),
         "null",
         "unknown",
         "recovered",
