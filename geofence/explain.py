@@ -30,6 +30,8 @@ class Explanation:
     """The rule and the list that decide."""
     hint: Hint | None = None
     """What would allow it, if there is something."""
+    observed: bool = False
+    """Whether it is allowed only because its service is observed, for a reason to block it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def explain(
         return Explanation(ports, None, decision.action, Reason(ReasonKind.NOT_FENCED))
     service = next(s for s in policy.services if s.name == decision.service.name)
     because, hint = _because(question, service, decision)
-    return Explanation(ports, service.name, decision.action, because, hint)
+    return Explanation(ports, service.name, decision.action, because, hint, decision.observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class Answer:
     because: Reason
     fenced: bool = True
     """Whether the kernel holds a fence for the address's family."""
+    observed: bool = False
+    """As in ``Explanation``."""
 
 
 def explain_now(
@@ -135,9 +139,12 @@ def explain_now(
     if fence is None:
         return Answer(None, decision.action, Reason(ReasonKind.NO_FENCE, str(family)), fenced=False)
     service = decision.service.name if decision.service else None
-    if (service, decision.action) == (expected.service, expected.action):
-        return Answer(service, decision.action, expected.because)
-    return Answer(service, decision.action, _seen(fence.ruleset, decision, family))
+    found = (service, decision.action, decision.observed)
+    if found == (expected.service, expected.action, expected.observed):
+        because = expected.because
+    else:
+        because = _seen(fence.ruleset, decision, family)
+    return Answer(service, decision.action, because, observed=decision.observed)
 
 
 def _seen(ruleset: Ruleset, decision: Decision, family: Family) -> Reason:

@@ -198,6 +198,8 @@ def _matches(match: Match, ruleset: Ruleset, packet: Packet) -> bool:  # noqa: P
             return by and _within(prefix, packet.family, packet.source)
         case Reply():
             return packet.reply
+        case Answering():
+            return packet.answers or packet.reply
         case Admitted():
             return packet.admitted and not (packet.reply or packet.answers)
         case ExpectedBy(helper):

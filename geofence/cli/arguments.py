@@ -7,18 +7,23 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from geofence.errors import UsageError
-from geofence.model.address import Address
-from geofence.model.policy import BackendChoice, Ports
-from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.translation import tr
+
+if TYPE_CHECKING:
+    from geofence.model.address import Address
+    from geofence.model.policy import BackendChoice, Ports
+    from geofence.model.prefixes import AddressSpace, Prefix
 
 
 def backend_choice(text: str | None) -> BackendChoice | None:
     """Return the backend that an option or the environment names; None if the rules decide."""
     if text is None:
         return None
+    from geofence.model.policy import BackendChoice
+
     try:
         return BackendChoice(text)
     except ValueError:
@@ -63,6 +68,9 @@ def parse_address(text: str) -> Address:
     from netaddr import IPAddress
     from netaddr.core import AddrFormatError
 
+    from geofence.model.address import Address
+    from geofence.model.prefixes import Family
+
     try:
         address = IPAddress(_without_port(text), flags=0)
     except (AddrFormatError, ValueError):
@@ -75,6 +83,7 @@ def parse_address(text: str) -> Address:
 
 def parse_space(text: str) -> AddressSpace:
     """Return the addresses of an address or a prefix."""
+    from geofence.model.prefixes import AddressSpace
     from geofence.policy.addresses import prefix
     from geofence.spelling import plain
 
@@ -215,6 +224,7 @@ def parse_targets(verb: str, texts: Sequence[str] | None) -> tuple[Prefix, ...]:
 
 
 def _target(text: str) -> Prefix:
+    from geofence.model.prefixes import Prefix
     from geofence.policy.addresses import prefix
 
     if "/" not in text:
@@ -236,3 +246,42 @@ def parse_lasting(text: str | None) -> timedelta | None:
         return stay(text)
     except ValueError as error:
         raise UsageError(tr("--for: {mistake}", mistake=str(error))) from error
+
+
+def parse_since(text: str | None) -> timedelta | None:
+    """Return how long ago something may have been; None for any time."""
+    if text is None:
+        return None
+    from geofence.policy.quantities import stay
+
+    try:
+        return stay(text)
+    except ValueError as error:
+        raise UsageError(tr("--since: {mistake}", mistake=str(error))) from error
+
+
+def parse_choice(text: str, option: str, known: Sequence[str]) -> str:
+    """Return one of the values that an option takes."""
+    from geofence.spelling import one_of, quoted
+
+    if text in known:
+        return text
+    raise UsageError(
+        tr(
+            "{option} takes {known}, not {value}.",
+            option=option,
+            known=one_of(known),
+            value=quoted(text),
+        )
+    )
+
+
+def parse_limit(limit: int | None, default: int) -> int:
+    """Return how many rows to show; 0: all."""
+    if limit is None:
+        return default
+    if limit < 0:
+        raise UsageError(
+            tr("--limit takes a number of rows, or 0 for all, not {value}.", value=limit)
+        )
+    return limit

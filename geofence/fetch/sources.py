@@ -5,30 +5,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import islice
+from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from geofence.errors import ListError
+from geofence.fetch.apiban import collect
 from geofence.fetch.checksums import MOST_BYTES, require_match
 from geofence.fetch.databases import Database, Databases, Extract
-from geofence.fetch.dns import resolve, resolve_srv
-from geofence.fetch.events import Outcome, Renewed, Unchanged
+from geofence.fetch.events import Fresh, Outcome, Renewed, Unchanged
 from geofence.fetch.files import files_in, is_local, read_list
-from geofence.fetch.grace import settle
-from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError
+from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError, Rejected
+from geofence.fetch.keys import read_key
+from geofence.fetch.names import renew_name
 from geofence.fetch.questions import Ask
 from geofence.fetch.unpacking import unpacked
 from geofence.fetch.urls import public
+from geofence.lists import apiban
 from geofence.lists.formats import format_of, is_database, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
-from geofence.model.lists import MOST_ADDRESSES, AcceptedList, ListId, ListKind, Provenance
-from geofence.model.policy import ListSource, Policy
-from geofence.model.prefixes import Family, address_text
+from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
+from geofence.model.policy import Blocklist, ListSource, Policy
+from geofence.model.prefixes import Family
 from geofence.translation import clause, join, sentence, tr
-
-DNS_SCHEME = "dns:"
-"""Begins the URL in the provenance of a name's addresses."""
 
 
 class Source(NamedTuple):
@@ -73,7 +72,9 @@ class Tools:
 
 def mirrors(wanted: ListId, policy: Policy) -> tuple[Mirror, ...]:
     """Return the mirrors of a list, in the order to try; a host name has none."""
-    source = policy.source(wanted)
+    source, blocklist = policy.source(wanted), policy.blocklist(wanted)
+    if blocklist is not None and blocklist.parts:
+        return (tuple(_source(url, None, source) for url in blocklist.parts),)
     return tuple(_mirror(wanted, template, source) for template in source.urls)
 
 
@@ -120,14 +121,21 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
         ListError: no source gave it; names every source that was tried, and what was wrong.
     """
     if wanted.kind.is_from_dns:
-        return _renew_name(wanted, policy, stored, tools)
+        return renew_name(
+            wanted, policy, stored, tools.ask, seconds=tools.resolve_seconds, now=tools.now
+        )
     known = mirrors(wanted, policy)
+    blocklist = policy.blocklist(wanted)
+    if stored is not None and blocklist is not None and _is_fresh(blocklist, known, stored, tools):
+        return Fresh(stored)
+    reported = blocklist is not None and blocklist.format == apiban.NAME
+    ask = partial(_from_pages, blocklist) if blocklist and reported else _from_mirror
     problems: list[str] = []
     busy: list[Mirror] = []
     # Busy hosts come last: another mirror may have the list now.
     for mirror, patient in _in_turn(known, busy):
         try:
-            return _from_mirror(wanted, mirror, stored, replace(tools, patient=patient))
+            return ask(wanted, mirror, stored, replace(tools, patient=patient))
         except PauseError as error:
             if patient:
                 problems.append(clause(str(error)))
@@ -138,6 +146,47 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
     if not problems:
         raise ListError(tr("The rules have no source for it."))
     raise ListError(sentence(join("; ", problems)))
+
+
+def _is_fresh(
+    blocklist: Blocklist, known: Sequence[Mirror], stored: AcceptedList, tools: Tools
+) -> bool:
+    """Whether one of the sources gave or confirmed the list too short a time ago to be asked."""
+    passed = tools.now - stored.checked_at
+    if blocklist.refresh is None or not timedelta() <= passed < blocklist.refresh:
+        return False
+    parts = stored.provenance
+    return any(len(m) == len(parts) and all(map(_is_from, parts, m)) for m in known)
+
+
+def _from_pages(
+    blocklist: Blocklist, wanted: ListId, mirror: Mirror, stored: AcceptedList | None, tools: Tools
+) -> Outcome:
+    """Add what a source reports anew to a list whose addresses live for a time.
+
+    Raises:
+        ListError: the key cannot be read, or the source did not give its pages.
+    """
+    (source,) = mirror
+    known = stored if stored is not None and _is_from(stored.provenance[0], source) else None
+    before = apiban.read(known.carried) if known is not None else apiban.Reported()
+    found, skipped = collect(
+        source.url,
+        read_key(blocklist.key_file),
+        before,
+        blocklist.keep,
+        client=tools.client,
+        now=tools.now,
+        patient=tools.patient,
+    )
+    part = _part(wanted, source, Body(apiban.written(found), None), tools)
+    outcome = _outcome(
+        wanted, [part._replace(parsed=replace(part.parsed, skipped=skipped))], stored
+    )
+    if isinstance(outcome, Renewed) and known is not None:
+        expired = known.space - outcome.candidate.accepted.space
+        return Renewed(replace(outcome.candidate, expired=expired))
+    return outcome
 
 
 def _in_turn(known: Sequence[Mirror], busy: list[Mirror]) -> Iterator[tuple[Mirror, bool]]:
@@ -252,7 +301,10 @@ def _unpacked(source: Source, body: Body, tools: Tools) -> Body:
 def _read(url: str, etag: str | None, tools: Tools, most: int) -> Body | NotModified | Missing:
     if is_local(url):
         return read_list(url, most)
-    return tools.client.get(url, etag, patient=tools.patient)
+    answer = tools.client.get(url, etag, patient=tools.patient)
+    if isinstance(answer, Rejected):
+        raise ListError(answer.problem)
+    return answer
 
 
 def _missing(
@@ -332,6 +384,8 @@ def _part(wanted: ListId, source: Source, body: Body | Extract, tools: Tools) ->
         checked_at=tools.now,
         family=source.family,
         format=known,
+        published_at=parsed.publication.at,
+        copyright=parsed.publication.copyright,
     )
     return _Part(provenance, body.content, parsed)
 
@@ -351,35 +405,3 @@ def _outcome(wanted: ListId, parts: list[_Part], stored: AcceptedList | None) ->
 
 def _hashes(accepted: AcceptedList) -> list[tuple[Family | None, str]]:
     return [(part.family, part.sha256) for part in accepted.provenance]
-
-
-def _renew_name(
-    wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: Tools
-) -> Outcome:
-    """Resolve a name; its addresses are stored as a text list.
-
-    Raises:
-        ListError: DNS does not give them, or gives addresses that must not be used.
-    """
-    resolver = resolve_srv if wanted.kind is ListKind.SRV else resolve
-    answer = resolver(wanted.name, tools.resolve_seconds, tools.ask, policy.within(wanted))
-    allowed = settle(_known(stored), answer, tools.now, policy.grace(wanted))
-    body = "".join(f"{line}\n" for line in allowed.addresses).encode()
-    source = Source(f"{DNS_SCHEME}{wanted.name}", None)
-    part = _part(wanted, source, Body(body, None), tools)
-    provenance = replace(part.provenance, ttl=answer.ttl, dropped=allowed.dropped)
-    return _outcome(wanted, [part._replace(provenance=provenance)], stored)
-
-
-def _known(stored: AcceptedList | None) -> dict[str, datetime | None]:
-    """Return the addresses that a name stands for, and since when answers lack them."""
-    if stored is None:
-        return {}
-    dropped = {each.address: each.since for part in stored.provenance for each in part.dropped}
-    found = (
-        address_text(family, address)
-        for family in Family
-        for bounds in stored.space[family].intervals()
-        for address in range(*bounds)
-    )
-    return {text: dropped.get(text) for text in islice(found, MOST_ADDRESSES)}

@@ -76,6 +76,10 @@ class Provenance:
     """Seconds for which an answer of DNS holds; None if that is unknown."""
     dropped: tuple[DroppedAddress, ...] = ()
     """Addresses of a name that its last answer does not have."""
+    published_at: datetime | None = None
+    """When its publisher made it, UTC; None if the body does not tell."""
+    copyright: str = ""
+    """The publisher's, if the body has it: terms may ask to keep it with the addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class AcceptedList:
     space: AddressSpace
     provenance: tuple[Provenance, ...]
     """One entry per body: a JSON has one, text lists may have one per family."""
+    carried: bytes = b""
+    """What the next version is made from, of a format whose source gives only what is new."""
 
     @property
     def checked_at(self) -> datetime:

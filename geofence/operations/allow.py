@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from geofence.by_hand.allowing import allowing
@@ -105,7 +106,15 @@ def _carry_out(  # noqa: PLR0913, PLR0917 - what the command line gives
     if report.plan.is_empty and text != _text(before):
         # What has an end is in no ruleset, so that the commit saw no change.
         site.log_change(wish.reason, f"{OWNED_FILE} was changed", report.generation)
-    return report.with_notes((*answer.notes, *_dropped(now.policy)))
+    changed = _timed(now.policy) != _timed(site.policy())
+    noted = report.with_notes((*answer.notes, *_dropped(now.policy)))
+    return replace(noted, timed_changed=changed)
+
+
+def _timed(policy: Policy) -> tuple[object, ...]:
+    """Return what is allowed until a time."""
+    exceptions = (each for each in policy.enabled_exceptions() if each.until)
+    return (*exceptions, *policy.timed_countries())
 
 
 def _apply_by_hand(

@@ -27,8 +27,9 @@ from geofence.operations.counters import note_counting
 from geofence.operations.foreign import refuse_foreign
 from geofence.operations.live_flows import forget_unwatched, look_at, unblock
 from geofence.operations.report import RunReport
-from geofence.operations.runtime import put_in_force
+from geofence.operations.runtime import put_in_force, without_labels
 from geofence.operations.site import Site
+from geofence.plan.observing import observing_changes
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
 from geofence.state.removal import forget_removal
@@ -131,13 +132,22 @@ def commit(  # noqa: PLR0913 - what a run is about
         notes = (*notes, *write_fallback(site, desired))
     if wish.cut or wish.revoked is not None:
         notes = (*notes, *change.cut())
+    observing = observing_changes(recorded, desired)
     replaced = (Note(NoteKind.FENCE_REPLACED, name) for name in applied.replaced)
     untidy = (problem(applied.untidy),) if applied.untidy else ()
     return RunReport(
         plan=applied.plan,
         backend=chosen.reason,
         generation=number,
-        notes=(*change.notes, *delayed(waiting), *replaced, *untidy, *notes),
+        notes=(
+            *without_labels(chosen.backend),
+            *observing,
+            *change.notes,
+            *delayed(waiting),
+            *replaced,
+            *untidy,
+            *notes,
+        ),
         impact=change.impact,
         degraded=bool(untidy or waiting or runtime_notes) or number is None,
     )

@@ -19,6 +19,7 @@ from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Observed, Plan
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
+from geofence.operations.blocklist_notes import format_notes, left_out_notes
 from geofence.operations.commit import check_overrides
 from geofence.operations.foreign import foreign_objections
 from geofence.operations.lists import (
@@ -39,6 +40,7 @@ from geofence.operations.report import AllowedTo, ListReport, allowed_to
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.plan.by_country import CountryChange, by_country
+from geofence.plan.observing import observing_changes
 from geofence.routing.routes import read_places
 
 
@@ -100,6 +102,8 @@ def plan(
         *unread(policy),
         *switched_for_nothing(policy),
         *unchanging(site, reports),
+        *format_notes(policy, reports),
+        *left_out_notes(policy, reports),
         *never_resolved(policy.enabled_exceptions(), lists),
         *outside_pins(policy.enabled_exceptions(), lists),
     )
@@ -127,7 +131,12 @@ def plan(
         chosen.reason,
         reports,
         change.impact,
-        (*notes, *change.notes, *map(_refusal, refusals)),
+        (
+            *observing_changes(recorded, desired),
+            *notes,
+            *change.notes,
+            *map(_refusal, refusals),
+        ),
         _by_country(site, reports, made),
         refusals,
         verb,

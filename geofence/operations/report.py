@@ -25,6 +25,8 @@ class ListOutcome(StrEnum):
     """Its source gave a new version."""
     UNCHANGED = "unchanged"
     """Its source confirmed the stored version."""
+    FRESH = "fresh"
+    """Its source gave or confirmed it too short a time ago to be asked again."""
     STORED = "stored"
     """The stored version was used without asking the source."""
     KEPT = "kept"
@@ -96,6 +98,8 @@ class RunReport:
     """Connections that the change touches; None if they were not or could not be read."""
     unfenced: tuple[Family, ...] = ()
     """Families whose packets enter no fence, as the rules say."""
+    timed_changed: bool = False
+    """Whether what is allowed until a time was changed by hand, which no plan shows."""
     degraded: bool = False
     """Whether something is missing: a list was not renewed, or less was done than asked for."""
     news: tuple[Note, ...] = ()

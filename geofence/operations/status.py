@@ -25,6 +25,7 @@ from geofence.model.plan import Count, Observed
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import LocalNetwork, SetKey
+from geofence.operations.blocklist_notes import left_out_notes
 from geofence.operations.confirm import is_over
 from geofence.operations.counters import counting_since
 from geofence.operations.lists import (
@@ -36,6 +37,7 @@ from geofence.operations.lists import (
     unread,
 )
 from geofence.operations.report import AllowedTo, ListReport, allowed_to
+from geofence.operations.runtime import without_labels
 from geofence.operations.site import Site
 from geofence.operations.status_facts import (
     Traffic,
@@ -56,6 +58,9 @@ class ServiceStatus:
     name: str
     ports: tuple[str, ...]
     dropped: Count
+    """Of an observed service: what would have been dropped."""
+    observed: bool = False
+    """Whether it is only observed: nothing is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +173,12 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         allowed=allowed_to(policy),
         notes=(
             *problems,
+            *without_labels(chosen.backend),
             *unread(policy),
             *switched_for_nothing(policy),
             *unchanging(site, reports),
             *refused(site, reports),
+            *left_out_notes(policy, reports),
             *never_resolved(active, hosts),
             *outside_pins(policy.enabled_exceptions(), hosts),
             *(() if wrong else _unfenced(policy, services, observed)),
@@ -233,6 +240,7 @@ def _services(
             service.name,
             tuple(str(ports) for ports in service.ports),
             observed.dropped.get(service.name, Count(0, 0)),
+            service.observe,
         )
         for service in services
     )

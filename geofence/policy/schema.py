@@ -23,6 +23,7 @@ from geofence.model.prefixes import AddressSpace, Prefix
 from geofence.model.ruleset import LocalNetwork
 from geofence.policy.addresses import host_name, interface, local_network, prefix, srv_name
 from geofence.policy.asns import asn
+from geofence.policy.blocklists import with_source
 from geofence.policy.countries import country_code
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
@@ -227,7 +228,8 @@ def _exceptions(
         if "within" in section and not (section.gives("within") and section.gives(*_NAMES)):
             section.complain(_limits_nothing(), "within")
         if "grace" in section and not section.gives(*_NAMES):
-            section.complain(_graces_nothing(), "grace")
+            mistake = Mistake(tr("is for names in DNS only"), tr("hosts or srv; or leave it out"))
+            section.complain(mistake, "grace")
         if not section.gives(*_NAMES, "prefixes"):
             others = [other for other in sections if sections[other].gives(*_NAMES, "prefixes")]
             section.complain(_no_addresses(name, section, others))
@@ -310,10 +312,6 @@ def _limits_nothing() -> Mistake:
     )
 
 
-def _graces_nothing() -> Mistake:
-    return Mistake(tr("is for names in DNS only"), tr("hosts or srv; or leave the key out"))
-
-
 def _no_addresses(name: str, section: Section, others: Collection[str]) -> Mistake:
     """Return the mistake; mostly a switch for an exception that was renamed or removed."""
     if set(section) == {"enabled"}:
@@ -329,9 +327,10 @@ def _blocklist(name: str, section: Section) -> Blocklist:
     one, several = section.value("url", url, None), section.values("urls", url)
     if section.gives("url") and section.gives("urls"):
         section.complain(Mistake(tr("has both url and urls"), tr("one of them")), "url")
-    if not section.gives("url", "urls", "prefixes"):
-        section.complain(Mistake(tr("has no addresses"), one_of(("url", "urls", "prefixes"))))
-    return Blocklist(
+    if not section.gives("url", "urls", "parts", "prefixes"):
+        expected = one_of(("url", "urls", "parts", "prefixes"))
+        section.complain(Mistake(tr("has no addresses"), expected))
+    blocklist = Blocklist(
         name,
         description=section.text("description"),
         urls=(one,) if one else several or (),
@@ -340,6 +339,7 @@ def _blocklist(name: str, section: Section) -> Blocklist:
         format=section.value("format", list_format(ListKind.BLOCKLIST), None),
         checksum=section.value("checksum", checksum, None),
     )
+    return with_source(blocklist, section)
 
 
 def _command(notify: Section) -> tuple[str, ...]:

@@ -102,6 +102,10 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         directory=note.subject,
         instead=_instead(Instead(str(note.data["instead"])), names(note, "families")),
     ),
+    NoteKind.WITHOUT_LABELS: lambda _: tr(
+        "This kernel cannot label connections (CONFIG_NF_CONNTRACK_LABELS). The fence does "
+        "without: a change of lists also ends calls from addresses that are no longer allowed."
+    ),
     NoteKind.BANS_DAMAGED: lambda note: trn(
         number(note),
         "{number} line of {file} is damaged; the ban in it is lost.",
@@ -152,5 +156,14 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         command=note.subject,
         code=note.data["exit_code"],
         message=note.data["message"],
+    ),
+    NoteKind.OBSERVING_BEGINS: lambda note: tr(
+        "By these rules {service} is only observed: everybody reaches it, and nothing is dropped. "
+        "'geofence denied' shows who would be blocked.",
+        service=note.subject,
+    ),
+    NoteKind.OBSERVING_ENDS: lambda note: tr(
+        "By these rules {service} is no longer only observed: what is not allowed is dropped.",
+        service=note.subject,
     ),
 }

@@ -61,6 +61,8 @@ PROVENANCE = objects(
     format=maybe(TEXT),
     ttl=maybe(COUNT),
     dropped=many(objects(DroppedAddress, address=TEXT, since=MOMENT)),
+    published_at=maybe(MOMENT),
+    copyright=TEXT,
 )
 
 
@@ -89,7 +91,7 @@ class _Content:
         """
         parts = zip(self.provenance, self.bodies, strict=True)
         parsed = joined(parse_part(self.id, part.family, body, part.format) for part, body in parts)
-        return AcceptedList(self.id, parsed.space, self.provenance)
+        return AcceptedList(self.id, parsed.space, self.provenance, parsed.carried)
 
     @property
     def is_usable(self) -> bool:

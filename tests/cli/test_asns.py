@@ -7,6 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from tests.cli.machine import Machine
+from tests.cli.test_atlas import CODES
 from tests.cli.world import COME, FOREIGN, GONE, JAPAN_IPV4, JAPAN_IPV6, JAPANESE, SMALL, small
 from tests.lists.bodies import asn_json
 from tests.support.list_server import content, status, tagged
@@ -62,7 +63,7 @@ def test_why_names_the_as_number_and_where_it_is_written(one: Machine) -> None:
     name_asn(one, NETWORK)
     one.ok("refresh")
     said = one.ok("why", FOREIGN[0])
-    assert said.out.startswith(f"{FOREIGN[0]}: in none of the stored country lists (JP), AS4713\n")
+    assert said.out.startswith(f"{FOREIGN[0]}: AS4713, in none of the stored country lists (JP)\n")
     assert "in the list of AS4713, which is allowed" in said.out
     answer = one.ok("why", FOREIGN[0], "--json").json
     assert answer["asns"] == [4713]
@@ -209,3 +210,19 @@ def test_local_files_instead_of_a_server(one: Machine, kind: str) -> None:
     assert f"{path}: it can be written by everyone" in refused.err
     assert f"chmod go-w {path}" in refused.err
     assert one.gets_in(*JAPANESE) == [True, True]
+
+
+def test_the_world_index_from_a_database(one: Machine) -> None:
+    networks: dict[str, object] = {}
+    for number, code in enumerate(CODES):
+        networks[f"11.{number}.0.0/16"] = country(code)
+        networks[f"2a00:{number + 256:x}::/32"] = country(code)
+    url = one.server.on("/world.mmdb", tagged(mmdb(networks), '"1"'))
+    one.rule("60-source.toml", f'[source.country]\nurls = ["{url}"]\n')
+    one.ok("atlas", "--renew")
+    assert one.server.asked("/world.mmdb") <= 2  # for the first few countries, and for all others
+    places = {code: f"11.{CODES.index(code)}.7.7" for code in ("AD", "JP", "ZW")}
+    found = one.ok("atlas", "--json", *places.values()).json
+    assert [each["country"] for each in found] == list(places)
+    one.ok("atlas", "--renew")
+    assert all("if-none-match" in each.headers for each in one.server.requests[2:])

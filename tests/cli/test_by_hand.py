@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -147,7 +148,12 @@ def test_what_has_an_end_is_for_the_timed_sets_alone(fresh: Machine) -> None:
     fresh.serve("MC", small("MC"))
     fresh.ok("refresh")
     before = fresh.observe().sets
-    fresh.ok("allow", GUEST, "office", "--for", "8h", "--json")
+    assert fresh.ok("allow", GUEST, "office", "--for", "8h", "--json").json["changed"]
+    again = fresh.ok("allow", GUEST, "office", "--for", "1h")
+    assert again.out.startswith("Nothing to change: ")
+    longer = fresh.ok("allow", "lab", "--for", "9h")
+    assert longer.out.startswith("The exceptions with an end have changed. ")
+    fresh.ok("revoke", "lab")
     fresh.ok("allow", "--country", "MC", "--for", "30m", "--service", "rtp")
     declared = {k: v for k, v in fresh.observe().sets.items() if k.role is not Role.TIMED}
     assert declared == {k: v for k, v in before.items() if k.role is not Role.TIMED}
@@ -162,6 +168,19 @@ def test_what_has_an_end_is_for_the_timed_sets_alone(fresh: Machine) -> None:
     assert timed(fresh) == {}
     fresh.ok("revoke", "--country", "MC")
     assert timed(fresh, "rtp") == {}
+
+
+def test_what_has_an_end_gets_in_until_then_or_until_it_is_revoked(
+    fresh: Machine, talk: Talk
+) -> None:
+    fresh.ok("allow", GUEST, "--for", "8h")
+    fresh.ok("allow", OTHER, "--for", "4s")
+    fresh.ok("allow", "--country", "MC", "--for", "1h")
+    assert talk.reaches(GUEST, OTHER, STRANGER, MONACO) == [True, True, False, True]
+    assert dropped(fresh.ok("revoke", GUEST, "--json")) == 1
+    fresh.ok("revoke", "--country", "MC")
+    time.sleep(4)
+    assert talk.reaches(GUEST, OTHER, MONACO) == [False, False, False]
 
 
 def end_all(machine: Machine) -> None:

@@ -62,6 +62,7 @@ def test_a_machine_reads_the_same(changed: Machine) -> None:
     assert told["countries"] == [
         {
             "country": "JP",
+            "asn": None,
             "addresses_allowed": {"ipv4": 65_536, "ipv6": 0},
             "addresses_blocked": {"ipv4": 65_536, "ipv6": 0},
         }

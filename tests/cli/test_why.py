@@ -22,21 +22,21 @@ JAPAN_ALLOWED = {
     "kind": ReasonKind.COUNTRY,
     "subject": "",
     "origin": f"{SHIPPED}/20-countries.toml:8",
-    "data": {"countries": ["JP"]},
+    "data": {"countries": ["JP"], "asns": []},
     "text": f"in the list of JP, which is allowed ({SHIPPED}/20-countries.toml:8)",
 }
 NOWHERE = {
     "kind": ReasonKind.NO_COUNTRY,
     "subject": "",
     "origin": "",
-    "data": {"countries": ["JP"], "missing": [], "local": False, "interfaces": []},
+    "data": {"countries": ["JP"], "asns": [], "missing": [], "local": False, "interfaces": []},
     "text": NO_COUNTRY,
 }
 NOWHERE_LOCAL = {
     "kind": ReasonKind.NO_COUNTRY,
     "subject": "",
     "origin": f"{SHIPPED}/30-local.toml:8",
-    "data": {"countries": ["JP"], "missing": [], "local": True, "interfaces": []},
+    "data": {"countries": ["JP"], "asns": [], "missing": [], "local": True, "interfaces": []},
     "text": f"{NO_COUNTRY}; a local network ({SHIPPED}/30-local.toml:8), but no interface is "
     "connected or routed to it",
 }
@@ -169,6 +169,7 @@ def test_json_has_the_whole_answer(asked: Machine) -> None:
         "address": "133.1.2.3",
         "countries": ["JP"],
         "countries_at_hand": ["AD", "JP"],
+        "asns": [],
         "verdicts": [
             {
                 "service": None,

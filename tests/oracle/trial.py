@@ -84,19 +84,20 @@ class Outcome:
     disagreements: tuple[Disagreement, ...]
 
 
-def trial(backend: Backend, seed: int, packets: int) -> Iterator[Outcome]:
+def trial(backend: Backend, seed: int, packets: int, *, labels: bool = True) -> Iterator[Outcome]:
     """Rounds of a random ruleset and random packets, until so many packets were sent.
 
     Args:
         backend: holds the fence.
         seed: of everything that is random; the same seed sends the same packets.
         packets: in all.
+        labels: whether the kernel can label connections.
     """
     dice = Random(seed)  # noqa: S311 - reproducible, not secret
     left = packets
     while left > 0:
         with Lab() as lab:
-            rounds = Rounds(lab, backend, dice)
+            rounds = Rounds(lab, backend, dice, labels=labels)
             for _ in range(ROUNDS_PER_LAB):
                 outcome = rounds.another(min(PACKETS_PER_ROUND, left))
                 left -= outcome.packets
@@ -106,7 +107,8 @@ def trial(backend: Backend, seed: int, packets: int) -> Iterator[Outcome]:
 class Rounds:
     """Rulesets that follow one another in one kernel, and packets under each."""
 
-    def __init__(self, lab: Lab, backend: Backend, dice: Random) -> None:
+    def __init__(self, lab: Lab, backend: Backend, dice: Random, *, labels: bool) -> None:
+        self._labels = labels
         self._lab, self._backend, self._dice = lab, backend, dice
         self._chance = Chance(dice)
         self._calls: list[Call] = []
@@ -115,7 +117,7 @@ class Rounds:
 
     def another(self, count: int) -> Outcome:
         """Change the fence; send new packets, answers, and more of what was let in before."""
-        ruleset = random_ruleset(self._dice)
+        ruleset = replace(random_ruleset(self._dice), labels=self._labels)
         if self._dice.random() < GAPS:
             self._calls += self._begun_in_a_gap(ruleset)
         with self._lab.pbx.entered():

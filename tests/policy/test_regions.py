@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from geofence.errors import RulesError
 from geofence.merge import needed_lists
 from geofence.model.lists import ListId, ListKind
-from geofence.model.policy import Policy
+from geofence.model.policy import CountrySwitch, Policy
 from geofence.policy.asns import asn
 from geofence.policy.mistakes import Mistake
 from geofence.policy.regions import expanded, regions_in
@@ -150,6 +152,15 @@ def test_regions_are_all_that_they_lead_to_or_a_mistake(graph: dict[str, list[st
         codes = {each for each in reachable(graph, name) if each[0] != "@"}
         assert set(rules.regions[name]) == codes
         assert len(rules.regions[name]) == len(codes)
+
+
+def test_a_region_is_not_named_if_the_command_line_blocks_a_part_of_it() -> None:
+    rules = policy(REGIONS, SIP, '[allow]\ncountries = ["JP", "@nordics"]\nasns = [4713]')
+    blocked = replace(rules, country_switches=(CountrySwitch("SE", allowed=False),))
+    assert names(blocked) == ("JP", "DK", "AS4713")
+    more = replace(rules, country_switches=(CountrySwitch("FI", allowed=True),))
+    assert names(more) == ("JP", "FI", "@nordics", "AS4713")
+    assert set(more.allowed(more.services[0]).countries) == {"JP", "DK", "SE", "FI"}
 
 
 def test_expansion_alone() -> None:

@@ -18,13 +18,13 @@ from functools import partial
 from typing import NamedTuple
 
 from geofence.backends.ipset.compact import in_few_lengths
-from geofence.backends.ipset.elements import pack_timed, unpack_elements
+from geofence.backends.ipset.elements import pack_timed, unpack_elements, unpack_noted
 from geofence.backends.ipset.entries import pack_entries, unpack_entries
 from geofence.backends.ipset.shapes import NET, Shape, shape_of
 from geofence.errors import BackendError, BackendUnavailable
-from geofence.model.elements import Element
+from geofence.model.elements import Element, Noted
 from geofence.model.prefixes import Family, Prefix, PrefixSet
-from geofence.model.ruleset import SetKey
+from geofence.model.sets import SetKey
 from geofence.netlink.attributes import (
     NESTED,
     NET_BYTEORDER,
@@ -54,6 +54,7 @@ _PROTOCOL = 6
 """The oldest version of the protocol that kernels of this century's second decade still take."""
 _CMD_CREATE = 2
 _CMD_DESTROY = 3
+_CMD_FLUSH = 4
 _CMD_RENAME = 5
 _CMD_SWAP = 6
 _CMD_LIST = 7
@@ -131,21 +132,32 @@ class KernelSets(AbstractContextManager["KernelSets"]):
     def entries(self, name: str, family: Family) -> PrefixSet | None:
         """Return the addresses in a ``hash:net`` set; None if there is none of that name."""
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
-            try:
-                found = self._list(string(_ATTR_SETNAME, name))
-            except FileNotFoundError:
-                return None
-            return unpack_entries(family, b"".join(each.get(_ATTR_ADT, b"") for each in found))
+            packed = self._packed(name)
+            return None if packed is None else unpack_entries(family, packed)
 
     def elements(self, name: str, key: SetKey) -> list[Element]:
         """Return the entries of a runtime set with their times and counts; none without the set."""
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
-            try:
-                found = self._list(string(_ATTR_SETNAME, name))
-            except FileNotFoundError:
-                return []
-            packed = b"".join(each.get(_ATTR_ADT, b"") for each in found)
+            packed = self._packed(name) or b""
             return unpack_elements(key.family, packed, shape_of(key).netmask or key.family.bits)
+
+    def noted(self, name: str, family: Family) -> Noted:
+        """Return the entries of a set that the kernel fills; none without the set."""
+        with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
+            return unpack_noted(family, self._packed(name) or b"")
+
+    def _packed(self, name: str) -> bytes | None:
+        """Return the entries of a set as the kernel packs them; None if there is no such set."""
+        try:
+            found = self._list(string(_ATTR_SETNAME, name))
+        except FileNotFoundError:
+            return None
+        return b"".join(each.get(_ATTR_ADT, b"") for each in found)
+
+    def flush(self, name: str) -> None:
+        """Take all entries out of a set."""
+        with _translated(tr('The IP set "{name}" cannot be emptied.', name=name)):
+            self._request(_CMD_FLUSH, string(_ATTR_SETNAME, name))
 
     def put(self, name: str, family: Family, timed: Sequence[tuple[Prefix, int]]) -> None:
         """Put prefixes into a runtime set, each for so many seconds, or 0 for ever.

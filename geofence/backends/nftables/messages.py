@@ -95,6 +95,14 @@ def change_elements(
     ]
 
 
+def flush_set(name: str) -> BatchMessage:
+    """Take all elements out of a set."""
+    body = string(uapi.ElementListAttribute.TABLE, TABLE) + string(
+        uapi.ElementListAttribute.SET, name
+    )
+    return BatchMessage(Message.DELSETELEM, 0, body, f"elements of set {name}")
+
+
 def new_gate(name: str) -> BatchMessage:
     """Make a gate, which is closed."""
     return _head(gate_of(name), _GATE_COMMENT)

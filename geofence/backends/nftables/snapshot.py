@@ -14,6 +14,7 @@ from geofence.backends.nftables.objects import (
     KernelRule,
     KernelSet,
     Key,
+    counted_service,
     is_gate,
     is_runtime,
     key_of,
@@ -101,6 +102,25 @@ def _read(netlink: NftConnection, generation: int, *, elements: bool) -> Snapsho
     )
     read = [held.name for held in sets if _is_read(held, found.flags, elements=elements)]
     return replace(found, elements={name: _elements(netlink, name) for name in read})
+
+
+def read_counters(netlink: NftConnection) -> dict[str, Count]:
+    """Return what was dropped, by service.
+
+    Raises:
+        BackendError: other programs never left time to read it.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            found = map(_object, _list(netlink, Message.GETOBJ, uapi.ObjectAttribute.TABLE))
+            named = [(counted_service(each), each.count) for each in found]
+        except Changed:
+            time.sleep(_PAUSE)
+        except Refused:  # there is no table
+            return {}
+        else:
+            return {service: count for service, count in named if service is not None}
+    raise BackendError(tr("Other programs changed nftables all the time. Try again."))
 
 
 def read_sets(netlink: NftConnection) -> list[tuple[Key, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from geofence.cli.views.allowed import allowed_json, allowed_lines
+from geofence.cli.views.fence import observed_text
 from geofence.cli.views.flows import impact_json, show_impact
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.countries import country_name
@@ -36,10 +37,7 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
         _show_sets(screen, plan, full=full)
     if plan.rules_differ and full:
         _show_rules(screen, plan)
-    if plan.observed.debris:
-        _heading(screen, tr("Objects of a killed run, to be removed"))
-        for name in plan.observed.debris:
-            screen.say(f"  - {name}", "red")
+    _show_debris(screen, plan)
     if report.lists:
         _heading(screen, tr("Lists"))
         screen.table(*list_rows(report.lists, datetime.now(UTC), full=full, change=True))
@@ -48,11 +46,20 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
             screen.note(sentence(note), "yellow")
     screen.say("")
     screen.say(closing_line(plan), "bold")
+    if plan.desired.observed:
+        screen.say(observed_text(plan.desired.observed), "yellow")
     for refusal in report.refusals:
         refused = tr(
             "'geofence {verb}' would be refused: {reason}", verb=report.next_run, reason=refusal
         )
         screen.say(refused, "bold red")
+
+
+def _show_debris(screen: Screen, plan: Plan) -> None:
+    if plan.observed.debris:
+        _heading(screen, tr("Objects of a killed run, to be removed"))
+    for name in plan.observed.debris:
+        screen.say(f"  - {name}", "red")
 
 
 def _heading(screen: Screen, text: str) -> None:
@@ -137,6 +144,7 @@ def plan_json(report: PlanReport) -> dict[str, object]:
         "sets": [_set_json(change) for change in plan.content_changes],
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
         "local_networks": list(map(str, plan.desired.local)),
+        "observed": list(plan.desired.observed),
         "debris": list(plan.observed.debris),
         "lists": [list_json(entry) for entry in report.lists],
         "live": impact_json(report.impact),

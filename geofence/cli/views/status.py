@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from geofence.cli.views.allowed import allowed_json, allowed_lines
-from geofence.cli.views.fence import fence_json, no_fence
+from geofence.cli.views.fence import fence_json, no_fence, observed_text
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.cli.views.notes import other_rules_json, sources_json, status_notes
 from geofence.model.policy import besides_loopback
 from geofence.model.prefixes import Family, address_text
 from geofence.operations.report import ListReport
-from geofence.operations.status import StatusReport
+from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.screen import Screen, columns
 from geofence.sentences import note_json, sentence
 from geofence.sentences.backends import backend_json, backend_text
@@ -54,7 +54,7 @@ def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> 
         _show_kernel(screen, report)
     if not report.wrong_rules:
         _show_lists(screen, report, now, full=full)
-    for note in status_notes(report):
+    for note in status_notes(report, full=full):
         screen.note(note, "yellow")
     screen.say(*_headline(report))
 
@@ -97,10 +97,14 @@ def _show_services(screen: Screen, report: StatusReport, now: datetime) -> None:
     screen.table(
         (tr("service"), tr("ports"), ">" + dropped, ">" + tr("bytes")),
         (
-            (s.name, " ".join(s.ports), f"{s.dropped.packets:,}", f"{s.dropped.octets:,}")
+            (_named(s), " ".join(s.ports), f"{s.dropped.packets:,}", f"{s.dropped.octets:,}")
             for s in report.services
         ),
     )
+
+
+def _named(service: ServiceStatus) -> str:
+    return tr("{service} (observed)", service=service.name) if service.observed else service.name
 
 
 def _show_kernel(screen: Screen, report: StatusReport) -> None:
@@ -158,6 +162,7 @@ def _status_json(report: StatusReport) -> dict[str, object]:
                 "ports": list(service.ports),
                 "packets_dropped": service.dropped.packets,
                 "octets_dropped": service.dropped.octets,
+                "observed": service.observed,
             }
             for service in report.services
         ],
@@ -334,6 +339,16 @@ def _ended_json(run: Ended) -> dict[str, object]:
 
 
 def _headline(report: StatusReport) -> tuple[str, str]:
+    observed = tuple(each.name for each in report.services if each.observed)
+    line, style = _verdict(report)
+    if not observed or report.unfenced:
+        return line, style
+    # Translators: {verdict} is a sentence such as "The fence is up as applied."
+    text = tr("{observed} {verdict}", observed=observed_text(observed), verdict=line)
+    return text, style.replace("green", "yellow")
+
+
+def _verdict(report: StatusReport) -> tuple[str, str]:
     if report.unfenced:
         return _no_fence(report), "bold red"
     if report.drift:

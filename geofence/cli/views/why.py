@@ -8,6 +8,7 @@ from geofence.countries import country_name
 from geofence.explain import Answer, Explanation
 from geofence.flows.connections import Began, Connections
 from geofence.model.address import Address
+from geofence.model.reasons import Reason
 from geofence.model.ruleset import Action
 from geofence.operations.why import DropKind, DropMethod, WhyReport
 from geofence.screen import Screen, Styled
@@ -20,8 +21,9 @@ _STYLES = {Action.PASS: "green", Action.DROP: "red"}
 
 def show_why(screen: Screen, source: Address, report: WhyReport) -> None:
     """Print the address, its country, a row for each port asked for, and its connections."""
-    networks = "".join(f", AS{number}" for number in report.asns)
-    screen.say(f"{source}: {_country(report)}{networks}", "bold")
+    networks = [f"AS{number}" for number in report.asns]
+    known = [_country(report), *networks] if report.countries else [*networks, _country(report)]
+    screen.say(f"{source}: {', '.join(known)}", "bold")
     if report.now is None:
         _table(screen, tr("verdict of the rules"), map(_then_row, report.explanations))
     else:
@@ -50,6 +52,7 @@ def why_json(source: Address, report: WhyReport) -> dict[str, object]:
                 "ports": str(found.ports),
                 "fenced": found.service is not None,
                 "verdict": str(found.action),
+                "observed": found.observed,
                 "because": english(reason_text(found.because)),
                 "because_fact": reason_json(found.because),
                 "hint": english(hint_text(found.hint)) if found.hint else None,
@@ -79,30 +82,44 @@ def _table(screen: Screen, verdict: str, rows: Iterable[tuple[Styled, ...]]) -> 
     screen.table((tr("service"), tr("port"), verdict, tr("because")), rows)
 
 
-def _verdict(action: Action, *, service: bool) -> Styled:
+def _verdict(action: Action, *, service: bool, observed: bool = False) -> Styled:
     if not service:
         return tr("not fenced"), "cyan"
+    if observed:
+        return tr("only observed"), "yellow"
     return (tr("allowed") if action is Action.PASS else tr("blocked")), _STYLES[action]
 
 
 def _now_row(found: Explanation, answer: Answer) -> tuple[Styled, ...]:
-    verdict = _verdict(answer.action, service=bool(answer.service))
+    verdict = _verdict(answer.action, service=bool(answer.service), observed=answer.observed)
     if not answer.fenced and found.service:
         verdict = (tr("allowed"), "bold red")
     because = answer.because if answer.fenced or found.service else found.because
     service = answer.service or found.service or "-"
-    return service, str(found.ports), verdict, reason_text(because)
+    return service, str(found.ports), verdict, _because(because, observed=answer.observed)
 
 
 def _then_row(found: Explanation) -> tuple[Styled, ...]:
-    verdict = _verdict(found.action, service=bool(found.service))
-    return found.service or "-", str(found.ports), verdict, reason_text(found.because)
+    verdict = _verdict(found.action, service=bool(found.service), observed=found.observed)
+    because = _because(found.because, observed=found.observed)
+    return found.service or "-", str(found.ports), verdict, because
+
+
+def _because(reason: Reason, *, observed: bool) -> str:
+    text = reason_text(reason)
+    if not observed:
+        return text
+    return tr("would be dropped, but the service is only observed: {reason}", reason=text)
 
 
 def _show_then(screen: Screen, report: WhyReport) -> None:
     """Print the ports for which the next run changes the verdict."""
     pairs = zip(report.explanations, report.now or (), strict=True)
-    differing = [found for found, now in pairs if found.action is not now.action]
+    differing = [
+        found
+        for found, now in pairs
+        if (found.action, found.observed) != (now.action, now.observed)
+    ]
     if differing:
         screen.say("")
         after = tr("verdict after 'geofence {verb}'", verb=report.next_run)
@@ -170,6 +187,7 @@ def _now_json(answer: Answer | None) -> dict[str, object] | None:
         "fence": answer.fenced,
         "service": answer.service,
         "verdict": str(answer.action),
+        "observed": answer.observed,
         "because": english(reason_text(answer.because)),
         "because_fact": reason_json(answer.because),
     }
