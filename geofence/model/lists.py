@@ -72,14 +72,14 @@ class Provenance:
     """The family that the body is for; None for a body with both."""
     format: str | None = None
     """Name of the body's format; None in lists that were stored before formats had names."""
-    ttl: int | None = None
-    """Seconds for which an answer of DNS holds; None if that is unknown."""
-    dropped: tuple[DroppedAddress, ...] = ()
-    """Addresses of a name that its last answer does not have."""
     published_at: datetime | None = None
     """When its publisher made it, UTC; None if the body does not tell."""
     copyright: str = ""
     """The publisher's, if the body has it: terms may ask to keep it with the addresses."""
+    ttl: int | None = None
+    """Seconds for which an answer of DNS holds; None if that is unknown."""
+    dropped: tuple[DroppedAddress, ...] = ()
+    """Addresses of a name that its last answer does not have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -416,15 +416,15 @@ class Policy:
         named = [each.within for each in self.enabled_exceptions() if name in each.names]
         return AddressSpace.union(named) if named and all(named) else None
 
-    def grace(self, name: ListId) -> timedelta:
-        """Return the longest grace time of the exceptions that have a name."""
-        named = [each.grace for each in self.enabled_exceptions() if name in each.names]
-        return max(named, default=GRACE)
-
     @property
     def local_space(self) -> AddressSpace:
         """The addresses of all networks of ``[local] prefixes``."""
         return self.local | AddressSpace.of(each.prefix for each in self.local_on)
+
+    def grace(self, name: ListId) -> timedelta:
+        """Return the longest grace time of the exceptions that have a name."""
+        named = [each.grace for each in self.enabled_exceptions() if name in each.names]
+        return max(named, default=GRACE)
 
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
         """Return the exceptions that the rules enable."""

@@ -59,10 +59,10 @@ PROVENANCE = objects(
     checked_at=MOMENT,
     family=maybe(choice(Family)),
     format=maybe(TEXT),
-    ttl=maybe(COUNT),
-    dropped=many(objects(DroppedAddress, address=TEXT, since=MOMENT)),
     published_at=maybe(MOMENT),
     copyright=TEXT,
+    ttl=maybe(COUNT),
+    dropped=many(objects(DroppedAddress, address=TEXT, since=MOMENT)),
 )
 
 

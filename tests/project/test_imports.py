@@ -22,7 +22,7 @@ netlink host wording
 verdict observed_ruleset plan closed_fence
 lists policy countries special_prefixes
 flows routing
-merge timed active_exceptions left_out atlas denied pruning other_rules fetch lab
+merge timed prefix_parts active_exceptions left_out atlas denied pruning other_rules fetch lab
 guards explain by_hand
 state
 sentences

@@ -124,7 +124,7 @@ def documents() -> Iterator[object]:
         )
     )
     hint = Hint(HintKind.ALLOW_EXCEPTION, "office")
-    explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, hint)
+    explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, (hint,))
     now = (Answer("sip", Action.DROP, REASON),)
     ending = DropMethod(DropKind.CUT, "apply")
     live = (Connections("sip", Began.PEER, passes=True, begins=False, number=1),)

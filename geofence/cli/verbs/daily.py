@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -225,12 +226,16 @@ def status(
     rich_help_panel=PANEL,
     help=tr(
         "Show whether an address is allowed, and by which rule and list.\n\n"
-        "Example: geofence why 203.0.113.7 --port 5060/udp --port 5061/tcp"
+        "Examples: geofence why 203.0.113.7 --port 5060/udp. geofence why 203.0.113.0/24. "
+        "geofence why phone.example.org --full."
     ),
 )
 def why(
     context: typer.Context,
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help=tr("An IPv4 or IPv6 address."))],
+    address: Annotated[
+        str,
+        typer.Argument(metavar="ADDRESS", help=tr("An address, a prefix or a host name.")),
+    ],
     *,
     port: Annotated[
         list[str] | None,
@@ -240,21 +245,40 @@ def why(
             help=tr("A destination port, e.g. 5060/udp. May be given more than once."),
         ),
     ] = None,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help=tr("Show each step of a packet, what the kernel finds, and all parts.")
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show whether an address is allowed."""
-    from geofence.cli.arguments import parse_address, parse_ports
+    from geofence.cli.arguments import parse_asked, parse_ports
     from geofence.cli.progress import watching
     from geofence.cli.views.why import show_why, why_json
-    from geofence.operations.why import why as operation
+    from geofence.cli.views.why_host import host_json, show_host
+    from geofence.cli.views.why_prefix import prefix_json, show_prefix
+    from geofence.model.address import Address
+    from geofence.operations.why import why as of_address
+    from geofence.operations.why import why_host
+    from geofence.operations.why_prefix import why_prefix
 
-    screen, source = Screen(), parse_address(address)
+    screen, asked, ports = Screen(), parse_asked(address), parse_ports(port or ())
     with watching(screen) as watch:
-        report = operation(context.obj, source, parse_ports(port or ()), watch)
+        if isinstance(asked, Address):
+            found = of_address(context.obj, asked, ports, watch)
+            show, facts = partial(show_why, screen, asked, found), partial(why_json, asked, found)
+        elif isinstance(asked, str):
+            host = why_host(context.obj, asked, ports, watch)
+            show, facts = partial(show_host, screen, host), partial(host_json, host)
+        else:
+            part = why_prefix(context.obj, asked, ports, watch)
+            show, facts = partial(show_prefix, screen, part), partial(prefix_json, part)
     if as_json:
-        print_json(why_json(source, report))
+        print_json(facts())
     else:
-        show_why(screen, source, report)
+        show(full=full)
 
 
 @app.command(

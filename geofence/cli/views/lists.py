@@ -70,13 +70,13 @@ def list_json(report: ListReport) -> dict[str, object]:
                 "checked_at": part.checked_at.isoformat(),
                 "family": str(part.family) if part.family else None,
                 "format": part.format,
+                "published_at": part.published_at.isoformat() if part.published_at else None,
+                "copyright": part.copyright or None,
                 "ttl": part.ttl,
                 "dropped": [
                     {"address": each.address, "since": each.since.isoformat()}
                     for each in part.dropped
                 ],
-                "published_at": part.published_at.isoformat() if part.published_at else None,
-                "copyright": part.copyright or None,
             }
             for part in report.provenance
         ],
