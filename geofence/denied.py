@@ -44,7 +44,7 @@ class Sources(NamedTuple):
 
     @property
     def number(self) -> int:
-        """The number of sources."""
+        """Number of sources."""
         return len(self.networks)
 
     @property

@@ -21,6 +21,8 @@ class Backend(NotedSets, Protocol):
 
     name: str
     """``ipset`` or ``nftables``."""
+    labels: bool
+    """Whether connections are labelled, as far as it was seen; see ``Ruleset.labels``."""
 
     def obstacle(self) -> str | None:
         """Return why this backend cannot work here, with the remedy; None if it can.
@@ -65,6 +67,17 @@ class Backend(NotedSets, Protocol):
 
     def elements(self, key: SetKey) -> list[Element]:
         """Return the elements of a runtime set with their times and counts; none without the set.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel's answer could not be had or understood.
+        """
+        ...
+
+    def test(self, key: SetKey, address: int) -> bool:
+        """Whether the kernel itself finds an address in a set; false without the set.
+
+        This asks the kernel to look, as it does for a packet, and reads no elements.
 
         Raises:
             BackendUnavailable: privilege, a program or kernel support is missing.

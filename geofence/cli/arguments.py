@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geofence.errors import UsageError
@@ -34,6 +36,28 @@ def backend_choice(text: str | None) -> BackendChoice | None:
                 known=", ".join(BackendChoice),
             )
         ) from None
+
+
+def state_path(path: Path) -> Path:
+    """Return the path of a state directory, which need not exist yet.
+
+    Raises:
+        UsageError: no file system takes such a name.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            from geofence.spelling import quoted
+
+            raise UsageError(
+                tr(
+                    "--state-dir: {path} cannot be a directory: {why}.",
+                    path=quoted(str(path)),
+                    why=error.strerror,
+                )
+            ) from error
+    return path
 
 
 def parse_address(text: str) -> Address:
@@ -67,6 +91,33 @@ def parse_space(text: str) -> AddressSpace:
         return AddressSpace.of((prefix(plain(text)),))
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def parse_asked(text: str) -> Address | Prefix | str:
+    """Return an address, a prefix or a host name that ``why`` is asked about.
+
+    A host name has a dot; a prefix of one address is that address.
+    """
+    if "/" in text:
+        found = _target(text)
+        alone = found.length == found.family.bits
+        return Address(found.family, found.network) if alone else found
+    try:
+        return parse_address(text)
+    except UsageError:
+        host = _host(text)
+        if host is None:
+            raise
+        return host
+
+
+def _host(text: str) -> str | None:
+    from geofence.policy.addresses import host_name
+
+    try:
+        return host_name(text) if "." in text.rstrip(".") else None
+    except ValueError:
+        return None
 
 
 def _not_an_address(text: str) -> str:
@@ -171,18 +222,21 @@ def parse_end(span: str | None, until: str | None) -> datetime | None:
         span: how long from now, such as ``8h``.
         until: a point in time.
     """
-    from geofence.policy.quantities import end, stay
+    from geofence.policy.quantities import end
 
-    if span is None and until is None:
-        return None
     if span is not None and until is not None:
         raise UsageError(tr("--for and --until exclude each other; use one of them."))
     now = datetime.now(UTC)
-    option = "--for" if until is None else "--until"
-    try:
-        found = now + stay(span or "") if until is None else end(until, now.astimezone())
-    except ValueError as error:
-        raise UsageError(tr("{option}: {mistake}", option=option, mistake=str(error))) from error
+    lasting = parse_lasting(span)
+    if lasting:
+        found = now + lasting
+    elif until is None:
+        return None
+    else:
+        try:
+            found = end(until, now.astimezone())
+        except ValueError as error:
+            raise UsageError(tr("--until: {mistake}", mistake=str(error))) from error
     whole = found.replace(microsecond=0)
     return whole if whole == found else whole + timedelta(seconds=1)
 

@@ -1,21 +1,36 @@
 """Bans from standard input: one process for a program that bans by the hundred.
 
-Each line is answered by one line: ``ok``, or ``error`` and a sentence.
+Each line is answered by one line: ``ok``; ``ok no-fence`` where it counts once a fence is up; or
+``error``, a word for programs and a sentence. Lines that wait are carried out together.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from geofence.cli.arguments import parse_lasting, parse_targets
-from geofence.errors import GeofenceError, UsageError
-from geofence.operations.bans import Bans
+from geofence.errors import BusyError, GeofenceError, UsageError
+from geofence.model.bans import BanOrder, UnbanOrder
+from geofence.operations.bans import BanRefused, Bans, LastsLongerError, NotBannedError
 from geofence.translation import english, tr
 
 _LONGEST_LINE = 1024
-"""Characters."""
+"""Bytes."""
+_AT_ONCE = 1 << 20
+"""Bytes that are read at once."""
+_WORDS: tuple[tuple[type[GeofenceError], str], ...] = (
+    (BanRefused, "refused"),
+    (NotBannedError, "not-banned"),
+    (LastsLongerError, "lasts-longer"),
+    (UsageError, "usage"),
+    (BusyError, "busy"),
+)
+"""What programs read. The words are stable."""
+
+_Order = BanOrder | UnbanOrder
 
 
 def serve(bans: Bans, targets: Sequence[str] | None) -> None:
@@ -26,33 +41,67 @@ def serve(bans: Bans, targets: Sequence[str] | None) -> None:
     """
     if targets:
         raise UsageError(tr("--lines takes no addresses on the command line."))
-    for line in sys.stdin:
-        sys.stdout.write(f"{answer(bans, line.strip())}\n")
+    for lines in _waiting(sys.stdin.fileno()):
+        sys.stdout.write("".join(f"{said}\n" for said in answers(bans, lines)))
         sys.stdout.flush()
 
 
-def answer(bans: Bans, line: str) -> str:
-    """Do what a line says, and return the line to answer."""
+def _waiting(descriptor: int) -> Iterator[list[bytes]]:
+    """Yield lines, as many as there are at a time; what is too long for one is cut."""
+    rest = b""
+    while data := os.read(descriptor, _AT_ONCE):
+        *lines, rest = (rest + data).split(b"\n")
+        rest = rest[: _LONGEST_LINE + 1]
+        if lines:
+            yield lines
+    if rest:
+        yield [rest]
+
+
+def answers(bans: Bans, lines: Sequence[bytes]) -> list[str]:
+    """Carry out lines in their sequence, and return what to answer to each."""
+    read = [_read(line) for line in lines]
+    orders = [each for each in read if not isinstance(each, GeofenceError)]
+    done = "ok"
+    results: Sequence[GeofenceError | None] = ()
     try:
-        _obey(bans, line)
+        if orders:
+            results, in_kernel = bans.obey(orders)
+            done = "ok" if in_kernel else "ok no-fence"
     except GeofenceError as error:
-        return "error " + " ".join(english(str(error)).split())
-    return "ok"
+        results = [error] * len(orders)
+    waiting = iter(results)
+    found = (each if isinstance(each, GeofenceError) else next(waiting) for each in read)
+    return [_failed(error) if error else done for error in found]
 
 
-def _obey(bans: Bans, line: str) -> None:
-    verb, _, rest = line.partition(" ")
+def _read(line: bytes) -> _Order | UsageError:
+    try:
+        return _order(line)
+    except UsageError as error:
+        return error
+
+
+def _order(line: bytes) -> _Order:
+    verb, *rest = line.decode(errors="replace").split(maxsplit=1)[:2] or [""]
     if len(line) > _LONGEST_LINE or verb not in ("ban", "unban") or not rest:
         raise UsageError(
-            tr("Expected 'ban ADDRESS [TIME [REASON]]' or 'unban ADDRESS' on each line.")
+            tr("Expected 'ban ADDRESS [TIME [REASON]]' or 'unban ADDRESS [TIME]' on each line.")
         )
-    if verb == "unban":
-        bans.unban(parse_targets("unban", [rest.strip()]))
-        return
-    target, time, reason = [*rest.split(maxsplit=2), "", ""][:3]
-    bans.ban(parse_targets("ban", [target]), _lasting(time), reason)
+    target, time, reason = [*rest[0].split(maxsplit=2), "", ""][:3]
+    (prefix,), lasting = parse_targets(verb, [target]), _lasting(time)
+    if verb == "ban":
+        return BanOrder(prefix, lasting, reason.strip())
+    return UnbanOrder(prefix, lasting)
 
 
 def _lasting(text: str) -> timedelta | None:
-    """Return a span of time; programs give seconds without a unit."""
-    return parse_lasting(f"{text}s" if text.isdigit() else text or None)
+    """Return a span of time; programs give seconds without a unit, and ``-`` for no end."""
+    if text in ("", "-"):
+        return None
+    return parse_lasting(f"{text}s" if text.isdecimal() else text)
+
+
+def _failed(error: GeofenceError) -> str:
+    word = next((word for kind, word in _WORDS if isinstance(error, kind)), "failed")
+    return f"error {word} " + " ".join(english(str(error)).split())

@@ -79,10 +79,14 @@ class Protected:
 
 
 def _meets(space: AddressSpace, prefix: Prefix) -> bool:
+    if prefix.length == prefix.family.bits:
+        return prefix.network in space[prefix.family]
     return bool(space[prefix.family] & _only(prefix))
 
 
 def _holds(space: AddressSpace, prefix: Prefix) -> bool:
+    if prefix.length == prefix.family.bits:
+        return prefix.network in space[prefix.family]
     return not _only(prefix) - space[prefix.family]
 
 

@@ -59,7 +59,7 @@ class Noted(NamedTuple):
 
     @property
     def number(self) -> int:
-        """The number of sources."""
+        """Number of sources."""
         return len(self.networks)
 
     @classmethod

@@ -169,7 +169,7 @@ class ExpectedBy:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The packet that is sent answers a flow that somebody else began."""
+    """The packet is in the reply direction of its flow: it answers who began it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +287,9 @@ class Ruleset:
     """Networks that are allowed on the interfaces where they belong, in ascending order."""
     runtime: Mapping[SetKey, PrefixSet] = field(default_factory=dict, compare=False)
     """What runtime sets hold, as far as it is known; no part of what is recorded or planned."""
+    labels: bool = field(default=True, compare=False)
+    """Whether the kernel can label connections. Where it cannot, the next best rules hold: replies
+    are told by their direction alone, and the sets decide each packet of a call anew."""
 
     @property
     def runtime_keys(self) -> tuple[SetKey, ...]:
@@ -315,7 +318,7 @@ class Ruleset:
         when it ends, all packets of its sources do.
         """
         replies = (Rule(Reply(), Action.PASS, "replies to this host"),) if service.replies else ()
-        return (
+        return self._as_labelled(
             Rule(SourceIn(Role.BAN, ""), Action.BANNED, _BANNED),
             *replies,
             Rule(Admitted(), Action.PASS, "admitted connections"),
@@ -337,7 +340,7 @@ class Ruleset:
 
         The operator has named exceptions; a ban, which may be a program's, does not undo that.
         """
-        return (
+        return self._as_labelled(
             *self._trusted(ArrivedBy),
             Rule(SourceIn(Role.TIMED, service.name), Action.PASS, _TIMED),
             Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, _EXCEPTIONS),
@@ -365,7 +368,7 @@ class Ruleset:
         passed = Action.PASS
         local = (Rule(ToLocal(network), passed, _LOCAL) for network in self.local)
         strays = (Rule(Stray(each), Action.DROP, "begins nothing") for each in _protocols(service))
-        return (
+        return self._as_labelled(
             *self._trusted(LeavesBy),
             *self.forwarded_rules(service),
             Rule(OfKnownFlow(), passed, "known connections"),
@@ -382,15 +385,31 @@ class Ruleset:
         Source NAT may hide them behind an address of this host, to which the replies come.
         """
         passed, begins = Action.PASS, Action.BEGIN
-        return (
+        return self._as_labelled(
             Rule(Answering(), passed, "answers to others"),
             Rule(Begun(), passed, "begun connections"),
             *(Rule(Beginning(each), begins, "begins a connection") for each in _protocols(service)),
         )
 
+    def _as_labelled(self, *rules: Rule) -> tuple[Rule, ...]:
+        """Return rules as they are, or what is the next best where the kernel has no labels."""
+        if self.labels:
+            return rules
+        return tuple(_unlabelled(rule) for rule in rules if not isinstance(rule.match, _LABELLED))
+
     def _trusted(self, by: type[ArrivedBy | LeavesBy]) -> Iterator[Rule]:
         for interface in self.interfaces:
             yield Rule(by(interface), Action.PASS, "trusted interface")
+
+
+_LABELLED = (Admitted, Begun)
+"""What only a label tells."""
+
+
+def _unlabelled(rule: Rule) -> Rule:
+    match = Answering() if isinstance(rule.match, Reply) else rule.match
+    marks = rule.action in (Action.ADMIT, Action.BEGIN)
+    return Rule(match, Action.PASS if marks else rule.action, rule.comment)
 
 
 _LOCAL = "local networks"

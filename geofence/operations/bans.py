@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from geofence.backends.interface import Backend
-from geofence.errors import BackendError, GuardRefusal, UsageError
+from geofence.errors import BackendError, GeofenceError, GuardRefusal, UsageError
 from geofence.guards.ban_targets import BanRefusal, Protected, space_of
-from geofence.model.bans import Ban
+from geofence.model.bans import Ban, BanOrder, Draft, UnbanOrder
 from geofence.model.elements import Element
 from geofence.model.prefixes import AddressSpace, Family, Prefix, prefix_text
 from geofence.model.ruleset import Role, SetKey
 from geofence.operations.runtime import BAN_KEYS, hold_bans, holders, timed
 from geofence.operations.site import Site
 from geofence.sentences.bans import ban_refusal
-from geofence.state.bans import Banned
 from geofence.translation import join, tr
 
 _PROTECTED_FOR = 10.0
@@ -56,7 +56,7 @@ class Bans:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._known: tuple[tuple[int, int], Banned] | None = None
+        self._known: tuple[tuple[int, int], dict[Prefix, Ban], int] | None = None
         self._protected: tuple[float, Protected] | None = None
 
     def ban(
@@ -74,41 +74,103 @@ class Bans:
             StateError: the record could not be written; nothing was changed.
             BackendError: the kernel refused; the next run puts it there.
         """
-        self._refuse(prefixes)
-        now = datetime.now(UTC)
-        until = None if lasting is None else now + lasting
-        with self._site.bans.held(self._site.lock_seconds):
-            before = self._load().lasting(now)
-            made = [_made(prefix, now, until, reason, before) for prefix in dict.fromkeys(prefixes)]
-            self._site.bans.append(made)
-            after = before | {ban.prefix: ban for ban in made}
-            self._remember(after, len(made))
-            in_kernel = _change(after, made, [ban.prefix for ban in made if ban.prefix in before])
+        refused = [error for each in prefixes if (error := self._refusal(each))]
+        if refused:
+            raise BanRefused(join("\n", map(str, refused)), refused[0].why)
+        with self._drafting() as draft:
+            made = [draft.ban(each, lasting, reason) for each in dict.fromkeys(prefixes)]
+            in_kernel = self._commit(draft)
         return BanChange(banned=tuple(made), in_kernel=in_kernel)
 
     def unban(self, prefixes: Sequence[Prefix]) -> BanChange:
         """End bans, all or none.
 
         Raises:
-            UsageError: one of them is not banned; the message says what is banned instead.
+            NotBannedError: one of them is not banned; the message says what is banned instead.
             StateError: the record could not be written; nothing was changed.
             BackendError: the kernel refused; the next run does it.
         """
-        now = datetime.now(UTC)
+        with self._drafting() as draft:
+            gone = tuple(dict.fromkeys(prefixes))
+            for prefix in gone:
+                self._unban(draft, UnbanOrder(prefix))
+            in_kernel = self._commit(draft)
+        return BanChange(unbanned=gone, in_kernel=in_kernel)
+
+    def obey(
+        self, orders: Sequence[BanOrder | UnbanOrder]
+    ) -> tuple[list[GeofenceError | None], bool]:
+        """Carry out orders in their sequence, each for itself, in one change of record and kernel.
+
+        Returns:
+            For each order why it was not carried out, or None; and whether a fence is up.
+
+        Raises:
+            StateError: the record could not be written; nothing was changed.
+            BackendError: the kernel refused; the next run does it.
+        """
+        refusals = [
+            self._refusal(each.prefix) if isinstance(each, BanOrder) else None for each in orders
+        ]
+        with self._drafting() as draft:
+            answers: list[GeofenceError | None] = [
+                refusal or self._draft(draft, order)
+                for order, refusal in zip(orders, refusals, strict=True)
+            ]
+            in_kernel = self._commit(draft)
+        return answers, in_kernel
+
+    def _draft(self, draft: Draft, order: BanOrder | UnbanOrder) -> UsageError | None:
+        if isinstance(order, BanOrder):
+            draft.ban(order.prefix, order.lasting, order.reason)
+            return None
+        try:
+            self._unban(draft, order)
+        except UsageError as error:
+            return error
+        return None
+
+    def _unban(self, draft: Draft, order: UnbanOrder) -> None:
+        ban = draft.get(order.prefix)
+        if ban is None:
+            raise NotBannedError(_not_banned(order.prefix, self._load(), draft))
+        if order.within is not None and (ban.until is None or ban.until > draft.now + order.within):
+            raise LastsLongerError(
+                tr(
+                    "{prefix} stays banned: another ban of it lasts longer.",
+                    prefix=prefix_text(order.prefix),
+                )
+            )
+        draft.unban(order.prefix)
+
+    @contextmanager
+    def _drafting(self) -> Iterator[Draft]:
         with self._site.bans.held(self._site.lock_seconds):
-            before = self._load().lasting(now)
-            _require(prefixes, before)
-            gone = list(dict.fromkeys(prefixes))
-            self._site.bans.append(unbanned=gone)
-            after = {prefix: ban for prefix, ban in before.items() if prefix not in set(gone)}
-            self._remember(after, len(gone))
-            in_kernel = _change(after, [], gone)
-        return BanChange(unbanned=tuple(gone), in_kernel=in_kernel)
+            yield Draft(self._load(), datetime.now(UTC))
+
+    def _commit(self, draft: Draft) -> bool:
+        """Record a draft, then put it into the kernel; false where there is no fence."""
+        banned, unbanned, replaced = draft.banned, draft.unbanned, draft.replaced
+        if not banned and not unbanned:
+            return bool(holders())
+        self._site.bans.append(banned, unbanned)
+        bans = self._load_changed(banned, unbanned)
+        return _change(bans, banned, replaced, draft.now)
+
+    def _load_changed(self, banned: Sequence[Ban], unbanned: Sequence[Prefix]) -> dict[Prefix, Ban]:
+        """Return what the log says now, without reading it."""
+        assert self._known is not None  # noqa: S101 - for the type checker; a draft has loaded it
+        _, bans, lines = self._known
+        bans.update((ban.prefix, ban) for ban in banned)
+        for prefix in unbanned:
+            del bans[prefix]
+        self._known = (self._mark(), bans, lines + len(banned) + len(unbanned))
+        return bans
 
     def all(self) -> tuple[CurrentBan, ...]:
         """Return the bans that last, those that end first at the front."""
         now = datetime.now(UTC)
-        lasting = self._load().lasting(now).values()
+        lasting = [ban for ban in self._load().values() if ban.lasts(now)]
         protected = self._protecting() if lasting else Protected()
         counts = _counts()
         return tuple(
@@ -116,16 +178,13 @@ class Bans:
             for ban in sorted(lasting, key=lambda ban: (ban.until is None, ban.until, ban.prefix))
         )
 
-    def _load(self) -> Banned:
+    def _load(self) -> dict[Prefix, Ban]:
         """Return what the log says; as remembered, if nobody else has written to it."""
         mark = self._mark()
         if self._known is None or self._known[0] != mark:
-            self._known = (mark, self._site.bans.load())
+            banned = self._site.bans.load()
+            self._known = (mark, dict(banned.bans), banned.lines)
         return self._known[1]
-
-    def _remember(self, bans: Mapping[Prefix, Ban], lines: int) -> None:
-        before = self._known[1].lines if self._known else 0
-        self._known = (self._mark(), Banned(bans, before + lines))
 
     def _mark(self) -> tuple[int, int]:
         try:
@@ -134,18 +193,23 @@ class Bans:
             return (0, 0)
         return (facts.st_ino, facts.st_size)
 
-    def _refuse(self, prefixes: Iterable[Prefix]) -> None:
-        protected = self._protecting()
-        refused = [(each, why) for each in prefixes if (why := protected.refusal(each))]
-        if refused:
-            said = join("\n", (ban_refusal(prefix, why) for prefix, why in refused))
-            raise BanRefused(said, refused[0][1])
+    def _refusal(self, prefix: Prefix) -> BanRefused | None:
+        why = self._protecting().refusal(prefix)
+        return BanRefused(ban_refusal(prefix, why), why) if why else None
 
     def _protecting(self) -> Protected:
         now = time.monotonic()
         if self._protected is None or now - self._protected[0] > _PROTECTED_FOR:
             self._protected = (now, protected(self._site))
         return self._protected[1]
+
+
+class NotBannedError(UsageError):
+    """A prefix of which there is no ban."""
+
+
+class LastsLongerError(UsageError):
+    """A ban that stays, since another one than was meant lasts longer."""
 
 
 class BanRefused(GuardRefusal):
@@ -183,68 +247,53 @@ def protected(site: Site) -> Protected:
     return Protected(local_addresses(), local, allowed)
 
 
-def _made(
-    prefix: Prefix,
-    now: datetime,
-    until: datetime | None,
-    reason: str,
-    before: Mapping[Prefix, Ban],
-) -> Ban:
-    new = Ban(prefix, now, until, reason)
-    return before[prefix].together(new) if prefix in before else new
-
-
-def _change(after: Mapping[Prefix, Ban], added: Sequence[Ban], removed: Sequence[Prefix]) -> bool:
+def _change(
+    bans: Mapping[Prefix, Ban], added: Sequence[Ban], removed: Sequence[Prefix], now: datetime
+) -> bool:
     """Change the kernel's sets; false where there is no fence."""
     found = holders()
     for backend in found:
-        _change_in(backend, after, added, removed)
+        _change_in(backend, bans, added, removed, now)
     return bool(found)
 
 
 def _change_in(
-    backend: Backend, after: Mapping[Prefix, Ban], added: Sequence[Ban], removed: Sequence[Prefix]
+    backend: Backend,
+    bans: Mapping[Prefix, Ban],
+    added: Sequence[Ban],
+    removed: Sequence[Prefix],
+    now: datetime,
 ) -> None:
-    now = time.time()
     elements = [timed(ban) for ban in added]
+    families = {prefix.family for prefix in removed} | {ban.prefix.family for ban in added}
     for key in BAN_KEYS:
-        if not any(
-            prefix.family is key.family for prefix in (*removed, *(ban.prefix for ban in added))
-        ):
+        if key.family not in families:
             continue
         try:
-            backend.put(key, elements, removed, now)
+            backend.put(key, elements, removed, now.timestamp())
         except BackendError:  # overlaps, or what is no element as it is: all are looked through
-            hold_bans(backend, after.values())
+            hold_bans(backend, [ban for ban in bans.values() if ban.lasts(now)])
             return
 
 
-def _require(prefixes: Iterable[Prefix], bans: Mapping[Prefix, Ban]) -> None:
-    for prefix in prefixes:
-        if prefix in bans:
-            continue
-        around = [
-            each
-            for each in bans
-            if each.family is prefix.family
+def _not_banned(prefix: Prefix, bans: Mapping[Prefix, Ban], draft: Draft) -> str:
+    for each in bans:
+        if (
+            each.family is prefix.family
             and each.network <= prefix.network
             and prefix.past <= each.past
-        ]
-        if around:
-            raise UsageError(
-                tr(
-                    "{prefix} is banned as part of {around}. Run 'geofence unban {around}', then "
-                    "ban the rest again.",
-                    prefix=prefix_text(prefix),
-                    around=prefix_text(around[0]),
-                )
-            )
-        raise UsageError(
-            tr(
-                "{prefix} is not banned. 'geofence bans' lists all bans.",
+            and draft.get(each)
+        ):
+            return tr(
+                "{prefix} is banned as part of {around}. Run 'geofence unban {around}', then "
+                "ban the rest again.",
                 prefix=prefix_text(prefix),
+                around=prefix_text(each),
             )
-        )
+    return tr(
+        "{prefix} is not banned. 'geofence bans' lists all bans.",
+        prefix=prefix_text(prefix),
+    )
 
 
 def _counts() -> dict[Family, list[Element]]:

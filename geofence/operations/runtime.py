@@ -42,6 +42,11 @@ def put_in_force(
     return applied, synchronize(site, backend, ruleset)
 
 
+def without_labels(backend: Backend) -> tuple[Note, ...]:
+    """Return a note where the kernel cannot label connections."""
+    return () if backend.labels else (Note(NoteKind.WITHOUT_LABELS),)
+
+
 def synchronize(site: Site, backend: Backend, ruleset: Ruleset) -> tuple[Note, ...]:
     """Bring runtime sets to what is recorded, and make room; the caller holds the lock of runs.
 

@@ -11,7 +11,7 @@ from geofence.sentences.lists import LIST_SENTENCES
 from geofence.sentences.runs import RUN_SENTENCES
 from geofence.translation import english
 
-_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
+SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.PROBLEM: lambda note: str(note.data["message"]),
     **LIST_SENTENCES,
     **RUN_SENTENCES,
@@ -22,7 +22,7 @@ _SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
 
 def sentence(note: Note) -> str:
     """Return what a note tells, as one sentence or two."""
-    return _SENTENCES[note.kind](note)
+    return SENTENCES[note.kind](note)
 
 
 def sentences(notes: Iterable[Note]) -> tuple[str, ...]:

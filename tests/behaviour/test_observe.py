@@ -103,7 +103,7 @@ def test_the_oracle_says_what_would_be_dropped(fence: Fence, family: Family) -> 
     for sent in everybody(family):
         observed, dropping = (decide(each, packet(sent, family)) for each in (ruleset, RULESET))
         assert observed.observed is (dropping.action != observed.action)
-        assert (observed.noted, observed.rule) == (dropping.noted, dropping.rule)
+        assert (observed.noted_by, observed.rule) == (dropping.noted_by, dropping.rule)
     fence.apply(ruleset)
     assert fence.plan(ruleset).is_empty
 

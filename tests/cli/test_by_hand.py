@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -147,7 +148,12 @@ def test_what_has_an_end_is_for_the_timed_sets_alone(fresh: Machine) -> None:
     fresh.serve("MC", small("MC"))
     fresh.ok("refresh")
     before = fresh.observe().sets
-    fresh.ok("allow", GUEST, "office", "--for", "8h", "--json")
+    assert fresh.ok("allow", GUEST, "office", "--for", "8h", "--json").json["changed"]
+    again = fresh.ok("allow", GUEST, "office", "--for", "1h")
+    assert again.out.startswith("Nothing to change: ")
+    longer = fresh.ok("allow", "lab", "--for", "9h")
+    assert longer.out.startswith("The exceptions with an end have changed. ")
+    fresh.ok("revoke", "lab")
     fresh.ok("allow", "--country", "MC", "--for", "30m", "--service", "rtp")
     declared = {k: v for k, v in fresh.observe().sets.items() if k.role is not Role.TIMED}
     assert declared == {k: v for k, v in before.items() if k.role is not Role.TIMED}
@@ -164,6 +170,19 @@ def test_what_has_an_end_is_for_the_timed_sets_alone(fresh: Machine) -> None:
     assert timed(fresh, "rtp") == {}
 
 
+def test_what_has_an_end_gets_in_until_then_or_until_it_is_revoked(
+    fresh: Machine, talk: Talk
+) -> None:
+    fresh.ok("allow", GUEST, "--for", "8h")
+    fresh.ok("allow", OTHER, "--for", "4s")
+    fresh.ok("allow", "--country", "MC", "--for", "1h")
+    assert talk.reaches(GUEST, OTHER, STRANGER, MONACO) == [True, True, False, True]
+    assert dropped(fresh.ok("revoke", GUEST, "--json")) == 1
+    fresh.ok("revoke", "--country", "MC")
+    time.sleep(4)
+    assert talk.reaches(GUEST, OTHER, MONACO) == [False, False, False]
+
+
 def end_all(machine: Machine) -> None:
     """Make it so late that all that has an end is over."""
     text = machine.owned.read_text(encoding="utf-8")
@@ -178,8 +197,15 @@ def test_what_has_ended_is_dropped_when_the_file_is_written_next(one: Machine) -
     end_all(one)
     assert timed(one) == {}
     assert one.gets_in("45.88.0.7") == [False]
-    for verb in ("apply", "status"):
-        assert GUEST not in one.ok(verb).said
+    status = one.ok("status", "--json").json
+    assert not {"office", "ip-45-9-9-9", "home"} & {*status["exceptions"]}
+    assert status["exceptions_waiting"] == []
+    ended = [
+        each["exception"]
+        for each in one.ok("exceptions", "--json").json["exceptions"]
+        if each["ended"]
+    ]
+    assert ended == ["office", "home", "ip-45-9-9-9"]
     one.ok("allow", "lab")
     assert switches(one.owned) == [
         *("[exception.home]", "enabled = false"),

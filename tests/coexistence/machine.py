@@ -114,6 +114,12 @@ class Machine(AbstractContextManager["Machine"]):
         """Write a file, and the directories that it is in."""
         self.run("install", "-D", "-m", "644", "/dev/stdin", path, stdin=text)
 
+    def lend(self, directory: Path, path: str) -> None:
+        """Let it see a directory of this machine's, and write there."""
+        self.do(f"mkdir -p {path}")
+        inside = f"--mount=/proc/{self._keeper.pid}/ns/mnt"
+        self.host.run("nsenter", inside, "mount", "--rbind", str(directory), f"{self._root}{path}")
+
     def outside(self, path: str) -> Path:
         """How this process calls a file of the machine's."""
         return Path(f"/proc/{self._keeper.pid}/root{self._root}{path}")

@@ -11,6 +11,7 @@ from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
 from geofence.atlas import make_atlas
 from geofence.cli.views.atlas import atlas_json, located_json
 from geofence.cli.views.denied import denied_json
+from geofence.cli.views.exceptions import exceptions_json
 from geofence.cli.views.history import history_json
 from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
@@ -24,23 +25,26 @@ from geofence.flows.flow import Flow, FlowState
 from geofence.flows.impact import Impact, Touched, by_source
 from geofence.flows.shared_source import Crowd
 from geofence.guards.objection import Guard, Objection
+from geofence.lists.formats import format_names
 from geofence.merge import merge
 from geofence.model.address import Address
 from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.generation import Generation, ListNote
-from geofence.model.lists import Provenance
+from geofence.model.lists import DroppedAddress, ListKind, Provenance
 from geofence.model.notes import problem
 from geofence.model.plan import Count, Observed
-from geofence.model.policy import Ports, Protocol
+from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action
 from geofence.operations.atlas import AtlasReport, Located
+from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
+from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
 from geofence.operations.hook import hook_facts
 from geofence.operations.plan import PlanReport
-from geofence.operations.report import ListOutcome, ListReport, RunReport
+from geofence.operations.report import AllowedTo, ListOutcome, ListReport, RunReport
 from geofence.operations.site import Site
 from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.operations.status_facts import Traffic
@@ -64,7 +68,16 @@ LISTS = (
         country("JP"),
         ListOutcome.RENEWED,
         SPACE,
-        (Provenance("https://lists.example/", "e", "0" * 64, NOW, NOW),),
+        (
+            Provenance(
+                "https://lists.example/",
+                "e",
+                "0" * 64,
+                NOW,
+                NOW,
+                dropped=(DroppedAddress("192.0.2.1", NOW),),
+            ),
+        ),
         former=SPACE,
     ),
 )
@@ -102,6 +115,7 @@ def documents() -> Iterator[object]:
             other_rules=OtherRules((UNTRACKED,), (REDIRECTED,)),
             sets={"allow4": 1},
             lists=LISTS,
+            allowed=(AllowedTo("sip", ("JP", "AS4713"), ("JP",), (4713,)),),
             exceptions=ActiveExceptions(inactive=(Inactive("office", Obstacle.NOT_APPLIED),)),
             probation=Probation("x", 1, NOW, 1.0, "boot"),
             last=RunOutcome(
@@ -113,7 +127,7 @@ def documents() -> Iterator[object]:
         )
     )
     hint = Hint(HintKind.ALLOW_EXCEPTION, "office")
-    explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, hint)
+    explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, (hint,))
     now = (Answer("sip", Action.DROP, REASON),)
     ending = DropMethod(DropKind.CUT, "apply")
     live = (Connections("sip", Began.PEER, passes=True, begins=False, number=1),)
@@ -136,6 +150,10 @@ def documents() -> Iterator[object]:
     yield atlas_json(AtlasReport(stored, None, NOTES))
     yield located_json((Located(Address(Family.IPV4, 1), ("JP", "DE")),))
     yield {"removed": ["ipset"]}
+    office = NamedException("office", until=NOW)
+    entry = ExceptionEntry(office, None, SPACE, False, Inactive("office", Obstacle.NOT_APPLIED))
+    yield exceptions_json(ExceptionsReport((entry,), (CountrySwitch("US", allowed=True),), NOTES))
+    yield {"covered": True, "by": "own", "name": ""}
     last = RunOutcome("refresh", Ending.DONE, NOW)
     yield hook_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
 
@@ -156,7 +174,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     printed = {key for document in documents() for key in keys(document)} - BY_NAME
     assert printed <= words
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
-    commands |= {"repair", "status", "why", "history", "atlas", "denied"}
+    commands |= {"repair", "status", "why", "history", "atlas", "denied", "exceptions"}
     states = {
         *ListOutcome,
         *Ending,
@@ -165,8 +183,10 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *Direction,
         *DriftKind,
         *ChosenBy,
+        *DropKind,
         *Obstacle,
-        "json",
+        *CoverKind,
+        *format_names(ListKind.COUNTRY),
         "null",
         "unknown",
         "recovered",

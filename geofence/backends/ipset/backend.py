@@ -37,6 +37,7 @@ class IpsetBackend(IpsetNoting):
     """Kernel IP sets and iptables rules of the current network namespace."""
 
     name = "ipset"
+    labels = True
 
     def obstacle(self) -> str | None:
         """Return why ipset and iptables cannot work here, or not for the units, or None."""
@@ -136,14 +137,20 @@ class IpsetBackend(IpsetNoting):
         with KernelSets() as sets:
             return sets.elements(set_name(key), key)
 
+    def test(self, key: SetKey, address: int) -> bool:
+        """Whether the kernel itself finds an address in a set; false without the set."""
+        with KernelSets() as sets:
+            return sets.test(set_name(key), key.family, address)
+
     def put(
         self, key: SetKey, added: Sequence[TimedPrefix], removed: Sequence[Prefix], now: float
     ) -> None:
         """Add prefixes to a runtime set, and remove others."""
-        name = set_name(key)
+        name, kept = set_name(key), {each.prefix for each in added}
+        gone = [prefix for prefix in removed if prefix not in kept]
         with KernelSets() as sets:
             sets.put(name, key.family, _timed(added, key.family, now))
-            sets.take(name, key.family, [part for each in removed for part in _halves(each)])
+            sets.take(name, key.family, [part for each in gone for part in _halves(each)])
 
     def hold(self, key: SetKey, wanted: Sequence[TimedPrefix], now: float) -> int:
         """Make a runtime set hold these prefixes and no others."""

@@ -19,13 +19,15 @@ PANEL = tr("Bans")
 
 Targets = Annotated[
     list[str] | None,
-    typer.Argument(metavar="ADDRESS…", help=tr("Addresses or prefixes, e.g. 203.0.113.7.")),
+    typer.Argument(metavar="ADDRESS...", help=tr("Addresses or prefixes, e.g. 203.0.113.7.")),
 ]
 Lines = Annotated[
     bool,
     typer.Option(
         "--lines",
-        help=tr("Read 'ban ADDRESS [TIME [REASON]]' and 'unban ADDRESS' from standard input."),
+        help=tr(
+            "Read 'ban ADDRESS [TIME [REASON]]' and 'unban ADDRESS [TIME]' from standard input."
+        ),
     ),
 ]
 
@@ -37,7 +39,7 @@ Lines = Annotated[
         "Block addresses for a time, in calls that are going on, too.\n\n"
         "Exceptions, local networks and this host's own addresses are never banned. Bans survive a "
         "reboot.\n\n"
-        "With --lines, one process takes many, and answers each line with 'ok' or the error.\n\n"
+        "With --lines, one process takes many, and answers each line with 'ok' or 'error'.\n\n"
         "Example: geofence ban 203.0.113.7 --for 1h --reason scanner"
     ),
 )

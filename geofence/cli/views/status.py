@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from geofence.cli.views.allowed import allowed_json, allowed_lines
 from geofence.cli.views.fence import fence_json, no_fence, observed_text
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.cli.views.notes import other_rules_json, sources_json, status_notes
@@ -21,7 +22,7 @@ from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
 from geofence.translation import english, tr, trn
 from geofence.wording import age, moment, span
 
-_TOLD_BY_RULES = ("exceptions", "exceptions_waiting", "exceptions_off", "lists", "stale")
+_TOLD_BY_RULES = ("allowed", "exceptions", "exceptions_waiting", "exceptions_off", "lists", "stale")
 
 
 _WIDTH = 80
@@ -44,6 +45,8 @@ def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> 
         unknown = tr("The rules do not load, so exceptions and lists are unknown.")
         screen.say(unknown, "bold yellow")
     else:
+        for line in allowed_lines(report.allowed):
+            screen.say(line)
         _show_exceptions(screen, report, full=full)
     _show_trusted(screen, report)
     _show_services(screen, report, now)
@@ -51,7 +54,7 @@ def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> 
         _show_kernel(screen, report)
     if not report.wrong_rules:
         _show_lists(screen, report, now, full=full)
-    for note in status_notes(report):
+    for note in status_notes(report, full=full):
         screen.note(note, "yellow")
     screen.say(*_headline(report))
 
@@ -191,6 +194,7 @@ def _status_json(report: StatusReport) -> dict[str, object]:
         }
         if report.probation
         else None,
+        "allowed": allowed_json(report.allowed),
         "lists": [list_json(entry) for entry in report.lists],
         "stale": [english(sentence(note)) for note in report.stale],
         "stale_facts": [note_json(note) for note in report.stale],
