@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import beside, packets, processes, report, world
+from benchmarks import bans, beside, packets, processes, report, world
 
-PARTS = ("loading", "restoring", "linearity", "starting", "packets")
+PARTS = ("loading", "restoring", "linearity", "starting", "packets", "bans")
 
 
 def main() -> None:
@@ -93,6 +93,8 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         beside.comparing(options.beside, lists, scratch, options.rounds)
     elif "packets" in wanted:
         packets.dropping(lists, scratch, options.rounds)
+    if "bans" in wanted:
+        bans.bans(scratch, options.rounds)
 
 
 if __name__ == "__main__":
