@@ -1,10 +1,10 @@
 """fail2ban action that bans through geofence, on both of its backends, IPv4 and IPv6.
 
-One process, ``geofence ban --lines``, takes all bans on a pipe; nothing is started per ban. A thread
-feeds it, so fail2ban never waits for it. What geofence refuses, such as an address that an exception
-allows, is logged as a warning.
+One process, ``geofence ban --lines``, takes all bans on a pipe; nothing is started per ban. A
+thread feeds it, so fail2ban never waits for it. What geofence refuses, such as an address that an
+exception allows, is logged as a warning.
 
-Needs fail2ban 0.11 or newer. Installed by one command; see docs/operation.md of geofence. In a jail::
+Tested with fail2ban 1.0.2. To install it, see docs/operation.md of geofence. In a jail::
 
     action = geofence.py[command="/usr/local/bin/geofence", timeout=20]
 """

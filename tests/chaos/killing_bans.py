@@ -28,7 +28,7 @@ KEPT = ("133.9.0.1", "2400:4000:9::1")
 """Banned at the beginning; no command ever unbans them."""
 GUESTS = ("45.99.0.7", "2a00:99::7")
 """Allowed for hours at the beginning."""
-_POOL = tuple(f"133.9.1.{last}" for last in range(1, 7)) + ("2400:4000:9::77", "133.9.2.0/24")
+_POOL = (*(f"133.9.1.{last}" for last in range(1, 7)), "2400:4000:9::77", "133.9.2.0/24")
 
 
 @dataclass(frozen=True, slots=True)

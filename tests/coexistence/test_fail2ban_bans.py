@@ -170,6 +170,10 @@ OTHER = "203.0.113.66"
 FAKE = f"' failed for '{OTHER}:5060' (callid: z) - No matching endpoint found"
 CUT = f"' failed for '{OTHER}:5060' (callid: z"
 FAKE_ADDRESSES = f'LocalAddress="IPV4/UDP/192.0.2.1/5060",RemoteAddress="IPV4/UDP/{OTHER}/5060"'
+_MANAGER = "NOTICE[77] manager.c: {} failed to authenticate as '{}'"
+_REGISTRATION = (
+    "NOTICE[77] chan_sip.c: Registration from '{}' failed for '{}:5060' - Wrong password"
+)
 TAKEN = {
     "notice": (
         *(notice(address, why) for address in ATTACKERS for why in REASONS),
@@ -177,10 +181,9 @@ TAKEN = {
         notice(AGENT, method="INVITE", sender=r'"d\"e\\" <sip:100@192.0.2.1>'),
         notice(AGENT, sender="desk phone <sip:100@192.0.2.1>"),
         notice(AGENT, thread="4410][C-0000001f"),
-        f"NOTICE[77] manager.c: {AGENT} failed to authenticate as 'admin'",
+        _MANAGER.format(AGENT, "admin"),
         f"NOTICE[77] manager.c: {AGENT} tried to authenticate with nonexistent user 'x'",
-        f"NOTICE[77] chan_sip.c: Registration from '<sip:1@x>' failed for '{AGENT}:5060' - "
-        "Wrong password",
+        _REGISTRATION.format("<sip:1@x>", AGENT),
     ),
     "security": (
         *(event(address, transport=by) for address in ATTACKERS for by in ("UDP", "TCP", "TLS")),
@@ -202,11 +205,9 @@ FORGERIES = {
         notice(AGENT, sender=f'"x: {notice(OTHER, call="z")}" <sip:1@b>'),
         notice(AGENT, sender=f"\"x: Request 'REGISTER' from '<sip:1@b>{CUT}\" <sip:1@b>"),
         notice(AGENT, sender=f'"x: manager.c: {OTHER} failed to authenticate as" <sip:1@b>'),
-        f"NOTICE[77] manager.c: {AGENT} failed to authenticate as 'x{FAKE}'",
-        f"NOTICE[77] manager.c: {AGENT} failed to authenticate as 'x' - manager.c: {OTHER} failed "
-        "to authenticate as 'x'",
-        f"NOTICE[77] chan_sip.c: Registration from '\"x' failed for '{OTHER}' - Wrong password\" "
-        f"<sip:1@x>' failed for '{AGENT}:5060' - Wrong password",
+        _MANAGER.format(AGENT, "x" + FAKE),
+        _MANAGER.format(AGENT, _MANAGER.format(OTHER, "x")),
+        _REGISTRATION.format(f"\"x' failed for '{OTHER}' - Wrong password\" <sip:1@x>", AGENT),
     ),
     "security": (
         event(AGENT, account=f'x",SessionID="z",{FAKE_ADDRESSES},ACLName="'),

@@ -43,7 +43,8 @@ def obey(
 ) -> dict[Prefix, Ban]:
     """What bans there are after the first so many lines of a change."""
     after = dict(known)
-    for line in [*made, *gone][:count]:
+    changed: list[Ban | Prefix] = [*made, *gone]
+    for line in changed[:count]:
         if isinstance(line, Ban):
             after[line.prefix] = line
         else:
@@ -188,6 +189,6 @@ def test_a_ban_is_never_shortened_by_another(ban: Ban, lasting: timedelta | None
     made = Draft({ban.prefix: ban}, NOW).ban(ban.prefix, lasting, "")
     if ban.lasts(NOW) and ban.until is None:
         assert made.until is None
-    for until in (ban.until if ban.lasts(NOW) else NOW, lasting and NOW + lasting):
+    for until in (ban.until if ban.lasts(NOW) else NOW, NOW + lasting if lasting else None):
         assert made.until is None or until is None or made.until >= until
     assert made.prefix.family in Family
