@@ -63,7 +63,7 @@ def _verb_meant(word: str, known: Sequence[str]) -> str:
     return "" if _hint(word) else next(iter(nearest(word, known)), "")
 
 
-def _hint(word: str) -> str:  # noqa: PLR0911 - a sentence each
+def _hint(word: str) -> str:
     """Return what to do for a wish that no verb fulfils; empty for an unknown one."""
     match word:
         case "add" | "accept" | "whitelist" | "allowlist" | "trust":

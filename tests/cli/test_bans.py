@@ -163,6 +163,9 @@ def test_each_line_is_answered_and_a_refused_one_refuses_no_other(fresh: Machine
         "ban 45.88.0.7",
         "ban " + "1" * 2000,
         "ban \N{SNOWMAN}",
+        "covering 45.88.0.7",
+        "covering 2400:4000:9::9",
+        "covering nobody",
         "ban 2400:4000:9::9 60 last",
     ]
     said = lines(fresh, "\n".join(given))
@@ -178,6 +181,7 @@ def test_each_line_is_answered_and_a_refused_one_refuses_no_other(fresh: Machine
         *["ok"] * 2,
         "error refused",
         *["error usage"] * 2,
+        *("yes", "no", "error usage"),
         "ok",
     ]
     assert banned(fresh) == {

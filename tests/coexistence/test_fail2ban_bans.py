@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from geofence.errors import LabError
 from geofence.lab.network import Lab
 from tests.chaos.ground import Ground, ground
 from tests.cli.machine import BACKENDS
@@ -104,6 +105,21 @@ def test_an_exception_and_this_host_are_left_alone(host: Banning) -> None:
     host.until_said(r"Ignore 2400:4000:77::9 by command", 2)
     assert set(host.bans()) == {"133.9.9.9/32"}
     assert host.gets_in(OFFICE)
+    assert set(host.machine.do("cat /run/geofence-called").splitlines()) == {"ban --lines"}
+    assert " ERROR " not in host.said()
+
+
+def test_the_ignorecommand_asks_a_geofence_of_its_own_where_none_is_kept(filters: Banning) -> None:
+    machine = filters.ground.machine
+    machine.rule("60-agency.toml", OFFICE_RULE)
+    machine.ok("apply")
+    ask = "sh /etc/fail2ban/action.d/geofence-covering.sh nobody"
+    filters.machine.do(f"{ask} {OFFICE}")
+    for address in ATTACKERS:
+        with pytest.raises(LabError):
+            filters.machine.do(f"{ask} {address}")
+    called = filters.machine.do("cat /run/geofence-called").splitlines()
+    assert called == [f"exceptions --covering {each}" for each in (OFFICE, *ATTACKERS)]
 
 
 def test_what_is_banned_by_hand_through_fail2ban_is_refused_for_an_exception(host: Banning) -> None:
