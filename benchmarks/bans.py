@@ -98,8 +98,8 @@ def burst(rounds: int) -> None:
     report.heading(
         f"{BURST:,} bans in a burst, through fail2ban",
         "Until the kernel holds all. Told: 'fail2ban-client set JAIL banip' with all addresses. "
-        f"Found: a log gets one line of each of {BURST:,} sources, and one failure is too many; for "
-        "geofence with the shipped ignorecommand, and without it.",
+        f"Found: a log gets one line of each of {BURST:,} sources, and one failure is too many; "
+        "for geofence with the shipped ignorecommand, and without it.",
     )
     found: dict[tuple[str, str], list[float]] = {}
     with TemporaryDirectory() as top:
