@@ -53,6 +53,10 @@ class Provenance:
     """The family that the body is for; None for a body with both."""
     format: str | None = None
     """Name of the body's format; None in lists that were stored before formats had names."""
+    published_at: datetime | None = None
+    """When its publisher made it, UTC; None if the body does not tell."""
+    copyright: str = ""
+    """The publisher's, if the body has it: terms may ask to keep it with the addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class AcceptedList:
     space: AddressSpace
     provenance: tuple[Provenance, ...]
     """One entry per body: a JSON has one, text lists may have one per family."""
+    carried: bytes = b""
+    """What the next version is made from, of a format whose source gives only what is new."""
 
     @property
     def checked_at(self) -> datetime:

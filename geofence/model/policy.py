@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LOOPBACK = "lo"
 """The interface by which this host sends to itself."""
 _MAX_AGE = timedelta(days=7)
+KEEP = timedelta(days=7)
 _ATLAS_RENEW = timedelta(days=7)
 _DAEMON_AT = time(3, 30)
 _JITTER = timedelta(hours=1)
@@ -215,6 +216,19 @@ class Blocklist:
     """Name of the format of the list; None: found out by content."""
     checksum: str | None = None
     """Template of the URL or path of its checksum; ``{url}`` stands for that of the list."""
+    parts: tuple[str, ...] = ()
+    """URLs that make up one list together, in place of ``urls``."""
+    refresh: timedelta | None = None
+    """How long its source is not asked again after it gave or confirmed the list."""
+    key_file: str = ""
+    """Path of a file with the key that the source asks for; empty for none."""
+    keep: timedelta = KEEP
+    """How long an address stays after it was reported, where the source gives only new ones."""
+
+    @property
+    def has_source(self) -> bool:
+        """Whether it has a list to download."""
+        return bool(self.urls or self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,9 +405,19 @@ class Policy:
         named = [each.within for each in self.enabled_exceptions() if host in each.hosts]
         return AddressSpace.union(named) if named and all(named) else None
 
+    @property
+    def local_space(self) -> AddressSpace:
+        """The addresses of all networks of ``[local] prefixes``."""
+        return self.local | AddressSpace.of(each.prefix for each in self.local_on)
+
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
         """Return the exceptions that the rules enable."""
         return tuple(exception for exception in self.exceptions if exception.enabled)
+
+    def blocklist(self, wanted: ListId) -> Blocklist | None:
+        """Return the blocklist whose list it is; None if it is another kind of list."""
+        known = self.blocklists if wanted.kind is ListKind.BLOCKLIST else ()
+        return next((each for each in known if each.name == wanted.name), None)
 
     def timed_countries(self) -> tuple[CountrySwitch, ...]:
         """Return the countries that are allowed until a time."""

@@ -10,6 +10,7 @@ from geofence.active_exceptions import never_resolved, outside_pins
 from geofence.merge import blocked, merge
 from geofence.model.generation import ListNote
 from geofence.model.notes import problem
+from geofence.operations.blocklist_notes import newly_left_out
 from geofence.operations.commit import Wish, check_overrides, commit, holding
 from geofence.operations.lists import (
     spaces,
@@ -65,6 +66,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         *outside_pins(policy.enabled_exceptions(), lists),
         *stale(policy, reports, datetime.now(UTC)),
         *unchanging(site, reports),
+        *newly_left_out(policy, reports),
     )
     return replace(
         report,

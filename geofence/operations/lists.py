@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from geofence.errors import GuardRefusal, MissingListError
-from geofence.fetch.events import Event, Failed, Outcome, Renewed, Unchanged, ignore
+from geofence.fetch.events import Event, Failed, Fresh, Outcome, Renewed, Unchanged, ignore
 from geofence.fetch.limits import Limits
 from geofence.guards.overlaps import overlaps
 from geofence.guards.settling import Refusal
@@ -239,9 +239,10 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
     wanted = [name for name in needed_lists(policy) if name.kind in only or name in only]
     accepted, notes = site.lists.load_all(wanted)
     limits = limits or Limits(body=site.patience)
+    refusals = site.refusals.load()
     report = fetch_lists(
         wanted,
-        policy,
+        _asking(policy, refusals),
         accepted,
         lambda: datetime.now(UTC),
         watch,
@@ -250,7 +251,6 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
     )
     formerly = {name: each.space for name, each in accepted.items()}
     held = dict(formerly)
-    refusals = site.refusals.load()
     court = Court(site, policy, accept, refusals, datetime.now(UTC), watch)
     judged: dict[ListId, Judgement] = {}
     for candidate in report.candidates:  # countries come first; blocklists are held against them
@@ -282,13 +282,25 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
     )
 
 
+def _asking(policy: Policy, refusals: Collection[ListId]) -> Policy:
+    """Return the policy without the intervals of lists that checks refuse.
+
+    Their stored version may be fresh, but an override is for the version that was refused.
+    """
+    blocklists = tuple(
+        replace(each, refresh=None) if ListId(ListKind.BLOCKLIST, each.name) in refusals else each
+        for each in policy.blocklists
+    )
+    return replace(policy, blocklists=blocklists)
+
+
 def _refusals(
     before: Mapping[ListId, Refusal],
     judged: Mapping[ListId, Judgement],
     outcomes: Mapping[ListId, Outcome],
 ) -> dict[ListId, Refusal]:
     """Return refusals that go on; one ends when its list is accepted, or the stored confirmed."""
-    ended = {name for name, outcome in outcomes.items() if not isinstance(outcome, Failed)}
+    ended = {name for name, outcome in outcomes.items() if not isinstance(outcome, Failed | Fresh)}
     going_on = {name: each.refusal for name, each in judged.items() if each.refusal}
     return {name: each for name, each in before.items() if name not in ended} | going_on
 
@@ -312,6 +324,8 @@ def _fetched(
         return replace(renewed, former=fallback.space if fallback else None)
     if isinstance(outcome, Unchanged):
         return _report(ListOutcome.UNCHANGED, outcome.accepted)
+    if isinstance(outcome, Fresh):
+        return _report(ListOutcome.FRESH, outcome.accepted)
     why = outcome.why if isinstance(outcome, Failed) else refused
     if fallback is not None:
         return _report(ListOutcome.KEPT, fallback, why)

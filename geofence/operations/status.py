@@ -25,6 +25,7 @@ from geofence.model.plan import Count, Observed
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import LocalNetwork, SetKey
+from geofence.operations.blocklist_notes import left_out_notes
 from geofence.operations.confirm import is_over
 from geofence.operations.counters import counting_since
 from geofence.operations.lists import (
@@ -177,6 +178,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
             *switched_for_nothing(policy),
             *unchanging(site, reports),
             *refused(site, reports),
+            *left_out_notes(policy, reports),
             *never_resolved(active, hosts),
             *outside_pins(policy.enabled_exceptions(), hosts),
             *(() if wrong else _unfenced(policy, services, observed)),

@@ -112,6 +112,27 @@ def probation(text: str) -> timedelta:
     return span
 
 
+def interval(text: str) -> timedelta:
+    """Read how long the source of a blocklist is not asked again: a minute to 30 days.
+
+    Raises:
+        Mistake: it is not a duration, or is out of range.
+    """
+    span = _span(text, ("30m", "4h"), "mh")
+    if not timedelta(minutes=1) <= span <= 30 * _DAY:
+        raise Mistake(tr("{value} is out of range", value=quoted(text)), tr('from "1m" to "30d"'))
+    return span
+
+
+def keep(text: str) -> timedelta:
+    """Read how long an address of a blocklist stays: an hour to a year.
+
+    Raises:
+        Mistake: it is not a duration, or is out of range.
+    """
+    return age(text)
+
+
 def jitter(text: str) -> timedelta:
     """Read by how much a daily run may be late: from nothing to less than a day.
 

@@ -22,6 +22,7 @@ from geofence.model.prefixes import AddressSpace, Prefix
 from geofence.model.ruleset import LocalNetwork
 from geofence.policy.addresses import host_name, interface, local_network, prefix
 from geofence.policy.asns import asn
+from geofence.policy.blocklists import with_source
 from geofence.policy.countries import country_code
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
@@ -318,9 +319,10 @@ def _blocklist(name: str, section: Section) -> Blocklist:
     one, several = section.value("url", url, None), section.values("urls", url)
     if section.gives("url") and section.gives("urls"):
         section.complain(Mistake(tr("has both url and urls"), tr("one of them")), "url")
-    if not section.gives("url", "urls", "prefixes"):
-        section.complain(Mistake(tr("has no addresses"), one_of(("url", "urls", "prefixes"))))
-    return Blocklist(
+    if not section.gives("url", "urls", "parts", "prefixes"):
+        expected = one_of(("url", "urls", "parts", "prefixes"))
+        section.complain(Mistake(tr("has no addresses"), expected))
+    blocklist = Blocklist(
         name,
         description=section.text("description"),
         urls=(one,) if one else several or (),
@@ -329,6 +331,7 @@ def _blocklist(name: str, section: Section) -> Blocklist:
         format=section.value("format", list_format(ListKind.BLOCKLIST), None),
         checksum=section.value("checksum", checksum, None),
     )
+    return with_source(blocklist, section)
 
 
 def _command(notify: Section) -> tuple[str, ...]:

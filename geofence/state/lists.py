@@ -57,6 +57,8 @@ PROVENANCE = objects(
     checked_at=MOMENT,
     family=maybe(choice(Family)),
     format=maybe(TEXT),
+    published_at=maybe(MOMENT),
+    copyright=TEXT,
 )
 
 
@@ -85,7 +87,7 @@ class _Content:
         """
         parts = zip(self.provenance, self.bodies, strict=True)
         parsed = joined(parse_part(self.id, part.family, body, part.format) for part, body in parts)
-        return AcceptedList(self.id, parsed.space, self.provenance)
+        return AcceptedList(self.id, parsed.space, self.provenance, parsed.carried)
 
     @property
     def is_usable(self) -> bool:

@@ -20,9 +20,9 @@ errors spelling loopback
 model
 netlink host wording
 verdict observed_ruleset plan closed_fence
-lists policy countries
+lists policy countries special_prefixes
 flows routing
-merge timed active_exceptions atlas denied pruning other_rules fetch lab
+merge timed active_exceptions left_out atlas denied pruning other_rules fetch lab
 guards explain by_hand
 state
 sentences
