@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import nlargest
 from itertools import repeat
 from operator import itemgetter
-from typing import TypeVar
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
 
 from geofence.atlas import Atlas, make_atlas
 from geofence.model.elements import Noted
@@ -25,9 +25,11 @@ _NETWORK = {Family.IPV4: 24, Family.IPV6: 48}
 """Bits of the network that a source is counted under where no list names one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Sources that were turned away from one service, of one family, as columns."""
+class Sources(NamedTuple):
+    """Sources that were turned away from one service, of one family, as columns.
+
+    A named tuple, as others here: a data class takes a millisecond to make at each start.
+    """
 
     service: str
     family: Family
@@ -35,23 +37,25 @@ class Sources:
     """Addresses; of IPv6, the first of a /64 network. Ascending."""
     packets: Sequence[int]
     octets: Sequence[int]
-    first: Sequence[float]
+    first: Sequence[float] = ()
     """When each came first, in seconds since the epoch."""
-    last: Sequence[float]
-    """When each came last; as ``first`` where that was not read."""
+    last: Sequence[float] = ()
+    """When each came last. Both are empty where that was not asked for."""
 
-    def __len__(self) -> int:
+    @property
+    def number(self) -> int:
+        """How many there are."""
         return len(self.networks)
 
     @property
     def is_full(self) -> bool:
         """Whether the kernel can note no further ones."""
-        return len(self) >= MOST_NOTED
+        return self.number >= MOST_NOTED
 
     def only(self, places: Sequence[int]) -> Sources:
         """Return the sources at some places."""
         counts = (_picked(each, places) for each in (self.networks, self.packets, self.octets))
-        times = (_picked(each, places) for each in (self.first, self.last))
+        times = (_picked(each, places) if each else () for each in (self.first, self.last))
         return Sources(self.service, self.family, *counts, *times)
 
     def since(self, moment: float) -> Sources:
@@ -77,23 +81,22 @@ def joined(service: str, family: Family, denied: Noted, seen: Noted | None, now:
         seen: the same, each since it came last; None: not asked for.
         now: seconds since the epoch.
     """
+    order = sorted(range(denied.number), key=denied.networks.__getitem__)
+    columns = (denied.networks, denied.packets, denied.octets)
+    networks, packets, octets = (_picked(each, order) for each in columns)
+    if seen is None:
+        return Sources(service, family, networks, packets, octets)
     begun = now - NOTED_SECONDS
-    order = sorted(range(len(denied)), key=denied.networks.__getitem__)
     first = [begun + seconds for seconds in _picked(denied.seconds, order)]
-    networks = _picked(denied.networks, order)
-    last = first
-    if seen is not None:
-        lately = dict(zip(seen.networks, seen.seconds, strict=True))
-        last = [
-            max(each, begun + lately.get(network, 0.0))
-            for network, each in zip(networks, first, strict=True)
-        ]
-    packets, octets = _picked(denied.packets, order), _picked(denied.octets, order)
+    lately = dict(zip(seen.networks, seen.seconds, strict=True))
+    last = [
+        max(each, begun + lately.get(network, 0.0))
+        for network, each in zip(networks, first, strict=True)
+    ]
     return Sources(service, family, networks, packets, octets, first, last)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Sources that are counted together."""
 
     name: str | None
@@ -115,7 +118,7 @@ def grouped(labelled: Iterable[tuple[Sources, Sequence[str | None]]]) -> list[Gr
     octets: defaultdict[str | None, int] = defaultdict(int)
     by_family: defaultdict[Family, list[tuple[Sources, Sequence[str | None]]]] = defaultdict(list)
     for sources, labels in labelled:
-        if sources:
+        if sources.number:
             by_family[sources.family].append((sources, labels))
         for label, number, size in zip(labels, sources.packets, sources.octets, strict=True):
             packets[label] += number
@@ -139,7 +142,7 @@ def _distinct(parts: Sequence[tuple[Sources, Sequence[str | None]]]) -> Iterable
 
 def distinct(parts: Iterable[Sources]) -> int:
     """Return how many sources there are; one that several services turned away counts once."""
-    known = [part for part in parts if part]
+    known = [part for part in parts if part.number]
     found = 0
     for family in Family:
         mine = [part.networks for part in known if part.family is family]
@@ -147,19 +150,17 @@ def distinct(parts: Iterable[Sources]) -> int:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Knowledge:
+class Knowledge(NamedTuple):
     """What lists and rules tell of addresses."""
 
     countries: Atlas | None = None
     networks: Atlas | None = None
     """By the name of a list."""
-    exceptions: Mapping[str, Atlas] = field(default_factory=dict)
+    exceptions: Mapping[str, Atlas] = MappingProxyType({})
     """By service: the disabled exceptions that would allow an address to reach it."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeniedSource:
+class DeniedSource(NamedTuple):
     """A source that was turned away, with what is known of it."""
 
     family: Family
@@ -196,7 +197,7 @@ def described(parts: Sequence[Sources], known: Knowledge, limit: int = 0) -> lis
     places = [
         (packets, at, number)
         for number, part in enumerate(parts)
-        for packets, at in zip(part.packets, range(len(part)), strict=True)
+        for packets, at in zip(part.packets, range(part.number), strict=True)
     ]
 
     def rank(place: tuple[int, int, int]) -> tuple[int, float]:
@@ -239,7 +240,7 @@ def _moment(seconds: float) -> datetime:
 def labels(part: Sources, index: Atlas | None) -> Sequence[str | None]:
     """Return what an index has for each source; None where it has nothing."""
     if index is None:
-        return [None] * len(part)
+        return [None] * part.number
     return index.countries(part.family, part.networks)
 
 

@@ -26,7 +26,7 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
     allowed = [name for service in policy.services for name in policy.allowed(service).lists]
     allowed += [ListId(ListKind.COUNTRY, each.code) for each in policy.timed_countries()]
     blocklists = [each.name for each in policy.enabled_blocklists() if each.has_source]
-    hosts = [host for exception in policy.enabled_exceptions() for host in exception.hosts]
+    names = [name for exception in policy.enabled_exceptions() for name in exception.names]
     named = (
         *(
             name
@@ -35,7 +35,7 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
             if name.kind is kind
         ),
         *(ListId(ListKind.BLOCKLIST, name) for name in blocklists),
-        *(ListId(ListKind.HOST, host) for host in hosts),
+        *names,
     )
     return tuple(dict.fromkeys(named))
 
@@ -43,16 +43,20 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
 def exception_space(
     exception: NamedException, lists: Mapping[ListId, AddressSpace]
 ) -> AddressSpace:
-    """Return the addresses of an exception: its prefixes, and those of its host names.
+    """Return the addresses of an exception: its prefixes, and those of its names in DNS."""
+    return exception.prefixes | names_space(exception, lists)
+
+
+def names_space(exception: NamedException, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """Return the addresses of an exception's names in DNS.
 
     ``last_known`` is used as long as one of the names was never resolved.
     """
-    hosts = [ListId(ListKind.HOST, host) for host in exception.hosts]
-    resolved = [lists[host] for host in hosts if host in lists]
-    stand_in = exception.last_known if len(resolved) < len(hosts) else AddressSpace()
+    resolved = [lists[name] for name in exception.names if name in lists]
+    stand_in = exception.last_known if len(resolved) < len(exception.names) else AddressSpace()
     current = AddressSpace.union(resolved)
     allowed = current & exception.within if exception.within else current
-    return AddressSpace.union((exception.prefixes, stand_in, allowed))
+    return stand_in | allowed
 
 
 def downloaded(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:

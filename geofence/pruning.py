@@ -11,7 +11,7 @@ from geofence.model.sets import MOST_NOTED
 
 def is_crowded(noted: Noted, most: int = MOST_NOTED) -> bool:
     """Whether sources are to be forgotten: a set is more than three quarters full."""
-    return 4 * len(noted) > 3 * most
+    return 4 * noted.number > 3 * most
 
 
 def superfluous(denied: Noted, seen: Noted, most: int = MOST_NOTED) -> list[int]:
@@ -35,7 +35,7 @@ def superfluous(denied: Noted, seen: Noted, most: int = MOST_NOTED) -> list[int]
             strict=True,
         )
     )
-    return [network for _, _, network in ranked[: len(denied) - most // 2]]
+    return [network for _, _, network in ranked[: denied.number - most // 2]]
 
 
 def strays(denied: Noted, seen: Noted, most: int = MOST_NOTED) -> list[int]:

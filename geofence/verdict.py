@@ -6,8 +6,9 @@ against each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import (
@@ -109,6 +110,16 @@ class Decision:
     """Services that note its source as turned away."""
 
 
+class Step(NamedTuple):
+    """One rule that a packet meets."""
+
+    rule: Rule
+    matched: bool
+    """Whether the packet is what the rule asks for."""
+    decides: bool
+    """Whether the rule decides the packet."""
+
+
 def decide(ruleset: Ruleset, packet: Packet) -> Decision:
     """Return what the fence does with a packet that comes in.
 
@@ -123,6 +134,19 @@ def decide(ruleset: Ruleset, packet: Packet) -> Decision:
         if decision.action is Action.DROP:
             break
     return decision
+
+
+def steps(ruleset: Ruleset, packet: Packet) -> tuple[Step, ...]:
+    """Return the rules that a packet to its port meets, up to the one that decides it.
+
+    None for what is not fenced.
+    """
+    service = _service_for(ruleset, packet.protocol, packet.port)
+    if service is None or not packet.to_this_host:
+        return ()
+    met = tuple(_met(ruleset, service, packet))
+    last = len(met) - 1
+    return tuple(Step(rule, matched, at == last) for at, (rule, matched) in enumerate(met))
 
 
 def decide_sent(ruleset: Ruleset, sent: Sent) -> Decision:
@@ -150,11 +174,7 @@ def _together(earlier: Decision, later: Decision) -> Decision:
 
 
 def _decided(ruleset: Ruleset, service: FencedService, packet: Packet) -> Decision:
-    rule = _first(ruleset.rules(service), ruleset, packet)
-    if rule.action is Action.LOCAL:
-        rule = _first(ruleset.local_rules(), ruleset, packet)
-    elif rule.action is Action.BANNED:
-        rule = _first(ruleset.banned_rules(service), ruleset, packet)
+    *_, (rule, _) = _met(ruleset, service, packet)
     dropped = _drops(rule)
     passes = service.observe or not dropped
     return Decision(
@@ -167,12 +187,29 @@ def _decided(ruleset: Ruleset, service: FencedService, packet: Packet) -> Decisi
     )
 
 
+def _met(ruleset: Ruleset, service: FencedService, packet: Packet) -> Iterator[tuple[Rule, bool]]:
+    """Yield the rules that a packet meets, and whether they match; the last one decides."""
+    rules = ruleset.rules(service)
+    while rules:
+        for rule in rules:
+            matched = _matches(rule.match, ruleset, packet)
+            yield rule, matched
+            if matched:
+                break
+        rules = _following(ruleset, service, rule)
+
+
+def _following(ruleset: Ruleset, service: FencedService, rule: Rule) -> tuple[Rule, ...]:
+    """Return the rules with which a rule that has matched goes on; none where it decides."""
+    if rule.action is Action.LOCAL:
+        return ruleset.local_rules()
+    if rule.action is Action.BANNED:
+        return ruleset.banned_rules(service)
+    return ()
+
+
 def _drops(rule: Rule) -> bool:
     return rule.action in (Action.DROP, Action.TURN_AWAY)
-
-
-def _first(rules: Iterable[Rule], ruleset: Ruleset, packet: Packet) -> Rule:
-    return next(rule for rule in rules if _matches(rule.match, ruleset, packet))
 
 
 def _service_for(ruleset: Ruleset, protocol: str, port: int | None) -> FencedService | None:

@@ -74,6 +74,17 @@ class Backend(NotedSets, Protocol):
         """
         ...
 
+    def test(self, key: SetKey, address: int) -> bool:
+        """Whether the kernel itself finds an address in a set; false without the set.
+
+        This asks the kernel to look, as it does for a packet, and reads no elements.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel's answer could not be had or understood.
+        """
+        ...
+
     def put(
         self, key: SetKey, added: Sequence[TimedPrefix], removed: Sequence[Prefix], now: float
     ) -> None:

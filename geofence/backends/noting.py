@@ -76,4 +76,4 @@ def noting(first: str | None) -> Iterator[NotedSets]:
 
 
 def _load(name: str) -> NotedSets:
-    return cast("NotedSets", import_module(f"geofence.backends.{name}").noting())
+    return cast("NotedSets", import_module(f"geofence.backends.{name}").new_noting())

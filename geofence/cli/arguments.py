@@ -93,6 +93,33 @@ def parse_space(text: str) -> AddressSpace:
         raise UsageError(str(error)) from error
 
 
+def parse_asked(text: str) -> Address | Prefix | str:
+    """Return an address, a prefix or a host name that ``why`` is asked about.
+
+    A host name has a dot; a prefix of one address is that address.
+    """
+    if "/" in text:
+        found = _target(text)
+        alone = found.length == found.family.bits
+        return Address(found.family, found.network) if alone else found
+    try:
+        return parse_address(text)
+    except UsageError:
+        host = _host(text)
+        if host is None:
+            raise
+        return host
+
+
+def _host(text: str) -> str | None:
+    from geofence.policy.addresses import host_name
+
+    try:
+        return host_name(text) if "." in text.rstrip(".") else None
+    except ValueError:
+        return None
+
+
 def _not_an_address(text: str) -> str:
     from geofence.spelling import plain, quoted
 

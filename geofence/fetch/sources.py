@@ -1,4 +1,4 @@
-"""Fetching of one list from its sources: mirrors in order, or DNS for a host name."""
+"""Fetching of one list from its sources: mirrors in order, or DNS for a name."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from geofence.errors import ListError
 from geofence.fetch.apiban import collect
 from geofence.fetch.checksums import MOST_BYTES, require_match
 from geofence.fetch.databases import Database, Databases, Extract
-from geofence.fetch.dns import Lookup, resolve
+from geofence.fetch.dns import resolve, resolve_srv
 from geofence.fetch.events import Fresh, Outcome, Renewed, Unchanged
 from geofence.fetch.files import files_in, is_local, read_list
+from geofence.fetch.grace import settle
 from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError, Rejected
 from geofence.fetch.keys import read_key
+from geofence.fetch.questions import Ask
 from geofence.fetch.unpacking import unpacked
 from geofence.fetch.urls import public
 from geofence.lists import apiban
 from geofence.lists.formats import format_of, is_database, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
-from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
+from geofence.model.lists import MOST_ADDRESSES, AcceptedList, ListId, ListKind, Provenance
 from geofence.model.policy import Blocklist, ListSource, Policy
-from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.prefixes import Family, address_text
 from geofence.translation import clause, join, sentence, tr
 
 DNS_SCHEME = "dns:"
-"""Begins the URL in the provenance of a host's addresses."""
+"""Begins the URL in the provenance of a name's addresses."""
 
 
 class Source(NamedTuple):
@@ -63,7 +66,7 @@ class Tools:
     client: Client
     now: datetime
     resolve_seconds: float
-    lookup: Lookup
+    ask: Ask
     databases: Databases
     """Those of the run."""
     most: int
@@ -122,8 +125,8 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
     Raises:
         ListError: no source gave it; names every source that was tried, and what was wrong.
     """
-    if wanted.kind is ListKind.HOST:
-        return _renew_host(wanted, policy.within(wanted.name), stored, tools)
+    if wanted.kind.is_from_dns:
+        return _renew_name(wanted, policy, stored, tools)
     known = mirrors(wanted, policy)
     blocklist = policy.blocklist(wanted)
     if stored is not None and blocklist is not None and _is_fresh(blocklist, known, stored, tools):
@@ -407,26 +410,33 @@ def _hashes(accepted: AcceptedList) -> list[tuple[Family | None, str]]:
     return [(part.family, part.sha256) for part in accepted.provenance]
 
 
-def _renew_host(
-    wanted: ListId, within: AddressSpace | None, stored: AcceptedList | None, tools: Tools
+def _renew_name(
+    wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: Tools
 ) -> Outcome:
-    """Resolve a host name; its addresses are stored as a text list.
+    """Resolve a name; its addresses are stored as a text list.
 
     Raises:
         ListError: DNS does not give them, or gives addresses that must not be used.
     """
-    resolution = resolve(wanted.name, tools.resolve_seconds, tools.lookup, within)
-    ipv4 = _known(resolution.ipv4, Family.IPV4, stored)
-    ipv6 = _known(resolution.ipv6, Family.IPV6, stored)
-    body = "".join(f"{line}\n" for line in (*ipv4, *ipv6)).encode()
+    resolver = resolve_srv if wanted.kind is ListKind.SRV else resolve
+    answer = resolver(wanted.name, tools.resolve_seconds, tools.ask, policy.within(wanted))
+    allowed = settle(_known(stored), answer, tools.now, policy.grace(wanted))
+    body = "".join(f"{line}\n" for line in allowed.addresses).encode()
     source = Source(f"{DNS_SCHEME}{wanted.name}", None)
-    return _outcome(wanted, [_part(wanted, source, Body(body, None), tools)], stored)
+    part = _part(wanted, source, Body(body, None), tools)
+    provenance = replace(part.provenance, ttl=answer.ttl, dropped=allowed.dropped)
+    return _outcome(wanted, [part._replace(provenance=provenance)], stored)
 
 
-def _known(
-    resolved: tuple[str, ...] | None, family: Family, stored: AcceptedList | None
-) -> Sequence[str]:
-    """Return the addresses of one family; the stored ones if DNS could not tell."""
-    if resolved is not None:
-        return resolved
-    return [] if stored is None else [str(prefix) for prefix in stored.space[family].prefixes()]
+def _known(stored: AcceptedList | None) -> dict[str, datetime | None]:
+    """Return the addresses that a name stands for, and since when answers lack them."""
+    if stored is None:
+        return {}
+    dropped = {each.address: each.since for part in stored.provenance for each in part.dropped}
+    found = (
+        address_text(family, address)
+        for family in Family
+        for bounds in stored.space[family].intervals()
+        for address in range(*bounds)
+    )
+    return {text: dropped.get(text) for text in islice(found, MOST_ADDRESSES)}

@@ -52,7 +52,7 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
     """Return the objections to accepting a new version of a list.
 
     Args:
-        wanted: which list; host names are not checked.
+        wanted: which list; names in DNS are not checked.
         candidate: the addresses of the new version.
         previous: those of the last accepted version; None on the first run.
         policy: its ``[guard.shrink]`` overrides the limits that ship.
@@ -63,7 +63,7 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
             not known.
         spared: addresses that a blocklist does not block: exceptions and local networks.
     """
-    if wanted.kind is ListKind.HOST:
+    if wanted.kind.is_from_dns:
         return ()
     of_families = (
         objection

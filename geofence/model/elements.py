@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import pairwise
 from math import ceil
@@ -48,8 +47,7 @@ class Element(NamedTuple):
     octets: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(NamedTuple):
     """Sources that the kernel itself has put into a set, as columns: there may be 65,536."""
 
     networks: Sequence[int] = ()
@@ -59,14 +57,16 @@ class Noted:
     packets: Sequence[int] = ()
     octets: Sequence[int] = ()
 
-    def __len__(self) -> int:
+    @property
+    def number(self) -> int:
+        """How many sources there are."""
         return len(self.networks)
 
     @classmethod
     def joined(cls, parts: Sequence[Noted]) -> Noted:
         """Return all sources of several parts."""
-        if len(parts) == 1:
-            return parts[0]
+        if len(parts) < 2:  # noqa: PLR2004 - there is nothing to join
+            return parts[0] if parts else cls()
         return cls(
             [each for part in parts for each in part.networks],
             [each for part in parts for each in part.seconds],

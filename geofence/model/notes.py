@@ -47,7 +47,8 @@ class NoteKind(StrEnum):
     FORMAT_FOUND = "format-found"
     """``subject`` was read as ``format``, which the rules do not give."""
     HOST_CHANGED = "host-changed"
-    """The addresses of the host name ``subject`` changed: ``added``, ``removed``."""
+    """The addresses of the name ``subject`` changed: ``added``, ``removed``; those of ``dropped``
+    are no longer in the answer of DNS and stay for the grace time."""
     SWITCH_UNDEFINED = "switch-undefined"
     """``file`` enables or disables the exception ``subject``, which no rule defines."""
     EXCEPTION_UNRESOLVED = "exception-unresolved"
@@ -68,6 +69,12 @@ class NoteKind(StrEnum):
     RULES_CHANGED_BY_OTHERS = "rules-changed-by-others"
     NOT_APPLIED_YET = "not-applied-yet"
     """The kernel does not hold the rules on disk; ``command`` shows the difference."""
+    MEMBERSHIP_DRIFT = "membership-drift"
+    """The set ``subject`` of a ``backend`` has the ``address`` (``in_kernel``), or lacks it, and
+    should not."""
+    MEMBERSHIP_UNCLEAR = "membership-unclear"
+    """The kernel finds the ``address`` in its set ``subject`` (``in_kernel``), or does not, and
+    lists the set otherwise."""
     ALLOWED_BY_INTERFACE = "allowed-by-interface"
     NO_SERVICE_APPLIED = "no-service-applied"
     """The fence in the kernel has no service, but the rules have."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "lo"
 """The interface by which this host sends to itself."""
+GRACE = timedelta(hours=1)
 _MAX_AGE = timedelta(days=7)
 KEEP = timedelta(days=7)
 _ATLAS_RENEW = timedelta(days=7)
@@ -144,12 +145,16 @@ class NamedException:
     description: str = ""
     hosts: tuple[str, ...] = ()
     """Host names; the addresses that they resolve to are allowed."""
+    srv: tuple[str, ...] = ()
+    """Names of SRV records; the addresses of all servers that they give are allowed."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     """Addresses that are allowed whatever the host names resolve to."""
     last_known: AddressSpace = field(default_factory=AddressSpace)
     """Used in place of host names that were never resolved."""
     within: AddressSpace = field(default_factory=AddressSpace)
     """All addresses that its host names may resolve to; empty: any."""
+    grace: timedelta = GRACE
+    """How long an address stays allowed after an answer of DNS without it."""
     services: tuple[str, ...] = ()
     """Names of the services that it is for; empty means all."""
     group: str | None = None
@@ -159,6 +164,12 @@ class NamedException:
     """Why it was allowed; text for people."""
     until: datetime | None = None
     """When it ends, UTC; None: never."""
+
+    @property
+    def names(self) -> tuple[ListId, ...]:
+        """The lists of its host names and SRV records."""
+        hosts = (ListId(ListKind.HOST, host) for host in self.hosts)
+        return (*hosts, *(ListId(ListKind.SRV, name) for name in self.srv))
 
     def opens(self, service: str) -> bool:
         """Whether the exception, once enabled, allows its addresses to reach the service."""
@@ -400,15 +411,20 @@ class Policy:
         every = dict.fromkeys((*countries, *allowed))
         return tuple(code for code in every if switched.get(code, True))
 
-    def within(self, host: str) -> AddressSpace | None:
-        """Return what a host name may resolve to by the exceptions that have it; None: anything."""
-        named = [each.within for each in self.enabled_exceptions() if host in each.hosts]
+    def within(self, name: ListId) -> AddressSpace | None:
+        """Return what a name may resolve to by the exceptions that have it; None: anything."""
+        named = [each.within for each in self.enabled_exceptions() if name in each.names]
         return AddressSpace.union(named) if named and all(named) else None
 
     @property
     def local_space(self) -> AddressSpace:
         """The addresses of all networks of ``[local] prefixes``."""
         return self.local | AddressSpace.of(each.prefix for each in self.local_on)
+
+    def grace(self, name: ListId) -> timedelta:
+        """Return the longest grace time of the exceptions that have a name."""
+        named = [each.grace for each in self.enabled_exceptions() if name in each.names]
+        return max(named, default=GRACE)
 
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
         """Return the exceptions that the rules enable."""

@@ -78,8 +78,13 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
 
 def _noted(reports: Iterable[ListReport]) -> tuple[ListNote, ...]:
     """Return the versions of lists that a generation is made of."""
-    return tuple(
+    known = tuple(reports)
+    used = tuple(
         ListNote(str(report.id), report.checked_at, report.provenance[0].sha256)
-        for report in reports
+        for report in known
         if report.checked_at is not None
     )
+    # So that such a name is followed as soon as it resolves (see ``names``).
+    now = datetime.now(UTC)
+    unresolved = (each.id for each in known if each.is_absent and each.id.kind.is_from_dns)
+    return (*used, *(ListNote(str(name), now, "") for name in unresolved))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from geofence.backends.noting import NotedSets, noting
 from geofence.denied import (
@@ -23,10 +23,11 @@ from geofence.denied import (
     network_labels,
 )
 from geofence.errors import BackendUnavailable, UsageError
+from geofence.model.elements import Noted
 from geofence.model.sets import Role, SetKey
 from geofence.operations.knowledge import known_all, known_countries
 from geofence.operations.site import Site
-from geofence.state.newest import newest_facts
+from geofence.state.newest import NewestFacts, newest_facts
 from geofence.translation import tr
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ class GroupedBy(StrEnum):
     NETWORK = "network"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Which sources are asked for, and how."""
 
     service: str | None = None
@@ -62,8 +62,7 @@ class Selection:
     """How many sources to tell one by one; 0: all."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeniedService:
+class DeniedService(NamedTuple):
     """What a service turned away."""
 
     name: str
@@ -85,8 +84,7 @@ class DeniedService:
         return None if self.dropped is None else max(self.dropped.packets - self.packets, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class DeniedReport:
+class DeniedReport(NamedTuple):
     """The result of ``denied``."""
 
     services: tuple[DeniedService, ...] = ()
@@ -98,7 +96,7 @@ class DeniedReport:
     rows: tuple[DeniedSource, ...] = ()
     """Sources one by one, unless they are grouped."""
     groups: tuple[Group, ...] | None = None
-    exception_groups: Mapping[str, str] = field(default_factory=dict)
+    exception_groups: Mapping[str, str] = MappingProxyType({})
     """By the name of an exception: the group that it is in."""
     notes: tuple[Note, ...] = ()
 
@@ -110,7 +108,8 @@ def denied(site: Site, asked: Selection) -> DeniedReport:
         UsageError: there is no such service.
         BackendError: the kernel does not tell.
     """
-    backend, keys = _noting(site, asked.service)
+    newest = newest_facts(site.state_directory)
+    backend, keys = _noting(newest, asked.service)
     if backend is None:
         return DeniedReport()
     now = time.time()
@@ -122,9 +121,9 @@ def denied(site: Site, asked: Selection) -> DeniedReport:
     groups = _grouped(chosen, known.knowledge, asked.by) if asked.by else None
     rows = () if asked.by else tuple(described(chosen, known.knowledge, asked.limit))
     return DeniedReport(
-        _services(site, keys, parts, None if asked.by else backend.dropped()),
+        _services(newest.observed, keys, parts, None if asked.by else backend.dropped()),
         distinct(chosen),
-        sum(map(len, chosen)),
+        sum(part.number for part in chosen),
         rows,
         groups,
         known.groups,
@@ -157,8 +156,8 @@ def follow(
     pause = 0.0
     while not stopped(pause):
         begun = time.monotonic()
-        backend, keys = _noting(site, asked.service)
-        parts = [] if backend is None else [_read(backend, key, time.time()) for key in keys]
+        backend, keys = _noting(newest_facts(site.state_directory), asked.service)
+        parts = [] if backend is None else [_just_noted(backend, key) for key in keys]
         held = {
             (key, network)
             for key, part in zip(keys, parts, strict=False)
@@ -168,6 +167,11 @@ def follow(
             yield from described(_others(keys, parts, seen), known)
         seen = held | (seen or set())
         pause = max(_PAUSE, _SHARE * (time.monotonic() - begun))
+
+
+def _just_noted(backend: NotedSets, key: SetKey) -> Sources:
+    """Return the sources of a set; those that are new came last when they came first."""
+    return joined(key.group, key.family, backend.noted(key), Noted(), time.time())
 
 
 def _others(
@@ -187,7 +191,7 @@ def forget(site: Site, service: str | None) -> int:
         UsageError: there is no such service.
         BackendError: the kernel refused.
     """
-    backend, keys = _noting(site, service)
+    backend, keys = _noting(newest_facts(site.state_directory), service)
     if backend is None:
         return 0
     parts = [_read(backend, key, time.time()) for key in keys]
@@ -197,13 +201,13 @@ def forget(site: Site, service: str | None) -> int:
     return distinct(parts)
 
 
-def _noting(site: Site, service: str | None) -> tuple[NotedSets | None, list[SetKey]]:
+def _noting(newest: NewestFacts, service: str | None) -> tuple[NotedSets | None, list[SetKey]]:
     """Return the backend that holds the fence, and the sets of who was turned away.
 
     Raises:
         UsageError: there is no such service.
     """
-    for backend in noting(newest_facts(site.state_directory).backend):
+    for backend in noting(newest.backend):
         try:
             held = backend.keys()
         except BackendUnavailable:  # what cannot work here holds nothing here
@@ -237,12 +241,11 @@ def _read(backend: NotedSets, key: SetKey, now: float, *, timed: bool = False) -
 
 
 def _services(
-    site: Site,
+    observed: Collection[str],
     keys: Sequence[SetKey],
     parts: Sequence[Sources],
     dropped: Mapping[str, Count] | None,
 ) -> tuple[DeniedService, ...]:
-    observed = newest_facts(site.state_directory).observed
     found = []
     for name in dict.fromkeys(key.group for key in keys):
         mine = [part for part in parts if part.service == name]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from geofence.active_exceptions import Inactive, active_exceptions
 from geofence.merge import exception_space
-from geofence.model.lists import ListId, ListKind
+from geofence.model.lists import ListId
 from geofence.model.notes import Note
 from geofence.model.policy import CountrySwitch, NamedException, Origin, Policy
 from geofence.model.prefixes import AddressSpace
@@ -89,7 +89,7 @@ def _origin(name: str, others: Policy, policy: Policy) -> Origin | None:
 
 
 def _hosts(site: Site, policy: Policy) -> dict[ListId, AddressSpace]:
-    """Return the addresses of all host names that have resolved."""
-    hosts = {host for each in policy.exceptions for host in each.hosts}
-    found, _ = site.lists.load_all([ListId(ListKind.HOST, host) for host in sorted(hosts)])
+    """Return the addresses of all names in DNS that have resolved."""
+    names = {name for each in policy.exceptions for name in each.names}
+    found, _ = site.lists.load_all(sorted(names))
     return {name: accepted.space for name, accepted in found.items()}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from geofence.atlas import Atlas
 from geofence.denied import Knowledge, index_of
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from geofence.model.policy import Policy
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """All that is known, with what could not be read."""
 
-    knowledge: Knowledge = field(default_factory=Knowledge)
-    groups: Mapping[str, str] = field(default_factory=dict)
+    knowledge: Knowledge = Knowledge()
+    groups: Mapping[str, str] = MappingProxyType({})
     """By the name of an exception: the group that it is in."""
     notes: tuple[Note, ...] = ()
 

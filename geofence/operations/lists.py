@@ -62,13 +62,17 @@ class Gathered:
             save_busy(site.state_directory, self.busy)
         for candidate in self.renewed:
             name = candidate.accepted.id
+            if name.kind.is_from_dns:  # a name may change every minute, and has no history
+                site.lists.save(candidate)
+                continue
             begun = site.versions.load(name).latest is not None
             former = None if begun else site.lists.load(name).accepted
             site.lists.save(candidate)
             site.versions.note(candidate.accepted, former=former)
         for accepted in self.confirmed:
             site.lists.renew(accepted)
-            site.versions.note(accepted)
+            if not accepted.id.kind.is_from_dns:
+                site.versions.note(accepted)
         if self.refusals is not None:
             site.refusals.save(self.refusals)
 
@@ -234,9 +238,24 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
         watch: called with each event.
         limits: of time and size; the site's patience if not given.
     """
+    wanted = [name for name in needed_lists(policy) if name.kind in only or name in only]
+    found = fetched_alone(site, policy, wanted, accept, watch, limits=limits)
+    fresh = {report.id: report for report in found.reports}
+    return replace(found, reports=stored(site, policy, fresh))
+
+
+def fetched_alone(  # noqa: PLR0913 - as ``fetched``
+    site: Site,
+    policy: Policy,
+    wanted: Collection[ListId],
+    accept: Collection[str] = (),
+    watch: Watch = unwatched,
+    *,
+    limits: Limits | None = None,
+) -> Gathered:
+    """Fetch these lists and check them; the reports are on them alone (see ``fetched``)."""
     from geofence.fetch.fetcher import fetch_lists  # requests takes long to import
 
-    wanted = [name for name in needed_lists(policy) if name.kind in only or name in only]
     accepted, notes = site.lists.load_all(wanted)
     limits = limits or Limits(body=site.patience)
     refusals = site.refusals.load()
@@ -259,10 +278,10 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
         if not judged[name].refused:
             held[name] = candidate.accepted.space
     refused = {name: each.refused for name, each in judged.items()}
-    fresh = {
-        name: _fetched(name, outcome, accepted.get(name), refused.get(name, ""))
+    reports = tuple(
+        _fetched(name, outcome, accepted.get(name), refused.get(name, ""))
         for name, outcome in report.outcomes.items()
-    }
+    )
     renewed = tuple(each for each in report.candidates if not refused[each.accepted.id])
     odd = tuple(
         note
@@ -270,7 +289,6 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
         for name in (candidate.accepted.id,)
         for note in list_notes(candidate, formerly.get(name), site.versions.load(name))
     )
-    reports = stored(site, policy, fresh)
     return Gathered(
         reports,
         renewed,

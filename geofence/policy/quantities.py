@@ -62,6 +62,7 @@ _UNITS = {
     "w": timedelta(weeks=1),
 }
 _DAY = timedelta(days=1)
+_LONGEST_GRACE = timedelta(days=30)
 
 
 def _span(text: str, such_as: tuple[str, str] = ("36h", "7d"), bare: str = "hd") -> timedelta:
@@ -109,6 +110,18 @@ def probation(text: str) -> timedelta:
     span = _span(text, ("60s", "5m"), "s")
     if not timedelta(seconds=5) <= span <= _DAY:
         raise Mistake(tr("{value} is out of range", value=quoted(text)), tr('from "5s" to "1d"'))
+    return span
+
+
+def grace(text: str) -> timedelta:
+    """Read how long an address stays allowed that DNS no longer gives: from nothing to 30 days.
+
+    Raises:
+        Mistake: it is not a duration, or is out of range.
+    """
+    span = _span(text, ("1h", "2d"), "mh")
+    if span > _LONGEST_GRACE:
+        raise Mistake(tr("{value} is out of range", value=quoted(text)), tr('from "0s" to "30d"'))
     return span
 
 

@@ -115,6 +115,11 @@ def _host_changed(note: Note) -> str:
     added, removed = names(note, "added"), names(note, "removed")
     parts = [tr("now also {addresses}", addresses=shown(added))] if added else []
     parts += [tr("no longer {addresses}", addresses=shown(removed))] if removed else []
+    dropped = names(note, "dropped") if "dropped" in note.data else []
+    if dropped:
+        parts.append(
+            tr("no longer given by DNS, but allowed for now, {addresses}", addresses=shown(dropped))
+        )
     return tr(
         "The addresses of {host} changed: {changes}.", host=note.subject, changes=join("; ", parts)
     )
@@ -149,6 +154,22 @@ def _plan_without_kernel(note: Note) -> str:
             number=note.data["generation"],
         )
     return join(" ", (_message(note), against))
+
+
+def _membership_drift(note: Note) -> str:
+    if note.data["in_kernel"]:
+        text = tr(
+            "Drift: the kernel's set {set} has {address} and should not.",
+            set=note.subject,
+            address=note.data["address"],
+        )
+    else:
+        text = tr(
+            "Drift: the kernel's set {set} lacks {address}.",
+            set=note.subject,
+            address=note.data["address"],
+        )
+    return tr("{first} {second}", first=text, second=tr("'geofence repair' repairs it."))
 
 
 LIST_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
@@ -257,6 +278,13 @@ LIST_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.NOT_APPLIED_YET: lambda note: tr(
         "The kernel does not hold the rules on disk yet; '{command}' shows the difference.",
         command=note.data["command"],
+    ),
+    NoteKind.MEMBERSHIP_DRIFT: _membership_drift,
+    NoteKind.MEMBERSHIP_UNCLEAR: lambda note: tr(
+        "The kernel lists its set {set} otherwise than it finds {address} there, so the answer for "
+        "now is not certain. Ask again.",
+        set=note.subject,
+        address=note.data["address"],
     ),
     NoteKind.ALLOWED_BY_INTERFACE: lambda note: tr(
         "From a trusted interface ({interfaces}) it is allowed ([local] interfaces).",

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from geofence.errors import ListError, StateError
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import Candidate, joined
-from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
+from geofence.model.lists import AcceptedList, DroppedAddress, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
 from geofence.state.files import (
     ensure_private_directory,
@@ -28,12 +28,14 @@ from geofence.state.files import (
     write_atomically,
 )
 from geofence.state.records import (
+    COUNT,
     DAMAGE,
     MOMENT,
     TEXT,
     RecordError,
     choice,
     damaged,
+    many,
     maybe,
     objects,
     seal,
@@ -59,6 +61,8 @@ PROVENANCE = objects(
     format=maybe(TEXT),
     published_at=maybe(MOMENT),
     copyright=TEXT,
+    ttl=maybe(COUNT),
+    dropped=many(objects(DroppedAddress, address=TEXT, since=MOMENT)),
 )
 
 

@@ -48,7 +48,11 @@ def test_added_and_removed_addresses_of_a_host_name_are_reported() -> None:
 
 def test_an_ipv6_prefix_of_32_bits_is_not_a_single_address() -> None:
     [note] = noted(PUSH, "2001:db8::/32\n192.0.2.7\n", "192.0.2.9\n")
-    assert note.data == {"added": ["192.0.2.7", "2001:db8::/32"], "removed": ["192.0.2.9"]}
+    assert note.data == {
+        "added": ["192.0.2.7", "2001:db8::/32"],
+        "removed": ["192.0.2.9"],
+        "dropped": [],
+    }
 
 
 @pytest.mark.parametrize("kind", [ListKind.COUNTRY, ListKind.BLOCKLIST])

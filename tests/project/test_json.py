@@ -28,7 +28,7 @@ from geofence.merge import merge
 from geofence.model.address import Address
 from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.generation import Generation, ListNote
-from geofence.model.lists import ListKind, Provenance
+from geofence.model.lists import DroppedAddress, ListKind, Provenance
 from geofence.model.notes import problem
 from geofence.model.plan import Count, Observed
 from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
@@ -65,7 +65,16 @@ LISTS = (
         country("JP"),
         ListOutcome.RENEWED,
         SPACE,
-        (Provenance("https://lists.example/", "e", "0" * 64, NOW, NOW),),
+        (
+            Provenance(
+                "https://lists.example/",
+                "e",
+                "0" * 64,
+                NOW,
+                NOW,
+                dropped=(DroppedAddress("192.0.2.1", NOW),),
+            ),
+        ),
         former=SPACE,
     ),
 )
@@ -115,7 +124,7 @@ def documents() -> Iterator[object]:
         )
     )
     hint = Hint(HintKind.ALLOW_EXCEPTION, "office")
-    explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, hint)
+    explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, (hint,))
     now = (Answer("sip", Action.DROP, REASON),)
     ending = DropMethod(DropKind.CUT, "apply")
     live = (Connections("sip", Began.PEER, passes=True, begins=False, number=1),)

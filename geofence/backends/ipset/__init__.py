@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from geofence.backends.noting import NotedSets
 
 
-def backend() -> Backend:
+def new_backend() -> Backend:
     """Return this backend, for the registry."""
     from geofence.backends.ipset.backend import IpsetBackend
 
     return IpsetBackend()
 
 
-def noting() -> NotedSets:
+def new_noting() -> NotedSets:
     """Return what of it reads noted sources."""
     from geofence.backends.ipset.noting import IpsetNoting
 

@@ -137,6 +137,11 @@ class IpsetBackend(IpsetNoting):
         with KernelSets() as sets:
             return sets.elements(set_name(key), key)
 
+    def test(self, key: SetKey, address: int) -> bool:
+        """Whether the kernel itself finds an address in a set; false without the set."""
+        with KernelSets() as sets:
+            return sets.test(set_name(key), key.family, address)
+
     def put(
         self, key: SetKey, added: Sequence[TimedPrefix], removed: Sequence[Prefix], now: float
     ) -> None:

@@ -30,7 +30,7 @@ _LEAST = 12
 
 def pack_timed(family: Family, timed: Sequence[tuple[Prefix, int]]) -> list[bytes]:
     """Return prefixes with the seconds that each stays, 0 for ever, one part for each message."""
-    address_type = (1 if family is Family.IPV4 else 2) | NET_BYTEORDER
+    address_type = _address_type(family)
     packed = [
         nested(
             _DATA,
@@ -42,6 +42,16 @@ def pack_timed(family: Family, timed: Sequence[tuple[Prefix, int]]) -> list[byte
     ]
     step = MESSAGE_LIMIT // len(packed[0]) if packed else 1
     return [b"".join(packed[at : at + step]) for at in range(0, len(packed), step)]
+
+
+def pack_tested(family: Family, address: int) -> bytes:
+    """Return an address that the kernel is to look for; without a length, in all prefixes."""
+    packed = address.to_bytes(family.bits // 8, "big")
+    return nested(_DATA, nested(_IP, attribute(_address_type(family), packed)))
+
+
+def _address_type(family: Family) -> int:
+    return (1 if family is Family.IPV4 else 2) | NET_BYTEORDER
 
 
 def unpack_elements(family: Family, packed: bytes, length: int) -> list[Element]:

@@ -18,7 +18,12 @@ from functools import partial
 from typing import NamedTuple
 
 from geofence.backends.ipset.compact import in_few_lengths
-from geofence.backends.ipset.elements import pack_timed, unpack_elements, unpack_noted
+from geofence.backends.ipset.elements import (
+    pack_tested,
+    pack_timed,
+    unpack_elements,
+    unpack_noted,
+)
 from geofence.backends.ipset.entries import pack_entries, unpack_entries
 from geofence.backends.ipset.shapes import NET, Shape, shape_of
 from geofence.errors import BackendError, BackendUnavailable
@@ -60,6 +65,7 @@ _CMD_SWAP = 6
 _CMD_LIST = 7
 _CMD_ADD = 9
 _CMD_DEL = 10
+_CMD_TEST = 11
 _CMD_TYPE = 13
 
 _ATTR_PROTOCOL = 1
@@ -83,6 +89,7 @@ _FLAG_LIST_HEADER = 1 << 2
 _ERR_FIND_TYPE = 4098
 _ERR_MAX_SETS = 4099
 _ERR_BUSY = 4100
+_ERR_EXIST = 4103
 _ERR_REFERENCED = 4108
 
 _SMALLEST_HASH = 1024
@@ -140,6 +147,18 @@ class KernelSets(AbstractContextManager["KernelSets"]):
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
             packed = self._packed(name) or b""
             return unpack_elements(key.family, packed, shape_of(key).netmask or key.family.bits)
+
+    def test(self, name: str, family: Family, address: int) -> bool:
+        """Whether the kernel finds an address in a set; false without the set."""
+        body = string(_ATTR_SETNAME, name) + pack_tested(family, address)
+        with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
+            try:
+                self._netlink.ask(_message(_CMD_TEST, REQUEST | ACK, body))
+            except OSError as error:
+                if error.errno in (_ERR_EXIST, errno.ENOENT):
+                    return False
+                raise
+        return True
 
     def noted(self, name: str, family: Family) -> Noted:
         """Return the entries of a set that the kernel fills; none without the set."""

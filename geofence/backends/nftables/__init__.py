@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from geofence.backends.noting import NotedSets
 
 
-def backend() -> Backend:
+def new_backend() -> Backend:
     """Return the backend; opens nothing yet."""
     from geofence.backends.nftables.backend import NftablesBackend
 
     return NftablesBackend()
 
 
-def noting() -> NotedSets:
+def new_noting() -> NotedSets:
     """Return what of it reads noted sources."""
     from geofence.backends.nftables.backend import NftablesBackend
 

@@ -88,6 +88,13 @@ class NftablesBackend:
         with connected() as netlink:
             return read_elements(netlink, key)
 
+    def test(self, key: SetKey, address: int) -> bool:
+        """Whether the kernel itself finds an address in a set; false without the set."""
+        from geofence.backends.nftables.runtime import test_element
+
+        with connected() as netlink:
+            return test_element(netlink, key, address)
+
     def put(
         self, key: SetKey, added: Sequence[TimedPrefix], removed: Sequence[Prefix], now: float
     ) -> None:

@@ -8,7 +8,12 @@ from geofence.backends.nftables import messages, timed
 from geofence.backends.nftables.connection import BatchMessage, Changed, NftConnection
 from geofence.backends.nftables.noted import decode_noted
 from geofence.backends.nftables.observe import in_force, sets_in_use
-from geofence.backends.nftables.snapshot import read_elements_of, read_sets, read_snapshot
+from geofence.backends.nftables.snapshot import (
+    has_element,
+    read_elements_of,
+    read_sets,
+    read_snapshot,
+)
 from geofence.errors import BackendError
 from geofence.model.elements import (
     FOR_EVER,
@@ -39,6 +44,16 @@ def read_elements(netlink: NftConnection, key: SetKey) -> list[Element]:
     """Return the elements of a set; none without the set."""
     name = _name(netlink, key)
     return [] if name is None else _read(netlink, key, name)
+
+
+def test_element(netlink: NftConnection, key: SetKey, address: int) -> bool:
+    """Whether the kernel finds an address in a set; false without the set."""
+    name = _name(netlink, key)
+    if name is None:
+        return False
+    noted = key.role in NOTED_ROLES
+    rest = key.family.bits - NOTED_BITS[key.family] if noted else 0
+    return has_element(netlink, name, key.family, address >> rest << rest)
 
 
 def read_noted(netlink: NftConnection, key: SetKey) -> Noted:

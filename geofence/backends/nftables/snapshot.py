@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.connection import TABLE, Changed, NftConnection, Refused
+from geofence.backends.nftables.elements import encode_keys
 from geofence.backends.nftables.objects import (
     KernelChain,
     KernelObject,
@@ -22,8 +24,9 @@ from geofence.backends.nftables.objects import (
 from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError
 from geofence.model.plan import Count
+from geofence.model.prefixes import Family
 from geofence.model.ruleset import NOTED_ROLES, SetKey
-from geofence.netlink.attributes import as_number, as_string, string, values
+from geofence.netlink.attributes import as_number, as_string, nested, string, values
 from geofence.translation import tr
 
 _ATTEMPTS = 40
@@ -151,6 +154,28 @@ def read_elements_of(netlink: NftConnection, name: str) -> list[bytes]:
         return _elements(netlink, name)
     except Refused:
         return []
+
+
+def has_element(netlink: NftConnection, name: str, family: Family, address: int) -> bool:
+    """Whether the kernel finds an address in a set; false without the set.
+
+    Asked for a key that no end of an interval is marked with, it looks for the interval around it
+    (``nft_get_set_elem`` in ``net/netfilter/nf_tables_api.c``).
+    """
+    asked = (
+        string(uapi.ElementListAttribute.TABLE, TABLE)
+        + string(uapi.ElementListAttribute.SET, name)
+        + nested(uapi.ElementListAttribute.ELEMENTS, *encode_keys(family, [address]))
+    )
+    try:
+        netlink.get(Message.GETSETELEM, asked)
+    except Refused as error:
+        if error.errno == errno.ENOENT:
+            return False
+        raise BackendError(
+            tr('The set "{name}" cannot be asked: {reason}.', name=name, reason=error)
+        ) from error
+    return True
 
 
 def _is_read(held: KernelSet, flags: int, *, elements: bool) -> bool:

@@ -72,6 +72,11 @@ def list_json(report: ListReport) -> dict[str, object]:
                 "format": part.format,
                 "published_at": part.published_at.isoformat() if part.published_at else None,
                 "copyright": part.copyright or None,
+                "ttl": part.ttl,
+                "dropped": [
+                    {"address": each.address, "since": each.since.isoformat()}
+                    for each in part.dropped
+                ],
             }
             for part in report.provenance
         ],

@@ -176,7 +176,7 @@ def test_a_set_that_a_foreign_rule_uses_is_named() -> None:
 
 def without(capability: str, statement: str) -> str:
     """What a Python statement about the backend prints in a process that lacks a capability."""
-    program = f"from geofence.backends.ipset import backend; {statement}"
+    program = f"from geofence.backends.ipset import new_backend; {statement}"
     done = subprocess.run(
         ["setpriv", f"--bounding-set=-{capability}", "--", sys.executable, "-c", program],
         capture_output=True,
@@ -188,7 +188,7 @@ def without(capability: str, statement: str) -> str:
 
 @pytest.mark.parametrize("capability", ["net_admin", "net_raw"])
 def test_without_privilege_the_remedy_is_named(capability: str) -> None:
-    said = without(capability, "print(backend().obstacle())")
+    said = without(capability, "print(new_backend().obstacle())")
     assert f"CAP_{capability.upper()}" in said
     assert "Run geofence as root" in said
 
@@ -196,7 +196,7 @@ def test_without_privilege_the_remedy_is_named(capability: str) -> None:
 def test_unreadable_rules_are_an_error() -> None:
     """As in a unit that may not use raw sockets, with the fence that root has made."""
     commit(RULESET)
-    said = without("net_raw", "backend().remove()")
+    said = without("net_raw", "new_backend().remove()")
     assert said.startswith(
         "geofence.errors.BackendError: The kernel holds a fence that was made with ipset"
     )
@@ -208,7 +208,7 @@ def test_unreadable_rules_of_others_are_tolerated() -> None:
     run("ipset", "create", "theirs", "hash:ip")
     in_mangle = ("iptables", "-t", "mangle", "-A", "INPUT")
     run(*in_mangle, "-m", "set", "--match-set", "theirs", "src")
-    said = without("net_raw", "backend().remove()")
+    said = without("net_raw", "new_backend().remove()")
     assert said.startswith("geofence.errors.BackendUnavailable: ")
 
 

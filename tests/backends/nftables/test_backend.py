@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from geofence.apply import apply_ruleset, plan_for
-from geofence.backends.nftables import backend, elements, messages, uapi
+from geofence.backends.nftables import elements, messages, new_backend, uapi
 from geofence.backends.nftables.backend import NftablesBackend
 from geofence.backends.nftables.connection import BatchMessage, NftConnection, batch_size, connected
 from geofence.backends.nftables.messages import SetContent
@@ -91,7 +91,7 @@ def ground(numbers: int, family: Family = Family.IPV4) -> AddressSpace:
 
 
 def test_the_package_gives_the_backend() -> None:
-    assert isinstance(backend(), NftablesBackend)
+    assert isinstance(new_backend(), NftablesBackend)
 
 
 def test_an_empty_kernel_is_observed_as_empty() -> None:
@@ -675,10 +675,10 @@ def test_a_refused_object_is_named_and_nothing_changes(host: Host) -> None:
 
 def test_without_privilege_the_remedy_is_named() -> None:
     program = (
-        "from geofence.backends.nftables import backend\n"
+        "from geofence.backends.nftables import new_backend\n"
         "from geofence.errors import BackendUnavailable\n"
-        "print(backend().obstacle())\n"
-        "for call in (backend().observe, backend().remove):\n"
+        "print(new_backend().obstacle())\n"
+        "for call in (new_backend().observe, new_backend().remove):\n"
         "    try: call()\n"
         "    except BackendUnavailable as error: print(error)\n"
     )
