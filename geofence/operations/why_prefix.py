@@ -47,7 +47,7 @@ class PrefixPart:
 
     @property
     def alike(self) -> object:
-        """What is told of them."""
+        """Facts that are told of them."""
         then = tuple(replace(each, hints=(), steps=()) for each in self.explanations)
         now = tuple(replace(each, steps=()) for each in self.now or ())
         return repr((self.countries, self.asns, then, now))
