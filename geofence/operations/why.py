@@ -149,7 +149,9 @@ def why_host(
     ground = gather_grounds(site, watch)
     notes: tuple[Note, ...] = ()
     try:
-        found = resolve(host, LIMITS.resolve, within=ground.policy.within(ListId(ListKind.HOST, host)))
+        found = resolve(
+            host, LIMITS.resolve, within=ground.policy.within(ListId(ListKind.HOST, host))
+        )
         addresses = [Address.parse(text) for text in (*(found.ipv4 or ()), *(found.ipv6 or ()))]
     except ListError as error:
         stored = ground.lists.get(ListId(ListKind.HOST, host), AddressSpace())

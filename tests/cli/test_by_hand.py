@@ -70,6 +70,11 @@ def test_an_address_gets_in_and_is_cut_when_it_is_revoked(fresh: Machine, talk: 
     ]
     assert fact(done, NoteKind.EXCEPTION_ALLOWED)[0] == "guest"
     assert fresh.gets_in(GUEST, service="rtp") == [False]
+    listed = {
+        each["exception"]: each for each in fresh.ok("exceptions", "--json").json["exceptions"]
+    }
+    assert listed["guest"]["packets"] > 0
+    assert listed["push-as"]["packets"] == 0
 
     revoked = fresh.ok("revoke", GUEST, "--json")
     assert kinds(revoked).count(NoteKind.EXCEPTION_DELETED) == 1
