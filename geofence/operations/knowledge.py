@@ -82,7 +82,7 @@ def _named(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> dict[str, Ad
     others = {
         str(each): space
         for each, space in lists.items()
-        if each.kind not in (ListKind.HOST, ListKind.BLOCKLIST)
+        if each.kind is not ListKind.BLOCKLIST and not each.kind.is_from_dns
     }
     blocklists = {each.name: blocklist_space(each, lists) for each in policy.blocklists}
     exceptions = {each.name: exception_space(each, lists) for each in policy.exceptions}
