@@ -85,7 +85,7 @@ def test_one_attempt_counts_once_even_in_one_file(host: Banning) -> None:
     for number in range(2):
         host.log(MESSAGES, *attempt(ATTACKERS[0], f"a{number}"))
     host.until_said(r"\[geofence-asterisk\] Found 133\.9\.9\.9", 2)
-    host.until_said(r"\[geofence-asterisk-security\] Found 133\.9\.9\.9", 2)
+    host.until_said(r"\[geofence-security\] Found 133\.9\.9\.9", 2)
     assert host.bans() == {}
     assert host.gets_in(ATTACKERS[0])
     host.log(MESSAGES, *attempt(ATTACKERS[0], "a2"))
