@@ -44,7 +44,7 @@ class Sources(NamedTuple):
 
     @property
     def number(self) -> int:
-        """How many there are."""
+        """Number of sources."""
         return len(self.networks)
 
     @property

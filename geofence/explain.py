@@ -43,7 +43,7 @@ class Explanation:
 
     @property
     def hint(self) -> Hint | None:
-        """What would allow it, if there is something."""
+        """Hint at what would allow it, if there is something."""
         return self.hints[0] if self.hints and self.blocks else None
 
 

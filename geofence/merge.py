@@ -25,8 +25,8 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
     """Return the lists that the policy's enabled rules use, each once, those that allow first."""
     allowed = [name for service in policy.services for name in policy.allowed(service).lists]
     allowed += [ListId(ListKind.COUNTRY, each.code) for each in policy.timed_countries()]
-    blocklists = [blocklist.name for blocklist in policy.enabled_blocklists() if blocklist.urls]
-    hosts = [host for exception in policy.enabled_exceptions() for host in exception.hosts]
+    blocklists = [each.name for each in policy.enabled_blocklists() if each.has_source]
+    names = [name for exception in policy.enabled_exceptions() for name in exception.names]
     named = (
         *(
             name
@@ -35,7 +35,7 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
             if name.kind is kind
         ),
         *(ListId(ListKind.BLOCKLIST, name) for name in blocklists),
-        *(ListId(ListKind.HOST, host) for host in hosts),
+        *names,
     )
     return tuple(dict.fromkeys(named))
 
@@ -43,22 +43,41 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
 def exception_space(
     exception: NamedException, lists: Mapping[ListId, AddressSpace]
 ) -> AddressSpace:
-    """Return the addresses of an exception: its prefixes, and those of its host names.
+    """Return the addresses of an exception: its prefixes, and those of its names in DNS."""
+    return exception.prefixes | names_space(exception, lists)
+
+
+def names_space(exception: NamedException, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """Return the addresses of an exception's names in DNS.
 
     ``last_known`` is used as long as one of the names was never resolved.
     """
-    hosts = [ListId(ListKind.HOST, host) for host in exception.hosts]
-    resolved = [lists[host] for host in hosts if host in lists]
-    stand_in = exception.last_known if len(resolved) < len(hosts) else AddressSpace()
+    resolved = [lists[name] for name in exception.names if name in lists]
+    stand_in = exception.last_known if len(resolved) < len(exception.names) else AddressSpace()
     current = AddressSpace.union(resolved)
     allowed = current & exception.within if exception.within else current
-    return AddressSpace.union((exception.prefixes, stand_in, allowed))
+    return stand_in | allowed
+
+
+def downloaded(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """Return the addresses of a blocklist's list as it was downloaded; none without a source."""
+    wanted = ListId(ListKind.BLOCKLIST, blocklist.name)
+    return lists.get(wanted, AddressSpace()) if blocklist.has_source else AddressSpace()
 
 
 def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    """Return the addresses of a blocklist: its prefixes, and its list if it has a source."""
-    fetched = lists.get(ListId(ListKind.BLOCKLIST, blocklist.name)) if blocklist.urls else None
-    return blocklist.prefixes | fetched if fetched else blocklist.prefixes
+    """Return the addresses of a blocklist: its prefixes, and the public ones of its list.
+
+    Downloaded lists may have private and other special-purpose space, as FireHOL's always have. It
+    is left out. Prefixes in the rules are taken as they are.
+    """
+    found = downloaded(blocklist, lists)
+    if not found:
+        return blocklist.prefixes
+    # Not at the top: restore at boot merges no list.
+    from geofence.special_prefixes import special_space
+
+    return blocklist.prefixes | found.without(special_space())
 
 
 def merge(
@@ -153,10 +172,15 @@ def _allowed(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpa
 
 
 def blocked(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    """Return all addresses of the enabled blocklists."""
-    return AddressSpace.union(
-        blocklist_space(blocklist, lists) for blocklist in policy.enabled_blocklists()
-    )
+    """Return what the enabled blocklists block: no local network that is in a downloaded list.
+
+    Addresses of exceptions stay in it. Exceptions are allowed before blocklists block, and one may
+    be for some services only, or end by itself.
+    """
+    enabled = policy.enabled_blocklists()
+    found = AddressSpace.union(blocklist_space(each, lists) for each in enabled)
+    written = AddressSpace.union(each.prefixes for each in enabled)
+    return found.without(policy.local_space.without(written))
 
 
 def _excepted(

@@ -23,6 +23,7 @@ from geofence.state.outcomes import Journal
 from tests.cli.machine import BACKENDS, ROOT, Done, Gate, Machine, machine
 from tests.cli.world import COME, GONE, JAPANESE, LANS, japan_later
 from tests.support.list_server import content
+from tests.support.name_server import asking
 
 _LONGEST_WAIT = 60.0
 HEALED = "watch: repaired 1 set, 0 rules"
@@ -189,6 +190,70 @@ def wait_for(held: Callable[[], bool]) -> None:
     while not held():
         assert monotonic() < deadline
         sleep(0.05)
+
+
+TRUNK = '[exception.trunk]\nhosts = ["sip.provider.net"]\ngrace = "0s"\n'
+
+
+def test_it_follows_names_when_their_time_to_live_ends_and_downloads_nothing(
+    fresh: Machine,
+) -> None:
+    fresh.rule("60-trunk.toml", TRUNK)
+    with asking(fresh) as names:
+        names.addresses["sip.provider.net"] = ["45.90.0.1"]
+        names.ttl = 1
+        fresh.ok("refresh")
+        asked, made = len(fresh.server.requests), fresh.generations()
+        with daemon(fresh) as running:
+            running.until("watching every")
+            fresh.rule("61-edited.toml", "exception.home.enabled = false\n")
+            names.addresses["sip.provider.net"] = ["45.90.0.2", "2a02:90::1"]
+            running.until("names: The addresses of sip.provider.net changed: now also 45.90.0.2")
+            running.until("names: updated 4 sets, 0 rules")
+            assert fresh.gets_in("45.90.0.1", "45.90.0.2", "2a02:90::1") == [False, True, True]
+            names.codes["sip.provider.net"] = "SERVFAIL"
+            running.until("names: The list host sip.provider.net could not be renewed")
+            del names.codes["sip.provider.net"]
+            names.addresses["sip.provider.net"] = ["45.90.0.3"]
+            running.until("names: The addresses of sip.provider.net changed: now also 45.90.0.3")
+            running.until("names: updated 4 sets, 0 rules")
+            assert fresh.gets_in("45.90.0.2", "45.90.0.3", "45.88.0.7") == [False, True, True]
+            assert running.end().code == 0
+    assert (len(fresh.server.requests), fresh.generations()) == (asked, made)
+    assert not any(line.startswith("refresh") for line in running.log)
+
+
+def test_it_asks_for_no_name_before_its_time_to_live_ends(one: Machine) -> None:
+    one.rule("60-trunk.toml", TRUNK)
+    with asking(one) as names:
+        names.addresses["sip.provider.net"] = ["45.90.0.1"]
+        names.ttl = 5
+        one.ok("refresh")
+        asked, began = len(names.questions), monotonic()
+        with daemon(one) as running:
+            running.until("watching every")
+            wait_for(lambda: len(names.questions) > asked)
+            assert 4 < monotonic() - began < 15
+            assert running.end().code == 0
+
+
+def test_while_a_change_waits_to_be_confirmed_it_follows_no_name(one: Machine) -> None:
+    one.rule("60-trunk.toml", TRUNK)
+    with asking(one) as names:
+        names.addresses["sip.provider.net"] = ["45.90.0.1"]
+        names.ttl = 1
+        one.ok("refresh")
+        one.rule("61-edited.toml", "exception.home.enabled = false\n")
+        with daemon(one) as running:
+            running.until("watching every")
+            one.ok("apply", "--confirm-within", "60s")
+            names.addresses["sip.provider.net"] = ["45.90.0.2"]
+            running.until("names: The last change is pending")
+            assert one.gets_in("45.90.0.1", "45.90.0.2") == [True, False]
+            one.ok("confirm")
+            running.until("names: updated 2 sets")
+            assert one.gets_in("45.90.0.1", "45.90.0.2", "45.88.0.7") == [False, True, False]
+            assert running.end().code == 0
 
 
 def test_a_failing_repair_is_recorded_until_it_works(tmp_path: Path) -> None:

@@ -1,31 +1,33 @@
-"""Fetching of one list from its sources: mirrors in order, or DNS for a host name."""
+"""Fetching of one list from its sources: mirrors in order, or DNS for a name."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from geofence.errors import ListError
+from geofence.fetch.apiban import collect
 from geofence.fetch.checksums import MOST_BYTES, require_match
 from geofence.fetch.databases import Database, Databases, Extract
-from geofence.fetch.dns import Lookup, resolve
-from geofence.fetch.events import Outcome, Renewed, Unchanged
+from geofence.fetch.events import Fresh, Outcome, Renewed, Unchanged
 from geofence.fetch.files import files_in, is_local, read_list
-from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError
+from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError, Rejected
+from geofence.fetch.keys import read_key
+from geofence.fetch.names import renew_name
+from geofence.fetch.questions import Ask
 from geofence.fetch.unpacking import unpacked
 from geofence.fetch.urls import public
+from geofence.lists import apiban
 from geofence.lists.formats import format_of, is_database, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
-from geofence.model.policy import ListSource, Policy
-from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.policy import Blocklist, ListSource, Policy
+from geofence.model.prefixes import Family
 from geofence.translation import clause, join, sentence, tr
-
-DNS_SCHEME = "dns:"
-"""Begins the URL in the provenance of a host's addresses."""
 
 
 class Source(NamedTuple):
@@ -59,7 +61,7 @@ class Tools:
     client: Client
     now: datetime
     resolve_seconds: float
-    lookup: Lookup
+    ask: Ask
     databases: Databases
     """Those of the run."""
     most: int
@@ -70,7 +72,9 @@ class Tools:
 
 def mirrors(wanted: ListId, policy: Policy) -> tuple[Mirror, ...]:
     """Return the mirrors of a list, in the order to try; a host name has none."""
-    source = policy.source(wanted)
+    source, blocklist = policy.source(wanted), policy.blocklist(wanted)
+    if blocklist is not None and blocklist.parts:
+        return (tuple(_source(url, None, source) for url in blocklist.parts),)
     return tuple(_mirror(wanted, template, source) for template in source.urls)
 
 
@@ -116,15 +120,22 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
     Raises:
         ListError: no source gave it; names every source that was tried, and what was wrong.
     """
-    if wanted.kind is ListKind.HOST:
-        return _renew_host(wanted, policy.within(wanted.name), stored, tools)
+    if wanted.kind.is_from_dns:
+        return renew_name(
+            wanted, policy, stored, tools.ask, seconds=tools.resolve_seconds, now=tools.now
+        )
     known = mirrors(wanted, policy)
+    blocklist = policy.blocklist(wanted)
+    if stored is not None and blocklist is not None and _is_fresh(blocklist, known, stored, tools):
+        return Fresh(stored)
+    reported = blocklist is not None and blocklist.format == apiban.NAME
+    ask = partial(_from_pages, blocklist) if blocklist and reported else _from_mirror
     problems: list[str] = []
     busy: list[Mirror] = []
     # Busy hosts come last: another mirror may have the list now.
     for mirror, patient in _in_turn(known, busy):
         try:
-            return _from_mirror(wanted, mirror, stored, replace(tools, patient=patient))
+            return ask(wanted, mirror, stored, replace(tools, patient=patient))
         except PauseError as error:
             if patient:
                 problems.append(clause(str(error)))
@@ -135,6 +146,47 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
     if not problems:
         raise ListError(tr("The rules have no source for it."))
     raise ListError(sentence(join("; ", problems)))
+
+
+def _is_fresh(
+    blocklist: Blocklist, known: Sequence[Mirror], stored: AcceptedList, tools: Tools
+) -> bool:
+    """Whether one of the sources gave or confirmed the list too short a time ago to be asked."""
+    passed = tools.now - stored.checked_at
+    if blocklist.refresh is None or not timedelta() <= passed < blocklist.refresh:
+        return False
+    parts = stored.provenance
+    return any(len(m) == len(parts) and all(map(_is_from, parts, m)) for m in known)
+
+
+def _from_pages(
+    blocklist: Blocklist, wanted: ListId, mirror: Mirror, stored: AcceptedList | None, tools: Tools
+) -> Outcome:
+    """Add what a source reports anew to a list whose addresses live for a time.
+
+    Raises:
+        ListError: the key cannot be read, or the source did not give its pages.
+    """
+    (source,) = mirror
+    known = stored if stored is not None and _is_from(stored.provenance[0], source) else None
+    before = apiban.read(known.carried) if known is not None else apiban.Reported()
+    found, skipped = collect(
+        source.url,
+        read_key(blocklist.key_file),
+        before,
+        blocklist.keep,
+        client=tools.client,
+        now=tools.now,
+        patient=tools.patient,
+    )
+    part = _part(wanted, source, Body(apiban.written(found), None), tools)
+    outcome = _outcome(
+        wanted, [part._replace(parsed=replace(part.parsed, skipped=skipped))], stored
+    )
+    if isinstance(outcome, Renewed) and known is not None:
+        expired = known.space - outcome.candidate.accepted.space
+        return Renewed(replace(outcome.candidate, expired=expired))
+    return outcome
 
 
 def _in_turn(known: Sequence[Mirror], busy: list[Mirror]) -> Iterator[tuple[Mirror, bool]]:
@@ -249,7 +301,10 @@ def _unpacked(source: Source, body: Body, tools: Tools) -> Body:
 def _read(url: str, etag: str | None, tools: Tools, most: int) -> Body | NotModified | Missing:
     if is_local(url):
         return read_list(url, most)
-    return tools.client.get(url, etag, patient=tools.patient)
+    answer = tools.client.get(url, etag, patient=tools.patient)
+    if isinstance(answer, Rejected):
+        raise ListError(answer.problem)
+    return answer
 
 
 def _missing(
@@ -329,6 +384,8 @@ def _part(wanted: ListId, source: Source, body: Body | Extract, tools: Tools) ->
         checked_at=tools.now,
         family=source.family,
         format=known,
+        published_at=parsed.publication.at,
+        copyright=parsed.publication.copyright,
     )
     return _Part(provenance, body.content, parsed)
 
@@ -348,28 +405,3 @@ def _outcome(wanted: ListId, parts: list[_Part], stored: AcceptedList | None) ->
 
 def _hashes(accepted: AcceptedList) -> list[tuple[Family | None, str]]:
     return [(part.family, part.sha256) for part in accepted.provenance]
-
-
-def _renew_host(
-    wanted: ListId, within: AddressSpace | None, stored: AcceptedList | None, tools: Tools
-) -> Outcome:
-    """Resolve a host name; its addresses are stored as a text list.
-
-    Raises:
-        ListError: DNS does not give them, or gives addresses that must not be used.
-    """
-    resolution = resolve(wanted.name, tools.resolve_seconds, tools.lookup, within)
-    ipv4 = _known(resolution.ipv4, Family.IPV4, stored)
-    ipv6 = _known(resolution.ipv6, Family.IPV6, stored)
-    body = "".join(f"{line}\n" for line in (*ipv4, *ipv6)).encode()
-    source = Source(f"{DNS_SCHEME}{wanted.name}", None)
-    return _outcome(wanted, [_part(wanted, source, Body(body, None), tools)], stored)
-
-
-def _known(
-    resolved: tuple[str, ...] | None, family: Family, stored: AcceptedList | None
-) -> Sequence[str]:
-    """Return the addresses of one family; the stored ones if DNS could not tell."""
-    if resolved is not None:
-        return resolved
-    return [] if stored is None else [str(prefix) for prefix in stored.space[family].prefixes()]

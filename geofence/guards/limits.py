@@ -130,6 +130,13 @@ BLOCKLIST_MOST_OF_COUNTRY = 35.0
 small country's own list may lose. Compared with all 237 countries of 2026-02, real lists of 2021-04
 took less: Spamhaus DROP 17.7 % of ET, FireHOL level 1, with bogons delegated since, 27.7 % of BT. A
 single /24 is less than this of the smallest country (NF, with three)."""
+MANY_ALLOWED = 30
+"""The share of all public addresses, one in so many, from which on many are allowed."""
+BLOCKLIST_MOST_OF_ALLOWED = 10.0
+"""Percent of all allowed public addresses that a blocklist may come to block in all, where many are
+allowed. Real lists have a third of a percent of all public addresses; were every one of them in the
+allowed countries, that would be 10 % of a thirtieth. Where fewer are allowed, the share of a single
+country (``BLOCKLIST_MOST_OF_COUNTRY``) is that of all."""
 
 BROADEST = {Family.IPV4: 8, Family.IPV6: 16}
 """The shortest prefix that any registry delegated: IPv4's legacy blocks of IANA (``53.0.0.0/8``),

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from geofence.countries import known_size, sizes_are_of
+from geofence.guards.blocklists import Blocked, check_blocked
 from geofence.guards.limits import (
     ALWAYS_FEW,
     ASN_GAIN,
     ASN_MOST_LOST,
-    BLOCKLIST_MOST_GAINED,
     BLOCKLIST_MOST_LOST,
-    BLOCKLIST_MOST_OF_COUNTRY,
     BROADEST,
     MONTHLY,
     MOST_OFF_END,
@@ -27,12 +26,12 @@ from geofence.guards.limits import (
 )
 from geofence.guards.networks import beyond_any_network
 from geofence.guards.objection import Guard, Objection, Yields
-from geofence.guards.special_prefixes import public_addresses, special_in, special_space
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.special_prefixes import special_in, special_space
 from geofence.spelling import listed
-from geofence.translation import tr, trn
+from geofence.translation import tr
 from geofence.wording import address_count, percent
 
 _NAMED = 3
@@ -46,23 +45,25 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
     policy: Policy,
     *,
     broadest: Mapping[Family, int] | None = None,
-    countries: Mapping[ListId, AddressSpace] | None = None,
+    allowed: Mapping[ListId, AddressSpace] | None = None,
     month_ago: Mapping[Family, int] | None = None,
+    spared: AddressSpace | None = None,
 ) -> tuple[Objection, ...]:
     """Return the objections to accepting a new version of a list.
 
     Args:
-        wanted: which list; host names are not checked.
+        wanted: which list; names in DNS are not checked.
         candidate: the addresses of the new version.
         previous: those of the last accepted version; None on the first run.
         policy: its ``[guard.shrink]`` overrides the limits that ship.
         broadest: length of the broadest prefix in the list as written, by family; without it, the
             merged addresses count, in which neighbours have become one.
-        countries: the allowed countries, from which a blocklist is subtracted.
+        allowed: the lists that allow, from which a blocklist is subtracted.
         month_ago: numbers of addresses that the list had a month ago, by family; None if they are
             not known.
+        spared: addresses that a blocklist does not block: exceptions and local networks.
     """
-    if wanted.kind is ListKind.HOST:
+    if wanted.kind.is_from_dns:
         return ()
     of_families = (
         objection
@@ -70,11 +71,10 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
         for objection in (
             *_of_family(wanted, candidate[family], previous, policy, broadest or {}),
             *_monthly(wanted, candidate[family], month_ago or {}),
-            *_taken(wanted, candidate[family], previous, countries or {}),
         )
     )
-    of_whole = (*_special_purpose(wanted, candidate), *_empty(wanted, candidate, previous))
-    return (*of_families, *of_whole)
+    blocked = Blocked(wanted, candidate, previous, allowed or {}, spared or AddressSpace())
+    return (*of_families, *_special_purpose(wanted, candidate), *check_blocked(blocked))
 
 
 def _of_family(
@@ -91,8 +91,6 @@ def _of_family(
         yield from _shrink(wanted, candidate, previous[family], policy.shrink_limit(wanted))
         yield from _ends(wanted, candidate, previous[family])
         yield from _growth(wanted, candidate, previous[family])
-    if wanted.kind is ListKind.BLOCKLIST:
-        yield from _blocked(wanted, candidate, previous)
     yield from _broad(wanted, candidate, broadest.get(family))
 
 
@@ -267,104 +265,6 @@ def _beyond(guard: Guard, wanted: ListId, candidate: PrefixSet) -> Iterator[Obje
         )
     if candidate.size > limit:
         yield _objection(guard, wanted, _against_known(wanted, candidate, known), allows)
-
-
-def _empty(
-    wanted: ListId, candidate: AddressSpace, previous: AddressSpace | None
-) -> Iterator[Objection]:
-    """Object to a first blocklist without prefixes; one that lost all of them has shrunk."""
-    if wanted.kind is ListKind.BLOCKLIST and not candidate and previous is None:
-        yield _objection(
-            Guard.FIRST_RUN,
-            wanted,
-            tr("The first list {list} contains no prefix, only comments.", list=wanted),
-            tr("Such a list blocks nobody. Is its URL correct?"),
-        )
-
-
-def _blocked(
-    wanted: ListId, candidate: PrefixSet, previous: AddressSpace | None
-) -> Iterator[Objection]:
-    """Object to a blocklist that blocks so much more that it may be a country.
-
-    Special-purpose addresses do not count, as no country has any.
-    """
-    family = candidate.family
-    gained = (_gained(candidate, previous) - special_space()[family]).size
-    share = 100 * gained / public_addresses(family)
-    if share > BLOCKLIST_MOST_GAINED:
-        yield _objection(
-            Guard.FIRST_RUN if previous is None else Guard.GROWTH,
-            wanted,
-            tr(
-                "The list {list} would block {addresses} more, {share} of all public addresses.",
-                list=wanted,
-                addresses=address_count(family, gained),
-                share=percent(share),
-            ),
-            tr(
-                "It may block {limit} more at once; a larger gain may be whole countries, also "
-                "those that you allow.",
-                limit=percent(BLOCKLIST_MOST_GAINED),
-            ),
-        )
-
-
-def _taken(
-    wanted: ListId,
-    candidate: PrefixSet,
-    previous: AddressSpace | None,
-    countries: Mapping[ListId, AddressSpace],
-) -> Iterator[Objection]:
-    """Object to a blocklist that blocks too much more of an allowed country."""
-    if wanted.kind is not ListKind.BLOCKLIST:
-        return
-    family = candidate.family
-    gained = _gained(candidate, previous)
-    shares = {
-        country: 100 * (gained & space[family]).size / space[family].size
-        for country, space in countries.items()
-        if space[family]
-    }
-    most = max(shares, key=shares.__getitem__, default=None)
-    if most is None or shares[most] <= BLOCKLIST_MOST_OF_COUNTRY:
-        return
-    more = sum(share > BLOCKLIST_MOST_OF_COUNTRY for share in shares.values()) - 1
-    taken = {
-        "list": wanted,
-        "share": percent(shares[most]),
-        "addresses": address_count(family, countries[most][family].size),
-        "country": most,
-    }
-    yield _objection(
-        Guard.FIRST_RUN if previous is None else Guard.GROWTH,
-        wanted,
-        _taken_from(taken, more),
-        tr(
-            "It may block {limit} of an allowed country; more is most likely a mistake.",
-            limit=percent(BLOCKLIST_MOST_OF_COUNTRY),
-        ),
-    )
-
-
-def _taken_from(taken: Mapping[str, object], more: int) -> str:
-    """Return what a blocklist would block of a country, and of how many others too much."""
-    if not more:
-        return tr(
-            "The list {list} would block {share} of the {addresses} of {country} at once.", **taken
-        )
-    return trn(
-        more,
-        "The list {list} would block {share} of the {addresses} of {country}, and too much of "
-        "{number} other country, at once.",
-        "The list {list} would block {share} of the {addresses} of {country}, and too much of "
-        "{number} other countries, at once.",
-        **taken,
-    )
-
-
-def _gained(candidate: PrefixSet, previous: AddressSpace | None) -> PrefixSet:
-    return candidate if previous is None else candidate - previous[candidate.family]
 
 
 def _first_run(wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:

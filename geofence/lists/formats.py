@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from geofence.errors import ListError
-from geofence.lists import country_csv, country_json, mmdb, text
+from geofence.lists import (
+    apiban,
+    country_csv,
+    country_json,
+    dshield,
+    json_lines,
+    mmdb,
+    text,
+)
 from geofence.lists.format import Format
 from geofence.lists.parsed import ParsedList
 from geofence.model.lists import ListId, ListKind
@@ -20,6 +28,9 @@ FORMATS: tuple[Format, ...] = (
     country_json.FORMAT,
     mmdb.FORMAT,
     country_csv.FORMAT,
+    json_lines.FORMAT,
+    dshield.FORMAT,
+    apiban.FORMAT,
     text.FORMAT,
 )
 """In the order in which a body without a given format is compared with them. The last is assumed

@@ -59,7 +59,7 @@ class Noted(NamedTuple):
 
     @property
     def number(self) -> int:
-        """How many sources there are."""
+        """Number of sources."""
         return len(self.networks)
 
     @classmethod

@@ -41,10 +41,14 @@ class NoteKind(StrEnum):
     """A change of ``subject`` passed; ``by`` names the witness or is ``override``."""
     LISTS_OVERLAP = "lists-overlap"
     LISTS_FETCHED_FOR_ANSWER = "lists-fetched-for-answer"
-    BLOCKLIST_WITHOUT_EFFECT = "blocklist-without-effect"
-    """``subject`` has addresses that no country has, in ``blocks``."""
+    BLOCKLIST_LEFT_OUT = "blocklist-left-out"
+    """``addresses`` of ``subject``, by family, are not blocked. ``why`` is ``special-purpose`` (of
+    ``number`` blocks, the first are ``blocks``), ``local`` or ``exception``."""
+    FORMAT_FOUND = "format-found"
+    """``subject`` was read as ``format``, which the rules do not give."""
     HOST_CHANGED = "host-changed"
-    """The addresses of the host name ``subject`` changed: ``added``, ``removed``."""
+    """The addresses of the name ``subject`` changed: ``added``, ``removed``; those of ``dropped``
+    are no longer in the answer of DNS and stay for the grace time."""
     SWITCH_UNDEFINED = "switch-undefined"
     """``file`` enables or disables the exception ``subject``, which no rule defines."""
     EXCEPTION_UNRESOLVED = "exception-unresolved"

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 LOOPBACK = "lo"
 """The interface by which this host sends to itself."""
+GRACE = timedelta(hours=1)
 _MAX_AGE = timedelta(days=7)
+KEEP = timedelta(days=7)
 _ATLAS_RENEW = timedelta(days=7)
 _DAEMON_AT = time(3, 30)
 _JITTER = timedelta(hours=1)
@@ -143,12 +145,16 @@ class NamedException:
     description: str = ""
     hosts: tuple[str, ...] = ()
     """Host names; the addresses that they resolve to are allowed."""
+    srv: tuple[str, ...] = ()
+    """Names of SRV records; the addresses of all servers that they give are allowed."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     """Addresses that are allowed whatever the host names resolve to."""
     last_known: AddressSpace = field(default_factory=AddressSpace)
     """Used in place of host names that were never resolved."""
     within: AddressSpace = field(default_factory=AddressSpace)
     """All addresses that its host names may resolve to; empty: any."""
+    grace: timedelta = GRACE
+    """How long an address stays allowed after an answer of DNS without it."""
     services: tuple[str, ...] = ()
     """Names of the services that it is for; empty means all."""
     group: str | None = None
@@ -158,6 +164,12 @@ class NamedException:
     """Why it was allowed; text for people."""
     until: datetime | None = None
     """When it ends, UTC; None: never."""
+
+    @property
+    def names(self) -> tuple[ListId, ...]:
+        """The lists of its host names and SRV records."""
+        hosts = (ListId(ListKind.HOST, host) for host in self.hosts)
+        return (*hosts, *(ListId(ListKind.SRV, name) for name in self.srv))
 
     def opens(self, service: str) -> bool:
         """Whether the exception, once enabled, allows its addresses to reach the service."""
@@ -215,6 +227,19 @@ class Blocklist:
     """Name of the format of the list; None: found out by content."""
     checksum: str | None = None
     """Template of the URL or path of its checksum; ``{url}`` stands for that of the list."""
+    parts: tuple[str, ...] = ()
+    """URLs that make up one list together, in place of ``urls``."""
+    refresh: timedelta | None = None
+    """How long its source is not asked again after it gave or confirmed the list."""
+    key_file: str = ""
+    """Path of a file with the key that the source asks for; empty for none."""
+    keep: timedelta = KEEP
+    """How long an address stays after it was reported, where the source gives only new ones."""
+
+    @property
+    def has_source(self) -> bool:
+        """Whether it has a list to download."""
+        return bool(self.urls or self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,14 +411,29 @@ class Policy:
         every = dict.fromkeys((*countries, *allowed))
         return tuple(code for code in every if switched.get(code, True))
 
-    def within(self, host: str) -> AddressSpace | None:
-        """Return what a host name may resolve to by the exceptions that have it; None: anything."""
-        named = [each.within for each in self.enabled_exceptions() if host in each.hosts]
+    def within(self, name: ListId) -> AddressSpace | None:
+        """Return what a name may resolve to by the exceptions that have it; None: anything."""
+        named = [each.within for each in self.enabled_exceptions() if name in each.names]
         return AddressSpace.union(named) if named and all(named) else None
+
+    @property
+    def local_space(self) -> AddressSpace:
+        """The addresses of all networks of ``[local] prefixes``."""
+        return self.local | AddressSpace.of(each.prefix for each in self.local_on)
+
+    def grace(self, name: ListId) -> timedelta:
+        """Return the longest grace time of the exceptions that have a name."""
+        named = [each.grace for each in self.enabled_exceptions() if name in each.names]
+        return max(named, default=GRACE)
 
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
         """Return the exceptions that the rules enable."""
         return tuple(exception for exception in self.exceptions if exception.enabled)
+
+    def blocklist(self, wanted: ListId) -> Blocklist | None:
+        """Return the blocklist whose list it is; None if it is another kind of list."""
+        known = self.blocklists if wanted.kind is ListKind.BLOCKLIST else ()
+        return next((each for each in known if each.name == wanted.name), None)
 
     def timed_countries(self) -> tuple[CountrySwitch, ...]:
         """Return the countries that are allowed until a time."""

@@ -12,6 +12,7 @@ from geofence.guards.limits import MONTH
 from geofence.guards.lists import check_list
 from geofence.guards.objection import Guard, Objection
 from geofence.guards.settling import Refusal
+from geofence.left_out import spared
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
@@ -101,12 +102,14 @@ def _objections(
 ) -> tuple[Objection, ...]:
     name = candidate.accepted.id
     broadest = {f: candidate.parsed[f].broadest for f in Family}
+    before = held.get(name)
     return check_list(
         name,
         candidate.accepted.space,
-        held.get(name),
+        before - candidate.expired if before else before,
         policy,
-        countries={each: space for each, space in held.items() if each.kind is ListKind.COUNTRY},
+        spared=spared(policy, held) if name.kind is ListKind.BLOCKLIST else None,
+        allowed={each: space for each, space in held.items() if each.kind.allows},
         broadest={family: length for family, length in broadest.items() if length is not None},
         month_ago=month_ago,
     )

@@ -18,6 +18,7 @@ from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy
 from geofence.operations.apply import apply_rules
 from geofence.operations.commit import Wish, check_overrides, holding
+from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Watch, at_hand, fetched, unwatched
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -125,6 +126,7 @@ def _apply_by_hand(
     check_overrides(policy, wish.accept)
     lists: tuple[ListKind | ListId, ...] = (
         ListKind.HOST,
+        ListKind.SRV,
         *(ListId(ListKind.COUNTRY, code) for code in countries),
     )
     gathered = fetched(site, policy, lists, wish.accept, watch)
@@ -133,7 +135,9 @@ def _apply_by_hand(
     if refusals:
         raise GuardRefusal(join("\n", map(str, refusals)))
     gathered.store(site)
-    return apply_rules(site, wish, gathered.reports).with_notes(gathered.notes)
+    report = apply_rules(site, wish, gathered.reports)
+    log_names(site, wish.reason, gathered.notes, report.generation)
+    return report.with_notes(gathered.notes)
 
 
 def _dropped(before: Policy) -> tuple[Note, ...]:

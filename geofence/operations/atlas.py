@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from geofence.atlas import Label, make_atlas
 from geofence.countries import countries
 from geofence.errors import GeofenceError, ListError, StateError
-from geofence.fetch.events import Failed, Outcome, Renewed, Unchanged, ignore
+from geofence.fetch.events import Failed, Fresh, Outcome, Renewed, Unchanged, ignore
 from geofence.fetch.limits import Limits
 from geofence.merge import needed_lists
 from geofence.model.address import Address
@@ -251,7 +251,7 @@ def _fetched(
     return outcomes, report.busy
 
 
-def _list_of(outcome: Renewed | Unchanged) -> AcceptedList:
+def _list_of(outcome: Renewed | Unchanged | Fresh) -> AcceptedList:
     return outcome.candidate.accepted if isinstance(outcome, Renewed) else outcome.accepted
 
 

@@ -106,7 +106,7 @@ def commit(  # noqa: PLR0913 - what a run is about
     refuse_foreign(site, wish.accept)
     newest, _ = site.generations.newest()
     recorded, observed = newest.ruleset if newest else None, chosen.backend.observe()
-    desired = replace(desired, runtime=_runtime(observed, timed))
+    desired = replace(desired, runtime=runtime_after(observed, timed))
     change = look_at(recorded, observed, desired, wish.revoked, blocked=denied, cutting=wish.cut)
     waiting = change.refuse(wish.accept, wish.ssh, unattended=wish.unattended)
     if waiting:
@@ -143,7 +143,7 @@ def commit(  # noqa: PLR0913 - what a run is about
             *without_labels(chosen.backend),
             *observing,
             *change.notes,
-            *_waiting(waiting),
+            *delayed(waiting),
             *replaced,
             *untidy,
             *notes,
@@ -153,7 +153,7 @@ def commit(  # noqa: PLR0913 - what a run is about
     )
 
 
-def _runtime(observed: Observed, timed: Timed | None) -> dict[SetKey, PrefixSet]:
+def runtime_after(observed: Observed, timed: Timed | None) -> dict[SetKey, PrefixSet]:
     """Return what runtime sets will hold."""
     found = dict(observed.runtime)
     for key, prefixes in (timed or {}).items():
@@ -161,7 +161,8 @@ def _runtime(observed: Observed, timed: Timed | None) -> dict[SetKey, PrefixSet]
     return found
 
 
-def _waiting(objections: Iterable[Objection]) -> tuple[Note, ...]:
+def delayed(objections: Iterable[Objection]) -> tuple[Note, ...]:
+    """Return a note for each objection that a widened ruleset meets."""
     return tuple(
         Note(NoteKind.BLOCK_DELAYED, str(one.guard), {"message": str(one), "accept": one.accept})
         for one in objections
@@ -190,6 +191,8 @@ def _record(
         newest, damaged = site.generations.newest()
         notes = tuple(problem(str(found)) for found in damaged)
         if newest and newest.ruleset == desired and newest.backend == backend and not damaged:
+            if {each.name for each in newest.lists} != {each.name for each in lists}:
+                site.generations.record(replace(newest, lists=lists))
             return newest.number, notes
         number = site.generations.next_number()
         now = datetime.now(UTC)

@@ -80,7 +80,7 @@ class DeniedService(NamedTuple):
 
     @property
     def unnoted(self) -> int | None:
-        """How many dropped packets, at least, no noted source accounts for; None: not known."""
+        """Least number of dropped packets that no noted source accounts for; None: not known."""
         return None if self.dropped is None else max(self.dropped.packets - self.packets, 0)
 
 

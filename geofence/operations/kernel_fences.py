@@ -33,7 +33,7 @@ class KernelFences:
 
     @property
     def fences(self) -> tuple[Held, ...]:
-        """What each backend holds."""
+        """Fences of the backends."""
         return tuple(fence for _, fence in self.held)
 
 

@@ -79,14 +79,10 @@ def _named(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> dict[str, Ad
     """Return the addresses of all lists but those of countries, by what people call them."""
     from geofence.merge import blocklist_space, exception_space
 
-    others = {
-        str(each): space
-        for each, space in lists.items()
-        if each.kind not in (ListKind.HOST, ListKind.BLOCKLIST)
-    }
+    asns = {f"AS{each.name}": space for each, space in lists.items() if each.kind is ListKind.ASN}
     blocklists = {each.name: blocklist_space(each, lists) for each in policy.blocklists}
     exceptions = {each.name: exception_space(each, lists) for each in policy.exceptions}
-    return {**exceptions, **others, **blocklists}
+    return {**exceptions, **asns, **blocklists}
 
 
 def _offered(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> dict[str, Atlas]:

@@ -19,6 +19,7 @@ from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Observed, Plan
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
+from geofence.operations.blocklist_notes import format_notes, left_out_notes
 from geofence.operations.commit import check_overrides
 from geofence.operations.foreign import foreign_objections
 from geofence.operations.lists import (
@@ -101,6 +102,8 @@ def plan(
         *unread(policy),
         *switched_for_nothing(policy),
         *unchanging(site, reports),
+        *format_notes(policy, reports),
+        *left_out_notes(policy, reports),
         *never_resolved(policy.enabled_exceptions(), lists),
         *outside_pins(policy.enabled_exceptions(), lists),
     )

@@ -9,6 +9,7 @@ from geofence.operations.apply import apply_rules
 from geofence.operations.atlas import renew_if_due
 from geofence.operations.commit import Wish, check_overrides, holding
 from geofence.operations.confirm import refuse_pending
+from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Watch, fetched, unwatched
 from geofence.operations.outcome import told
 from geofence.operations.report import RunReport
@@ -45,5 +46,6 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     with holding(site):
         gathered.store(site)
         report = apply_rules(site, wish, gathered.reports)
+        log_names(site, wish.reason, gathered.notes, report.generation)
         told = report.with_notes((*gathered.notes, *gathered.news))
         return replace(told, news=gathered.news)

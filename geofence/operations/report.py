@@ -25,6 +25,8 @@ class ListOutcome(StrEnum):
     """Its source gave a new version."""
     UNCHANGED = "unchanged"
     """Its source confirmed the stored version."""
+    FRESH = "fresh"
+    """Its source gave or confirmed it too short a time ago to be asked again."""
     STORED = "stored"
     """The stored version was used without asking the source."""
     KEPT = "kept"

@@ -108,7 +108,7 @@ class Site:
 
     @property
     def timed(self) -> TimedStore:
-        """What is allowed until a time, on disk."""
+        """Exceptions for a time, on disk."""
         from geofence.state.timed import TimedStore
 
         return TimedStore(self.state_directory)

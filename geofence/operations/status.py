@@ -19,12 +19,13 @@ from geofence.backends.registry import Chosen
 from geofence.errors import GeofenceError, RulesError
 from geofence.model.chosen import ChosenBackend
 from geofence.model.generation import Generation
-from geofence.model.lists import ListId, ListKind
+from geofence.model.lists import ListId
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Count, Observed
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import LocalNetwork, SetKey
+from geofence.operations.blocklist_notes import left_out_notes
 from geofence.operations.confirm import is_over
 from geofence.operations.counters import counting_since
 from geofence.operations.lists import (
@@ -177,6 +178,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
             *switched_for_nothing(policy),
             *unchanging(site, reports),
             *refused(site, reports),
+            *left_out_notes(policy, reports),
             *never_resolved(active, hosts),
             *outside_pins(policy.enabled_exceptions(), hosts),
             *(() if wrong else _unfenced(policy, services, observed)),
@@ -212,8 +214,8 @@ def _applied(
 
 
 def _hosts(site: Site) -> Mapping[ListId, AddressSpace]:
-    """Return the addresses of host names that have resolved."""
-    hosts = (wanted for wanted in site.lists.ids() if wanted.kind is ListKind.HOST)
+    """Return the addresses of names in DNS that have resolved."""
+    hosts = (wanted for wanted in site.lists.ids() if wanted.kind.is_from_dns)
     found, _ = site.lists.load_all(hosts)
     return {name: accepted.space for name, accepted in found.items()}
 

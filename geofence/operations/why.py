@@ -17,7 +17,7 @@ from geofence.explain import (
     explain_now,
     parts,
 )
-from geofence.fetch.dns import resolve
+from geofence.fetch.dns import resolve, resolve_srv
 from geofence.flows.connections import Connections, connections
 from geofence.flows.conntrack import read_flows
 from geofence.flows.interfaces import with_interfaces
@@ -41,6 +41,7 @@ from geofence.operations.lists import Watch, unwatched
 from geofence.operations.runtime import BAN_KEYS
 from geofence.operations.site import Site
 from geofence.operations.verdict_grounds import LIMITS, Grounds, gather_grounds
+from geofence.policy.addresses import is_srv_name
 
 
 class DropKind(StrEnum):
@@ -139,7 +140,7 @@ def why(
 def why_host(
     site: Site, host: str, ports: tuple[Ports, ...], watch: Watch = unwatched
 ) -> HostReport:
-    """Return the verdicts on all addresses of a host name.
+    """Return the verdicts on all addresses of a host name, or of the servers in SRV records.
 
     It is resolved as those of exceptions are; if DNS fails, its stored addresses count.
 
@@ -147,17 +148,19 @@ def why_host(
         ListError: there is no answer, or one that no exception may have, and none is stored.
     """
     ground = gather_grounds(site, watch)
+    name = ListId(ListKind.SRV if is_srv_name(host) else ListKind.HOST, host)
     notes: tuple[Note, ...] = ()
     try:
-        found = resolve(host, LIMITS.resolve, within=ground.policy.within(host))
-        addresses = [Address.parse(text) for text in (*(found.ipv4 or ()), *(found.ipv6 or ()))]
+        resolver = resolve_srv if name.kind is ListKind.SRV else resolve
+        found = resolver(host, LIMITS.resolve, within=ground.policy.within(name))
+        addresses = [Address.parse(text) for text in found.addresses]
     except ListError as error:
-        stored = ground.lists.get(ListId(ListKind.HOST, host), AddressSpace())
+        stored = ground.lists.get(name, AddressSpace())
         addresses = list(_addresses(stored))
         if not addresses:
             raise
         notes = (problem(error),)
-    named = [(e.name, e.enabled) for e in ground.policy.exceptions if host in e.hosts]
+    named = [(e.name, e.enabled) for e in ground.policy.exceptions if name in e.names]
     answers = tuple((address, answer(ground, address, ports)) for address in addresses)
     return HostReport(host, tuple(named), answers, notes)
 

@@ -36,7 +36,8 @@ def from_mirror(
     from geofence.fetch.limits import Limits
 
     blocklists = tuple(
-        replace(each, urls=each.urls[number : number + 1]) for each in policy.blocklists
+        replace(each, urls=each.urls[number : number + 1], refresh=None)
+        for each in policy.blocklists
     )
     countries, asns = (urls[number : number + 1] for urls in (policy.country_urls, policy.asn_urls))
     only = replace(policy, country_urls=countries, asn_urls=asns, blocklists=blocklists)

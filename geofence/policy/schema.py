@@ -7,6 +7,7 @@ from datetime import datetime
 
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import (
+    GRACE,
     BackendChoice,
     Blocklist,
     CountrySwitch,
@@ -20,12 +21,13 @@ from geofence.model.policy import (
 )
 from geofence.model.prefixes import AddressSpace, Prefix
 from geofence.model.ruleset import LocalNetwork
-from geofence.policy.addresses import host_name, interface, local_network, prefix
+from geofence.policy.addresses import host_name, interface, local_network, prefix, srv_name
 from geofence.policy.asns import asn
+from geofence.policy.blocklists import with_source
 from geofence.policy.countries import country_code
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
-from geofence.policy.quantities import age, jitter, ports, time_of_day
+from geofence.policy.quantities import age, grace, jitter, ports, time_of_day
 from geofence.policy.references import blocklist_name, helper_name, service_name
 from geofence.policy.regions import (
     Regions,
@@ -45,6 +47,8 @@ LONGEST_SERVICE_NAME = 12
 """Characters; names of kernel sets contain it and may have 31 (linux/netfilter/ipset)."""
 
 _DEFAULT = Policy()
+_NAMES = ("hosts", "srv")
+"""Keys with names in DNS."""
 _NAMED = ("service", "exception", "country", "blocklist", "region", "source")
 """Tables that contain a table for each thing of their kind."""
 
@@ -221,10 +225,13 @@ def _exceptions(
     for name, section in sections.items():
         if "services" in section and not section.gives("services"):
             section.complain(_no_services(), "services")
-        if "within" in section and not (section.gives("within") and section.gives("hosts")):
+        if "within" in section and not (section.gives("within") and section.gives(*_NAMES)):
             section.complain(_limits_nothing(), "within")
-        if not section.gives("hosts", "prefixes"):
-            others = [other for other in sections if sections[other].gives("hosts", "prefixes")]
+        if "grace" in section and not section.gives(*_NAMES):
+            mistake = Mistake(tr("is for names in DNS only"), tr("hosts or srv; or leave it out"))
+            section.complain(mistake, "grace")
+        if not section.gives(*_NAMES, "prefixes"):
+            others = [other for other in sections if sections[other].gives(*_NAMES, "prefixes")]
             section.complain(_no_addresses(name, section, others))
     return found
 
@@ -234,9 +241,11 @@ def _exception(name: str, section: Section, services: Collection[str]) -> NamedE
         name,
         description=section.text("description"),
         hosts=section.values("hosts", host_name) or (),
+        srv=section.values("srv", srv_name) or (),
         prefixes=_space(section),
         last_known=_space(section, "last_known"),
         within=_space(section, "within"),
+        grace=section.value("grace", grace, GRACE),
         services=section.values("services", service_name(services)) or (),
         group=section.value("group", rule_name, None),
         enabled=section.flag("enabled", default=True),
@@ -299,7 +308,7 @@ def _no_services() -> Mistake:
 def _limits_nothing() -> Mistake:
     return Mistake(
         tr("limits nothing"),
-        tr("hosts, and the prefixes that they may resolve to; or leave the key out"),
+        tr("hosts or srv, and the prefixes that they may resolve to; or leave the key out"),
     )
 
 
@@ -308,19 +317,20 @@ def _no_addresses(name: str, section: Section, others: Collection[str]) -> Mista
     if set(section) == {"enabled"}:
         return Mistake(
             tr("is enabled or disabled here, but no rule defines it"),
-            tr("hosts or prefixes, here or in another file"),
+            tr("hosts, srv or prefixes, here or in another file"),
             *nearest(name, others),
         )
-    return Mistake(tr("has neither hosts nor prefixes"), tr("at least one of them"))
+    return Mistake(tr("has no addresses"), one_of(("hosts", "srv", "prefixes")))
 
 
 def _blocklist(name: str, section: Section) -> Blocklist:
     one, several = section.value("url", url, None), section.values("urls", url)
     if section.gives("url") and section.gives("urls"):
         section.complain(Mistake(tr("has both url and urls"), tr("one of them")), "url")
-    if not section.gives("url", "urls", "prefixes"):
-        section.complain(Mistake(tr("has no addresses"), one_of(("url", "urls", "prefixes"))))
-    return Blocklist(
+    if not section.gives("url", "urls", "parts", "prefixes"):
+        expected = one_of(("url", "urls", "parts", "prefixes"))
+        section.complain(Mistake(tr("has no addresses"), expected))
+    blocklist = Blocklist(
         name,
         description=section.text("description"),
         urls=(one,) if one else several or (),
@@ -329,6 +339,7 @@ def _blocklist(name: str, section: Section) -> Blocklist:
         format=section.value("format", list_format(ListKind.BLOCKLIST), None),
         checksum=section.value("checksum", checksum, None),
     )
+    return with_source(blocklist, section)
 
 
 def _command(notify: Section) -> tuple[str, ...]:

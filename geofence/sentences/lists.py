@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from geofence.model.notes import Note, NoteKind
+from geofence.model.prefixes import Family
 from geofence.translation import join, tr, trn
-from geofence.wording import moment
+from geofence.wording import address_count, moment
 
 _SHOWN = 5
 """Names or addresses that one sentence shows."""
@@ -80,12 +81,33 @@ def _fetched_for_answer(note: Note) -> str:
     )
 
 
-def _without_effect(note: Note) -> str:
+def _left_out(note: Note) -> str:
+    counts = note.data["addresses"]
+    known = counts if isinstance(counts, Mapping) else {}
+    numbers = ((family, int(known.get(str(family), 0))) for family in Family)
+    addresses = join(", ", (address_count(each, count) for each, count in numbers if count))
+    facts = {"list": note.subject, "addresses": addresses}
+    if note.data["why"] == "special-purpose":
+        return tr(
+            "Left out of the list {list}: {addresses} of private or other special-purpose space "
+            "({blocks}).",
+            blocks=shown(names(note, "blocks"), number(note)),
+            **facts,
+        )
+    if note.data["why"] == "local":
+        return tr("Left out of the list {list}: {addresses} of networks in [local].", **facts)
     return tr(
-        "The list {list} has addresses of {blocks}, which no country has. They block nobody: a "
-        "blocklist is subtracted from countries, and [local] is allowed before it.",
+        "Not blocked by the list {list}: {addresses} of exceptions, for the services that they are "
+        "for.",
+        **facts,
+    )
+
+
+def _format_found(note: Note) -> str:
+    return tr(
+        "The format of the list {list} was recognised by its content: {format}.",
         list=note.subject,
-        blocks=shown(names(note, "blocks"), number(note)),
+        format=note.data["format"],
     )
 
 
@@ -93,6 +115,11 @@ def _host_changed(note: Note) -> str:
     added, removed = names(note, "added"), names(note, "removed")
     parts = [tr("now also {addresses}", addresses=shown(added))] if added else []
     parts += [tr("no longer {addresses}", addresses=shown(removed))] if removed else []
+    dropped = names(note, "dropped") if "dropped" in note.data else []
+    if dropped:
+        parts.append(
+            tr("no longer given by DNS, but allowed for now, {addresses}", addresses=shown(dropped))
+        )
     return tr(
         "The addresses of {host} changed: {changes}.", host=note.subject, changes=join("; ", parts)
     )
@@ -204,7 +231,8 @@ LIST_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.LIST_CHANGE_CONFIRMED: _confirmed,
     NoteKind.LISTS_OVERLAP: lambda note: tr("{overlap}.", overlap=note.data["message"]),
     NoteKind.LISTS_FETCHED_FOR_ANSWER: _fetched_for_answer,
-    NoteKind.BLOCKLIST_WITHOUT_EFFECT: _without_effect,
+    NoteKind.BLOCKLIST_LEFT_OUT: _left_out,
+    NoteKind.FORMAT_FOUND: _format_found,
     NoteKind.HOST_CHANGED: _host_changed,
     NoteKind.SWITCH_UNDEFINED: _switch_undefined,
     NoteKind.EXCEPTION_UNRESOLVED: lambda note: tr(

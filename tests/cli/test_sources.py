@@ -116,8 +116,8 @@ def test_a_first_blocklist_without_entries_waits_for_its_override(one: Machine) 
 
 def test_special_purpose_space_in_a_blocklist_is_reported_once(one: Machine) -> None:
     serve(one, b"10.0.0.0/8\n133.1.0.0/16\n")
-    assert NoteKind.BLOCKLIST_WITHOUT_EFFECT in kinds(one.ok("refresh", "--json"))
-    assert NoteKind.BLOCKLIST_WITHOUT_EFFECT not in kinds(one.ok("refresh", "--json"))
+    assert NoteKind.BLOCKLIST_LEFT_OUT in kinds(one.ok("refresh", "--json"))
+    assert NoteKind.BLOCKLIST_LEFT_OUT not in kinds(one.ok("refresh", "--json"))
 
 
 def two_mirrors(machine: Machine) -> None:

@@ -15,6 +15,7 @@ from geofence.host import system_log
 from geofence.host.system_log import Author, log_change
 from tests.cli.machine import Machine
 from tests.cli.world import japan_later
+from tests.support.name_server import asking
 
 _IN_OWN_RUN = """\
 mount -t tmpfs none /run
@@ -90,6 +91,23 @@ def test_every_change_is_logged_with_its_author(one: Machine, journal: Log) -> N
     assert said("refresh", "--accept", "live-sources", "--cut") == [
         f"refresh --accept live-sources --cut: generation 4 is in force instead of 3{by}"
     ]
+
+
+def test_a_change_of_a_names_addresses_is_logged(one: Machine, journal: Log) -> None:
+    name = "sip.provider.net"
+    one.rule("60-trunk.toml", f'[exception.trunk]\nhosts = ["{name}"]\ngrace = "0s"\n')
+    heard = one.wrapper
+    with asking(one) as names:
+        one.wrapper = (*heard, *one.wrapper)
+        names.addresses[name] = ["45.90.0.1"]
+        one.ok("refresh")
+        for number, verb in enumerate(("refresh --names-only", "refresh", "allow lab"), 2):
+            journal.heard()
+            names.addresses[name] = [f"45.90.0.{number}"]
+            one.ok(*verb.split())
+            changed = f"now also 45.90.0.{number}; no longer 45.90.0.{number - 1}"
+            line = f"{verb}: The addresses of {name} changed: {changed}; by {who()}"
+            assert line in journal.messages()
 
 
 def test_confirmations_and_reverts_are_logged(one: Machine, journal: Log) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.coexistence.machine import Debian, Machine
 
 SHIPPED = ROOT / "fail2ban"
 MESSAGES, SECURITY = "/var/log/asterisk/messages", "/var/log/asterisk/security"
+_SECONDS = 30
 _LOG = "/var/log/fail2ban.log"
 _SHIM = '#!/bin/sh\nexec env -i {variables} {command} "$@"\n'
 _JAILS = """\
@@ -77,10 +79,11 @@ class Banning:
         return {each["prefix"]: each for each in found}
 
     def until_banned(self, *addresses: str) -> None:
-        """Wait until geofence's record has the bans."""
-        for address in addresses:
-            log = self.ground.machine.state / "bans" / "log"
-            self.machine.until(f"grep -qF '\"{address}/' {log}")
+        """Wait until the kernel has the bans."""
+        wanted = {str(ip_network(address)) for address in addresses}
+        deadline = time.monotonic() + _SECONDS
+        while wanted - {each for each, ban in self.bans().items() if ban["packets"] is not None}:
+            assert time.monotonic() < deadline, self.said()
 
     def gets_in(self, address: str, port: int = 5060) -> bool:
         """Whether a packet from there reaches the PBX."""

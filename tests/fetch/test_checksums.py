@@ -166,6 +166,17 @@ def test_the_checksum_of_a_gzip_file_on_disk_is_that_of_the_file(
     assert "jp.json.gz.sha256: it can be written by everyone" in why(limits, policy)
 
 
+def test_the_checksum_of_a_gzip_file_from_a_server_is_that_of_the_file(
+    server: ListServer, limits: Limits
+) -> None:
+    packed = gzip.compress(GOOD)
+    server.on("/jp.json.gz", content(packed))
+    server.on("/jp.json.gz.sha256", content(sha256(packed).encode()))
+    assert accepted(limits, countries(server, "/{cc}.json.gz")).space
+    server.on("/jp.json.gz.sha256", content(sha256(GOOD).encode()))
+    assert "does not match its checksum" in why(limits, countries(server, "/{cc}.json.gz"))
+
+
 def test_of_blocklists_and_as_numbers(server: ListServer, limits: Limits) -> None:
     drop, body = ListId(ListKind.BLOCKLIST, "drop"), b"192.0.2.0/24\n"
     url = server.on("/drop.txt", content(body))

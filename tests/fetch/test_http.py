@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from geofence import __version__
 from geofence.errors import ListError
 from geofence.fetch.decoding import Decoder
-from geofence.fetch.http import Answer, Body, Client, Missing, NotModified
+from geofence.fetch.http import Answer, Body, Client, Missing, NotModified, Rejected
 from geofence.fetch.limits import Limits
 from tests.support.list_server import (
     CERTIFICATE,
@@ -256,6 +256,29 @@ def test_a_body_that_is_not_compressed_as_it_says(server: ListServer, limits: Li
         refusal(limits, url)
         == f"{url}: the body does not have the compression that its header gives."
     )
+
+
+def test_a_secret_part_of_a_url_is_in_no_message(server: ListServer, limits: Limits) -> None:
+    said: list[str] = []
+    secret = "k3y-k3y-k3y"  # noqa: S105 - a test's
+    paths = {"/k3y-k3y-k3y/a": status(503), "/k3y-k3y-k3y/b": redirect("ftp://x/k3y-k3y-k3y")}
+    paths |= {"/k3y-k3y-k3y/c": redirect("/k3y-k3y-k3y/c"), "/k3y-k3y-k3y/d": bomb(2 << 20)}
+    with Client(limits, on_retry=lambda why, _: said.append(why)) as client:
+        for path, reply in paths.items():
+            with pytest.raises(ListError) as caught:
+                client.get(server.on(path, reply), secret=secret)
+            said.append(str(caught.value))
+    assert len(said) == len(paths) + limits.retries
+    assert all(secret not in each and "…" in each for each in said), said
+
+
+def test_a_status_of_failure_may_be_an_answer(server: ListServer, limits: Limits) -> None:
+    url = server.on("/jp", content(b"no more", code=400))
+    with Client(limits) as client:
+        found = client.get(url, answers=(400,))
+        assert found == Rejected(400, b"no more", f"{url}: HTTP 400 (Bad Request).")
+        with pytest.raises(ListError, match="HTTP 400"):
+            client.get(url)
 
 
 def test_a_body_shorter_than_announced_is_refused(server: ListServer, limits: Limits) -> None:

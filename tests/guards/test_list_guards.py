@@ -10,15 +10,15 @@ from geofence.countries import known_size
 from geofence.guards.limits import ALWAYS_FEW, BROADEST, size_class
 from geofence.guards.lists import check_list
 from geofence.guards.objection import Yields
-from geofence.guards.special_prefixes import (
+from geofence.model.lists import ListId, ListKind
+from geofence.model.policy import Policy
+from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
+from geofence.special_prefixes import (
     public_addresses,
     special_blocks,
     special_in,
     special_space,
 )
-from geofence.model.lists import ListId, ListKind
-from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 
 JP = ListId(ListKind.COUNTRY, "JP")
 US = ListId(ListKind.COUNTRY, "US")
@@ -385,7 +385,7 @@ def test_a_blocklist_may_not_take_an_allowed_country_away_at_once(
     previous = None if first else block(family, held)
     for gained, refused in ((350, False), (351, True)):
         candidate = block(family, held + gained)
-        said = check_list(DROP, candidate, previous, POLICY, countries=countries)
+        said = check_list(DROP, candidate, previous, POLICY, allowed=countries)
         taken = [one.accept for one in said]
         assert taken == ([f"{'first-run' if first else 'growth'}=drop"] if refused else [])
 
@@ -396,7 +396,7 @@ def test_the_country_that_loses_most_is_named_and_the_others_are_counted() -> No
         VA: space("20.0.1.0/25", "20.1.0.0/27"),
         US: space("20.2.0.0/16"),
     }
-    [said] = check_list(DROP, space("20.0.0.0/23"), None, POLICY, countries=countries)
+    [said] = check_list(DROP, space("20.0.0.0/23"), None, POLICY, allowed=countries)
     assert said.saw == (
         "The list blocklist drop would block 100 % of the 256 IPv4 addresses of country JP, "
         "and too much of 1 other country, at once."
@@ -405,7 +405,7 @@ def test_the_country_that_loses_most_is_named_and_the_others_are_counted() -> No
 
 def test_a_blocklist_may_take_a_24_of_the_smallest_country() -> None:
     country = {VA: block(Family.IPV4, known_size("NF", Family.IPV4) or 0)}
-    assert check_list(DROP, block(Family.IPV4, 256), None, POLICY, countries=country) == ()
+    assert check_list(DROP, block(Family.IPV4, 256), None, POLICY, allowed=country) == ()
 
 
 def test_addresses_of_host_names_are_not_checked() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from ipaddress import ip_network
 
 from hypothesis import strategies as st
 
@@ -50,6 +51,31 @@ def prefixes(draw: st.DrawFn, family: Family) -> Prefix:
     low_bits = draw(st.integers(0, 0xFF)) << draw(st.integers(0, family.bits - 8))
     size = 1 << (family.bits - length)
     return Prefix(family, low_bits & -size, length)
+
+
+def drop_lines(entries: list[str]) -> bytes:
+    """JSON lines as Spamhaus publishes them."""
+    lines = [json.dumps({"cidr": each, "sblid": "SBL1", "rir": "apnic"}) for each in entries]
+    trailer = {
+        "type": "metadata",
+        "timestamp": 1757054400,
+        "size": sum(map(len, lines)),
+        "records": len(lines),
+        "copyright": "(c) 2025 The Example Project",
+        "terms": "https://lists.example/terms",
+    }
+    return "\n".join([*lines, json.dumps(trailer), ""]).encode()
+
+
+def dshield(*written: str) -> bytes:
+    """Columns as DShield publishes them."""
+    rows = []
+    for network in map(ip_network, written):
+        first, last = network.network_address, network.broadcast_address
+        rows.append(f"{first}\t{last}\t{network.prefixlen}\t1234\tEXAMPLE, Inc\tUS\ta@x.example")
+    head = ["#", "#   Recommended Block List", "#    updated: 2026-02-01 12:00", "#"]
+    titles = "Start\tEnd\tNetmask\tAttacks\tName\tCountry\temail"
+    return "\n".join([*head, titles, *rows, ""]).encode()
 
 
 def asn_json(

@@ -39,26 +39,20 @@ def test_skipped_lines_are_reported_with_their_numbers() -> None:
     assert [line.partition(":")[0] for line in names(note, "lines")] == ["line 21", "line 22"]
 
 
-def test_special_purpose_space_of_a_blocklist_is_reported_once() -> None:
-    [note] = noted(BAD, "8.8.8.0/24\n10.1.0.0/16\n")
-    assert note.kind == NoteKind.BLOCKLIST_WITHOUT_EFFECT
-    assert note.data["blocks"] == ["10.0.0.0/8 (private use)"]
-    assert noted(BAD, "8.8.8.0/24\n10.2.0.0/16\n", "10.1.0.0/16\n") == ()
-    [other] = noted(BAD, "10.2.0.0/16\n127.0.0.1\n", "10.1.0.0/16\n")
-    assert other.data["blocks"] == ["127.0.0.0/8 (loopback)"]
-    assert noted(BAD, "8.8.8.0/24\n") == ()
-
-
 def test_added_and_removed_addresses_of_a_host_name_are_reported() -> None:
     assert noted(PUSH, "192.0.2.1\n") == ()
     [note] = noted(PUSH, "192.0.2.1\n2001:db8::1\n", "192.0.2.1\n192.0.2.9\n")
     assert (note.kind, note.subject) == (NoteKind.HOST_CHANGED, "push.example")
-    assert note.data == {"added": ["2001:db8::1"], "removed": ["192.0.2.9"]}
+    assert note.data == {"added": ["2001:db8::1"], "removed": ["192.0.2.9"], "dropped": []}
 
 
 def test_an_ipv6_prefix_of_32_bits_is_not_a_single_address() -> None:
     [note] = noted(PUSH, "2001:db8::/32\n192.0.2.7\n", "192.0.2.9\n")
-    assert note.data == {"added": ["192.0.2.7", "2001:db8::/32"], "removed": ["192.0.2.9"]}
+    assert note.data == {
+        "added": ["192.0.2.7", "2001:db8::/32"],
+        "removed": ["192.0.2.9"],
+        "dropped": [],
+    }
 
 
 @pytest.mark.parametrize("kind", [ListKind.COUNTRY, ListKind.BLOCKLIST])

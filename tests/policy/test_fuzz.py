@@ -67,12 +67,14 @@ def assert_sound(policy: Policy) -> None:
     names = {exception.name for exception in policy.exceptions}
     assert all(exception.group not in names for exception in policy.exceptions)
     assert all(exception.hosts or exception.prefixes for exception in policy.exceptions)
-    assert all(blocklist.urls or blocklist.prefixes for blocklist in policy.blocklists)
+    assert all(blocklist.has_source or blocklist.prefixes for blocklist in policy.blocklists)
     assert all(map(is_safe, (*policy.country_urls, *policy.asn_urls)))
     assert all(country_name(code) != code for codes in policy.regions.values() for code in codes)
     asns = [number for service in policy.services for number in policy.allowed(service).asns]
     assert all(0 < number < (1 << 32) - 1 for number in asns)
-    assert all(is_safe(url) for blocklist in policy.blocklists for url in blocklist.urls)
+    sources = [url for each in policy.blocklists for url in (*each.urls, *each.parts)]
+    assert all(map(is_safe, sources))
+    assert all(each.key_file for each in policy.blocklists if each.format == "apiban")
     assert all(Path(policy.notify_command[0]).is_absolute() for _ in policy.notify_command[:1])
     assert all(0 <= percent <= 100 for percent in policy.shrink_limits.values())
     assert timedelta(hours=1) <= policy.max_age
@@ -119,6 +121,11 @@ KEYS = (
     "exception.x",
     "blocklist.x.url",
     "blocklist.x.urls",
+    "blocklist.x.parts",
+    "blocklist.x.refresh",
+    "blocklist.x.format",
+    "blocklist.x.key_file",
+    "blocklist.x.keep",
     "blocklist.x.prefixes",
     "blocklist.x.enabled",
     "source.country.urls",

@@ -92,12 +92,36 @@ def test_push_servers(shipped: Policy) -> None:
         assert exception.description.startswith("Bria push server, ")
 
 
+FIREHOL = "https://raw.githubusercontent.com/firehol/blocklist-ipsets/master"
+SPAMHAUS = tuple(f"https://www.spamhaus.org/drop/drop_v{family}.json" for family in (4, 6))
+
+
 def test_exceptions_and_blocklists_are_disabled_by_default(shipped: Policy) -> None:
     assert shipped.enabled_exceptions() == ()
     assert shipped.enabled_blocklists() == ()
-    assert [(blocklist.name, blocklist.urls) for blocklist in shipped.blocklists] == [
-        ("spamhaus-drop", ("https://www.spamhaus.org/drop/drop.txt",))
-    ]
+    assert {each.name: each.urls or each.parts for each in shipped.blocklists} == {
+        "voipbl": ("https://www.voipbl.org/update/",),
+        "apiban": ("https://apiban.org/api",),
+        "spamhaus-drop": SPAMHAUS,
+        "firehol-level1": (f"{FIREHOL}/firehol_level1.netset",),
+        "blocklist-de-sip": ("https://lists.blocklist.de/lists/sip.txt",),
+        "dshield": ("https://feeds.dshield.org/block.txt",),
+    }
+
+
+def test_no_source_of_a_blocklist_is_asked_more_often_than_it_wants(shipped: Policy) -> None:
+    known = {each.name: each for each in shipped.blocklists}
+    assert all(each.refresh for each in known.values())
+    assert known["spamhaus-drop"].refresh == timedelta(hours=1)
+    assert known["voipbl"].refresh == timedelta(hours=4)
+    assert known["apiban"].key_file == "/etc/geofence/apiban.key"
+
+
+def test_each_blocklist_has_its_size_and_terms_beside_it() -> None:
+    text = (RULES / "50-blocklists.toml").read_text("utf-8")
+    comments = re.findall(r"((?:^#.*\n)+)\[blocklist\.", text, re.MULTILINE)
+    assert len(comments) == 6
+    assert all("Terms:" in each and re.search(r"[0-9]", each) for each in comments)
 
 
 def test_sources_json_first(shipped: Policy) -> None:

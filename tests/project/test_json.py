@@ -10,12 +10,14 @@ from pathlib import Path
 from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
 from geofence.atlas import make_atlas
 from geofence.cli.views.atlas import atlas_json, located_json
+from geofence.cli.views.denied import denied_json
 from geofence.cli.views.exceptions import exceptions_json
 from geofence.cli.views.history import history_json
 from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
 from geofence.cli.views.status import status_json
 from geofence.cli.views.why import why_json
+from geofence.denied import DeniedSource, Group
 from geofence.errors import ExitCode
 from geofence.explain import Answer, Explanation
 from geofence.flows.connections import Began, Connections
@@ -28,7 +30,7 @@ from geofence.merge import merge
 from geofence.model.address import Address
 from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.generation import Generation, ListNote
-from geofence.model.lists import ListKind, Provenance
+from geofence.model.lists import DroppedAddress, ListKind, Provenance
 from geofence.model.notes import problem
 from geofence.model.plan import Count, Observed
 from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
@@ -37,6 +39,7 @@ from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action
 from geofence.operations.atlas import AtlasReport, Located
 from geofence.operations.covering import CoverKind
+from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
 from geofence.operations.hook import hook_facts
@@ -65,7 +68,16 @@ LISTS = (
         country("JP"),
         ListOutcome.RENEWED,
         SPACE,
-        (Provenance("https://lists.example/", "e", "0" * 64, NOW, NOW),),
+        (
+            Provenance(
+                "https://lists.example/",
+                "e",
+                "0" * 64,
+                NOW,
+                NOW,
+                dropped=(DroppedAddress("192.0.2.1", NOW),),
+            ),
+        ),
         former=SPACE,
     ),
 )
@@ -123,6 +135,14 @@ def documents() -> Iterator[object]:
         Address(Family.IPV4, 1),
         WhyReport(("JP",), ("JP",), (explanation,), now, "apply", live, ending),
     )
+    row = DeniedSource(Family.IPV4, 1, "sip", 1, 1, NOW, NOW, "JP", "drop", "office")
+    turned_away = DeniedService("sip", False, 1, 1, 1, Count(1, 2))
+    yield denied_json(DeniedReport((turned_away,), 1, 1, (row,)), Selection())
+    groups = (Group("JP", 1, 1, 1),)
+    for by in GroupedBy:
+        report = DeniedReport((turned_away,), 1, 1, (), groups)
+        yield denied_json(report, Selection(by=by))
+    yield {"forgotten": 1}
     damaged = Damaged(Path("x.generation"), "is damaged")
     yield history_json((HistoryEntry(generation, changes, services_changed=True), damaged))
     parts = LISTS[0].provenance
@@ -154,7 +174,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     printed = {key for document in documents() for key in keys(document)} - BY_NAME
     assert printed <= words
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
-    commands |= {"repair", "status", "why", "history", "atlas", "exceptions"}
+    commands |= {"repair", "status", "why", "history", "atlas", "denied", "exceptions"}
     states = {
         *ListOutcome,
         *Ending,

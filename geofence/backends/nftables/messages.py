@@ -29,7 +29,7 @@ _SET_COMMENTS = {
     Role.EXCEPTION: "named exceptions",
     Role.BAN: "banned addresses",
     Role.TIMED: "exceptions for a time",
-    Role.DENIED: "sources that were turned away, since when, and what they sent",
+    Role.DENIED: "blocked sources, since when, and what they sent",
     Role.SEEN: "the same, since when they were last seen",
 }
 _COUNTED = (Role.EXCEPTION, Role.BAN, Role.TIMED, Role.DENIED)

@@ -86,7 +86,7 @@ from geofence.netlink.attributes import attribute, nested, number, string
 
 _IFNAMSIZ = 16
 _FAR = "in no network near an allowed address"
-_NOTED = "turned away: see geofence denied"
+_NOTED = "noted: see geofence denied"
 _EVERYONE_ELSE = "everyone else"
 NFPROTO = {Family.IPV4: 2, Family.IPV6: 10}
 SOURCE = {Family.IPV4: (12, 4), Family.IPV6: (8, 16)}

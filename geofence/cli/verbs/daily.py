@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Annotated
 
@@ -76,6 +77,8 @@ def plan(  # noqa: PLR0913 - an option each
     help=tr(
         "Download the lists and apply the rules. A timer runs it daily.\n\n"
         "Calls in progress continue, unless --cut is given.\n\n"
+        "With --names-only, it only resolves the names of exceptions and applies their addresses. "
+        "A timer runs it every two minutes.\n\n"
         "Example: geofence refresh --accept shrink=JP, if the check refused a list that is right."
     ),
 )
@@ -92,9 +95,23 @@ def refresh(  # noqa: PLR0913 - an option each
             help=tr("For timers: apply only what blocks nobody who is connected now."),
         ),
     ] = False,
+    names_only: Annotated[
+        bool,
+        typer.Option(
+            "--names-only",
+            help=tr("Resolve the names of exceptions; download no list, apply no edited rule."),
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Download the lists and apply the rules."""
+    if names_only:
+        if cut or compare_mirrors:
+            raise UsageError(
+                tr("--names-only excludes --cut and --compare-mirrors; leave one of them out.")
+            )
+        _refresh_names(context, accept or (), unattended=unattended, as_json=as_json)
+        return
     from geofence.cli.progress import watching
     from geofence.cli.views.run import finish
     from geofence.operations import commit, mirrors, ssh
@@ -107,6 +124,23 @@ def refresh(  # noqa: PLR0913 - an option each
         if compare_mirrors:
             report = report.with_notes(mirrors.compared(site, watch))
     finish(screen, report, as_json=as_json)
+
+
+def _refresh_names(
+    context: typer.Context, accept: Collection[str], *, unattended: bool, as_json: bool
+) -> None:
+    """Resolve the names of exceptions; a timer's run that changes nothing prints only problems."""
+    from geofence.cli.views.run import finish, tell_notes
+    from geofence.operations import commit, ssh
+    from geofence.operations.names import refresh_names
+
+    screen = Screen()
+    wish = commit.Wish("refresh --names-only", accept, ssh.ssh_session(), unattended=unattended)
+    report = refresh_names(context.obj, wish)
+    if unattended and report.plan.is_empty and not as_json:
+        tell_notes(screen, report)
+    else:
+        finish(screen, report, as_json=as_json)
 
 
 @app.command(

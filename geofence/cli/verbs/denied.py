@@ -48,9 +48,9 @@ Clear = Annotated[bool, typer.Option("--clear", help=tr("Forget all sources that
     cls=ForRoot,
     rich_help_panel=PANEL,
     help=tr(
-        "Show who was turned away, when, and how often.\n\n"
+        "Show who was blocked, when, and how often.\n\n"
         "The kernel notes sources for a week. Of services that are only observed, these are the "
-        "sources that would be turned away.\n\n"
+        "sources that would be blocked.\n\n"
         "Example: geofence denied --by country --since 2h"
     ),
 )

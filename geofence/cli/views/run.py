@@ -18,14 +18,28 @@ from geofence.wording import addresses
 
 def finish(screen: Screen, report: RunReport, *, as_json: bool, reminder: str = "") -> None:
     """Print what was done and what is left to do, and end with the run's exit code."""
-    for note in report.notes:
-        screen.note(sentence(note), "yellow")
+    _print_notes(screen, report)
     if as_json:
         print_json(run_json(report))
     else:
         show_run(screen, report)
     if reminder:
         screen.note(reminder)
+    _end(report)
+
+
+def tell_notes(screen: Screen, report: RunReport) -> None:
+    """Print only what happened beside, and end with the run's exit code."""
+    _print_notes(screen, report)
+    _end(report)
+
+
+def _print_notes(screen: Screen, report: RunReport) -> None:
+    for note in report.notes:
+        screen.note(sentence(note), "yellow")
+
+
+def _end(report: RunReport) -> None:
     if report.degraded:
         raise typer.Exit(ExitCode.DEGRADED)
 

@@ -54,7 +54,7 @@ def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> 
         _show_kernel(screen, report)
     if not report.wrong_rules:
         _show_lists(screen, report, now, full=full)
-    for note in status_notes(report):
+    for note in status_notes(report, full=full):
         screen.note(note, "yellow")
     screen.say(*_headline(report))
 

@@ -103,7 +103,7 @@ def _denied(chain: str) -> Iterator[str]:
     limit = f"{chain}: limit rate 2000/second burst 2000 packets"
     for field, digit in (("ip saddr", 4), ("ip6 saddr & ffff:ffff:ffff:ffff::", 6)):
         noted = f"add @denied{digit}-web {{ {field} }} update @seen{digit}-web {{ {field} }}"
-        yield f'{limit} {noted} comment "turned away: see geofence denied"'
+        yield f'{limit} {noted} comment "noted: see geofence denied"'
     yield f'{chain}: counter name "dropped-web" drop comment "everyone else"'
 
 
