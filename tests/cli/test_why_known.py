@@ -13,9 +13,8 @@ from geofence.state.atlas import StoredAtlas, save_atlas
 from tests.cli.facts import fact, kinds
 from tests.cli.machine import Machine
 from tests.cli.test_cut import STRANGERS, Talk, talking
-from tests.cli.test_names import BIND
 from tests.cli.world import FOREIGN, JAPANESE
-from tests.support.name_server import NameServer
+from tests.support.name_server import NameServer, asking
 from tests.support.values import space
 
 SIP = ("--port", "5060/udp")
@@ -246,10 +245,8 @@ def test_a_prefix_of_one_address_is_that_address(settled: Machine) -> None:
 
 @pytest.fixture
 def names(one: Machine) -> Iterator[NameServer]:
-    resolver = one.directory / "resolv.conf"
-    resolver.write_text("nameserver 127.0.0.1\noptions timeout:2 attempts:1\n")
-    one.wrapper = ("unshare", "--mount", "sh", "-c", BIND, "sh", str(resolver))
-    with NameServer(one.host) as server:
+    """The name server that the machine asks."""
+    with asking(one) as server:
         yield server
 
 
