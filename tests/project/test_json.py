@@ -60,6 +60,7 @@ from geofence.plan import make_plan
 from geofence.plan.by_country import CountryChange
 from geofence.plan.drift import Difference, DriftKind
 from geofence.prefix_parts import Part
+from geofence.sentences.steps import StepKind
 from geofence.state.atlas import StoredAtlas
 from geofence.state.generations import Damaged
 from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
@@ -211,6 +212,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *DropKind,
         *Obstacle,
         *CoverKind,
+        *StepKind,
         *format_names(ListKind.COUNTRY),
         "null",
         "unknown",
