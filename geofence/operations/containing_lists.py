@@ -72,7 +72,7 @@ def _blocklists(
     for each in policy.blocklists:
         if source.is_in(blocklist_space(each, lists)):
             stored = ListId(ListKind.BLOCKLIST, each.name)
-            checked_at = ages.get(stored) if each.urls else None
+            checked_at = ages.get(stored) if each.has_source else None
             yield ContainingList(ListKind.BLOCKLIST, each.name, each.enabled, checked_at)
 
 

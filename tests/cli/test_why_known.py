@@ -245,6 +245,7 @@ def test_a_prefix_of_one_address_is_that_address(settled: Machine) -> None:
 
 @pytest.fixture
 def names(one: Machine) -> Iterator[NameServer]:
+    """The name server that the machine asks."""
     with asking(one) as server:
         yield server
 
