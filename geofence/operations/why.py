@@ -134,7 +134,7 @@ def why(
         ports: destination ports to ask for; none means every range of every service.
         watch: called with each event of fetching.
     """
-    return _answer(gather_grounds(site, watch), source, ports)
+    return answer(gather_grounds(site, watch), source, ports)
 
 
 def why_host(
@@ -161,7 +161,7 @@ def why_host(
             raise
         notes = (problem(error),)
     named = [(e.name, e.enabled) for e in ground.policy.exceptions if name in e.names]
-    answers = tuple((address, _answer(ground, address, ports)) for address in addresses)
+    answers = tuple((address, answer(ground, address, ports)) for address in addresses)
     return HostReport(host, tuple(named), answers, notes)
 
 
@@ -172,7 +172,8 @@ def _addresses(space: AddressSpace) -> Iterator[Address]:
             yield from (Address(family, number) for number in range(first, past))
 
 
-def _answer(ground: Grounds, source: Address, ports: tuple[Ports, ...]) -> WhyReport:
+def answer(ground: Grounds, source: Address, ports: tuple[Ports, ...]) -> WhyReport:
+    """Return the verdicts on an address; where the kernel contradicts itself, read it again."""
     report = _report(ground, source, ports)
     if all(each.tested is each.listed for each in report.kernel):
         return report
@@ -291,7 +292,9 @@ def _connections(
     if kernel.unread:
         return (), ()
     try:
-        flows = (flow for flow in read_flows() if Address(flow.family, flow.source) == source)
+        flows = [flow for flow in read_flows() if Address(flow.family, flow.source) == source]
+        if not flows:
+            return (), ()
         rulesets = (*(fence.ruleset for fence in kernel.fences), ground.desired)
         found = with_interfaces(flows, *rulesets)
         return connections(found, ground.services, kernel.fences), ()
