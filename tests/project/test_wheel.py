@@ -32,7 +32,7 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return {name.partition(".data/data/")[2] or name for name in zipfile.ZipFile(wheel).namelist()}
 
 
-@pytest.mark.parametrize("directory", ["rules.d", "cron"])
+@pytest.mark.parametrize("directory", ["rules.d", "cron", "fail2ban"])
 def test_what_ships_beside_the_package_is_there(contents: set[str], directory: str) -> None:
     shipped = {
         f"share/geofence/{path.relative_to(TOP)}"
