@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[2]
-SOURCES = ("geofence", "rules.d", "cron", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("geofence", "rules.d", "cron", "fail2ban", "pyproject.toml", "README.md", "LICENSE")
 BUILD = "import setuptools.build_meta as backend; backend.build_wheel('.')"
 
 
