@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import beside, packets, processes, report, world
+from benchmarks import atlas, beside, denied, packets, processes, report, world
 
-PARTS = ("loading", "restoring", "linearity", "starting", "packets", "bans")
+PARTS = ("loading", "restoring", "linearity", "starting", "atlas", "denied", "packets", "bans")
 
 
 def main() -> None:
@@ -89,6 +89,10 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         processes.linearity(scratch, options.rounds)
     if "starting" in wanted:
         processes.starting(options.rounds)
+    if "atlas" in wanted:
+        atlas.looking_up(lists, scratch, options.rounds)
+    if "denied" in wanted:
+        denied.showing(lists, scratch, options.rounds)
     if "packets" in wanted and options.beside:
         beside.comparing(options.beside, lists, scratch, options.rounds)
     elif "packets" in wanted:

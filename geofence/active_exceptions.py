@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from geofence.merge import exception_space
-from geofence.model.lists import ListId, ListKind
+from geofence.model.lists import ListId
 from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet, address_texts
@@ -34,7 +34,7 @@ class Inactive:
     name: str
     obstacle: Obstacle
     hosts: tuple[str, ...] = ()
-    """Its host names."""
+    """Its host names and names of SRV records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def active_exceptions(
             if not obstacles[each.name] and (each.enabled or spaces[each.name] - enabled)
         ),
         inactive=tuple(
-            Inactive(each.name, obstacle, tuple(each.hosts))
+            Inactive(each.name, obstacle, tuple(name.name for name in each.names))
             for each in policy.enabled_exceptions()
             if (obstacle := obstacles[each.name])
         ),
@@ -85,8 +85,7 @@ def never_resolved(
         lists: those of host names that are known.
     """
     unresolved = [
-        (each, [host for host in each.hosts if ListId(ListKind.HOST, host) not in lists])
-        for each in exceptions
+        (each, [wanted.name for wanted in each.names if wanted not in lists]) for each in exceptions
     ]
     inactive = tuple(
         Note(NoteKind.EXCEPTION_UNRESOLVED, each.name, {"hosts": hosts})
@@ -117,8 +116,8 @@ def outside_pins(
 
 
 def _outside(exception: NamedException, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    hosts = [ListId(ListKind.HOST, host) for host in exception.hosts]
-    return AddressSpace.union(lists[host] for host in hosts if host in lists) - exception.within
+    known = (lists[name] for name in exception.names if name in lists)
+    return AddressSpace.union(known) - exception.within
 
 
 def _held(sets: Mapping[SetKey, PrefixSet]) -> Mapping[str, AddressSpace]:
@@ -146,6 +145,6 @@ def _obstacle(
     opened = [holds for service, holds in held.items() if exception.opens(service)]
     if not opened:
         return Obstacle.NO_SERVICE
-    if exception.until:
-        return None  # no declared set has it
+    if exception.until:  # no declared set has it, and the kernel ends it
+        return None if exception.enabled else Obstacle.NOT_APPLIED
     return Obstacle.NOT_APPLIED if any(space - holds for holds in opened) else None

@@ -1,4 +1,4 @@
-"""The daemon: daily refreshes, missed ones included, and checks of the fence.
+"""The daemon: daily refreshes, missed ones included, names of exceptions, and checks of the fence.
 
 APScheduler starts the refreshes, by the wall clock. The checks go by elapsed time, so that no
 change of the clock can stop them. Each is the same operation as the command of its name. Every
@@ -29,8 +29,8 @@ from geofence.model.policy import Policy
 from geofence.operations.commit import Wish
 from geofence.operations.lists import last_refresh
 from geofence.operations.local_networks import follow
-from geofence.operations.outcome import told
-from geofence.operations.refresh import refresh
+from geofence.operations.names import refresh_names, seconds_to_wait
+from geofence.operations.refresh import refresh_and_renew
 from geofence.operations.repair import reason, repair
 from geofence.operations.report import RunReport
 from geofence.operations.restore import restore
@@ -43,6 +43,8 @@ from geofence.wording import plural
 
 WATCH_SECONDS = 30.0
 """How often the kernel is compared with what was applied."""
+_LOOKS_BETWEEN = 2
+"""Checks of the fence between two lookups of a name at least: a minute by default."""
 _SETTLE_SECONDS = 1.0
 """How long to collect changes of addresses and routes before one check of all."""
 _IDLE_SHARE = 9
@@ -74,6 +76,8 @@ def run(site: Site, watch_seconds: float = WATCH_SECONDS) -> NoReturn:
     scheduler = _scheduler(site, policy)
     watch = _Job("watch", lambda: repair(site))
     Thread(target=_follow, args=(site, watch_seconds), daemon=True).start()
+    soonest = _LOOKS_BETWEEN * timedelta(seconds=watch_seconds)
+    Thread(target=_follow_names, args=(site, soonest), daemon=True).start()
     _log.info("Refreshing daily at %s, watching every %g s.", policy.daemon_at, watch_seconds)
     while _none_within(watch_seconds, signals):
         watch()
@@ -128,6 +132,19 @@ def _follow(site: Site, seconds: float) -> NoReturn:
             sleep(seconds)
 
 
+def _follow_names(site: Site, soonest: timedelta) -> NoReturn:
+    """Resolve the names of exceptions when their time to live ends; no list is downloaded."""
+    wish = Wish("daemon", unattended=True)
+    follow_them = _Job("names", lambda: refresh_names(site, wish, soonest=soonest))
+    while True:
+        try:
+            seconds = seconds_to_wait(site, soonest)
+        except GeofenceError:  # the job tells why
+            seconds = soonest.total_seconds()
+        sleep(seconds)
+        follow_them()
+
+
 def _look_at_networks(follow_them: Callable[[], None], changes: RouteChanges) -> None:
     changes.pass_over()
     began = monotonic()
@@ -138,10 +155,8 @@ def _look_at_networks(follow_them: Callable[[], None], changes: RouteChanges) ->
 def _scheduler(site: Site, policy: Policy) -> BackgroundScheduler:
     """Start a scheduler that refreshes daily, and at once if a refresh was missed."""
     scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
-    renew = _Job(
-        "refresh",
-        lambda: told(site, "refresh", lambda: refresh(site, Wish("daemon", unattended=True))),
-    )
+    wish = Wish("daemon", unattended=True)
+    renew = _Job("refresh", lambda: refresh_and_renew(site, wish))
     scheduler.add_job(renew, _daily(policy), id=_DAILY)
     if _missed_a_day(site):
         scheduler.add_job(renew, id="missed")

@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from geofence.errors import MissingListError
 from geofence.model.lists import ListId, ListKind
-from geofence.model.policy import Blocklist, NamedException, Policy, RepliesFrom, Service
+from geofence.model.policy import (
+    Allowed,
+    Blocklist,
+    NamedException,
+    Policy,
+    RepliesFrom,
+    Service,
+)
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 from geofence.routing.local_networks import Place, local_networks
@@ -15,15 +22,20 @@ from geofence.translation import tr
 
 
 def needed_lists(policy: Policy) -> tuple[ListId, ...]:
-    """Return the lists that the policy's enabled rules use, each once, countries first."""
-    countries = [code for service in policy.services for code in policy.service_countries(service)]
-    countries += [each.code for each in policy.timed_countries()]
-    blocklists = [blocklist.name for blocklist in policy.enabled_blocklists() if blocklist.urls]
-    hosts = [host for exception in policy.enabled_exceptions() for host in exception.hosts]
+    """Return the lists that the policy's enabled rules use, each once, those that allow first."""
+    allowed = [name for service in policy.services for name in policy.allowed(service).lists]
+    allowed += [ListId(ListKind.COUNTRY, each.code) for each in policy.timed_countries()]
+    blocklists = [each.name for each in policy.enabled_blocklists() if each.has_source]
+    names = [name for exception in policy.enabled_exceptions() for name in exception.names]
     named = (
-        *(ListId(ListKind.COUNTRY, code) for code in countries),
+        *(
+            name
+            for kind in (ListKind.COUNTRY, ListKind.ASN)
+            for name in allowed
+            if name.kind is kind
+        ),
         *(ListId(ListKind.BLOCKLIST, name) for name in blocklists),
-        *(ListId(ListKind.HOST, host) for host in hosts),
+        *names,
     )
     return tuple(dict.fromkeys(named))
 
@@ -31,22 +43,41 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
 def exception_space(
     exception: NamedException, lists: Mapping[ListId, AddressSpace]
 ) -> AddressSpace:
-    """Return the addresses of an exception: its prefixes, and those of its host names.
+    """Return the addresses of an exception: its prefixes, and those of its names in DNS."""
+    return exception.prefixes | names_space(exception, lists)
+
+
+def names_space(exception: NamedException, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """Return the addresses of an exception's names in DNS.
 
     ``last_known`` is used as long as one of the names was never resolved.
     """
-    hosts = [ListId(ListKind.HOST, host) for host in exception.hosts]
-    resolved = [lists[host] for host in hosts if host in lists]
-    stand_in = exception.last_known if len(resolved) < len(hosts) else AddressSpace()
+    resolved = [lists[name] for name in exception.names if name in lists]
+    stand_in = exception.last_known if len(resolved) < len(exception.names) else AddressSpace()
     current = AddressSpace.union(resolved)
     allowed = current & exception.within if exception.within else current
-    return AddressSpace.union((exception.prefixes, stand_in, allowed))
+    return stand_in | allowed
+
+
+def downloaded(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """Return the addresses of a blocklist's list as it was downloaded; none without a source."""
+    wanted = ListId(ListKind.BLOCKLIST, blocklist.name)
+    return lists.get(wanted, AddressSpace()) if blocklist.has_source else AddressSpace()
 
 
 def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    """Return the addresses of a blocklist: its prefixes, and its list if it has a source."""
-    fetched = lists.get(ListId(ListKind.BLOCKLIST, blocklist.name)) if blocklist.urls else None
-    return blocklist.prefixes | fetched if fetched else blocklist.prefixes
+    """Return the addresses of a blocklist: its prefixes, and the public ones of its list.
+
+    Downloaded lists may have private and other special-purpose space, as FireHOL's always have. It
+    is left out. Prefixes in the rules are taken as they are.
+    """
+    found = downloaded(blocklist, lists)
+    if not found:
+        return blocklist.prefixes
+    # Not at the top: restore at boot merges no list.
+    from geofence.special_prefixes import special_space
+
+    return blocklist.prefixes | found.without(special_space())
 
 
 def merge(
@@ -64,13 +95,13 @@ def merge(
             networks are those that the rules give with an interface.
 
     Raises:
-        MissingListError: a country list is not in ``lists``.
+        MissingListError: the list of a country or AS number is not in ``lists``.
     """
     denied = blocked(policy, lists)
     groups = _allow_groups(policy)
     sets: dict[SetKey, PrefixSet] = {}
-    for countries, group in groups.items():
-        allowed = AddressSpace.union(country_space(code, lists) for code in countries)
+    for names, group in groups.items():
+        allowed = AddressSpace.union(_allowed(lists, name) for name in names)
         _add(sets, Role.ALLOW, group, allowed - denied)
     for service in policy.services:
         _add(sets, Role.EXCEPTION, service.name, _excepted(policy, service, lists))
@@ -78,7 +109,7 @@ def merge(
         FencedService(
             service.name,
             service.ports,
-            groups[_country_set(policy, service)],
+            groups[_names(policy.allowed(service))],
             service.helpers,
             service.replies_from is RepliesFrom.ANYONE,
             service.observe,
@@ -90,8 +121,10 @@ def merge(
 
 def closed(policy: Policy, places: Iterable[Place] = ()) -> Ruleset:
     """Return the ruleset that allows only exceptions and local networks to every service."""
-    services = tuple(replace(service, countries=()) for service in policy.services)
-    nobody = replace(policy, services=services, countries=(), country_switches=(), blocklists=())
+    services = tuple(replace(service, countries=(), asns=()) for service in policy.services)
+    nobody = replace(
+        policy, services=services, countries=(), asns=(), country_switches=(), blocklists=()
+    )
     return merge(nobody, {}, places)
 
 
@@ -100,20 +133,20 @@ def _add(sets: dict[SetKey, PrefixSet], role: Role, group: str, space: AddressSp
         sets[SetKey(role, group, family)] = space[family]
 
 
-def _country_set(policy: Policy, service: Service) -> tuple[str, ...]:
-    return tuple(sorted(set(policy.service_countries(service))))
+def _names(allowed: Allowed) -> tuple[ListId, ...]:
+    return tuple(sorted(allowed.lists))
 
 
-def _allow_groups(policy: Policy) -> dict[tuple[str, ...], str]:
-    """Return a group for each distinct set of countries: unnamed for that of ``[allow]``.
+def _allow_groups(policy: Policy) -> dict[tuple[ListId, ...], str]:
+    """Return a group for each distinct set of lists that are allowed: unnamed for ``[allow]``.
 
-    Any other group has the name of the first service with its countries, by name.
+    Any other group has the name of the first service with these lists, by name.
     """
-    groups = {tuple(sorted(set(policy.shared_countries()))): ""}
+    groups = {_names(policy.shared()): ""}
     for service in sorted(policy.services, key=lambda service: service.name):
-        groups.setdefault(_country_set(policy, service), service.name)
-    used = {_country_set(policy, service) for service in policy.services}
-    return {countries: group for countries, group in groups.items() if countries in used}
+        groups.setdefault(_names(policy.allowed(service)), service.name)
+    used = {_names(policy.allowed(service)) for service in policy.services}
+    return {names: group for names, group in groups.items() if names in used}
 
 
 def country_space(code: str, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
@@ -122,7 +155,10 @@ def country_space(code: str, lists: Mapping[ListId, AddressSpace]) -> AddressSpa
     Raises:
         MissingListError: its list is not in ``lists``.
     """
-    wanted = ListId(ListKind.COUNTRY, code)
+    return _allowed(lists, ListId(ListKind.COUNTRY, code))
+
+
+def _allowed(lists: Mapping[ListId, AddressSpace], wanted: ListId) -> AddressSpace:
     try:
         return lists[wanted]
     except KeyError:
@@ -136,10 +172,15 @@ def country_space(code: str, lists: Mapping[ListId, AddressSpace]) -> AddressSpa
 
 
 def blocked(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    """Return all addresses of the enabled blocklists."""
-    return AddressSpace.union(
-        blocklist_space(blocklist, lists) for blocklist in policy.enabled_blocklists()
-    )
+    """Return what the enabled blocklists block: no local network that is in a downloaded list.
+
+    Addresses of exceptions stay in it. Exceptions are allowed before blocklists block, and one may
+    be for some services only, or end by itself.
+    """
+    enabled = policy.enabled_blocklists()
+    found = AddressSpace.union(blocklist_space(each, lists) for each in enabled)
+    written = AddressSpace.union(each.prefixes for each in enabled)
+    return found.without(policy.local_space.without(written))
 
 
 def _excepted(

@@ -6,8 +6,9 @@ against each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import (
@@ -105,8 +106,18 @@ class Decision:
     """Whether the packet's flow is marked as begun here."""
     observed: bool = False
     """Whether it passes only because its service is observed: it would be dropped."""
-    noted: bool = False
-    """Whether its source is noted as turned away."""
+    noted_by: tuple[str, ...] = ()
+    """Services that note its source as turned away."""
+
+
+class Step(NamedTuple):
+    """One rule that a packet meets."""
+
+    rule: Rule
+    matched: bool
+    """Whether the packet is what the rule asks for."""
+    decides: bool
+    """Whether the rule decides the packet."""
 
 
 def decide(ruleset: Ruleset, packet: Packet) -> Decision:
@@ -119,12 +130,23 @@ def decide(ruleset: Ruleset, packet: Packet) -> Decision:
         service = _service_for(ruleset, packet.protocol, port)
         if service is None or not packet.to_this_host:
             continue
-        earlier = decision
-        decision = _decided(ruleset, service, packet)
+        decision = _together(decision, _decided(ruleset, service, packet))
         if decision.action is Action.DROP:
             break
-        decision = _together(earlier, decision)
     return decision
+
+
+def steps(ruleset: Ruleset, packet: Packet) -> tuple[Step, ...]:
+    """Return the rules that a packet to its port meets, up to the one that decides it.
+
+    None for what is not fenced.
+    """
+    service = _service_for(ruleset, packet.protocol, packet.port)
+    if service is None or not packet.to_this_host:
+        return ()
+    met = tuple(_met(ruleset, service, packet))
+    last = len(met) - 1
+    return tuple(Step(rule, matched, at == last) for at, (rule, matched) in enumerate(met))
 
 
 def decide_sent(ruleset: Ruleset, sent: Sent) -> Decision:
@@ -143,21 +165,16 @@ def decide_sent(ruleset: Ruleset, sent: Sent) -> Decision:
 
 
 def _together(earlier: Decision, later: Decision) -> Decision:
-    """Return what becomes of a packet that passes by both of its ports."""
+    """Return what becomes of a packet that passed by its first port, by both."""
+    noted_by = (*earlier.noted_by, *later.noted_by)
+    if later.action is Action.DROP:
+        return replace(later, noted_by=noted_by)
     telling = earlier if earlier.observed else later
-    return replace(
-        telling,
-        admits=earlier.admits or later.admits,
-        noted=earlier.noted or later.noted,
-    )
+    return replace(telling, admits=earlier.admits or later.admits, noted_by=noted_by)
 
 
 def _decided(ruleset: Ruleset, service: FencedService, packet: Packet) -> Decision:
-    rule = _first(ruleset.rules(service), ruleset, packet)
-    if rule.action is Action.LOCAL:
-        rule = _first(ruleset.local_rules(), ruleset, packet)
-    elif rule.action is Action.BANNED:
-        rule = _first(ruleset.banned_rules(service), ruleset, packet)
+    *_, (rule, _) = _met(ruleset, service, packet)
     dropped = _drops(rule)
     passes = service.observe or not dropped
     return Decision(
@@ -166,16 +183,33 @@ def _decided(ruleset: Ruleset, service: FencedService, packet: Packet) -> Decisi
         rule,
         admits=rule.action is Action.ADMIT,
         observed=dropped and passes,
-        noted=rule.action is Action.TURN_AWAY,
+        noted_by=(service.name,) if rule.action is Action.TURN_AWAY else (),
     )
+
+
+def _met(ruleset: Ruleset, service: FencedService, packet: Packet) -> Iterator[tuple[Rule, bool]]:
+    """Yield the rules that a packet meets, and whether they match; the last one decides."""
+    rules = ruleset.rules(service)
+    while rules:
+        for rule in rules:
+            matched = _matches(rule.match, ruleset, packet)
+            yield rule, matched
+            if matched:
+                break
+        rules = _following(ruleset, service, rule)
+
+
+def _following(ruleset: Ruleset, service: FencedService, rule: Rule) -> tuple[Rule, ...]:
+    """Return the rules with which a rule that has matched goes on; none where it decides."""
+    if rule.action is Action.LOCAL:
+        return ruleset.local_rules()
+    if rule.action is Action.BANNED:
+        return ruleset.banned_rules(service)
+    return ()
 
 
 def _drops(rule: Rule) -> bool:
     return rule.action in (Action.DROP, Action.TURN_AWAY)
-
-
-def _first(rules: Iterable[Rule], ruleset: Ruleset, packet: Packet) -> Rule:
-    return next(rule for rule in rules if _matches(rule.match, ruleset, packet))
 
 
 def _service_for(ruleset: Ruleset, protocol: str, port: int | None) -> FencedService | None:
@@ -201,6 +235,8 @@ def _matches(match: Match, ruleset: Ruleset, packet: Packet) -> bool:  # noqa: P
             return by and _within(prefix, packet.family, packet.source)
         case Reply():
             return packet.reply
+        case Answering():
+            return packet.answers or packet.reply
         case Admitted():
             return packet.admitted and not (packet.reply or packet.answers)
         case ExpectedBy(helper):

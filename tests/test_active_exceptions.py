@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from geofence.active_exceptions import (
     ActiveExceptions,
@@ -45,28 +46,28 @@ def inactive(name: str, obstacle: Obstacle, *hosts: str) -> ActiveExceptions:
     return ActiveExceptions((), (Inactive(name, obstacle, hosts),))
 
 
-def test_what_was_applied_is_in_force() -> None:
+def test_applied_exceptions_are_active() -> None:
     rules = ruled(FIXED)
     assert found(rules, rules) == ActiveExceptions(("fixed",))
 
 
-def test_one_family_alone_is_not_enough() -> None:
+def test_an_exception_allowed_in_one_family_only_is_inactive() -> None:
     half = replace(FIXED, prefixes=space("203.0.113.0/24"))
     assert found(ruled(half), ruled(FIXED)) == inactive("fixed", Obstacle.NOT_APPLIED)
 
 
-def test_one_service_of_two_is_not_enough() -> None:
+def test_an_exception_allowed_for_one_of_two_services_is_inactive() -> None:
     half = replace(FIXED, services=("sip",))
     assert found(ruled(half), ruled(FIXED)) == inactive("fixed", Obstacle.NOT_APPLIED)
     assert found(ruled(half), ruled(half)) == ActiveExceptions(("fixed",))
 
 
-def test_services_that_are_not_fenced_do_not_count() -> None:
+def test_unfenced_services_do_not_count() -> None:
     elsewhere = replace(FIXED, services=("web",))
     assert found(ruled(elsewhere), ruled(elsewhere)) == inactive("fixed", Obstacle.NO_SERVICE)
 
 
-def test_a_host_name_is_in_force_with_the_addresses_that_it_stands_for() -> None:
+def test_a_host_name_is_active_with_its_resolved_addresses() -> None:
     rules = ruled(FAR)
     assert found(rules, rules, lists=FAR_AT, lists_applied=FAR_AT) == ActiveExceptions(("far",))
     assert found(rules, rules, lists=FAR_AT) == inactive("far", Obstacle.NOT_APPLIED, HOST.name)
@@ -78,13 +79,13 @@ def test_host_names_that_have_never_resolved_are_named() -> None:
     assert found(rules, rules) == inactive("far", Obstacle.UNRESOLVED, *hosts)
 
 
-def test_one_that_is_off_by_now_is_in_force_until_the_rules_are_applied() -> None:
+def test_a_disabled_exception_is_active_until_the_rules_are_applied() -> None:
     off = replace(FIXED, enabled=False)
     assert found(ruled(FIXED), ruled(off)) == ActiveExceptions(("fixed",))
     assert found(ruled(off), ruled(off)) == ActiveExceptions()
 
 
-def test_one_that_is_off_is_not_in_force_because_others_let_the_same_in() -> None:
+def test_a_disabled_exception_is_inactive_though_another_allows_the_same() -> None:
     off = NamedException("off", prefixes=space("203.0.113.7/32"), enabled=False)
     rules = ruled(FIXED, off)
     assert found(rules, rules) == ActiveExceptions(("fixed",))
@@ -94,7 +95,7 @@ def unresolved(name: str, *hosts: str) -> Note:
     return Note(NoteKind.EXCEPTION_UNRESOLVED, name, {"hosts": list(hosts)})
 
 
-def test_host_names_that_were_never_resolved_are_told_beside_what_is_let_in() -> None:
+def test_unresolved_host_names_are_reported_beside_allowed_prefixes() -> None:
     two = replace(FAR, name="two", hosts=(HOST.name, "a.example", "b.example"))
     mixed = replace(FAR, name="mixed", prefixes=FIXED.prefixes)
     assert never_resolved((FIXED, FAR, mixed, two), {}) == (
@@ -107,9 +108,19 @@ def test_host_names_that_were_never_resolved_are_told_beside_what_is_let_in() ->
     )
 
 
-def test_all_for_which_last_known_stands_in_are_one_note() -> None:
+def test_all_exceptions_on_last_known_share_one_note() -> None:
     known = replace(FAR, last_known=space("203.0.113.9/32"))
     some = [replace(known, name=name) for name in ("one", "other")]
     stand_in = Note(NoteKind.LAST_KNOWN_USED, "", {"exceptions": ["one", "other"]})
     assert never_resolved((*some, FAR), {}) == (unresolved("far", "far.example"), stand_in)
     assert never_resolved(some, FAR_AT) == ()
+
+
+def test_one_until_a_time_is_active_until_then_though_no_declared_set_has_it() -> None:
+    until = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    timed = ruled(replace(FIXED, until=until), replace(FAR, until=until))
+    unresolved_host = inactive("far", Obstacle.UNRESOLVED, HOST.name)
+    assert found(timed, timed) == replace(unresolved_host, names=("fixed",))
+    ended = timed.at(until)
+    assert found(ended, ended) == ActiveExceptions()
+    assert active_exceptions(timed, {}, None).inactive[0].obstacle is Obstacle.NO_FENCE

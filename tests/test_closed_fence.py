@@ -57,7 +57,7 @@ def test_only_exceptions_and_local_networks_get_in(lab: Lab, language: str) -> N
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_for_others_passes(lab: Lab, language: str) -> None:
+def test_routed_packets_pass(lab: Lab, language: str) -> None:
     probes = [
         Probe(address(Role.FOREIGN, family), CONTAINER[family], Transport.UDP, 5060)
         for family in Family
@@ -67,7 +67,7 @@ def test_what_is_for_others_passes(lab: Lab, language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_nat_delivers_here_is_kept_out_too(lab: Lab, language: str) -> None:
+def test_packets_redirected_to_the_host_are_blocked(lab: Lab, language: str) -> None:
     """An address that is routed to the host and not configured on it."""
     failover = ip_address("203.0.113.99")
     lab.pbx.run(*f"iptables -t nat -A PREROUTING -d {failover} -j REDIRECT".split())

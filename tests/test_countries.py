@@ -19,7 +19,7 @@ def test_the_table_is_that_of_the_standard() -> None:
     assert all(re.fullmatch(r"[A-Z]{3}", country.code3) for country in table)
 
 
-def test_other_spellings_lead_to_countries_and_hide_none() -> None:
+def test_other_spellings_are_unique_and_differ_from_codes() -> None:
     words = [word for country in countries().values() for word in country.other_words]
     assert len(words) == len(set(words)) == 23
     assert not set(words) & set(countries())
@@ -49,7 +49,7 @@ def test_names(code: str, name: str) -> None:
         ("日本", "JP"),
     ],
 )
-def test_what_was_probably_meant(text: str, code: str) -> None:
+def test_the_nearest_country_is_suggested(text: str, code: str) -> None:
     with pytest.raises(Mistake) as caught:
         country_code(text)
     assert caught.value.guesses == (f'"{code}" ({country_name(code)})',)
@@ -71,7 +71,7 @@ def test_letters_that_only_look_right_in_upper_case() -> None:
 
 
 @pytest.mark.parametrize("text", [*_not_countries(), " eu ", "ap"])
-def test_what_is_no_country_leads_to_no_other(text: str) -> None:
+def test_codes_that_are_not_countries_get_no_suggestion(text: str) -> None:
     with pytest.raises(Mistake, match="is not a country but ") as caught:
         country_code(text)
     assert caught.value.guesses == ()

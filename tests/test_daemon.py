@@ -23,6 +23,7 @@ from geofence.state.outcomes import Journal
 from tests.cli.machine import BACKENDS, ROOT, Done, Gate, Machine, machine
 from tests.cli.world import COME, GONE, JAPANESE, LANS, japan_later
 from tests.support.list_server import content
+from tests.support.name_server import asking
 
 _LONGEST_WAIT = 60.0
 HEALED = "watch: repaired 1 set, 0 rules"
@@ -109,7 +110,7 @@ def test_on_a_fresh_machine_it_refreshes_at_once(fresh: Machine) -> None:
     assert fresh.ok("status", "--json").json["reason"] == "daemon"
 
 
-def test_it_restores_and_asks_nobody_for_lists_of_today(one: Machine) -> None:
+def test_it_restores_and_does_not_download_today_s_lists_again(one: Machine) -> None:
     one.ok("refresh")
     one.clear()
     asked = len(one.server.requests)
@@ -135,7 +136,7 @@ def test_it_makes_up_for_a_missed_day_and_for_a_clock_that_was_set_back(
         assert running.end().code == 0
 
 
-def test_it_heals_what_others_change_and_counts_how_often(fresh: Machine) -> None:
+def test_it_repairs_changes_by_other_programs_and_counts_repairs(fresh: Machine) -> None:
     fresh.ok("refresh")
     with daemon(fresh) as running:
         running.until("watching every")
@@ -191,7 +192,71 @@ def wait_for(held: Callable[[], bool]) -> None:
         sleep(0.05)
 
 
-def test_what_it_cannot_heal_is_known_until_it_can(tmp_path: Path) -> None:
+TRUNK = '[exception.trunk]\nhosts = ["sip.provider.net"]\ngrace = "0s"\n'
+
+
+def test_it_follows_names_when_their_time_to_live_ends_and_downloads_nothing(
+    fresh: Machine,
+) -> None:
+    fresh.rule("60-trunk.toml", TRUNK)
+    with asking(fresh) as names:
+        names.addresses["sip.provider.net"] = ["45.90.0.1"]
+        names.ttl = 1
+        fresh.ok("refresh")
+        asked, made = len(fresh.server.requests), fresh.generations()
+        with daemon(fresh) as running:
+            running.until("watching every")
+            fresh.rule("61-edited.toml", "exception.home.enabled = false\n")
+            names.addresses["sip.provider.net"] = ["45.90.0.2", "2a02:90::1"]
+            running.until("names: The addresses of sip.provider.net changed: now also 45.90.0.2")
+            running.until("names: updated 4 sets, 0 rules")
+            assert fresh.gets_in("45.90.0.1", "45.90.0.2", "2a02:90::1") == [False, True, True]
+            names.codes["sip.provider.net"] = "SERVFAIL"
+            running.until("names: The list host sip.provider.net could not be renewed")
+            del names.codes["sip.provider.net"]
+            names.addresses["sip.provider.net"] = ["45.90.0.3"]
+            running.until("names: The addresses of sip.provider.net changed: now also 45.90.0.3")
+            running.until("names: updated 4 sets, 0 rules")
+            assert fresh.gets_in("45.90.0.2", "45.90.0.3", "45.88.0.7") == [False, True, True]
+            assert running.end().code == 0
+    assert (len(fresh.server.requests), fresh.generations()) == (asked, made)
+    assert not any(line.startswith("refresh") for line in running.log)
+
+
+def test_it_asks_for_no_name_before_its_time_to_live_ends(one: Machine) -> None:
+    one.rule("60-trunk.toml", TRUNK)
+    with asking(one) as names:
+        names.addresses["sip.provider.net"] = ["45.90.0.1"]
+        names.ttl = 5
+        one.ok("refresh")
+        asked, began = len(names.questions), monotonic()
+        with daemon(one) as running:
+            running.until("watching every")
+            wait_for(lambda: len(names.questions) > asked)
+            assert 4 < monotonic() - began < 15
+            assert running.end().code == 0
+
+
+def test_while_a_change_waits_to_be_confirmed_it_follows_no_name(one: Machine) -> None:
+    one.rule("60-trunk.toml", TRUNK)
+    with asking(one) as names:
+        names.addresses["sip.provider.net"] = ["45.90.0.1"]
+        names.ttl = 1
+        one.ok("refresh")
+        one.rule("61-edited.toml", "exception.home.enabled = false\n")
+        with daemon(one) as running:
+            running.until("watching every")
+            one.ok("apply", "--confirm-within", "60s")
+            names.addresses["sip.provider.net"] = ["45.90.0.2"]
+            running.until("names: The last change is pending")
+            assert one.gets_in("45.90.0.1", "45.90.0.2") == [True, False]
+            one.ok("confirm")
+            running.until("names: updated 2 sets")
+            assert one.gets_in("45.90.0.1", "45.90.0.2", "45.88.0.7") == [False, True, False]
+            assert running.end().code == 0
+
+
+def test_a_failing_repair_is_recorded_until_it_works(tmp_path: Path) -> None:
     with machine(tmp_path, "ipset") as made:
         made.ok("refresh")
         with daemon(made) as running:
@@ -223,7 +288,7 @@ def test_mistakes_made_in_the_rules_later_do_not_end_it(one: Machine) -> None:
         assert running.end().code == 0
 
 
-def test_what_nobody_expected_does_not_end_it_and_is_known(tmp_path: Path) -> None:
+def test_an_unexpected_exception_is_recorded_and_does_not_end_it(tmp_path: Path) -> None:
     bug, patches = tmp_path / "bug", tmp_path / "patches"
     patches.mkdir()
     (patches / "sitecustomize.py").write_text(STUMBLING.format(bug=str(bug)))
@@ -275,7 +340,7 @@ def test_with_wrong_rules_it_restores_and_ends(one: Machine) -> None:
     assert one.gets_in(*JAPANESE) == [True, True]
 
 
-def test_what_stays_the_same_is_said_once(one: Machine) -> None:
+def test_a_lasting_problem_is_logged_once(one: Machine) -> None:
     one.ok("refresh")
     for generation in one.generations():
         generation.unlink()
@@ -307,7 +372,7 @@ def test_the_journal_gets_priorities(one: Machine) -> None:
     assert all(re.match("<[346]>[a-zR]", line) for line in running.log)
 
 
-def test_a_terminal_and_a_file_get_none(one: Machine) -> None:
+def test_a_terminal_and_a_file_get_no_priorities(one: Machine) -> None:
     one.ok("refresh")
     with daemon(one) as running:
         assert running.until("Refreshing daily").startswith("Refreshing")

@@ -40,7 +40,7 @@ def held(found: Mapping[SetKey, Iterable[TimedPrefix]], key: SetKey) -> PrefixSe
     return PrefixSet.of(key.family, (each.prefix for each in found[key]))
 
 
-def test_what_has_an_end_is_in_the_timed_sets_only() -> None:
+def test_exceptions_with_an_end_are_in_the_timed_sets_only() -> None:
     rules = policy(exceptions=(hotel("203.0.113.9/32", services=("sip",)),))
     found = timed_prefixes(rules, JAPAN, NOW)
     assert found[SIP4] == (timed("203.0.113.9/32", LATER),)
@@ -54,7 +54,7 @@ def test_there_is_a_set_for_each_service_and_family() -> None:
     }
 
 
-def test_what_has_ended_or_is_disabled_is_left_out() -> None:
+def test_ended_and_disabled_exceptions_are_left_out() -> None:
     gone = (
         hotel("203.0.113.9/32", until=PAST),
         hotel("203.0.113.8/32", until=NOW),

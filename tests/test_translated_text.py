@@ -25,7 +25,7 @@ def test_a_message_knows_its_english() -> None:
     assert (tr("not {name}", name="x"), english(tr("not {name}", name="x"))) == ("NOT x", "not x")
 
 
-def test_what_is_the_same_in_english_is_plain_text() -> None:
+def test_text_equal_to_its_english_is_plain() -> None:
     assert type(tr("{name}", name="x")) is str
 
 
@@ -33,7 +33,7 @@ def test_an_errors_text_knows_it() -> None:
     assert english(str(ListError(tr("it failed")))) == "it failed"
 
 
-def test_a_value_is_told_in_english_too() -> None:
+def test_a_value_keeps_its_english() -> None:
     inner = ListError(tr("it failed"))
     for value in (inner, str(inner)):
         outer = tr("{error}", error=value)

@@ -76,7 +76,7 @@ JAPANESE = {"LANG": "ja_JP.UTF-8"}
     ],
     ids=str,
 )
-def test_who_asks_for_japanese_gets_it(speak: Speak, environment: dict[str, str]) -> None:
+def test_the_environment_selects_japanese(speak: Speak, environment: dict[str, str]) -> None:
     speak(environment)
     assert tr("no fence") == "フェンスはありません"
     assert gettext.gettext("no fence") == "フェンスはありません"  # as typer asks for its words
@@ -194,7 +194,7 @@ def test_the_command_speaks_japanese() -> None:
     assert "このメッセージを表示して終了。" in done.stdout
 
 
-def test_its_mistakes_are_told_in_japanese_and_end_with_the_same_code() -> None:
+def test_its_mistakes_are_japanese_with_the_same_exit_code() -> None:
     done = geofence("aply", LANG="ja_JP.UTF-8", PYTHONUTF8="1")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith('geofence: 不明なコマンド "aply" です。')
@@ -209,9 +209,7 @@ def test_its_mistakes_are_told_in_japanese_and_end_with_the_same_code() -> None:
         (("--lock-wait", "-1", "status"), "--lock-wait には 0 から 86400 までの"),
     ],
 )
-def test_mistakes_that_typer_finds_are_told_in_japanese(
-    arguments: tuple[str, ...], said: str
-) -> None:
+def test_mistakes_found_by_typer_are_japanese(arguments: tuple[str, ...], said: str) -> None:
     done = geofence(*arguments, LANG="ja_JP.UTF-8", PYTHONUTF8="1")
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr

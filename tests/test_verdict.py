@@ -89,7 +89,7 @@ def test_every_packet_is_decided_as_promised(who: str, packet: Packet) -> None:
         *(st.booleans() for _ in range(5)),
     ),
 )
-def test_what_begins_nothing_is_not_sent_to_strangers(who: str, sent: Sent) -> None:
+def test_packets_that_begin_no_connection_do_not_leave_for_strangers(who: str, sent: Sent) -> None:
     sent = replace(sent, destination=SOURCES[who])
     service = service_of(sent.protocol, sent.port)
     back = Packet(Family.IPV4, sent.protocol, sent.destination, sent.port, interface=sent.interface)
@@ -120,7 +120,7 @@ def test_replies_may_be_left_to_exceptions() -> None:
     )
 
 
-def test_a_family_without_prefixes_is_fenced_shut() -> None:
+def test_a_family_without_prefixes_is_blocked() -> None:
     ruleset = merge(policy(), {wanted: space("192.0.2.0/24") for wanted in JAPAN})
     packet = Packet(Family.IPV6, "udp", space("2001:db8:1::1/128").ipv6.bounds[0], 5060)
     assert decide(ruleset, packet).action is Action.DROP

@@ -39,7 +39,7 @@ def test_counts_that_people_can_picture(
     assert (addresses(family, count), address_count(family, count)) == (in_table, in_sentence)
 
 
-def test_unique_local_addresses_are_no_number_of_thirteen_digits() -> None:
+def test_unique_local_addresses_get_a_short_count() -> None:
     assert addresses(Family.IPV6, 2_473_901_162_496 << 80) == "576 /16"
 
 

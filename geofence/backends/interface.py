@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from geofence.backends.noting import NotedSets
 from geofence.model.elements import Element, TimedPrefix
 from geofence.model.plan import Observed, Plan
 from geofence.model.prefixes import Prefix
 from geofence.model.ruleset import Ruleset, SetKey
 
 
-class Backend(Protocol):
+class Backend(NotedSets, Protocol):
     """Holds the fence in one kernel interface of the current network namespace.
 
     A backend owns its objects by name and touches nothing else. It heals: whatever a killed run
@@ -20,6 +21,8 @@ class Backend(Protocol):
 
     name: str
     """``ipset`` or ``nftables``."""
+    labels: bool
+    """Whether connections are labelled, as far as it was seen; see ``Ruleset.labels``."""
 
     def obstacle(self) -> str | None:
         """Return why this backend cannot work here, with the remedy; None if it can.
@@ -62,8 +65,8 @@ class Backend(Protocol):
         """
         ...
 
-    def keys(self) -> frozenset[SetKey]:
-        """Return which of geofence's sets the kernel holds.
+    def elements(self, key: SetKey) -> list[Element]:
+        """Return the elements of a runtime set with their times and counts; none without the set.
 
         Raises:
             BackendUnavailable: privilege, a program or kernel support is missing.
@@ -71,8 +74,10 @@ class Backend(Protocol):
         """
         ...
 
-    def elements(self, key: SetKey) -> list[Element]:
-        """Return the elements of a runtime set with their times and counts; none without the set.
+    def test(self, key: SetKey, address: int) -> bool:
+        """Whether the kernel itself finds an address in a set; false without the set.
+
+        This asks the kernel to look, as it does for a packet, and reads no elements.
 
         Raises:
             BackendUnavailable: privilege, a program or kernel support is missing.

@@ -20,7 +20,8 @@ MODULES = {
     for choice in BackendChoice
     if choice is not BackendChoice.AUTO
 }
-"""Package of each backend, in the order ``auto`` prefers them; each has ``backend()``."""
+"""Package of each backend, in the order ``auto`` prefers them; each has ``new_backend()`` and
+``new_noting()``."""
 
 
 class Chosen(NamedTuple):
@@ -94,4 +95,4 @@ def _chosen(backend: Backend, against: list[str]) -> Chosen:
 
 def load(name: str) -> Backend:
     """Return the backend of that name; its packages are imported only now."""
-    return cast("Backend", import_module(MODULES[name]).backend())
+    return cast("Backend", import_module(MODULES[name]).new_backend())

@@ -17,7 +17,8 @@ from geofence.model.prefixes import AddressSpace, address_texts
 from geofence.policy.mistakes import Mistake
 from geofence.policy.naming import Targets, targets
 from geofence.policy.owned import Switch
-from geofence.policy.table_reader import LONGEST_NAME, rule_name, service_name
+from geofence.policy.references import service_name
+from geofence.policy.table_reader import LONGEST_NAME, rule_name
 from geofence.spelling import quoted
 from geofence.translation import tr
 from geofence.wording import moment

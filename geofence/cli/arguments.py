@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from geofence.errors import UsageError
-from geofence.model.address import Address
-from geofence.model.policy import BackendChoice, Ports
-from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.translation import tr
+
+if TYPE_CHECKING:
+    from geofence.model.address import Address
+    from geofence.model.policy import BackendChoice, Ports
+    from geofence.model.prefixes import AddressSpace, Prefix
 
 
 def backend_choice(text: str | None) -> BackendChoice | None:
     """Return the backend that an option or the environment names; None if the rules decide."""
     if text is None:
         return None
+    from geofence.model.policy import BackendChoice
+
     try:
         return BackendChoice(text)
     except ValueError:
@@ -31,6 +38,28 @@ def backend_choice(text: str | None) -> BackendChoice | None:
         ) from None
 
 
+def state_path(path: Path) -> Path:
+    """Return the path of a state directory, which need not exist yet.
+
+    Raises:
+        UsageError: no file system takes such a name.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            from geofence.spelling import quoted
+
+            raise UsageError(
+                tr(
+                    "--state-dir: {path} cannot be a directory: {why}.",
+                    path=quoted(str(path)),
+                    why=error.strerror,
+                )
+            ) from error
+    return path
+
+
 def parse_address(text: str) -> Address:
     """Return an address of either family; an IPv4 address mapped into IPv6 counts as IPv4.
 
@@ -38,6 +67,9 @@ def parse_address(text: str) -> Address:
     """
     from netaddr import IPAddress
     from netaddr.core import AddrFormatError
+
+    from geofence.model.address import Address
+    from geofence.model.prefixes import Family
 
     try:
         address = IPAddress(_without_port(text), flags=0)
@@ -51,6 +83,7 @@ def parse_address(text: str) -> Address:
 
 def parse_space(text: str) -> AddressSpace:
     """Return the addresses of an address or a prefix."""
+    from geofence.model.prefixes import AddressSpace
     from geofence.policy.addresses import prefix
     from geofence.spelling import plain
 
@@ -58,6 +91,35 @@ def parse_space(text: str) -> AddressSpace:
         return AddressSpace.of((prefix(plain(text)),))
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def parse_asked(text: str) -> Address | Prefix | str:
+    """Return an address, a prefix or a host name that ``why`` is asked about.
+
+    A host name has a dot; a prefix of one address is that address.
+    """
+    from geofence.model.address import Address
+
+    if "/" in text:
+        found = _target(text)
+        alone = found.length == found.family.bits
+        return Address(found.family, found.network) if alone else found
+    try:
+        return parse_address(text)
+    except UsageError:
+        host = _host(text)
+        if host is None:
+            raise
+        return host
+
+
+def _host(text: str) -> str | None:
+    from geofence.policy.addresses import host_name
+
+    try:
+        return host_name(text) if "." in text.rstrip(".") else None
+    except ValueError:
+        return None
 
 
 def _not_an_address(text: str) -> str:
@@ -162,18 +224,21 @@ def parse_end(span: str | None, until: str | None) -> datetime | None:
         span: how long from now, such as ``8h``.
         until: a point in time.
     """
-    from geofence.policy.quantities import end, stay
+    from geofence.policy.quantities import end
 
-    if span is None and until is None:
-        return None
     if span is not None and until is not None:
         raise UsageError(tr("--for and --until exclude each other; use one of them."))
     now = datetime.now(UTC)
-    option = "--for" if until is None else "--until"
-    try:
-        found = now + stay(span or "") if until is None else end(until, now.astimezone())
-    except ValueError as error:
-        raise UsageError(tr("{option}: {mistake}", option=option, mistake=str(error))) from error
+    lasting = parse_lasting(span)
+    if lasting:
+        found = now + lasting
+    elif until is None:
+        return None
+    else:
+        try:
+            found = end(until, now.astimezone())
+        except ValueError as error:
+            raise UsageError(tr("--until: {mistake}", mistake=str(error))) from error
     whole = found.replace(microsecond=0)
     return whole if whole == found else whole + timedelta(seconds=1)
 
@@ -188,6 +253,7 @@ def parse_targets(verb: str, texts: Sequence[str] | None) -> tuple[Prefix, ...]:
 
 
 def _target(text: str) -> Prefix:
+    from geofence.model.prefixes import Prefix
     from geofence.policy.addresses import prefix
 
     if "/" not in text:
@@ -209,3 +275,42 @@ def parse_lasting(text: str | None) -> timedelta | None:
         return stay(text)
     except ValueError as error:
         raise UsageError(tr("--for: {mistake}", mistake=str(error))) from error
+
+
+def parse_since(text: str | None) -> timedelta | None:
+    """Return how long ago something may have been; None for any time."""
+    if text is None:
+        return None
+    from geofence.policy.quantities import stay
+
+    try:
+        return stay(text)
+    except ValueError as error:
+        raise UsageError(tr("--since: {mistake}", mistake=str(error))) from error
+
+
+def parse_choice(text: str, option: str, known: Sequence[str]) -> str:
+    """Return one of the values that an option takes."""
+    if text in known:
+        return text
+    from geofence.spelling import one_of, quoted
+
+    raise UsageError(
+        tr(
+            "{option} takes {known}, not {value}.",
+            option=option,
+            known=one_of(known),
+            value=quoted(text),
+        )
+    )
+
+
+def parse_limit(limit: int | None, default: int) -> int:
+    """Return how many rows to show; 0: all."""
+    if limit is None:
+        return default
+    if limit < 0:
+        raise UsageError(
+            tr("--limit takes a number of rows, or 0 for all, not {value}.", value=limit)
+        )
+    return limit

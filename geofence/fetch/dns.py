@@ -1,28 +1,25 @@
-"""DNS lookups with the resolver that all programs on this host use."""
+"""The addresses of host names and of SRV records, and which answers are refused."""
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Any
+from socket import inet_ntop, inet_pton
+from time import monotonic
 
 import netaddr
 
 from geofence.errors import ListError
-from geofence.fetch.threads import start
+from geofence.fetch.questions import ADDRESS_TYPES, Ask, Records, RecordType, ask_system
+from geofence.model.lists import MOST_ADDRESSES
 from geofence.model.prefixes import AddressSpace, Family
+from geofence.policy.addresses import SIP_SERVICES, host_name
+from geofence.policy.mistakes import Mistake
+from geofence.spelling import quoted
 from geofence.translation import tr
 
-Lookup = Callable[[str, int], list[tuple[Any, ...]]]
-"""Returns what ``getaddrinfo`` does for a host and an address family."""
-
-_NO_ADDRESS = frozenset({socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY})
-
-MOST_ADDRESSES = 64
-"""Of one host name in both families together; pools of real providers have a few dozen at most."""
+MOST_SERVERS = 16
+"""Servers that the SRV records of one name may name; providers have a handful."""
 
 _LOCAL_NAMES = frozenset(
     (
@@ -43,39 +40,36 @@ _UNSPECIFIED = netaddr.IPNetwork("0.0.0.0/8")
 _RESERVED = netaddr.IPNetwork("240.0.0.0/4")
 
 
+_Answer = tuple[Family, Records]
+"""The addresses of one family that one host has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The addresses of a host name; None for a family that DNS could not tell."""
+    """The addresses of a name, each family sorted."""
 
-    ipv4: tuple[str, ...] | None
-    ipv6: tuple[str, ...] | None
+    ipv4: tuple[str, ...] = ()
+    ipv6: tuple[str, ...] = ()
+    unknown: frozenset[Family] = frozenset()
+    """Families of which DNS could not tell all addresses."""
+    ttl: int | None = None
+    """Seconds for which the whole answer holds; None if it is not from DNS."""
 
-
-def system_lookup(host: str, family: int) -> list[tuple[Any, ...]]:
-    """Ask the C library, which reads ``/etc/hosts`` and asks DNS as this host is told to.
-
-    Raises:
-        OSError: it has no answer (``socket.gaierror``).
-        UnicodeError: the name is not valid for a host.
-    """
-    return list(socket.getaddrinfo(host, None, family, socket.SOCK_STREAM))
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All addresses, IPv4 first."""
+        return (*self.ipv4, *self.ipv6)
 
 
 def resolve(
-    host: str,
-    seconds: float,
-    lookup: Lookup = system_lookup,
-    within: AddressSpace | None = None,
+    host: str, seconds: float, ask: Ask = ask_system, within: AddressSpace | None = None
 ) -> Resolution:
     """Return the addresses of a host.
 
-    The C library cannot be interrupted, and may wait long for a dead name server; so it is called
-    in a thread of its own, which is abandoned if it does not answer in time.
-
     Args:
         host: the name.
-        seconds: how long to wait.
-        lookup: does the lookup.
+        seconds: how long all questions may take together.
+        ask: asks one question.
         within: all addresses that the name may have; None for any public address, and for a local
             name any private one.
 
@@ -85,77 +79,185 @@ def resolve(
             link-local or reserved: what name servers that block names answer), one outside
             ``within``, or, without that, a private one of a public name (DNS rebinding).
     """
-    answer = _in_time(host, seconds, lookup)
-    addresses = (*(answer.ipv4 or ()), *(answer.ipv6 or ()))
-    if len(addresses) > MOST_ADDRESSES:
+    deadline = monotonic() + seconds
+    answers = _of_host(host, deadline, ask)
+    _check(host, answers, within)
+    found = _resolution(answers.values(), answers.items())
+    if not found.addresses:
+        raise ListError(_no_address(host, answers.values(), _services(host, deadline, ask)))
+    return found
+
+
+def resolve_srv(
+    name: str, seconds: float, ask: Ask = ask_system, within: AddressSpace | None = None
+) -> Resolution:
+    """Return the addresses of all servers that the SRV records of a name give.
+
+    Args:
+        name: such as ``_sips._tcp.provider.example``.
+        seconds: how long all questions may take together.
+        ask: asks one question.
+        within: as for ``resolve``.
+
+    Raises:
+        ListError: there is no answer, no server, too many, or one that no public name may give;
+            or no address, too many, or one that must not become an exception (see ``resolve``).
+    """
+    deadline = monotonic() + seconds
+    records = ask(name, RecordType.SRV, seconds)
+    answers: list[_Answer] = []
+    for server in _servers(name, records):
+        answered = _of_host(server, deadline, ask)
+        _check(server, answered, within)
+        answers += answered.items()
+    found = _resolution([records, *(each for _, each in answers)], answers)
+    _require_few(name, found.addresses)
+    if not found.addresses:
+        raise ListError(_no_address(name, (each for _, each in answers)))
+    return found
+
+
+def _of_host(host: str, deadline: float, ask: Ask) -> dict[Family, Records]:
+    """Ask for both families; the failure of one does not hide the other."""
+    found: dict[Family, Records] = {}
+    for left, (family, wanted) in zip((2, 1), ADDRESS_TYPES.items(), strict=True):
+        found[family] = ask(host, wanted, max(0.0, deadline - monotonic()) / left)
+    return found
+
+
+def _check(host: str, answers: dict[Family, Records], within: AddressSpace | None) -> None:
+    """Check the addresses of one host.
+
+    Raises:
+        ListError: one must not become an exception, or they are too many.
+    """
+    addresses = [text for records in answers.values() for text in records.texts]
+    _require_few(host, addresses)
+    for address in addresses:
+        _require_distant(host, address)
+        _require_expected(host, address, within)
+
+
+def _require_few(name: str, addresses: Iterable[str]) -> None:
+    number = len(set(addresses))
+    if number > MOST_ADDRESSES:
         raise ListError(
             tr(
                 "DNS gives {count} addresses for {host}, but one name may add at most {most} to an "
                 "exception; none of them is used.",
-                count=f"{len(addresses):,}",
-                host=host,
+                count=f"{number:,}",
+                host=name,
                 most=MOST_ADDRESSES,
             )
         )
-    for address in addresses:
-        _require_distant(host, address)
-        _require_expected(host, address, within)
-    return answer
 
 
-def _in_time(host: str, seconds: float, lookup: Lookup) -> Resolution:
-    """Look a host up in a thread of its own.
+def _resolution(everything: Iterable[Records], answers: Iterable[_Answer]) -> Resolution:
+    """Return what answers say together.
+
+    Args:
+        everything: all records on the way, whose times to live count.
+        answers: records of addresses.
+    """
+    pairs = tuple(answers)
+    ttls = [records.ttl for records in everything if records.ttl is not None]
+    return Resolution(
+        _sorted(Family.IPV4, pairs),
+        _sorted(Family.IPV6, pairs),
+        frozenset(family for family, records in pairs if records.failure),
+        min(ttls, default=None),
+    )
+
+
+def _sorted(family: Family, answers: Iterable[_Answer]) -> tuple[str, ...]:
+    """Return the addresses of one family in their usual form, each once."""
+    form = family.socket_family
+    found = (text for each, records in answers if each is family for text in records.texts)
+    return tuple(sorted({inet_ntop(form, inet_pton(form, text)) for text in found}))
+
+
+def _servers(name: str, records: Records) -> tuple[str, ...]:
+    """Return the servers that SRV records give.
 
     Raises:
-        ListError: there is no answer within the seconds, or no address.
+        ListError: there is none, they are too many, or one is not valid.
     """
-    answers: SimpleQueue[Resolution | ListError] = SimpleQueue()
-
-    def ask() -> None:
-        answers.put(_asked(host, lookup))
-
-    start(threading.Thread(target=ask, name=f"dns {host}", daemon=True))
-    try:
-        answer = answers.get(timeout=seconds)
-    except Empty:
+    if records.failure:
+        raise ListError(_failed(name, records.failure))
+    if not records.texts:
+        raise ListError(tr("DNS has no SRV record for {name}. Is the name correct?", name=name))
+    servers = tuple(dict.fromkeys(each for each in records.texts if each))
+    if not servers:
+        raise ListError(
+            tr("The SRV record of {name} says that there is no such service.", name=name)
+        )
+    if len(servers) > MOST_SERVERS:
         raise ListError(
             tr(
-                "DNS gave no answer for {host} within {seconds} seconds.",
-                host=host,
-                seconds=f"{seconds:g}",
+                "The SRV records of {name} give {count} servers, but at most {most} are allowed; "
+                "none of them is used.",
+                name=name,
+                count=f"{len(servers):,}",
+                most=MOST_SERVERS,
             )
-        ) from None
-    if isinstance(answer, ListError):
-        raise answer
-    return answer
+        )
+    for server in servers:
+        _require_server(name, server)
+    return servers
 
 
-def _asked(host: str, lookup: Lookup) -> Resolution | ListError:
-    """Look up both families; the failure of one does not hide the other."""
-    found: dict[Family, tuple[str, ...] | None] = {}
-    why = ""
-    for family in Family:
-        try:
-            rows = lookup(host, family.socket_family)
-        except socket.gaierror as error:
-            none_there = error.errno in _NO_ADDRESS
-            found[family] = () if none_there else None
-            why = why if none_there else error.strerror or str(error.errno)
-        except (OSError, UnicodeError):
-            return ListError(
-                tr("{host} cannot be looked up in DNS. Is the name correct?", host=host)
+def _require_server(name: str, server: str) -> None:
+    try:
+        valid = host_name(server) == server
+    except Mistake:
+        valid = False
+    if not valid:
+        raise ListError(
+            tr(
+                "The SRV records of {name} give the server {server}, which is not a valid host "
+                "name; they are not used.",
+                name=name,
+                server=quoted(server),
             )
-        else:
-            found[family] = tuple(sorted({str(row[4][0]) for row in rows}))
-    if not any(found.values()):
-        return ListError(_no_address(host, why))
-    return Resolution(found[Family.IPV4], found[Family.IPV6])
+        )
+    if _is_public(name) and not _is_public(server):
+        raise ListError(
+            tr(
+                "The SRV records of {name} give the server {server}, which is a local name "
+                "although the first is public; they are not used.",
+                name=name,
+                server=quoted(server),
+            )
+        )
 
 
-def _no_address(host: str, why: str) -> str:
-    if why:
-        return tr("The DNS lookup of {host} failed ({reason}).", host=host, reason=why)
-    return tr("DNS has no address for {host}. Is the name correct?", host=host)
+def _failed(name: str, reason: str) -> str:
+    return tr("The DNS lookup of {host} failed ({reason}).", host=name, reason=reason)
+
+
+def _no_address(name: str, answers: Iterable[Records], services: tuple[str, ...] = ()) -> str:
+    reason = next((each.failure for each in answers if each.failure), "")
+    if reason:
+        return _failed(name, reason)
+    if services:
+        return tr(
+            "DNS has no address for {host}, but SRV records. Write {rule} instead of the host "
+            "name.",
+            host=name,
+            rule=f"srv = [{', '.join(map(quoted, services))}]",
+        )
+    return tr("DNS has no address for {host}. Is the name correct?", host=name)
+
+
+def _services(host: str, deadline: float, ask: Ask) -> tuple[str, ...]:
+    """Return the names with SRV records for SIP that were perhaps meant by a host name."""
+    below = (f"{service}.{host}" for service in SIP_SERVICES)
+    names = (host,) if host.startswith("_") else below
+    return tuple(
+        name
+        for name in names
+        if any(ask(name, RecordType.SRV, max(0.0, deadline - monotonic())).texts)
+    )
 
 
 def _require_distant(host: str, text: str) -> None:

@@ -26,6 +26,13 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Fresh:
+    """The source was not asked, since it gave or confirmed the stored version a short time ago."""
+
+    accepted: AcceptedList
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """No source gave the list."""
 
@@ -33,7 +40,7 @@ class Failed:
     """One line that names the list, every source that was tried, and what was wrong with it."""
 
 
-Outcome = Renewed | Unchanged | Failed
+Outcome = Renewed | Unchanged | Fresh | Failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from geofence.fetch.limits import Limits
 from geofence.translation import tr
 
 
-class Reason(NamedTuple):
+class Cause(NamedTuple):
     """Why a URL could not be fetched."""
 
     text: str
@@ -32,23 +32,23 @@ class Reason(NamedTuple):
 _OF_PROXY_SETTINGS = (rq.InvalidSchema, rq.InvalidProxyURL, u3.ProxySchemeUnknown)
 
 
-def reason(error: BaseException, limits: Limits) -> Reason:
-    """Return why, from the whole chain of causes; the first rule that knows one decides."""
+def root_cause(error: BaseException, limits: Limits) -> Cause:
+    """Return the cause, from the whole chain of errors; the first rule that knows one decides."""
     chain = tuple(_chain(error))
     for known in chain:
         if isinstance(known, ssl.SSLCertVerificationError):
-            return Reason(_untrusted(known), False)
+            return Cause(_untrusted(known), False)
         if isinstance(known, socket.gaierror):
-            return Reason(tr("DNS lookup failed ({reason})", reason=known.strerror), True)
+            return Cause(tr("DNS lookup failed ({reason})", reason=known.strerror), True)
         if isinstance(known, _OF_PROXY_SETTINGS):
             # The URL's own scheme was checked before, so this one is the proxy's.
             no_socks = isinstance(known, rq.InvalidSchema)
-            return Reason(_no_socks() if no_socks else _no_proxy(), False)
+            return Cause(_no_socks() if no_socks else _no_proxy(), False)
     for temporary, text in _texts(limits):
         if any(isinstance(known, temporary) for known in chain):
-            return Reason(text, True)
+            return Cause(text, True)
     if any(isinstance(known, (rq.ContentDecodingError, u3.DecodeError)) for known in chain):
-        return Reason(tr("the body does not have the compression that its header gives"), False)
+        return Cause(tr("the body does not have the compression that its header gives"), False)
     return _of_system(chain)
 
 
@@ -96,13 +96,13 @@ def _texts(limits: Limits) -> tuple[tuple[tuple[type[BaseException], ...], str],
     )
 
 
-def _of_system(chain: tuple[BaseException, ...]) -> Reason:
+def _of_system(chain: tuple[BaseException, ...]) -> Cause:
     for known in reversed(chain):
         if isinstance(known, OSError) and known.errno is not None and known.strerror:
-            return Reason(tr("connection failed ({reason})", reason=known.strerror), True)
+            return Cause(tr("connection failed ({reason})", reason=known.strerror), True)
     temporary = (rq.ConnectionError, rq.ChunkedEncodingError, u3.ProtocolError)
     may_pass = any(isinstance(known, temporary) for known in chain)
-    return Reason(tr("the server does not speak HTTP correctly"), may_pass)
+    return Cause(tr("the server does not speak HTTP correctly"), may_pass)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from geofence.errors import ListError, unexpected
 from geofence.fetch.backoff import BusyHosts
 from geofence.fetch.certificates import Trust
-from geofence.fetch.dns import Lookup, system_lookup
+from geofence.fetch.databases import Databases
 from geofence.fetch.events import (
     Event,
     Failed,
@@ -26,6 +26,7 @@ from geofence.fetch.events import (
 )
 from geofence.fetch.http import Client
 from geofence.fetch.limits import Limits
+from geofence.fetch.questions import Ask, ask_system
 from geofence.fetch.sources import Tools, renew
 from geofence.fetch.threads import start
 from geofence.model.lists import AcceptedList, ListId
@@ -48,12 +49,13 @@ class _Run:
     accepted: Mapping[ListId, AcceptedList]
     clock: Callable[[], datetime]
     limits: Limits
-    lookup: Lookup
+    ask: Ask
     jobs: SimpleQueue[ListId]
     events: SimpleQueue[Event | _Crashed]
     stop: threading.Event
     busy: BusyHosts
     trust: Trust
+    databases: Databases
 
 
 def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
@@ -64,7 +66,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
     on_event: Callable[[Event], None] = ignore,
     *,
     limits: Limits | None = None,
-    lookup: Lookup = system_lookup,
+    ask: Ask = ask_system,
     busy: Mapping[str, datetime] | None = None,
 ) -> FetchReport:
     """Have every list confirmed, or get its new version, from the first source that gives it.
@@ -78,21 +80,23 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
         clock: gives the time to write into provenance, UTC.
         on_event: told of events, in the caller's thread.
         limits: of time and size.
-        lookup: looks up the addresses of host names.
+        ask: asks DNS.
         busy: hosts that asked an earlier run for a pause, and until when, UTC.
     """
     names = tuple(dict.fromkeys(wanted))
+    bounds = limits or Limits()
     run = _Run(
         policy,
         accepted,
         clock,
-        limits or Limits(),
-        lookup,
+        bounds,
+        ask,
         SimpleQueue(),
         SimpleQueue(),
         threading.Event(),
         BusyHosts(busy),
         Trust(),
+        Databases(names, accepted),
     )
     for name in names:
         run.jobs.put(name)
@@ -197,7 +201,7 @@ class _Worker:
 
 
 def _outcome(run: _Run, wanted: ListId, client: Client) -> Outcome:
-    tools = Tools(client, run.clock(), run.limits.resolve, run.lookup)
+    tools = Tools(client, run.clock(), run.limits.resolve, run.ask, run.databases, run.limits.size)
     try:
         return renew(wanted, run.policy, run.accepted.get(wanted), tools)
     except ListError as error:

@@ -7,14 +7,12 @@ redirect elsewhere; and patience with temporary failures.
 from __future__ import annotations
 
 import random
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
@@ -22,7 +20,6 @@ from itertools import count
 from typing import Self
 
 import requests
-from requests.auth import HTTPBasicAuth
 from requests.exceptions import ChunkedEncodingError
 from urllib3.exceptions import HTTPError, ProtocolError
 
@@ -31,12 +28,18 @@ from geofence.errors import ListError
 from geofence.fetch.backoff import BusyHosts
 from geofence.fetch.certificates import Trust
 from geofence.fetch.deadline import Cutoff, CutoffAdapter
-from geofence.fetch.decoding import ENCODINGS, DamagedError, Decoder, NotCompressedError
+from geofence.fetch.decoding import (
+    ENCODINGS,
+    DamagedError,
+    Decoder,
+    NotCompressedError,
+)
 from geofence.fetch.events import ignore
-from geofence.fetch.failures import Reason, reason
+from geofence.fetch.failures import Cause, root_cause
+from geofence.fetch.headers import authentication, etag_of, retry_after, status_text
 from geofence.fetch.limits import Limits
 from geofence.fetch.threads import start
-from geofence.fetch.urls import Target, public, redirected, target
+from geofence.fetch.urls import Target, redirected, target
 from geofence.translation import clause, tr
 
 _CHUNK = 16 << 10
@@ -44,7 +47,6 @@ _CHUNK = 16 << 10
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,200}"')
 _NO_PROXIES = {"http": "", "https": "", "all": ""}
 
 _FOREIGN = (OSError, ValueError, HTTPError, HTTPException)
@@ -71,7 +73,16 @@ class Missing:
     problem: str
 
 
-Answer = Body | NotModified | Missing
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A status of failure that the caller takes as an answer, with what it says."""
+
+    status: int
+    content: bytes
+    problem: str
+
+
+Answer = Body | NotModified | Missing | Rejected
 
 
 class _TemporaryError(ListError):
@@ -115,6 +126,7 @@ class Client:
         self._busy = busy or BusyHosts()
         self._trust = trust or Trust()
         self._patient = True
+        self._answers: Collection[int] = ()
         self._on_bytes = on_bytes
         self._on_retry = on_retry
         self._cutoff = Cutoff()
@@ -129,20 +141,36 @@ class Client:
         self._session.close()
         self._cutoff.release(everything=True)
 
-    def get(self, url: str, etag: str | None = None, *, patient: bool = True) -> Answer:
+    @property
+    def limits(self) -> Limits:
+        """The limits of time and size."""
+        return self._limits
+
+    def get(
+        self,
+        url: str,
+        etag: str | None = None,
+        *,
+        patient: bool = True,
+        secret: str = "",
+        answers: Collection[int] = (),
+    ) -> Answer:
         """Fetch one body.
 
         Args:
             url: https, or http to loopback; may contain credentials.
             etag: of the stored body, if it came from this URL.
             patient: whether to wait if the host asks for a pause.
+            secret: a part of the URL that no message may show.
+            answers: statuses of failure that are ``Rejected``, and no error.
 
         Raises:
             PauseError: the host asks for a pause, and this does not wait.
             ListError: it could not be fetched; names the URL (without secrets) and the reason.
         """
-        first = target(url)
+        first = target(url, secret)
         self._patient = patient
+        self._answers = answers
         self._deadline = time.monotonic() + self._limits.body
         self._cutoff.rearm()
         watchdog = threading.Timer(self._limits.body, self._cutoff.end)
@@ -186,7 +214,7 @@ class Client:
         raise ListError(
             tr(
                 "{url}: more than {most} redirects.",
-                url=public(first.url),
+                url=first.shown,
                 most=self._limits.redirects,
             )
         )
@@ -199,7 +227,7 @@ class Client:
         """
         if not self._busy.is_busy(wanted.url):
             return
-        shown, until = public(wanted.url), self._busy.until(wanted.url)
+        shown, until = wanted.shown, self._busy.until(wanted.url)
         if not self._patient:
             raise PauseError(tr("{url}: not asked, because the host asked for a pause.", url=shown))
         wait = 0.0 if until is None else (until - datetime.now(UTC)).total_seconds()
@@ -217,7 +245,7 @@ class Client:
             with self._session.get(
                 wanted.url,
                 headers=headers,
-                auth=_authentication(wanted),
+                auth=authentication(wanted),
                 proxies=dict(_NO_PROXIES) if wanted.loopback else None,
                 timeout=(self._limits.connect, self._limits.read),
                 allow_redirects=False,
@@ -225,7 +253,7 @@ class Client:
             ) as response:
                 yield response
         except _FOREIGN as error:
-            raise self._failure(wanted, reason(error, self._limits)) from error
+            raise self._failure(wanted, root_cause(error, self._limits)) from error
 
     def _learn_tls(self, wanted: Target) -> None:
         """Read the trusted certificates when first needed, since it takes a while.
@@ -239,17 +267,17 @@ class Client:
             trusted = self._trust.authorities()
         except ListError as error:
             raise ListError(
-                tr("{url}: not asked: {reason}", url=public(wanted.url), reason=error)
+                tr("{url}: not asked: {reason}", url=wanted.shown, reason=error)
             ) from error
         self._session.verify = trusted.verify
         self._session.mount("https://", CutoffAdapter(self._cutoff, trusted.context))
         self._speaks_tls = True
 
-    def _failure(self, wanted: Target, why: Reason) -> ListError:
+    def _failure(self, wanted: Target, cause: Cause) -> ListError:
         if self._cutoff.has_ended:
-            return self._too_late(public(wanted.url))
-        kind = _TemporaryError if why.may_pass else ListError
-        return kind(tr("{url}: {reason}.", url=public(wanted.url), reason=why.text))
+            return self._too_late(wanted.shown)
+        kind = _TemporaryError if cause.may_pass else ListError
+        return kind(tr("{url}: {reason}.", url=wanted.shown, reason=cause.text))
 
     def _too_late(self, shown: str) -> ListError:
         return ListError(
@@ -262,12 +290,14 @@ class Client:
 
     def _answer(self, current: Target, response: requests.Response, etag: str | None) -> Answer:
         status = response.status_code
-        shown = public(current.url)
+        shown = current.shown
         if status == HTTPStatus.OK:
-            return Body(self._body(shown, response), _etag(response))
+            return Body(self._body(shown, response), etag_of(response))
         if status == HTTPStatus.NOT_MODIFIED and etag is not None:
             return NotModified()
-        problem = tr("{url}: HTTP {status}.", url=shown, status=_status_text(status))
+        problem = tr("{url}: HTTP {status}.", url=shown, status=status_text(status))
+        if status in self._answers:
+            return Rejected(status, self._body(shown, response), problem)
         if status in _GONE:
             return Missing(problem)
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -281,8 +311,8 @@ class Client:
             PauseError: this does not wait.
             ListError: the pause is too long.
         """
-        shown, status = public(current.url), _status_text(response.status_code)
-        seconds = _retry_after(response.headers.get("Retry-After", ""))
+        shown, status = current.shown, status_text(response.status_code)
+        seconds = retry_after(response.headers.get("Retry-After", ""))
         if seconds is not None or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             self._busy.note(current.url, seconds)
             if not self._patient:
@@ -365,25 +395,6 @@ def _session(cutoff: Cutoff) -> requests.Session:
     return session
 
 
-def _authentication(
-    wanted: Target,
-) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """Return the URL's own credentials; never None, so that requests does not read .netrc."""
-    if wanted.credentials is None:
-        return _anonymous
-    user, password = wanted.credentials
-    return HTTPBasicAuth(user.encode(), password.encode())
-
-
-def _anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _etag(response: requests.Response) -> str | None:
-    given = response.headers.get("ETag", "")
-    return given if _ETAG.fullmatch(given) else None
-
-
 def _require_length(shown: str, response: requests.Response) -> None:
     """Check the length against the header, which urllib3 before 2.0 does not.
 
@@ -410,22 +421,3 @@ def _until(shown: str, until: datetime | None) -> str:
         url=shown,
         time=f"{until:%Y-%m-%d %H:%M}",
     )
-
-
-def _status_text(status: int) -> str:
-    try:
-        return f"{status} ({HTTPStatus(status).phrase})"
-    except ValueError:
-        return str(status)
-
-
-def _retry_after(text: str) -> float | None:
-    """Return the seconds of ``Retry-After``: a number or a date (RFC 9110, 10.2.3)."""
-    if text.isdecimal():
-        return float(text)
-    try:
-        until = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # the latter for numbers that no date has
-        return None
-    zoned = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (zoned - datetime.now(UTC)).total_seconds())

@@ -1,27 +1,33 @@
-"""Fetching of one list from its sources: mirrors in order, or DNS for a host name."""
+"""Fetching of one list from its sources: mirrors in order, or DNS for a name."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from geofence.errors import ListError
-from geofence.fetch.dns import Lookup, resolve
-from geofence.fetch.events import Outcome, Renewed, Unchanged
-from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError
+from geofence.fetch.apiban import collect
+from geofence.fetch.checksums import MOST_BYTES, require_match
+from geofence.fetch.databases import Database, Databases, Extract
+from geofence.fetch.events import Fresh, Outcome, Renewed, Unchanged
+from geofence.fetch.files import files_in, is_local, read_list
+from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError, Rejected
+from geofence.fetch.keys import read_key
+from geofence.fetch.names import renew_name
+from geofence.fetch.questions import Ask
+from geofence.fetch.unpacking import unpacked
 from geofence.fetch.urls import public
-from geofence.lists.formats import format_of, parse_part
+from geofence.lists import apiban
+from geofence.lists.formats import format_of, is_database, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
-from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.policy import Blocklist, ListSource, Policy
+from geofence.model.prefixes import Family
 from geofence.translation import clause, join, sentence, tr
-
-DNS_SCHEME = "dns:"
-"""Begins the URL in the provenance of a host's addresses."""
 
 
 class Source(NamedTuple):
@@ -32,6 +38,10 @@ class Source(NamedTuple):
     """The family that the body is for; None for a body with both."""
     format: str | None = None
     """Name of the body's format; None to find it out."""
+    checksum: str | None = None
+    """Where its checksum is; None for none."""
+    database: bool = False
+    """Whether the body is a database of all countries."""
 
 
 Mirror = tuple[Source, ...]
@@ -51,25 +61,51 @@ class Tools:
     client: Client
     now: datetime
     resolve_seconds: float
-    lookup: Lookup
+    ask: Ask
+    databases: Databases
+    """Those of the run."""
+    most: int
+    """Bytes that a file may have, unpacked."""
     patient: bool = True
     """Whether to wait for a host that asks for a pause."""
 
 
 def mirrors(wanted: ListId, policy: Policy) -> tuple[Mirror, ...]:
-    """Return the mirrors of a country list or a blocklist, in the order to try."""
-    if wanted.kind is ListKind.COUNTRY:
-        known, code = policy.country_format, wanted.name
-        return tuple(_country_mirror(template, code, known) for template in policy.country_urls)
-    blocklists = (each for each in policy.blocklists if each.name == wanted.name)
-    return tuple((Source(url, None, each.format),) for each in blocklists for url in each.urls)
+    """Return the mirrors of a list, in the order to try; a host name has none."""
+    source, blocklist = policy.source(wanted), policy.blocklist(wanted)
+    if blocklist is not None and blocklist.parts:
+        return (tuple(_source(url, None, source) for url in blocklist.parts),)
+    return tuple(_mirror(wanted, template, source) for template in source.urls)
 
 
-def _country_mirror(template: str, code: str, known: str | None) -> Mirror:
-    url = template.replace("{cc}", code.lower())
-    if "{family}" not in url:
-        return (Source(url, None, known),)
-    return tuple(Source(url.replace("{family}", family), family, known) for family in Family)
+_NAME_IN_URL = {ListKind.COUNTRY: "{cc}", ListKind.ASN: "{asn}"}
+
+
+def _mirror(wanted: ListId, template: str, source: ListSource) -> Mirror:
+    placeholder = _NAME_IN_URL.get(wanted.kind)
+    if placeholder is None:
+        return (_source(template, None, source),)
+
+    def filled(text: str) -> str:
+        return text.replace(placeholder, wanted.name.lower())
+
+    named = source._replace(checksum=filled(source.checksum) if source.checksum else None)
+    database = wanted.kind is ListKind.COUNTRY and (
+        placeholder not in template or is_database(source.format)
+    )
+    families = tuple(Family) if "{family}" in template else (None,)
+    return tuple(_source(filled(template), each, named, database=database) for each in families)
+
+
+def _source(
+    template: str, family: Family | None, source: ListSource, *, database: bool = False
+) -> Source:
+    def filled(text: str) -> str:
+        return text if family is None else text.replace("{family}", family)
+
+    url = filled(template)
+    checksum = filled(source.checksum).replace("{url}", url) if source.checksum else None
+    return Source(url, family, source.format, checksum, database)
 
 
 def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: Tools) -> Outcome:
@@ -84,15 +120,22 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
     Raises:
         ListError: no source gave it; names every source that was tried, and what was wrong.
     """
-    if wanted.kind is ListKind.HOST:
-        return _renew_host(wanted, policy.within(wanted.name), stored, tools)
+    if wanted.kind.is_from_dns:
+        return renew_name(
+            wanted, policy, stored, tools.ask, seconds=tools.resolve_seconds, now=tools.now
+        )
     known = mirrors(wanted, policy)
+    blocklist = policy.blocklist(wanted)
+    if stored is not None and blocklist is not None and _is_fresh(blocklist, known, stored, tools):
+        return Fresh(stored)
+    reported = blocklist is not None and blocklist.format == apiban.NAME
+    ask = partial(_from_pages, blocklist) if blocklist and reported else _from_mirror
     problems: list[str] = []
     busy: list[Mirror] = []
     # Busy hosts come last: another mirror may have the list now.
     for mirror, patient in _in_turn(known, busy):
         try:
-            return _from_mirror(wanted, mirror, stored, replace(tools, patient=patient))
+            return ask(wanted, mirror, stored, replace(tools, patient=patient))
         except PauseError as error:
             if patient:
                 problems.append(clause(str(error)))
@@ -103,6 +146,47 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
     if not problems:
         raise ListError(tr("The rules have no source for it."))
     raise ListError(sentence(join("; ", problems)))
+
+
+def _is_fresh(
+    blocklist: Blocklist, known: Sequence[Mirror], stored: AcceptedList, tools: Tools
+) -> bool:
+    """Whether one of the sources gave or confirmed the list too short a time ago to be asked."""
+    passed = tools.now - stored.checked_at
+    if blocklist.refresh is None or not timedelta() <= passed < blocklist.refresh:
+        return False
+    parts = stored.provenance
+    return any(len(m) == len(parts) and all(map(_is_from, parts, m)) for m in known)
+
+
+def _from_pages(
+    blocklist: Blocklist, wanted: ListId, mirror: Mirror, stored: AcceptedList | None, tools: Tools
+) -> Outcome:
+    """Add what a source reports anew to a list whose addresses live for a time.
+
+    Raises:
+        ListError: the key cannot be read, or the source did not give its pages.
+    """
+    (source,) = mirror
+    known = stored if stored is not None and _is_from(stored.provenance[0], source) else None
+    before = apiban.read(known.carried) if known is not None else apiban.Reported()
+    found, skipped = collect(
+        source.url,
+        read_key(blocklist.key_file),
+        before,
+        blocklist.keep,
+        client=tools.client,
+        now=tools.now,
+        patient=tools.patient,
+    )
+    part = _part(wanted, source, Body(apiban.written(found), None), tools)
+    outcome = _outcome(
+        wanted, [part._replace(parsed=replace(part.parsed, skipped=skipped))], stored
+    )
+    if isinstance(outcome, Renewed) and known is not None:
+        expired = known.space - outcome.candidate.accepted.space
+        return Renewed(replace(outcome.candidate, expired=expired))
+    return outcome
 
 
 def _in_turn(known: Sequence[Mirror], busy: list[Mirror]) -> Iterator[tuple[Mirror, bool]]:
@@ -120,13 +204,17 @@ def _from_mirror(
     Raises:
         ListError: a source did not give its body, or the body is not what it should be.
     """
-    answers = {source: _ask(source, _etag(source, stored), mirror, tools) for source in mirror}
-    present = {source: answer for source, answer in answers.items() if answer is not None}
+    parts = _parts(mirror)
+    answers = {source: _ask(wanted, source, stored, tools) for source in parts}
+    problem = _missing(wanted, answers)
+    if problem:
+        raise ListError(problem)
+    present = {source: each for source, each in answers.items() if not isinstance(each, Missing)}
     if stored is not None and _confirmed(present, stored):
-        parts = tuple(replace(part, checked_at=tools.now) for part in stored.provenance)
-        return Unchanged(replace(stored, provenance=parts))
+        known = tuple(replace(part, checked_at=tools.now) for part in stored.provenance)
+        return Unchanged(replace(stored, provenance=known))
     bodies = {
-        source: answer if isinstance(answer, Body) else _whole(source, tools)
+        source: _whole(wanted, source, tools) if isinstance(answer, NotModified) else answer
         for source, answer in present.items()
     }
     return _outcome(
@@ -134,22 +222,104 @@ def _from_mirror(
     )
 
 
-def _ask(
-    source: Source, etag: str | None, mirror: Mirror, tools: Tools
-) -> Body | NotModified | None:
-    """Return what a source answers; None if it is right that there is no such body.
+def _parts(mirror: Mirror) -> Mirror:
+    """Return the sources of a mirror; a directory's files in its place.
 
-    Some countries have no IPv6 prefix, and their publisher then has no such text list.
+    Raises:
+        ListError: a directory cannot be read or trusted.
+    """
+    return tuple(part for source in mirror for part in _files_of(source))
+
+
+def _files_of(source: Source) -> Mirror:
+    if not (is_local(source.url) and source.url.endswith("/")):
+        return (source,)
+    return tuple(source._replace(url=path) for path in files_in(source.url))
+
+
+def _ask(
+    wanted: ListId, source: Source, stored: AcceptedList | None, tools: Tools
+) -> Body | Extract | NotModified | Missing:
+    """Return what a source answers.
 
     Raises:
         ListError: the source did not give its body.
     """
-    answer = tools.client.get(source.url, etag, patient=tools.patient)
-    if not isinstance(answer, Missing):
+    if source.database:
+        return _from_database(wanted, source, tools)
+    return _get(source, _etag(source, stored), tools)
+
+
+def _from_database(
+    wanted: ListId, source: Source, tools: Tools, *, whole: bool = False
+) -> Extract | NotModified:
+    """Return a country's list from a database.
+
+    Raises:
+        ListError: the source did not give the database, or it does not have the country.
+    """
+
+    def fetch(etag: str | None) -> Body | NotModified:
+        answer = _get(source, etag, tools)
+        if isinstance(answer, Missing):
+            raise ListError(answer.problem)
         return answer
-    if source.family is Family.IPV6 and len(mirror) > 1:
-        return None
-    raise ListError(answer.problem)
+
+    database = Database(source.url, source.family, source.format)
+    return tools.databases.ask(wanted.name, database, fetch, whole=whole)
+
+
+def _get(source: Source, etag: str | None, tools: Tools) -> Body | NotModified | Missing:
+    """Get a body, compare it with its checksum, and unpack it.
+
+    Raises:
+        ListError: the source did not give it, or it does not match its checksum.
+    """
+    answer = _read(source.url, etag, tools, tools.most)
+    if isinstance(answer, Body) and source.checksum is not None:
+        beside = _read(source.checksum, None, tools, MOST_BYTES)
+        if not isinstance(beside, Body):
+            why = beside.problem if isinstance(beside, Missing) else public(source.checksum)
+            raise ListError(
+                tr(
+                    "{url}: its checksum could not be fetched ({reason}).",
+                    url=public(source.url),
+                    reason=clause(why),
+                )
+            )
+        require_match(answer.content, source.url, beside.content, source.checksum)
+    return _unpacked(source, answer, tools) if isinstance(answer, Body) else answer
+
+
+def _unpacked(source: Source, body: Body, tools: Tools) -> Body:
+    try:
+        return replace(body, content=unpacked(body.content, tools.most))
+    except ListError as error:
+        raise ListError(join(": ", (public(source.url), str(error)))) from error
+
+
+def _read(url: str, etag: str | None, tools: Tools, most: int) -> Body | NotModified | Missing:
+    if is_local(url):
+        return read_list(url, most)
+    answer = tools.client.get(url, etag, patient=tools.patient)
+    if isinstance(answer, Rejected):
+        raise ListError(answer.problem)
+    return answer
+
+
+def _missing(
+    wanted: ListId, answers: Mapping[Source, Body | Extract | NotModified | Missing]
+) -> str:
+    """Return why a body that is missing is needed; empty if it is right that there is none.
+
+    Some countries have no IPv6 prefix, and their publisher then has no such text list. An
+    autonomous system may have prefixes of either family only.
+    """
+    absent = {source: each for source, each in answers.items() if isinstance(each, Missing)}
+    optional = (Family.IPV6,) if wanted.kind is ListKind.COUNTRY else tuple(Family)
+    some = len(absent) < len(answers)
+    needed = [each for source, each in absent.items() if not (some and source.family in optional)]
+    return needed[0].problem if needed else ""
 
 
 def _etag(source: Source, stored: AcceptedList | None) -> str | None:
@@ -165,20 +335,26 @@ def _is_from(part: Provenance, source: Source) -> bool:
     return (part.url, part.family) == (source.url, source.family)
 
 
-def _confirmed(present: Mapping[Source, Body | NotModified], stored: AcceptedList) -> bool:
+def _confirmed(
+    present: Mapping[Source, Body | Extract | NotModified], stored: AcceptedList
+) -> bool:
     """Whether every part of the stored list, and no other, was confirmed."""
     same = len(stored.provenance) == len(present) and all(map(_is_from, stored.provenance, present))
     return same and all(isinstance(answer, NotModified) for answer in present.values())
 
 
-def _whole(source: Source, tools: Tools) -> Body:
+def _whole(wanted: ListId, source: Source, tools: Tools) -> Body | Extract:
     """Fetch an unchanged body in full, because the list's other part has changed.
 
     Raises:
         ListError: the source did not give it.
     """
-    answer = tools.client.get(source.url, patient=tools.patient)
-    if isinstance(answer, Body):
+    answer: Body | Extract | NotModified | Missing
+    if source.database:
+        answer = _from_database(wanted, source, tools, whole=True)
+    else:
+        answer = _get(source, None, tools)
+    if isinstance(answer, Body | Extract):
         return answer
     raise ListError(
         tr(
@@ -188,27 +364,34 @@ def _whole(source: Source, tools: Tools) -> Body:
     )
 
 
-def _part(wanted: ListId, source: Source, body: Body, tools: Tools) -> _Part:
+def _part(wanted: ListId, source: Source, body: Body | Extract, tools: Tools) -> _Part:
     """Check and parse a body.
 
     Raises:
         ListError: it is not what it should be.
     """
     try:
-        known = format_of(wanted.kind, body.content, source.format).name
+        given = body.format if isinstance(body, Extract) else source.format
+        known = format_of(wanted.kind, body.content, given).name
         parsed = parse_part(wanted, source.family, body.content, known)
     except ListError as error:
         raise ListError(join(": ", (public(source.url), str(error)))) from error
     provenance = Provenance(
         url=source.url,
         etag=body.etag,
-        sha256=hashlib.sha256(body.content).hexdigest(),
+        sha256=body.sha256 if isinstance(body, Extract) else _hash(body.content),
         fetched_at=tools.now,
         checked_at=tools.now,
         family=source.family,
         format=known,
+        published_at=parsed.publication.at,
+        copyright=parsed.publication.copyright,
     )
     return _Part(provenance, body.content, parsed)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _outcome(wanted: ListId, parts: list[_Part], stored: AcceptedList | None) -> Outcome:
@@ -222,28 +405,3 @@ def _outcome(wanted: ListId, parts: list[_Part], stored: AcceptedList | None) ->
 
 def _hashes(accepted: AcceptedList) -> list[tuple[Family | None, str]]:
     return [(part.family, part.sha256) for part in accepted.provenance]
-
-
-def _renew_host(
-    wanted: ListId, within: AddressSpace | None, stored: AcceptedList | None, tools: Tools
-) -> Outcome:
-    """Resolve a host name; its addresses are stored as a text list.
-
-    Raises:
-        ListError: DNS does not give them, or gives addresses that must not be used.
-    """
-    resolution = resolve(wanted.name, tools.resolve_seconds, tools.lookup, within)
-    ipv4 = _known(resolution.ipv4, Family.IPV4, stored)
-    ipv6 = _known(resolution.ipv6, Family.IPV6, stored)
-    body = "".join(f"{line}\n" for line in (*ipv4, *ipv6)).encode()
-    source = Source(f"{DNS_SCHEME}{wanted.name}", None)
-    return _outcome(wanted, [_part(wanted, source, Body(body, None), tools)], stored)
-
-
-def _known(
-    resolved: tuple[str, ...] | None, family: Family, stored: AcceptedList | None
-) -> Sequence[str]:
-    """Return the addresses of one family; the stored ones if DNS could not tell."""
-    if resolved is not None:
-        return resolved
-    return [] if stored is None else [str(prefix) for prefix in stored.space[family].prefixes()]

@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 from geofence.errors import ListError
 from geofence.loopback import is_loopback
+from geofence.spelling import printable
 from geofence.translation import clause, tr
 
 
@@ -19,25 +20,36 @@ class Target(NamedTuple):
     """User and password that were in the URL."""
     loopback: bool
     """Whether the host is this one."""
+    secret: str = ""
+    """A part of the URL that nobody may see; empty for none."""
+
+    @property
+    def shown(self) -> str:
+        """The URL as people may see it."""
+        return public(self.url, self.secret)
 
 
-def target(url: str) -> Target:
+def target(url: str, secret: str = "") -> Target:
     """Check a URL.
+
+    Args:
+        url: with its secrets.
+        secret: a part of it that nobody may see, beside what ``public`` leaves out.
 
     Raises:
         ListError: it is malformed, or neither https nor http to the loopback.
     """
-    parts = _split(url)
+    parts = _split(url, secret)
     loopback = is_loopback(parts.hostname or "")
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
         raise ListError(
             tr(
                 "{url}: only https is allowed, and plain http only from loopback.",
-                url=public(url),
+                url=public(url, secret),
             )
         )
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
-    return Target(urlunsplit(bare), _credentials(parts), loopback)
+    return Target(urlunsplit(bare), _credentials(parts), loopback, secret)
 
 
 def redirected(source: Target, location: str) -> Target:
@@ -50,15 +62,15 @@ def redirected(source: Target, location: str) -> Target:
         joined = urljoin(source.url, location)
     except ValueError:
         raise ListError(
-            tr("{url}: the server redirects to an invalid URL.", url=public(source.url))
+            tr("{url}: the server redirects to an invalid URL.", url=source.shown)
         ) from None
     try:
-        found = target(joined)
+        found = target(joined, source.secret)
     except ListError as error:
         raise ListError(
             tr(
                 "{url}: the redirect is refused ({reason}).",
-                url=public(source.url),
+                url=source.shown,
                 reason=clause(str(error)),
             )
         ) from error
@@ -66,14 +78,25 @@ def redirected(source: Target, location: str) -> Target:
         raise ListError(
             tr(
                 "{url}: the server redirects to this host, which is not followed.",
-                url=public(source.url),
+                url=source.shown,
             )
         )
     return found
 
 
-def public(url: str) -> str:
-    """Return the URL as people may see it: no credentials, no query, no control characters."""
+def public(url: str, secret: str = "") -> str:
+    """Return the URL as people may see it: no credentials, no query, no control characters.
+
+    An absolute path is shown as it is.
+
+    Args:
+        url: with its secrets.
+        secret: another part of it that nobody may see.
+    """
+    if secret:
+        url = url.replace(secret, "…")
+    if url.startswith("/"):
+        return printable(url)
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -83,7 +106,7 @@ def public(url: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in urlunsplit(bare))
 
 
-def _split(url: str) -> SplitResult:
+def _split(url: str, secret: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0
@@ -91,7 +114,7 @@ def _split(url: str) -> SplitResult:
         usable = False
     if not usable:
         raise ListError(
-            tr("{url} is not a URL of a list; expected https://HOST/PATH.", url=public(url))
+            tr("{url} is not a URL of a list; expected https://HOST/PATH.", url=public(url, secret))
         )
     return parts
 

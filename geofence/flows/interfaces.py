@@ -13,7 +13,7 @@ from geofence.flows.flow import Flow
 from geofence.flows.impact import depending_on_interface
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Ruleset
-from geofence.routing.outgoing import Way, outgoing_interfaces
+from geofence.routing.outgoing import RouteQuery, outgoing_interfaces
 from geofence.routing.route_messages import LocalRoute
 from geofence.routing.routes import read_links, read_local
 
@@ -52,15 +52,17 @@ def _reached_by(ends: Collection[_Ends]) -> dict[_Ends, str]:
     links = read_links()
     vrfs = {link.table: link.number for link in links if link.table}
     local = read_local()
-    ways = {each: _ways(each, local, vrfs) for each in ends}
-    leading = outgoing_interfaces({way for some in ways.values() for way in some})
+    queries = {each: _queries(each, local, vrfs) for each in ends}
+    leading = outgoing_interfaces({query for some in queries.values() for query in some})
     names = {link.number: link.name for link in links}
-    found = {each: {names.get(leading[way], "") for way in some} for each, some in ways.items()}
+    found = {
+        each: {names.get(leading[query], "") for query in some} for each, some in queries.items()
+    }
     return {each: "".join(several) if len(several) == 1 else "" for each, several in found.items()}
 
 
-def _ways(ends: _Ends, local: Iterable[LocalRoute], vrfs: Mapping[int, int]) -> set[Way]:
-    """Return a way for the main table, or for each VRF, that has the address which answers.
+def _queries(ends: _Ends, local: Iterable[LocalRoute], vrfs: Mapping[int, int]) -> set[RouteQuery]:
+    """Return a query for the main table, or for each VRF, that has the address which answers.
 
     Behind NAT that address may be another host's. Then it is not named, since the kernel would
     refuse to route for it.
@@ -71,5 +73,5 @@ def _ways(ends: _Ends, local: Iterable[LocalRoute], vrfs: Mapping[int, int]) -> 
         for prefix, table in local
         if prefix.family is family and prefix.network <= answers < prefix.past
     }
-    own = {Way(family, source, answers, vrfs.get(table, 0)) for table in tables}
-    return own or {Way(family, source, 0)}
+    own = {RouteQuery(family, source, answers, vrfs.get(table, 0)) for table in tables}
+    return own or {RouteQuery(family, source, 0)}

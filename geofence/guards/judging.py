@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from geofence.guards.objection import Objection, remaining
-from geofence.guards.settling import Refusal, Way, moved, way
+from geofence.guards.settling import Disposition, Refusal, disposition, moved
 from geofence.model.prefixes import AddressSpace
 
 
@@ -78,10 +78,10 @@ def judge(  # noqa: PLR0913 - the facts, and two questions that cost time
         return ListDecision(ListVerdict.OVERRIDDEN if objections else ListVerdict.HARMLESS)
     sha256, known = version.fingerprint, version.refusal
     refusal = known.again(sha256, now) if known else Refusal.first(sha256, now)
-    chosen = way(left, version.last_accepted, refusal, now)
-    if chosen is Way.RETURNED:
+    chosen = disposition(left, version.last_accepted, refusal, now)
+    if chosen is Disposition.RETURNED:
         return ListDecision(ListVerdict.RETURNED, left)
-    if chosen is Way.ASK:
+    if chosen is Disposition.ASK:
         if moved(version.before, version.space, others()):
             return ListDecision(ListVerdict.MOVED, left)
         witness = confirms()

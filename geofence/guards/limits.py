@@ -99,6 +99,25 @@ BLOCKLIST_MOST_LOST = 50.0
 """Percent. Blocklists change a lot and no history of them was measured: only one that loses more
 than half at once is refused, since the addresses that it lost would be allowed."""
 
+
+class Gain(NamedTuple):
+    """How much a list usually gains at once."""
+
+    most_gained: float
+    """Percent of its addresses, at most."""
+    gain_counts_from: int
+    """Number of addresses below which a gain is never unusual."""
+
+
+ASN_MOST_LOST = 50.0
+"""Percent. No history of the lists of AS numbers was measured. What an AS number announces moves
+between networks and providers, so only one that loses more than half at once is refused."""
+ASN_GAIN = {Family.IPV4: Gain(100, 1 << 16), Family.IPV6: Gain(300, 1 << (128 - 28))}
+"""A list that doubles, or gains as many addresses as four IPv6 /28, waits for a second mirror."""
+ASN_MOST = {Family.IPV4: 300_000_000, Family.IPV6: 4 << (128 - 16)}
+"""Addresses that one AS number may have, on any day. The most that one ever announced, AS8003 for
+the US Department of Defense in 2021, was 175 million; the largest IPv6 delegation is a /16."""
+
 MOST_TIMES_KNOWN = 100
 """How many times the country's known size any other list may have, on any day."""
 ALWAYS_FEW = {Family.IPV4: 1_000_000, Family.IPV6: 1 << (128 - 20)}
@@ -111,6 +130,13 @@ BLOCKLIST_MOST_OF_COUNTRY = 35.0
 small country's own list may lose. Compared with all 237 countries of 2026-02, real lists of 2021-04
 took less: Spamhaus DROP 17.7 % of ET, FireHOL level 1, with bogons delegated since, 27.7 % of BT. A
 single /24 is less than this of the smallest country (NF, with three)."""
+MANY_ALLOWED = 30
+"""The share of all public addresses, one in so many, from which on many are allowed."""
+BLOCKLIST_MOST_OF_ALLOWED = 10.0
+"""Percent of all allowed public addresses that a blocklist may come to block in all, where many are
+allowed. Real lists have a third of a percent of all public addresses; were every one of them in the
+allowed countries, that would be 10 % of a thirtieth. Where fewer are allowed, the share of a single
+country (``BLOCKLIST_MOST_OF_COUNTRY``) is that of all."""
 
 BROADEST = {Family.IPV4: 8, Family.IPV6: 16}
 """The shortest prefix that any registry delegated: IPv4's legacy blocks of IANA (``53.0.0.0/8``),

@@ -1,4 +1,4 @@
-"""The guards of new versions of country lists and blocklists.
+"""The guards of new versions of the lists of countries and AS numbers, and of blocklists.
 
 Only public lists are checked: prefixes in the operator's rules, and the addresses of the operator's
 host names, are accepted as they are.
@@ -9,26 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from geofence.countries import known_size, sizes_are_of
+from geofence.guards.blocklists import Blocked, check_blocked
 from geofence.guards.limits import (
     ALWAYS_FEW,
-    BLOCKLIST_MOST_GAINED,
+    ASN_GAIN,
+    ASN_MOST_LOST,
     BLOCKLIST_MOST_LOST,
-    BLOCKLIST_MOST_OF_COUNTRY,
     BROADEST,
     MONTHLY,
     MOST_OFF_END,
     MOST_TIMES_KNOWN,
     NEIGHBOURS_JOINED,
     STRETCHES,
+    Gain,
     size_class,
 )
+from geofence.guards.networks import beyond_any_network
 from geofence.guards.objection import Guard, Objection, Yields
-from geofence.guards.special_prefixes import public_addresses, special_in, special_space
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.special_prefixes import special_in, special_space
 from geofence.spelling import listed
-from geofence.translation import tr, trn
+from geofence.translation import tr
 from geofence.wording import address_count, percent
 
 _NAMED = 3
@@ -42,23 +45,25 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
     policy: Policy,
     *,
     broadest: Mapping[Family, int] | None = None,
-    countries: Mapping[ListId, AddressSpace] | None = None,
+    allowed: Mapping[ListId, AddressSpace] | None = None,
     month_ago: Mapping[Family, int] | None = None,
+    spared: AddressSpace | None = None,
 ) -> tuple[Objection, ...]:
     """Return the objections to accepting a new version of a list.
 
     Args:
-        wanted: which list; host names are not checked.
+        wanted: which list; names in DNS are not checked.
         candidate: the addresses of the new version.
         previous: those of the last accepted version; None on the first run.
         policy: its ``[guard.shrink]`` overrides the limits that ship.
         broadest: length of the broadest prefix in the list as written, by family; without it, the
             merged addresses count, in which neighbours have become one.
-        countries: the allowed countries, from which a blocklist is subtracted.
+        allowed: the lists that allow, from which a blocklist is subtracted.
         month_ago: numbers of addresses that the list had a month ago, by family; None if they are
             not known.
+        spared: addresses that a blocklist does not block: exceptions and local networks.
     """
-    if wanted.kind is ListKind.HOST:
+    if wanted.kind.is_from_dns:
         return ()
     of_families = (
         objection
@@ -66,11 +71,10 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
         for objection in (
             *_of_family(wanted, candidate[family], previous, policy, broadest or {}),
             *_monthly(wanted, candidate[family], month_ago or {}),
-            *_taken(wanted, candidate[family], previous, countries or {}),
         )
     )
-    of_whole = (*_special_purpose(wanted, candidate), *_empty(wanted, candidate, previous))
-    return (*of_families, *of_whole)
+    blocked = Blocked(wanted, candidate, previous, allowed or {}, spared or AddressSpace())
+    return (*of_families, *_special_purpose(wanted, candidate), *check_blocked(blocked))
 
 
 def _of_family(
@@ -87,8 +91,6 @@ def _of_family(
         yield from _shrink(wanted, candidate, previous[family], policy.shrink_limit(wanted))
         yield from _ends(wanted, candidate, previous[family])
         yield from _growth(wanted, candidate, previous[family])
-    if wanted.kind is ListKind.BLOCKLIST:
-        yield from _blocked(wanted, candidate, previous)
     yield from _broad(wanted, candidate, broadest.get(family))
 
 
@@ -133,6 +135,8 @@ def _shrink_limit(
         return configured, tr("by [guard.shrink] in the rules")
     if wanted.kind is ListKind.BLOCKLIST:
         return BLOCKLIST_MOST_LOST, tr("the limit for blocklists")
+    if wanted.kind is ListKind.ASN:
+        return ASN_MOST_LOST, tr("the limit for AS numbers")
     return size_class(family, before).most_lost, tr("the most that real lists of its size lose")
 
 
@@ -178,9 +182,9 @@ def _lost_end(wanted: ListId, family: Family, *, after: int, before: int) -> str
 def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
     """Object to a list that gained more than usual, or more than the country can have."""
     yield from _beyond(Guard.GROWTH, wanted, candidate)
-    if wanted.kind is not ListKind.COUNTRY or not previous:
+    if not wanted.kind.allows or not previous:
         return
-    usual = size_class(previous.family, previous.size)
+    usual = _usual(wanted, previous.family, previous.size)
     gained = (candidate - previous).size
     share = 100 * gained / previous.size
     if share > usual.most_gained and gained >= usual.gain_counts_from:
@@ -202,15 +206,23 @@ def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterat
         )
 
 
+def _usual(wanted: ListId, family: Family, addresses: int) -> Gain:
+    """Return what a list of some size usually gains."""
+    if wanted.kind is ListKind.ASN:
+        return ASN_GAIN[family]
+    usual = size_class(family, addresses)
+    return Gain(usual.most_gained, usual.gain_counts_from)
+
+
 def _monthly(
     wanted: ListId, candidate: PrefixSet, month_ago: Mapping[Family, int]
 ) -> Iterator[Objection]:
     """Object to many small gains that together are a large one."""
     family = candidate.family
     before = month_ago.get(family, 0)
-    if wanted.kind is not ListKind.COUNTRY or not before:
+    if not wanted.kind.allows or not before:
         return
-    usual = size_class(family, before)
+    usual = _usual(wanted, family, before)
     gained = candidate.size - before
     share, limit = 100 * gained / before, MONTHLY * usual.most_gained
     if share > limit and gained >= usual.gain_counts_from:
@@ -233,7 +245,9 @@ def _monthly(
 
 
 def _beyond(guard: Guard, wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
-    """Object to a list that is larger than the country can ever be."""
+    """Object to a list that is larger than the country, or any network, can ever be."""
+    if wanted.kind is ListKind.ASN:
+        yield from beyond_any_network(guard, wanted, candidate)
     if wanted.kind is not ListKind.COUNTRY:
         return
     family = candidate.family
@@ -251,104 +265,6 @@ def _beyond(guard: Guard, wanted: ListId, candidate: PrefixSet) -> Iterator[Obje
         )
     if candidate.size > limit:
         yield _objection(guard, wanted, _against_known(wanted, candidate, known), allows)
-
-
-def _empty(
-    wanted: ListId, candidate: AddressSpace, previous: AddressSpace | None
-) -> Iterator[Objection]:
-    """Object to a first blocklist without prefixes; one that lost all of them has shrunk."""
-    if wanted.kind is ListKind.BLOCKLIST and not candidate and previous is None:
-        yield _objection(
-            Guard.FIRST_RUN,
-            wanted,
-            tr("The first list {list} contains no prefix, only comments.", list=wanted),
-            tr("Such a list blocks nobody. Is its URL correct?"),
-        )
-
-
-def _blocked(
-    wanted: ListId, candidate: PrefixSet, previous: AddressSpace | None
-) -> Iterator[Objection]:
-    """Object to a blocklist that blocks so much more that it may be a country.
-
-    Special-purpose addresses do not count, as no country has any.
-    """
-    family = candidate.family
-    gained = (_gained(candidate, previous) - special_space()[family]).size
-    share = 100 * gained / public_addresses(family)
-    if share > BLOCKLIST_MOST_GAINED:
-        yield _objection(
-            Guard.FIRST_RUN if previous is None else Guard.GROWTH,
-            wanted,
-            tr(
-                "The list {list} would block {addresses} more, {share} of all public addresses.",
-                list=wanted,
-                addresses=address_count(family, gained),
-                share=percent(share),
-            ),
-            tr(
-                "It may block {limit} more at once; a larger gain may be whole countries, also "
-                "those that you allow.",
-                limit=percent(BLOCKLIST_MOST_GAINED),
-            ),
-        )
-
-
-def _taken(
-    wanted: ListId,
-    candidate: PrefixSet,
-    previous: AddressSpace | None,
-    countries: Mapping[ListId, AddressSpace],
-) -> Iterator[Objection]:
-    """Object to a blocklist that blocks too much more of an allowed country."""
-    if wanted.kind is not ListKind.BLOCKLIST:
-        return
-    family = candidate.family
-    gained = _gained(candidate, previous)
-    shares = {
-        country: 100 * (gained & space[family]).size / space[family].size
-        for country, space in countries.items()
-        if space[family]
-    }
-    most = max(shares, key=shares.__getitem__, default=None)
-    if most is None or shares[most] <= BLOCKLIST_MOST_OF_COUNTRY:
-        return
-    more = sum(share > BLOCKLIST_MOST_OF_COUNTRY for share in shares.values()) - 1
-    taken = {
-        "list": wanted,
-        "share": percent(shares[most]),
-        "addresses": address_count(family, countries[most][family].size),
-        "country": most,
-    }
-    yield _objection(
-        Guard.FIRST_RUN if previous is None else Guard.GROWTH,
-        wanted,
-        _taken_from(taken, more),
-        tr(
-            "It may block {limit} of an allowed country; more is most likely a mistake.",
-            limit=percent(BLOCKLIST_MOST_OF_COUNTRY),
-        ),
-    )
-
-
-def _taken_from(taken: Mapping[str, object], more: int) -> str:
-    """Return what a blocklist would block of a country, and of how many others too much."""
-    if not more:
-        return tr(
-            "The list {list} would block {share} of the {addresses} of {country} at once.", **taken
-        )
-    return trn(
-        more,
-        "The list {list} would block {share} of the {addresses} of {country}, and too much of "
-        "{number} other country, at once.",
-        "The list {list} would block {share} of the {addresses} of {country}, and too much of "
-        "{number} other countries, at once.",
-        **taken,
-    )
-
-
-def _gained(candidate: PrefixSet, previous: AddressSpace | None) -> PrefixSet:
-    return candidate if previous is None else candidate - previous[candidate.family]
 
 
 def _first_run(wanted: ListId, candidate: PrefixSet) -> Iterator[Objection]:
@@ -407,8 +323,8 @@ def _broad(wanted: ListId, candidate: PrefixSet, written: int | None) -> Iterato
 
 
 def _special_purpose(wanted: ListId, candidate: AddressSpace) -> Iterator[Objection]:
-    """Object to special-purpose addresses in a country's list; blocklists may have them."""
-    found = special_in(candidate) if wanted.kind is ListKind.COUNTRY else ()
+    """Object to special-purpose addresses in a list that allows; blocklists may have them."""
+    found = special_in(candidate) if wanted.kind.allows else ()
     if found:
         yield _objection(
             Guard.SPECIAL_PURPOSE,
@@ -419,7 +335,7 @@ def _special_purpose(wanted: ListId, candidate: AddressSpace) -> Iterator[Object
                 blocks=listed([str(block) for block in found], _NAMED),
             ),
             tr(
-                "A country's list may not have IANA special-purpose addresses; write your own "
-                "networks into [local]."
+                "The list of a country or AS number may not have IANA special-purpose addresses; "
+                "write your own networks into [local]."
             ),
         )

@@ -126,7 +126,7 @@ def _unknown(unknown: str, token: str, candidates: Iterable[str]) -> UsageError:
     guess = nearest(token, candidates)
     meant = (tr("Did you mean {guess}?", guess=guess[0]),) if guess else ()
     valid = tr(
-        "Valid: {overrides}, where LIST is a country code or the name of a blocklist.",
+        "Valid: {overrides}, where LIST is a country code, an AS number or a blocklist's name.",
         overrides=", ".join(_forms()),
     )
     return UsageError(join(" ", (unknown, *meant, valid)))

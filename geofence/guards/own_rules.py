@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from geofence.guards.objection import Guard, Objection
-from geofence.guards.special_prefixes import special_space
 from geofence.merge import exception_space
 from geofence.model.lists import ListId
 from geofence.model.policy import NamedException, Policy, Service
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 from geofence.routing.local_networks import BROADEST
+from geofence.special_prefixes import special_space
 from geofence.translation import tr
 from geofence.wording import address_count
 

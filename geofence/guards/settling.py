@@ -42,7 +42,7 @@ class Refusal:
         return cls(sha256, now, now)
 
 
-class Way(StrEnum):
+class Disposition(StrEnum):
     """How to treat a list to which guards object."""
 
     REFUSED = "refused"
@@ -52,12 +52,12 @@ class Way(StrEnum):
     """It passes if a witness confirms what changed."""
 
 
-def way(
+def disposition(
     objections: Iterable[Objection],
     was_in_force: datetime | None,
     refusal: Refusal | None,
     now: datetime,
-) -> Way:
+) -> Disposition:
     """Decide how to treat a list.
 
     Args:
@@ -68,11 +68,11 @@ def way(
     """
     yielding = {objection.yields for objection in objections}
     if Yields.NEVER in yielding:
-        return Way.REFUSED
+        return Disposition.REFUSED
     if was_in_force is not None and now - was_in_force <= RETURNS_WITHIN:
-        return Way.RETURNED
+        return Disposition.RETURNED
     settled = refusal is not None and now - refusal.same_since >= SETTLES_AFTER
-    return Way.ASK if settled or yielding == {Yields.TO_WITNESS} else Way.REFUSED
+    return Disposition.ASK if settled or yielding == {Yields.TO_WITNESS} else Disposition.REFUSED
 
 
 def agrees(witness: AddressSpace, before: AddressSpace, after: AddressSpace) -> bool:

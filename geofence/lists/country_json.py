@@ -1,10 +1,10 @@
-"""The format ``json``: ipverse's aggregated JSON of one country, both families.
+"""The format ``json``: ipverse's aggregated JSON of one country or AS number, both families.
 
 Two generations of keys are in use. Since 2026-01-03::
 
     {"country": "Japan", "countryCode": "JP", "prefixes": {"ipv4": ["1.0.16.0/20", …], "ipv6": […]}}
 
-and before: ``country-code`` and ``subnets``.
+and before: ``country-code`` and ``subnets``. An AS number has ``"asn": 4713`` instead of a country.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from geofence.translation import tr
 
 _CODE_KEYS = ("countryCode", "country-code")
 _PREFIXES_KEYS = ("prefixes", "subnets")
+_ASN_KEY = "asn"
 
 
 def parse_country_json(body: bytes, code: str) -> ParsedList:
@@ -39,6 +40,41 @@ def parse_country_json(body: bytes, code: str) -> ParsedList:
     """
     document = _object(body)
     _require_country(document, code)
+    return _prefixes(document)
+
+
+def parse_asn_json(body: bytes, number: str) -> ParsedList:
+    """Return the prefixes of one autonomous system.
+
+    Args:
+        body: the JSON as received.
+        number: the AS number that was asked for, in decimal.
+
+    Raises:
+        ListError: the body is not such a JSON, is that of another system, contains an entry that is
+            not a canonical prefix of its family, or contains no prefix.
+    """
+    document = _object(body)
+    if _ASN_KEY not in document:
+        raise ListError(tr("The list is JSON without the key {key}.", key=quoted(_ASN_KEY)))
+    said = document[_ASN_KEY]
+    if str(said) != number:
+        raise ListError(
+            tr(
+                "The list is that of {found}, not of {wanted}.",
+                found=f"AS{shown(said)}" if type(said) is int else shown(said),
+                wanted=f"AS{number}",
+            )
+        )
+    return _prefixes(document)
+
+
+def _prefixes(document: dict[str, object]) -> ParsedList:
+    """Return the prefixes of both families.
+
+    Raises:
+        ListError: they have another shape, or there are none.
+    """
     key, families = _first_of(document, _PREFIXES_KEYS)
     if not isinstance(families, dict):
         raise ListError(
@@ -139,12 +175,14 @@ def _careful(entries: list[object], family: Family, where: str) -> Ranges:
 
 
 def _parse(wanted: ListId, family: Family | None, body: bytes) -> ParsedList:
-    """Parse the JSON of a country; see ``Format.parse``."""
+    """Parse the JSON of a country or AS number; see ``Format.parse``."""
     if family is not None:
         raise ListError(
             tr("The list is JSON, which has both families; remove {family} from its URL.")
         )
+    if wanted.kind is ListKind.ASN:
+        return parse_asn_json(body, wanted.name)
     return parse_country_json(body, wanted.name)
 
 
-FORMAT = Format("json", frozenset({ListKind.COUNTRY}), False, looks_like_json, _parse)
+FORMAT = Format("json", frozenset({ListKind.COUNTRY, ListKind.ASN}), False, looks_like_json, _parse)

@@ -8,10 +8,12 @@ but does not tell which entry is wrong and why; the careful path then does.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from itertools import repeat
 from operator import add, mod
 
-from geofence.lists.parsed import Ranges
+from geofence.errors import ListError
+from geofence.lists.parsed import BadLine, Ranges
 from geofence.model.prefixes import Family, address_text, unpack_addresses
 from geofence.translation import tr
 
@@ -182,6 +184,58 @@ def careful_entry(text: str, family: Family | None) -> tuple[Family, Range]:
     if last < first:
         raise ValueError(tr("{entry} is a range that ends before it begins", entry=shown(text)))
     return mine, (first, last + 1)
+
+
+def bulk_entries(entries: list[str], family: Family | None) -> tuple[Ranges, Ranges] | None:
+    """Return prefixes and single addresses, if each entry is a valid one; else None.
+
+    Args:
+        entries: stripped.
+        family: the family that each must have; None allows both.
+    """
+    by_family: dict[Family, list[str]] = {Family.IPV4: [], Family.IPV6: []}
+    if family is not None:
+        by_family[family] = entries
+    else:
+        by_family[Family.IPV4] = [entry for entry in entries if ":" not in entry]
+        by_family[Family.IPV6] = [entry for entry in entries if ":" in entry]
+    ipv4, ipv6 = (bulk_prefixes(each, _with_lengths(each, by_family[each])) for each in Family)
+    return None if ipv4 is None or ipv6 is None else (ipv4, ipv6)
+
+
+def _with_lengths(family: Family, entries: list[str]) -> list[str]:
+    """Return the entries with single addresses as prefixes of full length."""
+    full = f"/{family.bits}"
+    return [entry if "/" in entry else entry + full for entry in entries]
+
+
+def careful_entries(
+    numbered: Iterable[tuple[int, str]],
+    family: Family | None,
+    skipped: list[BadLine] | None = None,
+) -> tuple[Ranges, Ranges]:
+    """Read prefixes, single addresses and ranges one by one.
+
+    Args:
+        numbered: stripped, each with the number of its line.
+        family: the family that each must have; None allows both.
+        skipped: gets the invalid ones; None to stop at the first one.
+
+    Raises:
+        ListError: an entry is invalid, and they are not skipped.
+    """
+    found = {each: Ranges(each) for each in Family}
+    for number, entry in numbered:
+        try:
+            mine, (first, past) = careful_entry(entry, family)
+        except ValueError as error:
+            bad = BadLine(number, str(error))
+            if skipped is None:
+                raise ListError(bad.sentence) from error
+            skipped.append(bad)
+        else:
+            found[mine].append(first, past)
+    return found[Family.IPV4], found[Family.IPV6]
 
 
 def _careful_address(family: Family, text: str, entry: str) -> int:

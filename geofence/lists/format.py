@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from geofence.lists.parsed import ParsedList
@@ -25,5 +25,12 @@ class Format:
     parse: Callable[[ListId, Family | None, bytes], ParsedList]
     """Parse one body of a list; the family is that of the URL, None for both.
 
-    Raises a ListError for what is not such a list, or says that it is another.
+    Raises a ListError for what is not such a list, or says that it is another. Of a database of
+    many countries, this parses the list of one that ``cut`` returned.
+    """
+    cut: Callable[[bytes, Family | None, Collection[str]], Mapping[str, bytes]] | None = None
+    """Cut the lists of some countries, by upper-case code, out of a database of all countries; None
+    for a format of single lists. A country that the database does not have is left out.
+
+    Raises a ListError for what is not such a database. The family is that of the URL.
     """

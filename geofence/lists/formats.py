@@ -5,8 +5,18 @@ A new format is a module beside this one that defines a ``Format``, and its line
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from geofence.errors import ListError
-from geofence.lists import country_json, text
+from geofence.lists import (
+    apiban,
+    country_csv,
+    country_json,
+    dshield,
+    json_lines,
+    mmdb,
+    text,
+)
 from geofence.lists.format import Format
 from geofence.lists.parsed import ParsedList
 from geofence.model.lists import ListId, ListKind
@@ -16,6 +26,11 @@ from geofence.translation import tr
 
 FORMATS: tuple[Format, ...] = (
     country_json.FORMAT,
+    mmdb.FORMAT,
+    country_csv.FORMAT,
+    json_lines.FORMAT,
+    dshield.FORMAT,
+    apiban.FORMAT,
     text.FORMAT,
 )
 """In the order in which a body without a given format is compared with them. The last is assumed
@@ -45,6 +60,11 @@ def format_named(name: str) -> Format:
     )
 
 
+def is_database(name: str | None) -> bool:
+    """Whether a format is that of databases of all countries; False for None."""
+    return name is not None and format_named(name).cut is not None
+
+
 def format_of(kind: ListKind, body: bytes, given: str | None = None) -> Format:
     """Return the format of a body.
 
@@ -58,8 +78,39 @@ def format_of(kind: ListKind, body: bytes, given: str | None = None) -> Format:
     """
     if given is not None:
         return format_named(given)
-    possible = [each for each in FORMATS if kind in each.kinds]
+    possible = [each for each in FORMATS if kind in each.kinds and each.cut is None]
     return next((each for each in possible if each.recognise(body)), possible[-1])
+
+
+def cut_out(
+    body: bytes, family: Family | None, codes: Collection[str], given: str | None = None
+) -> tuple[str, Mapping[str, bytes]]:
+    """Cut the lists of some countries out of a database of all countries.
+
+    Args:
+        body: the database as received.
+        family: that of its URL; None for a database that may have both.
+        codes: upper-case codes of the countries.
+        given: the name of its format; None to find it out.
+
+    Returns:
+        The name of its format, and the lists of those countries that it has.
+
+    Raises:
+        ListError: the body is not such a database.
+    """
+    databases = [each for each in FORMATS if each.cut is not None]
+    found = next((each for each in databases if each.recognise(body)), None)
+    known = format_named(given) if given else found
+    if known is None or known.cut is None:
+        raise ListError(
+            tr(
+                "The source sent no database of all countries ({known}). The URL of lists of one "
+                "country each needs {{cc}}.",
+                known=one_of(each.name for each in databases),
+            )
+        )
+    return known.name, known.cut(body, family, codes)
 
 
 def parse_part(

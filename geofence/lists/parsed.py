@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NamedTuple
 
 from geofence.model.lists import AcceptedList
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
@@ -41,6 +43,15 @@ class BadLine:
         return tr("line {number}: {problem}", number=self.number, problem=self.problem)
 
 
+class Publication(NamedTuple):
+    """What a publisher says of a list, and asks to keep with it."""
+
+    at: datetime | None = None
+    """When it was published, UTC; None if the list does not tell."""
+    copyright: str = ""
+    """One line."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedList:
     """A parsed body, or several that make up one list."""
@@ -50,6 +61,9 @@ class ParsedList:
     ipv6: FamilyFacts
     skipped: tuple[BadLine, ...] = ()
     """Invalid lines, of a blocklist only."""
+    publication: Publication = field(default_factory=Publication)
+    carried: bytes = b""
+    """What the next version is made from, of a format whose source gives only what is new."""
 
     def __getitem__(self, family: Family) -> FamilyFacts:
         return self.ipv4 if family is Family.IPV4 else self.ipv6
@@ -60,6 +74,10 @@ class ParsedList:
         0 means that no entry duplicates or overlaps another.
         """
         return self[family].addresses - self.space[family].size
+
+    def published_as(self, publication: Publication) -> ParsedList:
+        """Return the list with what its publisher says of it."""
+        return replace(self, publication=publication)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +154,5 @@ class Candidate:
     """As received, one for each entry of ``accepted.provenance``."""
     parsed: ParsedList
     """The bodies parsed; ``parsed.space`` is ``accepted.space``."""
+    expired: AddressSpace = field(default_factory=AddressSpace)
+    """Addresses that left the list because their time was over, which is no loss."""

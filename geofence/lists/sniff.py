@@ -7,6 +7,7 @@ from geofence.translation import tr
 
 _HEAD = 1024
 """Bytes that are looked at."""
+_BOM = b"\xef\xbb\xbf"
 _BINARY_STARTS = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 """gzip, zip, bzip2, xz and zstandard."""
 
@@ -17,7 +18,7 @@ def refuse_markup(body: bytes) -> None:
     Raises:
         ListError: the body is empty, or looks like an HTML page or binary data.
     """
-    if not body.strip():
+    if not body.removeprefix(_BOM).strip():
         raise ListError(tr("The list is empty."))
     if _head(body).startswith(b"<"):
         raise ListError(tr("The source sent an HTML page instead of a list."))
@@ -41,4 +42,4 @@ def looks_like_json(body: bytes) -> bool:
 
 
 def _head(body: bytes) -> bytes:
-    return body[:_HEAD].removeprefix(b"\xef\xbb\xbf").lstrip()
+    return body[:_HEAD].removeprefix(_BOM).lstrip()

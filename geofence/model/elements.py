@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 from math import ceil
@@ -45,6 +45,40 @@ class Element(NamedTuple):
     packets: int = 0
     """Packets that were found in it since it was put there."""
     octets: int = 0
+
+
+class Noted(NamedTuple):
+    """Sources that the kernel itself has put into a set, as columns: there may be 65,536."""
+
+    networks: Sequence[int] = ()
+    """The first address of each."""
+    seconds: Sequence[float] = ()
+    """How long each stays; 0: not said."""
+    packets: Sequence[int] = ()
+    octets: Sequence[int] = ()
+
+    @property
+    def number(self) -> int:
+        """Number of sources."""
+        return len(self.networks)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Noted]) -> Noted:
+        """Return all sources of several parts."""
+        if len(parts) < 2:  # noqa: PLR2004 - there is nothing to join
+            return parts[0] if parts else cls()
+        return cls(
+            [each for part in parts for each in part.networks],
+            [each for part in parts for each in part.seconds],
+            [each for part in parts for each in part.packets],
+            [each for part in parts for each in part.octets],
+        )
+
+    def elements(self, size: int) -> list[Element]:
+        """Return them one by one, each a network of so many addresses."""
+        pasts = [network + size for network in self.networks]
+        left = [seconds or None for seconds in self.seconds]
+        return list(map(Element, self.networks, pasts, left, self.packets, self.octets))
 
 
 def disjoint(wanted: Iterable[TimedPrefix], family: Family) -> list[Span]:

@@ -15,8 +15,9 @@ class ListNote:
     name: str
     """As ``str(ListId)`` writes it."""
     checked_at: datetime
-    """When its source last confirmed it, UTC."""
+    """When its source last confirmed it, UTC; when it was missing, if the name had not resolved."""
     sha256: str
+    """Empty for a name that had not resolved yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,10 +41,14 @@ class NoteKind(StrEnum):
     """A change of ``subject`` passed; ``by`` names the witness or is ``override``."""
     LISTS_OVERLAP = "lists-overlap"
     LISTS_FETCHED_FOR_ANSWER = "lists-fetched-for-answer"
-    BLOCKLIST_WITHOUT_EFFECT = "blocklist-without-effect"
-    """``subject`` has addresses that no country has, in ``blocks``."""
+    BLOCKLIST_LEFT_OUT = "blocklist-left-out"
+    """``addresses`` of ``subject``, by family, are not blocked. ``why`` is ``special-purpose`` (of
+    ``number`` blocks, the first are ``blocks``), ``local`` or ``exception``."""
+    FORMAT_FOUND = "format-found"
+    """``subject`` was read as ``format``, which the rules do not give."""
     HOST_CHANGED = "host-changed"
-    """The addresses of the host name ``subject`` changed: ``added``, ``removed``."""
+    """The addresses of the name ``subject`` changed: ``added``, ``removed``; those of ``dropped``
+    are no longer in the answer of DNS and stay for the grace time."""
     SWITCH_UNDEFINED = "switch-undefined"
     """``file`` enables or disables the exception ``subject``, which no rule defines."""
     EXCEPTION_UNRESOLVED = "exception-unresolved"
@@ -65,10 +69,25 @@ class NoteKind(StrEnum):
     RULES_CHANGED_BY_OTHERS = "rules-changed-by-others"
     NOT_APPLIED_YET = "not-applied-yet"
     """The kernel does not hold the rules on disk; ``command`` shows the difference."""
+    MEMBERSHIP_DRIFT = "membership-drift"
+    """The set ``subject`` of a ``backend`` has the ``address`` (``in_kernel``), or lacks it, and
+    should not."""
+    MEMBERSHIP_UNCLEAR = "membership-unclear"
+    """The kernel finds the ``address`` in its set ``subject`` (``in_kernel``), or does not, and
+    lists the set otherwise."""
     ALLOWED_BY_INTERFACE = "allowed-by-interface"
     NO_SERVICE_APPLIED = "no-service-applied"
     """The fence in the kernel has no service, but the rules have."""
     NO_SERVICE_ENABLED = "no-service-enabled"
+
+    # the world index
+    ATLAS_NOT_RENEWED = "atlas-not-renewed"
+    """It stays as it was; ``message`` is why."""
+    ATLAS_INCOMPLETE = "atlas-incomplete"
+    """Lists of countries could not be renewed: those of ``kept`` are of before, those of
+    ``missing`` were never downloaded; ``message`` is why for the first of them, if it is known."""
+    ATLAS_REPLACED = "atlas-replaced"
+    """It could not be read and was made anew; ``message`` is why."""
 
     # runs
     FENCE_REPLACED = "fence-replaced"
@@ -104,8 +123,14 @@ class NoteKind(StrEnum):
     ROLLED_BACK = "rolled-back"
     FENCE_WAS_DOWN = "fence-was-down"
     """Packets of ``families`` entered no fence; they do again."""
+    WITHOUT_LABELS = "without-labels"
+    """The kernel cannot label connections; the fence holds the next best rules."""
     BANS_DAMAGED = "bans-damaged"
     """``number`` lines of the log of bans ``subject`` could not be read."""
+    OBSERVING_BEGINS = "observing-begins"
+    """From then on the service ``subject`` is only observed: nothing is dropped."""
+    OBSERVING_ENDS = "observing-ends"
+    """From then on the service ``subject`` is fenced, not only observed."""
     REPAIRED = "repaired"
     """``rules`` and ``sets`` differed from what was applied."""
     SWITCH_REMOVED = "switch-removed"

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from geofence.model.lists import ListId
+from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 LOOPBACK = "lo"
 """The interface by which this host sends to itself."""
+GRACE = timedelta(hours=1)
 _MAX_AGE = timedelta(days=7)
+KEEP = timedelta(days=7)
+_ATLAS_RENEW = timedelta(days=7)
 _DAEMON_AT = time(3, 30)
 _JITTER = timedelta(hours=1)
 
@@ -75,13 +78,63 @@ class Service:
     name: str
     ports: tuple[Ports, ...]
     countries: tuple[str, ...] | None = None
-    """Upper-case ISO 3166-1 alpha-2 codes, or None for those of ``[allow]``."""
+    """Upper-case ISO 3166-1 alpha-2 codes, or None; see ``Policy.allowed``."""
     description: str = ""
     helpers: tuple[str, ...] = ()
     """Conntrack helpers (``sip``, ``h323``) whose expected connections are allowed."""
     replies_from: RepliesFrom = RepliesFrom.ANYONE
     observe: bool = False
     """Whether what the fence would drop passes, and is only counted and noted."""
+    asns: tuple[int, ...] | None = None
+    """AS numbers, or None; see ``Policy.allowed``."""
+    regions: tuple[str, ...] = ()
+    """Names of the regions, without ``@``, that stand for some of ``countries`` in the rules."""
+
+
+class Allowed(NamedTuple):
+    """Whose addresses may reach a service, as ``[allow]`` or the service itself says."""
+
+    countries: tuple[str, ...] = ()
+    """Upper-case ISO 3166-1 alpha-2 codes; not those that have an end."""
+    asns: tuple[int, ...] = ()
+    regions: tuple[str, ...] = ()
+    """Names of the regions that stand for some of the countries in the rules."""
+
+    def written(self, regions: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """Return what people call them: ``JP``, ``@nordics``, ``AS4713``.
+
+        A region of which some country is blocked by hand is not whole, and its countries are named.
+
+        Args:
+            regions: the countries of each region that the rules define.
+        """
+        known = {name: set(regions.get(name, ())) for name in self.regions}
+        whole = {name: codes for name, codes in known.items() if codes <= set(self.countries)}
+        return (
+            *(code for code in self.countries if not any(code in each for each in whole.values())),
+            *(f"@{name}" for name in whole),
+            *(f"AS{number}" for number in self.asns),
+        )
+
+    @property
+    def lists(self) -> tuple[ListId, ...]:
+        """The lists that have these addresses, each once."""
+        countries = (ListId(ListKind.COUNTRY, code) for code in self.countries)
+        asns = (ListId(ListKind.ASN, str(number)) for number in self.asns)
+        return tuple(dict.fromkeys((*countries, *asns)))
+
+
+class ListSource(NamedTuple):
+    """Where lists come from: ``[source.country]``, ``[source.asn]``, ``[blocklist.NAME]``."""
+
+    urls: tuple[str, ...] = ()
+    """Templates of URLs and of absolute paths, in the order they are tried: with ``{cc}`` or
+    ``{asn}`` alone for lists of both families, with ``{family}``, too, for a list of each. Without
+    ``{cc}``, a database that has all countries."""
+    format: str | None = None
+    """Name of the format of the lists; None: found out by content."""
+    checksum: str | None = None
+    """Template of the URL or path of a list's checksum; ``{url}`` stands for that of the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +145,16 @@ class NamedException:
     description: str = ""
     hosts: tuple[str, ...] = ()
     """Host names; the addresses that they resolve to are allowed."""
+    srv: tuple[str, ...] = ()
+    """Names of SRV records; the addresses of all servers that they give are allowed."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     """Addresses that are allowed whatever the host names resolve to."""
     last_known: AddressSpace = field(default_factory=AddressSpace)
     """Used in place of host names that were never resolved."""
     within: AddressSpace = field(default_factory=AddressSpace)
     """All addresses that its host names may resolve to; empty: any."""
+    grace: timedelta = GRACE
+    """How long an address stays allowed after an answer of DNS without it."""
     services: tuple[str, ...] = ()
     """Names of the services that it is for; empty means all."""
     group: str | None = None
@@ -107,6 +164,12 @@ class NamedException:
     """Why it was allowed; text for people."""
     until: datetime | None = None
     """When it ends, UTC; None: never."""
+
+    @property
+    def names(self) -> tuple[ListId, ...]:
+        """The lists of its host names and SRV records."""
+        hosts = (ListId(ListKind.HOST, host) for host in self.hosts)
+        return (*hosts, *(ListId(ListKind.SRV, name) for name in self.srv))
 
     def opens(self, service: str) -> bool:
         """Whether the exception, once enabled, allows its addresses to reach the service."""
@@ -157,11 +220,26 @@ class Blocklist:
     name: str
     description: str = ""
     urls: tuple[str, ...] = ()
-    """Mirrors of one text list, tried in order."""
+    """Mirrors of one list, tried in order: URLs, or absolute paths."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     enabled: bool = True
     format: str | None = None
     """Name of the format of the list; None: found out by content."""
+    checksum: str | None = None
+    """Template of the URL or path of its checksum; ``{url}`` stands for that of the list."""
+    parts: tuple[str, ...] = ()
+    """URLs that make up one list together, in place of ``urls``."""
+    refresh: timedelta | None = None
+    """How long its source is not asked again after it gave or confirmed the list."""
+    key_file: str = ""
+    """Path of a file with the key that the source asks for; empty for none."""
+    keep: timedelta = KEEP
+    """How long an address stays after it was reported, where the source gives only new ones."""
+
+    @property
+    def has_source(self) -> bool:
+        """Whether it has a list to download."""
+        return bool(self.urls or self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +301,12 @@ class Policy:
     services: tuple[Service, ...] = ()
     countries: tuple[str, ...] = ()
     """Upper-case ISO 3166-1 alpha-2 codes of ``[allow]``."""
+    asns: tuple[int, ...] = ()
+    """AS numbers of ``[allow]``."""
+    regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The countries of each region that the rules define."""
+    allowed_regions: tuple[str, ...] = ()
+    """Names of the regions that stand for some of ``countries`` in the rules."""
     local: AddressSpace = field(default_factory=AddressSpace)
     """Networks that are allowed where this host reaches them: ``[local] prefixes``."""
     local_on: tuple[LocalNetwork, ...] = ()
@@ -240,10 +324,13 @@ class Policy:
     """Files of the operator's directories that are not read."""
     blocklists: tuple[Blocklist, ...] = ()
     country_urls: tuple[str, ...] = ()
-    """Templates of ``[source.country] urls`` in the order they are tried: with ``{cc}`` alone for
-    lists of both families, with ``{cc}`` and ``{family}`` for a list of each."""
+    """``[source.country] urls``; see ``ListSource``."""
     country_format: str | None = None
-    """``[source.country] format``; None: found out by content."""
+    country_checksum: str | None = None
+    asn_urls: tuple[str, ...] = ()
+    """``[source.asn] urls``; see ``ListSource``."""
+    asn_format: str | None = None
+    asn_checksum: str | None = None
     backend: BackendChoice = BackendChoice.AUTO
     without_ruleset: WithoutRuleset = WithoutRuleset.CLOSED
     notify_command: tuple[str, ...] = ()
@@ -251,9 +338,13 @@ class Policy:
     for none."""
     shrink_limits: Mapping[str, float] = field(default_factory=dict)
     """``[guard.shrink]``: percent of a list's addresses that it may lose at once, by ``country JP``
-    or ``blocklist NAME``, or by ``country`` or ``blocklist`` for all of the kind."""
+    or ``asn 4713`` or ``blocklist NAME``, or by ``country``, … for all of the kind."""
     max_age: timedelta = _MAX_AGE
     """``[lists] max_age``: a list that its source has not confirmed for longer is stale."""
+    atlas_enabled: bool = False
+    """``[atlas] enabled``: whether a refresh renews the world index."""
+    atlas_renew: timedelta = _ATLAS_RENEW
+    """``[atlas] renew``: it then asks for the lists that have not been confirmed for so long."""
     daemon_at: time = _DAEMON_AT
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER
@@ -268,6 +359,17 @@ class Policy:
         """
         return self.shrink_limits.get(str(wanted), self.shrink_limits.get(wanted.kind))
 
+    def source(self, wanted: ListId) -> ListSource:
+        """Return where a list comes from; a source without URLs for a list that has none."""
+        if wanted.kind is ListKind.COUNTRY:
+            return ListSource(self.country_urls, self.country_format, self.country_checksum)
+        if wanted.kind is ListKind.ASN:
+            return ListSource(self.asn_urls, self.asn_format, self.asn_checksum)
+        for each in self.blocklists if wanted.kind is ListKind.BLOCKLIST else ():
+            if each.name == wanted.name:
+                return ListSource(each.urls, each.format, each.checksum)
+        return ListSource()
+
     def at(self, now: datetime) -> Policy:
         """Return the policy at a time: what has ended is as if it had not been allowed."""
         return replace(
@@ -278,14 +380,25 @@ class Policy:
             ),
         )
 
-    def shared_countries(self) -> tuple[str, ...]:
-        """Return the countries that may reach services that name none of their own."""
-        return self._switched(self.countries, "")
+    def shared(self) -> Allowed:
+        """Return whose addresses may reach services that name no countries or AS numbers."""
+        return Allowed(self._switched(self.countries, ""), self.asns, self.allowed_regions)
+
+    def allowed(self, service: Service) -> Allowed:
+        """Return whose addresses may reach a service; not countries that have an end.
+
+        A service that names countries or AS numbers has only those: an AS number in it must not
+        open it to the countries of ``[allow]``, too.
+        """
+        if service.countries is None and service.asns is None:
+            countries = self._switched(self.countries, service.name)
+            return Allowed(countries, self.asns, self.allowed_regions)
+        countries = self._switched(service.countries or (), service.name)
+        return Allowed(countries, service.asns or (), service.regions)
 
     def service_countries(self, service: Service) -> tuple[str, ...]:
         """Return the countries that may reach a service; not those that have an end."""
-        named = self.countries if service.countries is None else service.countries
-        return self._switched(named, service.name)
+        return self.allowed(service).countries
 
     def _switched(self, countries: tuple[str, ...], service: str) -> tuple[str, ...]:
         """Return countries with those that the command line allows or blocks for a service."""
@@ -298,14 +411,29 @@ class Policy:
         every = dict.fromkeys((*countries, *allowed))
         return tuple(code for code in every if switched.get(code, True))
 
-    def within(self, host: str) -> AddressSpace | None:
-        """Return what a host name may resolve to by the exceptions that have it; None: anything."""
-        named = [each.within for each in self.enabled_exceptions() if host in each.hosts]
+    def within(self, name: ListId) -> AddressSpace | None:
+        """Return what a name may resolve to by the exceptions that have it; None: anything."""
+        named = [each.within for each in self.enabled_exceptions() if name in each.names]
         return AddressSpace.union(named) if named and all(named) else None
+
+    @property
+    def local_space(self) -> AddressSpace:
+        """The addresses of all networks of ``[local] prefixes``."""
+        return self.local | AddressSpace.of(each.prefix for each in self.local_on)
+
+    def grace(self, name: ListId) -> timedelta:
+        """Return the longest grace time of the exceptions that have a name."""
+        named = [each.grace for each in self.enabled_exceptions() if name in each.names]
+        return max(named, default=GRACE)
 
     def enabled_exceptions(self) -> tuple[NamedException, ...]:
         """Return the exceptions that the rules enable."""
         return tuple(exception for exception in self.exceptions if exception.enabled)
+
+    def blocklist(self, wanted: ListId) -> Blocklist | None:
+        """Return the blocklist whose list it is; None if it is another kind of list."""
+        known = self.blocklists if wanted.kind is ListKind.BLOCKLIST else ()
+        return next((each for each in known if each.name == wanted.name), None)
 
     def timed_countries(self) -> tuple[CountrySwitch, ...]:
         """Return the countries that are allowed until a time."""

@@ -181,6 +181,17 @@ class PrefixSet:
     def __and__(self, other: PrefixSet) -> PrefixSet:
         return (self.complement() | other.complement()).complement()
 
+    def meets(self, other: PrefixSet) -> bool:
+        """Whether the sets share an address; fast if one of them is small."""
+        few, many = sorted((self.bounds, other.bounds), key=len)
+        return any(
+            _has_any(many, first, past) for first, past in zip(few[0::2], few[1::2], strict=True)
+        )
+
+    def without(self, other: PrefixSet) -> PrefixSet:
+        """Return the difference, without work if the sets share no address."""
+        return self - other if self.meets(other) else self
+
     def __contains__(self, address: int) -> bool:
         return bool(bisect_right(self.bounds, address) & 1)
 
@@ -231,6 +242,12 @@ class PrefixSet:
         return [Prefix(self.family, *pair) for pair in zip(*self.split(), strict=True)]
 
 
+def _has_any(bounds: tuple[int, ...], first: int, past: int) -> bool:
+    """Whether a set with these bounds has an address of an interval."""
+    at = bisect_right(bounds, first)
+    return bool(at & 1) or (at < len(bounds) and bounds[at] < past)
+
+
 def _prefixes_between(first: int, past: int) -> int:
     size = past - first
     if not size & (size - 1) and not first & (size - 1):
@@ -273,6 +290,14 @@ class AddressSpace:
 
     def __and__(self, other: AddressSpace) -> AddressSpace:
         return AddressSpace(self.ipv4 & other.ipv4, self.ipv6 & other.ipv6)
+
+    def without(self, other: AddressSpace) -> AddressSpace:
+        """Return the difference, without work if the spaces share no address."""
+        return AddressSpace(self.ipv4.without(other.ipv4), self.ipv6.without(other.ipv6))
+
+    def meets(self, other: AddressSpace) -> bool:
+        """Whether the spaces share an address; fast if one of them is small."""
+        return self.ipv4.meets(other.ipv4) or self.ipv6.meets(other.ipv6)
 
     def __bool__(self) -> bool:
         return bool(self.ipv4) or bool(self.ipv6)

@@ -15,11 +15,18 @@ class ReasonKind(StrEnum):
     EXCEPTION = "exception"
     """The exception ``subject`` allows it."""
     COUNTRY = "country"
-    """It is in the lists of ``countries``, which are allowed."""
+    """It is in the lists of ``countries`` and ``asns``, which are allowed."""
     BLOCKED_BY_LIST = "blocklist"
     """It is in the blocklist ``subject``."""
     NO_COUNTRY = "no-country"
-    """It is in no list of the allowed ``countries``; ``missing`` ones have no list."""
+    """It is in no list of the allowed ``countries`` and ``asns``; ``missing`` ones have no list."""
+    BANNED = "banned"
+    """The ban of ``subject`` blocks it, ``since`` then and ``until`` then, for a ``reason``;
+    ``subject`` is empty where there are many bans."""
+    TIMED_EXCEPTION = "timed-exception"
+    """The exception ``subject`` allows it ``until`` then."""
+    TIMED_COUNTRY = "timed-country"
+    """It is in the list of the country ``subject``, which is allowed ``until`` then."""
     ALLOWED_BY_RULES = "allowed-by-rules"
     BLOCKED_BY_RULES = "blocked-by-rules"
     NO_FENCE = "no-fence"
@@ -38,6 +45,18 @@ class HintKind(StrEnum):
     """'geofence allow ``subject``' allows it."""
     LOCAL_PREFIX = "local-prefix"
     """``subject`` in [local] prefixes allows it on an interface."""
+    UNBAN = "unban"
+    """'geofence unban ``subject``' ends the ban."""
+    ALLOW_ADDRESS = "allow-address"
+    """'geofence allow ``subject`` --for 8h' allows it."""
+    ALLOW_COUNTRY = "allow-country"
+    """'geofence allow --country ``subject``' allows it, and all others there."""
+    REVOKE = "revoke"
+    """'geofence revoke ``subject``' ends the exception that allows it."""
+    REVOKE_COUNTRY = "revoke-country"
+    """'geofence revoke --country ``subject``' blocks it, and all others there."""
+    BAN = "ban"
+    """'geofence ban ``subject`` --for 1h' blocks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +72,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What would allow a packet."""
+    """What would change a verdict."""
 
     kind: HintKind
     subject: str

@@ -14,6 +14,55 @@ from typing import NamedTuple
 
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family, Prefix, PrefixSet
+from geofence.model.sets import (
+    MOST_NOTED,
+    NOTED_BITS,
+    NOTED_PER_SECOND,
+    NOTED_ROLES,
+    NOTED_SECONDS,
+    RUNTIME_ROLES,
+    Role,
+    SetKey,
+    SetKind,
+)
+
+__all__ = [
+    "ADMITTED",
+    "BEGUN",
+    "MOST_NOTED",
+    "NOTED_BITS",
+    "NOTED_PER_SECOND",
+    "NOTED_ROLES",
+    "NOTED_SECONDS",
+    "NO_BEGINNINGS",
+    "RUNTIME_ROLES",
+    "SIP_RESPONSE",
+    "Action",
+    "Admitted",
+    "Answering",
+    "Anything",
+    "ArrivedBy",
+    "Beginning",
+    "Begun",
+    "DestinationIn",
+    "ExpectedBy",
+    "FencedService",
+    "FromLocal",
+    "LeavesBy",
+    "LocalNetwork",
+    "Match",
+    "OfKnownFlow",
+    "Reply",
+    "Role",
+    "Rule",
+    "Ruleset",
+    "SetKey",
+    "SetKind",
+    "SourceIn",
+    "SourceWithin",
+    "Stray",
+    "ToLocal",
+]
 
 ADMITTED = 101
 """Number of the conntrack label of a flow that the fence admitted when it began."""
@@ -29,82 +78,6 @@ NO_BEGINNINGS = (
 )
 """The first four bytes of what is sent within a dialog or a transaction (RFC 3261, 3262, 3311,
 3515, 6086, 6665)."""
-
-
-class SetKind(StrEnum):
-    """Who decides what a set holds."""
-
-    DECLARED = "declared"
-    """The rules and the lists: the kernel's set is compared with them whole."""
-    RUNTIME = "runtime"
-    """What happens at run time: elements come and go, with time-outs. A plan only sees to it that
-    the set is there; its elements are no drift, and nothing but removing the set loses them."""
-
-
-class Role(StrEnum):
-    """What being in a set means."""
-
-    EXCEPTION = "except"
-    """Allowed before anything else is asked: named exceptions."""
-    ALLOW = "allow"
-    """Allowed: countries less the blocklists."""
-    BAN = "ban"
-    """Blocked for a time, whatever else allows it but exceptions and local networks."""
-    TIMED = "timed"
-    """Allowed until a time: exceptions that have an end."""
-    DENIED = "denied"
-    """Sources that were turned away, with what they sent: noted by the kernel itself."""
-    SEEN = "seen"
-    """The same sources, each for as long as it was seen lately: tells when it came last."""
-
-    @property
-    def kind(self) -> SetKind:
-        """The kind of this role's sets."""
-        return SetKind.RUNTIME if self in RUNTIME_ROLES else SetKind.DECLARED
-
-
-RUNTIME_ROLES = frozenset({Role.BAN, Role.TIMED, Role.DENIED, Role.SEEN})
-"""Roles whose sets are filled at run time."""
-NOTED_ROLES = frozenset({Role.DENIED, Role.SEEN})
-"""Roles whose sets the kernel itself fills."""
-NOTED_BITS = {Family.IPV4: 32, Family.IPV6: 64}
-"""Bits of a source's address that are noted: who has one IPv6 address has its whole /64 network."""
-NOTED_SECONDS = 7 * 24 * 3600
-"""How long a source that was turned away stays noted."""
-NOTED_PER_SECOND = 2_000
-"""Packets of a service and a family whose sources are noted in a second. Of a flood that is a
-sample: noting each of its packets would cost half as much again as dropping it."""
-MOST_NOTED = 65_536
-"""Sources that are noted for a service and a family; each takes some 100 bytes in the kernel."""
-
-
-class SetKey(NamedTuple):
-    """Which set. ``group`` is a service's name, or empty for the set that services share."""
-
-    role: Role
-    group: str
-    family: Family
-
-    @property
-    def name(self) -> str:
-        """Short name, unique among geofence's sets: ``allow4``, ``except6-sip``."""
-        stem = f"{self.role}{self.family.digit}"
-        return f"{stem}-{self.group}" if self.group else stem
-
-    @property
-    def kind(self) -> SetKind:
-        """The kind of the set, by its role."""
-        return self.role.kind
-
-    @classmethod
-    def parse(cls, name: str) -> SetKey | None:
-        """Return the key of a name; None for a name that geofence does not give."""
-        stem, _, group = name.partition("-")
-        for role in Role:
-            for family in Family:
-                if stem == f"{role}{family.digit}":
-                    return cls(role, group, family)
-        return None
 
 
 class LocalNetwork(NamedTuple):
@@ -196,7 +169,7 @@ class ExpectedBy:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The packet that is sent answers a flow that somebody else began."""
+    """The packet is in the reply direction of its flow: it answers who began it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +287,9 @@ class Ruleset:
     """Networks that are allowed on the interfaces where they belong, in ascending order."""
     runtime: Mapping[SetKey, PrefixSet] = field(default_factory=dict, compare=False)
     """What runtime sets hold, as far as it is known; no part of what is recorded or planned."""
+    labels: bool = field(default=True, compare=False)
+    """Whether the kernel can label connections. Where it cannot, the next best rules hold: replies
+    are told by their direction alone, and the sets decide each packet of a call anew."""
 
     @property
     def runtime_keys(self) -> tuple[SetKey, ...]:
@@ -322,6 +298,11 @@ class Ruleset:
         for role in (Role.TIMED, Role.DENIED, Role.SEEN):
             groups += [(role, service.name) for service in self.services]
         return tuple(SetKey(role, group, family) for role, group in groups for family in Family)
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """Names of the services that are only observed: nothing is dropped."""
+        return tuple(service.name for service in self.services if service.observe)
 
     def held(self, key: SetKey) -> PrefixSet:
         """Return what a set of either kind holds, as far as it is known."""
@@ -337,7 +318,7 @@ class Ruleset:
         when it ends, all packets of its sources do.
         """
         replies = (Rule(Reply(), Action.PASS, "replies to this host"),) if service.replies else ()
-        return (
+        return self._as_labelled(
             Rule(SourceIn(Role.BAN, ""), Action.BANNED, _BANNED),
             *replies,
             Rule(Admitted(), Action.PASS, "admitted connections"),
@@ -359,7 +340,7 @@ class Ruleset:
 
         The operator has named exceptions; a ban, which may be a program's, does not undo that.
         """
-        return (
+        return self._as_labelled(
             *self._trusted(ArrivedBy),
             Rule(SourceIn(Role.TIMED, service.name), Action.PASS, _TIMED),
             Rule(SourceIn(Role.EXCEPTION, service.name), Action.ADMIT, _EXCEPTIONS),
@@ -387,7 +368,7 @@ class Ruleset:
         passed = Action.PASS
         local = (Rule(ToLocal(network), passed, _LOCAL) for network in self.local)
         strays = (Rule(Stray(each), Action.DROP, "begins nothing") for each in _protocols(service))
-        return (
+        return self._as_labelled(
             *self._trusted(LeavesBy),
             *self.forwarded_rules(service),
             Rule(OfKnownFlow(), passed, "known connections"),
@@ -404,15 +385,31 @@ class Ruleset:
         Source NAT may hide them behind an address of this host, to which the replies come.
         """
         passed, begins = Action.PASS, Action.BEGIN
-        return (
+        return self._as_labelled(
             Rule(Answering(), passed, "answers to others"),
             Rule(Begun(), passed, "begun connections"),
             *(Rule(Beginning(each), begins, "begins a connection") for each in _protocols(service)),
         )
 
+    def _as_labelled(self, *rules: Rule) -> tuple[Rule, ...]:
+        """Return rules as they are, or what is the next best where the kernel has no labels."""
+        if self.labels:
+            return rules
+        return tuple(_unlabelled(rule) for rule in rules if not isinstance(rule.match, _LABELLED))
+
     def _trusted(self, by: type[ArrivedBy | LeavesBy]) -> Iterator[Rule]:
         for interface in self.interfaces:
             yield Rule(by(interface), Action.PASS, "trusted interface")
+
+
+_LABELLED = (Admitted, Begun)
+"""What only a label tells."""
+
+
+def _unlabelled(rule: Rule) -> Rule:
+    match = Answering() if isinstance(rule.match, Reply) else rule.match
+    marks = rule.action in (Action.ADMIT, Action.BEGIN)
+    return Rule(match, Action.PASS if marks else rule.action, rule.comment)
 
 
 _LOCAL = "local networks"

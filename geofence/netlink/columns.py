@@ -7,6 +7,10 @@ a few operations a message instead of several an entry.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from geofence.netlink.attributes import Span
+
 
 def put(rows: bytearray, step: int, at: int, width: int, column: bytes) -> None:
     """Write one field of all rows.
@@ -28,3 +32,26 @@ def take(rows: bytes, step: int, at: int, width: int) -> bytes:
     for byte in range(width):
         column[byte::width] = rows[at + byte :: step]
     return bytes(column)
+
+
+def alike(data: bytes, start: int, step: int, fields: Iterable[Span]) -> int:
+    """Return how many rows from a place on differ in nothing but some fields.
+
+    Args:
+        data: rows, and perhaps more.
+        start: where the first row begins.
+        step: bytes of a row.
+        fields: where in a row the fields lie that may differ.
+    """
+    count = (len(data) - start) // step
+    end = start + count * step
+    values = {at for span in fields for at in range(*span)}
+    fixed = [at for at in range(step) if at not in values]
+    first = {at: data[start + at : start + at + 1] for at in fixed}
+    if all(data[start + at : end : step] == first[at] * count for at in fixed):
+        return count
+    for rows in range(1, count):
+        row = start + rows * step
+        if any(data[row + at : row + at + 1] != first[at] for at in fixed):
+            return rows
+    return count

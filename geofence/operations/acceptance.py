@@ -12,6 +12,7 @@ from geofence.guards.limits import MONTH
 from geofence.guards.lists import check_list
 from geofence.guards.objection import Guard, Objection
 from geofence.guards.settling import Refusal
+from geofence.left_out import spared
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
@@ -70,7 +71,7 @@ class Court:
             version,
             objections,
             self.accept,
-            others=lambda: _other_countries(accepted.id, held),
+            others=lambda: _others(accepted.id, held),
             confirms=lambda: confirms(self.site, self.policy, accepted, before, self.watch),
             now=self.now,
         )
@@ -86,7 +87,7 @@ class Court:
             case ListVerdict.RETURNED:
                 return Judgement(news=(Note(NoteKind.LIST_RETURNED, str(name)),))
             case ListVerdict.MOVED:
-                return Judgement(news=_news(name, decision.left, "country"))
+                return Judgement(news=_news(name, decision.left, str(name.kind)))
             case ListVerdict.CONFIRMED:
                 return Judgement(news=_news(name, decision.left, decision.witness))
         gains = [one for one in objections if one.guard is Guard.GROWTH]
@@ -101,21 +102,22 @@ def _objections(
 ) -> tuple[Objection, ...]:
     name = candidate.accepted.id
     broadest = {f: candidate.parsed[f].broadest for f in Family}
+    before = held.get(name)
     return check_list(
         name,
         candidate.accepted.space,
-        held.get(name),
+        before - candidate.expired if before else before,
         policy,
-        countries={each: space for each, space in held.items() if each.kind is ListKind.COUNTRY},
+        spared=spared(policy, held) if name.kind is ListKind.BLOCKLIST else None,
+        allowed={each: space for each, space in held.items() if each.kind.allows},
         broadest={family: length for family, length in broadest.items() if length is not None},
         month_ago=month_ago,
     )
 
 
-def _other_countries(name: ListId, held: Mapping[ListId, AddressSpace]) -> tuple[AddressSpace, ...]:
-    return tuple(
-        space for each, space in held.items() if each.kind is ListKind.COUNTRY and each != name
-    )
+def _others(name: ListId, held: Mapping[ListId, AddressSpace]) -> tuple[AddressSpace, ...]:
+    """Return the lists of other countries, or of other AS numbers."""
+    return tuple(space for each, space in held.items() if each.kind is name.kind and each != name)
 
 
 def _month_ago(history: History, now: datetime) -> dict[Family, int]:

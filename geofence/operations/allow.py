@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from geofence.by_hand.allowing import allowing
@@ -17,6 +18,7 @@ from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy
 from geofence.operations.apply import apply_rules
 from geofence.operations.commit import Wish, check_overrides, holding
+from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Watch, at_hand, fetched, unwatched
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -104,7 +106,15 @@ def _carry_out(  # noqa: PLR0913, PLR0917 - what the command line gives
     if report.plan.is_empty and text != _text(before):
         # What has an end is in no ruleset, so that the commit saw no change.
         site.log_change(wish.reason, f"{OWNED_FILE} was changed", report.generation)
-    return report.with_notes((*answer.notes, *_dropped(now.policy)))
+    changed = _timed(now.policy) != _timed(site.policy())
+    noted = report.with_notes((*answer.notes, *_dropped(now.policy)))
+    return replace(noted, timed_changed=changed)
+
+
+def _timed(policy: Policy) -> tuple[object, ...]:
+    """Return what is allowed until a time."""
+    exceptions = (each for each in policy.enabled_exceptions() if each.until)
+    return (*exceptions, *policy.timed_countries())
 
 
 def _apply_by_hand(
@@ -116,6 +126,7 @@ def _apply_by_hand(
     check_overrides(policy, wish.accept)
     lists: tuple[ListKind | ListId, ...] = (
         ListKind.HOST,
+        ListKind.SRV,
         *(ListId(ListKind.COUNTRY, code) for code in countries),
     )
     gathered = fetched(site, policy, lists, wish.accept, watch)
@@ -124,7 +135,9 @@ def _apply_by_hand(
     if refusals:
         raise GuardRefusal(join("\n", map(str, refusals)))
     gathered.store(site)
-    return apply_rules(site, wish, gathered.reports).with_notes(gathered.notes)
+    report = apply_rules(site, wish, gathered.reports)
+    log_names(site, wish.reason, gathered.notes, report.generation)
+    return report.with_notes(gathered.notes)
 
 
 def _dropped(before: Policy) -> tuple[Note, ...]:

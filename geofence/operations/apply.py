@@ -10,6 +10,7 @@ from geofence.active_exceptions import never_resolved, outside_pins
 from geofence.merge import blocked, merge
 from geofence.model.generation import ListNote
 from geofence.model.notes import problem
+from geofence.operations.blocklist_notes import newly_left_out
 from geofence.operations.commit import Wish, check_overrides, commit, holding
 from geofence.operations.lists import (
     spaces,
@@ -65,6 +66,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         *outside_pins(policy.enabled_exceptions(), lists),
         *stale(policy, reports, datetime.now(UTC)),
         *unchanging(site, reports),
+        *newly_left_out(policy, reports),
     )
     return replace(
         report,
@@ -76,8 +78,13 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
 
 def _noted(reports: Iterable[ListReport]) -> tuple[ListNote, ...]:
     """Return the versions of lists that a generation is made of."""
-    return tuple(
+    known = tuple(reports)
+    used = tuple(
         ListNote(str(report.id), report.checked_at, report.provenance[0].sha256)
-        for report in reports
+        for report in known
         if report.checked_at is not None
     )
+    # So that such a name is followed as soon as it resolves (see ``names``).
+    now = datetime.now(UTC)
+    unresolved = (each.id for each in known if each.is_absent and each.id.kind.is_from_dns)
+    return (*used, *(ListNote(str(name), now, "") for name in unresolved))

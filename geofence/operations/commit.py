@@ -27,8 +27,9 @@ from geofence.operations.counters import note_counting
 from geofence.operations.foreign import refuse_foreign
 from geofence.operations.live_flows import forget_unwatched, look_at, unblock
 from geofence.operations.report import RunReport
-from geofence.operations.runtime import put_in_force
+from geofence.operations.runtime import put_in_force, without_labels
 from geofence.operations.site import Site
+from geofence.plan.observing import observing_changes
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
 from geofence.state.removal import forget_removal
@@ -105,7 +106,7 @@ def commit(  # noqa: PLR0913 - what a run is about
     refuse_foreign(site, wish.accept)
     newest, _ = site.generations.newest()
     recorded, observed = newest.ruleset if newest else None, chosen.backend.observe()
-    desired = replace(desired, runtime=_runtime(observed, timed))
+    desired = replace(desired, runtime=runtime_after(observed, timed))
     change = look_at(recorded, observed, desired, wish.revoked, blocked=denied, cutting=wish.cut)
     waiting = change.refuse(wish.accept, wish.ssh, unattended=wish.unattended)
     if waiting:
@@ -131,19 +132,28 @@ def commit(  # noqa: PLR0913 - what a run is about
         notes = (*notes, *write_fallback(site, desired))
     if wish.cut or wish.revoked is not None:
         notes = (*notes, *change.cut())
+    observing = observing_changes(recorded, desired)
     replaced = (Note(NoteKind.FENCE_REPLACED, name) for name in applied.replaced)
     untidy = (problem(applied.untidy),) if applied.untidy else ()
     return RunReport(
         plan=applied.plan,
         backend=chosen.reason,
         generation=number,
-        notes=(*change.notes, *_waiting(waiting), *replaced, *untidy, *notes),
+        notes=(
+            *without_labels(chosen.backend),
+            *observing,
+            *change.notes,
+            *delayed(waiting),
+            *replaced,
+            *untidy,
+            *notes,
+        ),
         impact=change.impact,
         degraded=bool(untidy or waiting or runtime_notes) or number is None,
     )
 
 
-def _runtime(observed: Observed, timed: Timed | None) -> dict[SetKey, PrefixSet]:
+def runtime_after(observed: Observed, timed: Timed | None) -> dict[SetKey, PrefixSet]:
     """Return what runtime sets will hold."""
     found = dict(observed.runtime)
     for key, prefixes in (timed or {}).items():
@@ -151,7 +161,8 @@ def _runtime(observed: Observed, timed: Timed | None) -> dict[SetKey, PrefixSet]
     return found
 
 
-def _waiting(objections: Iterable[Objection]) -> tuple[Note, ...]:
+def delayed(objections: Iterable[Objection]) -> tuple[Note, ...]:
+    """Return a note for each objection that a widened ruleset meets."""
     return tuple(
         Note(NoteKind.BLOCK_DELAYED, str(one.guard), {"message": str(one), "accept": one.accept})
         for one in objections
@@ -180,6 +191,8 @@ def _record(
         newest, damaged = site.generations.newest()
         notes = tuple(problem(str(found)) for found in damaged)
         if newest and newest.ruleset == desired and newest.backend == backend and not damaged:
+            if {each.name for each in newest.lists} != {each.name for each in lists}:
+                site.generations.record(replace(newest, lists=lists))
             return newest.number, notes
         number = site.generations.next_number()
         now = datetime.now(UTC)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from geofence.merge import exception_space
-from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.site import Site
@@ -73,8 +72,7 @@ def _covers(
         if not space - AddressSpace.of((network.prefix,)):
             yield Cover(CoverKind.LOCAL, str(network))
     for each in exceptions:
-        hosts = [ListId(ListKind.HOST, host) for host in each.hosts]
-        found = {name: site.lists.load(name).accepted for name in hosts}
+        found = {name: site.lists.load(name).accepted for name in each.names}
         known = {name: accepted.space for name, accepted in found.items() if accepted}
         if not space - exception_space(each, known):
             yield Cover(CoverKind.EXCEPTION, each.name)

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from geofence.countries import known_size
-from geofence.guards.special_prefixes import special_in
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
 from geofence.model.prefixes import AddressSpace, Family, address_texts
+from geofence.operations.site import Site
+from geofence.sentences import sentence
 from geofence.state.versions import History, fingerprint
+from geofence.translation import english
 
 _NAMED = 5
-"""Lines or special-purpose blocks that one note names."""
+"""Lines that one note names."""
 _UNCHANGING = ((1 << 24, timedelta(days=30)), (1 << 20, timedelta(days=120)))
 """From this many IPv4 addresses on, a country's list hardly ever stays the same for so long."""
 
@@ -34,13 +36,31 @@ def list_notes(
         yield Note(NoteKind.LIST_REPEATS, str(name))
     if candidate.parsed.skipped:
         yield _skipped(candidate)
-    if name.kind is ListKind.BLOCKLIST:
-        yield from _without_effect(name, space, former)
-    if name.kind is ListKind.HOST and former is not None:
-        added, removed = address_texts(space - former), address_texts(former - space)
-        yield Note(NoteKind.HOST_CHANGED, name.name, {"added": added, "removed": removed})
+    if name.kind.is_from_dns:
+        yield from _host_changed(candidate, former)
     else:
         yield from _went_back(name, space, history)
+
+
+def _host_changed(candidate: Candidate, former: AddressSpace | None) -> Iterator[Note]:
+    """Yield a note on the addresses of a name that came and went; nothing for its first ones."""
+    accepted = candidate.accepted
+    if former is None or former == accepted.space:
+        return
+    dropped = [each.address for part in accepted.provenance for each in part.dropped]
+    facts = {
+        "added": address_texts(accepted.space - former),
+        "removed": address_texts(former - accepted.space),
+        "dropped": dropped,
+    }
+    yield Note(NoteKind.HOST_CHANGED, accepted.id.name, facts)
+
+
+def log_names(site: Site, command: str, notes: Iterable[Note], generation: int | None) -> None:
+    """Log the names whose addresses changed to the system log."""
+    for note in notes:
+        if note.kind is NoteKind.HOST_CHANGED:
+            site.log_change(command, english(sentence(note)).removesuffix("."), generation)
 
 
 def _skipped(candidate: Candidate) -> Note:
@@ -48,17 +68,6 @@ def _skipped(candidate: Candidate) -> Note:
     lines = [str(each) for each in skipped[:_NAMED]]
     facts = {"number": len(skipped), "lines": lines}
     return Note(NoteKind.LIST_LINES_SKIPPED, str(candidate.accepted.id), facts)
-
-
-def _without_effect(
-    name: ListId, space: AddressSpace, former: AddressSpace | None
-) -> Iterator[Note]:
-    """Yield a note, once, on addresses that no country has, since listing them blocks nobody."""
-    known = special_in(former) if former else ()
-    found = [str(block) for block in special_in(space) if block not in known]
-    if found:
-        facts = {"blocks": found[:_NAMED], "number": len(found)}
-        yield Note(NoteKind.BLOCKLIST_WITHOUT_EFFECT, str(name), facts)
 
 
 def _went_back(name: ListId, space: AddressSpace, history: History) -> Iterator[Note]:

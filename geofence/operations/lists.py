@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from geofence.errors import GuardRefusal, MissingListError
-from geofence.fetch.events import Event, Failed, Outcome, Renewed, Unchanged, ignore
+from geofence.fetch.events import Event, Failed, Fresh, Outcome, Renewed, Unchanged, ignore
 from geofence.fetch.limits import Limits
 from geofence.guards.overlaps import overlaps
 from geofence.guards.settling import Refusal
@@ -62,13 +62,17 @@ class Gathered:
             save_busy(site.state_directory, self.busy)
         for candidate in self.renewed:
             name = candidate.accepted.id
+            if name.kind.is_from_dns:  # a name may change every minute, and has no history
+                site.lists.save(candidate)
+                continue
             begun = site.versions.load(name).latest is not None
             former = None if begun else site.lists.load(name).accepted
             site.lists.save(candidate)
             site.versions.note(candidate.accepted, former=former)
         for accepted in self.confirmed:
             site.lists.renew(accepted)
-            site.versions.note(accepted)
+            if not accepted.id.kind.is_from_dns:
+                site.versions.note(accepted)
         if self.refusals is not None:
             site.refusals.save(self.refusals)
 
@@ -80,11 +84,11 @@ def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:
     blocklist nothing is subtracted, as before it was written.
 
     Raises:
-        GuardRefusal: a check refuses a country list, and there is no stored version.
-        MissingListError: a country list has not been downloaded yet.
+        GuardRefusal: a check refuses the list of a country or AS number, and none is stored.
+        MissingListError: the list of a country or AS number has not been downloaded yet.
     """
     known = tuple(reports)
-    needed = [report for report in known if report.is_absent and report.id.kind is ListKind.COUNTRY]
+    needed = [report for report in known if report.is_absent and report.id.kind.allows]
     refused = [report for report in needed if report.outcome is ListOutcome.REFUSED]
     if refused:
         raise GuardRefusal(join("\n", (report.problem for report in refused)))
@@ -234,14 +238,30 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
         watch: called with each event.
         limits: of time and size; the site's patience if not given.
     """
+    wanted = [name for name in needed_lists(policy) if name.kind in only or name in only]
+    found = fetched_alone(site, policy, wanted, accept, watch, limits=limits)
+    fresh = {report.id: report for report in found.reports}
+    return replace(found, reports=stored(site, policy, fresh))
+
+
+def fetched_alone(  # noqa: PLR0913 - as ``fetched``
+    site: Site,
+    policy: Policy,
+    wanted: Collection[ListId],
+    accept: Collection[str] = (),
+    watch: Watch = unwatched,
+    *,
+    limits: Limits | None = None,
+) -> Gathered:
+    """Fetch these lists and check them; the reports are on them alone (see ``fetched``)."""
     from geofence.fetch.fetcher import fetch_lists  # requests takes long to import
 
-    wanted = [name for name in needed_lists(policy) if name.kind in only or name in only]
     accepted, notes = site.lists.load_all(wanted)
     limits = limits or Limits(body=site.patience)
+    refusals = site.refusals.load()
     report = fetch_lists(
         wanted,
-        policy,
+        _asking(policy, refusals),
         accepted,
         lambda: datetime.now(UTC),
         watch,
@@ -250,7 +270,6 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
     )
     formerly = {name: each.space for name, each in accepted.items()}
     held = dict(formerly)
-    refusals = site.refusals.load()
     court = Court(site, policy, accept, refusals, datetime.now(UTC), watch)
     judged: dict[ListId, Judgement] = {}
     for candidate in report.candidates:  # countries come first; blocklists are held against them
@@ -259,10 +278,10 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
         if not judged[name].refused:
             held[name] = candidate.accepted.space
     refused = {name: each.refused for name, each in judged.items()}
-    fresh = {
-        name: _fetched(name, outcome, accepted.get(name), refused.get(name, ""))
+    reports = tuple(
+        _fetched(name, outcome, accepted.get(name), refused.get(name, ""))
         for name, outcome in report.outcomes.items()
-    }
+    )
     renewed = tuple(each for each in report.candidates if not refused[each.accepted.id])
     odd = tuple(
         note
@@ -270,7 +289,6 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
         for name in (candidate.accepted.id,)
         for note in list_notes(candidate, formerly.get(name), site.versions.load(name))
     )
-    reports = stored(site, policy, fresh)
     return Gathered(
         reports,
         renewed,
@@ -282,13 +300,25 @@ def fetched(  # noqa: PLR0913 - one of them is for those who cannot wait
     )
 
 
+def _asking(policy: Policy, refusals: Collection[ListId]) -> Policy:
+    """Return the policy without the intervals of lists that checks refuse.
+
+    Their stored version may be fresh, but an override is for the version that was refused.
+    """
+    blocklists = tuple(
+        replace(each, refresh=None) if ListId(ListKind.BLOCKLIST, each.name) in refusals else each
+        for each in policy.blocklists
+    )
+    return replace(policy, blocklists=blocklists)
+
+
 def _refusals(
     before: Mapping[ListId, Refusal],
     judged: Mapping[ListId, Judgement],
     outcomes: Mapping[ListId, Outcome],
 ) -> dict[ListId, Refusal]:
     """Return refusals that go on; one ends when its list is accepted, or the stored confirmed."""
-    ended = {name for name, outcome in outcomes.items() if not isinstance(outcome, Failed)}
+    ended = {name for name, outcome in outcomes.items() if not isinstance(outcome, Failed | Fresh)}
     going_on = {name: each.refusal for name, each in judged.items() if each.refusal}
     return {name: each for name, each in before.items() if name not in ended} | going_on
 
@@ -312,6 +342,8 @@ def _fetched(
         return replace(renewed, former=fallback.space if fallback else None)
     if isinstance(outcome, Unchanged):
         return _report(ListOutcome.UNCHANGED, outcome.accepted)
+    if isinstance(outcome, Fresh):
+        return _report(ListOutcome.FRESH, outcome.accepted)
     why = outcome.why if isinstance(outcome, Failed) else refused
     if fallback is not None:
         return _report(ListOutcome.KEPT, fallback, why)

@@ -210,6 +210,8 @@ def _update(
     site: Site, change: Callable[[RunOutcome | None], RunOutcome]
 ) -> tuple[RunOutcome | None, RunOutcome, tuple[Note, ...]]:
     """Change the recorded outcome; return it before and after, and what went wrong."""
+    if not site.state_directory.exists():  # nothing was ever applied here, so there is no record
+        return None, change(None), ()
     try:
         # Another run may be writing its own, and one that tidies up would remove a file that is
         # being written.

@@ -19,6 +19,7 @@ from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Observed, Plan
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
+from geofence.operations.blocklist_notes import format_notes, left_out_notes
 from geofence.operations.commit import check_overrides
 from geofence.operations.foreign import foreign_objections
 from geofence.operations.lists import (
@@ -35,10 +36,11 @@ from geofence.operations.lists import (
     unwatched,
 )
 from geofence.operations.live_flows import look_at
-from geofence.operations.report import ListReport
+from geofence.operations.report import AllowedTo, ListReport, allowed_to
 from geofence.operations.site import Site
 from geofence.plan import make_plan
 from geofence.plan.by_country import CountryChange, by_country
+from geofence.plan.observing import observing_changes
 from geofence.routing.routes import read_places
 
 
@@ -58,6 +60,8 @@ class PlanReport:
     """Objections of checks, for which a run would be refused."""
     next_run: str = "refresh"
     """The verb that would carry it out."""
+    allowed: tuple[AllowedTo, ...] = ()
+    """Whom the rules allow to reach each service."""
 
     def with_notes(self, notes: tuple[Note, ...]) -> PlanReport:
         """Return the report with more notes, before those that it has."""
@@ -98,6 +102,8 @@ def plan(
         *unread(policy),
         *switched_for_nothing(policy),
         *unchanging(site, reports),
+        *format_notes(policy, reports),
+        *left_out_notes(policy, reports),
         *never_resolved(policy.enabled_exceptions(), lists),
         *outside_pins(policy.enabled_exceptions(), lists),
     )
@@ -114,6 +120,7 @@ def plan(
             notes=(*notes, Note(NoteKind.PLAN_WITHOUT_KERNEL, "", facts)),
             countries=_by_country(site, reports, made),
             next_run=verb,
+            allowed=allowed_to(policy),
         )
     newest, _ = site.generations.newest()
     recorded = newest.ruleset if newest else None
@@ -124,27 +131,38 @@ def plan(
         chosen.reason,
         reports,
         change.impact,
-        (*notes, *change.notes, *map(_refusal, refusals)),
+        (
+            *observing_changes(recorded, desired),
+            *notes,
+            *change.notes,
+            *map(_refusal, refusals),
+        ),
         _by_country(site, reports, made),
         refusals,
         verb,
+        allowed_to(policy),
     )
 
 
 def _by_country(
     site: Site, reports: tuple[ListReport, ...], made: Plan
 ) -> tuple[CountryChange, ...]:
-    """Return what the plan changes for each country, those that are no longer allowed, too."""
-    countries = {report.id.name: report for report in reports if report.id.kind is ListKind.COUNTRY}
+    """Return what the plan changes for each country and AS number, those that go, too."""
     known = {
-        name: report.space | (report.former or AddressSpace()) for name, report in countries.items()
+        report.id: report.space | (report.former or AddressSpace())
+        for report in reports
+        if report.id.kind.allows
     }
     gone = {
-        wanted.name: space
-        for wanted, space in at_hand(site).items()
-        if wanted.kind is ListKind.COUNTRY and wanted.name not in known
+        name: space
+        for name, space in at_hand(site).items()
+        if name.kind.allows and name not in known
     }
-    return by_country(made.set_changes, known | gone)
+    countries, asns = (
+        {name.name: space for name, space in (known | gone).items() if name.kind is kind}
+        for kind in (ListKind.COUNTRY, ListKind.ASN)
+    )
+    return by_country(made.set_changes, countries, asns)
 
 
 def _plan_for(backend: Backend, desired: Ruleset) -> Plan:

@@ -1,4 +1,4 @@
-"""``refresh``: fetch the lists, then apply the rules with them."""
+"""``refresh``: fetch the lists, apply the rules with them, and renew the world index."""
 
 from __future__ import annotations
 
@@ -6,12 +6,27 @@ from dataclasses import replace
 
 from geofence.model.lists import ListKind
 from geofence.operations.apply import apply_rules
+from geofence.operations.atlas import renew_if_due
 from geofence.operations.commit import Wish, check_overrides, holding
 from geofence.operations.confirm import refuse_pending
+from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Watch, fetched, unwatched
+from geofence.operations.outcome import told
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
 from geofence.state.files import ensure_private_directory
+
+
+def refresh_and_renew(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
+    """Refresh and record how it ended; then renew the world index, if that is due.
+
+    The fence does not wait for the index, and no failure of the index is one of the refresh.
+
+    Raises:
+        GeofenceError: what the refresh raised.
+    """
+    report = told(site, "refresh", lambda: refresh(site, wish, watch))
+    return replace(report, notes=(*report.notes, *renew_if_due(site, report, watch)))
 
 
 def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
@@ -31,5 +46,6 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     with holding(site):
         gathered.store(site)
         report = apply_rules(site, wish, gathered.reports)
+        log_names(site, wish.reason, gathered.notes, report.generation)
         told = report.with_notes((*gathered.notes, *gathered.news))
         return replace(told, news=gathered.news)

@@ -11,6 +11,7 @@ from geofence.model.chosen import ChosenBackend
 from geofence.model.lists import ListId, Provenance
 from geofence.model.notes import Note
 from geofence.model.plan import Plan
+from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
 
 if TYPE_CHECKING:  # restore at boot reports no connections, and should not wait for the module
@@ -24,6 +25,8 @@ class ListOutcome(StrEnum):
     """Its source gave a new version."""
     UNCHANGED = "unchanged"
     """Its source confirmed the stored version."""
+    FRESH = "fresh"
+    """Its source gave or confirmed it too short a time ago to be asked again."""
     STORED = "stored"
     """The stored version was used without asking the source."""
     KEPT = "kept"
@@ -59,6 +62,27 @@ class ListReport:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowedTo:
+    """Whom the rules allow to reach a service, beside exceptions and local networks."""
+
+    service: str
+    names: tuple[str, ...]
+    """As the rules write them: ``JP``, ``@nordics``, ``AS4713``."""
+    countries: tuple[str, ...]
+    """Codes of all countries, also those of the regions."""
+    asns: tuple[int, ...]
+
+
+def allowed_to(policy: Policy) -> tuple[AllowedTo, ...]:
+    """Return whom the rules allow to reach each service."""
+    found = ((service.name, policy.allowed(service)) for service in policy.services)
+    return tuple(
+        AllowedTo(name, allowed.written(policy.regions), allowed.countries, allowed.asns)
+        for name, allowed in found
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """The result of ``refresh``, ``apply``, ``restore``, ``allow``, ``revoke`` or ``rollback``."""
 
@@ -74,6 +98,8 @@ class RunReport:
     """Connections that the change touches; None if they were not or could not be read."""
     unfenced: tuple[Family, ...] = ()
     """Families whose packets enter no fence, as the rules say."""
+    timed_changed: bool = False
+    """Whether what is allowed until a time was changed by hand, which no plan shows."""
     degraded: bool = False
     """Whether something is missing: a list was not renewed, or less was done than asked for."""
     news: tuple[Note, ...] = ()

@@ -1,4 +1,4 @@
-"""Runtime sets brought to what is recorded: bans, and exceptions for a time.
+"""Runtime sets brought to what is recorded: bans, exceptions for a time, room for sources.
 
 The kernel ends them by itself; the record tells what a reboot, another backend or a killed run may
 have lost. Each run that applies a fence calls ``put_in_force``.
@@ -21,6 +21,7 @@ from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.site import Site
+from geofence.pruning import is_crowded, strays, superfluous
 
 BAN_KEYS = tuple(SetKey(Role.BAN, "", family) for family in Family)
 
@@ -41,14 +42,19 @@ def put_in_force(
     return applied, synchronize(site, backend, ruleset)
 
 
+def without_labels(backend: Backend) -> tuple[Note, ...]:
+    """Return a note where the kernel cannot label connections."""
+    return () if backend.labels else (Note(NoteKind.WITHOUT_LABELS),)
+
+
 def synchronize(site: Site, backend: Backend, ruleset: Ruleset) -> tuple[Note, ...]:
-    """Bring runtime sets to what is recorded; the caller holds the lock of runs.
+    """Bring runtime sets to what is recorded, and make room; the caller holds the lock of runs.
 
     A record that cannot be read leaves the kernel as it is.
     """
     notes: list[Note] = []
     if ruleset.services:
-        for act in (_hold_bans, _hold_timed):
+        for act in (_hold_bans, _hold_timed, _prune):
             try:
                 notes += act(site, backend, ruleset)
             except GeofenceError as error:
@@ -97,6 +103,24 @@ def _hold_timed(site: Site, backend: Backend, ruleset: Ruleset) -> Iterable[Note
     for key in ruleset.runtime_keys:
         if key.role is Role.TIMED:
             backend.hold(key, recorded.get(key, ()), now)
+    return ()
+
+
+def _prune(_: Site, backend: Backend, ruleset: Ruleset) -> Iterable[Note]:
+    """Forget noted sources where a set is nearly full."""
+    for service in ruleset.services:
+        for family in Family:
+            denied_key, seen_key = (
+                SetKey(role, service.name, family) for role in (Role.DENIED, Role.SEEN)
+            )
+            seen = backend.noted(seen_key)  # has all that the other has
+            if not is_crowded(seen):
+                continue
+            denied = backend.noted(denied_key)
+            gone = superfluous(denied, seen)
+            if gone:
+                backend.forget(denied_key, gone)
+            backend.forget(seen_key, [*gone, *strays(denied, seen)])
     return ()
 
 

@@ -1,7 +1,7 @@
 """One installation: its directories, stores and backend.
 
 What these need is imported on use: ``restore`` at boot reads neither rules nor lists, and what
-fail2ban asks before each ban reads nothing of the fence.
+fail2ban asks before each ban, and who reads noted sources, need nothing of the fence.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geofence.errors import BackendUnavailable, StateError
-from geofence.model.chosen import ChosenBy
-from geofence.model.policy import BackendChoice, Policy
 
 if TYPE_CHECKING:
     from geofence.backends.registry import Chosen
+    from geofence.model.chosen import ChosenBy
     from geofence.model.generation import Generation
+    from geofence.model.policy import BackendChoice, Policy
     from geofence.state.bans import BanStore
     from geofence.state.generations import GenerationStore
     from geofence.state.lists import ListStore
@@ -108,7 +108,7 @@ class Site:
 
     @property
     def timed(self) -> TimedStore:
-        """What is allowed until a time, on disk."""
+        """Exceptions for a time, on disk."""
         from geofence.state.timed import TimedStore
 
         return TimedStore(self.state_directory)
@@ -179,6 +179,8 @@ class Site:
         Raises:
             BackendUnavailable: it cannot work here.
         """
+        from geofence.model.chosen import ChosenBy
+
         return self._choose(wanted, ChosenBy.RULES, self._holder())
 
     def choose_again(self, generation: Generation) -> Chosen:
@@ -187,6 +189,9 @@ class Site:
         Raises:
             BackendUnavailable: none can.
         """
+        from geofence.model.chosen import ChosenBy
+        from geofence.model.policy import BackendChoice
+
         try:
             before = BackendChoice(generation.backend)
             return self._choose(before, ChosenBy.GENERATION, generation.backend, generation.number)
@@ -218,6 +223,7 @@ class Site:
         generation: int | None = None,
     ) -> Chosen:
         from geofence.backends.registry import choose
+        from geofence.model.chosen import ChosenBy
 
         if self.backend is not None:
             return choose(self.backend, ChosenBy.OPTION, holder)

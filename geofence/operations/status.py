@@ -19,12 +19,13 @@ from geofence.backends.registry import Chosen
 from geofence.errors import GeofenceError, RulesError
 from geofence.model.chosen import ChosenBackend
 from geofence.model.generation import Generation
-from geofence.model.lists import ListId, ListKind
+from geofence.model.lists import ListId
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Count, Observed
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import LocalNetwork, SetKey
+from geofence.operations.blocklist_notes import left_out_notes
 from geofence.operations.confirm import is_over
 from geofence.operations.counters import counting_since
 from geofence.operations.lists import (
@@ -35,7 +36,8 @@ from geofence.operations.lists import (
     unchanging,
     unread,
 )
-from geofence.operations.report import ListReport
+from geofence.operations.report import AllowedTo, ListReport, allowed_to
+from geofence.operations.runtime import without_labels
 from geofence.operations.site import Site
 from geofence.operations.status_facts import (
     Traffic,
@@ -56,6 +58,9 @@ class ServiceStatus:
     name: str
     ports: tuple[str, ...]
     dropped: Count
+    """Of an observed service: what would have been dropped."""
+    observed: bool = False
+    """Whether it is only observed: nothing is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,8 @@ class StatusReport:
     probation_over: bool = False
     """Whether it was not confirmed in time; then the next run restores the previous fence."""
     notes: tuple[Note, ...] = ()
+    allowed: tuple[AllowedTo, ...] = ()
+    """Whom the rules allow to reach each service."""
 
 
 def status(site: Site) -> StatusReport:
@@ -163,12 +170,15 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         probation_over=probation is not None and is_over(probation),
         exceptions_off=tuple(each.name for each in policy.exceptions if not each.enabled),
         wrong_rules=wrong,
+        allowed=allowed_to(policy),
         notes=(
             *problems,
+            *without_labels(chosen.backend),
             *unread(policy),
             *switched_for_nothing(policy),
             *unchanging(site, reports),
             *refused(site, reports),
+            *left_out_notes(policy, reports),
             *never_resolved(active, hosts),
             *outside_pins(policy.enabled_exceptions(), hosts),
             *(() if wrong else _unfenced(policy, services, observed)),
@@ -204,8 +214,8 @@ def _applied(
 
 
 def _hosts(site: Site) -> Mapping[ListId, AddressSpace]:
-    """Return the addresses of host names that have resolved."""
-    hosts = (wanted for wanted in site.lists.ids() if wanted.kind is ListKind.HOST)
+    """Return the addresses of names in DNS that have resolved."""
+    hosts = (wanted for wanted in site.lists.ids() if wanted.kind.is_from_dns)
     found, _ = site.lists.load_all(hosts)
     return {name: accepted.space for name, accepted in found.items()}
 
@@ -230,6 +240,7 @@ def _services(
             service.name,
             tuple(str(ports) for ports in service.ports),
             observed.dropped.get(service.name, Count(0, 0)),
+            service.observe,
         )
         for service in services
     )

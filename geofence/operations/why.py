@@ -1,39 +1,47 @@
-"""``why``: the verdict on an address now, and after the next apply."""
+"""``why``: the verdict on an address, now and after the next apply, and all that bears on it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
-from geofence.backends import registry
-from geofence.backends.interface import Backend
-from geofence.errors import BackendError, BackendUnavailable, StateError
-from geofence.explain import Answer, Explanation, countries_of, explain, explain_now, parts
-from geofence.fetch.limits import Limits
-from geofence.flows.connections import Connections, Fenced, connections
+from geofence.errors import BackendError, ListError, StateError
+from geofence.explain import (
+    Answer,
+    Explanation,
+    Known,
+    asns_of,
+    countries_of,
+    explain,
+    explain_now,
+    parts,
+)
+from geofence.fetch.dns import resolve, resolve_srv
+from geofence.flows.connections import Connections, connections
 from geofence.flows.conntrack import read_flows
 from geofence.flows.interfaces import with_interfaces
-from geofence.merge import exception_space, merge
+from geofence.merge import exception_space
 from geofence.model.address import Address
+from geofence.model.bans import Ban
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind, problem
-from geofence.model.plan import Observed
 from geofence.model.policy import Policy, Ports, besides_loopback
-from geofence.model.prefixes import AddressSpace
-from geofence.model.ruleset import Action, Ruleset
-from geofence.observed_ruleset import Held, held
-from geofence.operations.lists import Gathered, Watch, at_hand, fetched, stored, unwatched
-from geofence.operations.report import ListOutcome
+from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.ruleset import Action
+from geofence.operations.containing_lists import ContainingList, containing_lists
+from geofence.operations.kernel_knowledge import (
+    Membership,
+    TurnedAway,
+    element_of,
+    memberships,
+    turned_away,
+)
+from geofence.operations.lists import Watch, unwatched
+from geofence.operations.runtime import BAN_KEYS
 from geofence.operations.site import Site
-from geofence.plan import make_plan
-from geofence.routing.routes import read_places
-from geofence.state.generations import Damaged
-
-_LIMITS = Limits(connect=3.0, read=4.0, body=5.0, retries=0, resolve=3.0, run=6.0)
-"""Short, since an operator waits for the answer, and the kernel gives most of it."""
-_MOST_GENERATIONS = 10
-"""Recorded rulesets that the kernel's rules are compared with, newest first."""
+from geofence.operations.verdict_grounds import LIMITS, Grounds, gather_grounds
+from geofence.policy.addresses import is_srv_name
 
 
 class DropKind(StrEnum):
@@ -56,8 +64,18 @@ class DropMethod:
 
 
 @dataclass(frozen=True, slots=True)
+class BanOn:
+    """A ban that an address is in."""
+
+    ban: Ban
+    packets: int | None = None
+    """Packets that the kernel has dropped for it; None if it is not there, or cannot be read."""
+    octets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WhyReport:
-    """The result of ``why``."""
+    """The result of ``why`` for one address."""
 
     countries: tuple[str, ...]
     """Codes of the countries whose lists have the address."""
@@ -74,17 +92,30 @@ class WhyReport:
     ending: DropMethod | None = None
     """How to drop them; None where there are none."""
     notes: tuple[Note, ...] = ()
+    asns: tuple[int, ...] = ()
+    """AS numbers whose lists have the address."""
+    atlas_country: str | None = None
+    """Code of the country by the world index; None if it was not asked, or does not know."""
+    lists: tuple[ContainingList, ...] = ()
+    """Lists that contain the address."""
+    bans: tuple[BanOn, ...] = ()
+    """Bans that it is in, the one that ends last at the front."""
+    turned_away: tuple[TurnedAway, ...] = ()
+    """What the kernel has noted of it."""
+    kernel: tuple[Membership, ...] = ()
+    """Whether the kernel itself finds it in the sets that the verdicts ask."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Now:
-    """The fences in the kernel."""
+class HostReport:
+    """The result of ``why`` for a host name."""
 
-    fences: tuple[Held, ...] = ()
-    as_ruled: bool = True
-    """Whether they are those of the rules and lists on disk."""
-    unread: str = ""
-    """Why the kernel could not be read; empty if it was."""
+    host: str
+    exceptions: tuple[tuple[str, bool], ...]
+    """Names of the exceptions that have this host name, and whether each is enabled."""
+    answers: tuple[tuple[Address, WhyReport], ...]
+    """For each of its addresses."""
+    notes: tuple[Note, ...] = ()
 
 
 def why(
@@ -95,9 +126,7 @@ def why(
 ) -> WhyReport:
     """Return the verdict on a new packet from an address now and after the next apply, and why.
 
-    The kernel's own sets and rules tell what is so now. Where a country list has not been
-    downloaded yet, the rules give no answer. Then all missing lists are fetched, for seconds, and
-    not stored. One that cannot be fetched counts as empty, as in the fence without it.
+    The kernel's own sets and rules tell what is so now (see ``gather_grounds`` for lists).
 
     Args:
         site: the installation.
@@ -105,123 +134,177 @@ def why(
         ports: destination ports to ask for; none means every range of every service.
         watch: called with each event of fetching.
     """
-    policy = site.policy()
-    gathered = _answering(site, policy, watch)
-    lists = dict(at_hand(site))
-    missing: dict[ListId, AddressSpace] = {}
-    for report in gathered.reports:
-        if not report.is_absent:
-            lists[report.id] = report.space
-        elif report.id.kind is ListKind.COUNTRY:
-            missing[report.id] = report.space
-    desired = merge(policy, lists | missing, read_places())
-    now = _now(site, desired)
-    services = _services(policy, now)
+    return answer(gather_grounds(site, watch), source, ports)
+
+
+def why_host(
+    site: Site, host: str, ports: tuple[Ports, ...], watch: Watch = unwatched
+) -> HostReport:
+    """Return the verdicts on all addresses of a host name, or of the servers in SRV records.
+
+    It is resolved as those of exceptions are; if DNS fails, its stored addresses count.
+
+    Raises:
+        ListError: there is no answer, or one that no exception may have, and none is stored.
+    """
+    ground = gather_grounds(site, watch)
+    name = ListId(ListKind.SRV if is_srv_name(host) else ListKind.HOST, host)
+    notes: tuple[Note, ...] = ()
+    try:
+        resolver = resolve_srv if name.kind is ListKind.SRV else resolve
+        found = resolver(host, LIMITS.resolve, within=ground.policy.within(name))
+        addresses = [Address.parse(text) for text in found.addresses]
+    except ListError as error:
+        stored = ground.lists.get(name, AddressSpace())
+        addresses = list(_addresses(stored))
+        if not addresses:
+            raise
+        notes = (problem(error),)
+    named = [(e.name, e.enabled) for e in ground.policy.exceptions if name in e.names]
+    answers = tuple((address, answer(ground, address, ports)) for address in addresses)
+    return HostReport(host, tuple(named), answers, notes)
+
+
+def _addresses(space: AddressSpace) -> Iterator[Address]:
+    """Yield the addresses of a host name, which has a few."""
+    for family in Family:
+        for first, past in space[family].intervals():
+            yield from (Address(family, number) for number in range(first, past))
+
+
+def answer(ground: Grounds, source: Address, ports: tuple[Ports, ...]) -> WhyReport:
+    """Return the verdicts on an address; where the kernel contradicts itself, read it again."""
+    report = _report(ground, source, ports)
+    if all(each.tested is each.listed for each in report.kernel):
+        return report
+    return _report(ground.read_again(), source, ports)  # a set may just have changed
+
+
+def _report(ground: Grounds, source: Address, ports: tuple[Ports, ...]) -> WhyReport:
+    policy, lists, kernel = ground.policy, ground.lists, ground.kernel
+    services = ground.services
+    countries = countries_of(lists, source)
+    atlas_country, atlas_notes = (None, ()) if countries else _by_atlas(ground.site, source)
+    bans = _bans(ground, source)
+    known = Known(bans, atlas_country)
     everything = (each for service in services for each in service.ports)
     asked = parts(ports or dict.fromkeys(everything), services)
-    then = tuple(explain(policy, lists, desired, source, each) for each in asked)
-    live, unseen = _connections(source, services, now, desired)
-    changing = "refresh" if missing or gathered.renewed else "apply"
+    then = tuple(
+        explain(policy, lists, ground.desired, source, each, known=known) for each in asked
+    )
+    now = tuple(explain_now(kernel.fences, source, each.ports, each) for each in then)
+    live, unseen = _connections(ground, source)
+    seen, unread = _in_kernel(ground, source, (*then, *now), bans)
     return WhyReport(
-        countries=countries_of(lists, source),
+        countries=countries,
         countries_at_hand=tuple(i.name for i in lists if i.kind is ListKind.COUNTRY),
+        asns=asns_of(lists, source),
         explanations=then,
-        now=None
-        if now.unread
-        else tuple(explain_now(now.fences, source, each.ports, each) for each in then),
-        next_run=changing,
+        now=None if kernel.unread else now,
+        next_run=ground.next_run,
         connections=live,
-        ending=_ending(policy, lists, source, then, changing) if live else None,
+        ending=_ending(policy, lists, source, then, ground.next_run) if live else None,
+        atlas_country=atlas_country,
+        lists=containing_lists(policy, lists, ground.ages, source),
+        bans=seen.bans,
+        turned_away=seen.turned_away,
+        kernel=seen.memberships,
         notes=(
-            *gathered.notes,
-            *(Note(NoteKind.LIST_MISSING, str(name)) for name in missing),
+            *ground.notes,
             *_by_interface(policy, then),
-            *_kernel_notes(now, offline=not gathered.renewed),
+            *ground.kernel_notes(),
+            *atlas_notes,
             *unseen,
+            *unread,
+            *(_drift(each, source) for each in seen.memberships if not each.agrees),
         ),
     )
 
 
-def _services(policy: Policy, now: _Now) -> tuple[Fenced, ...]:
-    """Return services of the rules, and those that the kernel fences otherwise."""
-    ruled = [Fenced(each.name, each.ports) for each in policy.services]
-    standing = [Fenced(s.name, s.ports) for fence in now.fences for s in fence.ruleset.services]
-    return tuple(dict.fromkeys((*ruled, *standing)))
+def _bans(ground: Grounds, source: Address) -> tuple[Ban, ...]:
+    """Return the bans that an address is in, the one that ends last at the front."""
+    found = (
+        ban
+        for ban in ground.bans
+        if ban.prefix.family is source.family
+        and ban.prefix.network <= source.number < ban.prefix.past
+    )
+    ordered = sorted(found, key=lambda ban: (ban.until is None, ban.until, ban.prefix))
+    return tuple(reversed(ordered))
 
 
-def _now(site: Site, desired: Ruleset) -> _Now:
+def _by_atlas(site: Site, source: Address) -> tuple[str | None, tuple[Note, ...]]:
+    """Return the country of an address by the world index, if there is one."""
+    from geofence.state.atlas import open_atlas
+
     try:
-        recorded = tuple(_recorded(site))
-        seen = tuple(_seen())
-    except (BackendError, StateError) as error:
-        return _Now(unread=str(error))
-    known = (*recorded, desired)
-    found = (held(observed, known, backend.rules) for backend, observed in seen)
-    return _Now(tuple(each for each in found if each), _is_as_ruled(seen, desired))
+        atlas = open_atlas(site.state_directory)
+        return (atlas.country(source.family, source.number) if atlas else None), ()
+    except StateError as error:
+        return None, (problem(error),)
 
 
-def _recorded(site: Site) -> Iterator[Ruleset]:
-    for number in site.generations.numbers()[:_MOST_GENERATIONS]:
-        found = site.generations.read(number)
-        if not isinstance(found, Damaged):
-            yield found.ruleset
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the kernel itself knows."""
+
+    memberships: tuple[Membership, ...] = ()
+    bans: tuple[BanOn, ...] = ()
+    turned_away: tuple[TurnedAway, ...] = ()
 
 
-def _seen() -> Iterator[tuple[Backend, Observed]]:
-    """Yield what each backend sees in the kernel.
-
-    Raises:
-        BackendUnavailable: none can.
-    """
-    missing: list[BackendUnavailable] = []
-    for name in registry.MODULES:
-        backend = registry.load(name)
-        try:
-            yield backend, backend.observe()
-        except BackendUnavailable as error:
-            missing.append(error)
-    if len(missing) == len(registry.MODULES):
-        raise missing[0]
-
-
-def _is_as_ruled(seen: Iterable[tuple[Backend, Observed]], desired: Ruleset) -> bool:
-    """Whether one backend holds the ruleset, and no other backend anything."""
-    holding = [(backend, observed) for backend, observed in seen if observed != Observed()]
-    if len(holding) != 1:
-        return False
-    [(backend, observed)] = holding
-    return make_plan(desired, observed, backend.rules(desired)).is_empty
+def _in_kernel(
+    ground: Grounds,
+    source: Address,
+    verdicts: Iterable[Explanation | Answer],
+    bans: tuple[Ban, ...],
+) -> tuple[_Seen, tuple[Note, ...]]:
+    """Return what the kernel itself knows of an address; a note if it does not tell."""
+    held = ground.kernel.held
+    steps = [step for verdict in verdicts for step in verdict.steps]
+    try:
+        found = memberships(held, steps, source, ground.expected)
+        key = next(key for key in BAN_KEYS if key.family is source.family)
+        counted = [element_of(backend, key, source) for backend, _ in held] if bans else []
+        element = next(filter(None, counted), None)
+        packets, octets = (element.packets, element.octets) if element else (None, 0)
+        banned = tuple(BanOn(ban, packets, octets) for ban in bans)
+        return _Seen(found, banned, turned_away(held, source)), ()
+    except BackendError as error:
+        return _Seen(bans=tuple(map(BanOn, bans))), (problem(error),)
 
 
-def _kernel_notes(now: _Now, *, offline: bool) -> Iterator[Note]:
-    """Yield notes on the kernel and the rules on disk."""
-    if now.unread:
-        yield Note(NoteKind.KERNEL_UNREAD, "", {"message": now.unread})
-        return
-    if not all(fence.exact for fence in now.fences):
-        yield Note(NoteKind.RULES_CHANGED_BY_OTHERS)
-    if not now.as_ruled:
-        command = "geofence plan --offline" if offline else "geofence plan"
-        yield Note(NoteKind.NOT_APPLIED_YET, "", {"command": command})
+def _drift(found: Membership, source: Address) -> Note:
+    """Return a note on a set that does not hold what it should, or that the kernel lists wrong."""
+    differs = found.expected is not None and found.expected is not found.tested
+    return Note(
+        NoteKind.MEMBERSHIP_DRIFT if differs else NoteKind.MEMBERSHIP_UNCLEAR,
+        found.key.name,
+        {"address": str(source), "backend": found.backend, "in_kernel": found.tested},
+    )
 
 
 def _connections(
-    source: Address, services: Iterable[Fenced], now: _Now, desired: Ruleset
+    ground: Grounds, source: Address
 ) -> tuple[tuple[Connections, ...], tuple[Note, ...]]:
     """Return the current connections of the address; a note if they could not be read."""
-    if now.unread:
+    kernel = ground.kernel
+    if kernel.unread:
         return (), ()
     try:
-        flows = (flow for flow in read_flows() if Address(flow.family, flow.source) == source)
-        rulesets = (*(fence.ruleset for fence in now.fences), desired)
-        return connections(with_interfaces(flows, *rulesets), services, now.fences), ()
+        flows = [flow for flow in read_flows() if Address(flow.family, flow.source) == source]
+        if not flows:
+            return (), ()
+        rulesets = (*(fence.ruleset for fence in kernel.fences), ground.desired)
+        found = with_interfaces(flows, *rulesets)
+        return connections(found, ground.services, kernel.fences), ()
     except BackendError as error:
         return (), (Note(NoteKind.CONNECTIONS_UNREAD, "", {"message": str(error)}),)
 
 
 def _ending(
     policy: Policy,
-    lists: dict[ListId, AddressSpace],
+    lists: Mapping[ListId, AddressSpace],
     source: Address,
     then: Iterable[Explanation],
     changing: str,
@@ -241,16 +324,3 @@ def _by_interface(policy: Policy, found: Iterable[Explanation]) -> tuple[Note, .
     if not trusted or all(each.action is Action.PASS for each in found):
         return ()
     return (Note(NoteKind.ALLOWED_BY_INTERFACE, "", {"interfaces": trusted}),)
-
-
-def _answering(site: Site, policy: Policy, watch: Watch) -> Gathered:
-    """Return the stored lists; where they give no answer, missing ones are fetched."""
-    reports = stored(site, policy)
-    absent = [report.id for report in reports if report.outcome is ListOutcome.MISSING]
-    if not any(name.kind is ListKind.COUNTRY for name in absent):
-        return Gathered(reports)
-    gathered = fetched(site, policy, absent, watch=watch, limits=_LIMITS)
-    had = [str(candidate.accepted.id) for candidate in gathered.renewed]
-    problems = (problem(each.problem, str(each.id)) for each in gathered.reports if each.problem)
-    fetched_now = (Note(NoteKind.LISTS_FETCHED_FOR_ANSWER, "", {"lists": had}),) if had else ()
-    return replace(gathered, notes=(*gathered.notes, *problems, *fetched_now))

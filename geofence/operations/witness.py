@@ -36,10 +36,11 @@ def from_mirror(
     from geofence.fetch.limits import Limits
 
     blocklists = tuple(
-        replace(each, urls=each.urls[number : number + 1]) for each in policy.blocklists
+        replace(each, urls=each.urls[number : number + 1], refresh=None)
+        for each in policy.blocklists
     )
-    urls = policy.country_urls[number : number + 1]
-    only = replace(policy, country_urls=urls, blocklists=blocklists)
+    countries, asns = (urls[number : number + 1] for urls in (policy.country_urls, policy.asn_urls))
+    only = replace(policy, country_urls=countries, asn_urls=asns, blocklists=blocklists)
     limits, busy = Limits(body=site.patience), load_busy(site.state_directory)
     report = fetch_lists(
         wanted, only, {}, lambda: datetime.now(UTC), watch, limits=limits, busy=busy
@@ -84,4 +85,4 @@ def confirms(
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2]
+    return urlsplit(url).netloc.rpartition("@")[2] or "localhost"

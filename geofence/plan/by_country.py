@@ -1,4 +1,4 @@
-"""What a plan changes for each country: addresses that come to be allowed, or no longer are."""
+"""What a plan changes for countries and AS numbers: addresses that become allowed or blocked."""
 
 from __future__ import annotations
 
@@ -14,24 +14,29 @@ ELSEWHERE = ""
 
 
 class CountryChange(NamedTuple):
-    """What changes for the addresses of one country."""
+    """What changes for the addresses of one country or AS number."""
 
     country: str
-    """Its code, or ``ELSEWHERE``."""
+    """Its code, or ``ELSEWHERE``, also for an AS number."""
     allowed: AddressSpace
     """Addresses that come to be allowed to some service."""
     blocked: AddressSpace
     """Addresses that some service no longer allows."""
+    asn: str = ""
+    """The AS number in decimal; empty for a country. Its addresses may be in countries, too."""
 
 
 def by_country(
-    changes: Iterable[SetChange], countries: Mapping[str, AddressSpace]
+    changes: Iterable[SetChange],
+    countries: Mapping[str, AddressSpace],
+    asns: Mapping[str, AddressSpace] | None = None,
 ) -> tuple[CountryChange, ...]:
-    """Return the countries of which something changes, in the order given, then the rest.
+    """Return what changes for each country and AS number, in the order given, then the rest.
 
     Args:
         changes: of sets; those of exceptions are left out, since exceptions name no country.
         countries: the list of each country that is at hand, with what it held before.
+        asns: the list of each AS number, likewise.
     """
     known = [change for change in changes if change.key.role is Role.ALLOW]
     allowed = _union((change.key.family, change.added) for change in known)
@@ -40,7 +45,12 @@ def by_country(
         CountryChange(code, _common(allowed, space), _common(blocked, space))
         for code, space in countries.items()
     ]
-    everywhere = AddressSpace.union(countries.values())
+    networks = asns or {}
+    found += [
+        CountryChange(ELSEWHERE, _common(allowed, space), _common(blocked, space), number)
+        for number, space in networks.items()
+    ]
+    everywhere = AddressSpace.union((*countries.values(), *networks.values()))
     found.append(CountryChange(ELSEWHERE, allowed - everywhere, blocked - everywhere))
     return tuple(each for each in found if each.allowed or each.blocked)
 

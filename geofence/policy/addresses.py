@@ -19,6 +19,9 @@ from geofence.translation import tr
 LONGEST_INTERFACE = 15
 """Characters in a name: ``IFNAMSIZ - 1`` of linux/if.h."""
 
+SIP_SERVICES = ("_sip._udp", "_sip._tcp", "_sips._tcp")
+"""Beginnings of the names of SRV records for SIP (RFC 3263)."""
+
 _MAPPED = 0xFFFF << 32
 """``::ffff:0:0``, RFC 4291 section 2.5.5.2: IPv4 addresses, which no IPv6 packet has."""
 
@@ -36,6 +39,13 @@ def _expected_network() -> str:
 
 def _expected_host() -> str:
     return tr("a host name such as push.example.com")
+
+
+def _expected_srv() -> str:
+    return tr(
+        "a service, a protocol and a domain such as _sips._tcp.provider.example or "
+        "_sip._udp.provider.example"
+    )
 
 
 def _expected_interface() -> str:
@@ -192,6 +202,36 @@ def host_name(text: str) -> str:
         wrong = tr("{value} is not a host name", value=quoted(text))
         raise Mistake(wrong, _expected_host(), *_meant_host(text))
     return name
+
+
+_SRV = re.compile(r"_[a-z0-9-]{1,62}\._(tcp|udp|tls|sctp|dccp|ws|wss)\.(?P<domain>.+)")
+"""RFC 2782: service, protocol and domain."""
+
+
+def srv_name(text: str) -> str:
+    """Read the name of SRV records; return it in lower case, without a dot at its end.
+
+    Raises:
+        Mistake: it is not one.
+    """
+    name = text.lower().removesuffix(".")
+    if not is_srv_name(name):
+        wrong = tr("{value} is not the name of SRV records", value=quoted(text))
+        raise Mistake(wrong, _expected_srv(), *_meant_srv(name))
+    return name
+
+
+def is_srv_name(name: str) -> bool:
+    """Whether a name has a service, a protocol and a domain."""
+    parts = _SRV.fullmatch(name)
+    return parts is not None and _is_host(name) and _address(parts["domain"]) is None
+
+
+def _meant_srv(name: str) -> tuple[str, ...]:
+    """Guess at the records for SIP of a domain."""
+    if name.startswith("_") or _address(name) or not _is_host(name) or "." not in name:
+        return ()
+    return tuple(quoted(f"{service}.{name}") for service in SIP_SERVICES)
 
 
 def _is_host(name: str) -> bool:

@@ -62,6 +62,7 @@ _UNITS = {
     "w": timedelta(weeks=1),
 }
 _DAY = timedelta(days=1)
+_LONGEST_GRACE = timedelta(days=30)
 
 
 def _span(text: str, such_as: tuple[str, str] = ("36h", "7d"), bare: str = "hd") -> timedelta:
@@ -89,7 +90,7 @@ def _meant_span(text: str, bare: str) -> tuple[str, ...]:
 
 
 def age(text: str) -> timedelta:
-    """Read how old a list may get: an hour to a year.
+    """Read how old a list, or the world index, may get: an hour to a year.
 
     Raises:
         Mistake: it is not a duration, or is out of range.
@@ -110,6 +111,39 @@ def probation(text: str) -> timedelta:
     if not timedelta(seconds=5) <= span <= _DAY:
         raise Mistake(tr("{value} is out of range", value=quoted(text)), tr('from "5s" to "1d"'))
     return span
+
+
+def grace(text: str) -> timedelta:
+    """Read how long an address stays allowed that DNS no longer gives: from nothing to 30 days.
+
+    Raises:
+        Mistake: it is not a duration, or is out of range.
+    """
+    span = _span(text, ("1h", "2d"), "mh")
+    if span > _LONGEST_GRACE:
+        raise Mistake(tr("{value} is out of range", value=quoted(text)), tr('from "0s" to "30d"'))
+    return span
+
+
+def interval(text: str) -> timedelta:
+    """Read how long the source of a blocklist is not asked again: a minute to 30 days.
+
+    Raises:
+        Mistake: it is not a duration, or is out of range.
+    """
+    span = _span(text, ("30m", "4h"), "mh")
+    if not timedelta(minutes=1) <= span <= 30 * _DAY:
+        raise Mistake(tr("{value} is out of range", value=quoted(text)), tr('from "1m" to "30d"'))
+    return span
+
+
+def keep(text: str) -> timedelta:
+    """Read how long an address of a blocklist stays: an hour to a year.
+
+    Raises:
+        Mistake: it is not a duration, or is out of range.
+    """
+    return age(text)
 
 
 def jitter(text: str) -> timedelta:

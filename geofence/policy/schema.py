@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import (
+    GRACE,
     BackendChoice,
     Blocklist,
     CountrySwitch,
@@ -20,22 +21,25 @@ from geofence.model.policy import (
 )
 from geofence.model.prefixes import AddressSpace, Prefix
 from geofence.model.ruleset import LocalNetwork
-from geofence.policy.addresses import host_name, interface, local_network, prefix
+from geofence.policy.addresses import host_name, interface, local_network, prefix, srv_name
+from geofence.policy.asns import asn
+from geofence.policy.blocklists import with_source
 from geofence.policy.countries import country_code
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
-from geofence.policy.quantities import age, jitter, ports, time_of_day
-from geofence.policy.table_reader import (
-    Section,
-    argument,
-    blocklist_name,
-    choice,
-    helper_name,
-    rule_name,
-    service_name,
+from geofence.policy.quantities import age, grace, jitter, ports, time_of_day
+from geofence.policy.references import blocklist_name, helper_name, service_name
+from geofence.policy.regions import (
+    Regions,
+    country_or_region,
+    expanded,
+    read_regions,
+    regions_in,
 )
+from geofence.policy.sources import checksum, list_format, list_source
+from geofence.policy.table_reader import Section, argument, choice, rule_name
 from geofence.policy.toml_tree import Table
-from geofence.policy.urls import FAMILY, country_template, url
+from geofence.policy.urls import OF_ASNS, OF_COUNTRIES, url
 from geofence.spelling import nearest, one_of, quoted
 from geofence.translation import tr
 
@@ -43,7 +47,9 @@ LONGEST_SERVICE_NAME = 12
 """Characters; names of kernel sets contain it and may have 31 (linux/netfilter/ipset)."""
 
 _DEFAULT = Policy()
-_NAMED = ("service", "exception", "country", "blocklist", "source")
+_NAMES = ("hosts", "srv")
+"""Keys with names in DNS."""
+_NAMED = ("service", "exception", "country", "blocklist", "region", "source")
 """Tables that contain a table for each thing of their kind."""
 
 
@@ -59,15 +65,21 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     exceptions = root.named("exception")
     countries = root.tables("country", country_code, "CODE") if "country" in root else {}
     blocklists = root.named("blocklist")
+    regions = read_regions(root.named("region"))
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
-    notify, daemon = root.table("notify"), root.table("daemon")
+    notify, daemon, atlas = root.table("notify"), root.table("daemon"), root.table("atlas")
     observe = root.table("mode").flag("observe", default=False)
-    country_urls, country_format = _country_source(source.table("country"))
+    of_countries = list_source(source.table("country"), ListKind.COUNTRY, OF_COUNTRIES)
+    of_asns = list_source(source.table("asn"), ListKind.ASN, OF_ASNS)
+    shared, allowed_regions = _countries(allow, regions)
     networks = local.values("prefixes", local_network) or ()
     policy = Policy(
-        services=_services(services, observe=observe),
-        countries=allow.values("countries", country_code) or (),
+        services=_services(services, regions, observe=observe),
+        countries=shared or (),
+        asns=allow.numbers("asns", asn) or (),
+        regions=regions,
+        allowed_regions=allowed_regions,
         local=AddressSpace.of(each for each in networks if isinstance(each, Prefix)),
         local_on=tuple(each for each in networks if isinstance(each, LocalNetwork)),
         link_local=local.values("link_local", interface) or (),
@@ -75,8 +87,12 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         exceptions=_exceptions(exceptions, services),
         country_switches=_country_switches(countries, services),
         blocklists=tuple(_blocklist(name, section) for name, section in blocklists.items()),
-        country_urls=country_urls,
-        country_format=country_format,
+        country_urls=of_countries.urls,
+        country_format=of_countries.format,
+        country_checksum=of_countries.checksum,
+        asn_urls=of_asns.urls,
+        asn_format=of_asns.format,
+        asn_checksum=of_asns.checksum,
         backend=root.value("backend", choice(BackendChoice), _DEFAULT.backend),
         without_ruleset=boot.value(
             "without_ruleset", choice(WithoutRuleset), _DEFAULT.without_ruleset
@@ -84,6 +100,8 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         notify_command=_command(notify),
         shrink_limits=_shrink_limits(guard.table("shrink"), blocklists),
         max_age=lists.value("max_age", age, _DEFAULT.max_age),
+        atlas_enabled=atlas.flag("enabled", default=_DEFAULT.atlas_enabled),
+        atlas_renew=atlas.value("renew", age, _DEFAULT.atlas_renew),
         daemon_at=daemon.value("at", time_of_day, _DEFAULT.daemon_at),
         daemon_jitter=daemon.value("jitter", jitter, _DEFAULT.daemon_jitter),
         origins=_origins(rules),
@@ -107,10 +125,23 @@ def _space(section: Section, key: str = "prefixes") -> AddressSpace:
     return AddressSpace.of(section.values(key, prefix) or ())
 
 
-def _services(sections: Mapping[str, Section], *, observe: bool) -> tuple[Service, ...]:
+def _countries(
+    section: Section, regions: Regions
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Return the country codes of a table, None without the key, and the regions among them."""
+    written = section.values("countries", country_or_region(regions))
+    if written is None:
+        return None, ()
+    return expanded(written, regions), regions_in(written)
+
+
+def _services(
+    sections: Mapping[str, Section], regions: Regions, *, observe: bool
+) -> tuple[Service, ...]:
     """Return the services that are fenced; those that are disabled are checked, too."""
     everything = {
-        name: _service(name, section, observe=observe) for name, section in sections.items()
+        name: _service(name, section, regions, observe=observe)
+        for name, section in sections.items()
     }
     fenced = {
         name: service
@@ -121,15 +152,18 @@ def _services(sections: Mapping[str, Section], *, observe: bool) -> tuple[Servic
     return tuple(fenced.values())
 
 
-def _service(name: str, section: Section, *, observe: bool) -> Service:
+def _service(name: str, section: Section, regions: Regions, *, observe: bool) -> Service:
+    countries, named = _countries(section, regions)
     service = Service(
         name,
         section.values("ports", ports) or (),
-        section.values("countries", country_code),
+        countries,
         section.text("description"),
         section.values("helpers", helper_name) or (),
         section.value("replies_from", choice(RepliesFrom), RepliesFrom.ANYONE),
         section.flag("observe", default=observe),
+        section.numbers("asns", asn),
+        named,
     )
     if not section.gives("ports"):
         section.complain(
@@ -191,10 +225,13 @@ def _exceptions(
     for name, section in sections.items():
         if "services" in section and not section.gives("services"):
             section.complain(_no_services(), "services")
-        if "within" in section and not (section.gives("within") and section.gives("hosts")):
+        if "within" in section and not (section.gives("within") and section.gives(*_NAMES)):
             section.complain(_limits_nothing(), "within")
-        if not section.gives("hosts", "prefixes"):
-            others = [other for other in sections if sections[other].gives("hosts", "prefixes")]
+        if "grace" in section and not section.gives(*_NAMES):
+            mistake = Mistake(tr("is for names in DNS only"), tr("hosts or srv; or leave it out"))
+            section.complain(mistake, "grace")
+        if not section.gives(*_NAMES, "prefixes"):
+            others = [other for other in sections if sections[other].gives(*_NAMES, "prefixes")]
             section.complain(_no_addresses(name, section, others))
     return found
 
@@ -204,9 +241,11 @@ def _exception(name: str, section: Section, services: Collection[str]) -> NamedE
         name,
         description=section.text("description"),
         hosts=section.values("hosts", host_name) or (),
+        srv=section.values("srv", srv_name) or (),
         prefixes=_space(section),
         last_known=_space(section, "last_known"),
         within=_space(section, "within"),
+        grace=section.value("grace", grace, GRACE),
         services=section.values("services", service_name(services)) or (),
         group=section.value("group", rule_name, None),
         enabled=section.flag("enabled", default=True),
@@ -228,8 +267,6 @@ def _country_switch(code: str, section: Section, services: Collection[str]) -> C
         section.complain(_by_hand_only())
     if "services" in section and not section.gives("services"):
         section.complain(_no_services(), "services")
-    if not section.gives("allowed"):
-        section.complain(Mistake(tr("does not say whether it is allowed"), tr("the key allowed")))
     allowed = section.flag("allowed", default=True)
     return CountrySwitch(
         code,
@@ -271,7 +308,7 @@ def _no_services() -> Mistake:
 def _limits_nothing() -> Mistake:
     return Mistake(
         tr("limits nothing"),
-        tr("hosts, and the prefixes that they may resolve to; or leave the key out"),
+        tr("hosts or srv, and the prefixes that they may resolve to; or leave the key out"),
     )
 
 
@@ -280,68 +317,29 @@ def _no_addresses(name: str, section: Section, others: Collection[str]) -> Mista
     if set(section) == {"enabled"}:
         return Mistake(
             tr("is enabled or disabled here, but no rule defines it"),
-            tr("hosts or prefixes, here or in another file"),
+            tr("hosts, srv or prefixes, here or in another file"),
             *nearest(name, others),
         )
-    return Mistake(tr("has neither hosts nor prefixes"), tr("at least one of them"))
+    return Mistake(tr("has no addresses"), one_of(("hosts", "srv", "prefixes")))
 
 
 def _blocklist(name: str, section: Section) -> Blocklist:
     one, several = section.value("url", url, None), section.values("urls", url)
     if section.gives("url") and section.gives("urls"):
         section.complain(Mistake(tr("has both url and urls"), tr("one of them")), "url")
-    if not section.gives("url", "urls", "prefixes"):
-        section.complain(Mistake(tr("has no addresses"), one_of(("url", "urls", "prefixes"))))
-    return Blocklist(
+    if not section.gives("url", "urls", "parts", "prefixes"):
+        expected = one_of(("url", "urls", "parts", "prefixes"))
+        section.complain(Mistake(tr("has no addresses"), expected))
+    blocklist = Blocklist(
         name,
         description=section.text("description"),
         urls=(one,) if one else several or (),
         prefixes=_space(section),
         enabled=section.flag("enabled", default=True),
-        format=section.value("format", _list_format(ListKind.BLOCKLIST), None),
+        format=section.value("format", list_format(ListKind.BLOCKLIST), None),
+        checksum=section.value("checksum", checksum, None),
     )
-
-
-def _country_source(section: Section) -> tuple[tuple[str, ...], str | None]:
-    """Return the URLs of country lists, and the format that the rules give."""
-    urls = section.values("urls", country_template) or ()
-    given = section.value("format", _list_format(ListKind.COUNTRY), None)
-    by_family = next((each for each in urls if FAMILY in each), None)
-    if given and by_family and not _is_by_family(given):
-        section.complain(
-            Mistake(
-                tr(
-                    "{url} has {{family}}, but a {format} list has both families",
-                    url=quoted(by_family),
-                    format=given,
-                ),
-                tr("URLs without {family}, or no format"),
-            ),
-            "format",
-        )
-    return urls, given
-
-
-def _is_by_family(name: str) -> bool:
-    from geofence.lists.formats import format_named
-
-    return format_named(name).by_family
-
-
-def _list_format(kind: ListKind) -> Callable[[str], str]:
-    """Return a reader of the names of formats that lists of a kind can have."""
-
-    def read(text: str) -> str:
-        # Not at the top: rules without the key, as at boot, need no parser of lists.
-        from geofence.lists.formats import format_names
-
-        known = format_names(kind)
-        if text in known:
-            return text
-        wrong = tr("unknown list format {format}", format=quoted(text))
-        raise Mistake(wrong, one_of(known), *nearest(text, known))
-
-    return read
+    return with_source(blocklist, section)
 
 
 def _command(notify: Section) -> tuple[str, ...]:
@@ -377,16 +375,17 @@ def _shrink_limits(shrink: Section, blocklists: Collection[str]) -> dict[str, fl
     return limits
 
 
-_KINDS = (ListKind.COUNTRY, ListKind.BLOCKLIST)
+_KINDS = (ListKind.COUNTRY, ListKind.ASN, ListKind.BLOCKLIST)
 """Kinds of lists that have a shrink guard; a host name may resolve to other addresses entirely."""
 
 
 def _list_name(text: str, blocklists: Collection[str]) -> str:
-    """Read ``country JP`` or ``blocklist NAME``, or a kind for all of its lists."""
+    """Read ``country JP``, ``asn 4713`` or ``blocklist NAME``, or a kind for all of its lists."""
     kind, blank, name = text.partition(" ")
     if kind not in _KINDS:
         expected = tr(
-            '"country JP" or "blocklist NAME"; "country" or "blocklist" stands for all of a kind'
+            '"country JP", "asn 4713" or "blocklist NAME"; "country", "asn" or "blocklist" stands '
+            "for all of a kind"
         )
         wrong = tr("{value} is not the name of a list", value=quoted(text))
         raise Mistake(wrong, expected, *nearest(kind, _KINDS))
@@ -394,4 +393,6 @@ def _list_name(text: str, blocklists: Collection[str]) -> str:
         return kind
     if kind == ListKind.COUNTRY:
         return str(ListId(ListKind.COUNTRY, country_code(name)))
+    if kind == ListKind.ASN:
+        return str(ListId(ListKind.ASN, str(asn(name))))
     return str(ListId(ListKind.BLOCKLIST, blocklist_name(blocklists)(name)))

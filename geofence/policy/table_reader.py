@@ -24,6 +24,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 LONGEST_NAME = 40
 LONGEST_DESCRIPTION = 200
+_HUGE = 10**20
+"""No number in rules has more digits."""
 
 
 class Section:
@@ -125,6 +127,26 @@ class Section:
             return tuple(value for value, _origin in found)
         if node:
             self._expect(key, node, tr("a list of strings"), *_meant_list(node))
+        return None
+
+    def numbers(self, key: str, read: Callable[[str], T]) -> tuple[T, ...] | None:
+        """Return what ``read`` makes of each number in a list; None without the key.
+
+        The numbers may also be strings.
+        """
+        node = self._get(key)
+        if isinstance(node, Array):
+            items = tuple(map(_digits, node.items))
+            for item in items:
+                if _plain(item) is None:
+                    self._expect(key, item, tr("a whole number"))
+            texts = tuple(item for item in items if _plain(item) is not None)
+            found = self._read_all(key, Array(texts, node.origin), read)
+            self._find_repeated(key, found)
+            return tuple(value for value, _origin in found)
+        if node:
+            meant = (f"[{described(node)}]",) if _plain(_digits(node)) is not None else ()
+            self._expect(key, node, tr("a list of numbers"), *meant)
         return None
 
     def table(self, key: str) -> Section:
@@ -237,7 +259,7 @@ class Section:
 
 
 def rule_name(text: str, longest: int = LONGEST_NAME) -> str:
-    """Read the name of a service, exception, group or blocklist.
+    """Read the name of a service, exception, group, blocklist or region.
 
     Raises:
         Mistake: it has other characters than names may have, or too many.
@@ -252,20 +274,6 @@ def rule_name(text: str, longest: int = LONGEST_NAME) -> str:
             more=longest - 1,
         ),
         *([meant] if meant and len(meant) <= longest else []),
-    )
-
-
-def helper_name(text: str) -> str:
-    """Read the name of a conntrack helper.
-
-    Raises:
-        Mistake: the kernel cannot have a helper of that name.
-    """
-    if re.fullmatch(r"[A-Za-z0-9._-]{1,15}", text):
-        return text
-    raise Mistake(
-        tr("{value} is not the name of a conntrack helper", value=quoted(text)),
-        tr('a name of up to 15 letters, digits, dots, hyphens or underscores, such as "sip"'),
     )
 
 
@@ -312,40 +320,6 @@ def choice(options: type[Choice]) -> Callable[[str], Choice]:
     return read
 
 
-def service_name(services: Collection[str]) -> Callable[[str], str]:
-    """Return a reader of the names of services that the rules define.
-
-    Raises:
-        Mistake: (the reader) no service has that name.
-    """
-
-    def read(text: str) -> str:
-        if text in services:
-            return text
-        expected = one_of(services) if services else tr("a service that the rules define")
-        wrong = tr("unknown service {name}", name=quoted(text))
-        raise Mistake(wrong, expected, *nearest(text, services))
-
-    return read
-
-
-def blocklist_name(blocklists: Collection[str]) -> Callable[[str], str]:
-    """Return a reader of the names of blocklists that the rules define.
-
-    Raises:
-        Mistake: (the reader) no blocklist has that name.
-    """
-
-    def read(text: str) -> str:
-        if text in blocklists:
-            return text
-        expected = one_of(blocklists) if blocklists else tr("a blocklist that the rules define")
-        wrong = tr("unknown blocklist {name}", name=quoted(text))
-        raise Mistake(wrong, expected, *nearest(text, blocklists))
-
-    return read
-
-
 def _read_plain(text: str, read: Callable[[str], T]) -> T:
     """Return what ``read`` makes of a string; a mistake names full-width letters as such."""
     try:
@@ -361,6 +335,13 @@ def _read_plain(text: str, read: Callable[[str], T]) -> T:
 def _plain(node: Node) -> str | None:
     """Return the text of a string; None for any other value."""
     return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+
+def _digits(node: Node) -> Node:
+    """Return a whole number as a string of its digits; anything else as it is."""
+    if isinstance(node, Scalar) and type(node.value) is int and abs(node.value) < _HUGE:
+        return Scalar(str(node.value), node.origin)
+    return node
 
 
 def _meant_flag(node: Node) -> tuple[str, ...]:

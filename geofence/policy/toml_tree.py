@@ -47,16 +47,16 @@ class Table:
 Node = Scalar | Array | Table
 
 
-_OTHER_SPELLING = {"url": "urls", "urls": "url"}
-"""One thing under two keys: the later one counts."""
+_SPELLINGS = frozenset({"url", "urls", "parts"})
+"""One thing under several keys: the later one counts."""
 
 
 def merged(earlier: Table, later: Table) -> Table:
     """Merge two tables; of a key that both have, tables are merged and the later value counts."""
     entries = dict(earlier.entries)
-    for key in later.entries:
-        if _OTHER_SPELLING.get(key) not in later.entries:
-            entries.pop(_OTHER_SPELLING.get(key, ""), None)
+    if _SPELLINGS & later.entries.keys():
+        for key in _SPELLINGS - later.entries.keys():
+            entries.pop(key, None)
     for key, new in later.entries.items():
         old = entries.get(key)
         if isinstance(old, Table) and isinstance(new, Table):

@@ -16,8 +16,8 @@ _UNICAST = 1
 """``RTN_UNICAST``: a route that leads somewhere."""
 
 
-class Way(NamedTuple):
-    """From an address of this host to another host."""
+class RouteQuery(NamedTuple):
+    """A question for the route from an address of this host to another host."""
 
     family: Family
     to: int
@@ -27,8 +27,8 @@ class Way(NamedTuple):
     """Index of the VRF's interface, if the address is in one."""
 
 
-def outgoing_interfaces(ways: Iterable[Way]) -> dict[Way, int]:
-    """Return the index of the interface that each way goes by; 0 where no route leads there.
+def outgoing_interfaces(queries: Iterable[RouteQuery]) -> dict[RouteQuery, int]:
+    """Return the index of the interface of each route; 0 where there is no route.
 
     Raises:
         BackendError: the kernel cannot be asked.
@@ -36,29 +36,29 @@ def outgoing_interfaces(ways: Iterable[Way]) -> dict[Way, int]:
     from pyroute2 import IPRoute  # takes 130 ms
     from pyroute2.netlink.exceptions import NetlinkError
 
-    found: dict[Way, int] = {}
+    found: dict[RouteQuery, int] = {}
     try:
         with IPRoute() as netlink:
-            for way in ways:
+            for query in queries:
                 try:
-                    (route,) = netlink.route("get", **_question(way))
+                    (route,) = netlink.route("get", **_arguments(query))
                 except NetlinkError:  # unreachable, or the address is no longer this host's
-                    found[way] = 0
+                    found[query] = 0
                 else:
                     leads = route["type"] == _UNICAST
-                    found[way] = int(route.get("oif") or 0) if leads else 0
+                    found[query] = int(route.get("oif") or 0) if leads else 0
     except OSError as error:
         raise refusal(error) from error
     return found
 
 
-def _question(way: Way) -> dict[str, int | str]:
-    question: dict[str, int | str] = {
-        "family": way.family.socket_family,
-        "dst": address_text(way.family, way.to),
+def _arguments(query: RouteQuery) -> dict[str, int | str]:
+    arguments: dict[str, int | str] = {
+        "family": query.family.socket_family,
+        "dst": address_text(query.family, query.to),
     }
-    if way.by:
-        question["src"] = address_text(way.family, way.by)
-    if way.vrf:
-        question["oif"] = way.vrf
-    return question
+    if query.by:
+        arguments["src"] = address_text(query.family, query.by)
+    if query.vrf:
+        arguments["oif"] = query.vrf
+    return arguments

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from geofence.model.notes import Note, NoteKind
+from geofence.sentences.atlas import ATLAS_SENTENCES
 from geofence.sentences.by_hand import BY_HAND_SENTENCES
 from geofence.sentences.lists import LIST_SENTENCES
 from geofence.sentences.runs import RUN_SENTENCES
 from geofence.translation import english
 
-_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
+SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.PROBLEM: lambda note: str(note.data["message"]),
     **LIST_SENTENCES,
     **RUN_SENTENCES,
+    **ATLAS_SENTENCES,
     **BY_HAND_SENTENCES,
 }
 
 
 def sentence(note: Note) -> str:
     """Return what a note tells, as one sentence or two."""
-    return _SENTENCES[note.kind](note)
+    return SENTENCES[note.kind](note)
 
 
 def sentences(notes: Iterable[Note]) -> tuple[str, ...]:

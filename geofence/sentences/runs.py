@@ -10,82 +10,6 @@ from geofence.sentences.lists import names, number
 from geofence.translation import join, tr, trn
 
 
-def _fence_replaced(note: Note) -> str:
-    return tr("The fence of the backend {backend} was removed.", backend=note.subject)
-
-
-def _block_delayed(note: Note) -> str:
-    return tr(
-        "Current peers stay allowed for now; everything else was applied. {check}",
-        check=note.data["message"],
-    )
-
-
-def _dropped(note: Note) -> str:
-    return trn(
-        number(note), "{number} connection was dropped.", "{number} connections were dropped."
-    )
-
-
-def _not_dropped(note: Note) -> str:
-    return tr("Connections could not be dropped: {reason}", reason=note.data["message"])
-
-
-def _unblocked(note: Note) -> str:
-    return trn(
-        number(note),
-        "{number} previously dropped connection may reconnect.",
-        "{number} previously dropped connections may reconnect.",
-    )
-
-
-def _not_unblocked(note: Note) -> str:
-    return tr("Dropped connections could not be unblocked: {reason}", reason=note.data["message"])
-
-
-def _forgotten(note: Note) -> str:
-    return trn(
-        number(note),
-        "{number} connection of this host begins anew.",
-        "{number} connections of this host begin anew.",
-    )
-
-
-def _not_forgotten(note: Note) -> str:
-    return tr(
-        "Connections from before the fence could not be ended: {reason}",
-        reason=note.data["message"],
-    )
-
-
-def _unread(note: Note) -> str:
-    return tr("Current connections could not be read: {reason}", reason=note.data["message"])
-
-
-def _not_recorded(note: Note) -> str:
-    return tr(
-        "The fence is applied but not recorded. A reboot, or the daemon's next check, restores the "
-        "previous fence. {reason}",
-        reason=note.data["message"],
-    )
-
-
-def _nothing_applied(note: Note) -> str:
-    return tr(
-        "Nothing has been applied on this host yet ({directory} has no generation). Nothing was "
-        "changed. Run 'geofence refresh' to set up the fence.",
-        directory=note.subject,
-    )
-
-
-def _no_generation(note: Note) -> str:
-    return tr(
-        "No saved fence found in {directory}. {instead} Run 'geofence refresh' now.",
-        directory=note.subject,
-        instead=_instead(Instead(str(note.data["instead"])), names(note, "families")),
-    )
-
-
 def _instead(instead: Instead, families: list[str]) -> str:
     if instead is Instead.OPEN:
         return tr(
@@ -104,57 +28,11 @@ def _instead(instead: Instead, families: list[str]) -> str:
     }[instead]
 
 
-def _bans_damaged(note: Note) -> str:
-    return trn(
-        number(note),
-        "{number} line of {file} is damaged; the ban in it is lost.",
-        "{number} lines of {file} are damaged; the bans in them are lost.",
-        file=note.subject,
-    )
-
-
-def _shipped_rules(note: Note) -> str:
-    return tr(
-        "The rules do not load, so the shipped rules were used: {reason}",
-        reason=note.data["message"],
-    )
-
-
 def _unconfirmed(note: Note) -> str:
     late = tr("The last change was not confirmed in time.")
     if note.data["generation"] is None:
         return late
     return join(" ", (late, tr("The previous fence was restored.")))
-
-
-def _local_kept(note: Note) -> str:
-    return tr("Local networks are allowed as before: {reason}", reason=note.data["message"])
-
-
-def _local_allowed(note: Note) -> str:
-    return tr(
-        "Local networks now allowed: {networks}.", networks=", ".join(names(note, "networks"))
-    )
-
-
-def _local_ended(note: Note) -> str:
-    return tr(
-        "Local networks no longer allowed: {networks}.",
-        networks=", ".join(names(note, "networks")),
-    )
-
-
-def _local_as_recorded(note: Note) -> str:
-    return tr("Local networks are allowed as recorded: {reason}", reason=note.data["message"])
-
-
-def _rolled_back(note: Note) -> str:
-    return tr(
-        "Generation {number} is in force again. The next refresh applies the rules and undoes "
-        "this. To keep it, change the rules, or stop the nightly run with "
-        "'systemctl disable --now geofence-refresh.timer'.",
-        number=note.data["generation"],
-    )
 
 
 def _was_down(note: Note) -> str:
@@ -175,60 +53,117 @@ def _repaired(note: Note) -> str:
     )
 
 
-def _switch_removed(note: Note) -> str:
-    return tr(
+RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
+    NoteKind.FENCE_REPLACED: lambda note: tr(
+        "The fence of the backend {backend} was removed.", backend=note.subject
+    ),
+    NoteKind.BLOCK_DELAYED: lambda note: tr(
+        "Current peers stay allowed for now; everything else was applied. {check}",
+        check=note.data["message"],
+    ),
+    NoteKind.CONNECTIONS_DROPPED: lambda note: trn(
+        number(note), "{number} connection was dropped.", "{number} connections were dropped."
+    ),
+    NoteKind.CONNECTIONS_NOT_DROPPED: lambda note: tr(
+        "Connections could not be dropped: {reason}", reason=note.data["message"]
+    ),
+    NoteKind.CONNECTIONS_UNBLOCKED: lambda note: trn(
+        number(note),
+        "{number} previously dropped connection may reconnect.",
+        "{number} previously dropped connections may reconnect.",
+    ),
+    NoteKind.CONNECTIONS_NOT_UNBLOCKED: lambda note: tr(
+        "Dropped connections could not be unblocked: {reason}", reason=note.data["message"]
+    ),
+    NoteKind.CONNECTIONS_FORGOTTEN: lambda note: trn(
+        number(note),
+        "{number} connection of this host begins anew.",
+        "{number} connections of this host begin anew.",
+    ),
+    NoteKind.CONNECTIONS_NOT_FORGOTTEN: lambda note: tr(
+        "Connections from before the fence could not be ended: {reason}",
+        reason=note.data["message"],
+    ),
+    NoteKind.CONNECTIONS_UNREAD: lambda note: tr(
+        "Current connections could not be read: {reason}", reason=note.data["message"]
+    ),
+    NoteKind.NOT_RECORDED: lambda note: tr(
+        "The fence is applied but not recorded. A reboot, or the daemon's next check, restores the "
+        "previous fence. {reason}",
+        reason=note.data["message"],
+    ),
+    NoteKind.NOTHING_APPLIED: lambda note: tr(
+        "Nothing has been applied on this host yet ({directory} has no generation). Nothing was "
+        "changed. Run 'geofence refresh' to set up the fence.",
+        directory=note.subject,
+    ),
+    NoteKind.NO_GENERATION: lambda note: tr(
+        "No saved fence found in {directory}. {instead} Run 'geofence refresh' now.",
+        directory=note.subject,
+        instead=_instead(Instead(str(note.data["instead"])), names(note, "families")),
+    ),
+    NoteKind.WITHOUT_LABELS: lambda _: tr(
+        "This kernel cannot label connections (CONFIG_NF_CONNTRACK_LABELS). The fence does "
+        "without: a change of lists also ends calls from addresses that are no longer allowed."
+    ),
+    NoteKind.BANS_DAMAGED: lambda note: trn(
+        number(note),
+        "{number} line of {file} is damaged; the ban in it is lost.",
+        "{number} lines of {file} are damaged; the bans in them are lost.",
+        file=note.subject,
+    ),
+    NoteKind.SHIPPED_RULES: lambda note: tr(
+        "The rules do not load, so the shipped rules were used: {reason}",
+        reason=note.data["message"],
+    ),
+    NoteKind.UNCONFIRMED: _unconfirmed,
+    NoteKind.LOCAL_NETWORKS_KEPT: lambda note: tr(
+        "Local networks are allowed as before: {reason}", reason=note.data["message"]
+    ),
+    NoteKind.LOCAL_NETWORKS_ALLOWED: lambda note: tr(
+        "Local networks now allowed: {networks}.", networks=", ".join(names(note, "networks"))
+    ),
+    NoteKind.LOCAL_NETWORKS_ENDED: lambda note: tr(
+        "Local networks no longer allowed: {networks}.",
+        networks=", ".join(names(note, "networks")),
+    ),
+    NoteKind.LOCAL_NETWORKS_AS_RECORDED: lambda note: tr(
+        "Local networks are allowed as recorded: {reason}", reason=note.data["message"]
+    ),
+    NoteKind.ROLLED_BACK: lambda note: tr(
+        "Generation {number} is in force again. The next refresh applies the rules and undoes "
+        "this. To keep it, change the rules, or stop the nightly run with "
+        "'systemctl disable --now geofence-refresh.timer'.",
+        number=note.data["generation"],
+    ),
+    NoteKind.FENCE_WAS_DOWN: _was_down,
+    NoteKind.REPAIRED: _repaired,
+    NoteKind.SWITCH_REMOVED: lambda note: tr(
         "{file} no longer mentions the exception {name}, which no rule defines.",
         file=note.data["file"],
         name=note.subject,
-    )
-
-
-def _hook_stopped(note: Note) -> str:
-    return tr(
+    ),
+    NoteKind.HOOK_STOPPED: lambda note: tr(
         "[notify] command {command} ran longer than {seconds} seconds and was stopped.",
         command=note.subject,
         seconds=note.data["seconds"],
-    )
-
-
-def _hook_not_run(note: Note) -> str:
-    return tr("[notify] command could not be run: {reason}.", reason=note.data["message"])
-
-
-def _hook_failed(note: Note) -> str:
-    return tr(
+    ),
+    NoteKind.HOOK_NOT_RUN: lambda note: tr(
+        "[notify] command could not be run: {reason}.", reason=note.data["message"]
+    ),
+    NoteKind.HOOK_FAILED: lambda note: tr(
         "[notify] command {command} ended with exit code {code}: {message}",
         command=note.subject,
         code=note.data["exit_code"],
         message=note.data["message"],
-    )
-
-
-RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
-    NoteKind.FENCE_REPLACED: _fence_replaced,
-    NoteKind.BLOCK_DELAYED: _block_delayed,
-    NoteKind.CONNECTIONS_DROPPED: _dropped,
-    NoteKind.CONNECTIONS_NOT_DROPPED: _not_dropped,
-    NoteKind.CONNECTIONS_UNBLOCKED: _unblocked,
-    NoteKind.CONNECTIONS_NOT_UNBLOCKED: _not_unblocked,
-    NoteKind.CONNECTIONS_FORGOTTEN: _forgotten,
-    NoteKind.CONNECTIONS_NOT_FORGOTTEN: _not_forgotten,
-    NoteKind.CONNECTIONS_UNREAD: _unread,
-    NoteKind.NOT_RECORDED: _not_recorded,
-    NoteKind.NOTHING_APPLIED: _nothing_applied,
-    NoteKind.NO_GENERATION: _no_generation,
-    NoteKind.BANS_DAMAGED: _bans_damaged,
-    NoteKind.SHIPPED_RULES: _shipped_rules,
-    NoteKind.UNCONFIRMED: _unconfirmed,
-    NoteKind.LOCAL_NETWORKS_KEPT: _local_kept,
-    NoteKind.LOCAL_NETWORKS_ALLOWED: _local_allowed,
-    NoteKind.LOCAL_NETWORKS_ENDED: _local_ended,
-    NoteKind.LOCAL_NETWORKS_AS_RECORDED: _local_as_recorded,
-    NoteKind.ROLLED_BACK: _rolled_back,
-    NoteKind.FENCE_WAS_DOWN: _was_down,
-    NoteKind.REPAIRED: _repaired,
-    NoteKind.SWITCH_REMOVED: _switch_removed,
-    NoteKind.HOOK_STOPPED: _hook_stopped,
-    NoteKind.HOOK_NOT_RUN: _hook_not_run,
-    NoteKind.HOOK_FAILED: _hook_failed,
+    ),
+    NoteKind.OBSERVING_BEGINS: lambda note: tr(
+        "By these rules {service} is only observed: everybody reaches it, and nothing is dropped. "
+        "'geofence denied' shows who would be blocked.",
+        service=note.subject,
+    ),
+    NoteKind.OBSERVING_ENDS: lambda note: tr(
+        "By these rules {service} is no longer only observed: what is not allowed is dropped.",
+        service=note.subject,
+    ),
 }

@@ -12,7 +12,9 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import BinaryIO
 
 from geofence.errors import StateError
 from geofence.host.acl import read_acl
@@ -30,6 +32,7 @@ _TEMPORARY_END = ".tmp"
 _OTHERS = 0o077
 _OURS = frozenset(
     {
+        "atlas",
         "bans",
         "busy.json",
         "closed",
@@ -156,14 +159,38 @@ def read_trusted(path: Path) -> bytes:
         StateError: the file is missing, cannot be read, is not a regular file, is too large, or
             others could have written it.
     """
+    with _opened_trusted(path) as file:
+        return file.read()
+
+
+@contextmanager
+def _opened_trusted(path: Path) -> Iterator[BinaryIO]:
     try:
         with open(path, "rb", opener=_open_regular) as file:
             facts = os.fstat(file.fileno())
             _require_file(path, facts)
             _require_trust(path, facts, read_acl(file.fileno()))
-            return file.read()
+            yield file
     except OSError as error:
         raise state_error("read", path, error) from error
+
+
+def map_if_there(path: Path) -> mmap | bytes | None:
+    """Return the content of a file as ``read_if_there`` does, read from the disk where it is used.
+
+    Files are replaced as a whole, so what is mapped never changes.
+
+    Raises:
+        StateError: the file is there and cannot be mapped, or cannot be trusted.
+    """
+    try:
+        with _opened_trusted(path) as file:
+            empty = os.fstat(file.fileno()).st_size == 0
+            return b"" if empty else mmap(file.fileno(), 0, access=ACCESS_READ)
+    except StateError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
 
 
 def read_if_there(path: Path) -> bytes | None:

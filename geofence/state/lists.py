@@ -19,7 +19,7 @@ from urllib.parse import quote
 from geofence.errors import ListError, StateError
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import Candidate, joined
-from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
+from geofence.model.lists import AcceptedList, DroppedAddress, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
 from geofence.state.files import (
     ensure_private_directory,
@@ -28,12 +28,14 @@ from geofence.state.files import (
     write_atomically,
 )
 from geofence.state.records import (
+    COUNT,
     DAMAGE,
     MOMENT,
     TEXT,
     RecordError,
     choice,
     damaged,
+    many,
     maybe,
     objects,
     seal,
@@ -48,7 +50,7 @@ _SUFFIX = ".list"
 _PREVIOUS = ".1"
 _LONGEST_NAME = 200
 """Bytes; file systems take 255 with the suffixes."""
-_PROVENANCE = objects(
+PROVENANCE = objects(
     Provenance,
     url=TEXT,
     etag=maybe(TEXT),
@@ -57,6 +59,10 @@ _PROVENANCE = objects(
     checked_at=MOMENT,
     family=maybe(choice(Family)),
     format=maybe(TEXT),
+    published_at=maybe(MOMENT),
+    copyright=TEXT,
+    ttl=maybe(COUNT),
+    dropped=many(objects(DroppedAddress, address=TEXT, since=MOMENT)),
 )
 
 
@@ -85,7 +91,7 @@ class _Content:
         """
         parts = zip(self.provenance, self.bodies, strict=True)
         parsed = joined(parse_part(self.id, part.family, body, part.format) for part, body in parts)
-        return AcceptedList(self.id, parsed.space, self.provenance)
+        return AcceptedList(self.id, parsed.space, self.provenance, parsed.carried)
 
     @property
     def is_usable(self) -> bool:
@@ -249,7 +255,7 @@ def _encode(content: _Content) -> bytes:
 
 
 def _part_facts(part: Provenance, body: bytes) -> dict[str, object]:
-    return {**_PROVENANCE.write(part), "octets": len(body)}
+    return {**PROVENANCE.write(part), "octets": len(body)}
 
 
 def _decode(data: bytes) -> _Content:
@@ -276,4 +282,4 @@ def _content(facts: dict[str, Any], bodies: bytes) -> _Content:
     if at != len(bodies) or not parts:
         raise ValueError("The bodies are not as long as stated.")
     wanted = ListId(ListKind(facts["kind"]), text(facts["name"]))
-    return _Content(wanted, tuple(map(_PROVENANCE.read, parts)), tuple(cut))
+    return _Content(wanted, tuple(map(PROVENANCE.read, parts)), tuple(cut))

@@ -36,7 +36,7 @@ def chosen(lab: Lab, choice: BackendChoice, holder: str | None = None) -> Chosen
         return choose(choice, holder=holder)
 
 
-def test_ipset_comes_first_where_nobody_flushes_it(lab: Lab, firewalld: Path) -> None:
+def test_auto_prefers_ipset_where_nothing_flushes_it(lab: Lab, firewalld: Path) -> None:
     assert not firewalld.is_symlink()
     found = chosen(lab, BackendChoice.AUTO)
     assert found.reason == ChosenBackend("ipset", ChosenBy.AUTOMATIC)
@@ -49,7 +49,7 @@ def test_beside_firewalld_nftables_comes_first(lab: Lab, firewalld: Path) -> Non
     assert text(found).startswith("nftables, chosen automatically (firewalld is enabled here")
 
 
-def test_what_the_rules_say_is_done_and_the_danger_told(lab: Lab, firewalld: Path) -> None:
+def test_the_choice_of_the_rules_is_kept_and_its_danger_reported(lab: Lab, firewalld: Path) -> None:
     firewalld.symlink_to("/lib/systemd/system/firewalld.service")
     found = chosen(lab, BackendChoice.IPSET)
     assert found.backend.name == "ipset"
@@ -88,7 +88,7 @@ def test_from_one_that_cannot_work_any_more_the_fence_moves(
 
 
 @pytest.mark.usefixtures("firewalld")
-def test_what_the_rules_say_counts_whoever_holds_the_fence(lab: Lab) -> None:
+def test_the_choice_of_the_rules_goes_before_the_current_backend(lab: Lab) -> None:
     assert chosen(lab, BackendChoice.IPSET, "nftables").backend.name == "ipset"
 
 

@@ -69,7 +69,7 @@ def lands(lab: Lab, source: str = JAPAN, port: int = 5060) -> bool:
     return where is not None
 
 
-def test_elements_are_no_drift_and_survive_a_refresh(backend: Backend) -> None:
+def test_elements_are_not_drift_and_survive_a_refresh(backend: Backend) -> None:
     apply_ruleset(backend, RULESET)
     put(backend, BANS, ("20.1.0.0/16", 600), ("20.7.0.1/32", None))
     put(backend, BANS6, ("2001:db8:20:1::/64", 600))
@@ -85,7 +85,7 @@ def test_elements_are_no_drift_and_survive_a_refresh(backend: Backend) -> None:
     assert survey(backend).runtime[BANS] == elements
 
 
-def test_a_ban_ends_what_goes_on_and_an_exception_wins_over_it(backend: Backend, lab: Lab) -> None:
+def test_a_ban_ends_connections_and_an_exception_goes_before_it(backend: Backend, lab: Lab) -> None:
     named = replace(
         RULESET,
         sets={
@@ -120,7 +120,7 @@ def test_an_exception_for_a_time_allows_its_service_until_its_end(
     assert plan_for(backend, another(RULESET)).is_empty
 
 
-def test_remaining_time_and_counts_are_told(backend: Backend, lab: Lab) -> None:
+def test_remaining_time_and_counts_are_reported(backend: Backend, lab: Lab) -> None:
     apply_ruleset(backend, RULESET)
     put(backend, BANS, ("20.1.0.0/16", 600), ("20.7.0.1/32", None))
     for _ in range(3):
@@ -152,7 +152,7 @@ def test_what_is_removed_and_added_at_once_stays_with_its_new_end(backend: Backe
         assert 590 < element.seconds <= 600
 
 
-def test_holding_changes_only_what_differs(backend: Backend, lab: Lab) -> None:
+def test_holding_changes_differing_elements_only(backend: Backend, lab: Lab) -> None:
     apply_ruleset(backend, RULESET)
     now = time.time()
     first = [
@@ -177,7 +177,7 @@ def test_overlapping_prefixes_stay_until_the_last_of_their_ends(backend: Backend
     apply_ruleset(backend, RULESET)
     now = time.time()
     wanted = [
-        TimedPrefix(prefix("20.0.0.0/8"), now + 2),
+        TimedPrefix(prefix("20.0.0.0/8"), now + 4),
         TimedPrefix(prefix("20.1.2.0/24"), now + 600),
         TimedPrefix(prefix("20.1.2.128/25"), None),
         TimedPrefix(prefix("20.1.3.0/24"), now + 600),
@@ -185,7 +185,7 @@ def test_overlapping_prefixes_stay_until_the_last_of_their_ends(backend: Backend
     assert backend.hold(BANS, wanted, now)
     assert held(backend) == space("20.0.0.0/8").ipv4
     assert not lands(lab, "20.9.9.9")
-    time.sleep(2.3)
+    time.sleep(max(0, now + 5.2 - time.time()))
     assert held(backend) == space("20.1.2.0/23").ipv4
     assert lands(lab, "20.9.9.9")
     assert not lands(lab)
@@ -208,7 +208,7 @@ def test_all_addresses_and_the_last_ones_can_be_in_a_set(backend: Backend) -> No
         assert not held(backend, key)
 
 
-def test_who_is_turned_away_is_noted_with_what_came(backend: Backend, lab: Lab) -> None:
+def test_blocked_sources_are_noted_with_their_packets(backend: Backend, lab: Lab) -> None:
     apply_ruleset(backend, RULESET)
     for _ in range(3):
         assert not lands(lab, STRANGER)
@@ -231,7 +231,7 @@ def test_who_is_turned_away_is_noted_with_what_came(backend: Backend, lab: Lab) 
     assert kept.packets == 3
 
 
-def test_last_seen_is_told_apart_from_first(backend: Backend, lab: Lab) -> None:
+def test_last_and_first_packet_have_their_own_times(backend: Backend, lab: Lab) -> None:
     apply_ruleset(backend, RULESET)
     assert not lands(lab, STRANGER)
     time.sleep(2.1)

@@ -48,7 +48,7 @@ def to_there(role: Role, family: Family, payload: Payload = plain, port: int = 5
 
 @Family_
 @pytest.mark.parametrize("port", [5060, 10_000])
-def test_a_response_that_answers_nobody_does_not_leave_and_lets_nobody_in(
+def test_an_unsolicited_response_is_dropped_and_begins_no_connection(
     fence: Fence, family: Family, port: int
 ) -> None:
     """A request from an allowed address, with ``Via: …;maddr=STRANGER``, makes the PBX send it."""
@@ -63,7 +63,9 @@ def within_dialog(_token: int) -> bytes:
 
 
 @Family_
-def test_a_request_within_a_dialog_leaves_and_lets_nobody_in(fence: Fence, family: Family) -> None:
+def test_a_request_within_a_dialog_leaves_and_begins_no_connection(
+    fence: Fence, family: Family
+) -> None:
     """A subscription from an allowed address may name a stranger as its contact."""
     fence.apply(RULESET)
 
@@ -82,7 +84,7 @@ def test_even_an_empty_datagram_begins_a_connection(fence: Fence, family: Family
 
 
 @Family_
-def test_what_the_pbx_began_goes_on_through_a_repair(fence: Fence, family: Family) -> None:
+def test_connections_of_the_pbx_survive_a_repair(fence: Fence, family: Family) -> None:
     fence.apply(RULESET)
     assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, sip_options))
     trunk = from_there(Role.FOREIGN, family)
@@ -97,9 +99,7 @@ def test_what_the_pbx_began_goes_on_through_a_repair(fence: Fence, family: Famil
 
 
 @Family_
-def test_source_nat_may_give_what_begins_elsewhere_a_fenced_port(
-    fence: Fence, family: Family
-) -> None:
+def test_source_nat_to_a_fenced_port_keeps_replies(fence: Fence, family: Family) -> None:
     nat = "-t nat -A POSTROUTING -o wan -p udp -j MASQUERADE --to-ports 10000-10001"
     fence.run(f"{PROGRAMS[family]} {nat}")
     fence.apply(RULESET)
@@ -110,7 +110,7 @@ def test_source_nat_may_give_what_begins_elsewhere_a_fenced_port(
 
 
 @Family_
-def test_a_response_to_a_phone_leaves_wherever_its_via_leads(fence: Fence, family: Family) -> None:
+def test_a_response_to_a_phone_leaves_for_any_via(fence: Fence, family: Family) -> None:
     fence.apply(RULESET)
 
     for role in (Role.ALLOWED, Role.EXCEPTION_ON):
@@ -119,7 +119,7 @@ def test_a_response_to_a_phone_leaves_wherever_its_via_leads(fence: Fence, famil
 
 @Family_
 @pytest.mark.parametrize("payload", [sip_options, rtp, plain])
-def test_whatever_else_the_pbx_sends_first_is_answered(
+def test_replies_to_other_packets_of_the_pbx_pass(
     fence: Fence, family: Family, payload: Payload
 ) -> None:
     fence.apply(RULESET)
@@ -162,7 +162,7 @@ def test_calls_in_progress_outlive_a_list_and_nothing_new_begins(
 
 
 @Family_
-def test_what_began_before_the_fence_passes_by_the_sets_alone(fence: Fence, family: Family) -> None:
+def test_connections_from_before_the_fence_pass_by_sets_only(fence: Fence, family: Family) -> None:
     """So it is for whoever came in before the first apply, while it was removed or emptied."""
     fence.run(f"{PROGRAMS[family]} -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT")
     talking = [from_there(role, family) for role in (Role.FOREIGN, Role.ALLOWED)]
@@ -180,9 +180,7 @@ def test_what_began_before_the_fence_passes_by_the_sets_alone(fence: Fence, fami
 
 
 @Family_
-def test_what_the_pbx_was_made_to_begin_without_the_fence_is_forgotten(
-    fence: Fence, family: Family
-) -> None:
+def test_connections_begun_without_the_fence_are_forgotten(fence: Fence, family: Family) -> None:
     fence.run(f"{PROGRAMS[family]} -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT")
     stranger, trunk = from_there(Role.FOREIGN, family), from_there(Role.FOREIGN, family, 10_000)
     assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, response))
@@ -204,7 +202,7 @@ def test_what_the_pbx_was_made_to_begin_without_the_fence_is_forgotten(
 
 
 @Family_
-def test_a_peer_to_whom_the_pbx_sent_first_is_cut_too(fence: Fence, family: Family) -> None:
+def test_cut_drops_connections_that_the_pbx_began(fence: Fence, family: Family) -> None:
     fence.apply(RULESET)
     peer = from_there(Role.FOREIGN, family)
     assert send_from_pbx(fence.lab, to_there(Role.FOREIGN, family, sip_options))

@@ -62,7 +62,7 @@ def arrives(stranger: Host, guest: Host, family: Family, port: int) -> bool:
 
 @pytest.mark.parametrize("name", registry.MODULES)
 @pytest.mark.parametrize("family", Family)
-def test_what_the_host_bridges_is_left_alone(
+def test_bridged_packets_are_left_alone(
     hosts: tuple[Host, Host, Host], name: str, family: Family
 ) -> None:
     bridge, stranger, guest = hosts

@@ -47,7 +47,7 @@ def test_the_answer_of_a_foreign_server_comes_in(fence: Fence, family: Family) -
 
 
 @pytest.mark.parametrize("family", Family)
-def test_what_the_same_server_sends_unasked_does_not(fence: Fence, family: Family) -> None:
+def test_an_unsolicited_packet_of_the_same_server_is_dropped(fence: Fence, family: Family) -> None:
     fence.apply(RULESET)
 
     with question_to_stun_server(fence, family):
@@ -69,7 +69,9 @@ def test_an_icmp_error_about_a_flow_comes_in(fence: Fence, family: Family) -> No
 
 
 @pytest.mark.parametrize("family", Family)
-def test_what_the_pbx_began_before_the_fence_is_begun_anew(fence: Fence, family: Family) -> None:
+def test_connections_of_the_pbx_from_before_the_fence_begin_anew(
+    fence: Fence, family: Family
+) -> None:
     """Conntrack has to know the flow, so some rule of the host's must have asked for it before."""
     state = "-m conntrack --ctstate ESTABLISHED -j ACCEPT"
     fence.run(f"{PROGRAMS[family]} -A INPUT {state}")
@@ -117,9 +119,7 @@ def test_another_port_that_leads_to_a_fenced_one_is_fenced_like_it(
 
 
 @pytest.mark.parametrize("family", Family)
-def test_traffic_that_is_only_passing_through_is_none_of_the_fences_business(
-    fence: Fence, family: Family
-) -> None:
+def test_routed_traffic_is_left_alone(fence: Fence, family: Family) -> None:
     fence.apply(RULESET)
     passing = replace(
         probe(Role.FOREIGN, family, Transport.UDP, 5060), destination=CONTAINER[family]

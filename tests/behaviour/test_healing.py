@@ -44,7 +44,7 @@ def test_applying_again_changes_nothing(fence: Fence) -> None:
 
 
 @pytest.mark.parametrize(("backend", "what"), list(_cases()))
-def test_damage_is_seen_and_healed(lab: Lab, backend: str, what: str) -> None:
+def test_damage_is_seen_and_repaired(lab: Lab, backend: str, what: str) -> None:
     fence = Fence(lab, registry.load(backend))
     fence.apply(RULESET)
     whole, landed = fence.observe(), _everybody(fence)
@@ -68,7 +68,7 @@ def test_removing_twice_finds_nothing_the_second_time(fence: Fence) -> None:
     assert fence.observe() == type(fence.observe())()
 
 
-def test_removing_heals_too(fence: Fence) -> None:
+def test_removing_works_on_a_damaged_fence(fence: Fence) -> None:
     fence.apply(RULESET)
     fence.run(damage(fence.backend.name)["its rules flushed"])
 

@@ -58,9 +58,7 @@ MAY_REACH = {
 
 @pytest.mark.parametrize("family", Family)
 @pytest.mark.parametrize("role", Role)
-def test_each_source_reaches_what_it_should_and_nothing_else(
-    fence: Fence, role: Role, family: Family
-) -> None:
+def test_each_source_reaches_exactly_its_ports(fence: Fence, role: Role, family: Family) -> None:
     fence.apply(RULESET)
     targets = SIP_PORTS + RTP_PORTS + UNFENCED
     probes = {target: probe(role, family, *target) for target in targets}
@@ -76,9 +74,7 @@ def test_each_source_reaches_what_it_should_and_nothing_else(
 
 
 @pytest.mark.parametrize("family", Family)
-def test_what_is_dropped_is_counted_by_service_and_nothing_else_is(
-    fence: Fence, family: Family
-) -> None:
+def test_only_dropped_packets_are_counted_by_service(fence: Fence, family: Family) -> None:
     fence.apply(RULESET)
     targets = SIP_PORTS + RTP_PORTS + UNFENCED
 
@@ -133,7 +129,7 @@ def _connects(fence: Fence, role: Role, family: Family, port: int) -> bool:
 
 
 @pytest.mark.parametrize(("family", "destination"), HEARD)
-def test_no_stranger_is_heard_who_names_the_host_otherwise(
+def test_strangers_are_blocked_at_other_addresses_of_the_host(
     fence: Fence, family: Family, destination: str
 ) -> None:
     """The PBX would answer from its own address, and know the flow from then on."""

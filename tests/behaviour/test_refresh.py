@@ -87,7 +87,7 @@ def made_up_list(seed: int) -> AddressSpace:
     return made_up | LISTS[JP]
 
 
-def test_a_hundred_refreshes_lose_nothing_and_let_nothing_in(fence: Fence) -> None:
+def test_a_hundred_refreshes_neither_lose_nor_leak_packets(fence: Fence) -> None:
     rulesets = [with_list(made_up_list(seed)) for seed in (1, 2)]
     fence.apply(rulesets[1])
 
@@ -103,7 +103,7 @@ def test_a_hundred_refreshes_lose_nothing_and_let_nothing_in(fence: Fence) -> No
     assert [len(report.arrived) for report in of(reports, Role.FOREIGN)] == [0] * 2
 
 
-def test_services_may_be_cut_otherwise_under_traffic(fence: Fence) -> None:
+def test_services_may_be_regrouped_under_traffic(fence: Fence) -> None:
     """Ports come and go, services are renamed and exceptions move, all with a changed list."""
     both = Service("telephone", (*SIP.ports, *RTP.ports))
     policies = (
@@ -126,7 +126,7 @@ def test_services_may_be_cut_otherwise_under_traffic(fence: Fence) -> None:
     assert [len(report.arrived) for report in of(reports, Role.FOREIGN)] == [0] * 6
 
 
-def test_the_first_apply_goes_from_no_fence_to_a_complete_one_at_once(fence: Fence) -> None:
+def test_the_first_apply_makes_a_complete_fence_at_once(fence: Fence) -> None:
     ruleset = with_list(made_up_list(1))
 
     with fence.lab.stream(both_families(Role.ALLOWED, Role.FOREIGN)) as stream:
@@ -143,7 +143,7 @@ def test_the_first_apply_goes_from_no_fence_to_a_complete_one_at_once(fence: Fen
         assert 60 <= len(got_in) < 3 * reports[f"{Role.FOREIGN} sip {family}"].sent
 
 
-def test_taking_the_fence_away_loses_nothing(fence: Fence) -> None:
+def test_removing_the_fence_loses_no_packet(fence: Fence) -> None:
     fence.apply(RULESET)
 
     with fence.lab.stream(both_families(Role.ALLOWED)) as stream:
@@ -157,7 +157,7 @@ def test_taking_the_fence_away_loses_nothing(fence: Fence) -> None:
     assert fence.lab.fire(everybody) == ["pbx"] * len(everybody)
 
 
-def test_a_changed_list_lets_in_and_shuts_out_whom_it_says(fence: Fence) -> None:
+def test_a_changed_list_allows_and_blocks_its_changes(fence: Fence) -> None:
     family = Family.IPV4
     before, after = space("133.0.0.0/8", "2400:4000::/22"), space("45.0.0.0/8", "2a00::/12")
     people = [probe(role, family, Transport.UDP, 5060) for role in (Role.ALLOWED, Role.FOREIGN)]
@@ -169,7 +169,7 @@ def test_a_changed_list_lets_in_and_shuts_out_whom_it_says(fence: Fence) -> None
 
 
 @pytest.mark.parametrize("family", Family)
-def test_a_family_without_any_prefix_is_fenced_shut_but_for_exceptions(
+def test_a_family_without_prefixes_is_blocked_except_for_exceptions(
     fence: Fence, family: Family
 ) -> None:
     other = {Family.IPV4: space("2400:4000::/22"), Family.IPV6: space("133.0.0.0/8")}[family]
@@ -182,7 +182,7 @@ def test_a_family_without_any_prefix_is_fenced_shut_but_for_exceptions(
 
 
 @pytest.mark.parametrize("first", sorted(registry.MODULES))
-def test_switching_the_backend_leaves_no_gap_and_nothing_of_the_first(lab: Lab, first: str) -> None:
+def test_switching_the_backend_leaves_no_gap_and_no_remains(lab: Lab, first: str) -> None:
     old, new = Fence(lab, registry.load(first)), Fence(lab, registry.load(_other(first)))
     old.apply(RULESET)
 

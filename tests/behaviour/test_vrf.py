@@ -40,7 +40,7 @@ def fence_with_vrf(fence: Fence) -> Fence:
 
 
 @pytest.mark.parametrize("family", Family)
-def test_what_is_for_an_address_of_a_vrf_is_fenced(fence_with_vrf: Fence, family: Family) -> None:
+def test_packets_to_an_address_of_a_vrf_are_fenced(fence_with_vrf: Fence, family: Family) -> None:
     fence = fence_with_vrf
     sent = [
         replace(probe(role, family, Transport.UDP, 5060), destination=INSIDE[family], link="tun0")
@@ -52,7 +52,7 @@ def test_what_is_for_an_address_of_a_vrf_is_fenced(fence_with_vrf: Fence, family
 
 
 @pytest.mark.parametrize("family", Family)
-def test_whom_an_address_of_a_vrf_answers_is_reached_by_the_vrfs_interfaces(
+def test_peers_of_a_vrf_address_are_found_by_its_interfaces(
     fence_with_vrf: Fence, family: Family
 ) -> None:
     fence = fence_with_vrf

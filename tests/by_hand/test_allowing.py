@@ -138,7 +138,7 @@ def test_the_same_again_for_longer_is_the_same_exception() -> None:
     assert [each.until for each in forever.owned.exceptions.values()] == [None]
 
 
-def test_what_the_rules_allow_for_long_enough_is_told_and_not_repeated() -> None:
+def test_addresses_that_the_rules_allow_long_enough_are_not_repeated() -> None:
     for until in (None, LATER):
         found = allow("192.0.2.1", until=until)
         assert found.owned == Owned()
@@ -147,26 +147,26 @@ def test_what_the_rules_allow_for_long_enough_is_told_and_not_repeated() -> None
         assert note.data == {"what": "192.0.2.1", "until": None}
 
 
-def test_what_an_exception_allows_for_other_services_is_allowed_for_the_wanted_ones() -> None:
+def test_an_address_allowed_for_other_services_is_allowed_for_the_wanted_ones() -> None:
     owned = hotel("203.0.113.7/32", services=("sip",), until=None)
     assert kinds(allow("203.0.113.7", owned=owned, services=("sip",))) == [NoteKind.ALREADY_ALLOWED]
     wider = allow("203.0.113.7", owned=owned)
     assert list(wider.owned.exceptions) == ["hotel", "ip-203-0-113-7"]
 
 
-def test_a_country_that_allows_it_is_told_and_the_exception_is_made() -> None:
+def test_an_address_of_an_allowed_country_gets_a_note_and_an_exception() -> None:
     found = allow("198.51.100.9")
     assert kinds(found) == [NoteKind.ALLOWED_BY_COUNTRY, NoteKind.EXCEPTION_ALLOWED]
     assert found.notes[0].data == {"country": "JP"}
 
 
-def test_a_disabled_exception_that_contains_it_is_told() -> None:
+def test_a_disabled_exception_that_contains_it_is_reported() -> None:
     found = allow("192.0.2.65")
     assert kinds(found) == [NoteKind.EXCEPTION_CONTAINS, NoteKind.EXCEPTION_ALLOWED]
     assert found.notes[0].data == {"exception": "off"}
 
 
-def test_what_the_command_line_made_is_extended_under_its_name() -> None:
+def test_an_exception_of_the_command_line_is_extended_by_its_name() -> None:
     owned = hotel("203.0.113.7/32", services=("sip",))
     found = allow("203.0.113.9", "phone.example.org", owned=owned, name="hotel", until=LATER)
     assert found.owned.exceptions["hotel"] == NamedException(
@@ -205,7 +205,9 @@ def test_one_exception_has_one_end(
         (("203.0.113.9", "ofice"), {}, 'Unknown exception or group "ofice"'),
     ],
 )
-def test_what_cannot_be(words: tuple[str, ...], more: dict[str, Any], message: str) -> None:
+def test_impossible_requests_are_refused(
+    words: tuple[str, ...], more: dict[str, Any], message: str
+) -> None:
     assert message in refusal(*words, **more)
 
 
@@ -226,7 +228,7 @@ def test_an_exception_of_the_rules_is_enabled_until_a_time() -> None:
     assert forever.owned.switches["push"] == Switch(True)
 
 
-def test_what_the_rules_allow_without_an_end_gets_none() -> None:
+def test_an_exception_that_the_rules_allow_without_an_end_gets_no_end() -> None:
     found = allow("trunk", until=LATER)
     assert (found.owned, kinds(found)) == (Owned(), [NoteKind.ALREADY_ALLOWED])
 
@@ -240,7 +242,7 @@ def test_an_exception_that_was_revoked_is_revoked_again_after_its_end() -> None:
     assert found.owned.at(LATER) == revoked
 
 
-def test_what_the_rules_enable_meanwhile_stays_enabled() -> None:
+def test_an_exception_that_the_rules_enable_later_stays_enabled() -> None:
     found = allow("push", until=LATER)
     later = RulesFile("/r/60.toml", "exception.push.enabled = true")
     files = (RulesFile("/r/50.toml", RULES), RulesFile(f"/r/{OWNED_FILE}", found.owned.text()))

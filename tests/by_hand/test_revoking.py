@@ -29,7 +29,7 @@ def test_an_exception_of_the_rules_is_disabled() -> None:
     assert found.revoked == space("192.0.2.0/28")
 
 
-def test_what_the_command_line_made_is_deleted() -> None:
+def test_an_exception_of_the_command_line_is_deleted() -> None:
     for word in ("hotel", "203.0.113.7", "203.0.113.7/32", "203.0.113.7-203.0.113.7"):
         found = revoke(word, owned=hotel("203.0.113.7/32"))
         assert (found.owned, kinds(found)) == (Owned(), [NoteKind.EXCEPTION_DELETED])
@@ -54,7 +54,7 @@ def test_a_host_takes_the_connections_of_its_addresses_with_it() -> None:
     assert found.revoked == space("203.0.113.50/32")
 
 
-def test_what_the_rules_still_allow_is_told() -> None:
+def test_an_address_that_the_rules_still_allow_is_reported() -> None:
     found = revoke("192.0.2.1", owned=hotel("192.0.2.1/32"))
     assert kinds(found) == [NoteKind.EXCEPTION_DELETED, NoteKind.STILL_ALLOWED]
     assert found.notes[1].data == {"exception": "trunk"}
@@ -70,13 +70,13 @@ def test_what_the_rules_still_allow_is_told() -> None:
         ("hotle", 'Unknown exception or group "hotle"; did you mean hotel?'),
     ],
 )
-def test_what_was_not_allowed_by_hand(word: str, message: str) -> None:
+def test_revoking_an_unknown_exception_is_refused(word: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         revoke("hotel", word, owned=hotel("203.0.113.7/32"))
     assert message in str(caught.value)
 
 
-def test_an_exception_whose_services_are_gone_can_be_revoked() -> None:
+def test_an_exception_of_removed_services_can_be_revoked() -> None:
     owned = hotel("203.0.113.7/32", services=("fax",))
     assert not [e for e in situation(owned).policy.exceptions if e.name == "hotel"]
     assert revoke("hotel", owned=owned).owned == Owned()

@@ -28,14 +28,14 @@ from tests.cli.machine import Done, Machine, machine
 
 VERBS = (
     "plan", "refresh", "apply", "confirm", "history", "rollback", "status", "why", "allow",
-    "revoke", "restore", "remove",
+    "revoke", "restore", "remove", "atlas",
 )  # fmt: skip
 """Those that stay (daemon, demo) or wait are only tried with what is wrong about them."""
 OPTIONS = (
     "--json", "--full", "--offline", "--exit-code", "--cut", "--accept", "--port",
     "--confirm-within", "--lock-wait", "--patience", "--backend", "--rules-dir", "--state-dir",
     "--help", "-h", "--version", "--", "-", "-j", "--jso", "--json=yes", "--port=5060/udp",
-    "--accept=shrink=JP",
+    "--accept=shrink=JP", "--renew",
 )  # fmt: skip
 WORDS = (
     "133.1.2.3", "2400:4000::5", "45.9.1.1", "1.2.3", "0x7f.1", "::ffff:1.2.3.4", "::",
@@ -121,6 +121,8 @@ def prompt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prompt]:
 @example(line=["watch-probation", "x", "99999999999999999999"])
 @example(line=["daemon", "--bogus"])
 @example(line=["demo", "x"])
+@example(line=["--state-dir", "x" * 256, "restore"])
+@example(line=["--state-dir", "x" * 5_000, "status"])
 def test_any_line_ends_in_a_documented_code(prompt: Prompt, line: list[str]) -> None:
     before = prompt.print()
 

@@ -86,7 +86,7 @@ def test_an_outcome_is_whole_or_unknown(content: bytes) -> None:
 
 
 @given(changed(PROBATION))
-def test_a_probation_is_whole_or_none(content: bytes) -> None:
+def test_a_damaged_probation_counts_as_missing(content: bytes) -> None:
     with TemporaryDirectory() as directory:
         (Path(directory) / "probation.json").write_bytes(content)
         probation = Journal(Path(directory)).probation()
@@ -128,7 +128,7 @@ GENERATIONS = (
     st.none() | changed(PROBATION),
     st.none() | changed(OUTCOME),
 )
-def test_whatever_is_restored_is_a_fence_where_one_was_asked_for(
+def test_restore_from_any_bytes_gives_a_fence_if_one_was_applied(
     installed: Machine, generations: list[bytes], probation: bytes | None, outcome: bytes | None
 ) -> None:
     with TemporaryDirectory() as directory:

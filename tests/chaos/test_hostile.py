@@ -55,9 +55,7 @@ def test_on_a_full_disk_a_refresh_leaves_the_fence_as_it_was(fresh: Ground, full
     machine.ok("status")
 
 
-def test_on_a_full_disk_an_exception_is_let_in_and_the_operator_told(
-    fresh: Ground, full: Place
-) -> None:
+def test_on_a_full_disk_an_exception_is_allowed_with_a_warning(fresh: Ground, full: Place) -> None:
     machine = fresh.machine
 
     done = machine.run("allow", "lab")
@@ -83,7 +81,7 @@ def test_on_a_full_disk_restore_works(fresh: Ground, full: Place) -> None:
     full.free(machine.state)
 
 
-def test_where_the_rules_are_full_nothing_is_allowed(standing: Ground) -> None:
+def test_on_a_full_disk_of_rules_allow_changes_nothing(standing: Ground) -> None:
     machine = standing.machine
     before, rules = machine.fence(), (machine.rules / "50-test.toml").read_text(encoding="utf-8")
     with small_disk(machine.rules, "size=64k") as made:
@@ -111,7 +109,7 @@ def read_only(standing: Ground) -> Iterator[Ground]:
         yield standing
 
 
-def test_a_read_only_state_lets_nothing_be_refreshed(read_only: Ground) -> None:
+def test_a_refresh_fails_on_a_read_only_state(read_only: Ground) -> None:
     machine = read_only.machine
     before, files = machine.fence(), machine.files()
     machine.serve("JP", medium_list(8))
@@ -136,7 +134,7 @@ def test_a_read_only_state_is_restored_from(read_only: Ground) -> None:
     read_only.assert_fenced()
 
 
-def test_an_exception_allowed_on_a_read_only_state_is_in_force_and_the_operator_told(
+def test_on_a_read_only_state_an_exception_is_allowed_with_a_warning(
     read_only: Ground,
 ) -> None:
     done = read_only.machine.run("allow", "lab")
@@ -154,7 +152,7 @@ urls = ["{url}"]
 """
 
 
-def test_without_dns_the_last_lists_and_addresses_stand_in(standing: Ground) -> None:
+def test_without_dns_the_last_lists_and_addresses_are_used(standing: Ground) -> None:
     machine = standing.machine
     machine.rule("60.toml", ELSEWHERE.format(url="https://lists.example.com/{cc}.json"))
     before = machine.fence()
@@ -174,7 +172,7 @@ def test_without_dns_the_last_lists_and_addresses_stand_in(standing: Ground) -> 
     standing.assert_fenced()
 
 
-def test_without_network_the_last_lists_stand_in(standing: Ground) -> None:
+def test_without_network_the_last_lists_are_used(standing: Ground) -> None:
     machine = standing.machine
     machine.rule("60.toml", ELSEWHERE.format(url="https://192.0.2.1/{cc}.json"))
     machine.tool("ip", "route", "del", "default")
@@ -188,7 +186,7 @@ def test_without_network_the_last_lists_stand_in(standing: Ground) -> None:
     assert machine.ok("status", "--json").json["lists"][0]["state"] == "stored"
 
 
-def test_without_network_on_the_first_run_no_half_of_a_fence_is_made(fresh: Ground) -> None:
+def test_a_first_run_without_network_makes_no_fence(fresh: Ground) -> None:
     fresh.machine.serve("JP", hang_up())
     before = fresh.machine.fence()
 
@@ -222,7 +220,7 @@ def a_year_ahead(made: Ground) -> None:
     site.journal.write_outcome(replace(outcome, at=outcome.at + year))
 
 
-def test_with_the_clock_set_back_a_year_all_goes_on_and_the_operator_is_told(
+def test_with_the_clock_set_back_a_year_runs_succeed_with_a_warning(
     standing: Ground,
 ) -> None:
     machine = standing.machine
@@ -296,7 +294,7 @@ def test_where_the_output_has_no_room_the_work_is_done_all_the_same(
     standing.assert_whole()
 
 
-def test_closed_streams_are_no_obstacle(standing: Ground) -> None:
+def test_closed_streams_do_not_stop_a_run(standing: Ground) -> None:
     machine = standing.machine
     machine.serve("JP", medium_list(8))
     machine.wrapper = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")

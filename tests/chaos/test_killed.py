@@ -9,7 +9,7 @@ KILLS = 8
 FROM_BOOT = 3
 
 
-def test_whenever_geofence_is_killed_the_fence_is_the_old_or_the_new(fresh: Ground) -> None:
+def test_after_a_kill_the_fence_is_the_old_or_the_new(fresh: Ground) -> None:
     killer = Killer(fresh, seed=1)
 
     attempts, sent, lost, leaked = killer.traffic(lambda: list(killer.kills(KILLS)))
@@ -20,7 +20,7 @@ def test_whenever_geofence_is_killed_the_fence_is_the_old_or_the_new(fresh: Grou
     assert sent > 0
 
 
-def test_whenever_it_is_killed_at_boot_the_fence_is_complete_or_not_there(fresh: Ground) -> None:
+def test_after_a_kill_at_boot_the_fence_is_complete_or_missing(fresh: Ground) -> None:
     killer = Killer(fresh, seed=2)
 
     attempts, _, lost, _ = killer.traffic(lambda: list(killer.kills(FROM_BOOT, boot=True)))

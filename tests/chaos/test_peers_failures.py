@@ -69,7 +69,7 @@ def test_nothing_is_open_while_an_exception_is_added(standing: Ground) -> None:
     assert gets_in(standing, LAB[0]) == [True]
 
 
-def test_the_fence_needs_no_process_to_stand(standing: Ground) -> None:
+def test_the_fence_needs_no_process(standing: Ground) -> None:
     """CrowdSec's bouncer is open from its start, and after it is stopped, until it has refilled."""
     daemon = standing.machine.start("daemon")
 
@@ -88,7 +88,7 @@ def test_both_families_are_fenced(standing: Ground) -> None:
     assert gets_in(standing, "2a00:1450::7", "2400:4000::5") == [False, True]
 
 
-def test_a_country_without_ipv6_is_shut_in_that_family(fresh: Ground) -> None:
+def test_a_country_without_ipv6_is_blocked_in_that_family(fresh: Ground) -> None:
     """Tools that only make rules for families with a list leave the other one open."""
     machine = fresh.machine
     machine.rule("60.toml", '[allow]\ncountries = ["CF"]\n')
@@ -306,7 +306,7 @@ def test_many_runs_at_once_do_their_work_one_after_the_other(standing: Ground) -
     assert gets_in(standing, LAB[0], "59.0.8.1") == [True, False]
 
 
-def test_who_only_looks_is_not_disturbed_by_who_changes(standing: Ground) -> None:
+def test_observing_works_while_sets_come_and_go(standing: Ground) -> None:
     """Sets come and go between two looks at them; that is no error of anybody's."""
     machine = standing.machine
     for turn in range(4):
@@ -398,7 +398,7 @@ def test_a_refresh_lets_calls_in_progress_finish(in_progress: Ground) -> None:
     assert gets_in(in_progress, CALLS["leaving"]) == [False]
 
 
-def test_a_refresh_told_to_cut_ends_them(in_progress: Ground) -> None:
+def test_a_refresh_with_cut_drops_them(in_progress: Ground) -> None:
     """``--cut`` is for those who must go at once."""
     in_progress.machine.ok("refresh", "--cut")
 
@@ -461,7 +461,7 @@ def test_restore_after_the_rules_file_changes_nothing_more(
     standing.assert_whole()
 
 
-def test_a_rules_file_of_another_generation_is_put_right(
+def test_a_rules_file_of_another_generation_is_repaired(
     standing: Ground, saved: dict[str, str]
 ) -> None:
     """It was saved before the last change of the rules: status names it, restore heals it."""
@@ -481,7 +481,7 @@ def test_a_rules_file_of_another_generation_is_put_right(
     machine.ok("status")
 
 
-def test_the_rules_file_alone_is_what_geofence_must_come_before(
+def test_restore_works_after_a_saved_rules_file_failed_to_load(
     standing: Ground, saved: dict[str, str]
 ) -> None:
     """The other order: the file does not load, yet restore brings the fence back all the same."""
@@ -524,7 +524,7 @@ def test_destroying_all_sets_does_not_open_the_fence(standing: Ground) -> None:
     standing.assert_fenced()
 
 
-def test_nobody_else_can_have_decided_what_state_says(standing: Ground) -> None:
+def test_a_damaged_generation_is_skipped_at_boot(standing: Ground) -> None:
     """A poisoned list survives in Hestia's cache, and is in force after the next boot."""
     machine = standing.machine
     machine.serve("JP", medium_list(8))

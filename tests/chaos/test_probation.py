@@ -78,7 +78,7 @@ sys.stdin.readline()
 """A login that runs a command and stays: it is the leader of a session and of a process group."""
 
 
-def test_the_former_state_returns_though_everybody_who_applied_is_gone(changed: Ground) -> None:
+def test_the_previous_state_returns_after_the_applying_process_ended(changed: Ground) -> None:
     machine = changed.machine
     command = machine.command("apply", "--confirm-within", "5s")
     with changed.lab.pbx.entered():
@@ -107,7 +107,7 @@ def test_the_former_state_returns_though_everybody_who_applied_is_gone(changed: 
     machine.ok("status")
 
 
-def test_what_is_confirmed_stays(changed: Ground) -> None:
+def test_a_confirmed_change_stays(changed: Ground) -> None:
     machine = changed.machine
     machine.ok("apply", "--confirm-within", "5s")
 
@@ -159,7 +159,7 @@ def test_where_the_watchman_was_killed_the_next_run_returns(unwatched: Ground, v
     unwatched.assert_whole()
 
 
-def test_a_late_confirmation_is_none(unwatched: Ground) -> None:
+def test_a_late_confirmation_is_refused(unwatched: Ground) -> None:
     edit(unwatched, until=0.0)
 
     late = unwatched.machine.run("confirm")
@@ -187,7 +187,7 @@ def boot(made: Ground) -> Done:
     return made.machine.run("restore")
 
 
-def test_after_a_reboot_the_former_state_is_restored(unwatched: Ground) -> None:
+def test_after_a_reboot_the_previous_state_is_restored(unwatched: Ground) -> None:
     done = boot(unwatched)
 
     assert done.code == ExitCode.DONE
@@ -197,7 +197,7 @@ def test_after_a_reboot_the_former_state_is_restored(unwatched: Ground) -> None:
     unwatched.assert_fenced()
 
 
-def test_after_a_reboot_with_a_damaged_former_generation_the_one_before_it_is(
+def test_after_a_reboot_a_damaged_previous_generation_gives_way_to_the_one_before(
     unwatched: Ground,
 ) -> None:
     machine = unwatched.machine
@@ -218,7 +218,7 @@ def test_after_a_reboot_with_a_damaged_former_generation_the_one_before_it_is(
     unwatched.assert_fenced()
 
 
-def test_after_a_reboot_without_any_former_generation_the_fence_is_closed(
+def test_after_a_reboot_without_a_previous_generation_the_fence_is_closed(
     unwatched: Ground,
 ) -> None:
     unwatched.machine.generations()[0].write_bytes(b"damaged")
@@ -230,7 +230,7 @@ def test_after_a_reboot_without_any_former_generation_the_fence_is_closed(
     assert unwatched.lab.fire(callers().values()) == [None] * 4
 
 
-def test_after_a_reboot_on_a_read_only_disk_what_was_not_confirmed_does_not_come_back(
+def test_after_a_reboot_on_a_read_only_disk_an_unconfirmed_change_stays_undone(
     unwatched: Ground,
 ) -> None:
     machine = unwatched.machine
@@ -248,7 +248,7 @@ def test_after_a_reboot_on_a_read_only_disk_what_was_not_confirmed_does_not_come
     unwatched.assert_fenced()
 
 
-def test_killed_before_it_was_recorded_the_watchman_returns_all_the_same(changed: Ground) -> None:
+def test_a_kill_before_the_record_still_ends_with_the_previous_state(changed: Ground) -> None:
     """Whenever the applying process dies: what it began on probation goes again by itself."""
     process = changed.machine.start("apply", "--confirm-within", "5s")
     while changed.site.journal.probation() is None:
@@ -262,7 +262,7 @@ def test_killed_before_it_was_recorded_the_watchman_returns_all_the_same(changed
     changed.machine.ok("status")
 
 
-def test_on_the_first_apply_the_former_state_is_no_fence(fresh: Ground) -> None:
+def test_an_unconfirmed_first_apply_ends_without_a_fence(fresh: Ground) -> None:
     machine = fresh.machine
     machine.ok("refresh")
     machine.ok("remove")
@@ -279,7 +279,7 @@ def test_on_the_first_apply_the_former_state_is_no_fence(fresh: Ground) -> None:
     assert fresh.lab.fire(callers().values()) == ["pbx"] * 4
 
 
-def test_without_a_usable_generation_there_is_no_way_back_and_none_is_promised(
+def test_confirm_within_is_refused_without_a_usable_generation(
     standing: Ground,
 ) -> None:
     for generation in standing.machine.generations():
@@ -295,7 +295,7 @@ def test_without_a_usable_generation_there_is_no_way_back_and_none_is_promised(
     assert standing.machine.fence() == before
 
 
-def test_what_was_not_confirmed_does_not_come_back_after_a_removal(changed: Ground) -> None:
+def test_an_unconfirmed_change_stays_undone_after_a_removal(changed: Ground) -> None:
     changed.machine.ok("apply", "--confirm-within", "1h")
     assert is_new(changed)
     changed.machine.ok("remove")
@@ -305,7 +305,7 @@ def test_what_was_not_confirmed_does_not_come_back_after_a_removal(changed: Grou
     changed.assert_whole()
 
 
-def test_the_watchman_is_no_program_of_the_directory_it_is_called_in(
+def test_the_watchman_ignores_modules_of_the_current_directory(
     changed: Ground, tmp_path: Path
 ) -> None:
     lure = tmp_path / "geofence"

@@ -19,6 +19,17 @@ def fact(done: Done, kind: NoteKind) -> tuple[str, Mapping[str, object]]:
     return found["subject"], found["data"]
 
 
+def states(done: Done) -> dict[str, str]:
+    """Return what became of each list."""
+    return {each["list"]: each["state"] for each in done.json["lists"]}
+
+
+def problem_with(done: Done, name: str) -> str:
+    """Return why a list could not be renewed."""
+    [found] = [each for each in done.json["lists"] if each["list"] == name]
+    return str(found["problem"])
+
+
 def instead(done: Done) -> tuple[object, object]:
     """Return what holds without a saved fence, and the families that have no fence."""
     data = fact(done, NoteKind.NO_GENERATION)[1]

@@ -47,7 +47,7 @@ def test_a_rollback_brings_back_rules_and_not_the_backend(automatic: Machine) ->
     assert held_by(automatic) == ["nftables"]
 
 
-def test_a_unit_that_may_not_reach_ipset_makes_a_fence_and_says_what_is_left(
+def test_a_unit_without_access_to_ipset_uses_nftables_and_reports_the_remains(
     automatic: Machine,
 ) -> None:
     automatic.wrapper = AS_A_UNIT

@@ -107,7 +107,7 @@ def talk(one: Machine) -> Iterator[Talk]:
         yield made
 
 
-def test_a_cut_spares_whom_a_trusted_interface_reaches(one: Machine, talk: Talk) -> None:
+def test_a_cut_spares_peers_behind_a_trusted_interface(one: Machine, talk: Talk) -> None:
     one.rule("60.toml", '[local]\ninterfaces = ["lo", "wa*"]\n')
     assert talk.reaches(ON_THE_VPN) == [True]
     assert one.ok("plan", "--json").json["live"]["denied"] == []
@@ -115,7 +115,9 @@ def test_a_cut_spares_whom_a_trusted_interface_reaches(one: Machine, talk: Talk)
     assert talk.reaches(ON_THE_VPN, ON_THE_VPN) == [True, True]
 
 
-def test_who_was_cut_and_is_trusted_by_now_is_let_in_again(one: Machine, talk: Talk) -> None:
+def test_dropped_peers_are_unblocked_when_their_interface_becomes_trusted(
+    one: Machine, talk: Talk
+) -> None:
     assert talk.reaches(ON_THE_VPN) == [True]
     assert dropped(one.ok("refresh", "--cut", "--json")) == 1
     assert talk.reaches(ON_THE_VPN) == [False]
@@ -125,7 +127,7 @@ def test_who_was_cut_and_is_trusted_by_now_is_let_in_again(one: Machine, talk: T
 
 
 @pytest.mark.parametrize("verb", ["refresh", "apply"])
-def test_strangers_whom_an_earlier_run_left_are_cut(one: Machine, talk: Talk, verb: str) -> None:
+def test_strangers_left_by_an_earlier_run_are_dropped(one: Machine, talk: Talk, verb: str) -> None:
     assert talk.reaches(PHONE, *STRANGERS) == [True] * 4
     one.ok("refresh")
     began_before = [True, False, False, False]
@@ -133,7 +135,6 @@ def test_strangers_whom_an_earlier_run_left_are_cut(one: Machine, talk: Talk, ve
     done = one.ok(verb, "--cut", "--json")
     assert not done.json["changed"]
     assert dropped(done) == 3
-    assert "3 connections were dropped." in done.err
     assert talk.reaches(PHONE, *STRANGERS) == [True, False, False, False]
     assert not {*kinds(one.ok(verb, "--cut", "--json"))} & ENDED
 
@@ -156,7 +157,9 @@ def fail_to_confirm(machine: Machine) -> None:
     assert late in machine.run("confirm").err
 
 
-def test_who_was_cut_gets_in_again_when_the_former_fence_returns(one: Machine, talk: Talk) -> None:
+def test_dropped_peers_are_unblocked_when_the_previous_fence_returns(
+    one: Machine, talk: Talk
+) -> None:
     one.ok("refresh")
     assert talk.reaches(PHONE) == [True]
     one.rule("60.toml", "[allow]\ncountries = []\n")
@@ -167,7 +170,9 @@ def test_who_was_cut_gets_in_again_when_the_former_fence_returns(one: Machine, t
     assert talk.reaches(PHONE, PHONE) == [True, True]
 
 
-def test_who_was_cut_gets_in_again_when_no_fence_returns(one: Machine, talk: Talk) -> None:
+def test_dropped_peers_are_unblocked_when_an_unconfirmed_first_fence_is_undone(
+    one: Machine, talk: Talk
+) -> None:
     one.ok("refresh")
     one.ok("remove")
     for generation in one.generations():
@@ -178,14 +183,13 @@ def test_who_was_cut_gets_in_again_when_no_fence_returns(one: Machine, talk: Tal
     assert talk.reaches(STRANGERS[0]) == [True]
 
 
-def test_whom_a_killed_run_did_not_let_in_again_the_next_does(one: Machine, talk: Talk) -> None:
+def test_the_next_run_unblocks_peers_that_a_killed_one_did_not(one: Machine, talk: Talk) -> None:
     one.ok("refresh")
     assert talk.reaches(PHONE) == [True]
     sever(one)
     again = one.ok("apply", "--json")
     assert not again.json["changed"]
     assert unblocked(again) == 1
-    assert "1 previously dropped connection may reconnect." in again.err
     assert talk.reaches(PHONE) == [True]
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from geofence.model.notes import NoteKind
 from geofence.model.reasons import HintKind, ReasonKind
+from tests.cli.facts import fact
 from tests.cli.machine import BACKENDS, Machine, machine
 from tests.cli.world import LANS
 
@@ -41,15 +43,16 @@ def test_repair_trusts_networks_where_they_are_now(fenced: Machine) -> None:
     made = fenced.generations()
     fenced.rule("60-edited.toml", "exception.home.enabled = false\n")
     fenced.join_lan()
-    assert fenced.ok("restore").out.startswith("Nothing to change")
+    assert fenced.ok("restore", "--json").json["changed"] is False
     assert not fenced.trusts(LANS[0])
-    done = fenced.ok("repair")
-    assert f"Local networks now allowed: {LAN}, fd00:99::/64@lan.\n" in done.err
+    done = fenced.ok("repair", "--json")
+    _, allowed = fact(done, NoteKind.LOCAL_NETWORKS_ALLOWED)
+    assert allowed["networks"] == [LAN, "fd00:99::/64@lan"]
     assert [fenced.trusts(network) for network in LANS] == [True, True]
     assert fenced.gets_in("45.88.0.7") == [True]  # what else was edited waits for an apply
     assert networks(fenced) == [LAN, "fd00:99::/64@lan"]
     assert fenced.generations() == made
-    assert fenced.ok("repair").out.startswith("Nothing to change")
+    assert fenced.ok("repair", "--json").json["changed"] is False
 
     fenced.clear()
     fenced.ok("restore")
@@ -59,13 +62,14 @@ def test_repair_trusts_networks_where_they_are_now(fenced: Machine) -> None:
 def test_rules_that_do_not_load_leave_the_networks_and_restore_the_rest(fenced: Machine) -> None:
     wrong = fenced.rule("60-wrong.toml", "[alow]\n")
     fenced.clear()
-    done = fenced.run("repair")
+    done = fenced.run("repair", "--json")
     assert done.code == 5
-    assert f"Local networks are allowed as before: {wrong}:1: " in done.err
+    _, kept = fact(done, NoteKind.LOCAL_NETWORKS_KEPT)
+    assert str(kept["message"]).startswith(f"{wrong}:1: ")
     assert fenced.observe().rules
 
 
-def test_apply_and_plan_look_at_networks_and_history_tells(at_home: Machine) -> None:
+def test_plan_and_apply_renew_local_networks_and_history_shows_them(at_home: Machine) -> None:
     assert networks(at_home) == [LAN, "fd00:99::/64@lan"]
     assert "192.168.7.0/24@lan, fd00:99::/64@lan" in at_home.ok("status").out
     at_home.tool("ip", "address", "delete", "192.168.7.2/24", "dev", "lan")
@@ -98,7 +102,7 @@ def test_a_network_may_be_trusted_on_an_interface_that_is_not_there(at_home: Mac
     assert not at_home.trusts(LANS[0])
 
 
-def test_why_tells_where_a_private_address_is_trusted(at_home: Machine) -> None:
+def test_why_names_the_interface_that_trusts_a_private_address(at_home: Machine) -> None:
     def why(address: str) -> tuple[bool, list[str], str, tuple[str, str]]:
         """Return whether it is local, its interfaces, the sentence's end, and the hint."""
         first, *_ = at_home.ok("why", address, "--json").json["verdicts"]

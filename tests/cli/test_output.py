@@ -80,9 +80,7 @@ def test_every_command_explains_itself(settled: Machine, command: str) -> None:
     [("status",), ("why", "133.1.2.3"), ("plan", "--full"), ("status", "--json")],
     ids=" ".join,
 )
-def test_whoever_stops_reading_early_sees_no_complaint(
-    settled: Machine, arguments: tuple[str, ...]
-) -> None:
+def test_a_closed_pipe_ends_output_silently(settled: Machine, arguments: tuple[str, ...]) -> None:
     with settled.host.entered():
         geofence = subprocess.Popen(
             settled.command(*arguments),
@@ -146,7 +144,7 @@ def test_progress_is_shown_at_a_terminal_only(settled: Machine) -> None:
     assert "Fetching" not in settled.ok("plan").said
 
 
-def test_what_a_server_answers_is_no_markup_of_the_progress(one: Machine) -> None:
+def test_square_brackets_of_a_redirect_are_not_markup(one: Machine) -> None:
     url = one.server.on("/bad.txt", redirect("/[/x].txt"))
     one.server.on("/%5B/x%5D.txt", status(503))
     one.rule("60-bad.toml", f'[blocklist.bad]\nurl = "{url}"\n')
@@ -176,7 +174,7 @@ def test_json_is_json_at_a_terminal_too(settled: Machine) -> None:
     ],
     ids=["latin-1", "ascii", "C"],
 )
-def test_an_encoding_that_lacks_a_character_is_no_trouble(
+def test_characters_missing_in_the_encoding_are_replaced(
     one: Machine, environment: dict[str, str]
 ) -> None:
     one.ok("refresh")
@@ -192,7 +190,7 @@ def test_an_encoding_that_lacks_a_character_is_no_trouble(
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
-def test_machines_are_told_the_same_in_every_encoding(settled: Machine, encoding: str) -> None:
+def test_json_is_the_same_in_every_encoding(settled: Machine, encoding: str) -> None:
     rules = settled.directory / "rules é…"
     shutil.copytree(settled.rules, rules, dirs_exist_ok=True)
     settled.environment["PYTHONIOENCODING"] = encoding
@@ -203,7 +201,7 @@ def test_machines_are_told_the_same_in_every_encoding(settled: Machine, encoding
     assert str(rules) in done.json["verdicts"][0]["because"]
 
 
-def test_closed_streams_are_no_trouble(settled: Machine) -> None:
+def test_closed_streams_are_tolerated(settled: Machine) -> None:
     settled.wrapper = ("sh", "-c", 'exec "$0" "$@" >&- 2>&-')
     try:
         done = settled.run("status")

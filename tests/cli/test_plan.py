@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from geofence.model.notes import NoteKind
 from tests.cli.machine import Machine, machine
 from tests.cli.test_revoke import CALLERS, talking
 from tests.cli.world import japan_later, small
@@ -23,7 +24,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield made
 
 
-def test_a_person_reads_what_would_change(changed: Machine) -> None:
+def test_the_text_has_changes_by_set_country_and_list(changed: Machine) -> None:
     lines = changed.ok("plan").out.splitlines()
     assert lines[0].startswith("Backend: nftables")
     assert ["allow4", "18", "26", "+65,536", "-65,536"] in [line.split() for line in lines]
@@ -61,6 +62,7 @@ def test_a_machine_reads_the_same(changed: Machine) -> None:
     assert told["countries"] == [
         {
             "country": "JP",
+            "asn": None,
             "addresses_allowed": {"ipv4": 65_536, "ipv6": 0},
             "addresses_blocked": {"ipv4": 65_536, "ipv6": 0},
         }
@@ -70,18 +72,16 @@ def test_a_machine_reads_the_same(changed: Machine) -> None:
     assert told["summary"].startswith("Would change 1 set, ")
 
 
-def test_the_exit_code_tells_only_if_asked(changed: Machine) -> None:
+def test_the_exit_code_needs_its_option(changed: Machine) -> None:
     assert changed.run("plan", "--exit-code").code == 6
     assert changed.run("plan", "--exit-code", "--offline").code == 0
 
 
-def test_offline_asks_nobody(changed: Machine) -> None:
+def test_offline_downloads_nothing(changed: Machine) -> None:
     asked = len(changed.server.requests)
-    told = changed.ok("plan", "--offline")
+    told = changed.ok("plan", "--offline", "--json").json
     assert len(changed.server.requests) == asked
-    assert told.out.splitlines()[-1] == (
-        "Nothing would change: the kernel holds the rules and lists on disk."
-    )
+    assert told["changes"] is False
 
 
 @pytest.mark.parametrize("arguments", [(), ("--full",), ("--json",), ("--offline",)])
@@ -117,18 +117,23 @@ def _without_privilege(where: Machine, *arguments: str) -> Any:  # noqa: ANN401 
 def test_without_privilege_it_plans_against_the_last_generation(changed: Machine) -> None:
     told = _without_privilege(changed)
     assert [change["set"] for change in told["sets"]] == ["allow4"]
-    [note] = told["notes"]
-    assert "The kernel was not read; the plan is against generation 1" in note
-    assert "root" in note
+    [note] = told["note_facts"]
+    assert note["kind"] == NoteKind.PLAN_WITHOUT_KERNEL
+    assert note["data"]["generation"] == 1
+    assert "root" in note["text"]
 
 
-def test_without_privilege_and_generation_it_plans_from_nothing(fresh: Machine) -> None:
+def test_without_privilege_and_generation_the_plan_is_for_a_host_without_a_fence(
+    fresh: Machine,
+) -> None:
     told = _without_privilege(fresh)
     assert len(told["sets"]) == 6
-    assert "The kernel was not read; the plan is for a host without a fence." in told["notes"][0]
+    [note] = told["note_facts"]
+    assert note["kind"] == NoteKind.PLAN_WITHOUT_KERNEL
+    assert note["data"]["generation"] is None
 
 
-def test_what_it_means_is_told_by_country_and_for_those_who_talk_now(one: Machine) -> None:
+def test_the_effect_is_shown_by_country_and_for_current_connections(one: Machine) -> None:
     one.serve("AD", small("AD"))
     one.ok("refresh")
     talking(one, *CALLERS)

@@ -53,7 +53,7 @@ def test_a_long_reason_and_a_long_name_leave_the_bar_its_place(out: io.StringIO)
     assert bars[-1].endswith("…")
 
 
-def test_elsewhere_only_trouble_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_only_problems_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.watching(Screen()) as watch:
         watch(Started(LONG))
         watch(Retrying(LONG, WHY, 0.5))

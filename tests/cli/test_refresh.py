@@ -16,24 +16,20 @@ from tests.support.list_server import status, tagged
 
 def test_from_nothing_to_a_fence_and_on_to_a_changed_list(fresh: Machine) -> None:
     fresh.join_lan()
-    nothing = fresh.run("status")
-    assert (nothing.code, nothing.out.splitlines()[0]) == (
-        1,
-        "There is NO FENCE. 'geofence refresh' sets one up.",
-    )
+    nothing = fresh.run("status", "--json")
+    assert (nothing.code, nothing.json["unfenced"]) == (1, ["ipv4", "ipv6"])
 
-    first = fresh.ok("refresh")
-    assert "allow4: +184,483,840 -0 addresses, now 18 prefixes" in first.out.splitlines()
-    assert re.fullmatch(
-        rf"The fence is now that of generation 1, verified in the kernel \({fresh.backend}, .*\)\.",
-        first.out.splitlines()[-1],
-    )
+    first = fresh.ok("refresh", "--json").json
+    assert (first["changed"], first["generation"]) == (True, 1)
+    assert first["backend_name"] == fresh.backend
+    allowed = {"set": "allow4", "addresses_added": 184_483_840, "addresses_removed": 0}
+    assert allowed in first["sets"]
     assert fresh.gets_in(*JAPANESE, *FOREIGN) == [True, True, False, False]
     assert [fresh.trusts(network) for network in LANS] == [True, True]
 
     fence, generations = fresh.fence(), fresh.generations()
-    again = fresh.ok("refresh")
-    assert again.out.startswith("Nothing to change: the fence is that of generation 1 ")
+    again = fresh.ok("refresh", "--json").json
+    assert (again["changed"], again["generation"]) == (False, 1)
     assert (fresh.fence(), fresh.generations()) == (fence, generations)
 
     assert fresh.gets_in(GONE, COME) == [True, False]
@@ -50,7 +46,7 @@ def test_from_nothing_to_a_fence_and_on_to_a_changed_list(fresh: Machine) -> Non
     assert fresh.gets_in(GONE, COME) == [False, True]
 
 
-def test_what_the_source_confirms_is_not_sent_again(one: Machine) -> None:
+def test_an_unchanged_list_is_not_downloaded_again(one: Machine) -> None:
     one.serve("JP", tagged(japan(), '"one"'))
     one.ok("refresh")
     [entry] = one.ok("refresh", "--json").json["lists"]
@@ -67,10 +63,10 @@ def test_apply_takes_the_lists_at_hand(fresh: Machine) -> None:
     fresh.ok("apply")
 
     assert len(fresh.server.requests) == asked
-    assert fresh.ok("status").out.startswith("The fence is up as applied.\n")
+    assert fresh.ok("status", "--json").json["drift_facts"] == []
 
 
-def test_apply_without_any_list_says_what_to_do(one: Machine) -> None:
+def test_apply_without_lists_names_the_remedy(one: Machine) -> None:
     done = one.run("apply")
     assert (done.code, done.out) == (1, "")
     assert done.err == (
@@ -92,30 +88,27 @@ def test_a_first_refresh_that_fails_makes_no_fence_and_says_why(fresh: Machine) 
     assert fresh.run("status").code == 1
 
 
-def test_status_names_drift_and_apply_heals_it(fresh: Machine) -> None:
+def test_status_names_drift_and_apply_repairs_it(fresh: Machine) -> None:
     fresh.ok("refresh")
     whole = fresh.observe()
     for what in ("a set emptied", "a chain emptied"):
         fresh.tool(*damage(fresh.backend)[what].split())
 
-    seen = fresh.run("status")
+    seen = fresh.run("status", "--json")
     assert seen.code == 6
-    assert seen.out.startswith("The fence differs from what was applied. Run 'geofence repair'.\n")
-    assert "the set allow4 lacks 18 prefixes and has 0 that it should not have" in seen.out
-    assert " rules are missing\n" in seen.out
-    assert "a rule is missing: " in fresh.run("status", "--full").out
-    facts = fresh.run("status", "--json").json["drift_facts"]
+    facts = seen.json["drift_facts"]
     [content] = [each for each in facts if each["kind"] == DriftKind.SET_CONTENT]
     assert content["subject"] == "allow4"
     assert (content["prefixes_missing"], content["prefixes_extra"]) == (18, 0)
     assert DriftKind.RULE_MISSING in {each["kind"] for each in facts}
 
-    assert "allow4: +184,483,840 -0 addresses, now 18 prefixes" in fresh.ok("apply").out
+    [repaired] = fresh.ok("apply", "--json").json["sets"]
+    assert (repaired["set"], repaired["addresses_added"]) == ("allow4", 184_483_840)
     assert fresh.observe().sets == whole.sets
     assert fresh.run("status").code == 0
 
 
-def test_status_tells_machines_what_there_is(settled: Machine) -> None:
+def test_json_of_status_has_all_facts(settled: Machine) -> None:
     told = settled.ok("status", "--json").json
     assert told["fenced"] is True
     assert (told["generation"], told["reason"]) == (1, "refresh")
@@ -143,14 +136,14 @@ def test_remove_takes_all_of_it_and_nothing_else(fresh: Machine) -> None:
     assert fresh.fence() != before
     files = fresh.files()
 
-    removed = fresh.ok("remove")
+    removed = fresh.ok("remove", "--json")
 
-    assert removed.out == f"Removed the fence ({fresh.backend}). There is NO FENCE now.\n"
+    assert removed.json == {"removed": [fresh.backend]}
     assert fresh.fence() == before
     left = fresh.files()
     del left["removed"]  # that it is meant to be away: a timer is not to set it up again
     assert left == files
-    assert fresh.ok("remove").out == "There was no fence to remove.\n"
+    assert fresh.ok("remove", "--json").json == {"removed": []}
 
 
 def test_another_backend_takes_over_and_leaves_nothing(fresh: Machine) -> None:
@@ -160,22 +153,22 @@ def test_another_backend_takes_over_and_leaves_nothing(fresh: Machine) -> None:
     switched = fresh.ok("--backend", other, "apply", "--json")
 
     assert fact(switched, NoteKind.FENCE_REPLACED)[0] == fresh.backend
-    assert f"The fence of the backend {fresh.backend} was removed." in switched.err
     assert not fresh.observe().rules
     told = fresh.run("status", "--json")  # which is told to look for the first
     assert (told.code, told.json["fenced"]) == (6, True)
-    assert f"a killed run left the fence of the backend {other}" in told.json["drift"]
-    assert DriftKind.LEFTOVER in {each["kind"] for each in told.json["drift_facts"]}
+    left = [
+        each["subject"] for each in told.json["drift_facts"] if each["kind"] == DriftKind.LEFTOVER
+    ]
+    assert left == [f"the fence of the backend {other}"]
 
 
 def test_a_list_that_no_source_confirmed_for_long_is_named(one: Machine) -> None:
     one.ok("refresh")
     one.age_lists(timedelta(days=8))
 
-    [stale] = one.ok("status", "--json").json["stale"]
-    assert stale.startswith("The list country JP was last confirmed by its source on ")
+    [stale] = one.ok("status", "--json").json["stale_facts"]
+    assert (stale["kind"], stale["subject"]) == (NoteKind.LIST_STALE, "country JP")
+    assert stale["data"]["days"] == 7
     told = one.ok("status")
-    assert "The list country JP was last confirmed by its source on " in told.err
-    assert "more than 7 days ago ([lists] max_age)" in told.err
     [entry] = [line for line in told.out.splitlines() if line.startswith("country JP")]
     assert "8 d ago" in entry

@@ -16,12 +16,12 @@ def test_all_that_is_ever_enabled_is_named_with_the_way_to_stop_it(one: Machine)
     assert "rm /etc/cron.d/geofence" in done.err
 
 
-def test_where_there_was_no_fence_there_is_nothing_to_stop(one: Machine) -> None:
+def test_remove_without_a_fence_says_so(one: Machine) -> None:
     done = one.ok("remove")
     assert (done.out, done.err) == ("There was no fence to remove.\n", "")
 
 
-def test_machines_are_told_what_was_removed_and_no_more(one: Machine) -> None:
+def test_json_of_remove_has_the_backends_only(one: Machine) -> None:
     one.ok("refresh")
     done = one.ok("remove", "--json")
     assert (done.json, done.err) == ({"removed": [one.backend]}, "")

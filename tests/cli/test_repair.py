@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from geofence.model.notes import NoteKind
+from tests.cli.facts import fact, kinds
 from tests.cli.machine import BACKENDS, Machine, machine
 
 TAKE_RULES = {
@@ -26,7 +28,7 @@ def fenced(
 def test_a_whole_fence_is_left_alone_and_nothing_is_said(fenced: Machine) -> None:
     done = fenced.run("repair", "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")
-    assert "Nothing to change" in fenced.run("repair").out
+    assert fenced.ok("repair", "--json").json["changed"] is False
 
 
 def test_a_fence_that_is_down_comes_back_and_the_journal_hears_of_it(fenced: Machine) -> None:
@@ -35,11 +37,9 @@ def test_a_fence_that_is_down_comes_back_and_the_journal_hears_of_it(fenced: Mac
     down = ["ipv4"] if fenced.backend == "ipset" else ["ipv4", "ipv6"]
     assert fenced.run("status").code == 1
 
-    done = fenced.run("repair", "--quiet")
+    done = fenced.ok("repair", "--quiet", "--json")
 
-    assert done.code == 0
-    shown = ", ".join(down).replace("ipv", "IPv")
-    assert f"The fence was down for {shown}: its rules were missing. It is up again." in done.err
+    assert fact(done, NoteKind.FENCE_WAS_DOWN)[1]["families"] == down
     assert fenced.run("status").code == 0
     assert fenced.run("status", "--json").json["last_run"]["healed"] == healed + 1
 
@@ -52,7 +52,7 @@ def test_a_fence_removed_on_purpose_stays_down_until_it_is_wanted_again(fenced: 
 
     fenced.ok("restore")
     fenced.tool(*TAKE_RULES[fenced.backend])
-    assert "It is up again." in fenced.run("repair", "--quiet").err
+    assert NoteKind.FENCE_WAS_DOWN in kinds(fenced.ok("repair", "--quiet", "--json"))
     assert fenced.run("status").code == 0
 
 

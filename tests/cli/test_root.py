@@ -52,7 +52,7 @@ def test_without_root_it_says_so_before_anything_else(one: Machine, verb: tuple[
 
 
 @pytest.mark.parametrize("verb", [*VERBS, *READERS], ids=" ".join)
-def test_an_ordinary_user_is_told_of_sudo(tmp_path: Path, verb: tuple[str, ...]) -> None:
+def test_an_ordinary_user_is_referred_to_sudo(tmp_path: Path, verb: tuple[str, ...]) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0)
     done = as_ordinary_user(f"GEOFENCE_STATE_DIR={state}", *verb)
@@ -71,7 +71,7 @@ def as_ordinary_user(*given: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(("verb", "code"), [(("plan", "--offline"), 1), (("why", "192.0.2.1"), 0)])
-def test_what_the_disk_tells_is_told_without_root(
+def test_facts_on_disk_are_shown_without_root(
     one: Machine, verb: tuple[str, ...], code: int
 ) -> None:
     one.wrapper = WITHOUT_KERNEL
@@ -84,7 +84,7 @@ def test_what_the_disk_tells_is_told_without_root(
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("refresh", "--help")])
-def test_what_needs_no_root_does_not_ask_for_it(arguments: tuple[str, ...]) -> None:
+def test_commands_that_need_no_root_run_without_it(arguments: tuple[str, ...]) -> None:
     done = as_ordinary_user("LC_ALL=C.UTF-8", *arguments)
     assert (done.returncode, done.stderr) == (0, "")
 

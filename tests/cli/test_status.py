@@ -24,7 +24,7 @@ def exceptions(where: Machine) -> tuple[list[str], dict[str, str]]:
     }
 
 
-def test_an_exception_is_in_force_when_the_fence_lets_it_in(fresh: Machine) -> None:
+def test_an_exception_is_active_when_the_fence_allows_it(fresh: Machine) -> None:
     fresh.ok("refresh")
     fresh.ok("allow", "office")
     assert exceptions(fresh) == (["office", "home"], {})
@@ -32,15 +32,12 @@ def test_an_exception_is_in_force_when_the_fence_lets_it_in(fresh: Machine) -> N
 
     fresh.ok("rollback")
     assert exceptions(fresh) == (["home"], {"office": Obstacle.NOT_APPLIED})
-    said = fresh.ok("status").out
-    assert "Active exceptions: home\n" in said
-    assert "Exception office is inactive: not applied yet; run 'geofence apply'\n" in said
 
     fresh.ok("apply")
     assert exceptions(fresh) == (["office", "home"], {})
 
 
-def test_an_exception_that_is_off_is_in_force_for_as_long_as_the_fence_lets_it_in(
+def test_a_disabled_exception_is_active_as_long_as_the_fence_allows_it(
     one: Machine,
 ) -> None:
     one.ok("refresh")
@@ -52,39 +49,31 @@ def test_an_exception_that_is_off_is_in_force_for_as_long_as_the_fence_lets_it_i
     told = one.ok("status", "--json").json
     assert told["exceptions"] == ["office", "home"]
     assert "office" in told["exceptions_off"]
-    said = "Exception office is disabled in the rules but still active. Run 'geofence apply'."
-    assert said in one.ok("status").out.splitlines()
 
 
-def test_an_exception_without_any_address_is_not_in_force(one: Machine) -> None:
+def test_an_exception_without_addresses_is_inactive(one: Machine) -> None:
     one.ok("refresh")
     one.rule("60-far.toml", '[exception.far]\nhosts = ["far.example"]\n')
     one.ok("apply")
     assert exceptions(one) == (["home"], {"far": Obstacle.UNRESOLVED})
-    why = "far.example has never resolved; run 'geofence refresh' when DNS works"
-    assert f"Exception far is inactive: {why}\n" in one.ok("status").out
 
 
-def test_no_exception_is_in_force_where_there_is_no_fence(one: Machine) -> None:
+def test_exceptions_are_inactive_without_a_fence(one: Machine) -> None:
     one.ok("refresh")
     one.clear()
     done = one.run("status", "--json")
     assert done.code == 1
     assert done.json["exceptions"] == []
-    assert done.json["exceptions_waiting"] == [
-        {"exception": "home", "kind": Obstacle.NO_FENCE, "why": "there is no fence"}
-    ]
+    [waiting] = done.json["exceptions_waiting"]
+    assert (waiting["exception"], waiting["kind"]) == ("home", Obstacle.NO_FENCE)
 
 
-def test_what_is_left_of_a_fence_that_no_packet_enters_is_no_fence(fresh: Machine) -> None:
+def test_sets_without_rules_do_not_count_as_a_fence(fresh: Machine) -> None:
     fresh.ok("refresh")
     if fresh.backend == "ipset":
         fresh.tool("ip6tables", "-t", "mangle", "-F")
         one = fresh.run("status", "--json")
         assert (one.code, one.json["fenced"], one.json["unfenced"]) == (1, True, ["ipv6"])
-        said = fresh.run("status").out
-        back = "'geofence restore' restores generation 1."
-        assert said.startswith(f"There is NO FENCE for IPv6. {back}\n")
         fresh.tool("iptables", "-t", "mangle", "-F")
     else:
         fresh.tool("nft", "flush", "table", "inet", "geofence")
@@ -93,7 +82,6 @@ def test_what_is_left_of_a_fence_that_no_packet_enters_is_no_fence(fresh: Machin
     assert (done.code, done.json["fenced"]) == (1, False)
     assert done.json["unfenced"] == ["ipv4", "ipv6"]
     assert exceptions(fresh) == ([], {"home": Obstacle.NO_FENCE})
-    assert fresh.run("status").out.startswith("There is NO FENCE. ")
 
     fresh.ok("refresh")
     whole = fresh.ok("status", "--json").json
@@ -107,14 +95,13 @@ def test_a_fence_that_no_generation_records_is_read_from_the_kernel(one: Machine
     assert exceptions(one) == (["home"], {})
 
 
-def test_that_no_service_is_fenced_is_said(fresh: Machine) -> None:
+def test_a_fence_without_services_is_reported(fresh: Machine) -> None:
     disabled = "[service.sip]\nenabled = false\n[service.rtp]\nenabled = false\n"
     path = fresh.rule("60-none.toml", disabled)
     fresh.ok("refresh")
 
     done = fresh.ok("status")
     assert done.out.startswith("The fence is up as applied, but it fences NO SERVICE.\n")
-    assert done.err == "No service is fenced: the rules enable none ([service.NAME]).\n"
     told = fresh.ok("status", "--json")
     assert (told.json["fenced"], told.json["services"]) == (True, [])
     assert kinds(told) == [NoteKind.NO_SERVICE_ENABLED]
@@ -122,9 +109,8 @@ def test_that_no_service_is_fenced_is_said(fresh: Machine) -> None:
 
     path.unlink()
     assert kinds(fresh.ok("status", "--json")) == [NoteKind.NO_SERVICE_APPLIED]
-    assert "'geofence refresh'" in fresh.ok("status").err
     fresh.ok("refresh")
-    assert "NO SERVICE" not in fresh.ok("status").out
+    assert kinds(fresh.ok("status", "--json")) == []
 
 
 def test_no_secret_of_a_url_is_shown(one: Machine) -> None:
@@ -139,7 +125,7 @@ def test_no_secret_of_a_url_is_shown(one: Machine) -> None:
     assert [shown in each for each in said] == [True, True, False, True, True, True, False]
 
 
-def test_who_comes_in_unfenced_is_listed(one: Machine) -> None:
+def test_trusted_interfaces_are_listed(one: Machine) -> None:
     one.ok("refresh")
     assert one.ok("status", "--json").json["interfaces"] == ["lo"]
     assert "rusted" not in one.ok("status").said
@@ -148,7 +134,6 @@ def test_who_comes_in_unfenced_is_listed(one: Machine) -> None:
     assert one.ok("status", "--json").json["interfaces"] == ["lo"]
     one.ok("apply")
     assert one.ok("status", "--json").json["interfaces"] == ["lo", "tun*"]
-    assert "Trusted interfaces, never fenced: lo, tun*\n" in one.ok("status").out
 
 
 def fence_with_the_other(fresh: Machine) -> str:
@@ -161,14 +146,13 @@ def fence_with_the_other(fresh: Machine) -> str:
     return f"the fence of the backend {other.name}"
 
 
-def test_a_fence_that_another_backend_holds_as_well_is_told(fresh: Machine) -> None:
+def test_a_second_fence_of_another_backend_is_drift(fresh: Machine) -> None:
     fresh.ok("refresh")
     left = fence_with_the_other(fresh)
 
-    done = fresh.run("status")
+    done = fresh.run("status", "--json")
     assert done.code == 6
-    assert f"  a killed run left {left}\n" in done.out
-    assert fresh.run("status", "--json").json["drift_facts"] == [
+    assert done.json["drift_facts"] == [
         {
             "kind": DriftKind.LEFTOVER,
             "subject": left,
@@ -179,22 +163,21 @@ def test_a_fence_that_another_backend_holds_as_well_is_told(fresh: Machine) -> N
     done = fresh.run("plan", "--offline", "--exit-code")
     assert done.code == 6
     assert f"  - {left}\n" in done.out
-    assert "The kernel does not hold the rules on disk yet" in fresh.ok("why", "133.1.2.3").err
+    assert NoteKind.NOT_APPLIED_YET in kinds(fresh.ok("why", "133.1.2.3", "--json"))
 
     fresh.ok("apply")
-    assert fresh.ok("status").out.startswith("The fence is up as applied.")
+    assert fresh.ok("status", "--json").json["drift_facts"] == []
     fresh.ok("plan", "--offline", "--exit-code")
 
 
-def test_a_fence_that_only_another_backend_holds_is_one(fresh: Machine) -> None:
+def test_a_fence_of_another_backend_counts_as_a_fence(fresh: Machine) -> None:
     fresh.ok("refresh")
     fresh.clear()
     assert fresh.run("status").code == 1
     left = fence_with_the_other(fresh)
-    done = fresh.run("status")
-    assert done.code == 6
-    assert "NO FENCE" not in done.out
-    assert left in done.out
+    done = fresh.run("status", "--json")
+    assert (done.code, done.json["fenced"]) == (6, True)
+    assert left in [each["subject"] for each in done.json["drift_facts"]]
 
 
 def test_the_last_run_may_be_any_verb_that_changes_the_fence(one: Machine) -> None:
@@ -205,7 +188,7 @@ def test_the_last_run_may_be_any_verb_that_changes_the_fence(one: Machine) -> No
         assert (last["command"], last["ending"]) == (verb[0], "done")
 
 
-def test_one_private_address_that_most_connections_come_from_is_told(one: Machine) -> None:
+def test_a_private_address_with_most_connections_is_reported(one: Machine) -> None:
     one.ok("refresh")
     front = "10.0.0.1"
     for port in range(40_000, 40_012):

@@ -60,7 +60,7 @@ def test_many_lists_and_names_do_not_push_the_rest_off_the_screen(one: Machine) 
     assert "trunk-39" in one.ok("status", "--full").out
 
 
-def test_rules_that_were_edited_since_are_told(fresh: Machine) -> None:
+def test_rules_edited_since_the_last_apply_are_reported(fresh: Machine) -> None:
     fresh.ok("refresh")
     assert fresh.ok("status", "--json").json["rules_edited"] is False
     assert EDITED not in fresh.ok("status").out
@@ -127,7 +127,7 @@ def talk(fresh: Machine) -> Iterator[Talk]:
         yield made
 
 
-def test_connections_that_could_not_begin_now_are_told(fresh: Machine, talk: Talk) -> None:
+def test_connections_that_could_not_begin_now_are_reported(fresh: Machine, talk: Talk) -> None:
     fresh.ok("refresh")
     fresh.ok("allow", "office")
     assert talk.reaches(STRANGERS[0], PHONE) == [True, True]
@@ -146,7 +146,7 @@ def test_connections_that_could_not_begin_now_are_told(fresh: Machine, talk: Tal
     assert fresh.ok("status", "--json").json["outliving"] == []
 
 
-def test_a_trunk_that_no_rule_names_is_told_by_plan_refresh_and_status(
+def test_a_trunk_without_a_rule_is_reported_by_plan_refresh_and_status(
     fresh: Machine, talk: Talk
 ) -> None:
     trunk = STRANGERS[1]
@@ -172,7 +172,7 @@ def test_a_trunk_that_no_rule_names_is_told_by_plan_refresh_and_status(
     assert fresh.ok("status", "--json").json["unnamed_peers"] == []
 
 
-def test_rules_of_others_that_undo_tracking_or_redirect_are_told(one: Machine) -> None:
+def test_notrack_and_redirects_of_others_are_reported(one: Machine) -> None:
     one.ok("refresh")
     told = one.ok("status", "--json").json
     assert (told["untracked"], told["redirected"]) == ([], [])

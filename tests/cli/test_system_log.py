@@ -15,6 +15,7 @@ from geofence.host import system_log
 from geofence.host.system_log import Author, log_change
 from tests.cli.machine import Machine
 from tests.cli.world import japan_later
+from tests.support.name_server import asking
 
 _IN_OWN_RUN = """\
 mount -t tmpfs none /run
@@ -92,7 +93,24 @@ def test_every_change_is_logged_with_its_author(one: Machine, journal: Log) -> N
     ]
 
 
-def test_what_is_confirmed_or_not_is_logged(one: Machine, journal: Log) -> None:
+def test_a_change_of_a_names_addresses_is_logged(one: Machine, journal: Log) -> None:
+    name = "sip.provider.net"
+    one.rule("60-trunk.toml", f'[exception.trunk]\nhosts = ["{name}"]\ngrace = "0s"\n')
+    heard = one.wrapper
+    with asking(one) as names:
+        one.wrapper = (*heard, *one.wrapper)
+        names.addresses[name] = ["45.90.0.1"]
+        one.ok("refresh")
+        for number, verb in enumerate(("refresh --names-only", "refresh", "allow lab"), 2):
+            journal.heard()
+            names.addresses[name] = [f"45.90.0.{number}"]
+            one.ok(*verb.split())
+            changed = f"now also 45.90.0.{number}; no longer 45.90.0.{number - 1}"
+            line = f"{verb}: The addresses of {name} changed: {changed}; by {who()}"
+            assert line in journal.messages()
+
+
+def test_confirmations_and_reverts_are_logged(one: Machine, journal: Log) -> None:
     one.ok("refresh")
     one.rule("60.toml", '[blocklist.x]\nprefixes = ["133.1.0.0/16"]\n')
     journal.heard()
@@ -129,7 +147,7 @@ def test_the_facts_are_fields(one: Machine, journal: Log) -> None:
     assert (fields["GEOFENCE_GENERATION"], fields["GEOFENCE_BY"]) == ("1", who())
 
 
-def test_where_there_is_no_journal_syslog_hears(
+def test_without_the_journal_changes_go_to_syslog(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(system_log, "JOURNAL", tmp_path / "none")
@@ -143,9 +161,7 @@ def test_where_there_is_no_journal_syslog_hears(
     )
 
 
-def test_a_log_that_takes_nothing_holds_nobody_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_log_socket_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system_log, "JOURNAL", tmp_path / "log")
     monkeypatch.setattr(system_log, "SYSLOG", tmp_path / "none")
     with log(tmp_path / "log"):
@@ -167,5 +183,5 @@ def test_a_log_that_takes_nothing_holds_nobody_up(
         (Author("", False, "", ""), "root"),
     ],
 )
-def test_who_it_was(author: Author, shown: str) -> None:
+def test_the_author_is_shown_with_sudo_and_uid(author: Author, shown: str) -> None:
     assert str(author) == shown

@@ -22,7 +22,7 @@ ANDORRA = '[allow]\ncountries = ["JP", "AD"]\n'
         ("10-my rules.conf", "10-my rules.toml"),
     ],
 )
-def test_a_file_with_another_name_is_told_and_how_to_rename_it(
+def test_a_file_with_another_suffix_is_reported_with_the_remedy(
     one: Machine, name: str, meant: str
 ) -> None:
     one.serve("AD", small("AD"))
@@ -42,7 +42,7 @@ def test_a_file_with_another_name_is_told_and_how_to_rename_it(
     assert one.gets_in("85.94.160.1", FOREIGN[0]) == [True, False]
 
 
-def test_a_directory_is_told(one: Machine) -> None:
+def test_a_directory_is_reported(one: Machine) -> None:
     (one.rules / "mine").mkdir()
     (one.rules / "mine" / "10.toml").write_text(ANDORRA)
     told = f"{one.rules / 'mine'} is a directory, and geofence reads nothing in it."
@@ -50,7 +50,7 @@ def test_a_directory_is_told(one: Machine) -> None:
     assert told in one.ok("status").err
 
 
-def test_copies_are_told_kindly_and_together(one: Machine) -> None:
+def test_backup_copies_are_reported_together(one: Machine) -> None:
     names = ["10.toml~", "10.toml.bak", "10.toml.dpkg-old", "10.toml.disabled"]
     paths = sorted(str(one.rule(name, ANDORRA)) for name in names)
     told = f"These files look like backup copies and are not read: {', '.join(paths)}."

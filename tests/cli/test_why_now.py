@@ -7,6 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from geofence.model.notes import NoteKind
+from geofence.model.reasons import ReasonKind
+from geofence.operations.why import DropKind
+from tests.cli.facts import fact, kinds
 from tests.cli.machine import Machine
 from tests.cli.test_cut import PHONE, STRANGERS, Talk, talking
 from tests.cli.world import FOREIGN, JAPANESE
@@ -37,7 +41,7 @@ def test_rules_that_wait_for_an_apply_do_not_speak_for_now(fresh: Machine) -> No
     lines = [line.split("  ") for line in fresh.ok("why", FOREIGN[0], *SIP).out.splitlines()]
     rows = [[cell.strip() for cell in line if cell.strip()] for line in lines]
     rules = fresh.rules / "60.toml"
-    assert rows[1:] == [
+    assert rows[1:7] == [
         ["service", "port", "verdict now", "because"],
         [
             "sip",
@@ -48,7 +52,10 @@ def test_rules_that_wait_for_an_apply_do_not_speak_for_now(fresh: Machine) -> No
         [],
         ["service", "port", "verdict after 'geofence apply'", "because"],
         ["sip", "5060/udp", "allowed", f"exception office ({rules}:1) allows it"],
+        ["Lists with it: exception office."],
     ]
+    assert rows[-1][0] == "Has no rule before allowed it?"
+    assert rows[-1][1] == "yes, this decides"
     said = fresh.ok("why", "133.1.2.3", *SIP).out
     assert "allowed      in the kernel's set allow4" in said
 
@@ -57,22 +64,21 @@ def test_rules_that_wait_for_an_apply_do_not_speak_for_now(fresh: Machine) -> No
     assert verdicts(fresh, FOREIGN[0]) == ("pass", "pass")
 
 
-def test_without_a_fence_everybody_gets_in_now(fresh: Machine) -> None:
+def test_without_a_fence_every_address_is_allowed_now(fresh: Machine) -> None:
     fresh.ok("refresh")
     fresh.ok("remove")
     assert verdicts(fresh, FOREIGN[0]) == ("pass", "drop")
     [told] = fresh.ok("why", FOREIGN[1], *SIP, "--json").json["verdicts"]
     fact = told["now"].pop("because_fact")
-    assert (fact["kind"], fact["subject"]) == ("no-fence", "ipv6")
+    assert (fact["kind"], fact["subject"]) == (ReasonKind.NO_FENCE, "ipv6")
+    assert told["now"].pop("because") == fact["text"]
     assert told["now"] == {
         "fence": False,
         "service": None,
         "verdict": "pass",
-        "because": "there is no fence for IPv6",
+        "observed": False,
+        "steps": [],
     }
-    said = fresh.ok("why", FOREIGN[0], *SIP).out
-    assert "allowed      there is no fence for IPv4\n" in said
-    assert "after 'geofence apply'" in said
     fresh.ok("restore")
     assert verdicts(fresh, FOREIGN[0]) == ("drop", "drop")
 
@@ -97,23 +103,23 @@ def test_after_a_rollback_the_kernel_has_the_earlier_rules(one: Machine) -> None
 
 def test_changed_rules_make_the_answer_uncertain(one: Machine) -> None:
     one.ok("refresh")
-    assert "not certain" not in one.ok("why", FOREIGN[0]).err
+    assert NoteKind.RULES_CHANGED_BY_OTHERS not in kinds(one.ok("why", FOREIGN[0], "--json"))
     chain = next(
         line.split()[1]
         for line in one.tool("nft", "list", "table", "inet", "geofence").splitlines()
         if line.startswith("\tchain") and "sip" in line
     )
     one.tool("nft", "insert", "rule", "inet", "geofence", chain, "counter")
-    assert "the answer for now is not certain. 'geofence apply'" in one.ok("why", FOREIGN[0]).err
+    assert NoteKind.RULES_CHANGED_BY_OTHERS in kinds(one.ok("why", FOREIGN[0], "--json"))
 
 
 def test_without_privilege_it_says_that_the_answer_is_of_the_rules(one: Machine) -> None:
     one.ok("refresh")
     one.wrapper = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
-    done = one.ok("why", FOREIGN[0], *SIP)
-    assert "verdict of the rules" in done.out
-    [told] = one.ok("why", FOREIGN[0], *SIP, "--json").json["verdicts"]
+    done = one.ok("why", FOREIGN[0], *SIP, "--json")
+    [told] = done.json["verdicts"]
     assert (told["now"], told["verdict"]) == (None, "drop")
+    assert NoteKind.KERNEL_UNREAD in kinds(done)
 
 
 @pytest.fixture
@@ -127,7 +133,13 @@ def connections(where: Machine, address: str) -> list[tuple[str, str, bool, bool
     return [tuple(each.values()) for each in told]
 
 
-def test_live_connections_are_named_with_who_began_them_and_how_to_end_them(
+def ending(where: Machine, address: str) -> tuple[str, str]:
+    """Return how the connections of an address would be dropped."""
+    told = where.ok("why", address, "--json").json["ending_fact"]
+    return told["kind"], told["subject"]
+
+
+def test_current_connections_are_shown_with_their_origin_and_the_remedy(
     fresh: Machine, talk: Talk
 ) -> None:
     stranger, other = STRANGERS[:2]
@@ -135,18 +147,14 @@ def test_live_connections_are_named_with_who_began_them_and_how_to_end_them(
     fresh.ok("allow", "office")
     assert talk.reaches(stranger, PHONE) == [True, True]
     assert connections(fresh, stranger) == [("sip", "peer", True, True, 1)]
-    said = fresh.ok("why", stranger).out
-    assert "1 connection to sip: begun by the other end, allowed.\n" in said
-    assert "'geofence revoke office' blocks the address and drops them.\n" in said
-    assert "[blocklist.NAME]" in fresh.ok("why", PHONE).out
+    assert ending(fresh, stranger) == (DropKind.REVOKE, "office")
+    assert ending(fresh, PHONE) == (DropKind.BLOCKLIST, f"{PHONE}/32")
 
     fresh.rule("99-zz.toml", "[exception.office]\nenabled = false\n")
     fresh.ok("apply")
     assert talk.reaches(stranger) == [True]
     assert connections(fresh, stranger) == [("sip", "peer", True, False, 1)]
-    said = fresh.ok("why", stranger).out
-    assert "goes on although a new one would be blocked, since it was allowed when it began" in said
-    assert "'geofence apply --cut' drops them.\n" in said
+    assert ending(fresh, stranger) == (DropKind.CUT, "apply")
     fresh.ok("apply", "--cut")
     assert talk.reaches(stranger) == [False]
     assert connections(fresh, stranger) == []
@@ -154,7 +162,6 @@ def test_live_connections_are_named_with_who_began_them_and_how_to_end_them(
     assert connections(fresh, other) == []
     talk.calls(other)
     assert connections(fresh, other) == [("sip", "host", True, False, 1)]
-    assert "begun by this host, goes on" in fresh.ok("why", other).out
 
 
 def test_where_no_source_answers_it_says_so_within_seconds(one: Machine) -> None:
@@ -164,11 +171,12 @@ def test_where_no_source_answers_it_says_so_within_seconds(one: Machine) -> None
 
     one.server.on("/jp.json", silent)
     begun = time.monotonic()
-    done = one.ok("why", FOREIGN[0], *SIP)
+    done = one.ok("why", FOREIGN[0], *SIP, "--json")
     assert time.monotonic() - begun < 9
-    assert "The list country JP" in done.err
-    assert "The list country JP has not been downloaded yet and was treated as empty.\n" in done.err
-    assert "allowed      there is no fence for IPv4" in done.out
+    assert fact(done, NoteKind.PROBLEM)[0] == "country JP"
+    assert fact(done, NoteKind.LIST_MISSING)[0] == "country JP"
+    [told] = done.json["verdicts"]
+    assert told["now"]["because_fact"]["kind"] == ReasonKind.NO_FENCE
 
 
 def test_a_source_that_fails_is_asked_once(one: Machine) -> None:
@@ -192,5 +200,5 @@ def test_addresses_as_logs_write_them(settled: Machine, typed: str, meant: str) 
 
 
 @pytest.mark.parametrize("typed", ["1.2.3.4:99999", "2001:db8::1]:5060", "[1.2.3.4]", "1.2.3.4:"])
-def test_what_is_no_address_stays_none(settled: Machine, typed: str) -> None:
+def test_an_invalid_address_is_refused(settled: Machine, typed: str) -> None:
     assert settled.run("why", typed).code == 2

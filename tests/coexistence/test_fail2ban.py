@@ -86,7 +86,9 @@ def test_the_fence_is_up_beside_fail2ban(fence: Fence, machine: Machine) -> None
     )
 
 
-def test_whom_fail2ban_lets_go_the_fence_lets_in(fence: Fence, machine: Machine) -> None:
+def test_an_address_unbanned_by_fail2ban_is_allowed_by_the_fence(
+    fence: Fence, machine: Machine
+) -> None:
     set_up(machine)
     everybody = reach(fence)
     fence.apply(RULESET)

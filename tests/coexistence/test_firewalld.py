@@ -100,7 +100,7 @@ def test_debian_enables_firewalld_where_the_choice_of_backend_looks(
 
 
 @pytest.mark.parametrize("own", ["nftables", "iptables"])
-def test_firewalld_flushes_what_is_in_iptables_and_applying_heals(
+def test_firewalld_flushes_iptables_and_apply_repairs_the_fence(
     lab: Lab, machine: Machine, own: str
 ) -> None:
     """The second firewalld, Debian 13's, leaves iptables alone unless its own rules are there."""

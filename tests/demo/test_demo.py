@@ -75,7 +75,7 @@ def test_the_demo_leaves_no_trace(tmp_path: Path) -> None:
     assert (socket.if_nameindex(), Path("/proc/self/ns/net").readlink()) == (interfaces, here)
 
 
-def test_without_privilege_and_user_namespaces_one_sentence_says_what_to_do() -> None:
+def test_without_privilege_and_user_namespaces_one_sentence_names_the_remedy() -> None:
     """Root without capabilities may not even map itself into a user namespace."""
     bare = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
 

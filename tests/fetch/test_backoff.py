@@ -115,7 +115,7 @@ def test_a_host_that_asked_an_earlier_run_is_left_alone(server: ListServer, limi
     assert server.requests == []
 
 
-def test_what_a_host_asks_for_is_told_to_the_next_run(server: ListServer, limits: Limits) -> None:
+def test_a_requested_pause_is_kept_for_the_next_run(server: ListServer, limits: Limits) -> None:
     with ListServer() as mirror:
         first = serve(server, status(429, retry_after="1800"))
         report = fetched(limits, first, serve(mirror), only=1)
@@ -123,7 +123,7 @@ def test_what_a_host_asks_for_is_told_to_the_next_run(server: ListServer, limits
     assert timedelta(minutes=29) < left <= timedelta(minutes=30)
 
 
-def test_nobody_is_left_alone_for_ever() -> None:
+def test_pauses_have_a_maximum() -> None:
     now = datetime.now(UTC)
     busy = BusyHosts({"old.example": now - timedelta(1), "far.example": now + timedelta(900)})
     busy.note("https://u:p@Lists.Example/jp", 1e12)

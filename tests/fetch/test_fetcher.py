@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import re
-import socket
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,12 +21,13 @@ from geofence.fetch.events import (
 )
 from geofence.fetch.fetcher import fetch_lists
 from geofence.fetch.limits import Limits
+from geofence.fetch.questions import Ask, Records
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import ParsedList
-from geofence.model.lists import AcceptedList, ListId, ListKind
-from geofence.model.policy import Blocklist, Policy
+from geofence.model.lists import AcceptedList, DroppedAddress, ListId, ListKind
+from geofence.model.policy import GRACE, Blocklist, NamedException, Policy
 from geofence.model.prefixes import AddressSpace, Family
-from tests.fetch.test_dns import answering
+from tests.fetch.test_dns import answering, of
 from tests.lists.bodies import country_json, country_text
 from tests.support.list_server import (
     CERTIFICATE,
@@ -50,6 +48,7 @@ JP = ListId(ListKind.COUNTRY, "JP")
 US = ListId(ListKind.COUNTRY, "US")
 DROP = ListId(ListKind.BLOCKLIST, "drop")
 PUSH = ListId(ListKind.HOST, "push.example")
+SIPS = ListId(ListKind.SRV, "_sips._tcp.provider.example")
 
 NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
@@ -205,7 +204,7 @@ def test_one_text_list_changes_and_the_other_does_not(server: ListServer, limits
     assert len(candidate.bodies) == 2
 
 
-def test_a_place_without_ipv6_has_no_ipv6_list(server: ListServer, limits: Limits) -> None:
+def test_a_country_without_ipv6_has_no_ipv6_list(server: ListServer, limits: Limits) -> None:
     policy = text_server(server)
     server.on("/jp/ipv6.txt", status(404))
     found = accepted(fetch(limits, policy, JP))
@@ -236,7 +235,7 @@ def test_a_place_must_have_an_ipv4_list(server: ListServer, limits: Limits, ipv6
     )
 
 
-def test_an_ipv6_list_that_fails_is_no_missing_one(server: ListServer, limits: Limits) -> None:
+def test_a_failed_ipv6_list_is_not_a_missing_one(server: ListServer, limits: Limits) -> None:
     policy = text_server(server)
     server.on("/jp/ipv6.txt", status(500))
     assert "ipv6.txt: HTTP 500" in why(fetch(limits, policy, JP))
@@ -333,7 +332,7 @@ def test_more_lists_than_workers_and_each_once(server: ListServer, limits: Limit
     assert len(server.requests) == 25
 
 
-def test_nothing_wanted_is_nothing_done(limits: Limits) -> None:
+def test_without_lists_the_report_is_empty(limits: Limits) -> None:
     assert fetch(limits, Policy()) == FetchReport({})
 
 
@@ -378,7 +377,7 @@ def test_a_bug_in_a_worker_is_not_swallowed(server: ListServer, limits: Limits) 
         fetch_lists([JP], countries(server.url("/{cc}")), {}, broken_clock, limits=limits)
 
 
-def test_what_nobody_expected_of_one_list_is_that_list_s_failure(
+def test_an_unexpected_exception_fails_its_list_only(
     server: ListServer, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stumble(wanted: ListId, family: Family | None, body: bytes, given: str) -> ParsedList:
@@ -397,7 +396,7 @@ def test_what_nobody_expected_of_one_list_is_that_list_s_failure(
     assert texts(accepted(report, US).space) == ["198.51.100.0/24"]
 
 
-def test_what_is_not_there_when_the_run_is_over_has_failed(
+def test_lists_not_fetched_at_the_end_of_the_run_have_failed(
     server: ListServer, limits: Limits
 ) -> None:
     server.on("/jp", silence())
@@ -408,66 +407,73 @@ def test_what_is_not_there_when_the_run_is_over_has_failed(
     assert US not in failed(report)
 
 
-def test_a_host_is_a_list_of_its_addresses(limits: Limits) -> None:
-    lookup = answering(ipv4=["192.0.2.1"], ipv6=["2001:db8::1"])
-    report = fetch_lists([PUSH], Policy(), {}, lambda: NOON, limits=limits, lookup=lookup)
-    [candidate] = report.candidates
+def resolved(
+    ask: Ask,
+    wanted: ListId = PUSH,
+    known: AcceptedList | None = None,
+    at: datetime = NOON,
+    grace: timedelta = GRACE,
+) -> FetchReport:
+    """What a name's answer makes of its list."""
+    trunk = NamedException("trunk", hosts=(PUSH.name,), srv=(SIPS.name,), grace=grace)
+    rules = Policy(exceptions=(trunk,))
+    stored = {} if known is None else {wanted: known}
+    return fetch_lists([wanted], rules, stored, lambda: at, limits=Limits(run=60), ask=ask)
+
+
+def test_a_host_is_a_list_of_its_addresses() -> None:
+    ask = of(PUSH.name, "192.0.2.1", "2001:db8::1")
+    [candidate] = resolved(ask).candidates
     assert texts(candidate.accepted.space) == ["192.0.2.1/32", "2001:db8::1/128"]
-    assert candidate.accepted.provenance[0].url == "dns:push.example"
-    again = fetch_lists(
-        [PUSH],
-        Policy(),
-        {PUSH: candidate.accepted},
-        lambda: LATER,
-        limits=limits,
-        lookup=lookup,
-    )
+    [part] = candidate.accepted.provenance
+    assert (part.url, part.ttl, part.dropped) == ("dns:push.example", 60, ())
+    again = resolved(ask, known=candidate.accepted, at=LATER)
     assert isinstance(again.outcomes[PUSH], Unchanged)
     assert again.unchanged[0].checked_at == LATER
 
 
-def test_addresses_that_dns_cannot_tell_now_stay(limits: Limits) -> None:
-    first = answering(ipv4=["192.0.2.1"], ipv6=["2001:db8::1"])
-    known = accepted(
-        fetch_lists([PUSH], Policy(), {}, lambda: NOON, limits=limits, lookup=first), PUSH
+def test_srv_records_are_a_list_of_the_addresses_of_their_servers() -> None:
+    ask = answering({SIPS.name: ["a.example", "b.example"], "a.example": ["192.0.2.1"]})
+    known = accepted(resolved(ask, SIPS), SIPS)
+    assert texts(known.space) == ["192.0.2.1/32"]
+    assert known.provenance[0].url == "dns:_sips._tcp.provider.example"
+    assert "has no SRV record" in why(resolved(answering({}), SIPS, known), SIPS)
+
+
+def test_an_address_that_dns_no_longer_gives_stays_for_the_grace_time() -> None:
+    known = accepted(resolved(of(PUSH.name, "192.0.2.1", "192.0.2.2")), PUSH)
+    ask = of(PUSH.name, "192.0.2.3")
+    known = accepted(resolved(ask, known=known, at=LATER), PUSH)
+    assert texts(known.space) == ["192.0.2.1/32", "192.0.2.2/31"]
+    assert known.provenance[0].dropped == (
+        DroppedAddress("192.0.2.1", LATER),
+        DroppedAddress("192.0.2.2", LATER),
     )
-    second = answering(ipv4=["192.0.2.2"], ipv6=socket.EAI_AGAIN)
-    report = fetch_lists(
-        [PUSH], Policy(), {PUSH: known}, lambda: LATER, limits=limits, lookup=second
-    )
+    over = resolved(ask, known=known, at=LATER + GRACE)
+    assert texts(accepted(over, PUSH).space) == ["192.0.2.3/32"]
+    longer = resolved(ask, known=known, at=LATER + GRACE, grace=2 * GRACE)
+    assert isinstance(longer.outcomes[PUSH], Unchanged)
+
+
+def test_an_answer_that_lacks_an_address_is_unchanged_and_begins_its_grace() -> None:
+    known = accepted(resolved(of(PUSH.name, "192.0.2.1", "192.0.2.2")), PUSH)
+    [confirmed] = resolved(of(PUSH.name, "192.0.2.2"), known=known, at=LATER).unchanged
+    assert confirmed.space == known.space
+    assert confirmed.provenance[0].dropped == (DroppedAddress("192.0.2.1", LATER),)
+
+
+def test_addresses_that_dns_cannot_tell_now_stay() -> None:
+    known = accepted(resolved(of(PUSH.name, "192.0.2.1", "2001:db8::1")), PUSH)
+    ask = answering({PUSH.name: ["192.0.2.2"], f"{PUSH.name}/AAAA": Records(failure="SERVFAIL")})
+    report = resolved(ask, known=known, at=LATER, grace=timedelta())
     assert texts(accepted(report, PUSH).space) == ["192.0.2.2/32", "2001:db8::1/128"]
 
 
-def test_a_host_without_address_has_failed(limits: Limits) -> None:
-    lookup = answering(ipv4=socket.EAI_NONAME, ipv6=socket.EAI_NONAME)
-    report = fetch_lists([PUSH], Policy(), {}, lambda: NOON, limits=limits, lookup=lookup)
-    assert why(report, PUSH) == (
+def test_a_host_without_address_has_failed() -> None:
+    assert why(resolved(answering({})), PUSH) == (
         "The list host push.example could not be renewed: "
         "DNS has no address for push.example. Is the name correct?"
     )
-
-
-def test_a_hanging_resolver_does_not_keep_the_process_alive() -> None:
-    program = """
-import threading
-from datetime import UTC, datetime
-from geofence.fetch.fetcher import fetch_lists
-from geofence.fetch.limits import Limits
-from geofence.model.lists import ListId, ListKind
-from geofence.model.policy import Policy
-
-def hang(host, family):
-    threading.Event().wait()
-
-wanted = [ListId(ListKind.HOST, "push.example")]
-clock = lambda: datetime.now(UTC)
-print(fetch_lists(wanted, Policy(), {}, clock, limits=Limits(resolve=0.2), lookup=hang).outcomes)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert "DNS gave no answer for push.example within 0.2 seconds" in done.stdout, done.stderr
-    assert done.returncode == 0
 
 
 def test_many_lists_at_once_over_tls(limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:

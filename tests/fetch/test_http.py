@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from geofence import __version__
 from geofence.errors import ListError
 from geofence.fetch.decoding import Decoder
-from geofence.fetch.http import Answer, Body, Client, Missing, NotModified
+from geofence.fetch.http import Answer, Body, Client, Missing, NotModified, Rejected
 from geofence.fetch.limits import Limits
 from tests.support.list_server import (
     CERTIFICATE,
@@ -64,13 +64,13 @@ def test_a_body_comes_with_its_etag_once_it_is_confirmed(
     assert get(limits, url, '"two"') == Body(LIST, '"one"')
 
 
-def test_the_request_says_who_asks(server: ListServer, limits: Limits) -> None:
+def test_the_request_names_geofence(server: ListServer, limits: Limits) -> None:
     get(limits, server.on("/jp", content(LIST)))
     assert server.requests[0].headers["user-agent"] == f"geofence/{__version__}"
 
 
 @pytest.mark.parametrize("etag", ["x\x7f", "no quotes", '"' + "x" * 500 + '"'])
-def test_an_etag_that_is_none_is_not_kept(server: ListServer, limits: Limits, etag: str) -> None:
+def test_an_invalid_etag_is_not_kept(server: ListServer, limits: Limits, etag: str) -> None:
     assert get(limits, server.on("/jp", content(LIST, {"ETag": etag}))) == Body(LIST, None)
 
 
@@ -89,7 +89,7 @@ def test_one_connection_serves_several_requests(server: ListServer, limits: Limi
 
 
 @pytest.mark.parametrize("code", [404, 410])
-def test_what_is_not_there_is_told_apart_and_not_retried(
+def test_a_missing_list_has_its_own_answer_and_no_retry(
     server: ListServer, limits: Limits, code: int
 ) -> None:
     url = server.on("/jp", status(code))
@@ -125,9 +125,7 @@ def test_retries_are_announced(server: ListServer, limits: Limits) -> None:
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 204, 206, 304, 418, 999])
-def test_other_answers_are_no_list_and_not_retried(
-    server: ListServer, limits: Limits, code: int
-) -> None:
+def test_other_answers_fail_without_a_retry(server: ListServer, limits: Limits, code: int) -> None:
     url = server.on("/jp", status(code))
     if code == 999:
         assert refusal(limits, url) == f"{url}: HTTP 999."
@@ -227,7 +225,9 @@ def test_a_body_without_end_is_cut_off(server: ListServer, limits: Limits) -> No
     assert server.asked("/jp") == 1
 
 
-def test_a_bomb_is_cut_off_at_what_it_becomes(server: ListServer, limits: Limits) -> None:
+def test_a_compression_bomb_is_cut_off_by_its_decompressed_size(
+    server: ListServer, limits: Limits
+) -> None:
     received: list[int] = []
     url = server.on("/jp", bomb(200 << 20))
     with (
@@ -244,7 +244,7 @@ def test_a_compressed_body_is_decompressed(server: ListServer, limits: Limits) -
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd"])
-def test_an_encoding_nobody_asked_for_is_refused(
+def test_an_unrequested_encoding_is_refused(
     server: ListServer, limits: Limits, encoding: str
 ) -> None:
     assert "not requested" in refusal(limits, server.on("/jp", compressed(LIST, encoding)))
@@ -258,7 +258,30 @@ def test_a_body_that_is_not_compressed_as_it_says(server: ListServer, limits: Li
     )
 
 
-def test_a_body_shorter_than_announced_is_no_body(server: ListServer, limits: Limits) -> None:
+def test_a_secret_part_of_a_url_is_in_no_message(server: ListServer, limits: Limits) -> None:
+    said: list[str] = []
+    secret = "k3y-k3y-k3y"  # noqa: S105 - a test's
+    paths = {"/k3y-k3y-k3y/a": status(503), "/k3y-k3y-k3y/b": redirect("ftp://x/k3y-k3y-k3y")}
+    paths |= {"/k3y-k3y-k3y/c": redirect("/k3y-k3y-k3y/c"), "/k3y-k3y-k3y/d": bomb(2 << 20)}
+    with Client(limits, on_retry=lambda why, _: said.append(why)) as client:
+        for path, reply in paths.items():
+            with pytest.raises(ListError) as caught:
+                client.get(server.on(path, reply), secret=secret)
+            said.append(str(caught.value))
+    assert len(said) == len(paths) + limits.retries
+    assert all(secret not in each and "…" in each for each in said), said
+
+
+def test_a_status_of_failure_may_be_an_answer(server: ListServer, limits: Limits) -> None:
+    url = server.on("/jp", content(b"no more", code=400))
+    with Client(limits) as client:
+        found = client.get(url, answers=(400,))
+        assert found == Rejected(400, b"no more", f"{url}: HTTP 400 (Bad Request).")
+        with pytest.raises(ListError, match="HTTP 400"):
+            client.get(url)
+
+
+def test_a_body_shorter_than_announced_is_refused(server: ListServer, limits: Limits) -> None:
     url = server.on("/jp", cut_short(LIST, 5))
     assert refusal(limits, url) == f"{url}: the connection ended before the body was complete."
     assert server.asked("/jp") == 1 + limits.retries
@@ -314,7 +337,7 @@ def test_a_whole_compressed_body_is_taken(
 @pytest.mark.parametrize("missing", [1, 4, 8, 50, 2_000])
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("kind", CODED)
-def test_a_compressed_body_that_ends_before_its_trailer_is_no_body(
+def test_a_compressed_body_that_ends_before_its_trailer_is_refused(
     server: ListServer, limits: Limits, kind: str, chunked: bool, missing: int
 ) -> None:
     """The framing of HTTP is whole: who cut the stream announced what was left."""
@@ -327,7 +350,7 @@ def test_a_compressed_body_that_ends_before_its_trailer_is_no_body(
 
 
 @pytest.mark.parametrize("at", [-8, -1, 3_000])
-def test_a_compressed_body_with_a_wrong_checksum_is_no_body(
+def test_a_compressed_body_with_a_wrong_checksum_is_refused(
     server: ListServer, limits: Limits, at: int
 ) -> None:
     damaged = bytearray(gzipped())
@@ -336,15 +359,13 @@ def test_a_compressed_body_with_a_wrong_checksum_is_no_body(
     assert refusal(limits, url) == f"{url}: the compressed body is damaged."
 
 
-def test_padding_after_a_compressed_body_is_none_of_it(server: ListServer, limits: Limits) -> None:
+def test_padding_after_a_compressed_body_is_ignored(server: ListServer, limits: Limits) -> None:
     url = server.on("/jp", content(gzipped() + bytes(512), {"Content-Encoding": "gzip"}))
     assert get(limits, url) == Body(LONG, None)
 
 
 @given(st.binary(max_size=200_000), st.integers(1, 5_000))
-def test_whatever_was_compressed_comes_out_however_it_is_cut_into_chunks(
-    body: bytes, size: int
-) -> None:
+def test_a_compressed_body_is_read_from_any_chunks(body: bytes, size: int) -> None:
     packed = gzip.compress(body)
     decoder = Decoder("gzip")
     pieces: list[bytes] = []
@@ -355,14 +376,14 @@ def test_whatever_was_compressed_comes_out_however_it_is_cut_into_chunks(
     assert b"".join(pieces) == body
 
 
-def test_a_compressed_body_shorter_than_announced_is_no_body(
+def test_a_compressed_body_shorter_than_announced_is_refused(
     server: ListServer, limits: Limits
 ) -> None:
     url = server.on("/jp", cut_short(gzip.compress(LIST)[:-8], 8, {"Content-Encoding": "gzip"}))
     assert refusal(limits, url) == f"{url}: the connection ended before the body was complete."
 
 
-def test_a_chunked_body_without_its_end_is_no_body(server: ListServer, limits: Limits) -> None:
+def test_a_chunked_body_without_its_end_is_refused(server: ListServer, limits: Limits) -> None:
     url = server.on("/jp", chunked_without_end(LIST))
     assert refusal(limits, url) == f"{url}: the connection ended before the body was complete."
 
@@ -388,9 +409,7 @@ def test_no_answer_at_all(server: ListServer, limits: Limits) -> None:
         dripping_header(0.02),
     ],
 )
-def test_what_drips_in_is_given_up_in_time(
-    server: ListServer, limits: Limits, reply: Reply
-) -> None:
+def test_a_slow_body_is_given_up_in_time(server: ListServer, limits: Limits, reply: Reply) -> None:
     url = server.on("/jp", reply)
     started = time.monotonic()
     why = refusal(short_of_time(limits), url)
@@ -466,12 +485,14 @@ def _descriptors_of_clients(server: ListServer) -> int:
         (garbage(), "the server does not speak HTTP correctly"),
     ],
 )
-def test_what_is_no_http(server: ListServer, limits: Limits, reply: Reply, why: str) -> None:
+def test_answers_that_are_not_http_are_refused(
+    server: ListServer, limits: Limits, reply: Reply, why: str
+) -> None:
     url = server.on("/jp", reply)
     assert refusal(limits, url) == f"{url}: {why}."
 
 
-def test_nobody_listens(limits: Limits) -> None:
+def test_a_refused_connection_is_reported(limits: Limits) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     url = f"http://127.0.0.1:{port}/jp"
@@ -506,7 +527,7 @@ def untrusting(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.parametrize("variable", TRUST)
-def test_the_environment_names_whose_certificates_are_trusted(
+def test_the_environment_names_trusted_certificates(
     limits: Limits, untrusting: pytest.MonkeyPatch, tmp_path: Path, variable: str
 ) -> None:
     place = CERTIFICATE
@@ -521,7 +542,7 @@ def test_the_environment_names_whose_certificates_are_trusted(
 
 
 @pytest.mark.parametrize("variable", TRUST)
-def test_what_the_environment_names_is_all_that_is_trusted(
+def test_only_certificates_named_by_the_environment_are_trusted(
     limits: Limits, untrusting: pytest.MonkeyPatch, variable: str
 ) -> None:
     untrusting.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(CERTIFICATE))
@@ -532,7 +553,7 @@ def test_what_the_environment_names_is_all_that_is_trusted(
 
 @pytest.mark.parametrize("variable", TRUST)
 @pytest.mark.parametrize("place", ["/nowhere/ca.pem", "/etc/passwd"])
-def test_a_variable_that_names_no_certificates_is_told(
+def test_a_variable_without_certificates_is_reported(
     limits: Limits, untrusting: pytest.MonkeyPatch, variable: str, place: str
 ) -> None:
     untrusting.setenv(variable, place)
@@ -629,7 +650,7 @@ def test_the_proxy_of_the_environment_is_used_but_not_for_the_loopback(
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4"])
-def test_a_socks_proxy_without_pysocks_is_told(
+def test_a_socks_proxy_without_pysocks_is_reported(
     limits: Limits, monkeypatch: pytest.MonkeyPatch, scheme: str, variable: str
 ) -> None:
     assert importlib.util.find_spec("socks") is None
@@ -644,7 +665,7 @@ def test_a_socks_proxy_without_pysocks_is_told(
 
 
 @pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:9", "http://", "gopher:9"])
-def test_a_proxy_that_is_none_is_told(
+def test_an_invalid_proxy_is_reported(
     limits: Limits, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     forget_proxies(monkeypatch)

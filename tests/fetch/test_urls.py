@@ -42,7 +42,7 @@ def test_nothing_else_may(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "jp.json", "https://", "https:///jp", "https://[::1"])
-def test_what_is_no_url_is_said(url: str) -> None:
+def test_invalid_urls_are_reported(url: str) -> None:
     with pytest.raises(ListError, match="is not a URL of a list"):
         target(url)
 
@@ -59,7 +59,7 @@ def test_refusals_show_no_credentials(url: str) -> None:
     assert "pw" not in str(refused.value)
 
 
-def test_people_see_neither_credentials_nor_query() -> None:
+def test_shown_urls_have_no_credentials_and_no_query() -> None:
     assert public("https://me:pw@h.example/a?token=s#f") == "https://h.example/a?…"
 
 

@@ -93,7 +93,7 @@ def test_a_flow_is_read_as_it_came_and_grows_with_its_packets(lab: Lab, family: 
 
 
 @Family_
-def test_what_this_host_begins_is_seen_from_the_other_end(lab: Lab, family: Family) -> None:
+def test_connections_of_this_host_are_read_with_their_peer(lab: Lab, family: Family) -> None:
     fence(lab, OPEN)
     trunk = Probe(PBX[family], CALLER[family], Transport.UDP, 5062, source_port=5060)
     send_from_pbx(lab, trunk)
@@ -104,7 +104,7 @@ def test_what_this_host_begins_is_seen_from_the_other_end(lab: Lab, family: Fami
 
 
 @Family_
-def test_what_passes_through_to_others_is_not_inbound(lab: Lab, family: Family) -> None:
+def test_routed_connections_are_not_inbound(lab: Lab, family: Family) -> None:
     fence(lab, OPEN)
     assert lab.fire([call(CALLER[family], CONTAINER[family])]) == ["container"]
     (passing,) = flows_from(lab, CALLER[family])
@@ -122,7 +122,7 @@ def test_an_address_may_be_local_in_another_routing_table(lab: Lab, family: Fami
         assert flows_from(lab, CALLER[family])[0].inbound == inbound
 
 
-def test_nothing_is_read_where_nothing_flows() -> None:
+def test_an_idle_host_has_no_connections() -> None:
     with Host("idle") as idle, idle.entered():
         assert read_flows() == ()
         assert mend(None) == 0
@@ -173,7 +173,7 @@ def test_a_flow_that_the_pbx_reopened_is_cut_all_the_same(lab: Lab, family: Fami
 
 
 @Family_
-def test_who_is_let_in_again_gets_in_at_once(lab: Lab, family: Family) -> None:
+def test_unblocked_peers_pass_at_once(lab: Lab, family: Family) -> None:
     fence(lab, OPEN)
     probe = call(CALLER[family], PBX[family])
     assert gets_in(lab, probe)
@@ -190,7 +190,7 @@ def test_who_is_let_in_again_gets_in_at_once(lab: Lab, family: Family) -> None:
 
 
 @Family_
-def test_without_a_fence_nothing_stays_cut(lab: Lab, family: Family) -> None:
+def test_without_a_fence_dropped_connections_are_unblocked(lab: Lab, family: Family) -> None:
     fence(lab, SHUT)
     probe = call(OTHER[family], PBX[family])
     assert gets_in(lab, probe)
@@ -230,7 +230,7 @@ def reached_by(lab: Lab, source: Address, wanted: Ruleset) -> str:
 
 
 @Family_
-def test_by_which_interface_a_source_is_reached_routing_says(lab: Lab, family: Family) -> None:
+def test_the_interface_of_a_source_is_that_of_its_route(lab: Lab, family: Family) -> None:
     fence(lab, OPEN)
     source, ip = CALLER[family], ("ip", f"-{family.digit}")
     lab.fire([call(source, PBX[family])])
@@ -246,7 +246,7 @@ def test_by_which_interface_a_source_is_reached_routing_says(lab: Lab, family: F
 
 
 @Family_
-def test_who_is_reached_by_a_trusted_interface_is_let_in_again(lab: Lab, family: Family) -> None:
+def test_peers_behind_a_trusted_interface_are_unblocked(lab: Lab, family: Family) -> None:
     fence(lab, OPEN)
     probes = [call(source[family], PBX[family]) for source in (CALLER, OTHER)]
     probes[0] = replace(probes[0], link="tun0")

@@ -53,7 +53,7 @@ def test_a_severed_flow_is_read_back_as_the_one_that_was_cut_leading_nowhere(flo
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_make_the_reader_fail_otherwise_than_it_says(body: bytes) -> None:
+def test_any_bytes_are_read_or_raise_the_documented_error(body: bytes) -> None:
     with suppress(ValueError):
         conntrack_messages.parse_flow(body, AddressSpace())
 

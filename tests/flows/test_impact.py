@@ -38,7 +38,7 @@ RULESETS = st.builds(ruleset, SOME, SOME, st.sampled_from([(SIP,), (RTP,), (SIP,
 
 
 @given(RULESETS, RULESETS, FLOWS)
-def test_touched_are_exactly_the_flows_whose_opening_is_decided_otherwise(
+def test_the_impact_has_exactly_the_connections_decided_differently(
     before: Ruleset, after: Ruleset, flows: list[Flow]
 ) -> None:
     found = impact(before, after, flows)
@@ -66,7 +66,7 @@ def test_no_change_touches_nothing(same: Ruleset, flows: list[Flow]) -> None:
     assert found.denied == found.admitted == ()
 
 
-def test_a_first_fence_denies_whom_it_does_not_allow() -> None:
+def test_a_first_fence_blocks_all_but_allowed_peers() -> None:
     flows = [flow("20.0.0.1"), flow("20.0.0.1", 10000), flow("133.1.2.3"), flow("2a00::1", 5061)]
     found = impact(None, ruleset(("133.0.0.0/8",)), flows)
     assert [(touched.flow, touched.service) for touched in found.denied] == [
@@ -77,18 +77,18 @@ def test_a_first_fence_denies_whom_it_does_not_allow() -> None:
     assert found.talking == 2
 
 
-def test_what_this_host_began_is_not_touched_by_a_change() -> None:
+def test_connections_of_this_host_are_not_touched_by_a_change() -> None:
     assert impact(None, ruleset(), [flow("20.0.0.1", inbound=False)]).denied == ()
 
 
-def test_what_a_helper_announced_counts_where_the_rules_name_helpers() -> None:
+def test_announced_connections_pass_if_the_rules_name_helpers() -> None:
     announced = [flow("20.0.0.1", 10000, expected=True)]
     helped = replace(RTP, helpers=("sip",))
     assert impact(None, ruleset(services=(helped,)), announced).denied == ()
     assert [t.flow for t in impact(None, ruleset(), announced).denied] == announced
 
 
-def test_of_what_this_host_began_that_from_fenced_ports_to_strangers_is_found() -> None:
+def test_connections_begun_from_fenced_ports_to_strangers_are_found() -> None:
     begun = [
         flow(source, port, inbound=False)._replace(begun_here=True)
         for source, port in (("20.0.0.1", 5060), ("20.0.0.1", 40000), ("133.1.2.3", 5060))
@@ -117,7 +117,7 @@ def test_live_are_those_that_talk_both_ways_for_longer_than_a_scan() -> None:
     assert found.talking == 1
 
 
-def test_sources_come_with_most_flows_first_and_say_to_what() -> None:
+def test_sources_are_sorted_by_connections_and_name_services() -> None:
     flows = [flow("20.0.0.9"), flow("20.0.0.1"), flow("20.0.0.1", 10000), flow("2a00::1")]
     sources = by_source(impact(None, ruleset(), flows).denied)
     assert [str(source) for source in sources] == [
@@ -133,13 +133,13 @@ def test_flows_are_picked_by_their_sources() -> None:
     assert from_sources(flows, space("20.0.0.0/24", "2a00::/16")) == (flows[0], flows[2])
 
 
-def test_by_a_trusted_interface_everybody_may_begin() -> None:
+def test_a_trusted_interface_allows_every_source() -> None:
     trusting = replace(ruleset(), interfaces=("lo", "tun*"))
     flows = [flow("20.0.0.1", interface="wan"), flow("20.0.0.1", interface="tun0")]
     assert [touched.flow for touched in impact(None, trusting, flows).denied] == flows[:1]
 
 
-def test_the_interface_matters_to_whom_nothing_else_lets_in() -> None:
+def test_the_interface_matters_for_peers_allowed_by_no_set() -> None:
     shut = ruleset(("133.0.0.0/8",))
     trusting = replace(shut, interfaces=("lo", "tun*"))
     stranger, severed = flow("20.0.0.1"), flow("20.0.0.1", inbound=False)._replace(severed=True)

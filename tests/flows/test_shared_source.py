@@ -23,7 +23,7 @@ def flows(source: str, number: int, port: int = 5060, *, inbound: bool = True) -
 
 
 @pytest.mark.parametrize("source", ["10.0.0.1/32", "172.17.0.1/32", "fd00::1/128"])
-def test_a_private_address_with_most_flows_is_told(source: str) -> None:
+def test_a_private_address_with_most_connections_is_reported(source: str) -> None:
     found = crowd(SERVICES, flows(source, 16) + flows("133.1.2.3/32", 4), dropped=0)
     assert found is not None
     assert (found.flows, found.of, found.share) == (16, 20, 0.8)
@@ -43,5 +43,5 @@ def test_a_private_address_with_most_flows_is_told(source: str) -> None:
         ([], 0),
     ],
 )
-def test_nothing_is_told_of_anything_else(some: list[Flow], dropped: int) -> None:
+def test_other_distributions_are_not_reported(some: list[Flow], dropped: int) -> None:
     assert crowd(SERVICES, some, dropped=dropped) is None

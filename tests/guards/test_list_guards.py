@@ -10,15 +10,15 @@ from geofence.countries import known_size
 from geofence.guards.limits import ALWAYS_FEW, BROADEST, size_class
 from geofence.guards.lists import check_list
 from geofence.guards.objection import Yields
-from geofence.guards.special_prefixes import (
+from geofence.model.lists import ListId, ListKind
+from geofence.model.policy import Policy
+from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
+from geofence.special_prefixes import (
     public_addresses,
     special_blocks,
     special_in,
     special_space,
 )
-from geofence.model.lists import ListId, ListKind
-from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 
 JP = ListId(ListKind.COUNTRY, "JP")
 US = ListId(ListKind.COUNTRY, "US")
@@ -72,7 +72,7 @@ def country_of_known_size(code: str, share: float = 1) -> AddressSpace:
 
 
 @pytest.mark.parametrize(("family", "size"), EVERY_SIZE)
-def test_a_list_cut_to_61_percent_is_refused_whatever_its_size(family: Family, size: int) -> None:
+def test_a_list_cut_to_61_percent_is_refused_at_any_size(family: Family, size: int) -> None:
     assert tokens(JP, block(family, size * 61 // 100), block(family, size)) == ["shrink=JP"]
 
 
@@ -100,7 +100,7 @@ def test_larger_lists_get_less_room() -> None:
     st.integers(0, 1 << 22),
     st.sampled_from(Family),
 )
-def test_what_counts_is_the_share_of_addresses_that_are_gone(
+def test_a_shrink_is_measured_by_lost_addresses(
     size: int, before: int, skip: int, family: Family
 ) -> None:
     previous, candidate = block(family, before), block(family, size, skip=skip)
@@ -122,14 +122,14 @@ def test_another_countrys_addresses_of_the_same_number_are_refused() -> None:
     assert said == ["shrink=JP", "growth=JP"]
 
 
-def test_a_family_that_is_gone_is_refused_while_the_other_stands() -> None:
+def test_a_list_that_lost_one_family_is_refused() -> None:
     both = space("20.0.0.0/10", "2400::/22")
     assert tokens(JP, AddressSpace(both.ipv4), both) == ["shrink=JP"]
     assert tokens(JP, AddressSpace(ipv6=both.ipv6), both) == ["shrink=JP"]
 
 
 @pytest.mark.parametrize("key", ["country JP", "country"])
-def test_the_rules_limit_goes_before_ours(key: str) -> None:
+def test_the_limit_of_the_rules_goes_before_the_built_in_one(key: str) -> None:
     previous = block(Family.IPV4, 1_000_000)
     tight, loose = Policy(shrink_limits={key: 1.0}), Policy(shrink_limits={key: 60.0})
     assert tokens(JP, block(Family.IPV4, 980_000), previous) == []
@@ -138,7 +138,7 @@ def test_the_rules_limit_goes_before_ours(key: str) -> None:
     assert tokens(JP, block(Family.IPV4, 500_000), previous, loose) == []
 
 
-def test_a_refusal_says_what_was_lost_and_whose_limit_it_broke() -> None:
+def test_a_refusal_names_the_loss_and_its_limit() -> None:
     previous, cut = block(Family.IPV4, 2_000_000), block(Family.IPV4, 1_220_000)
     (ours,) = check_list(JP, cut, previous, POLICY)
     assert str(ours).startswith("The list country JP lost 39 % of its 2,000,000 IPv4 addresses")
@@ -162,7 +162,7 @@ def test_a_refusal_says_what_was_lost_and_whose_limit_it_broke() -> None:
         (2_000, 900, False),
     ],
 )
-def test_a_gain_beyond_what_lists_of_its_size_gain_needs_a_witness(
+def test_an_unusual_gain_for_the_size_needs_a_witness(
     size: int, gained: int, *, unusual: bool
 ) -> None:
     grown = block(Family.IPV4, size + size * gained // 100)
@@ -242,7 +242,7 @@ def test_a_list_that_lost_an_end_is_refused(count: int, kept: slice, *, refused:
     assert ("ends=JP" in [one.accept for one in said]) is refused
 
 
-def test_as_many_blocks_gone_from_the_middle_are_no_end() -> None:
+def test_blocks_lost_in_the_middle_are_not_an_end() -> None:
     blocks = stretches(200)
     assert tokens(JP, made_of(blocks[:90] + blocks[100:]), made_of(blocks)) == []
 
@@ -277,7 +277,7 @@ def test_a_first_list_without_a_family_that_the_country_has_is_refused() -> None
     assert "has 0 IPv6 addresses" in str(refused)
 
 
-def test_a_country_without_ipv6_needs_none_on_the_first_run() -> None:
+def test_a_first_list_of_a_country_without_ipv6_passes() -> None:
     korea = ListId(ListKind.COUNTRY, "KP")
     assert tokens(korea, AddressSpace(country_of_known_size("KP").ipv4), None) == []
 
@@ -305,7 +305,7 @@ def test_a_code_that_the_table_lacks_has_no_size_to_be_held_against() -> None:
         (DROP, "2000::/3", True),
     ],
 )
-def test_no_prefix_is_broader_than_what_registries_delegate(
+def test_a_prefix_broader_than_registries_delegate_is_refused(
     wanted: ListId, prefix: str, *, refused: bool
 ) -> None:
     listed = space(prefix)
@@ -385,7 +385,7 @@ def test_a_blocklist_may_not_take_an_allowed_country_away_at_once(
     previous = None if first else block(family, held)
     for gained, refused in ((350, False), (351, True)):
         candidate = block(family, held + gained)
-        said = check_list(DROP, candidate, previous, POLICY, countries=countries)
+        said = check_list(DROP, candidate, previous, POLICY, allowed=countries)
         taken = [one.accept for one in said]
         assert taken == ([f"{'first-run' if first else 'growth'}=drop"] if refused else [])
 
@@ -396,7 +396,7 @@ def test_the_country_that_loses_most_is_named_and_the_others_are_counted() -> No
         VA: space("20.0.1.0/25", "20.1.0.0/27"),
         US: space("20.2.0.0/16"),
     }
-    [said] = check_list(DROP, space("20.0.0.0/23"), None, POLICY, countries=countries)
+    [said] = check_list(DROP, space("20.0.0.0/23"), None, POLICY, allowed=countries)
     assert said.saw == (
         "The list blocklist drop would block 100 % of the 256 IPv4 addresses of country JP, "
         "and too much of 1 other country, at once."
@@ -405,8 +405,8 @@ def test_the_country_that_loses_most_is_named_and_the_others_are_counted() -> No
 
 def test_a_blocklist_may_take_a_24_of_the_smallest_country() -> None:
     country = {VA: block(Family.IPV4, known_size("NF", Family.IPV4) or 0)}
-    assert check_list(DROP, block(Family.IPV4, 256), None, POLICY, countries=country) == ()
+    assert check_list(DROP, block(Family.IPV4, 256), None, POLICY, allowed=country) == ()
 
 
-def test_what_the_operator_named_is_meant_as_it_is() -> None:
+def test_addresses_of_host_names_are_not_checked() -> None:
     assert tokens(HOST, space("10.0.0.5/32"), space("20.0.0.0/8")) == []

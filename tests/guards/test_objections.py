@@ -24,7 +24,7 @@ def test_an_override_takes_away_its_own_objection_and_no_other(accept: set[str])
     assert {one.accept for one in left} == set(TOKENS) - accept
 
 
-def test_without_an_override_all_objections_stand_in_order() -> None:
+def test_without_an_override_all_objections_are_returned_in_order() -> None:
     assert remaining(ALL, ()) == ALL
 
 
@@ -32,7 +32,7 @@ def test_case_and_blanks_do_not_count() -> None:
     assert remaining([objection("shrink=JP")], [" Shrink=jp "]) == ()
 
 
-def test_an_override_with_nothing_to_cover_today_is_no_mistake() -> None:
+def test_an_unused_override_is_accepted() -> None:
     assert remaining((), ["shrink=JP", "ssh", "live-sources"]) == ()
     assert remaining((), ["shrink=JP"], names=["JP"]) == ()
 
@@ -61,12 +61,12 @@ def test_a_list_that_there_is_not_is_named_with_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "=", "=JP", "all", "force", "--accept"])
-def test_there_is_no_override_for_everything(token: str) -> None:
+def test_an_override_for_all_checks_is_unknown(token: str) -> None:
     with pytest.raises(UsageError, match=r"^Unknown override "):
         remaining(ALL, [token])
 
 
-def test_an_objection_says_what_it_saw_what_it_allows_and_how_to_proceed() -> None:
+def test_an_objection_has_finding_limit_and_override() -> None:
     said = str(objection("shrink=JP"))
     assert said == "It shrank. It may not. If this is intended, add '--accept shrink=JP'."
     helped = Objection(Guard.SSH, "s", "Saw.", "Allows.", "ssh", "Allow it.")

@@ -30,7 +30,7 @@ SPACES = st.builds(
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), SPACES))
-def test_each_address_is_reported_with_exactly_those_who_claim_it(
+def test_each_overlap_names_exactly_its_lists(
     lists: dict[ListId, AddressSpace],
 ) -> None:
     found = overlaps(lists)
@@ -46,7 +46,7 @@ def test_each_address_is_reported_with_exactly_those_who_claim_it(
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), SPACES))
-def test_lists_without_common_addresses_give_no_note(lists: dict[ListId, AddressSpace]) -> None:
+def test_disjoint_lists_give_no_note(lists: dict[ListId, AddressSpace]) -> None:
     apart = all(
         not (one[family] & other[family])
         for one, other in combinations(lists.values(), 2)

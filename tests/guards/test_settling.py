@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from geofence.guards.objection import Guard, Objection, Yields
-from geofence.guards.settling import Refusal, Way, agrees, moved, way
+from geofence.guards.settling import Disposition, Refusal, agrees, disposition, moved
 from geofence.lists.parsed import FamilyFacts, ParsedList
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
@@ -108,7 +108,7 @@ def test_small_steps_do_not_reach_all_of_ipv4() -> None:
     assert daily.accepted.ipv4.size < 2 * JAPAN.ipv4.size
 
 
-def test_what_never_yields_does_not_settle() -> None:
+def test_an_objection_that_never_yields_does_not_settle() -> None:
     daily = Daily("JP", JAPAN)
     assert daily.days_until_taken(JAPAN | space("10.0.0.0/16")) is None
 
@@ -120,25 +120,25 @@ def objection(yields: Yields) -> Objection:
 @pytest.mark.parametrize(
     ("yields", "in_force_days_ago", "same_for_days", "expected"),
     [
-        ([Yields.NEVER], 1, 99, Way.REFUSED),
-        ([Yields.IN_TIME, Yields.NEVER], 1, 99, Way.REFUSED),
-        ([Yields.IN_TIME], 14, 0, Way.RETURNED),
-        ([Yields.IN_TIME], 15, 0, Way.REFUSED),
-        ([Yields.IN_TIME], None, 6, Way.REFUSED),
-        ([Yields.IN_TIME], None, 7, Way.ASK),
-        ([Yields.TO_WITNESS], None, 0, Way.ASK),
-        ([Yields.TO_WITNESS, Yields.IN_TIME], None, 0, Way.REFUSED),
+        ([Yields.NEVER], 1, 99, Disposition.REFUSED),
+        ([Yields.IN_TIME, Yields.NEVER], 1, 99, Disposition.REFUSED),
+        ([Yields.IN_TIME], 14, 0, Disposition.RETURNED),
+        ([Yields.IN_TIME], 15, 0, Disposition.REFUSED),
+        ([Yields.IN_TIME], None, 6, Disposition.REFUSED),
+        ([Yields.IN_TIME], None, 7, Disposition.ASK),
+        ([Yields.TO_WITNESS], None, 0, Disposition.ASK),
+        ([Yields.TO_WITNESS, Yields.IN_TIME], None, 0, Disposition.REFUSED),
     ],
 )
-def test_what_an_objection_gives_way_to(
-    yields: list[Yields], in_force_days_ago: int | None, same_for_days: int, expected: Way
+def test_each_objection_yields_to_its_own_end(
+    yields: list[Yields], in_force_days_ago: int | None, same_for_days: int, expected: Disposition
 ) -> None:
     then = None if in_force_days_ago is None else START - in_force_days_ago * DAY
     refusal = Refusal("x", START - same_for_days * DAY, START - same_for_days * DAY)
-    assert way(map(objection, yields), then, refusal, START) is expected
+    assert disposition(map(objection, yields), then, refusal, START) is expected
 
 
-def test_a_witness_agrees_on_what_changed_and_on_nothing_else() -> None:
+def test_a_witness_must_confirm_the_change_only() -> None:
     before, after = space("20.0.0.0/16"), space("20.0.0.0/17", "21.0.0.0/16")
     assert agrees(after | space("99.0.0.0/8"), before, after)
     assert not agrees(after | before, before, after)

@@ -66,7 +66,7 @@ def test_how_each_ended() -> None:
     }
 
 
-def test_without_a_second_mirror_what_another_country_has_settles_all_the_same() -> None:
+def test_a_transfer_to_another_country_settles_without_a_second_mirror() -> None:
     alone = {name(story): outcome(story, mirror=False)[0] for story in STORIES}
     assert {each.split()[0] for each, how in alone.items() if how == "moved"} == {
         *("GG", "IL", "PR", "MD", "IQ", "MF")

@@ -17,18 +17,18 @@ ALLOWED = st.integers(0, 7)
 NUMBERS = st.integers(1, 65_000)
 
 
-def test_a_file_without_one_has_none(tmp_path: Path) -> None:
+def test_a_file_without_an_access_control_list(tmp_path: Path) -> None:
     assert read_acl(tmp_path) is None
     handle = os.open(tmp_path, os.O_RDONLY)
     assert read_acl(handle) is None
     os.close(handle)
 
 
-def test_what_has_none_of_its_kind_has_none() -> None:
+def test_a_file_system_without_access_control_lists() -> None:
     assert read_acl(Path("/proc/self/stat")) is None
 
 
-def test_what_cannot_be_asked_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_acl(tmp_path / "none")
 
@@ -39,7 +39,7 @@ def test_what_cannot_be_asked_is_told(tmp_path: Path) -> None:
     own=ALLOWED,
     mask=ALLOWED,
 )
-def test_the_mask_bounds_what_is_named(
+def test_the_mask_limits_named_users_and_groups(
     users: dict[int, int], groups: dict[int, int], own: int, mask: int
 ) -> None:
     entries = [(OWNER, 7, NOBODY), (OWNING_GROUP, own, NOBODY), (MASK, mask, NOBODY)]
@@ -69,7 +69,7 @@ def test_the_kernel_shows_the_mask_as_the_bits_of_the_group(
 
 
 @given(st.binary(max_size=40))
-def test_what_is_no_list_is_refused_or_names_whom_it_names(octets: bytes) -> None:
+def test_any_bytes_are_refused_or_read(octets: bytes) -> None:
     try:
         found = writers(octets)
     except ValueError as error:

@@ -37,7 +37,7 @@ BY_HAND = pytest.mark.parametrize("by_hand", [True, False])
 @BY_HAND
 @pytest.mark.parametrize("mode", [0o400, 0o600, 0o644, 0o755])
 @pytest.mark.parametrize("uid", [0, ME])
-def test_what_only_root_and_the_user_can_write_is_believed(
+def test_files_writable_by_root_and_the_user_are_trusted(
     mode: int, uid: int, *, by_hand: bool
 ) -> None:
     assert doubted(status(mode, uid, SOMEBODY), by_hand=by_hand) is None
@@ -45,19 +45,19 @@ def test_what_only_root_and_the_user_can_write_is_believed(
 
 @BY_HAND
 @pytest.mark.parametrize("mode", [0o602, 0o666, 0o777])
-def test_what_everyone_can_write_is_not(mode: int, *, by_hand: bool) -> None:
+def test_files_writable_by_everyone_are_not_trusted(mode: int, *, by_hand: bool) -> None:
     doubt = doubted(status(mode), by_hand=by_hand)
     assert doubt == ("can be written by everyone", "chmod go-w")
 
 
 @BY_HAND
-def test_what_belongs_to_somebody_else_is_not(*, by_hand: bool) -> None:
+def test_files_of_another_user_are_not_trusted(*, by_hand: bool) -> None:
     doubt = doubted(status(0o600, SOMEBODY), by_hand=by_hand)
     assert doubt == (f"belongs to the user number {SOMEBODY}", "chown root")
 
 
 @BY_HAND
-def test_what_a_group_can_write_is_not(*, by_hand: bool) -> None:
+def test_files_writable_by_a_group_are_not_trusted(*, by_hand: bool) -> None:
     doubt = doubted(status(0o660, gid=SOMEBODY), by_hand=by_hand)
     assert doubt == (f"can be written by the group number {SOMEBODY}", "chmod go-w")
 
@@ -69,7 +69,7 @@ def test_a_group_is_named(*, by_hand: bool) -> None:
     assert doubt == ("can be written by the group adm", "chmod go-w")
 
 
-def test_who_owns_the_program_may_write_rules_but_not_the_state(
+def test_the_owner_of_the_program_may_write_rules_but_not_the_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "trust.py"
@@ -115,7 +115,7 @@ def file(tmp_path: Path) -> Path:
     ("tag", "number", "who"),
     [(USER, SOMEBODY, "the user number 54321"), (GROUP, SOMEBODY, "the group number 54321")],
 )
-def test_whom_an_access_control_list_lets_write_is_named(
+def test_writers_by_an_access_control_list_are_named(
     file: Path, by_hand: bool, tag: int, number: int, who: str
 ) -> None:
     let_write(file, tag, number)
@@ -124,12 +124,12 @@ def test_whom_an_access_control_list_lets_write_is_named(
     )
 
 
-def test_a_list_that_names_root_alone_does_no_harm(file: Path) -> None:
+def test_an_access_control_list_for_root_alone_is_trusted(file: Path) -> None:
     let_write(file, USER, 0)
     assert distrust(file.stat(), read_acl(file), by_hand=False) is None
 
 
-def test_a_list_whose_mask_forbids_writing_does_no_harm(file: Path) -> None:
+def test_an_access_control_list_with_a_read_only_mask_is_trusted(file: Path) -> None:
     let_write(file, USER, SOMEBODY)
     file.chmod(0o644)
     assert distrust(file.stat(), read_acl(file), by_hand=False) is None
@@ -153,7 +153,7 @@ def user(name: str, uid: int, gid: int) -> pwd.struct_passwd:
         ([], [user("toor", 0, 0)], True),
     ],
 )
-def test_a_group_is_private_if_nobody_else_is_in_it_or_has_it_as_their_own(
+def test_a_group_is_private_without_other_members(
     file: Path,
     monkeypatch: pytest.MonkeyPatch,
     members: list[str],
@@ -176,30 +176,30 @@ def way(tmp_path: Path) -> Path:
     return inner / "file"
 
 
-def test_a_way_that_only_root_has_a_say_in(way: Path) -> None:
+def test_a_path_below_directories_of_root_is_trusted(way: Path) -> None:
     assert distrust_on_the_way(way) is None
     assert distrust_on_the_way(way.parent / "none" / "file") is None
 
 
-def test_a_directory_far_above_that_others_can_write(way: Path) -> None:
+def test_a_parent_directory_that_others_can_write(way: Path) -> None:
     way.parents[1].chmod(0o777)
     expected = Distrust("can be written by everyone", "chmod go-w")
     assert distrust_on_the_way(way) == (way.parents[1], expected)
 
 
-def test_a_directory_far_above_of_somebody_else(way: Path) -> None:
+def test_a_parent_directory_of_another_user(way: Path) -> None:
     give_away(way.parents[1])
     expected = Distrust("belongs to the user number 54321", "chown root")
     assert distrust_on_the_way(way) == (way.parents[1], expected)
 
 
-def test_a_directory_far_above_that_an_access_control_list_opens(way: Path) -> None:
+def test_a_parent_directory_opened_by_an_access_control_list(way: Path) -> None:
     let_write(way.parents[1], USER, SOMEBODY)
     expected = Distrust("can be written by the user number 54321", "setfacl -b")
     assert distrust_on_the_way(way) == (way.parents[1], expected)
 
 
-def test_in_a_sticky_directory_what_is_ours_stays_where_it_is(way: Path) -> None:
+def test_own_files_in_a_sticky_directory_are_trusted(way: Path) -> None:
     way.parents[1].chmod(0o1777)
     assert distrust_on_the_way(way) is None
     give_away(way.parent)
@@ -222,7 +222,7 @@ def test_the_way_through_a_link_is_looked_at_too(tmp_path: Path) -> None:
     assert found[0] == tmp_path / "theirs"
 
 
-def test_a_link_of_somebody_else_in_a_sticky_directory(way: Path, tmp_path: Path) -> None:
+def test_a_link_of_another_user_in_a_sticky_directory(way: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(way.parent)
     give_away(link)

@@ -87,7 +87,7 @@ def test_a_long_datagram_arrives_whole(lab: Lab, family: Family) -> None:
     assert lab.fire([long]) == ["pbx"]
 
 
-def test_what_is_dropped_is_not_seen_and_its_neighbours_are(lab: Lab) -> None:
+def test_dropped_packets_are_missing_and_others_are_seen(lab: Lab) -> None:
     run(lab, "iptables -t mangle -A PREROUTING -p udp --dport 5060 -s 133.1.2.3 -j DROP")
     dropped = probe(Family.IPV4)
     others = [replace(dropped, port=5061), probe(Family.IPV6), probe(Family.IPV4, Transport.ICMP)]
@@ -107,7 +107,7 @@ def test_a_fence_around_everything_is_an_error_and_not_a_result(
         lab.fire([probe(Family.IPV4)])
 
 
-def test_a_stream_counts_what_was_lost(lab: Lab) -> None:
+def test_a_stream_counts_lost_packets(lab: Lab) -> None:
     run(lab, "iptables -t mangle -A PREROUTING -s 133.1.2.3 -p udp -j DROP")
     flows = {"lost": probe(Family.IPV4), "seen": probe(Family.IPV6)}
 
@@ -157,7 +157,7 @@ def test_hosts_are_apart_from_each_other_and_from_this_machine(lab: Lab) -> None
     assert not {"wan", "docker0"} & {name for _, name in here}
 
 
-def test_a_program_that_fails_says_what_it_said(lab: Lab) -> None:
+def test_the_error_of_a_failed_program_has_its_output(lab: Lab) -> None:
     with pytest.raises(LabError, match=r"'ip link show nowhere' failed on pbx: .*nowhere"):
         lab.pbx.run("ip", "link", "show", "nowhere")
     with pytest.raises(LabError, match="no-such-program is not installed"):
@@ -180,7 +180,7 @@ def test_a_closed_lab_leaves_no_descriptor_open() -> None:
     assert open_descriptors() == before
 
 
-def test_without_privilege_the_lab_says_what_to_do() -> None:
+def test_without_privilege_the_lab_names_the_remedy() -> None:
     """Root without capabilities may not even map itself into a user namespace."""
     bare = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
     program = "from geofence.lab.privilege import ensure; ensure()"

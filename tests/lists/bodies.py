@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from ipaddress import ip_network
 
 from hypothesis import strategies as st
 
@@ -50,3 +51,46 @@ def prefixes(draw: st.DrawFn, family: Family) -> Prefix:
     low_bits = draw(st.integers(0, 0xFF)) << draw(st.integers(0, family.bits - 8))
     size = 1 << (family.bits - length)
     return Prefix(family, low_bits & -size, length)
+
+
+def drop_lines(entries: list[str]) -> bytes:
+    """JSON lines as Spamhaus publishes them."""
+    lines = [json.dumps({"cidr": each, "sblid": "SBL1", "rir": "apnic"}) for each in entries]
+    trailer = {
+        "type": "metadata",
+        "timestamp": 1757054400,
+        "size": sum(map(len, lines)),
+        "records": len(lines),
+        "copyright": "(c) 2025 The Example Project",
+        "terms": "https://lists.example/terms",
+    }
+    return "\n".join([*lines, json.dumps(trailer), ""]).encode()
+
+
+def dshield(*written: str) -> bytes:
+    """Columns as DShield publishes them."""
+    rows = []
+    for network in map(ip_network, written):
+        first, last = network.network_address, network.broadcast_address
+        rows.append(f"{first}\t{last}\t{network.prefixlen}\t1234\tEXAMPLE, Inc\tUS\ta@x.example")
+    head = ["#", "#   Recommended Block List", "#    updated: 2026-02-01 12:00", "#"]
+    titles = "Start\tEnd\tNetmask\tAttacks\tName\tCountry\temail"
+    return "\n".join([*head, titles, *rows, ""]).encode()
+
+
+def asn_json(
+    number: int, ipv4: list[str], ipv6: list[str] | None = None, *, former_keys: bool = False
+) -> bytes:
+    """ipverse's JSON of an AS number, of either generation of keys."""
+    about = {"handle": "NOWHERE", "description": "Nowhere"}
+    prefixes = {"ipv4": ipv4, "ipv6": ipv6 or []}
+    if former_keys:
+        document: dict[str, object] = {"asn": number, **about, "subnets": prefixes}
+    else:
+        document = {"asn": number, "metadata": about, "prefixes": prefixes}
+    return json.dumps(document, indent=2).encode()
+
+
+def asn_text(number: int, prefixes: list[str]) -> bytes:
+    """ipverse's text list of an AS number."""
+    return "\n".join([f"# AS{number} (NOWHERE)", "# Nowhere", "#", *prefixes, ""]).encode()

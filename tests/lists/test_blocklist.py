@@ -52,6 +52,52 @@ def test_any_ipv4_prefixes_written_as_ipv6_are_the_same_list(written: list[Prefi
     assert parse_blocklist("\n".join(mapped).encode()) == plain
 
 
+@st.composite
+def dressed(draw: st.DrawFn) -> tuple[bytes, AddressSpace]:
+    """A list as publishers may write it, and what it means."""
+    family = st.sampled_from(Family)
+    chosen = draw(st.lists(family.flatmap(prefixes).filter(is_not_mapped), min_size=1))
+    lines = [draw(written(each)) for each in chosen]
+    around = st.sampled_from(["", "# a", "; b", "  # 192.0.2.1", "\t"])
+    for at in draw(st.lists(st.integers(0, len(lines)))):
+        lines.insert(at, draw(around))
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    bom = draw(st.sampled_from([b"", b"\xef\xbb\xbf"]))
+    return bom + "".join(f"{line}{end}" for line in lines).encode(), AddressSpace.of(chosen)
+
+
+def is_not_mapped(each: Prefix) -> bool:
+    return each.family is Family.IPV4 or each.network >> 32 != 0xFFFF
+
+
+def written(each: Prefix) -> st.SearchStrategy[str]:
+    """Ways to write a prefix."""
+    low, high = (address_text(each.family, n) for n in (each.network, each.past - 1))
+    forms = [str(each), f"{low}-{high}", f"{low} - {high}"]
+    forms += [low, low.upper()] if each.length == each.family.bits else []
+    tails = ["", " ", "\t# SBL1", " ; SBL1", ";x", "#y"]
+    return st.builds(str.__add__, st.sampled_from(forms), st.sampled_from(tails))
+
+
+@given(dressed())
+def test_prefixes_addresses_and_ranges_come_back_in_any_dress(
+    case: tuple[bytes, AddressSpace],
+) -> None:
+    body, meant = case
+    parsed = parse_blocklist(body)
+    assert parsed.space == meant
+    assert not parsed.skipped
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_a_range_becomes_the_fewest_prefixes(one: int, other: int) -> None:
+    low, high = sorted((one, other))
+    texts_ = (address_text(Family.IPV4, each) for each in (low, high))
+    found = parse_blocklist("-".join(texts_).encode() + b"\n").space.ipv4
+    assert (found.bounds, found.size) == ((low, high + 1), high + 1 - low)
+    assert found.prefix_count <= 62
+
+
 GOOD = [f"192.0.2.{number}" for number in range(200)]
 REPORTED = [
     "176.221.42.3254.174.140.223",
@@ -99,7 +145,7 @@ def test_of_a_long_blocklist_one_percent_may_be_wrong(bad: int, taken: bool) -> 
 @pytest.mark.parametrize(
     "body", [b"Not found", b"Not found\n", b"a\nb\nc\n", b"<html>", b"{}", b""]
 )
-def test_what_is_no_blocklist_at_all_is_still_refused(body: bytes) -> None:
+def test_a_body_that_is_not_a_blocklist_is_refused(body: bytes) -> None:
     with pytest.raises(ListError):
         parse_blocklist(body)
 

@@ -112,7 +112,7 @@ def test_entries_that_only_make_sense_together_are_refused(entries: list[str]) -
 
 
 @pytest.mark.parametrize("entry", [None, 5, 1.5, True, ["192.0.2.0/24"], {"a": 1}])
-def test_an_entry_that_is_no_text_is_named(entry: object) -> None:
+def test_an_entry_that_is_not_a_string_is_named(entry: object) -> None:
     document = {"countryCode": "JP", "prefixes": {"ipv4": ["192.0.2.0/24", entry], "ipv6": []}}
     with pytest.raises(ListError, match=r'Entry 2 of "prefixes\.ipv4" is not a string'):
         parse_country_json(json.dumps(document).encode(), "JP")
@@ -155,7 +155,7 @@ def test_every_cut_of_a_json_is_refused() -> None:
         (b'{"countryCode": "JP", "prefixes"', "cut short"),
     ],
 )
-def test_what_is_no_json_is_said(body: bytes, why: str) -> None:
+def test_invalid_json_is_reported(body: bytes, why: str) -> None:
     with pytest.raises(ListError, match=why):
         parse_country_json(body, "JP")
 
@@ -168,7 +168,7 @@ def test_control_characters_do_not_reach_the_message() -> None:
 
 
 @given(st.lists(prefixes(Family.IPV4), min_size=1), st.lists(prefixes(Family.IPV6)))
-def test_what_is_written_is_read(ipv4: list[Prefix], ipv6: list[Prefix]) -> None:
+def test_written_prefixes_are_read_back(ipv4: list[Prefix], ipv6: list[Prefix]) -> None:
     body = country_json("JP", [str(prefix) for prefix in ipv4], [str(prefix) for prefix in ipv6])
     parsed = parse_country_json(body, "JP")
     assert parsed.space == AddressSpace.of([*ipv4, *ipv6])

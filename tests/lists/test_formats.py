@@ -68,6 +68,13 @@ def test_other_lists_are_text_of_either_family() -> None:
         (JP, b"", "text"),
         (DROP, b"192.0.2.0/24\n", "text"),
         (DROP, AS_JSON, "text"),
+        (DROP, b'{"cidr": "192.0.2.0/24"}\n{"records": 1}\n', "json-lines"),
+        (DROP, b'\xef\xbb\xbf\r\n{"records": 0}', "json-lines"),
+        (DROP, b"# DShield\n\n192.0.2.0\t192.0.2.255\t24\t7\n", "dshield"),
+        (DROP, b"# DShield\r\nStart\tEnd\tNetmask\n", "dshield"),
+        (DROP, b"192.0.2.0\n192.0.2.255\t24\n", "text"),
+        (DROP, b"# apiban 100\n192.0.2.7 2026-02-01T12:00:00+00:00\n", "text"),
+        (JP, b'{"cidr": "192.0.2.0/24"}\n{"records": 1}\n', "json"),
         (PUSH, b"192.0.2.1\n", "text"),
     ],
 )
@@ -86,7 +93,12 @@ def test_a_given_format_is_used(body: bytes, name: str) -> None:
         (None, AS_TEXT, "json", "^The list is not JSON"),
         (None, AS_JSON, "text", "^The source sent JSON instead of a text list"),
         (Family.IPV4, AS_JSON, None, "^The list is JSON, which has both families; remove {family}"),
-        (None, AS_TEXT, "csv", '^The list has the unknown format "csv"; expected json or text'),
+        (
+            None,
+            AS_TEXT,
+            "cvs",
+            '^The list has the unknown format "cvs"; expected json, .* or text',
+        ),
         (None, b"<html>", None, "an HTML page instead of a list"),
         (None, b"Not found", None, '^Line 1: "Not found" is not an IPv4 prefix'),
     ],
@@ -140,7 +152,7 @@ CSV = Format(
 
 def test_another_format_is_one_line_of_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "FORMATS", (CSV, *formats.FORMATS))
-    assert format_names(ListKind.BLOCKLIST) == ("csv", "text")
+    assert format_names(ListKind.BLOCKLIST) == ("csv", "json-lines", "dshield", "apiban", "text")
     assert format_named("csv") is CSV
     body = b"csv;192.0.2.0/24;198.51.100.0/24"
     for given in (None, "csv"):

@@ -42,7 +42,7 @@ def test_a_country_list_with_its_header() -> None:
         (b"0.0.0.0-255.255.255.255", ["0.0.0.0/0"]),
     ],
 )
-def test_what_publishers_write(body: bytes, expected: list[str]) -> None:
+def test_formats_of_real_publishers_are_read(body: bytes, expected: list[str]) -> None:
     assert texts(parse_text(body).space) == expected
 
 
@@ -76,7 +76,7 @@ def test_a_range_counts_as_the_broadest_prefix_in_it() -> None:
         (b"\x1c", r'^Line 1: "\\x1c" is not an IPv4 prefix'),
     ],
 )
-def test_what_is_no_list_is_refused_with_line_and_reason(body: bytes, why: str) -> None:
+def test_invalid_bodies_are_refused_with_line_and_reason(body: bytes, why: str) -> None:
     with pytest.raises(ListError, match=why):
         parse_text(body)
 
@@ -89,7 +89,7 @@ def test_only_the_family_that_was_asked_for_is_taken() -> None:
 
 
 @pytest.mark.parametrize("before", [b"", b"\n", b"192.0.2.0/24\n"])
-def test_a_header_that_says_another_country_is_refused_wherever_it_stands(before: bytes) -> None:
+def test_a_header_of_another_country_is_refused_on_any_line(before: bytes) -> None:
     body = before + country_text("US", Family.IPV4, ["198.51.100.0/24"])
     with pytest.raises(ListError, match="is that of US, not of JP"):
         parse_text(body, Family.IPV4, "JP")
@@ -101,12 +101,12 @@ def test_a_header_that_says_another_family_is_refused(label: str) -> None:
         parse_text(f"# {label}: IPv6\n192.0.2.0/24".encode(), Family.IPV4, "JP")
 
 
-def test_a_header_matters_only_to_who_asked_for_something() -> None:
+def test_a_header_is_ignored_where_none_is_expected() -> None:
     assert parse_text(country_text("US", Family.IPV4, ["192.0.2.0/24"])).ipv4.entries == 1
 
 
 @given(st.lists(prefixes(Family.IPV4) | prefixes(Family.IPV6), min_size=1))
-def test_what_is_written_is_read(written: list[Prefix]) -> None:
+def test_written_prefixes_are_read_back(written: list[Prefix]) -> None:
     parsed = parse_text("\n".join(map(str, written)).encode())
     assert parsed.space == AddressSpace.of(written)
     assert parsed.ipv4.entries + parsed.ipv6.entries == len(written)
@@ -128,7 +128,7 @@ def test_long_lists_are_read_whole() -> None:
 @pytest.mark.parametrize(
     "wrong", ["10.0.0.0", "10.0.0.0/8/8", "10.0.0.0 10.0.1.0/24", "10.0.0.1/24"]
 )
-def test_a_wrong_entry_is_found_wherever_it_is(wrong: str) -> None:
+def test_a_wrong_entry_is_found_on_any_line(wrong: str) -> None:
     for at in range(0, len(LONG) + 1, 617):
         entries = [*LONG[:at], wrong, *LONG[at:]]
         assert bulk_prefixes(Family.IPV4, entries) is None
@@ -166,7 +166,7 @@ def test_any_bytes_give_a_list_or_a_list_error(body: bytes) -> None:
 
 
 @given(st.lists(st.text(alphabet="012./:af ", max_size=12), max_size=3), st.sampled_from(Family))
-def test_the_bulk_path_takes_exactly_what_the_careful_one_takes(
+def test_the_bulk_parser_accepts_exactly_as_the_careful_one(
     entries: list[str], family: Family
 ) -> None:
     bulk = bulk_prefixes(family, entries)

@@ -45,7 +45,7 @@ def test_an_address_is_read(text: str, family: Family, number: int) -> None:
         full_width("1.1.1.1"),
     ],
 )
-def test_what_is_not_an_address_is_refused(text: str) -> None:
+def test_invalid_addresses_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^not an address: "):
         Address.parse(text)
 

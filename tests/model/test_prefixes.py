@@ -131,3 +131,19 @@ def test_an_address_space_keeps_families_apart() -> None:
 def test_text_of_addresses_is_the_usual_one() -> None:
     assert str(prefix("2001:db8::/32")) == "2001:db8::/32"
     assert address_text(Family.IPV4, 1) == "0.0.0.1"
+
+
+@given(pairs)
+def test_sets_meet_where_they_share_an_address(pair: tuple[PrefixSet, PrefixSet]) -> None:
+    one, other = pair
+    assert one.meets(other) == other.meets(one) == bool(one & other)
+    assert one.without(other) == one - other
+
+
+@given(st.tuples(*[prefix_sets(family) for family in (*Family, *Family)]))
+def test_spaces_meet_where_either_family_does(
+    sets: tuple[PrefixSet, PrefixSet, PrefixSet, PrefixSet],
+) -> None:
+    one, other = AddressSpace(*sets[:2]), AddressSpace(*sets[2:])
+    assert one.meets(other) == bool(one & other)
+    assert one.without(other) == one - other

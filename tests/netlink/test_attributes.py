@@ -40,13 +40,13 @@ def test_an_attribute_is_laid_out_as_the_kernel_wants_it() -> None:
 
 
 @given(RUNS)
-def test_what_is_packed_is_read(run: list[tuple[int, bytes]]) -> None:
+def test_packed_attributes_are_read_back(run: list[tuple[int, bytes]]) -> None:
     assert list(each(packed(run))) == run
     assert values(packed(run)) == dict(run)
 
 
 @given(RUNS, st.binary(max_size=9))
-def test_spans_lead_to_the_values_wherever_they_lie(
+def test_spans_lead_to_the_values_at_any_offset(
     run: list[tuple[int, bytes]], before: bytes
 ) -> None:
     data = before + packed(run) + b"and more"
@@ -54,7 +54,7 @@ def test_spans_lead_to_the_values_wherever_they_lie(
     assert {kind: data[slice(*span)] for kind, span in found.items()} == dict(run)
 
 
-def test_flags_are_no_part_of_the_type() -> None:
+def test_flags_are_not_part_of_the_type() -> None:
     assert list(each(attribute(5 | NESTED, b"") + attribute(6 | NET_BYTEORDER, b""))) == [
         (5, b""),
         (6, b""),
@@ -77,7 +77,7 @@ def test_an_attribute_cut_short_is_refused(
 
 
 @pytest.mark.parametrize("length", range(4))
-def test_a_length_below_that_of_the_header_is_refused_and_not_read_for_ever(length: int) -> None:
+def test_a_length_below_that_of_the_header_is_refused(length: int) -> None:
     data = struct.pack("=HH", length, 1) + bytes(8)
     with pytest.raises(MalformedError, match="cut short"):
         list(each(data))
@@ -86,7 +86,7 @@ def test_a_length_below_that_of_the_header_is_refused_and_not_read_for_ever(leng
 
 
 @given(st.binary(max_size=100))
-def test_both_readers_agree_about_whatever_comes(data: bytes) -> None:
+def test_both_readers_agree_on_any_bytes(data: bytes) -> None:
     found: dict[int, bytes] | None = None
     with suppress(MalformedError):
         found = values(data)
@@ -103,7 +103,7 @@ def test_a_number_is_read_as_it_was_written(wanted: int) -> None:
     assert as_number(values(number(1, wanted, 8))[1]) == wanted
 
 
-def test_what_is_not_there_is_zero_or_empty() -> None:
+def test_missing_values_are_zero_or_empty() -> None:
     assert as_number(None) == 0
     assert as_string(None) == ""
     assert as_string(values(string(1, "wan"))[1]) == "wan"

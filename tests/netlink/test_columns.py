@@ -7,7 +7,7 @@ from geofence.netlink.columns import put, take
 
 
 @given(st.data(), st.integers(0, 20), st.integers(1, 12), st.integers(1, 12))
-def test_what_is_put_is_taken_and_nothing_else_is_touched(
+def test_a_column_is_read_back_and_others_are_unchanged(
     data: st.DataObject, count: int, step: int, width: int
 ) -> None:
     width = min(width, step)

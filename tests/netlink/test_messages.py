@@ -37,7 +37,7 @@ def answer(*datagrams: bytes) -> list[Message]:
 
 
 @given(MESSAGES)
-def test_what_is_packed_is_read(messages: list[Message]) -> None:
+def test_packed_messages_are_read_back(messages: list[Message]) -> None:
     assert list(unpack(datagram(*messages))) == messages
 
 
@@ -49,14 +49,14 @@ def test_a_message_cut_short_is_refused(messages: list[Message], missing: int) -
 
 
 @pytest.mark.parametrize("length", [0, 1, 15, 17, 0xFFFFFFFF])
-def test_a_length_that_cannot_be_is_refused_and_not_read_for_ever(length: int) -> None:
+def test_an_impossible_length_is_refused(length: int) -> None:
     data = struct.pack("=IHHII", length, 16, 0, 0, 0)
     with pytest.raises(MalformedError, match="cut short"):
         list(unpack(data))
 
 
 @given(st.binary(max_size=100))
-def test_whatever_comes_is_read_or_refused(data: bytes) -> None:
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     with suppress(MalformedError):
         for kind, _, _, body in unpack(data):
             error_number(kind, body)

@@ -63,7 +63,7 @@ def test_answers_to_earlier_requests_are_passed_over(channel: NetlinkSocket) -> 
     assert list(channel.dump(LINKS))
 
 
-def test_room_is_made_for_what_is_to_be_sent(channel: NetlinkSocket) -> None:
+def test_the_send_buffer_grows_on_request(channel: NetlinkSocket) -> None:
     assert channel.make_room_for(1 << 20)
     assert channel.room >= 1 << 20
 

@@ -302,7 +302,7 @@ def described(probe: Probe, published: Sequence[Published] = ()) -> Packet:
 def _near(dice: Random, ruleset: Ruleset, family: Family) -> list[int]:
     """First and last of some intervals of every set, those beside them, and some within."""
     numbers: list[int] = []
-    for key, content in ruleset.sets.items():
+    for key, content in (*ruleset.sets.items(), *ruleset.runtime.items()):
         if key.family is family:
             for first, past in _some_intervals(dice, content):
                 numbers += (first - 1, first, dice.randrange(first, past), past - 1, past)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
+from typing import TypeVar
 
 from geofence.lab.network import UNFENCED_PORT
 from geofence.merge import merge
@@ -18,10 +20,11 @@ from geofence.model.policy import (
     RepliesFrom,
     Service,
 )
-from geofence.model.prefixes import AddressSpace, Family, Prefix
-from geofence.model.ruleset import LocalNetwork, Ruleset
+from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
+from geofence.model.ruleset import NOTED_ROLES, LocalNetwork, Ruleset, SetKey
 
 COUNTRIES = ("AA", "BB", "CC")
+ASNS = (4713, 2914)
 SERVICES = ("sip", "rtp", "iax", "turn")
 INTERFACES = ("lo", "tun*", "tun0", "tun1", "wan0", "docker0")
 LINKS = ("wan", "tun0", "tun*", "docker0", "eth9")
@@ -34,6 +37,9 @@ NETWORKS = (
     Prefix(Family.IPV6, 0xFD << 120, 8),
 )
 _LAST_PORT = 65_535
+_WITH_ASNS = 0.3
+"""Share of policies and services that name AS numbers."""
+_T = TypeVar("_T")
 
 _PLACES = {Family.IPV4: 0, Family.IPV6: 0x2000 << 112}
 """Where random prefixes begin: IPv6 is crowded into global unicast space."""
@@ -62,10 +68,50 @@ def random_space(dice: Random, most: int, shortest: int = 8) -> AddressSpace:
     return AddressSpace.of(prefixes)
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """Rules and lists, and the ruleset that they make."""
+
+    policy: Policy
+    lists: Mapping[ListId, AddressSpace]
+    ruleset: Ruleset
+
+
 def random_ruleset(dice: Random) -> Ruleset:
-    """Any policy's ruleset."""
+    """Any policy's ruleset, with bans and exceptions for a time."""
+    return random_world(dice).ruleset
+
+
+def random_world(dice: Random) -> World:
+    """Any policy, and its ruleset with bans and exceptions for a time."""
     lists = {ListId(ListKind.COUNTRY, code): random_list(dice) for code in COUNTRIES}
-    return replace(merge(random_policy(dice), lists), local=random_local(dice))
+    lists |= {ListId(ListKind.ASN, str(number)): random_list(dice) for number in ASNS}
+    policy = random_policy(dice)
+    ruleset = replace(merge(policy, lists), local=random_local(dice))
+    return World(policy, lists, replace(ruleset, runtime=_random_runtime(dice, ruleset)))
+
+
+def _random_runtime(dice: Random, ruleset: Ruleset) -> dict[SetKey, PrefixSet]:
+    """Contents of the sets that people and programs fill; some in what other sets hold."""
+    spaces = [random_space(dice, 40) for _ in range(3)]
+    inside = [content for content in ruleset.sets.values() if content]
+    found: dict[SetKey, PrefixSet] = {}
+    for key in ruleset.runtime_keys:
+        if key.role not in NOTED_ROLES:
+            own = [each for each in inside if each.family is key.family]
+            content = dice.choice(spaces)[key.family]
+            if own and dice.random() < 0.5:
+                content |= _part_of(dice, dice.choice(own))
+            found[key] = content
+    return found
+
+
+def _part_of(dice: Random, content: PrefixSet) -> PrefixSet:
+    """Halves of a few prefixes of a set."""
+    prefixes = content.prefixes()
+    some = dice.sample(prefixes, min(len(prefixes), 5))
+    halves = (each._replace(length=min(each.length + 1, content.family.bits)) for each in some)
+    return PrefixSet.of(content.family, halves)
 
 
 def random_local(dice: Random) -> tuple[LocalNetwork, ...]:
@@ -93,6 +139,7 @@ def random_policy(dice: Random) -> Policy:
     return Policy(
         services=services,
         countries=_some(dice, COUNTRIES),
+        asns=_some(dice, ASNS) if dice.random() < _WITH_ASNS else (),
         local=AddressSpace(),
         interfaces=_some(dice, INTERFACES),
         exceptions=tuple(_random_exception(dice, number, names) for number in range(5)),
@@ -100,7 +147,7 @@ def random_policy(dice: Random) -> Policy:
     )
 
 
-def _some(dice: Random, items: tuple[str, ...]) -> tuple[str, ...]:
+def _some(dice: Random, items: tuple[_T, ...]) -> tuple[_T, ...]:
     return tuple(dice.sample(items, dice.randint(0, len(items))))
 
 
@@ -132,6 +179,8 @@ def _random_services(dice: Random) -> tuple[Service, ...]:
             replies_from=dice.choice(
                 (RepliesFrom.ANYONE, RepliesFrom.ANYONE, RepliesFrom.EXCEPTIONS)
             ),
+            observe=dice.random() < 0.15,
+            asns=_some(dice, ASNS) if dice.random() < _WITH_ASNS else None,
         )
         for name, ports in pieces.items()
         if ports

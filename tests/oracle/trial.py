@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
@@ -10,8 +11,9 @@ from geofence.apply import apply_ruleset
 from geofence.backends.interface import Backend
 from geofence.lab.network import CONTAINER, Lab
 from geofence.lab.probes import Probe, Transport
+from geofence.model.elements import TimedPrefix
 from geofence.model.prefixes import Family
-from geofence.model.ruleset import Action, Ruleset
+from geofence.model.ruleset import NOTED_BITS, NOTED_ROLES, Action, Ruleset, SetKey
 from geofence.verdict import decide, decide_sent
 from tests.oracle.cases import (
     LOCAL,
@@ -40,11 +42,15 @@ PACKETS_PER_ROUND = 500
 _RESTORE = {Family.IPV4: "iptables-restore", Family.IPV6: "ip6tables-restore"}
 
 
+Noted = tuple[SetKey, int]
+"""A set of sources that were turned away, and one in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A packet of which the oracle was wrong."""
+    """A packet of which the oracle was wrong, or a source that was noted or not."""
 
-    asked: Case | Exchange
+    asked: Case | Exchange | Noted
     said: Action
     seen: str
 
@@ -78,19 +84,20 @@ class Outcome:
     disagreements: tuple[Disagreement, ...]
 
 
-def trial(backend: Backend, seed: int, packets: int) -> Iterator[Outcome]:
+def trial(backend: Backend, seed: int, packets: int, *, labels: bool = True) -> Iterator[Outcome]:
     """Rounds of a random ruleset and random packets, until so many packets were sent.
 
     Args:
         backend: holds the fence.
         seed: of everything that is random; the same seed sends the same packets.
         packets: in all.
+        labels: whether the kernel can label connections.
     """
     dice = Random(seed)  # noqa: S311 - reproducible, not secret
     left = packets
     while left > 0:
         with Lab() as lab:
-            rounds = Rounds(lab, backend, dice)
+            rounds = Rounds(lab, backend, dice, labels=labels)
             for _ in range(ROUNDS_PER_LAB):
                 outcome = rounds.another(min(PACKETS_PER_ROUND, left))
                 left -= outcome.packets
@@ -100,7 +107,8 @@ def trial(backend: Backend, seed: int, packets: int) -> Iterator[Outcome]:
 class Rounds:
     """Rulesets that follow one another in one kernel, and packets under each."""
 
-    def __init__(self, lab: Lab, backend: Backend, dice: Random) -> None:
+    def __init__(self, lab: Lab, backend: Backend, dice: Random, *, labels: bool) -> None:
+        self._labels = labels
         self._lab, self._backend, self._dice = lab, backend, dice
         self._chance = Chance(dice)
         self._calls: list[Call] = []
@@ -109,11 +117,13 @@ class Rounds:
 
     def another(self, count: int) -> Outcome:
         """Change the fence; send new packets, answers, and more of what was let in before."""
-        ruleset = random_ruleset(self._dice)
+        ruleset = replace(random_ruleset(self._dice), labels=self._labels)
         if self._dice.random() < GAPS:
             self._calls += self._begun_in_a_gap(ruleset)
         with self._lab.pbx.entered():
             apply_ruleset(self._backend, ruleset)
+            self._fill(ruleset)
+            noted = self._noted(ruleset)
         published = self._publish(ruleset)
         wrong, answers = self._exchange(ruleset, min(FLOWS, count // 4))
         calls = [*map(Call, answers), *self._calls][: count // 2]
@@ -123,8 +133,25 @@ class Rounds:
         landed = self._lab.fire(call.case.probe for call in going)
         self._go_on(ruleset, going, landed)
         forget(self._lab)
-        found = _compare(ruleset, [call.case for call in going], landed)
+        cases = [call.case for call in going]
+        found = _compare(ruleset, cases, landed)
+        with self._lab.pbx.entered():
+            now = self._noted(ruleset)
+        wrong += _compare_noted(ruleset, cases, noted, now)
         return replace(found, disagreements=(*wrong, *found.disagreements))
+
+    def _fill(self, ruleset: Ruleset) -> None:
+        """Put into runtime sets what people and programs would, some of it without an end."""
+        now = time.time()
+        ends = (None, now + 3_600, now + 7_200)
+        for key, content in ruleset.runtime.items():
+            wanted = [TimedPrefix(each, self._dice.choice(ends)) for each in content.prefixes()]
+            self._backend.hold(key, wanted, now)
+
+    def _noted(self, ruleset: Ruleset) -> frozenset[Noted]:
+        """The sources that the kernel has noted as turned away."""
+        keys = [key for key in ruleset.runtime_keys if key.role in NOTED_ROLES]
+        return frozenset((k, each.first) for k in keys for each in self._backend.elements(k))
 
     def _exchange(self, ruleset: Ruleset, count: int) -> tuple[list[Disagreement], list[Case]]:
         """Let the PBX send to others; what comes back is to be sent then."""
@@ -192,6 +219,23 @@ class Rounds:
             lines = [_redirection(family, rule) for rule in rules]
             self._lab.pbx.run(program, stdin="\n".join(("*nat", *lines, "COMMIT", "")))
         return rules
+
+
+def _compare_noted(
+    ruleset: Ruleset, cases: list[Case], before: frozenset[Noted], now: frozenset[Noted]
+) -> list[Disagreement]:
+    expected = set()
+    for case in cases:
+        decision = decide(ruleset, case.packet)
+        for service in decision.noted_by:
+            family = case.packet.family
+            rest = family.bits - NOTED_BITS[family]
+            source = case.packet.source >> rest << rest
+            expected |= {(SetKey(role, service, family), source) for role in NOTED_ROLES}
+    return [
+        *(Disagreement(each, Action.TURN_AWAY, "was not noted") for each in expected - now),
+        *(Disagreement(each, Action.PASS, "was noted") for each in now - before - expected),
+    ]
 
 
 def _route_here(lab: Lab, family: Family) -> None:

@@ -57,7 +57,7 @@ ends = st.lists(
 
 
 @given(rules, ends, ports)
-def test_the_walk_says_what_a_packet_meets(
+def test_the_walk_finds_the_rules_that_a_packet_meets(
     first: tuple[OthersRule, ...], more: tuple[OthersRule, ...], port: int
 ) -> None:
     """One packet, one port fenced: the walk tells of it if the packet meets a NOTRACK.
@@ -117,6 +117,6 @@ def test_any_rule_of_nft_is_read(tree: object) -> None:
 
 
 @given(st.text() | trees.map(json.dumps))
-def test_what_is_no_listing_is_an_error_of_geofence(text: str) -> None:
+def test_any_other_text_raises_at_most_a_backend_error(text: str) -> None:
     with suppress(BackendError):
         nft.parse(text)

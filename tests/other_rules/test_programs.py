@@ -103,7 +103,7 @@ def test_chains_are_followed_and_conditions_add_up(host: Host) -> None:
     assert (found.named, found.target) == (Ports(UDP, 15060, 15060), SIP)
 
 
-def test_what_left_before_is_not_told(host: Host) -> None:
+def test_notrack_behind_an_accept_is_not_reported(host: Host) -> None:
     for line in ("-p udp --dport 5060:5062 -j ACCEPT", "-p udp -j CT --notrack"):
         host.run("iptables", "-t", "raw", "-A", "PREROUTING", *line.split())
     untracked, _, _ = read_from(host)
@@ -156,7 +156,7 @@ def test_reading_makes_no_table(host: Host) -> None:
     assert host.run("cat", "/proc/net/ip_tables_names") == ""
 
 
-def test_missing_programs_are_no_failure(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_programs_are_tolerated(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_PATH", "/nowhere")
     assert read_from(host) == (set(), set(), ())
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from geofence.merge import merge
 from geofence.model.plan import Observed
 from geofence.model.ruleset import Ruleset, SetKey
@@ -9,7 +11,7 @@ from tests.support.values import JAPAN, country, policy, space
 
 DESIRED = merge(policy(), JAPAN)
 RULES = ("first rule", "second rule")
-HELD = Observed(sets=DESIRED.sets, rules=RULES)
+HELD = replace(Observed.holding(DESIRED), rules=RULES)
 
 
 def test_a_kernel_that_holds_everything_needs_nothing() -> None:
@@ -20,7 +22,8 @@ def test_a_kernel_that_holds_everything_needs_nothing() -> None:
 
 def test_from_nothing_every_set_and_rule_is_new() -> None:
     plan = make_plan(DESIRED, Observed(), RULES)
-    assert {change.key for change in plan.set_changes} == set(DESIRED.sets)
+    assert {change.key for change in plan.set_changes} == {*DESIRED.sets, *DESIRED.runtime_keys}
+    assert {change.key for change in plan.content_changes} == set(DESIRED.sets)
     assert all(change.before is None for change in plan.set_changes)
     assert plan.rules_added == RULES
     assert plan.rules_removed == ()
@@ -40,13 +43,13 @@ def test_order_of_rules_counts() -> None:
     assert differences(plan) == (Difference(DriftKind.RULE_ORDER),)
 
 
-def test_what_a_killed_run_left_is_a_reason_to_act() -> None:
-    plan = make_plan(DESIRED, Observed(DESIRED.sets, RULES, debris=("allow4+",)), RULES)
+def test_remains_of_a_killed_run_make_a_plan() -> None:
+    plan = make_plan(DESIRED, replace(HELD, debris=("allow4+",)), RULES)
     assert not plan.is_empty
     assert differences(plan) == (Difference(DriftKind.LEFTOVER, "allow4+"),)
 
 
-def test_what_nobody_wants_any_more_goes() -> None:
+def test_unwanted_sets_and_rules_are_removed() -> None:
     plan = make_plan(Ruleset(), HELD, ())
     assert all(change.after is None for change in plan.set_changes)
     assert plan.rules_removed == RULES

@@ -55,7 +55,7 @@ def test_files_count_in_lexical_order_directory_by_directory(shipped: Path, own:
     assert both.origins["allow"].file == str(own / "00.toml")
 
 
-def test_only_what_is_called_toml_is_read(shipped: Path) -> None:
+def test_only_files_named_toml_are_read(shipped: Path) -> None:
     written(shipped / "a.toml")
     written(shipped / "b.toml~", "no TOML")
     written(shipped / ".c.toml", "no TOML")
@@ -107,7 +107,7 @@ def test_a_file_that_is_too_large(shipped: Path) -> None:
     assert load_policy([shipped]).countries == ("JP",)
 
 
-def test_what_is_no_file(shipped: Path) -> None:
+def test_directories_and_pipes_named_toml_are_refused(shipped: Path) -> None:
     (shipped / "a.toml").mkdir()
     os.mkfifo(shipped / "b.toml")
     (shipped / "c.toml").symlink_to("nowhere")
@@ -120,7 +120,7 @@ def test_what_is_no_file(shipped: Path) -> None:
     )
 
 
-def test_what_is_no_directory(shipped: Path) -> None:
+def test_a_missing_or_wrong_rules_directory_is_refused(shipped: Path) -> None:
     file = written(shipped / "a.toml")
     assert complaint(shipped, file) == (
         f"{file}: cannot be read (Not a directory); "
@@ -128,7 +128,7 @@ def test_what_is_no_directory(shipped: Path) -> None:
     )
 
 
-def test_all_unreadable_files_are_told_at_once(shipped: Path, own: Path) -> None:
+def test_all_unreadable_files_are_reported_at_once(shipped: Path, own: Path) -> None:
     (shipped / "a.toml").mkdir()
     written(own / "b.toml", "no TOML")
     written(own / "c.toml", 'allow.countries = ["XX"]')
@@ -156,7 +156,7 @@ def test_a_directory_that_others_can_write_is_refused(shipped: Path, own: Path) 
     )
 
 
-def test_a_link_is_as_good_as_what_it_points_to(shipped: Path, own: Path) -> None:
+def test_links_are_followed(shipped: Path, own: Path) -> None:
     target = written(own / "rules")
     (shipped / "a.toml").symlink_to(target)
     assert load_policy([shipped]).countries == ("JP",)
@@ -164,7 +164,7 @@ def test_a_link_is_as_good_as_what_it_points_to(shipped: Path, own: Path) -> Non
     assert complaint(shipped).startswith(f"{shipped}/a.toml: can be written by everyone")
 
 
-def test_a_name_that_a_terminal_would_obey_is_shown_harmless(shipped: Path) -> None:
+def test_control_characters_in_file_names_are_escaped(shipped: Path) -> None:
     written(shipped / "\x1b[2J\n.toml", "x")
     (shipped / "z\udcff.toml").mkdir()
     first, second = complaint(shipped).splitlines()

@@ -5,6 +5,7 @@ A longer run is one with another profile of hypothesis.
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -66,9 +67,14 @@ def assert_sound(policy: Policy) -> None:
     names = {exception.name for exception in policy.exceptions}
     assert all(exception.group not in names for exception in policy.exceptions)
     assert all(exception.hosts or exception.prefixes for exception in policy.exceptions)
-    assert all(blocklist.urls or blocklist.prefixes for blocklist in policy.blocklists)
-    assert all(map(is_safe, policy.country_urls))
-    assert all(is_safe(url) for blocklist in policy.blocklists for url in blocklist.urls)
+    assert all(blocklist.has_source or blocklist.prefixes for blocklist in policy.blocklists)
+    assert all(map(is_safe, (*policy.country_urls, *policy.asn_urls)))
+    assert all(country_name(code) != code for codes in policy.regions.values() for code in codes)
+    asns = [number for service in policy.services for number in policy.allowed(service).asns]
+    assert all(0 < number < (1 << 32) - 1 for number in asns)
+    sources = [url for each in policy.blocklists for url in (*each.urls, *each.parts)]
+    assert all(map(is_safe, sources))
+    assert all(each.key_file for each in policy.blocklists if each.format == "apiban")
     assert all(Path(policy.notify_command[0]).is_absolute() for _ in policy.notify_command[:1])
     assert all(0 <= percent <= 100 for percent in policy.shrink_limits.values())
     assert timedelta(hours=1) <= policy.max_age
@@ -76,8 +82,12 @@ def assert_sound(policy: Policy) -> None:
 
 
 def is_safe(url: str) -> bool:
-    """Whether it is https, or http that stays on this host."""
-    host = requests.Request("GET", url.format(cc="jp", family="ipv4")).prepare().url or ""
+    """Whether it is https, http that stays on this host, or a path."""
+    if url.startswith("/"):
+        return os.path.normpath(url) == url.removesuffix("/")
+    host = (
+        requests.Request("GET", url.format(cc="jp", asn="4713", family="ipv4")).prepare().url or ""
+    )
     return bool(re.match(r"https://[^@/]+(/|$)|http://(127\.[\d.]+|\[::1\]|localhost)[:/]", host))
 
 
@@ -87,6 +97,14 @@ def judge_own(*texts: str) -> None:
 
 
 KEYS = (
+    "service.sip.asns",
+    "allow.asns",
+    "region.x.countries",
+    "region.y.countries",
+    "source.asn.urls",
+    "source.asn.format",
+    "source.country.checksum",
+    "blocklist.x.checksum",
     "service.sip.ports",
     "service.sip.countries",
     "service.x.description",
@@ -103,6 +121,11 @@ KEYS = (
     "exception.x",
     "blocklist.x.url",
     "blocklist.x.urls",
+    "blocklist.x.parts",
+    "blocklist.x.refresh",
+    "blocklist.x.format",
+    "blocklist.x.key_file",
+    "blocklist.x.keep",
     "blocklist.x.prefixes",
     "blocklist.x.enabled",
     "source.country.urls",
@@ -114,6 +137,8 @@ KEYS = (
     'guard.shrink."country JP"',
     "guard.shrink.blocklist",
     "lists.max_age",
+    "atlas.enabled",
+    "atlas.renew",
     "daemon.at",
     "daemon.jitter",
     "service",
@@ -153,6 +178,21 @@ HALF_RIGHT = st.text(alphabet="0123456789abcdef:./-*{}[]@ %hdwsm") | st.sampled_
         "bria",
         "push",
         "country JP",
+        "asn 4713",
+        "AS4713",
+        "4713",
+        "64512",
+        "@x",
+        "@y",
+        "@z",
+        "/lists/{cc}.txt",
+        "/lists/",
+        "file:///lists/{asn}-{family}.txt",
+        "/world.mmdb",
+        "mmdb",
+        "csv",
+        "text",
+        "{url}.sha256",
     )
 )
 
@@ -183,7 +223,7 @@ def test_any_text(text: str) -> None:
 
 
 @given(st.text(alphabet="[]{}=\"'.,#\n\r\t \\abc123-_:TZx+"))
-def test_text_of_what_toml_is_made_of(text: str) -> None:
+def test_text_of_toml_tokens(text: str) -> None:
     judge_own(text)
 
 
@@ -197,7 +237,7 @@ def test_any_value_at_any_key(settings: list[tuple[str, str]]) -> None:
     judge_own(*(f"{key} = {value}\n" for key, value in settings))
 
 
-@given(st.dictionaries(st.sampled_from(KEYS[:29]), STRINGS, min_size=1))
+@given(st.dictionaries(st.sampled_from(KEYS[:37]), STRINGS, min_size=1))
 def test_lists_of_one_string_that_may_be_right(settings: dict[str, str]) -> None:
     judge_own(*(f"{key} = [{value}]\n" for key, value in settings.items()))
 
@@ -211,7 +251,7 @@ def test_shipped_rules_with_a_piece_missing_doubled_or_changed(data: st.DataObje
 
 
 @given(st.lists(st.binary(max_size=100), max_size=3))
-def test_any_octets_in_files(contents: list[bytes]) -> None:
+def test_any_bytes_in_files(contents: list[bytes]) -> None:
     with TemporaryDirectory() as directory:
         for index, octets in enumerate(contents):
             (Path(directory) / f"{index}.toml").write_bytes(octets)

@@ -69,6 +69,6 @@ def test_a_table_replaced_by_something_else_is_a_mistake_of_the_later_file() -> 
     assert line == '2.toml:1: service: found "sip"; expected the table [service]'
 
 
-def test_all_files_that_are_no_toml_are_reported_and_nothing_else() -> None:
+def test_all_invalid_toml_files_are_reported_alone() -> None:
     lines = complaints("a = ", '[allow]\ncountries = ["XX"]', "[b\n")
     assert [line.split(":")[0] for line in lines] == ["1.toml", "3.toml"]

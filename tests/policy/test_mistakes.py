@@ -19,7 +19,7 @@ CASES = re.split(r"^----.*\n", TEXT, flags=re.MULTILINE)[1:]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.strip().splitlines()[-1][:70])
-def test_what_is_said_of_a_mistake(case: str) -> None:
+def test_messages_of_mistakes(case: str) -> None:
     rules, expected = case.split("\n==>\n")
     assert complaints(*rules.split("\n~~~\n")) == expected.splitlines()
 
@@ -56,13 +56,13 @@ def test_a_long_value_is_cut_short_in_the_message() -> None:
         '"https://a.example/?SECRET" = 1',
     ],
 )
-def test_what_is_secret_in_a_url_is_not_told(rule: str) -> None:
+def test_secrets_of_urls_are_hidden(rule: str) -> None:
     told = complaints(rule)
     assert told
     assert "SECRET" not in "".join(told)
 
 
-def test_an_at_sign_in_a_path_is_no_password() -> None:
+def test_an_at_sign_in_a_path_is_not_a_password() -> None:
     [told] = complaints('source.country.urls = ["https://a.example/b@c/{country}.txt?d=e"]')
     assert told.startswith(
         '1.toml:1: source.country.urls: "https://a.example/b@c/{country}.txt?…" has other '
@@ -70,7 +70,7 @@ def test_an_at_sign_in_a_path_is_no_password() -> None:
     assert told.endswith('; did you mean "https://a.example/b@c/{cc}.txt?…"?')
 
 
-def test_what_a_terminal_would_obey_is_not_printed() -> None:
+def test_control_characters_are_escaped() -> None:
     told = complaints(
         r"""
         service = {"\u001b[2J" = []}
@@ -131,7 +131,7 @@ def test_urls_that_are_right(url: str) -> None:
     assert (rules.blocklists[0].urls, rules.country_urls) == ((url,), (f"{url}{{cc}}",))
 
 
-def test_more_mistakes_than_anybody_reads() -> None:
+def test_only_the_first_mistakes_are_shown() -> None:
     lines = complaints("\n".join(f"k{number} = 1" for number in range(2 * MOST_SHOWN)))
     assert len(lines) == MOST_SHOWN + 1
     assert lines[-1] == "These are the first 100 mistakes; there may be more."

@@ -79,7 +79,7 @@ SHIPPED = policy(
         ("JP", "revoke", "run 'geofence revoke --country JP'."),
     ],
 )
-def test_what_is_no_exception_but_something_else(name: str, verb: str, message: str) -> None:
+def test_a_name_of_something_else_gets_its_own_message(name: str, verb: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         exceptions_named(SHIPPED, name, verb)
     assert message in str(caught.value)

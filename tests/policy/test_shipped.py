@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from geofence.countries import known_size
 from geofence.model.policy import BackendChoice, Policy, WithoutRuleset
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.policy import exceptions_named, load_policy
@@ -91,21 +92,63 @@ def test_push_servers(shipped: Policy) -> None:
         assert exception.description.startswith("Bria push server, ")
 
 
-def test_what_is_off_until_an_operator_says_otherwise(shipped: Policy) -> None:
+FIREHOL = "https://raw.githubusercontent.com/firehol/blocklist-ipsets/master"
+SPAMHAUS = tuple(f"https://www.spamhaus.org/drop/drop_v{family}.json" for family in (4, 6))
+
+
+def test_exceptions_and_blocklists_are_disabled_by_default(shipped: Policy) -> None:
     assert shipped.enabled_exceptions() == ()
     assert shipped.enabled_blocklists() == ()
-    assert [(blocklist.name, blocklist.urls) for blocklist in shipped.blocklists] == [
-        ("spamhaus-drop", ("https://www.spamhaus.org/drop/drop.txt",))
-    ]
+    assert {each.name: each.urls or each.parts for each in shipped.blocklists} == {
+        "voipbl": ("https://www.voipbl.org/update/",),
+        "apiban": ("https://apiban.org/api",),
+        "spamhaus-drop": SPAMHAUS,
+        "firehol-level1": (f"{FIREHOL}/firehol_level1.netset",),
+        "blocklist-de-sip": ("https://lists.blocklist.de/lists/sip.txt",),
+        "dshield": ("https://feeds.dshield.org/block.txt",),
+    }
+
+
+def test_no_source_of_a_blocklist_is_asked_more_often_than_it_wants(shipped: Policy) -> None:
+    known = {each.name: each for each in shipped.blocklists}
+    assert all(each.refresh for each in known.values())
+    assert known["spamhaus-drop"].refresh == timedelta(hours=1)
+    assert known["voipbl"].refresh == timedelta(hours=4)
+    assert known["apiban"].key_file == "/etc/geofence/apiban.key"
+
+
+def test_each_blocklist_has_its_size_and_terms_beside_it() -> None:
+    text = (RULES / "50-blocklists.toml").read_text("utf-8")
+    comments = re.findall(r"((?:^#.*\n)+)\[blocklist\.", text, re.MULTILINE)
+    assert len(comments) == 6
+    assert all("Terms:" in each and re.search(r"[0-9]", each) for each in comments)
 
 
 def test_sources_json_first(shipped: Policy) -> None:
     base = "https://raw.githubusercontent.com/ipverse/country-ip-blocks/master/country/{cc}"
+    of_asns = "https://raw.githubusercontent.com/ipverse/as-ip-blocks/master/as/{asn}"
+    assert shipped.asn_urls == (
+        f"{of_asns}/aggregated.json",
+        "https://cdn.jsdelivr.net/gh/ipverse/as-ip-blocks@master/as/{asn}/aggregated.json",
+        f"{of_asns}/{{family}}-aggregated.txt",
+    )
     assert shipped.country_urls == (
         f"{base}/aggregated.json",
         "https://cdn.jsdelivr.net/gh/ipverse/country-ip-blocks@master/country/{cc}/aggregated.json",
         f"{base}/{{family}}-aggregated.txt",
     )
+
+
+def test_regions_have_countries_with_lists(shipped: Policy) -> None:
+    assert {len(shipped.regions[name]) for name in ("eu", "eea")} == {27, 30}
+    assert set(shipped.regions["nordics"]) == {"AX", "DK", "FI", "FO", "GL", "IS", "NO", "SE"}
+    assert set(shipped.regions["eu"]) < set(shipped.regions["eea"])
+    for name, codes in shipped.regions.items():
+        assert len(set(codes)) == len(codes) > 1, name
+        assert all(known_size(code, Family.IPV4) for code in codes), name
+        assert {"CN", "KP", "RU", "IR"}.isdisjoint(codes), name
+    for name in ("baltics", "benelux", "dach", "asean", "oceania", "east-asia", "north-america"):
+        assert name in shipped.regions
 
 
 def test_operation(shipped: Policy) -> None:
@@ -118,16 +161,18 @@ def test_operation(shipped: Policy) -> None:
         time(3, 30),
         timedelta(hours=1),
     )
+    assert (shipped.atlas_enabled, shipped.atlas_renew) == (False, timedelta(days=7))
     assert (shipped.notify_command, shipped.shrink_limits) == ((), {})
 
 
-def test_what_is_shipped_as_a_default_is_the_default(shipped: Policy) -> None:
+def test_shipped_defaults_are_the_defaults_of_the_code(shipped: Policy) -> None:
     without = policy_of(
         RulesFile(path.name, path.read_text(encoding="utf-8"))
         for path in sorted(RULES.glob("*.toml"))
         if path.name != "70-operation.toml"
     )
-    for field in ("backend", "without_ruleset", "max_age", "daemon_at", "daemon_jitter"):
+    times = ("max_age", "daemon_at", "daemon_jitter", "atlas_renew")
+    for field in ("backend", "without_ruleset", "atlas_enabled", *times):
         assert getattr(without, field) == getattr(shipped, field)
 
 
@@ -139,11 +184,12 @@ def test_one_concern_a_file() -> None:
     assert tables == {
         "10-services.toml": {"service"},
         "20-countries.toml": {"allow"},
+        "25-regions.toml": {"region"},
         "30-local.toml": {"local"},
         "40-bria.toml": {"exception"},
         "50-blocklists.toml": {"blocklist"},
         "60-sources.toml": {"source"},
-        "70-operation.toml": {"backend", "lists", "boot", "daemon"},
+        "70-operation.toml": {"backend", "lists", "atlas", "boot", "daemon"},
     }
 
 
@@ -157,4 +203,4 @@ def test_every_example_in_the_comments_loads() -> None:
     examples = [text for text in rules if not text.startswith("geofence")]
     for example in examples:
         policy_of([*(RulesFile(*file) for file in texts.items()), RulesFile("example", example)])
-    assert len(examples) == 10
+    assert len(examples) == 16

@@ -98,13 +98,13 @@ def test_anywhere_else_such_a_switch_is_a_slip(file: str) -> None:
         ("[service.a]\nenabled = true", 1),
     ],
 )
-def test_what_a_person_wrote_into_it_is_checked_like_any_rule(text: str, line: int) -> None:
+def test_hand_written_rules_in_it_are_checked(text: str, line: int) -> None:
     with pytest.raises(RulesError, match=rf"/r/{OWNED_FILE}:{line}: "):
         with_owned("", text)
 
 
 @given(st.lists(st.tuples(st.sets(NAMES, max_size=4), st.booleans()), max_size=5))
-def test_the_loader_reads_what_was_switched(steps: list[tuple[set[str], bool]]) -> None:
+def test_the_loader_reads_the_switches(steps: list[tuple[set[str], bool]]) -> None:
     text, expected = "", dict[str, bool]()
     for names, enabled in steps:
         expected |= dict.fromkeys(names, enabled)
@@ -129,7 +129,7 @@ def test_doing_it_again_changes_nothing(names: set[str], *, enabled: bool) -> No
         ("\n[allow]\ncountries = []", 3),
     ],
 )
-def test_what_a_person_wrote_into_it_is_not_thrown_away(text: str, line: int) -> None:
+def test_hand_written_rules_in_it_are_kept(text: str, line: int) -> None:
     with pytest.raises(RulesError) as caught:
         with_enabled(text, ["b"], True, KNOWN)
     assert str(caught.value) == (
@@ -140,12 +140,12 @@ def test_what_a_person_wrote_into_it_is_not_thrown_away(text: str, line: int) ->
     )
 
 
-def test_no_toml() -> None:
+def test_invalid_toml_is_refused() -> None:
     with pytest.raises(RulesError, match=r"^99-command-line\.toml:2: not valid TOML at column 1"):
         with_enabled("\n]", ["a"], True, KNOWN)
 
 
-def test_a_name_that_is_none_is_never_written() -> None:
+def test_an_invalid_name_is_not_written() -> None:
     with pytest.raises(ValueError, match="is not a valid name"):
         with_enabled("", ["a]\nbackend = 'ipset'"], True, KNOWN)
 

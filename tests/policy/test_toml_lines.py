@@ -57,7 +57,7 @@ LINES = (
 
 @settings(max_examples=300)
 @given(st.lists(st.sampled_from(LINES), min_size=1, max_size=8))
-def test_whatever_the_parser_takes_is_located_entirely(lines: list[str]) -> None:
+def test_every_path_of_a_valid_document_is_located(lines: list[str]) -> None:
     text = "\n".join(lines)
     try:
         document = tomllib.loads(text)
@@ -87,7 +87,7 @@ def test_a_table_is_where_its_own_header_is() -> None:
     assert [located["a",], located["a", "b"], located["a", "b", "c"]] == [6, 4, 1]
 
 
-def test_paths_beyond_the_limit_are_left_out_and_what_follows_is_found() -> None:
+def test_too_long_paths_are_skipped_and_later_ones_located() -> None:
     deep = ".".join("k" for _ in range(LONGEST_PATH + 5))
     located = locate(f"{deep} = 1\n{'x'} = {'[' * 30}{']' * 30}\nlast = 2\n")
     assert max(map(len, located)) == LONGEST_PATH

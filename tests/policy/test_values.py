@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta, timezone
 
 import netaddr
 import pytest
@@ -13,7 +13,15 @@ from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family, Prefix
 from geofence.policy.addresses import host_name, prefix
 from geofence.policy.mistakes import Mistake
-from geofence.policy.quantities import age, jitter, ports, probation, time_of_day
+from geofence.policy.quantities import (
+    age,
+    end,
+    jitter,
+    ports,
+    probation,
+    stay,
+    time_of_day,
+)
 
 
 @st.composite
@@ -51,7 +59,7 @@ def test_host_bits_are_refused_with_the_two_prefixes_that_can_be_meant(
 
 
 @given(st.from_regex(r"[0-9a-f.:/-]{1,30}", fullmatch=True) | st.text(max_size=30))
-def test_whatever_is_taken_for_a_prefix_is_one_to_netaddr_too(text: str) -> None:
+def test_accepted_prefixes_are_valid_for_netaddr(text: str) -> None:
     try:
         found = prefix(text)
     except Mistake as mistake:
@@ -77,7 +85,7 @@ def test_ports_are_read_as_they_are_written(wanted: Ports) -> None:
 
 
 @given(st.text(alphabet="0123456789udptc/:-. ", max_size=16))
-def test_whatever_ports_are_suggested_would_be_taken(text: str) -> None:
+def test_suggested_ports_are_valid(text: str) -> None:
     try:
         ports(text)
     except Mistake as mistake:
@@ -108,7 +116,7 @@ def test_ages(text: str, span: timedelta) -> None:
 
 
 @pytest.mark.parametrize("text", ["59m", "367d", "999999w", "", "1", "h", "-1h", "1.5h", "1H"])
-def test_what_is_no_age(text: str) -> None:
+def test_invalid_ages_are_refused(text: str) -> None:
     with pytest.raises(Mistake):
         age(text)
 
@@ -128,7 +136,7 @@ def test_no_jitter_is_a_jitter() -> None:
 
 
 @given(st.text(alphabet="ab-_.:/@1", max_size=20))
-def test_whatever_host_is_suggested_would_be_taken(text: str) -> None:
+def test_suggested_host_names_are_valid(text: str) -> None:
     try:
         name = host_name(text)
     except Mistake as mistake:
@@ -144,3 +152,63 @@ def test_the_longest_host_name() -> None:
         host_name(f"{name}b")
     with pytest.raises(Mistake):
         host_name(f"{'a' * 64}.example")
+
+
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("2026-11-27T18:00Z", datetime(2026, 11, 27, 18, tzinfo=UTC)),
+        ("2026-11-27 18:00+09:00", datetime(2026, 11, 27, 9, tzinfo=UTC)),
+        ("2026-11-26T12:00:01Z", datetime(2026, 11, 26, 12, 0, 1, tzinfo=UTC)),
+    ],
+)
+def test_an_end_is_read_as_utc(text: str, wanted: datetime) -> None:
+    assert end(text, NOON) == wanted
+
+
+@given(st.datetimes(datetime(2026, 11, 26, 12, 1), datetime(2036, 1, 1)), st.integers(-12, 14))  # noqa: DTZ001 - a zone is written behind it
+def test_an_end_with_an_offset_is_that_moment(wanted: datetime, hours: int) -> None:
+    zone = timezone(timedelta(hours=hours))
+    there = wanted.replace(tzinfo=UTC).astimezone(zone)
+    assert end(there.isoformat(), NOON) == there
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("2026-11-26T12:00Z", "is over"),
+        ("1999-01-01 00:00", "is over"),
+        ("2037-01-01 00:00", "is too far away"),
+        ("2026-11-27", "is not a point in time"),
+        ("24:00", "is not a point in time"),
+        ("2026-13-01 00:00", "is not a point in time"),
+        ("tomorrow", "is not a point in time"),
+        ("0001-01-01T00:00+14:00", "is over"),
+        ("9999-12-31T23:59-14:00", "is too far away"),
+    ],
+)
+def test_what_is_no_end(text: str, message: str) -> None:
+    with pytest.raises(Mistake, match=message):
+        end(text, NOON)
+
+
+@given(st.text() | st.text(alphabet="0123456789-:T+Z "))
+def test_any_text_is_an_end_in_the_future_or_refused(text: str) -> None:
+    try:
+        assert NOON < end(text, NOON) <= NOON + timedelta(days=3660)
+    except Mistake as mistake:
+        assert mistake.expected  # noqa: PT017 - either is right
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1s", 1), ("8h", 28_800), ("3660d", 316_224_000)])
+def test_how_long_something_is_allowed(text: str, seconds: int) -> None:
+    assert stay(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["0s", "3661d", "8", "8 h", "1.5h", "-1h", ""])
+def test_what_is_no_time_to_be_allowed(text: str) -> None:
+    with pytest.raises(Mistake):
+        stay(text)

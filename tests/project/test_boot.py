@@ -169,7 +169,7 @@ def test_stopping_nftables_did_break_the_fence(facts: dict[str, str]) -> None:
     assert facts["stop nftables"] == "0"
 
 
-def test_a_read_only_disk_is_no_obstacle(facts: dict[str, str]) -> None:
+def test_the_fence_is_restored_from_a_read_only_disk(facts: dict[str, str]) -> None:
     assert facts["read-only"] == facts["booted"]
 
 
@@ -179,7 +179,7 @@ def test_the_daemon_may_configure_the_network_and_ask_ipset(facts: dict[str, str
     assert int(capabilities, 16) == 1 << 12 | 1 << 13  # CAP_NET_ADMIN, CAP_NET_RAW
 
 
-def test_the_hook_is_told_from_within_the_units_sandbox(facts: dict[str, str]) -> None:
+def test_the_hook_runs_within_the_sandbox_of_the_unit(facts: dict[str, str]) -> None:
     """There is no network, so a refresh fails."""
     told = json.loads(facts["told"])
     assert (told["event"], told["command"]) == ("failed", "refresh")

@@ -173,11 +173,11 @@ def test_asterisk_starts_once_the_fence_is_back(boots: Boots) -> None:
 
 
 @pytest.mark.parametrize("deed", ["restart", "reload", "start"])
-def test_what_the_other_firewall_does_later_is_followed(boots: Boots, deed: str) -> None:
+def test_the_fence_is_repaired_after_the_other_firewall_changed(boots: Boots, deed: str) -> None:
     assert boots.fence("ipset", deed).whole
 
 
-def test_the_timer_repairs_what_no_unit_follows(boots: Boots) -> None:
+def test_the_timer_repairs_changes_that_no_unit_follows(boots: Boots) -> None:
     assert boots.ipset["timer"] == "active"
     assert boots.fence("ipset", "repair").whole
     assert boots.ipset["repaired"] == "1"

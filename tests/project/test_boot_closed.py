@@ -90,7 +90,7 @@ def test_asterisk_starts_behind_the_closed_fence(facts: Mapping[str, str]) -> No
     assert int(facts["at_start"]) > 0
 
 
-def test_asterisk_does_not_start_without_any_fence(facts: Mapping[str, str]) -> None:
+def test_asterisk_needs_a_fence_to_start(facts: Mapping[str, str]) -> None:
     state, at_start = facts["open"].split()
     assert state != "active"
     assert at_start == "never"
@@ -103,7 +103,7 @@ def test_once_mended_the_fence_takes_the_place_of_the_closed_one(facts: Mapping[
     assert facts["then"] == "active"
 
 
-def test_a_fence_that_stands_and_calls_outlive_a_restore_that_fails(
+def test_fence_and_calls_survive_a_failed_restore(
     facts: Mapping[str, str],
 ) -> None:
     assert facts["kept"] == "whole"

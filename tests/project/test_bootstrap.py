@@ -62,14 +62,14 @@ def run(machine: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("arguments", [(), ("nonsense",)])
-def test_wrong_usage_is_told_what_there_is(machine: Path, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_gets_the_list_of_commands(machine: Path, arguments: tuple[str, ...]) -> None:
     done = run(machine, *arguments)
     assert done.returncode == 2
     for verb in ("demo", "test", "bench", "install"):
         assert f"./bootstrap {verb}" in done.stderr
 
 
-def test_without_python_and_apt_it_says_what_is_needed(machine: Path) -> None:
+def test_without_python_and_apt_it_names_the_requirements(machine: Path) -> None:
     done = run(machine, "demo")
     assert done.returncode == 1
     assert "python3-venv" in done.stderr
@@ -254,7 +254,9 @@ echo done
 
 
 @pytest.mark.parametrize("mask", ["077", "000"])
-def test_what_is_installed_is_read_by_all_and_written_by_root(checkout: Path, mask: str) -> None:
+def test_installed_files_are_readable_by_all_and_writable_by_root(
+    checkout: Path, mask: str
+) -> None:
     said = on_a_server(checkout, f"rm -r /opt/geofence; umask {mask}", INSTALLED)
     assert said.startswith("done\n")
 
@@ -278,7 +280,7 @@ def test_an_upgrade_replaces_units_and_respects_a_drop_in_that_is_masked(checkou
     assert on_a_server(checkout, OLDER, UPGRADE).startswith("/dev/null\n")
 
 
-def test_what_an_earlier_build_left_is_not_installed(checkout: Path) -> None:
+def test_files_of_an_earlier_build_are_not_installed(checkout: Path) -> None:
     stale = checkout / "build" / "lib" / "geofence" / "stale.py"
     stale.parent.mkdir(parents=True)
     stale.write_text("")
@@ -297,7 +299,7 @@ def programs(checkout: Path) -> set[Path]:
 
 
 @pytest.mark.parametrize("name", [".venv", "build", "geofence.egg-info"])
-def test_what_root_once_left_is_named(machine: Path, name: str) -> None:
+def test_files_of_root_in_the_checkout_are_named(machine: Path, name: str) -> None:
     place(machine, "python3", "exit 0")
     left = machine / name
     left.mkdir()

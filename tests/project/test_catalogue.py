@@ -80,7 +80,7 @@ def test_commands_and_options_stay_as_they_are(path: Path) -> None:
 
 
 @each_catalogue
-def test_what_ships_is_compiled_from_it(path: Path) -> None:
+def test_the_shipped_catalogue_is_compiled_from_it(path: Path) -> None:
     assert path.with_suffix(".mo").read_bytes() == compiled(path), (
         "run 'python -m tools.catalogue compile'"
     )

@@ -13,12 +13,12 @@ def jobs() -> dict[str, str]:
     """The commands of a system crontab by their time, as cron hands them to the shell."""
     found = {}
     for line in CRON_FILE.read_text().splitlines():
-        if match := re.match(r"(@reboot|(?:[\d*/]+ ){5})\s*root\s+(.*)", line):
+        if match := re.match(r"(@reboot|(?:[\d*/-]+ ){5})\s*root\s+(.*)", line):
             found[match[1].strip()] = match[2]
     return found
 
 
-DAILY, BOOT, OFTEN = "0 2 * * *", "@reboot", "*/2 * * * *"
+DAILY, BOOT, OFTEN, NAMES = "0 2 * * *", "@reboot", "*/2 * * * *", "1-59/2 * * * *"
 
 
 @pytest.fixture
@@ -50,9 +50,10 @@ def run(job: str, stubs: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_runs_daily_and_at_boot() -> None:
-    assert set(jobs()) == {DAILY, BOOT, OFTEN}
+    assert set(jobs()) == {DAILY, BOOT, OFTEN, NAMES}
     assert "geofence repair --quiet" in jobs()[OFTEN]
-    assert "geofence refresh" in jobs()[DAILY]
+    assert "geofence refresh --names-only --unattended" in jobs()[NAMES]
+    assert "geofence refresh --unattended" in jobs()[DAILY]
     assert "geofence restore" in jobs()[BOOT]
 
 
@@ -100,9 +101,12 @@ def test_a_run_that_hangs_keeps_the_next_from_starting(stubs: Path) -> None:
     assert "must not run" not in done.stdout
 
 
+@pytest.mark.parametrize("when", [OFTEN, NAMES])
 @pytest.mark.parametrize(("says", "logged"), [("", False), ("echo The fence was down", True)])
-def test_repairs_are_logged_and_nothing_else(stubs: Path, says: str, logged: bool) -> None:
+def test_changes_are_logged_and_nothing_else(
+    stubs: Path, when: str, says: str, logged: bool
+) -> None:
     place_stub(stubs, "geofence", says)
-    done = run(jobs()[OFTEN], stubs)
+    done = run(jobs()[when], stubs)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (stubs / "logged").exists() == logged

@@ -20,9 +20,9 @@ errors spelling loopback
 model
 netlink host wording
 verdict observed_ruleset plan closed_fence
-lists policy countries
+lists policy countries special_prefixes
 flows routing
-merge timed active_exceptions other_rules fetch lab
+merge timed prefix_parts active_exceptions left_out atlas denied pruning other_rules fetch lab
 guards explain by_hand
 state
 sentences
@@ -37,7 +37,7 @@ __main__
 
 PYROUTE2 = ("geofence.lab.", "geofence.routing.")
 """Where pyroute2 is imported: where a tenth of a second is not felt."""
-RESTORE_DOES_WITHOUT = ("apscheduler", "babel", "netaddr", "pyroute2", "requests", "rich")
+RESTORE_DOES_WITHOUT = ("apscheduler", "babel", "dns", "netaddr", "pyroute2", "requests", "rich")
 
 NAMES = {module.name for module in modules("geofence")}
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from geofence.cli.app import app
 from geofence.errors import ExitCode, UsageError
-from geofence.policy import load_policy
+from geofence.policy import OWNED_FILE, load_policy
 from tests.project.documents import (
     DOCUMENTS,
     READMES,
@@ -105,7 +105,8 @@ def anchors(file: Path) -> set[str]:
 def test_shown_rules_load(name: str, tmp_path: Path) -> None:
     """Each by itself, on top of what ships."""
     for number, example in enumerate([*heredocs(name), *fenced(name, "toml")]):
-        file = tmp_path / f"{number}" / "example.toml"
+        name = OWNED_FILE if example.startswith("[country.") else "example.toml"
+        file = tmp_path / f"{number}" / name
         file.parent.mkdir(mode=0o700)
         file.write_text(example, encoding="utf-8")
         file.chmod(0o600)
@@ -166,7 +167,7 @@ def test_japanese_lines_end_with_sentences(name: str) -> None:
     assert not wrong
 
 
-def test_changelog_tells_of_the_version_of_the_package() -> None:
+def test_the_changelog_has_the_version_of_the_package() -> None:
     """As https://keepachangelog.com has it."""
     project = tomllib.loads(text("pyproject.toml"))["project"]
     newest, *_older = re.split(r"^## ", text("CHANGELOG.md"), flags=re.MULTILINE)[1:]

@@ -11,7 +11,7 @@ SHOWING = [document for document in DOCUMENTS if blocks(document)]
 
 
 @pytest.mark.parametrize("document", SHOWING)
-def test_shown_output_is_what_the_command_prints(document: str) -> None:
+def test_shown_output_equals_that_of_the_command(document: str) -> None:
     """If it fails: python -m tests.project.readme_output --write."""
     shown = blocks(document)
     real = produced(document)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from geofence.policy import load_policy, schema
+from geofence.policy import OWNED_FILE, load_policy, schema
 from geofence.policy.mistakes import Problems
 from geofence.policy.table_reader import Section, choice
 from geofence.policy.toml_tree import parse
@@ -22,7 +22,11 @@ RULES = TOP / "rules.d"
 NAMED = """
 [service.NAME]
 [exception.NAME]
+until = 2026-11-26T12:00:00Z
+[country.CODE]
+until = 2026-11-26T12:00:00Z
 [blocklist.NAME]
+[region.NAME]
 [guard.shrink]
 country = 5
 """
@@ -32,8 +36,10 @@ TYPES = {
     "text": "string",
     "value": "string",
     "values": "list of strings",
+    "numbers": "list of numbers",
     "flag": "boolean",
     "percent": "number",
+    "moment": "date and time",
 }
 """How the schema reads a key, and what the reference calls that."""
 
@@ -123,7 +129,7 @@ def test_defaults_are_the_real_ones(asked: dict[str, Asked], rows: dict[str, Row
         shipped = value_shipped(key)
         if shipped is not None and shown is not None:
             assert shown == shipped, key
-        elif one.kind == "values":
+        elif one.kind in ("values", "numbers"):
             assert shown in (None, []), key
         elif one.default is None:
             assert shown is None, key
@@ -149,7 +155,9 @@ def value_shipped(key: str) -> object:
     return node
 
 
-def test_what_has_no_default_is_said(asked: dict[str, Asked], rows: dict[str, Row]) -> None:
+def test_keys_without_a_default_are_documented(
+    asked: dict[str, Asked], rows: dict[str, Row]
+) -> None:
     words = {row.default for key, row in rows.items() if literal(row.default) is None}
     assert "none" in words
     for key, row in rows.items():
@@ -179,8 +187,9 @@ def test_every_value_that_a_key_may_have_is_there(
 
 @pytest.mark.parametrize("number", range(len(fenced(DOCUMENT, "toml"))))
 def test_examples_load(number: int, tmp_path: Path) -> None:
-    file = tmp_path / "example.toml"
-    file.write_text(fenced(DOCUMENT, "toml")[number], encoding="utf-8")
+    text = fenced(DOCUMENT, "toml")[number]
+    file = tmp_path / (OWNED_FILE if text.startswith("[country.") else "example.toml")
+    file.write_text(text, encoding="utf-8")
     file.chmod(0o600)
     load_policy((RULES, tmp_path))
 

@@ -33,7 +33,7 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 @pytest.mark.parametrize("directory", ["rules.d", "cron", "fail2ban"])
-def test_what_ships_beside_the_package_is_there(contents: set[str], directory: str) -> None:
+def test_what_ships_beside_the_package_is_in_the_wheel(contents: set[str], directory: str) -> None:
     shipped = {
         f"share/geofence/{path.relative_to(TOP)}"
         for path in (TOP / directory).rglob("*")

@@ -103,7 +103,7 @@ def test_a_right_word_is_not_taken_for_a_wrong_one(text: str) -> None:
     assert not objections(text)
 
 
-def test_messages_are_literals_which_the_catalogue_can_find() -> None:
+def test_messages_are_literals() -> None:
     others = [
         module.at(each)
         for module in modules("geofence")

@@ -33,7 +33,7 @@ def test_a_network_is_trusted_where_it_is_reached_and_only_as_far() -> None:
     )
 
 
-def test_where_nothing_is_reached_nothing_is_trusted() -> None:
+def test_without_addresses_and_routes_nothing_is_trusted() -> None:
     assert trusted() == ()
 
 
@@ -65,7 +65,7 @@ def test_link_local_and_loopback_addresses_are_trusted_by_choice_alone() -> None
     )
 
 
-def test_a_network_with_its_interface_is_trusted_there_whatever_routes_say() -> None:
+def test_a_network_with_its_interface_is_trusted_there_without_a_route() -> None:
     at = (LocalNetwork("eth*", prefix("192.168.5.0/24")),)
     assert trusted(("wan", "192.168.5.0/24"), local=AddressSpace(), local_on=at) == (
         "192.168.5.0/24@eth*",
@@ -73,7 +73,7 @@ def test_a_network_with_its_interface_is_trusted_there_whatever_routes_say() -> 
 
 
 @pytest.mark.parametrize("name", ["e*", "a b", "-j", "a'b", "if:1", "ü"])
-def test_a_name_that_rules_could_not_write_is_never_trusted(name: str) -> None:
+def test_an_interface_with_an_invalid_name_is_not_trusted(name: str) -> None:
     assert trusted((name, "10.0.0.0/24")) == ()
 
 
@@ -105,7 +105,7 @@ def expected(rules: Policy, places: list[Place], name: str, where: tuple[Family,
 
 @given(st.lists(_ANY, max_size=5), _PLACES, st.lists(st.tuples(_NAMES, _ANY), max_size=3))
 @example([prefix("0.0.0.0/0")], [Place("eth0", prefix("10.0.0.0/8"), Reached.CONNECTED)], [])
-def test_it_is_what_the_documentation_says(
+def test_trusted_networks_follow_the_documented_rule(
     local: list[Prefix], places: list[Place], named: list[tuple[str, Prefix]]
 ) -> None:
     on = tuple(LocalNetwork(*each) for each in named)
@@ -125,7 +125,7 @@ def test_it_is_what_the_documentation_says(
 
 
 @given(st.lists(_ANY, max_size=5), _PLACES)
-def test_no_network_is_told_twice(local: list[Prefix], places: list[Place]) -> None:
+def test_each_network_is_listed_once(local: list[Prefix], places: list[Place]) -> None:
     found = local_networks(policy(local=AddressSpace.of(local)), places)
     for one in found:
         others = [each for each in found if each != one and each.interface == one.interface]

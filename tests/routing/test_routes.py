@@ -81,7 +81,7 @@ def test_explicit_routes_are_places_and_default_routes_are_not(host: Host) -> No
     }
 
 
-def test_routes_that_lead_nowhere_or_to_this_host_are_no_places(host: Host) -> None:
+def test_unreachable_and_local_routes_are_ignored(host: Host) -> None:
     for kind in ("unreachable", "blackhole", "prohibit"):
         ip(host, f"route add {kind} 10.{len(kind)}.0.0/16")
         ip(host, f"-6 route add {kind} fd00:{len(kind)}::/48")
@@ -134,7 +134,7 @@ def test_routes_of_a_vrf_count_on_their_interface(host: Host) -> None:
     assert places(host) == {LAN, ("wan", *network), ("vrf-blue", *network)}
 
 
-def test_a_host_without_any_address_reaches_nothing() -> None:
+def test_a_host_without_addresses_has_no_places() -> None:
     with Host("bare") as bare:
         assert places(bare) == set()
 
@@ -192,7 +192,7 @@ def test_a_message_cut_short_is_refused() -> None:
     assert parse_route(25, whole) is None
 
 
-def test_a_place_is_told_once(host: Host) -> None:
+def test_each_place_is_listed_once(host: Host) -> None:
     ip(host, "route add 10.6.0.0/16 via 192.168.5.1")
     ip(host, "route add 10.6.0.0/16 via 192.168.5.1 metric 50")
     with host.entered():
@@ -201,7 +201,7 @@ def test_a_place_is_told_once(host: Host) -> None:
 
 
 @given(st.integers(0, 40), st.binary(max_size=200))
-def test_no_bytes_make_the_reader_fail_otherwise_than_it_says(kind: int, body: bytes) -> None:
+def test_any_bytes_are_read_or_raise_the_documented_error(kind: int, body: bytes) -> None:
     for parse in (parse_link, parse_local, parse_route):
         with suppress(MalformedError):
             parse(kind, body)

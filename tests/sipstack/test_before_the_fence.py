@@ -26,7 +26,7 @@ def assert_kept_out(got: Got, *, tracked: bool) -> None:
     assert got.answers == 0 or tracked
 
 
-def test_the_instruments_see_whoever_is_not_kept_out(attacked: Site) -> None:
+def test_without_a_fence_the_stranger_is_seen(attacked: Site) -> None:
     got = attacked.got(attacked.peer(STRANGER))
 
     assert got.delivered == 3
@@ -34,7 +34,7 @@ def test_the_instruments_see_whoever_is_not_kept_out(attacked: Site) -> None:
 
 
 @TRACKED
-def test_one_who_asked_for_options_gets_nothing_more(attacked: Site, tracked: bool) -> None:
+def test_a_stranger_after_options_is_blocked(attacked: Site, tracked: bool) -> None:
     if tracked:
         attacked.track()
     stranger = attacked.peer(STRANGER)
@@ -49,7 +49,7 @@ def test_one_who_asked_for_options_gets_nothing_more(attacked: Site, tracked: bo
 @pytest.mark.parametrize(
     ("status", "tracked"), [("403", False), ("403", True), ("408", False), ("487", True)]
 )
-def test_a_final_response_that_is_repeated_lets_nobody_in(
+def test_a_repeated_final_response_begins_no_connection(
     attacked: Site, status: str, tracked: bool
 ) -> None:
     if tracked:
@@ -66,7 +66,7 @@ def test_a_final_response_that_is_repeated_lets_nobody_in(
 
 
 @IPV4_ONLY
-def test_a_cancelled_call_lets_nobody_in(on_pjsip: Site) -> None:
+def test_a_cancelled_call_begins_no_connection(on_pjsip: Site) -> None:
     stranger, call = on_pjsip.peer(STRANGER), new_call()
     invite(stranger, "ring", call)
     stranger.await_answer()
@@ -134,7 +134,7 @@ def test_an_open_tcp_connection_is_dead_if_its_keepalive_speaks(on_kamailio: Sit
     assert on_kamailio.got(stranger) == NOTHING
 
 
-def test_a_phone_of_the_allowed_country_goes_on(attacked: Site) -> None:
+def test_a_phone_of_the_allowed_country_continues(attacked: Site) -> None:
     """Over UDP and TCP, whoever speaks first."""
     phone, connected = attacked.peer(PHONE), attacked.caller(PHONE)
     assert attacked.works_for(phone)

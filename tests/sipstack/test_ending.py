@@ -52,7 +52,7 @@ def test_a_peer_of_a_country_that_is_given_up_is_cut_off(attacked: Site, method:
 
 @FULL_STACKS
 @METHODS
-def test_a_stranger_to_whom_the_pbx_spoke_is_cut_off(attacked: Site, method: str) -> None:
+def test_a_stranger_contacted_by_the_pbx_is_dropped(attacked: Site, method: str) -> None:
     attacked.geofence.ok("refresh")
     server = speak_first(attacked, method, STRANGER)
     assert attacked.is_reached_by(server)

@@ -48,7 +48,7 @@ def is_expected(site: Site, server: Server) -> bool:
 
 @FULL_STACKS
 @pytest.mark.parametrize("by", ["iptables", "nft"])
-def test_what_a_registration_expects_is_nobodys_way_in(attacked: Site, by: str) -> None:
+def test_an_expectation_of_a_registration_lets_no_stranger_in(attacked: Site, by: str) -> None:
     """The helper expects the registrar's calls from whatever port."""
     assign(attacked, by)
     attacked.geofence.ok("refresh")

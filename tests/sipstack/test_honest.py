@@ -107,9 +107,7 @@ def test_a_call_in_progress_loses_nothing(attacked: Site, deed: Callable[[Site],
 
 @IPV4_ONLY
 @pytest.mark.parametrize("deed", [apply_again, remove_and_restore])
-def test_a_call_loses_nothing_by_what_its_operator_does(
-    on_pjsip: Site, deed: Callable[[Site], None]
-) -> None:
+def test_calls_in_progress_survive_every_verb(on_pjsip: Site, deed: Callable[[Site], None]) -> None:
     on_pjsip.fence()
     assert lost_during(on_pjsip, deed) == NO_LOSS
 
@@ -143,7 +141,7 @@ def test_a_call_over_a_trunk_abroad_loses_nothing(
 
 
 @IPV4_ONLY
-def test_nobody_else_of_a_country_that_was_given_up_gets_in(attacked: Site) -> None:
+def test_strangers_of_a_removed_country_are_blocked(attacked: Site) -> None:
     attacked.fence()
     caller = phone(attacked)
     call(attacked, caller)
@@ -182,7 +180,7 @@ def test_a_phone_that_is_pjsip_registers(on_kamailio: Site) -> None:
 
 @REGISTRANT
 @pytest.mark.parametrize("deed", [apply_again, flush_and_repair, remove_and_restore])
-def test_a_registration_abroad_goes_on(attacked: Site, deed: Callable[[Site], None]) -> None:
+def test_a_registration_abroad_continues(attacked: Site, deed: Callable[[Site], None]) -> None:
     """The registrar's answers come in, and its calls on the registered flow."""
     attacked.fence()
     trunk = attacked.registrar(TRUNK)

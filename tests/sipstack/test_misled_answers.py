@@ -74,7 +74,7 @@ def test_without_a_fence_these_tricks_reach_the_stranger(attacked: Site, kind: s
 
 
 @everywhere
-def test_behind_the_fence_none_does(attacked: Site, kind: str) -> None:
+def test_behind_the_fence_no_answer_reaches_a_stranger(attacked: Site, kind: str) -> None:
     spoofed, by_trick = attacked.peer(*SPOOFED), strangers(attacked)
     attacked.fence()
     for name, trick in TRICKS.items():

@@ -52,17 +52,17 @@ def media_is_heard(site: Site, stranger: Peer) -> bool:
     return any(packet.source == stranger.endpoint for packet in site.ear.heard())
 
 
-def test_without_a_fence_who_is_notified_gets_in(on_pjsip: Site) -> None:
+def test_without_a_fence_notified_strangers_get_in(on_pjsip: Site) -> None:
     assert on_pjsip.got(subscribe(on_pjsip)).delivered == 3
 
 
-def test_who_is_notified_is_still_kept_out(on_pjsip: Site) -> None:
+def test_notified_strangers_stay_blocked(on_pjsip: Site) -> None:
     on_pjsip.fence()
 
     assert on_pjsip.got(subscribe(on_pjsip)).delivered == 0
 
 
-def test_without_replies_who_is_notified_is_kept_out(on_pjsip: Site) -> None:
+def test_notified_strangers_stay_blocked_with_replies_limited(on_pjsip: Site) -> None:
     on_pjsip.geofence.rule("60.toml", NO_REPLIES)
     on_pjsip.fence()
 

@@ -47,7 +47,9 @@ def repair(site: Site, verb: str) -> None:
 
 @DOWN
 @UP
-def test_nobody_stays(on_pjsip: Site, down: Callable[[Site], None], up: str) -> None:
+def test_connections_begun_while_down_are_blocked_after_the_repair(
+    on_pjsip: Site, down: Callable[[Site], None], up: str
+) -> None:
     """Over UDP and over TCP, and whoever made the PBX speak to him first."""
     on_pjsip.track()
     on_pjsip.fence()
@@ -69,7 +71,9 @@ def test_nobody_stays(on_pjsip: Site, down: Callable[[Site], None], up: str) -> 
 
 
 @pytest.mark.parametrize("backend", ["ipset"], indirect=True)
-def test_nobody_stays_with_a_fence_that_was_whole_for_one_family(on_pjsip: Site) -> None:
+def test_connections_begun_in_the_unfenced_family_are_blocked_after_the_repair(
+    on_pjsip: Site,
+) -> None:
     """Somebody flushed one family's rules alone; nftables has both in one table."""
     on_pjsip.track()
     on_pjsip.fence()

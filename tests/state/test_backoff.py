@@ -10,7 +10,7 @@ from geofence.state.backoff import load_busy, save_busy
 UNTIL = datetime(2026, 2, 1, 12, tzinfo=UTC)
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_saved_pauses_are_loaded(tmp_path: Path) -> None:
     assert load_busy(tmp_path) == {}
     save_busy(tmp_path, {})
     assert list(tmp_path.iterdir()) == []
@@ -24,7 +24,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     "damage",
     [b"", b"[]", b"null", b'{"a": 1}', b'{"a": "2026-02-01T12:00:00"}', b"[" * 100_000, b"\xff"],
 )
-def test_a_damaged_file_says_nothing(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_file_counts_as_missing(tmp_path: Path, damage: bytes) -> None:
     save_busy(tmp_path, {"lists.example": UNTIL})
     (tmp_path / "busy.json").write_bytes(damage)
     assert load_busy(tmp_path) == {}

@@ -67,7 +67,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     assert not link.is_symlink()
 
 
-def test_what_stands_in_the_way_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+def test_an_obstacle_to_a_write_is_named_and_no_debris_stays(tmp_path: Path) -> None:
     (tmp_path / "file").mkdir()
     with pytest.raises(StateError, match=r"file could not be written: .*Move it away"):
         write_atomically(tmp_path / "file", b"x")
@@ -140,7 +140,7 @@ while True:
 """
 
 
-def test_whenever_a_writer_is_killed_the_file_is_one_or_the_other(tmp_path: Path) -> None:
+def test_after_a_kill_of_a_writer_the_file_is_the_old_or_the_new(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"a" * 500_000)
     for attempt in range(12):
@@ -172,13 +172,13 @@ def test_debris_is_cleared_below_and_nothing_else_is(tmp_path: Path) -> None:
     assert clean_debris(tmp_path / "none") == ()
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_written_files_are_read_back(tmp_path: Path) -> None:
     write_atomically(tmp_path / "file", b"content")
     assert read_trusted(tmp_path / "file") == b"content"
     assert read_if_there(tmp_path / "file") == b"content"
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
+def test_missing_files(tmp_path: Path) -> None:
     assert read_if_there(tmp_path / "file") is None
     with pytest.raises(StateError, match="could not be read: No such file"):
         read_trusted(tmp_path / "file")
@@ -196,14 +196,14 @@ def test_a_file_that_others_can_write_is_not_read(tmp_path: Path, bits: int, oth
             read(path)
 
 
-def test_a_file_of_somebody_else_is_not_read(tmp_path: Path) -> None:
+def test_a_file_of_another_user_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"theirs")
     with pytest.raises(StateError, match=r"belongs to the user .*\. .*chown root"):
         read_trusted(given_away(path, "/etc/passwd"))
 
 
-def test_neither_links_nor_pipes_nor_directories_are_read(tmp_path: Path) -> None:
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
     write_atomically(tmp_path / "file", b"x")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     (tmp_path / "directory").mkdir()
@@ -213,7 +213,7 @@ def test_neither_links_nor_pipes_nor_directories_are_read(tmp_path: Path) -> Non
             read_trusted(tmp_path / name)
 
 
-def test_what_is_refused_is_closed_again(tmp_path: Path) -> None:
+def test_refused_files_are_closed(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     before = set(Path("/proc/self/fd").iterdir())
     for name in ("directory", "missing"):
@@ -269,7 +269,7 @@ def test_a_directory_with_files_of_geofence_only_is_made_private(tmp_path: Path)
     assert mode(path) == 0o700
 
 
-def test_where_geofence_happens_to_run_is_no_state_directory(
+def test_an_empty_state_dir_does_not_mean_the_current_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.chmod(0o755)
@@ -289,20 +289,20 @@ def test_a_directory_that_others_can_write_is_refused(tmp_path: Path, bits: int)
     assert mode(path) == bits
 
 
-def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state"
     path.mkdir(mode=0o700)
     with pytest.raises(StateError, match=r"belongs to the user .*\. "):
         ensure_private_directory(given_away(path, "/etc"))
 
 
-def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
+def test_a_state_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
     write_atomically(tmp_path / "file", b"x")
     with pytest.raises(StateError, match="could not be created"):
         ensure_private_directory(tmp_path / "file")
 
 
-def test_what_others_could_exchange_is_neither_read_nor_used(tmp_path: Path) -> None:
+def test_files_below_directories_of_others_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "var" / "state"
     ensure_private_directory(path)
     write_atomically(path / "file", b"ours")
@@ -317,7 +317,7 @@ def test_what_others_could_exchange_is_neither_read_nor_used(tmp_path: Path) -> 
         ensure_private_directory(path)
 
 
-def test_what_an_access_control_list_opens_is_not_read(tmp_path: Path) -> None:
+def test_a_file_opened_by_an_access_control_list_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"theirs?")
     let_write(path, USER, 12345)

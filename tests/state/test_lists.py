@@ -74,7 +74,7 @@ def files(tmp_path: Path) -> list[str]:
         candidate(ListId(ListKind.BLOCKLIST, "ü ö/\n"), (None, b"192.0.2.1\n")),
     ],
 )
-def test_what_is_saved_is_loaded(store: ListStore, tmp_path: Path, saved: Candidate) -> None:
+def test_saved_lists_are_loaded(store: ListStore, tmp_path: Path, saved: Candidate) -> None:
     store.save(saved)
     wanted = saved.accepted.id
     assert ListStore(tmp_path).load(wanted) == Loaded(saved.accepted)
@@ -88,7 +88,7 @@ def test_state_is_private(store: ListStore, tmp_path: Path) -> None:
     assert (tmp_path / "lists" / "country-JP.list").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_was_never_accepted_is_not_there(store: ListStore) -> None:
+def test_a_list_that_was_never_accepted_is_missing(store: ListStore) -> None:
     assert store.load(JP) == Loaded(None)
     assert store.ids() == ()
 
@@ -103,7 +103,7 @@ def test_lists_do_not_mix(store: ListStore) -> None:
     assert store.ids() == (JP, US)
 
 
-def test_a_damaged_file_is_named_and_the_version_before_it_stands_in(
+def test_a_damaged_file_is_named_and_the_version_before_is_used(
     store: ListStore, tmp_path: Path
 ) -> None:
     store.save(FIRST)
@@ -129,9 +129,7 @@ def test_a_damaged_file_does_not_push_out_the_good_one_before_it(
     assert store.load(JP).accepted == FIRST.accepted
 
 
-def test_two_damaged_files_are_both_named_and_neither_is_obeyed(
-    store: ListStore, tmp_path: Path
-) -> None:
+def test_two_damaged_files_are_named_and_not_used(store: ListStore, tmp_path: Path) -> None:
     store.save(FIRST)
     store.save(SECOND)
     for name in files(tmp_path):
@@ -164,7 +162,7 @@ def test_every_single_flipped_bit_is_noticed(store: ListStore, tmp_path: Path) -
             assert loaded.accepted is None
 
 
-def test_a_file_in_the_wrong_place_is_not_obeyed(store: ListStore, tmp_path: Path) -> None:
+def test_a_file_in_the_wrong_place_is_not_used(store: ListStore, tmp_path: Path) -> None:
     store.save(FIRST)
     lists = tmp_path / "lists"
     (lists / "country-JP.list").rename(lists / "country-US.list")
@@ -173,7 +171,7 @@ def test_a_file_in_the_wrong_place_is_not_obeyed(store: ListStore, tmp_path: Pat
     assert 'It holds the list "country JP", not "country US".' in loaded.warnings[0]
 
 
-def test_a_file_that_others_can_write_is_not_obeyed(store: ListStore, tmp_path: Path) -> None:
+def test_a_file_that_others_can_write_is_not_used(store: ListStore, tmp_path: Path) -> None:
     store.save(FIRST)
     path = tmp_path / "lists" / "country-JP.list"
     path.chmod(0o666)
@@ -229,9 +227,7 @@ def facts(**changes: object) -> dict[str, object]:
         (b"\n", "It is damaged."),
     ],
 )
-def test_a_file_that_makes_no_sense_is_named(
-    store: ListStore, tmp_path: Path, data: bytes, why: str
-) -> None:
+def test_an_invalid_file_is_named(store: ListStore, tmp_path: Path, data: bytes, why: str) -> None:
     store.save(FIRST)
     (tmp_path / "lists" / "country-JP.list").write_bytes(data)
     loaded = store.load(JP)
@@ -315,9 +311,7 @@ def test_a_confirmation_that_comes_too_late_changes_nothing(
     assert store.load(JP) == Loaded(SECOND.accepted)
 
 
-def test_what_cannot_be_written_leaves_the_version_at_hand(
-    store: ListStore, tmp_path: Path
-) -> None:
+def test_a_failed_write_keeps_the_stored_version(store: ListStore, tmp_path: Path) -> None:
     store.save(FIRST)
     (tmp_path / "lists" / "country-JP.list.1").mkdir()
     with pytest.raises(StateError, match="could not be written"):

@@ -37,13 +37,13 @@ def another_process(directory: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_free_lock_is_had_at_once_and_again(tmp_path: Path) -> None:
+def test_a_free_lock_is_acquired_at_once_and_again(tmp_path: Path) -> None:
     for _ in range(2):
         with exclusive(tmp_path, 0):
             pass
 
 
-def test_a_second_process_is_told_who_holds_it(tmp_path: Path) -> None:
+def test_a_busy_lock_names_directory_and_waiting_time(tmp_path: Path) -> None:
     with another_process(tmp_path), pytest.raises(BusyError) as busy, exclusive(tmp_path, 0.1):
         pass
     assert str(busy.value) == (
@@ -70,14 +70,14 @@ def test_a_killed_holder_leaves_no_lock_behind(tmp_path: Path) -> None:
             pass
 
 
-def test_an_error_lets_go(tmp_path: Path) -> None:
+def test_an_error_releases_the_lock(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), exclusive(tmp_path, 0):
         raise ZeroDivisionError
     with exclusive(tmp_path, 0):
         pass
 
 
-def test_what_a_holder_starts_does_not_hold_on(tmp_path: Path) -> None:
+def test_a_child_of_the_holder_does_not_keep_the_lock(tmp_path: Path) -> None:
     with exclusive(tmp_path, 0):
         child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     with child, exclusive(tmp_path, 0):
@@ -99,7 +99,7 @@ def test_a_directory_that_is_not_written_to_can_be_locked(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])
-def test_what_is_no_directory_cannot_be_locked(tmp_path: Path, name: str) -> None:
+def test_only_a_directory_can_be_locked(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StateError, match=name), exclusive(tmp_path / name, 0):
         pass

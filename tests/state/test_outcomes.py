@@ -33,7 +33,7 @@ def test_an_outcome_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ending", "unresolved"), [("degraded", (BAD,)), ("done", ())], ids=["bad", "done"]
 )
-def test_an_outcome_of_an_earlier_release_tells_of_its_own_run(
+def test_an_outcome_of_an_earlier_release_has_its_run_as_unresolved(
     tmp_path: Path, ending: str, unresolved: tuple[Ended, ...]
 ) -> None:
     facts = {
@@ -53,7 +53,7 @@ def test_an_outcome_of_an_earlier_release_tells_of_its_own_run(
 
 
 @pytest.mark.parametrize("unresolved", [None, 7, "refresh", [None], [[]], [{"command": "refresh"}]])
-def test_an_outcome_that_makes_no_sense_is_unknown(tmp_path: Path, unresolved: object) -> None:
+def test_an_invalid_outcome_counts_as_missing(tmp_path: Path, unresolved: object) -> None:
     Journal(tmp_path).write_outcome(RunOutcome("refresh", Ending.DONE, NOW))
     path = tmp_path / "outcome.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "unresolved": unresolved}))

@@ -78,7 +78,7 @@ def test_only_the_latest_versions_are_kept() -> None:
     assert history.find(fingerprint(space(5))) is not None
 
 
-def test_what_was_in_force_at_a_time_is_told() -> None:
+def test_the_version_in_use_at_a_time_is_found() -> None:
     history = History().noted(space(1), NOON).noted(space(2), NOON + 3 * DAY)
     one, two = history.versions
     assert history.in_force_at(NOON + DAY) is one
@@ -103,9 +103,7 @@ def test_what_was_in_force_at_a_time_is_told() -> None:
         b"\xff\xfe\0",
     ],
 )
-def test_a_damaged_history_is_none_and_begins_anew(
-    store: VersionStore, tmp_path: Path, damage: bytes
-) -> None:
+def test_a_damaged_history_begins_anew(store: VersionStore, tmp_path: Path, damage: bytes) -> None:
     store.note(accepted(NOON, 1))
     (path,) = (tmp_path / "lists").iterdir()
     path.write_bytes(damage)

@@ -1,9 +1,23 @@
 """The fence as kernel IP sets, bound to SIP and RTP by iptables rules in the mangle table."""
 
-from geofence.backends.interface import Backend
-from geofence.backends.ipset.backend import IpsetBackend
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from geofence.backends.interface import Backend
+    from geofence.backends.noting import NotedSets
 
 
-def backend() -> Backend:
+def new_backend() -> Backend:
     """Return this backend, for the registry."""
+    from geofence.backends.ipset.backend import IpsetBackend
+
     return IpsetBackend()
+
+
+def new_noting() -> NotedSets:
+    """Return what of it reads noted sources."""
+    from geofence.backends.ipset.noting import IpsetNoting
+
+    return IpsetNoting()

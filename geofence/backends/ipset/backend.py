@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from geofence.backends.ipset import conflicts, foreign, iptables, matches, units
 from geofence.backends.ipset.iptables import Tool
-from geofence.backends.ipset.rules import rule_lines, set_key, set_name
+from geofence.backends.ipset.noting import SECOND, IpsetNoting, own_sets
+from geofence.backends.ipset.rules import rule_lines
 from geofence.backends.ipset.sets import KernelSets, SetHeader
-from geofence.backends.ipset.shapes import shape_of
-from geofence.backends.ipset.table import MangleTable, removal, replacement, sets_left
+from geofence.backends.ipset.shapes import set_name, shape_of
+from geofence.backends.ipset.table import (
+    MangleTable,
+    removal,
+    replacement,
+    sets_left,
+    total,
+)
 from geofence.errors import BackendError, BackendUnavailable, GeofenceError
 from geofence.model.elements import (
     FOR_EVER,
@@ -21,19 +27,17 @@ from geofence.model.elements import (
     difference,
     seconds_left,
 )
-from geofence.model.plan import Count, Observed, Plan, SetChange
+from geofence.model.plan import Observed, Plan, SetChange
 from geofence.model.prefixes import Family, Prefix, PrefixSet
 from geofence.model.ruleset import NOTED_ROLES, Ruleset, SetKey, SetKind
 from geofence.translation import tr
 
-_SECOND = "+"
-"""Ends the name of the set that is being filled to take another's place."""
 
-
-class IpsetBackend:
+class IpsetBackend(IpsetNoting):
     """Kernel IP sets and iptables rules of the current network namespace."""
 
     name = "ipset"
+    labels = True
 
     def obstacle(self) -> str | None:
         """Return why ipset and iptables cannot work here, or not for the units, or None."""
@@ -69,8 +73,8 @@ class IpsetBackend:
             held: dict[SetKey, PrefixSet] = {}
             runtime: dict[SetKey, PrefixSet] = {}
             debris: list[str] = []
-            for header, key in _own(sets):
-                if header.name.endswith(_SECOND):
+            for header, key in own_sets(sets):
+                if header.name.endswith(SECOND):
                     debris.append(header.name)
                 else:
                     _check_shape(header, key)
@@ -79,7 +83,7 @@ class IpsetBackend:
                     if entries is not None:  # else another run has just taken it away
                         found[key] = entries
             with _rules_reached(sets):
-                tables = [(tool, tool.save()) for tool in _all_tools()]
+                tables = [(tool, tool.save()) for tool in iptables.all_tools()]
         rules = tuple(
             line
             for tool, table in tables
@@ -90,7 +94,7 @@ class IpsetBackend:
             tool.family for tool, table in tables if table.drops or (table.hooked and not held)
         )
         guarded = (tool.family for tool, table in tables if table.complete)
-        dropped = _total(table for _, table in tables)
+        dropped = total(table for _, table in tables)
         return Observed(
             held,
             rules,
@@ -120,7 +124,7 @@ class IpsetBackend:
                     _commit_family(sets, tool, own, plan)
             finally:
                 for key in switched:
-                    sets.destroy(set_name(key) + _SECOND)
+                    sets.destroy(set_name(key) + SECOND)
             if plan.rules_differ:
                 for tool in iptables.other_tools():
                     _clear(tool)
@@ -128,15 +132,15 @@ class IpsetBackend:
                 if change.after is None:
                     sets.destroy(set_name(change.key))
 
-    def keys(self) -> frozenset[SetKey]:
-        """Return which of geofence's sets the kernel holds."""
-        with KernelSets() as sets:
-            return frozenset(key for header, key in _own(sets) if header.name == set_name(key))
-
     def elements(self, key: SetKey) -> list[Element]:
         """Return the elements of a runtime set with their times and counts."""
         with KernelSets() as sets:
             return sets.elements(set_name(key), key)
+
+    def test(self, key: SetKey, address: int) -> bool:
+        """Whether the kernel itself finds an address in a set; false without the set."""
+        with KernelSets() as sets:
+            return sets.test(set_name(key), key.family, address)
 
     def put(
         self, key: SetKey, added: Sequence[TimedPrefix], removed: Sequence[Prefix], now: float
@@ -171,21 +175,11 @@ class IpsetBackend:
         """Take rules, then sets, out of the kernel."""
         with KernelSets() as sets:
             with _rules_reached(sets):
-                cleared = [_clear(tool) for tool in _all_tools()]
-            own = _own(sets)
+                cleared = [_clear(tool) for tool in iptables.all_tools()]
+            own = own_sets(sets)
             for header, _ in own:
                 sets.destroy(header.name)
         return any(cleared) or bool(own)
-
-
-def _own(sets: KernelSets) -> list[tuple[SetHeader, SetKey]]:
-    """Return the headers of geofence's sets, second ones too, each with its key."""
-    keyed = ((header, set_key(header.name.rstrip(_SECOND))) for header in sets.headers())
-    return [(header, key) for header, key in keyed if key is not None]
-
-
-def _all_tools() -> tuple[Tool, ...]:
-    return (*iptables.TOOLS, *iptables.other_tools())
 
 
 @contextmanager
@@ -199,7 +193,7 @@ def _rules_reached(sets: KernelSets) -> Iterator[None]:
     try:
         yield
     except BackendError as error:
-        names = [header.name for header, _ in _own(sets)]
+        names = [header.name for header, _ in own_sets(sets)]
         if not names:
             raise BackendUnavailable(str(error)) from error
         raise BackendError(
@@ -276,9 +270,9 @@ def _fill(sets: KernelSets, change: SetChange) -> None:
     if change.after is None:
         return
     name = set_name(change.key)
-    sets.fill(name + _SECOND, change.after, change.key)
+    sets.fill(name + SECOND, change.after, change.key)
     if change.before is None:
-        sets.rename(name + _SECOND, name)
+        sets.rename(name + SECOND, name)
 
 
 def _commit_family(sets: KernelSets, tool: Tool, names: Collection[str], plan: Plan) -> None:
@@ -305,7 +299,7 @@ def _commit_family(sets: KernelSets, tool: Tool, names: Collection[str], plan: P
 
 def _swap(sets: KernelSets, names: Iterable[str]) -> None:
     for name in names:
-        sets.swap(name + _SECOND, name)
+        sets.swap(name + SECOND, name)
 
 
 def _clear(tool: Tool) -> bool:
@@ -315,13 +309,3 @@ def _clear(tool: Tool) -> bool:
     if found:
         tool.restore(removal(table))
     return found
-
-
-def _total(tables: Iterable[MangleTable]) -> dict[str, Count]:
-    packets: Counter[str] = Counter()
-    octets: Counter[str] = Counter()
-    for table in tables:
-        for service, count in table.counts.items():
-            packets[service] += count.packets
-            octets[service] += count.octets
-    return {service: Count(packets[service], octets[service]) for service in packets}

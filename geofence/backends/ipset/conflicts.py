@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from geofence.backends.ipset.startup import Started, started
+from geofence.backends.ipset.startup import StartupProgram, startup_programs
 from geofence.translation import tr, trn
 
 ROOT = Path("/")
@@ -61,7 +61,9 @@ def rival() -> str | None:
     Programs are known by name; of all other units, init scripts and hooks of the network the
     commands are read.
     """
-    names = dict.fromkeys(name for each in started(ROOT) if (name := _rival(each)) is not None)
+    names = dict.fromkeys(
+        name for each in startup_programs(ROOT) if (name := _rival(each)) is not None
+    )
     if _ufw_flushes():
         names[tr("ufw with MANAGE_BUILTINS=yes")] = None
     if not names:
@@ -76,7 +78,7 @@ def rival() -> str | None:
     )
 
 
-def _rival(found: Started) -> str | None:
+def _rival(found: StartupProgram) -> str | None:
     """Return the name of a program that does; None for any other."""
     if found.name.startswith(_OWN):
         return None

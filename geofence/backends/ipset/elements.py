@@ -9,13 +9,13 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from geofence.backends.ipset.entries import MESSAGE_LIMIT
-from geofence.model.elements import Element
+from geofence.backends.ipset.shapes import MESSAGE_LIMIT
+from geofence.model.elements import Element, Noted
 from geofence.model.prefixes import Family, Prefix, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, Span, attribute, nested, number, spans
-from geofence.netlink.columns import take
+from geofence.netlink.columns import alike, take
 
 _DATA = 7
 _IP = 1
@@ -30,7 +30,7 @@ _LEAST = 12
 
 def pack_timed(family: Family, timed: Sequence[tuple[Prefix, int]]) -> list[bytes]:
     """Return prefixes with the seconds that each stays, 0 for ever, one part for each message."""
-    address_type = (1 if family is Family.IPV4 else 2) | NET_BYTEORDER
+    address_type = _address_type(family)
     packed = [
         nested(
             _DATA,
@@ -42,6 +42,16 @@ def pack_timed(family: Family, timed: Sequence[tuple[Prefix, int]]) -> list[byte
     ]
     step = MESSAGE_LIMIT // len(packed[0]) if packed else 1
     return [b"".join(packed[at : at + step]) for at in range(0, len(packed), step)]
+
+
+def pack_tested(family: Family, address: int) -> bytes:
+    """Return an address that the kernel is to look for; without a length, in all prefixes."""
+    packed = address.to_bytes(family.bits // 8, "big")
+    return nested(_DATA, nested(_IP, attribute(_address_type(family), packed)))
+
+
+def _address_type(family: Family) -> int:
+    return (1 if family is Family.IPV4 else 2) | NET_BYTEORDER
 
 
 def unpack_elements(family: Family, packed: bytes, length: int) -> list[Element]:
@@ -58,6 +68,24 @@ def unpack_elements(family: Family, packed: bytes, length: int) -> list[Element]
     return list(_elements(family, packed, length))
 
 
+def unpack_noted(family: Family, packed: bytes) -> Noted:
+    """Return entries of a set of addresses, as columns.
+
+    Raises:
+        ValueError: an entry is not one of that family.
+    """
+    parts = [
+        Noted(
+            run.firsts(family),
+            run.numbers(_TIMEOUT, "I"),
+            run.numbers(_PACKETS, "Q"),
+            run.numbers(_BYTES, "Q"),
+        )
+        for run in _runs(packed)
+    ]
+    return Noted.joined(parts)
+
+
 def _elements(family: Family, packed: bytes, length: int) -> Iterator[Element]:
     for run in _runs(packed):
         firsts, pasts = run.bounds(family, length)
@@ -66,8 +94,7 @@ def _elements(family: Family, packed: bytes, length: int) -> Iterator[Element]:
         yield from map(Element, firsts, pasts, left, packets, octets)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(NamedTuple):
     """Entries of one layout, one after the other."""
 
     rows: bytes
@@ -77,21 +104,25 @@ class _Run:
     """Where in an entry the value of each attribute lies."""
 
     @property
-    def count(self) -> int:
+    def length(self) -> int:
         return len(self.rows) // self.size
 
     def numbers(self, kind: int, form: str, default: int = 0) -> Sequence[int]:
         """Return the value of an attribute in all entries; the default where it is missing."""
         if kind not in self.fields:
-            return (default,) * self.count
-        return struct.unpack(f">{self.count}{form}", self._column(kind))
+            return (default,) * self.length
+        return struct.unpack(f">{self.length}{form}", self._column(kind))
 
-    def bounds(self, family: Family, length: int) -> tuple[list[int], list[int]]:
-        """Return the first address of each, and the one after its last."""
+    def firsts(self, family: Family) -> list[int]:
+        """Return the first address of each."""
         begin, past = self.fields[_IP]
         if past - begin != family.bits // 8:
             raise ValueError("an entry of another family")
-        firsts = unpack_addresses(family, self._column(_IP))
+        return unpack_addresses(family, self._column(_IP))
+
+    def bounds(self, family: Family, length: int) -> tuple[list[int], list[int]]:
+        """Return the first address of each, and the one after its last."""
+        firsts = self.firsts(family)
         lengths = self.numbers(_CIDR, "B", length)
         pasts = [
             first + (1 << (family.bits - each)) for first, each in zip(firsts, lengths, strict=True)
@@ -107,7 +138,7 @@ def _runs(packed: bytes) -> Iterator[_Run]:
     at = 0
     while at < len(packed):
         size, fields = _layout(packed, at)
-        rows = packed[at : at + _alike(packed, at, size, fields) * size]
+        rows = packed[at : at + alike(packed, at, size, fields.values()) * size]
         yield _Run(rows, size, fields)
         at += len(rows)
 
@@ -126,19 +157,3 @@ def _layout(packed: bytes, at: int) -> tuple[int, dict[int, Span]]:
         raise ValueError("an entry without an address")
     fields = {kind: found[kind] for kind in (_CIDR, _TIMEOUT, _BYTES, _PACKETS) if kind in found}
     return (length + 3) & ~3, {**fields, _IP: next(iter(addresses.values()))}
-
-
-def _alike(packed: bytes, start: int, size: int, fields: Mapping[int, Span]) -> int:
-    """Return how many entries from a place on differ in nothing but their values."""
-    count = (len(packed) - start) // size
-    end = start + count * size
-    values = {at for span in fields.values() for at in range(*span)}
-    fixed = [at for at in range(size) if at not in values]
-    first = {at: packed[start + at : start + at + 1] for at in fixed}
-    if all(packed[start + at : end : size] == first[at] * count for at in fixed):
-        return count
-    for alike in range(1, count):
-        row = start + alike * size
-        if any(packed[row + at : row + at + 1] != first[at] for at in fixed):
-            return alike
-    return count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from geofence.backends.ipset.rule import IptablesRule
-from geofence.backends.ipset.rules import SET_PREFIX
+from geofence.backends.ipset.shapes import SET_PREFIX
 
 
 def of_others(

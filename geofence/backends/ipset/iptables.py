@@ -113,6 +113,11 @@ def other_tools() -> tuple[Tool, ...]:
     return tuple(tool for family in Family if (tool := _other_tool(family)) is not None)
 
 
+def all_tools() -> tuple[Tool, ...]:
+    """Return all that can hold rules here."""
+    return (*TOOLS, *other_tools())
+
+
 def _other_tool(family: Family) -> Tool | None:
     nft = "nft" in Path(_path(PROGRAMS[family])).resolve().name
     tool = Tool(family, "-legacy" if nft else "-nft")

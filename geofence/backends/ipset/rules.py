@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from geofence.backends.ipset.rule import IptablesRule, Verdict
+from geofence.backends.ipset.shapes import set_name
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
@@ -58,7 +59,6 @@ _ADMIT = f"{CHAIN}.admit"
 """Marks the packet's flow and passes it on, marked or not: the kernel may keep no labels for it."""
 OBSERVED = f"{CHAIN}.observed"
 """Where packets of an observed service go that would be dropped; they pass."""
-SET_PREFIX = "geofence-"
 _RETURN = Verdict("RETURN")
 _TO_THIS_HOST = "-m addrtype --dst-type LOCAL"
 _NATED = "-m conntrack --ctstate DNAT --ctdir ORIGINAL"
@@ -66,16 +66,6 @@ _DATAGRAM = {Family.IPV4: "0x0>>0x16&0x3c@0x8", Family.IPV6: "0x30"}
 """The first four bytes behind the UDP header, in the words of xt_u32: the length of an IPv4 header
 is in its first byte; this host sends IPv6 without extension headers."""
 _SYN = "--tcp-flags FIN,SYN,RST,ACK SYN"
-
-
-def set_name(key: SetKey) -> str:
-    """Return the kernel name of a set."""
-    return SET_PREFIX + key.name
-
-
-def set_key(name: str) -> SetKey | None:
-    """Return the key of a kernel name; None for a set that is not geofence's."""
-    return SetKey.parse(name.removeprefix(SET_PREFIX)) if name.startswith(SET_PREFIX) else None
 
 
 def rule_lines(ruleset: Ruleset, family: Family) -> tuple[str, ...]:

@@ -17,14 +17,17 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple
 
-from geofence.backends.ipset.compact import in_few_lengths
-from geofence.backends.ipset.elements import pack_timed, unpack_elements
-from geofence.backends.ipset.entries import pack_entries, unpack_entries
+from geofence.backends.ipset.elements import (
+    pack_tested,
+    pack_timed,
+    unpack_elements,
+    unpack_noted,
+)
 from geofence.backends.ipset.shapes import NET, Shape, shape_of
 from geofence.errors import BackendError, BackendUnavailable
-from geofence.model.elements import Element
+from geofence.model.elements import Element, Noted
 from geofence.model.prefixes import Family, Prefix, PrefixSet
-from geofence.model.ruleset import SetKey
+from geofence.model.sets import SetKey
 from geofence.netlink.attributes import (
     NESTED,
     NET_BYTEORDER,
@@ -54,11 +57,13 @@ _PROTOCOL = 6
 """The oldest version of the protocol that kernels of this century's second decade still take."""
 _CMD_CREATE = 2
 _CMD_DESTROY = 3
+_CMD_FLUSH = 4
 _CMD_RENAME = 5
 _CMD_SWAP = 6
 _CMD_LIST = 7
 _CMD_ADD = 9
 _CMD_DEL = 10
+_CMD_TEST = 11
 _CMD_TYPE = 13
 
 _ATTR_PROTOCOL = 1
@@ -82,6 +87,7 @@ _FLAG_LIST_HEADER = 1 << 2
 _ERR_FIND_TYPE = 4098
 _ERR_MAX_SETS = 4099
 _ERR_BUSY = 4100
+_ERR_EXIST = 4103
 _ERR_REFERENCED = 4108
 
 _SMALLEST_HASH = 1024
@@ -131,21 +137,48 @@ class KernelSets(AbstractContextManager["KernelSets"]):
     def entries(self, name: str, family: Family) -> PrefixSet | None:
         """Return the addresses in a ``hash:net`` set; None if there is none of that name."""
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
-            try:
-                found = self._list(string(_ATTR_SETNAME, name))
-            except FileNotFoundError:
+            packed = self._packed(name)
+            if packed is None:
                 return None
-            return unpack_entries(family, b"".join(each.get(_ATTR_ADT, b"") for each in found))
+            from geofence.backends.ipset.entries import unpack_entries
+
+            return unpack_entries(family, packed)
 
     def elements(self, name: str, key: SetKey) -> list[Element]:
         """Return the entries of a runtime set with their times and counts; none without the set."""
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
-            try:
-                found = self._list(string(_ATTR_SETNAME, name))
-            except FileNotFoundError:
-                return []
-            packed = b"".join(each.get(_ATTR_ADT, b"") for each in found)
+            packed = self._packed(name) or b""
             return unpack_elements(key.family, packed, shape_of(key).netmask or key.family.bits)
+
+    def test(self, name: str, family: Family, address: int) -> bool:
+        """Whether the kernel finds an address in a set; false without the set."""
+        body = string(_ATTR_SETNAME, name) + pack_tested(family, address)
+        with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
+            try:
+                self._netlink.ask(_message(_CMD_TEST, REQUEST | ACK, body))
+            except OSError as error:
+                if error.errno in (_ERR_EXIST, errno.ENOENT):
+                    return False
+                raise
+        return True
+
+    def noted(self, name: str, family: Family) -> Noted:
+        """Return the entries of a set that the kernel fills; none without the set."""
+        with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
+            return unpack_noted(family, self._packed(name) or b"")
+
+    def _packed(self, name: str) -> bytes | None:
+        """Return the entries of a set as the kernel packs them; None if there is no such set."""
+        try:
+            found = self._list(string(_ATTR_SETNAME, name))
+        except FileNotFoundError:
+            return None
+        return b"".join(each.get(_ATTR_ADT, b"") for each in found)
+
+    def flush(self, name: str) -> None:
+        """Take all entries out of a set."""
+        with _translated(tr('The IP set "{name}" cannot be emptied.', name=name)):
+            self._request(_CMD_FLUSH, string(_ATTR_SETNAME, name))
 
     def put(self, name: str, family: Family, timed: Sequence[tuple[Prefix, int]]) -> None:
         """Put prefixes into a runtime set, each for so many seconds, or 0 for ever.
@@ -180,6 +213,9 @@ class KernelSets(AbstractContextManager["KernelSets"]):
             content: what it holds at first.
             key: what it is for.
         """
+        from geofence.backends.ipset.compact import in_few_lengths
+        from geofence.backends.ipset.entries import pack_entries
+
         networks, lengths = in_few_lengths(content)
         self._create(name, content.family, len(networks), shape_of(key))
         setname = string(_ATTR_SETNAME, name)

@@ -1,10 +1,10 @@
-"""What kinds of IP sets geofence makes, by what they are for."""
+"""What kinds of IP sets geofence makes, by what they are for, and what they are called."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from geofence.model.ruleset import (
+from geofence.model.sets import (
     MOST_NOTED,
     NOTED_BITS,
     NOTED_ROLES,
@@ -14,6 +14,9 @@ from geofence.model.ruleset import (
     SetKind,
 )
 
+MESSAGE_LIMIT = 60_000
+"""Bytes of entries in one message; the length of a netlink attribute has 16 bits."""
+SET_PREFIX = "geofence-"
 NET = "hash:net"
 """The type of sets of prefixes."""
 ADDRESS = "hash:ip"
@@ -53,3 +56,13 @@ def shape_of(key: SetKey) -> Shape:
     if key.kind is SetKind.RUNTIME:
         return Shape(NET, _STAYS, _COUNTERS, _MOST_TIMED)
     return Shape(NET, None, _COUNTERS if key.role is Role.EXCEPTION else 0)
+
+
+def set_name(key: SetKey) -> str:
+    """Return the kernel name of a set."""
+    return SET_PREFIX + key.name
+
+
+def set_key(name: str) -> SetKey | None:
+    """Return the key of a kernel name; None for a set that is not geofence's."""
+    return SetKey.parse(name.removeprefix(SET_PREFIX)) if name.startswith(SET_PREFIX) else None

@@ -39,8 +39,8 @@ _LARGEST_SCRIPT = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """Something that is started at boot."""
+class StartupProgram:
+    """A unit, init script or hook that runs at boot."""
 
     name: str
     """Of the unit or init script, without ``.service``; or a path."""
@@ -48,18 +48,18 @@ class Started:
     """The commands and scripts that it runs, as far as they are text."""
 
 
-def started(root: Path) -> Iterator[Started]:
+def startup_programs(root: Path) -> Iterator[StartupProgram]:
     """Yield the enabled units, init scripts and hooks of the network below a root directory."""
     units = _enabled_units(root)
     for name in sorted(units):
-        yield Started(name, _unit_text(root, name))
+        yield StartupProgram(name, _unit_text(root, name))
     by_systemd = (root / "run/systemd/system").is_dir()
     for name in sorted(_init_scripts(root) - units):
         if not by_systemd or _file(root, name) is None:
-            yield Started(name, _script(root / "etc/init.d" / name))
+            yield StartupProgram(name, _script(root / "etc/init.d" / name))
     for pattern in _OTHER_SCRIPTS:
         for path in sorted(root.glob(pattern)):
-            yield Started(f"/{path.relative_to(root)}", _script(path, any_text=True))
+            yield StartupProgram(f"/{path.relative_to(root)}", _script(path, any_text=True))
 
 
 def unit_settings(root: Path, name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 from typing import NamedTuple
@@ -148,6 +149,17 @@ def _dropped(own: Iterable[_Counted]) -> dict[str, Count]:
                 before.packets + counted.packets, before.octets + counted.octets
             )
     return dropped
+
+
+def total(tables: Iterable[MangleTable]) -> dict[str, Count]:
+    """Return, by service, what the rules of all tables have counted."""
+    packets: Counter[str] = Counter()
+    octets: Counter[str] = Counter()
+    for table in tables:
+        for service, count in table.counts.items():
+            packets[service] += count.packets
+            octets[service] += count.octets
+    return {service: Count(packets[service], octets[service]) for service in packets}
 
 
 def _reached(rules: Iterable[IptablesRule]) -> list[IptablesRule]:

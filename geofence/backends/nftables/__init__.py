@@ -18,10 +18,22 @@
 
 from __future__ import annotations
 
-from geofence.backends.interface import Backend
-from geofence.backends.nftables.backend import NftablesBackend
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from geofence.backends.interface import Backend
+    from geofence.backends.noting import NotedSets
 
 
-def backend() -> Backend:
+def new_backend() -> Backend:
     """Return the backend; opens nothing yet."""
+    from geofence.backends.nftables.backend import NftablesBackend
+
+    return NftablesBackend()
+
+
+def new_noting() -> NotedSets:
+    """Return what of it reads noted sources."""
+    from geofence.backends.nftables.backend import NftablesBackend
+
     return NftablesBackend()

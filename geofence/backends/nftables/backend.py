@@ -6,12 +6,13 @@ takes to read and to make a table is imported where there is one to read or to m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from geofence.backends.nftables.connection import connected
+from geofence.backends.nftables.connection import NoLabels, connected
 from geofence.errors import BackendError
-from geofence.model.elements import Element, TimedPrefix
-from geofence.model.plan import Observed, Plan
+from geofence.model.elements import Element, Noted, TimedPrefix
+from geofence.model.plan import Count, Observed, Plan
 from geofence.model.prefixes import Prefix
 from geofence.model.ruleset import Ruleset, SetKey
 
@@ -20,6 +21,9 @@ class NftablesBackend:
     """The table ``inet geofence`` of the current network namespace."""
 
     name = "nftables"
+
+    def __init__(self) -> None:
+        self.labels = True
 
     def obstacle(self) -> str | None:
         """Return why nf_tables cannot be used here, or None."""
@@ -39,6 +43,7 @@ class NftablesBackend:
         from geofence.backends.nftables import batches, render, rules
         from geofence.backends.nftables.snapshot import Snapshot
 
+        ruleset = replace(ruleset, labels=self.labels)
         sets = batches.wanted_sets(ruleset)
         names = batches.free_names(ruleset, Snapshot(0), {}, sets)
         chains = batches.wanted_chains(ruleset, names)
@@ -47,18 +52,27 @@ class NftablesBackend:
 
     def observe(self) -> Observed:
         """Read the table with everything in it."""
-        from geofence.backends.nftables.observe import observed
+        from geofence.backends.nftables.observe import does_without_labels, observed
         from geofence.backends.nftables.snapshot import read_snapshot
 
         with connected() as netlink:
-            return observed(read_snapshot(netlink, elements=True))
+            held = read_snapshot(netlink, elements=True)
+        self.labels = not does_without_labels(held)
+        return observed(held)
 
     def commit(self, plan: Plan) -> None:
-        """Change the table to what the plan desires."""
+        """Change the table to what the plan desires; without labels where the kernel has none."""
         from geofence.backends.nftables.commit import change_table
 
         with connected(deleting=True) as netlink:
-            change_table(netlink, plan)
+            if self.labels:
+                try:
+                    change_table(netlink, plan)
+                except NoLabels:
+                    self.labels = False
+                else:
+                    return
+            change_table(netlink, replace(plan, desired=replace(plan.desired, labels=False)))
 
     def keys(self) -> frozenset[SetKey]:
         """Return which of geofence's sets the kernel holds."""
@@ -73,6 +87,13 @@ class NftablesBackend:
 
         with connected() as netlink:
             return read_elements(netlink, key)
+
+    def test(self, key: SetKey, address: int) -> bool:
+        """Whether the kernel itself finds an address in a set; false without the set."""
+        from geofence.backends.nftables.runtime import test_element
+
+        with connected() as netlink:
+            return test_element(netlink, key, address)
 
     def put(
         self, key: SetKey, added: Sequence[TimedPrefix], removed: Sequence[Prefix], now: float
@@ -89,6 +110,27 @@ class NftablesBackend:
 
         with connected() as netlink:
             return hold_elements(netlink, key, wanted, now)
+
+    def noted(self, key: SetKey) -> Noted:
+        """Return the sources in a set that the kernel fills."""
+        from geofence.backends.nftables.runtime import read_noted
+
+        with connected() as netlink:
+            return read_noted(netlink, key)
+
+    def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
+        """Take sources out of a set that the kernel fills."""
+        from geofence.backends.nftables.runtime import forget_noted
+
+        with connected() as netlink:
+            forget_noted(netlink, key, networks)
+
+    def dropped(self) -> Mapping[str, Count]:
+        """Return what the services' counters say."""
+        from geofence.backends.nftables.snapshot import read_counters
+
+        with connected() as netlink:
+            return read_counters(netlink)
 
     def remove(self) -> bool:
         """Remove the table, in one transaction."""

@@ -58,9 +58,19 @@ class BatchMessage(NamedTuple):
         """Bytes in the batch."""
         return _HEADERS + padded(len(self.body))
 
+    @property
+    def labels(self) -> bool:
+        """Whether it makes a rule that asks for labels of connections, or sets one."""
+        asked = number(uapi.Ct.KEY, uapi.CtKey.LABELS)
+        return self.kind == uapi.Message.NEWRULE and asked in self.body
+
 
 class Changed(Exception):  # noqa: N818 - what is the case, caught and tried again
     """Another program changed nftables meanwhile; nothing was done, look again."""
+
+
+class NoLabels(BackendUnavailable):
+    """The kernel refused a rule that sets or reads a label: it has none (``nft_ct``)."""
 
 
 class Refused(Exception):  # noqa: N818 - what is the case, translated by the caller
@@ -175,7 +185,7 @@ class NftConnection(AbstractContextManager["NftConnection"]):
         codes = [(sequence - first, code) for sequence, code in self._acknowledgements()]
         for about, code in codes:
             if code:
-                raise _refusal(code, about, messages)
+                raise refusal(code, about, messages)
         if not codes:
             raise BackendError(tr("nf_tables did not confirm the transaction. Run it again."))
 
@@ -281,7 +291,7 @@ def _refused(code: int) -> Refused | BackendUnavailable:
     return BackendUnavailable(no_privilege()) if code == errno.EPERM else Refused(code)
 
 
-def _refusal(code: int, about: int, messages: Sequence[BatchMessage]) -> Exception:
+def refusal(code: int, about: int, messages: Sequence[BatchMessage]) -> Exception:
     """Return what it means that a transaction was refused.
 
     Args:
@@ -292,6 +302,8 @@ def _refusal(code: int, about: int, messages: Sequence[BatchMessage]) -> Excepti
     if code == errno.ERESTART:
         return Changed()
     among = 0 <= about < len(messages)
+    if among and code == errno.EOPNOTSUPP and messages[about].labels:
+        return NoLabels(no_support())
     if code == errno.EPERM and not among:
         return BackendUnavailable(no_privilege())
     reason = os.strerror(code)

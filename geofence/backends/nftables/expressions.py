@@ -15,6 +15,8 @@ from geofence.backends.nftables.uapi import (
     Bitwise,
     Cmp,
     Code,
+    Ct,
+    CtKey,
     Dynset,
     Expression,
     Immediate,
@@ -23,7 +25,7 @@ from geofence.backends.nftables.uapi import (
     MetaKey,
     Objref,
     Payload,
-    Verdict,
+    VerdictAttribute,
 )
 from geofence.model.prefixes import Family, Prefix
 from geofence.netlink.attributes import as_number, as_string, each, nested, values
@@ -91,7 +93,7 @@ def chains_gone_to(rules: Iterable[KernelRule]) -> Iterator[str]:
     for rule in rules:
         for name, attributes in expressions(rule):
             if name == "immediate":
-                target = verdict_parts(attributes).get(Verdict.CHAIN)
+                target = verdict_parts(attributes).get(VerdictAttribute.CHAIN)
                 yield from () if target is None else (as_string(target),)
 
 
@@ -128,6 +130,14 @@ def drops(rule: KernelRule) -> bool:
     return uapi.NF_DROP in _verdicts(rule) or any(counters_counted_on((rule,)))
 
 
+def labels(rule: KernelRule) -> bool:
+    """Whether it asks for labels of a connection, or sets one."""
+    return any(
+        name == "ct" and as_number(attributes.get(Ct.KEY)) == CtKey.LABELS
+        for name, attributes in expressions(rule)
+    )
+
+
 def lets_all_pass(rule: KernelRule) -> bool:
     """Whether the rule ends evaluation for every packet, and drops none."""
     always = all(name in ("immediate", "counter") for name, _ in expressions(rule))
@@ -155,7 +165,7 @@ def verdict_parts(immediate: Attributes) -> Attributes:
 
 def verdict_code(verdict: Attributes) -> int:
     """Return the code of a verdict: negative for those of nf_tables' own."""
-    return int.from_bytes(verdict.get(Verdict.CODE, b""), "big", signed=True)
+    return int.from_bytes(verdict.get(VerdictAttribute.CODE, b""), "big", signed=True)
 
 
 def loaded_value(data: bytes) -> bytes:

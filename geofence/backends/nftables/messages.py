@@ -29,7 +29,7 @@ _SET_COMMENTS = {
     Role.EXCEPTION: "named exceptions",
     Role.BAN: "banned addresses",
     Role.TIMED: "exceptions for a time",
-    Role.DENIED: "sources that were turned away, since when, and what they sent",
+    Role.DENIED: "blocked sources, since when, and what they sent",
     Role.SEEN: "the same, since when they were last seen",
 }
 _COUNTED = (Role.EXCEPTION, Role.BAN, Role.TIMED, Role.DENIED)
@@ -93,6 +93,14 @@ def change_elements(
         *(_filling(name, piece, Message.DELSETELEM) for piece in removed),
         *(_filling(name, piece) for piece in added),
     ]
+
+
+def flush_set(name: str) -> BatchMessage:
+    """Take all elements out of a set."""
+    body = string(uapi.ElementListAttribute.TABLE, TABLE) + string(
+        uapi.ElementListAttribute.SET, name
+    )
+    return BatchMessage(Message.DELSETELEM, 0, body, f"elements of set {name}")
 
 
 def new_gate(name: str) -> BatchMessage:

@@ -73,6 +73,12 @@ def observed(held: Snapshot) -> Observed:
     )
 
 
+def does_without_labels(held: Snapshot) -> bool:
+    """Whether the table has a fence none of whose rules asks for a label or sets one."""
+    fenced = any(expressions.drops(rule) for rule in held.rules)
+    return fenced and not any(expressions.labels(rule) for rule in held.rules)
+
+
 def in_force(held: Snapshot) -> Snapshot:
     """Return the snapshot without rules that a killed run left out of use, which are debris."""
     return replace(held, rules=tuple(_without_unused(held)))

@@ -54,7 +54,7 @@ from geofence.backends.nftables.uapi import (
     Payload,
     PayloadBase,
     Range,
-    Verdict,
+    VerdictAttribute,
 )
 from geofence.model.policy import LOOPBACK, Protocol
 from geofence.model.prefixes import Family, address_text
@@ -285,7 +285,7 @@ class _Line:
         if as_number(attributes.get(Immediate.DREG)) or not parts:
             return None
         code = verdict_code(parts)
-        target = as_string(parts.get(Verdict.CHAIN))
+        target = as_string(parts.get(VerdictAttribute.CHAIN))
         target = self._shown.chains.get(target, target)
         return f"{_VERDICTS.get(code, f'verdict {code}')} {target}".rstrip()
 

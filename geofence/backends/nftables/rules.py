@@ -86,7 +86,7 @@ from geofence.netlink.attributes import attribute, nested, number, string
 
 _IFNAMSIZ = 16
 _FAR = "in no network near an allowed address"
-_NOTED = "turned away: see geofence denied"
+_NOTED = "noted: see geofence denied"
 _EVERYONE_ELSE = "everyone else"
 NFPROTO = {Family.IPV4: 2, Family.IPV6: 10}
 SOURCE = {Family.IPV4: (12, 4), Family.IPV6: (8, 16)}
@@ -129,7 +129,7 @@ def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
             yield KernelRule(INPUT, _destined_for(ports) + fence)
             yield KernelRule(FORWARD, _coming_from(ports) + _goto(names, Part.VIA, service))
             yield KernelRule(OUTPUT, _coming_from(ports) + _goto(names, Part.OUT, service))
-    if ruleset.services:
+    if ruleset.services and ruleset.labels:
         # What begins from another port is marked, too: source NAT may give it a fenced one.
         others = _state_new(CmpOp.NEQ) + _set_label(BEGUN)
         yield KernelRule(FORWARD, others)
@@ -533,7 +533,7 @@ def _count(counter: str) -> bytes:
 
 
 def _verdict(code: int, chain: str | None = None) -> bytes:
-    target = () if chain is None else (string(uapi.Verdict.CHAIN, chain),)
-    verdict = nested(uapi.DATA_VERDICT, number(uapi.Verdict.CODE, code), *target)
+    target = () if chain is None else (string(uapi.VerdictAttribute.CHAIN, chain),)
+    verdict = nested(uapi.DATA_VERDICT, number(uapi.VerdictAttribute.CODE, code), *target)
     register = number(Immediate.DREG, uapi.REGISTER_VERDICT)
     return _expression("immediate", register, nested(Immediate.DATA, verdict))

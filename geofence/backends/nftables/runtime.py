@@ -6,13 +6,20 @@ from collections.abc import Sequence
 
 from geofence.backends.nftables import messages, timed
 from geofence.backends.nftables.connection import BatchMessage, Changed, NftConnection
+from geofence.backends.nftables.noted import decode_noted
 from geofence.backends.nftables.observe import in_force, sets_in_use
-from geofence.backends.nftables.snapshot import read_elements_of, read_sets, read_snapshot
+from geofence.backends.nftables.snapshot import (
+    has_element,
+    read_elements_of,
+    read_sets,
+    read_snapshot,
+)
 from geofence.errors import BackendError
 from geofence.model.elements import (
     FOR_EVER,
     LONGEST,
     Element,
+    Noted,
     Span,
     TimedPrefix,
     difference,
@@ -23,6 +30,8 @@ from geofence.model.ruleset import NOTED_BITS, NOTED_ROLES, SetKey
 from geofence.translation import tr
 
 _ATTEMPTS = 5
+_SOON = 5
+"""Seconds: what times out so soon is not removed. If it has, the kernel refuses the rest, too."""
 
 
 def read_keys(netlink: NftConnection) -> frozenset[SetKey]:
@@ -35,6 +44,56 @@ def read_elements(netlink: NftConnection, key: SetKey) -> list[Element]:
     """Return the elements of a set; none without the set."""
     name = _name(netlink, key)
     return [] if name is None else _read(netlink, key, name)
+
+
+def test_element(netlink: NftConnection, key: SetKey, address: int) -> bool:
+    """Whether the kernel finds an address in a set; false without the set."""
+    name = _name(netlink, key)
+    if name is None:
+        return False
+    noted = key.role in NOTED_ROLES
+    rest = key.family.bits - NOTED_BITS[key.family] if noted else 0
+    return has_element(netlink, name, key.family, address >> rest << rest)
+
+
+def read_noted(netlink: NftConnection, key: SetKey) -> Noted:
+    """Return the sources in a set that the kernel fills; none without the set."""
+    name = _name(netlink, key)
+    return Noted() if name is None else decode_noted(key.family, _pieces(netlink, name))
+
+
+def forget_noted(netlink: NftConnection, key: SetKey, networks: Sequence[int] | None) -> None:
+    """Take sources out of a set that the kernel fills.
+
+    Raises:
+        BackendError: other programs changed it all the time.
+    """
+    for attempt in range(_ATTEMPTS):
+        name = _name(netlink, key)
+        if name is None:
+            return
+        try:
+            _exchange(netlink, _forgetting(netlink, key, name, networks))
+        except BackendError:  # one timed out, or another run was faster
+            if attempt + 1 == _ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def _forgetting(
+    netlink: NftConnection, key: SetKey, name: str, networks: Sequence[int] | None
+) -> list[BatchMessage]:
+    if networks is None:
+        return [messages.flush_set(name)]
+    held = decode_noted(key.family, _pieces(netlink, name))
+    unwanted = set(networks)
+    gone = [
+        network
+        for network, seconds in zip(held.networks, held.seconds, strict=True)
+        if network in unwanted and not 0 < seconds < _SOON
+    ]
+    return messages.change_elements(name, (), timed.encode_networks(key.family, gone))
 
 
 def put_elements(
@@ -110,14 +169,19 @@ def _transact(netlink: NftConnection, batch: list[BatchMessage]) -> None:
 
 
 def _read(netlink: NftConnection, key: SetKey, name: str) -> list[Element]:
+    pieces = _pieces(netlink, name)
+    if key.role in NOTED_ROLES:
+        size = 1 << (key.family.bits - NOTED_BITS[key.family])
+        return decode_noted(key.family, pieces).elements(size)
+    return timed.decode(key.family, pieces)
+
+
+def _pieces(netlink: NftConnection, name: str) -> list[bytes]:
     for _ in range(_ATTEMPTS):
         try:
-            pieces = read_elements_of(netlink, name)
+            return read_elements_of(netlink, name)
         except Changed:
             continue
-        if key.role in NOTED_ROLES:
-            return timed.decode_noted(key.family, pieces, NOTED_BITS[key.family])
-        return timed.decode(key.family, pieces)
     raise BackendError(
         tr('Other programs changed the set "{name}" all the time. Try again.', name=name)
     )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.connection import TABLE, Changed, NftConnection, Refused
+from geofence.backends.nftables.elements import encode_keys
 from geofence.backends.nftables.objects import (
     KernelChain,
     KernelObject,
     KernelRule,
     KernelSet,
     Key,
+    counted_service,
     is_gate,
     is_runtime,
     key_of,
@@ -21,8 +24,9 @@ from geofence.backends.nftables.objects import (
 from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError
 from geofence.model.plan import Count
+from geofence.model.prefixes import Family
 from geofence.model.ruleset import NOTED_ROLES, SetKey
-from geofence.netlink.attributes import as_number, as_string, string, values
+from geofence.netlink.attributes import as_number, as_string, nested, string, values
 from geofence.translation import tr
 
 _ATTEMPTS = 40
@@ -103,6 +107,25 @@ def _read(netlink: NftConnection, generation: int, *, elements: bool) -> Snapsho
     return replace(found, elements={name: _elements(netlink, name) for name in read})
 
 
+def read_counters(netlink: NftConnection) -> dict[str, Count]:
+    """Return what was dropped, by service.
+
+    Raises:
+        BackendError: other programs never left time to read it.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            found = map(_object, _list(netlink, Message.GETOBJ, uapi.ObjectAttribute.TABLE))
+            named = [(counted_service(each), each.count) for each in found]
+        except Changed:
+            time.sleep(_PAUSE)
+        except Refused:  # there is no table
+            return {}
+        else:
+            return {service: count for service, count in named if service is not None}
+    raise BackendError(tr("Other programs changed nftables all the time. Try again."))
+
+
 def read_sets(netlink: NftConnection) -> list[tuple[Key, str]]:
     """Return what the table's sets are for, with their names.
 
@@ -131,6 +154,28 @@ def read_elements_of(netlink: NftConnection, name: str) -> list[bytes]:
         return _elements(netlink, name)
     except Refused:
         return []
+
+
+def has_element(netlink: NftConnection, name: str, family: Family, address: int) -> bool:
+    """Whether the kernel finds an address in a set; false without the set.
+
+    Asked for a key that no end of an interval is marked with, it looks for the interval around it
+    (``nft_get_set_elem`` in ``net/netfilter/nf_tables_api.c``).
+    """
+    asked = (
+        string(uapi.ElementListAttribute.TABLE, TABLE)
+        + string(uapi.ElementListAttribute.SET, name)
+        + nested(uapi.ElementListAttribute.ELEMENTS, *encode_keys(family, [address]))
+    )
+    try:
+        netlink.get(Message.GETSETELEM, asked)
+    except Refused as error:
+        if error.errno == errno.ENOENT:
+            return False
+        raise BackendError(
+            tr('The set "{name}" cannot be asked: {reason}.', name=name, reason=error)
+        ) from error
+    return True
 
 
 def _is_read(held: KernelSet, flags: int, *, elements: bool) -> bool:

@@ -39,7 +39,7 @@ _OPEN = attribute(
 )
 
 
-class _Mark(NamedTuple):
+class Mark(NamedTuple):
     """One element as the kernel lists it: where an interval begins, or where one ends."""
 
     key: int
@@ -59,6 +59,11 @@ def encode(family: Family, spans: Iterable[Span], now: float) -> list[bytes]:
     )
 
 
+def encode_networks(family: Family, networks: Iterable[int]) -> list[bytes]:
+    """Return elements of a set that has no intervals, to be removed."""
+    return _pieces(_element(family, network, b"") for network in networks)
+
+
 def encode_removal(family: Family, gone: Iterable[Element]) -> list[bytes]:
     """Return intervals to be removed."""
     return _pieces(_interval(family, each.first, each.past, b"") for each in gone)
@@ -66,7 +71,7 @@ def encode_removal(family: Family, gone: Iterable[Element]) -> list[bytes]:
 
 def decode(family: Family, pieces: Sequence[bytes]) -> list[Element]:
     """Return the intervals of a set, in ascending order."""
-    marks = sorted(_marks(family, b"".join(pieces)), key=lambda mark: (mark.key, mark.begins))
+    marks = sorted(each_mark(family, b"".join(pieces)), key=lambda mark: (mark.key, mark.begins))
     ends = iter([mark.key for mark in marks if not mark.begins])
     top = 1 << family.bits
     found: list[Element] = []
@@ -77,15 +82,6 @@ def decode(family: Family, pieces: Sequence[bytes]) -> list[Element]:
                 end = next(ends, top)
             found.append(Element(mark.key, end, mark.seconds, mark.packets, mark.octets))
     return found
-
-
-def decode_noted(family: Family, pieces: Sequence[bytes], bits: int) -> list[Element]:
-    """Return the elements of a set that has no intervals, each for a network of that length."""
-    size = 1 << (family.bits - bits)
-    return [
-        Element(mark.key, mark.key + size, mark.seconds, mark.packets, mark.octets)
-        for mark in _marks(family, b"".join(pieces))
-    ]
 
 
 def addresses(family: Family, pieces: Sequence[bytes]) -> PrefixSet:
@@ -125,7 +121,7 @@ def _pieces(intervals: Iterable[bytes]) -> list[bytes]:
     return [*pieces, b"".join(piece)] if piece else pieces
 
 
-def _marks(family: Family, data: bytes) -> Iterator[_Mark]:
+def each_mark(family: Family, data: bytes) -> Iterator[Mark]:
     """Yield elements: by a pattern those as this kernel writes them, the others one by one."""
     at = 0
     pattern = _PATTERNS[family]
@@ -141,20 +137,20 @@ def _marks(family: Family, data: bytes) -> Iterator[_Mark]:
             at = found.end()
 
 
-def _matched(found: re.Match[bytes]) -> _Mark:
+def _matched(found: re.Match[bytes]) -> Mark:
     key, octets, packets, left, end = found.group("key", "octets", "packets", "left", "end")
     seconds = None if left is None else as_number(left) / 1000
-    return _Mark(as_number(key), end is None, seconds, as_number(packets), as_number(octets))
+    return Mark(as_number(key), end is None, seconds, as_number(packets), as_number(octets))
 
 
-def _mark(element: bytes) -> _Mark:
+def _mark(element: bytes) -> Mark:
     attributes = values(element)
     key = values(attributes.get(ElementAttribute.KEY, b"")).get(uapi.DATA_VALUE)
     flags = as_number(attributes.get(ElementAttribute.FLAGS))
     left = attributes.get(ElementAttribute.EXPIRATION)
     counted = values(attributes.get(ElementAttribute.EXPRESSION, b"")).get(Expression.DATA, b"")
     count = values(counted)
-    return _Mark(
+    return Mark(
         as_number(key),
         not flags & ElementFlag.INTERVAL_END,
         None if left is None else as_number(left) / 1000,

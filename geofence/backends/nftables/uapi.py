@@ -208,7 +208,7 @@ class Expression(IntEnum):
     DATA = 2
 
 
-class Verdict(IntEnum):
+class VerdictAttribute(IntEnum):
     """``enum nft_verdict_attributes``."""
 
     CODE = 1

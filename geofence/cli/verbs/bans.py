@@ -19,7 +19,7 @@ PANEL = tr("Bans")
 
 Targets = Annotated[
     list[str] | None,
-    typer.Argument(metavar="ADDRESS…", help=tr("Addresses or prefixes, e.g. 203.0.113.7.")),
+    typer.Argument(metavar="ADDRESS...", help=tr("Addresses or prefixes, e.g. 203.0.113.7.")),
 ]
 Lines = Annotated[
     bool,

@@ -1,12 +1,14 @@
-"""Verbs for daily use: plan, refresh, apply, status, why."""
+"""Verbs for daily use: plan, refresh, apply, status, why, atlas."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from geofence.cli.commands import ForReaders, ForRoot
+from geofence.cli.commands import ForReaders, ForRoot, ForStateReaders
 from geofence.cli.options import Accept, Compare, Cut, Json
 from geofence.cli.root import app
 from geofence.errors import ExitCode, UsageError
@@ -75,6 +77,8 @@ def plan(  # noqa: PLR0913 - an option each
     help=tr(
         "Download the lists and apply the rules. A timer runs it daily.\n\n"
         "Calls in progress continue, unless --cut is given.\n\n"
+        "With --names-only, it only resolves the names of exceptions and applies their addresses. "
+        "A timer runs it every two minutes.\n\n"
         "Example: geofence refresh --accept shrink=JP, if the check refused a list that is right."
     ),
 )
@@ -91,21 +95,52 @@ def refresh(  # noqa: PLR0913 - an option each
             help=tr("For timers: apply only what blocks nobody who is connected now."),
         ),
     ] = False,
+    names_only: Annotated[
+        bool,
+        typer.Option(
+            "--names-only",
+            help=tr("Resolve the names of exceptions; download no list, apply no edited rule."),
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Download the lists and apply the rules."""
+    if names_only:
+        if cut or compare_mirrors:
+            raise UsageError(
+                tr("--names-only excludes --cut and --compare-mirrors; leave one of them out.")
+            )
+        _refresh_names(context, accept or (), unattended=unattended, as_json=as_json)
+        return
     from geofence.cli.progress import watching
     from geofence.cli.views.run import finish
-    from geofence.operations import commit, mirrors, outcome, ssh
-    from geofence.operations.refresh import refresh as operation
+    from geofence.operations import commit, mirrors, ssh
+    from geofence.operations.refresh import refresh_and_renew
 
     screen, site = Screen(), context.obj
     wish = commit.Wish("refresh", accept or (), ssh.ssh_session(), cut=cut, unattended=unattended)
     with watching(screen) as watch:
-        report = outcome.told(site, "refresh", lambda: operation(site, wish, watch))
+        report = refresh_and_renew(site, wish, watch)
         if compare_mirrors:
             report = report.with_notes(mirrors.compared(site, watch))
     finish(screen, report, as_json=as_json)
+
+
+def _refresh_names(
+    context: typer.Context, accept: Collection[str], *, unattended: bool, as_json: bool
+) -> None:
+    """Resolve the names of exceptions; a timer's run that changes nothing prints only problems."""
+    from geofence.cli.views.run import finish, tell_notes
+    from geofence.operations import commit, ssh
+    from geofence.operations.names import refresh_names
+
+    screen = Screen()
+    wish = commit.Wish("refresh --names-only", accept, ssh.ssh_session(), unattended=unattended)
+    report = refresh_names(context.obj, wish)
+    if unattended and report.plan.is_empty and not as_json:
+        tell_notes(screen, report)
+    else:
+        finish(screen, report, as_json=as_json)
 
 
 @app.command(
@@ -191,12 +226,16 @@ def status(
     rich_help_panel=PANEL,
     help=tr(
         "Show whether an address is allowed, and by which rule and list.\n\n"
-        "Example: geofence why 203.0.113.7 --port 5060/udp --port 5061/tcp"
+        "Examples: geofence why 203.0.113.7 --port 5060/udp. geofence why 203.0.113.0/24. "
+        "geofence why phone.example.org --full."
     ),
 )
 def why(
     context: typer.Context,
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help=tr("An IPv4 or IPv6 address."))],
+    address: Annotated[
+        str,
+        typer.Argument(metavar="ADDRESS", help=tr("An address, a prefix or a host name.")),
+    ],
     *,
     port: Annotated[
         list[str] | None,
@@ -206,18 +245,81 @@ def why(
             help=tr("A destination port, e.g. 5060/udp. May be given more than once."),
         ),
     ] = None,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help=tr("Show each step of a packet, what the kernel finds, and all parts.")
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show whether an address is allowed."""
-    from geofence.cli.arguments import parse_address, parse_ports
+    from geofence.cli.arguments import parse_asked, parse_ports
     from geofence.cli.progress import watching
     from geofence.cli.views.why import show_why, why_json
-    from geofence.operations.why import why as operation
+    from geofence.cli.views.why_host import host_json, show_host
+    from geofence.cli.views.why_prefix import prefix_json, show_prefix
+    from geofence.model.address import Address
+    from geofence.operations.why import why as of_address
+    from geofence.operations.why import why_host
+    from geofence.operations.why_prefix import why_prefix
 
-    screen, source = Screen(), parse_address(address)
+    screen, asked, ports = Screen(), parse_asked(address), parse_ports(port or ())
     with watching(screen) as watch:
-        report = operation(context.obj, source, parse_ports(port or ()), watch)
+        if isinstance(asked, Address):
+            found = of_address(context.obj, asked, ports, watch)
+            show, facts = partial(show_why, screen, asked, found), partial(why_json, asked, found)
+        elif isinstance(asked, str):
+            host = why_host(context.obj, asked, ports, watch)
+            show, facts = partial(show_host, screen, host), partial(host_json, host)
+        else:
+            part = why_prefix(context.obj, asked, ports, watch)
+            show, facts = partial(show_prefix, screen, part), partial(prefix_json, part)
     if as_json:
-        print_json(why_json(source, report))
+        print_json(facts())
     else:
-        show_why(screen, source, report)
+        show(full=full)
+
+
+@app.command(
+    cls=ForStateReaders,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Show the country of addresses, by an index of the lists of all countries.\n\n"
+        "Without an address, show the age and size of the index. To have refresh renew it, write "
+        "atlas.enabled = true into the rules.\n\n"
+        "Example: geofence atlas 203.0.113.7 2001:db8::7, after geofence atlas --renew."
+    ),
+)
+def atlas(
+    context: typer.Context,
+    addresses: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ADDRESS]...", help=tr("IPv4 or IPv6 addresses.")),
+    ] = None,
+    *,
+    renew: Annotated[
+        bool, typer.Option("--renew", help=tr("Download the lists of all countries."))
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the country of addresses."""
+    from geofence.cli.arguments import parse_address
+    from geofence.cli.views.atlas import finish_renewal, located_json, show_located, tell_atlas
+    from geofence.operations import atlas as operations
+
+    screen, site, wanted = Screen(), context.obj, [parse_address(each) for each in addresses or ()]
+    if renew and wanted:
+        raise UsageError(tr("--renew takes no addresses; look them up afterwards."))
+    if renew:
+        from geofence.cli.progress import watching
+
+        with watching(screen) as watch:
+            report = operations.renew(site, watch)
+        finish_renewal(screen, report, as_json=as_json)
+    elif not wanted:
+        tell_atlas(screen, operations.atlas(site), as_json=as_json)
+    elif as_json:
+        print_json(located_json(operations.locate(site, wanted)))
+    else:
+        show_located(screen, operations.locate(site, wanted))

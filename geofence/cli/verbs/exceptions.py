@@ -25,7 +25,7 @@ PANEL = tr("Exceptions")
 What = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="WHAT…",
+        metavar="WHAT...",
         help=tr("Exceptions, groups, addresses, prefixes, ranges or host names."),
     ),
 ]

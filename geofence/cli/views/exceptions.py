@@ -36,7 +36,7 @@ def show_exceptions(screen: Screen, report: ExceptionsReport, *, everything: boo
             tr("services"),
             tr("state"),
             tr("until"),
-            ">" + tr("begun"),
+            ">" + tr("packets"),
             tr("defined in"),
             tr("note"),
         )
@@ -92,12 +92,13 @@ def _entry_json(entry: ExceptionEntry) -> dict[str, object]:
         "kind": inactive.obstacle.value if inactive else None,
         "why": english(obstacle_text(inactive)) if inactive else None,
         "hosts": list(exception.hosts),
+        "srv": list(exception.srv),
         "addresses": address_texts(entry.addresses),
         "services": list(exception.services),
         "until": _iso(exception.until),
         "ended": entry.has_ended,
         "note": exception.note,
-        "begun": entry.begun,
+        "packets": entry.packets,
     }
 
 
@@ -113,7 +114,7 @@ def _row(entry: ExceptionEntry, now: datetime) -> tuple[Styled, ...]:
         _services(exception.services),
         _state(entry),
         _until(exception.until, now),
-        "" if entry.begun is None else f"{entry.begun:,}",
+        "" if entry.packets is None else f"{entry.packets:,}",
         str(entry.origin or ""),
         exception.note or exception.description,
     )
@@ -130,12 +131,12 @@ def _country_row(country: CountrySwitch, now: datetime) -> tuple[Styled, ...]:
 
 
 def _allows(entry: ExceptionEntry) -> str:
-    """Return host names, and the addresses or their number."""
+    """Return names in DNS, and the addresses or their number."""
     texts = address_texts(entry.addresses)
     if len(texts) > _MOST_ADDRESSES:
         spaces = (entry.addresses[family] for family in Family)
         texts = [address_count(each.family, each.size) for each in spaces if each]
-    return ", ".join((*entry.exception.hosts, *texts))
+    return ", ".join((*entry.exception.hosts, *entry.exception.srv, *texts))
 
 
 def _services(names: Iterable[str]) -> str:

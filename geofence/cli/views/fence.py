@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from geofence.model.prefixes import Family
-from geofence.translation import tr
+from geofence.translation import tr, trn
 
 
 def no_fence(unfenced: Collection[Family]) -> str:
@@ -24,3 +24,13 @@ def fence_json(unfenced: Collection[Family]) -> dict[str, object]:
 
 def _none(unfenced: Collection[Family]) -> bool:
     return len(unfenced) == len(Family)
+
+
+def observed_text(services: Sequence[str]) -> str:
+    """Return that services are only observed, as one sentence."""
+    return trn(
+        len(services),
+        "{services} is observed: nothing is dropped.",
+        "{services} are observed: nothing is dropped.",
+        services=", ".join(services),
+    )

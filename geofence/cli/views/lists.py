@@ -42,6 +42,7 @@ def _state(outcome: ListOutcome) -> str:
     return {
         ListOutcome.RENEWED: tr("renewed"),
         ListOutcome.UNCHANGED: tr("unchanged"),
+        ListOutcome.FRESH: tr("fresh enough"),
         ListOutcome.STORED: tr("stored"),
         ListOutcome.KEPT: tr("kept"),
         ListOutcome.MISSING: tr("missing"),
@@ -69,6 +70,13 @@ def list_json(report: ListReport) -> dict[str, object]:
                 "checked_at": part.checked_at.isoformat(),
                 "family": str(part.family) if part.family else None,
                 "format": part.format,
+                "published_at": part.published_at.isoformat() if part.published_at else None,
+                "copyright": part.copyright or None,
+                "ttl": part.ttl,
+                "dropped": [
+                    {"address": each.address, "since": each.since.isoformat()}
+                    for each in part.dropped
+                ],
             }
             for part in report.provenance
         ],

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from geofence.flows.impact import TouchedSource
+from geofence.model.notes import NoteKind
 from geofence.model.prefixes import address_text
 from geofence.operations.status import StatusReport
 from geofence.other_rules import Direction, OtherRules, Redirected, Untracked
 from geofence.sentences import sentences
 from geofence.translation import join, tr, trn
 
+_AS_IT_SHOULD_BE = frozenset({NoteKind.BLOCKLIST_LEFT_OUT})
+"""Kinds of notes that tell nothing new, run after run."""
 _SHOWN = 3
 """Sources that a sentence names."""
 
 
-def status_notes(report: StatusReport) -> Iterator[str]:
-    """Yield what an operator should know, the gravest first."""
+def status_notes(report: StatusReport, *, full: bool = False) -> Iterator[str]:
+    """Yield what an operator should know, the gravest first; in full what is as it should be."""
     if report.other_rules:
         yield from _other_rules(report.other_rules)
     if report.traffic and not report.unfenced:
         yield from _traffic(report)
-    yield from sentences((*report.stale, *report.notes))
+    notes = (each for each in report.notes if full or each.kind not in _AS_IT_SHOULD_BE)
+    yield from sentences((*report.stale, *notes))
 
 
 def whose(sources: Iterable[TouchedSource]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from geofence.cli.views.allowed import allowed_json, allowed_lines
+from geofence.cli.views.fence import observed_text
 from geofence.cli.views.flows import impact_json, show_impact
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.countries import country_name
@@ -28,15 +30,14 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
     """Print what the plan means for callers, the plan, and whether it would be refused."""
     plan = report.plan
     screen.say(tr("Backend: {backend}", backend=backend_text(report.backend)))
+    for line in allowed_lines(report.allowed):
+        screen.say(line)
     _show_meaning(screen, report)
     if plan.content_changes:
         _show_sets(screen, plan, full=full)
     if plan.rules_differ and full:
         _show_rules(screen, plan)
-    if plan.observed.debris:
-        _heading(screen, tr("Objects of a killed run, to be removed"))
-        for name in plan.observed.debris:
-            screen.say(f"  - {name}", "red")
+    _show_debris(screen, plan)
     if report.lists:
         _heading(screen, tr("Lists"))
         screen.table(*list_rows(report.lists, datetime.now(UTC), full=full, change=True))
@@ -45,11 +46,20 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
             screen.note(sentence(note), "yellow")
     screen.say("")
     screen.say(closing_line(plan), "bold")
+    if plan.desired.observed:
+        screen.say(observed_text(plan.desired.observed), "yellow")
     for refusal in report.refusals:
         refused = tr(
             "'geofence {verb}' would be refused: {reason}", verb=report.next_run, reason=refusal
         )
         screen.say(refused, "bold red")
+
+
+def _show_debris(screen: Screen, plan: Plan) -> None:
+    if plan.observed.debris:
+        _heading(screen, tr("Objects of a killed run, to be removed"))
+    for name in plan.observed.debris:
+        screen.say(f"  - {name}", "red")
 
 
 def _heading(screen: Screen, text: str) -> None:
@@ -81,7 +91,7 @@ def _show_meaning(screen: Screen, report: PlanReport) -> None:
         parts = [tr("{addresses} allowed", addresses=_space(each.allowed))] if each.allowed else []
         if each.blocked:
             parts.append(tr("{addresses} blocked", addresses=_space(each.blocked)))
-        screen.say(f"  {_country(each.country)}: {', '.join(parts)}")
+        screen.say(f"  {_whose(each)}: {', '.join(parts)}")
     impact = report.impact
     if impact is None:
         return
@@ -101,7 +111,10 @@ def _show_meaning(screen: Screen, report: PlanReport) -> None:
     show_impact(screen, impact)
 
 
-def _country(code: str) -> str:
+def _whose(change: CountryChange) -> str:
+    if change.asn:
+        return f"AS{change.asn}"
+    code = change.country
     return f"{country_name(code)} ({code})" if code != ELSEWHERE else tr("in no country list")
 
 
@@ -131,9 +144,11 @@ def plan_json(report: PlanReport) -> dict[str, object]:
         "sets": [_set_json(change) for change in plan.content_changes],
         "rules": {"added": list(plan.rules_added), "removed": list(plan.rules_removed)},
         "local_networks": list(map(str, plan.desired.local)),
+        "observed": list(plan.desired.observed),
         "debris": list(plan.observed.debris),
         "lists": [list_json(entry) for entry in report.lists],
         "live": impact_json(report.impact),
+        "allowed": allowed_json(report.allowed),
         "countries": [_country_json(each) for each in report.countries],
         "refusals": [
             {"guard": str(each.guard), "accept": each.accept, "why": english(str(each))}
@@ -148,6 +163,7 @@ def plan_json(report: PlanReport) -> dict[str, object]:
 def _country_json(change: CountryChange) -> dict[str, object]:
     return {
         "country": change.country or None,
+        "asn": int(change.asn) if change.asn else None,
         "addresses_allowed": {str(family): change.allowed[family].size for family in Family},
         "addresses_blocked": {str(family): change.blocked[family].size for family in Family},
     }

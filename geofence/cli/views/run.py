@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from geofence.cli.views.fence import fence_json, no_fence
+from geofence.cli.views.fence import fence_json, no_fence, observed_text
 from geofence.cli.views.lists import list_json
 from geofence.errors import ExitCode
 from geofence.model.plan import SetChange
@@ -18,14 +18,28 @@ from geofence.wording import addresses
 
 def finish(screen: Screen, report: RunReport, *, as_json: bool, reminder: str = "") -> None:
     """Print what was done and what is left to do, and end with the run's exit code."""
-    for note in report.notes:
-        screen.note(sentence(note), "yellow")
+    _print_notes(screen, report)
     if as_json:
         print_json(run_json(report))
     else:
         show_run(screen, report)
     if reminder:
         screen.note(reminder)
+    _end(report)
+
+
+def tell_notes(screen: Screen, report: RunReport) -> None:
+    """Print only what happened beside, and end with the run's exit code."""
+    _print_notes(screen, report)
+    _end(report)
+
+
+def _print_notes(screen: Screen, report: RunReport) -> None:
+    for note in report.notes:
+        screen.note(sentence(note), "yellow")
+
+
+def _end(report: RunReport) -> None:
     if report.degraded:
         raise typer.Exit(ExitCode.DEGRADED)
 
@@ -52,11 +66,12 @@ def run_json(report: RunReport) -> dict[str, object]:
 
     plan = report.plan
     return {
-        "changed": not plan.is_empty,
+        "changed": report.timed_changed or not plan.is_empty,
         "degraded": report.degraded,
         **backend_json(report.backend),
         "generation": report.generation,
         **fence_json(report.unfenced),
+        "observed": list(plan.desired.observed),
         "sets": [
             {
                 "set": change.key.name,
@@ -85,11 +100,26 @@ def _set_change(change: SetChange) -> str:
 
 
 def _closing_line(report: RunReport) -> str:
+    line, observed = _done(report), report.plan.desired.observed
+    if not observed or report.unfenced:
+        return line
+    # Translators: {done} is a sentence on what was applied.
+    return tr("{done} {observed}", done=line, observed=observed_text(observed))
+
+
+def _done(report: RunReport) -> str:
     backend, number = backend_text(report.backend), report.generation
     if report.unfenced:
         return tr("{warning} ({backend}).", warning=no_fence(report.unfenced), backend=backend)
     if number is None:
         return tr("The fence is up, but this state is not saved ({backend}).", backend=backend)
+    if report.plan.is_empty and report.timed_changed:
+        return tr(
+            "The exceptions with an end have changed. The rest of the fence is that of generation "
+            "{number} ({backend}).",
+            number=number,
+            backend=backend,
+        )
     if report.plan.is_empty:
         return tr(
             "Nothing to change: the fence is that of generation {number} ({backend}).",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from geofence.cli.views.fence import fence_json, no_fence
+from geofence.cli.views.allowed import allowed_json, allowed_lines
+from geofence.cli.views.fence import fence_json, no_fence, observed_text
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.cli.views.notes import other_rules_json, sources_json, status_notes
 from geofence.model.policy import besides_loopback
 from geofence.model.prefixes import Family, address_text
 from geofence.operations.report import ListReport
-from geofence.operations.status import StatusReport
+from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.screen import Screen, columns
 from geofence.sentences import note_json, sentence
 from geofence.sentences.backends import backend_json, backend_text
@@ -21,7 +22,7 @@ from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
 from geofence.translation import english, tr, trn
 from geofence.wording import age, moment, span
 
-_TOLD_BY_RULES = ("exceptions", "exceptions_waiting", "exceptions_off", "lists", "stale")
+_TOLD_BY_RULES = ("allowed", "exceptions", "exceptions_waiting", "exceptions_off", "lists", "stale")
 
 
 _WIDTH = 80
@@ -44,6 +45,8 @@ def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> 
         unknown = tr("The rules do not load, so exceptions and lists are unknown.")
         screen.say(unknown, "bold yellow")
     else:
+        for line in allowed_lines(report.allowed):
+            screen.say(line)
         _show_exceptions(screen, report, full=full)
     _show_trusted(screen, report)
     _show_services(screen, report, now)
@@ -51,7 +54,7 @@ def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> 
         _show_kernel(screen, report)
     if not report.wrong_rules:
         _show_lists(screen, report, now, full=full)
-    for note in status_notes(report):
+    for note in status_notes(report, full=full):
         screen.note(note, "yellow")
     screen.say(*_headline(report))
 
@@ -94,10 +97,14 @@ def _show_services(screen: Screen, report: StatusReport, now: datetime) -> None:
     screen.table(
         (tr("service"), tr("ports"), ">" + dropped, ">" + tr("bytes")),
         (
-            (s.name, " ".join(s.ports), f"{s.dropped.packets:,}", f"{s.dropped.octets:,}")
+            (_named(s), " ".join(s.ports), f"{s.dropped.packets:,}", f"{s.dropped.octets:,}")
             for s in report.services
         ),
     )
+
+
+def _named(service: ServiceStatus) -> str:
+    return tr("{service} (observed)", service=service.name) if service.observed else service.name
 
 
 def _show_kernel(screen: Screen, report: StatusReport) -> None:
@@ -155,6 +162,7 @@ def _status_json(report: StatusReport) -> dict[str, object]:
                 "ports": list(service.ports),
                 "packets_dropped": service.dropped.packets,
                 "octets_dropped": service.dropped.octets,
+                "observed": service.observed,
             }
             for service in report.services
         ],
@@ -186,6 +194,7 @@ def _status_json(report: StatusReport) -> dict[str, object]:
         }
         if report.probation
         else None,
+        "allowed": allowed_json(report.allowed),
         "lists": [list_json(entry) for entry in report.lists],
         "stale": [english(sentence(note)) for note in report.stale],
         "stale_facts": [note_json(note) for note in report.stale],
@@ -330,6 +339,16 @@ def _ended_json(run: Ended) -> dict[str, object]:
 
 
 def _headline(report: StatusReport) -> tuple[str, str]:
+    observed = tuple(each.name for each in report.services if each.observed)
+    line, style = _verdict(report)
+    if not observed or report.unfenced:
+        return line, style
+    # Translators: {verdict} is a sentence such as "The fence is up as applied."
+    text = tr("{observed} {verdict}", observed=observed_text(observed), verdict=line)
+    return text, style.replace("green", "yellow")
+
+
+def _verdict(report: StatusReport) -> tuple[str, str]:
     if report.unfenced:
         return _no_fence(report), "bold red"
     if report.drift:

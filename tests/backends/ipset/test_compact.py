@@ -34,9 +34,7 @@ def test_the_addresses_are_the_same_in_no_more_lengths(content: PrefixSet, most:
     counts=st.dictionaries(st.integers(20, 32), st.integers(1, 50), min_size=1, max_size=6),
     growth=st.floats(0.5, 20),
 )
-def test_there_are_no_fewer_lengths_and_of_as_many_no_fewer_entries(
-    counts: dict[int, int], growth: float
-) -> None:
+def test_the_choice_of_lengths_is_optimal(counts: dict[int, int], growth: float) -> None:
     most = int(sum(counts.values()) * growth)
     kept = fewest_lengths(Family.IPV4, counts, most)
     # Every choice that could be made; the longest length can never be left out.
@@ -68,21 +66,21 @@ def test_a_country_needs_a_fraction_of_its_lengths() -> None:
     assert len(fewest) < len(networks) <= 2 * len(fewest)
 
 
-def test_what_people_can_read_is_left_as_it_is() -> None:
+def test_a_readable_set_keeps_its_prefixes() -> None:
     local = space("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "203.0.113.9/32").ipv4
     assert in_few_lengths(local) == local.split()
 
 
-def test_what_holds_most_of_the_world_is_left_as_it_is() -> None:
+def test_a_set_of_most_addresses_keeps_its_prefixes() -> None:
     most = scattered(100, 400) | space("128.0.0.0/1").ipv4
     assert in_few_lengths(most) == most.split()
 
 
-def test_everything_is_two_halves() -> None:
+def test_all_addresses_are_two_halves() -> None:
     for family in Family:
         everything = PrefixSet(family).complement()
         assert in_few_lengths(everything) == ([0, 1 << (family.bits - 1)], [1, 1])
 
 
-def test_nothing_is_nothing() -> None:
+def test_an_empty_set_has_no_entries() -> None:
     assert in_few_lengths(PrefixSet(Family.IPV4)) == ([], [])

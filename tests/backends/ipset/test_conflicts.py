@@ -44,7 +44,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
     return System(tmp_path)
 
 
-def test_an_empty_system_has_no_rival(system: System) -> None:
+def test_an_empty_system_has_no_conflict(system: System) -> None:
     assert conflicts.rival() is None
     system.install("ssh")
     system.enable("ssh")
@@ -140,7 +140,7 @@ def test_a_script_of_ones_own_that_flushes_is_found(system: System, line: str) -
 
 
 @pytest.mark.parametrize("line", KEEPS)
-def test_a_script_that_leaves_the_table_mangle_alone_is_no_rival(system: System, line: str) -> None:
+def test_a_script_that_spares_the_table_mangle_is_not_a_conflict(system: System, line: str) -> None:
     system.install("mine", "[Service]\nExecStart=/usr/local/sbin/mine.sh\n")
     system.enable("mine")
     system.write("usr/local/sbin/mine.sh", HARMLESS + line + "\n")
@@ -177,13 +177,13 @@ def test_ufw_counts_where_it_takes_all_builtin_chains_for_its_own(system: System
     assert conflicts.rival() is not None
 
 
-def test_units_of_geofence_are_no_rivals(system: System) -> None:
+def test_units_of_geofence_are_not_a_conflict(system: System) -> None:
     system.install("geofence-mine", "[Service]\nExecStart=iptables-restore /x\n")
     system.enable("geofence-mine")
     assert conflicts.rival() is None
 
 
-def test_binaries_and_what_cannot_be_read_are_passed_over(system: System) -> None:
+def test_binaries_and_unreadable_files_are_skipped(system: System) -> None:
     system.install("mine", "[Service]\nExecStart=/usr/bin/mine 'unfinished\n")
     system.enable("mine")
     (system.root / "usr/bin").mkdir()

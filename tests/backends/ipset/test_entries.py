@@ -12,7 +12,7 @@ from tests.support.values import families, prefix_sets, space
 
 
 @given(families.flatmap(prefix_sets))
-def test_what_is_packed_is_unpacked(content: PrefixSet) -> None:
+def test_packed_entries_are_unpacked(content: PrefixSet) -> None:
     packed = pack_entries(content.family, *content.split(shortest=1))
     parts = [unpack_entries(content.family, part) for part in packed]
     assert PrefixSet.union(content.family, parts) == content

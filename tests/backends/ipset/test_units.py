@@ -29,17 +29,17 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def test_as_they_are_installed_they_may(system: Path) -> None:
+def test_units_as_installed_may_use_ipset(system: Path) -> None:
     assert (system / DROP_IN).is_file()
     assert units.obstacle() is None
 
 
-def test_where_there_are_none_there_is_no_obstacle(system: Path) -> None:
+def test_without_units_the_backend_is_available(system: Path) -> None:
     shutil.rmtree(system)
     assert units.obstacle() is None
 
 
-def test_without_the_drop_in_they_may_not(system: Path) -> None:
+def test_units_without_the_drop_in_may_not_use_ipset(system: Path) -> None:
     (system / DROP_IN).unlink()
     said = units.obstacle() or ""
     assert said.startswith(
@@ -56,7 +56,7 @@ def test_a_link_to_dev_null_hides_the_drop_in_of_a_package(system: Path) -> None
     assert units.obstacle() is not None
 
 
-def test_one_that_an_operator_lets_is_not_enough(system: Path) -> None:
+def test_one_permitted_unit_is_not_enough(system: Path) -> None:
     (system / DROP_IN).unlink()
     write(system / "geofence-restore.service.d/mine.conf", WITH)
     assert (units.obstacle() or "").startswith("geofence-reassert.service ")
@@ -91,7 +91,7 @@ def test_the_lines_of_a_unit_count_together(system: Path, settings: str, may: bo
     assert (units.obstacle() is None) == may
 
 
-def test_what_the_units_may_not_is_an_obstacle_for_a_shell(system: Path) -> None:
+def test_a_shell_is_limited_to_the_backend_of_the_units(system: Path) -> None:
     assert registry.load("ipset").obstacle() is None
     (system / DROP_IN).unlink()
     assert "may not use ipset" in (registry.load("ipset").obstacle() or "")

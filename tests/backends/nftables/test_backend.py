@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from geofence.apply import apply_ruleset, plan_for
-from geofence.backends.nftables import backend, elements, messages, uapi
+from geofence.backends.nftables import elements, messages, new_backend, uapi
 from geofence.backends.nftables.backend import NftablesBackend
 from geofence.backends.nftables.connection import BatchMessage, NftConnection, batch_size, connected
 from geofence.backends.nftables.messages import SetContent
@@ -91,10 +91,10 @@ def ground(numbers: int, family: Family = Family.IPV4) -> AddressSpace:
 
 
 def test_the_package_gives_the_backend() -> None:
-    assert isinstance(backend(), NftablesBackend)
+    assert isinstance(new_backend(), NftablesBackend)
 
 
-def test_where_nothing_is_nothing_is_seen() -> None:
+def test_an_empty_kernel_is_observed_as_empty() -> None:
     assert BACKEND.observe() == Observed()
     assert not BACKEND.remove()
 
@@ -115,12 +115,12 @@ def test_from_nothing_to_the_whole_fence_and_back(host: Host) -> None:
     assert not BACKEND.remove()
 
 
-def test_what_nft_prints_is_commented_and_clean(host: Host) -> None:
+def test_the_table_as_nft_prints_it_is_commented_and_clean(host: Host) -> None:
     commit(SMALL)
     assert listed(host) == LISTED
 
 
-def test_what_nft_prints_can_be_loaded_by_nft(host: Host) -> None:
+def test_the_table_as_nft_prints_it_can_be_loaded(host: Host) -> None:
     commit(RULESET)
     commit(OTHER)
     text = listed(host)
@@ -164,7 +164,7 @@ def test_counters_survive_changed_sets_and_rules(host: Host) -> None:
         assert seen.dropped == {"sip": (7, 700), "rtp": (0, 0)}
 
 
-def test_a_service_that_goes_takes_its_chain_and_sets_along(host: Host) -> None:
+def test_a_removed_service_takes_its_chain_and_sets_along(host: Host) -> None:
     commit(RULESET)
     smaller = merge(policy(services=(SIP,)), JAPAN)
     commit(smaller)
@@ -184,7 +184,7 @@ def test_services_may_be_called_anything() -> None:
     assert plan_for(BACKEND, desired).is_empty
 
 
-def test_nothing_can_be_let_in_and_everything() -> None:
+def test_sets_hold_nothing_and_everything() -> None:
     full = AddressSpace(AddressSpace().ipv4.complement(), AddressSpace().ipv6.complement())
     for content in (
         AddressSpace(),
@@ -197,7 +197,7 @@ def test_nothing_can_be_let_in_and_everything() -> None:
         assert plan_for(BACKEND, desired).is_empty
 
 
-def test_no_service_is_a_table_without_rules() -> None:
+def test_a_ruleset_without_services_is_held() -> None:
     for before in (RULESET, Ruleset()):
         commit(before)
         commit(Ruleset())
@@ -207,7 +207,7 @@ def test_no_service_is_a_table_without_rules() -> None:
 NO_BASE_CHAIN = "flush chain inet geofence prerouting\ndelete chain inet geofence prerouting\n"
 NO_RULES = "".join(
     f"flush chain inet geofence {part}-{service}\n"
-    for part in ("fence", "out", "via")
+    for part in ("fence", "out", "via", "ban", "denied")
     for service in ("sip", "rtp")
 )
 ASLEEP = "add table inet geofence { flags dormant; }"
@@ -277,7 +277,7 @@ add rule inet geofence fence-sip jump { accept; }
 
 
 @pytest.mark.parametrize("case", DRIFT)
-def test_drift_is_seen_and_healed(host: Host, case: str) -> None:
+def test_drift_is_seen_and_repaired(host: Host, case: str) -> None:
     where, done = DRIFT[case]
     nft(host, OTHERS)
     commit(RULESET)
@@ -302,14 +302,14 @@ def heal(desired: Ruleset, where: str) -> None:
     assert plan_for(BACKEND, desired).is_empty
 
 
-def test_a_table_asleep_without_its_base_chain_is_healed(host: Host) -> None:
+def test_a_dormant_table_without_its_base_chain_is_repaired(host: Host) -> None:
     commit(RULESET)
     nft(host, NO_BASE_CHAIN)
     nft(host, ASLEEP)
     heal(RULESET, "rules")
 
 
-def test_an_element_for_everything_else_is_seen_and_healed() -> None:
+def test_a_catch_all_element_is_seen_and_repaired() -> None:
     """nft 1.0.6 crashes on it, newer ones write it: ``add element … { * }``."""
     commit(RULESET)
     catchall = nested(
@@ -324,7 +324,7 @@ def test_an_element_for_everything_else_is_seen_and_healed() -> None:
     heal(RULESET, "sets")
 
 
-def test_rules_in_another_order_are_seen_and_healed(host: Host) -> None:
+def test_rules_in_another_order_are_seen_and_repaired(host: Host) -> None:
     commit(SMALL)
     rules = host.run("nft", "--handle", "list", "chain", "inet", "geofence", "fence-sip")
     known = next(line for line in rules.splitlines() if "ct label 101" in line)
@@ -338,7 +338,7 @@ def test_rules_in_another_order_are_seen_and_healed(host: Host) -> None:
     assert plan_for(BACKEND, SMALL).is_empty
 
 
-def test_what_changes_after_the_plan_was_made_is_healed_too(host: Host) -> None:
+def test_changes_after_planning_are_repaired(host: Host) -> None:
     commit(RULESET)
     made = plan_for(BACKEND, OTHER)
     nft(host, "delete table inet geofence")
@@ -458,7 +458,7 @@ def test_where_tidying_fails_the_fence_is_the_new_one_and_it_is_said(
 
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("done", ["delete table inet geofence", "flush ruleset"])
-def test_what_others_flush_in_between_is_made_again(
+def test_sets_flushed_during_a_commit_are_made_again(
     monkeypatch: pytest.MonkeyPatch, host: Host, done: str, number: int
 ) -> None:
     commit(RULESET)
@@ -498,7 +498,7 @@ def test_beside_a_base_chain_that_is_bound_otherwise_sets_are_filled_first(
     assert Message.NEWSETELEM not in made[1]
 
 
-def test_a_table_that_was_asleep_goes_on_counting(host: Host) -> None:
+def test_a_table_that_was_dormant_continues_counting(host: Host) -> None:
     commit(RULESET)
     saved = listed(host).replace("packets 0 bytes 0", "packets 7 bytes 700")
     nft(host, f"flush ruleset\n{saved}")
@@ -534,7 +534,7 @@ def test_all_that_is_new_comes_in_one_transaction(
     assert others[1] == {Message.DELSET}
 
 
-def test_what_is_refused_at_the_very_end_changes_nothing(
+def test_a_refusal_of_the_last_transaction_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, host: Host
 ) -> None:
     commit(RULESET)
@@ -548,7 +548,7 @@ def test_what_is_refused_at_the_very_end_changes_nothing(
     assert listed(host) == before
 
 
-def test_what_any_number_of_killed_runs_left_behind_is_cleared_away(host: Host) -> None:
+def test_remains_of_many_killed_runs_are_removed(host: Host) -> None:
     commit(RULESET)
     for index in range(2, 30):
         nft(host, f"add set inet geofence allow4/{index} {{ type ipv4_addr; flags interval; }}")
@@ -561,7 +561,8 @@ def _fence_is(old: Ruleset, new: Ruleset) -> bool:
     """Whether it is the new one; the old one otherwise, and nothing else ever."""
     seen = BACKEND.observe()
     assert (seen.rules, seen.sets) in [(BACKEND.rules(each), each.sets) for each in (old, new)]
-    chains = ("chain fence-", "chain out-", "chain via-", "chain translated")
+    parts = ("fence-", "out-", "via-", "ban-", "denied-", "translated")
+    chains = tuple(f"chain {part}" for part in parts)
     former = ("set allow", "set near", "set gate", *chains)
     assert not [left for left in seen.debris if not left.startswith(former)]
     return seen.sets == new.sets
@@ -590,7 +591,7 @@ add rule inet geofence fence-x goto fence-sip
 @pytest.mark.parametrize(
     "done", [SHUT_GATE, IN_FRONT, BEFORE_THE_END, NO_END, TO_THE_OLD, ANOTHER_WAY_IN]
 )
-def test_what_others_do_at_an_open_gate_is_seen_and_healed(
+def test_changes_at_an_open_gate_are_seen_and_repaired(
     monkeypatch: pytest.MonkeyPatch, host: Host, done: str
 ) -> None:
     killed_once(monkeypatch, RULESET, OTHER)
@@ -604,7 +605,7 @@ def test_what_others_do_at_an_open_gate_is_seen_and_healed(
     heal(OTHER, "rules")
 
 
-def test_behind_a_gate_that_is_shut_nothing_is_fenced(
+def test_behind_a_closed_gate_the_fence_is_down(
     monkeypatch: pytest.MonkeyPatch, host: Host
 ) -> None:
     with monkeypatch.context() as patched:
@@ -659,7 +660,7 @@ def test_others_may_change_nftables_all_the_time(host: Host) -> None:
         busy.communicate()
 
 
-def test_what_the_kernel_refuses_changes_nothing_and_is_named(host: Host) -> None:
+def test_a_refused_object_is_named_and_nothing_changes(host: Host) -> None:
     commit(RULESET)
     before = listed(host)
     with NftConnection() as netlink:
@@ -674,10 +675,10 @@ def test_what_the_kernel_refuses_changes_nothing_and_is_named(host: Host) -> Non
 
 def test_without_privilege_the_remedy_is_named() -> None:
     program = (
-        "from geofence.backends.nftables import backend\n"
+        "from geofence.backends.nftables import new_backend\n"
         "from geofence.errors import BackendUnavailable\n"
-        "print(backend().obstacle())\n"
-        "for call in (backend().observe, backend().remove):\n"
+        "print(new_backend().obstacle())\n"
+        "for call in (new_backend().observe, new_backend().remove):\n"
         "    try: call()\n"
         "    except BackendUnavailable as error: print(error)\n"
     )
@@ -692,7 +693,7 @@ def test_without_privilege_the_remedy_is_named() -> None:
     assert all("Run geofence as root" in line for line in told)
 
 
-def test_with_privilege_there_is_no_obstacle() -> None:
+def test_with_privilege_the_backend_is_available() -> None:
     assert BACKEND.obstacle() is None
 
 

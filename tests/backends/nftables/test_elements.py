@@ -33,7 +33,7 @@ def end(family: Family, key: int) -> bytes:
 
 
 @given(any_set)
-def test_what_is_written_is_read(content: PrefixSet) -> None:
+def test_encoded_elements_are_decoded(content: PrefixSet) -> None:
     assert elements.decode(content.family, elements.encode(content)) == content
 
 
@@ -47,7 +47,7 @@ def test_the_order_of_elements_does_not_matter(content: PrefixSet, random: objec
     assert elements.decode(family, made) == content
 
 
-def test_the_end_of_nothing_that_nft_writes_is_no_interval() -> None:
+def test_a_leading_end_element_of_nft_is_ignored() -> None:
     v4 = Family.IPV4
     made = [end(v4, 0), element(v4, 10 << 24), end(v4, 11 << 24)]
     assert elements.decode(v4, made) == space("10.0.0.0/8").ipv4
@@ -118,7 +118,7 @@ def shared() -> Iterator[Host]:
 
 @settings(max_examples=300, deadline=None)
 @given(content=any_set)
-def test_the_kernel_gives_back_what_it_was_given(shared: Host, content: PrefixSet) -> None:
+def test_elements_survive_the_kernel(shared: Host, content: PrefixSet) -> None:
     with shared.entered():
         assert through_the_kernel(content) == content
 

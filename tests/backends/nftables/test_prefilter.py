@@ -45,11 +45,12 @@ from tests.support.values import (
 LAN = LocalNetwork("eth1", prefix("10.1.0.0/24"))
 RULESET = replace(merge(policy(local=space()), JAPAN), local=(LAN,))
 SERVICE = RULESET.services[0]
-OTHERS_FIRST = (Reply(), Admitted(), ArrivedBy("lo"))
+BANS = SourceIn(Role.BAN, "")
+OTHERS_FIRST = (BANS, Reply(), Admitted(), ArrivedBy("lo"), SourceIn(Role.TIMED, "sip"))
 
 
 @given(families.flatmap(lambda family: st.tuples(prefix_sets(family), prefix_sets(family))))
-def test_surroundings_hold_all_that_is_let_in_and_whole_networks_only(
+def test_the_prefilter_covers_all_allowed_addresses_by_whole_networks(
     parts: tuple[PrefixSet, PrefixSet],
 ) -> None:
     family = parts[0].family
@@ -75,7 +76,7 @@ def test_there_is_one_set_per_service_and_family_around_all_its_sets() -> None:
     assert found[PrefilterKey("sip", Family.IPV4)] == v4
 
 
-def test_around_half_of_all_addresses_there_is_none() -> None:
+def test_half_of_all_addresses_get_no_prefilter() -> None:
     half = merge(policy(), {country("JP"): space("0.0.0.0/1", "2001:db8::/32")})
     assert {key.family for key in prefilter_sets(half)} == {Family.IPV6}
 
@@ -89,11 +90,11 @@ def test_names_are_read_back_and_never_taken_for_others() -> None:
         assert PrefilterKey.parse(SetKey(role, "sip", family).name) is None
 
 
-def test_what_asks_least_comes_first_and_sources_last() -> None:
+def test_cheap_matches_come_first_and_sources_last() -> None:
     chain = arranged(RULESET.rules(SERVICE))
     assert tuple(rule.match for rule in chain.before) == OTHERS_FIRST
     assert all(isinstance(rule.match, SourceIn | SourceWithin) for rule in chain.sources)
-    assert [rule.action for rule in chain.last] == [Action.DROP]
+    assert [rule.action for rule in chain.last] == [Action.TURN_AWAY]
 
 
 def test_no_rule_is_lost_or_changed() -> None:
@@ -107,8 +108,9 @@ def test_no_rule_is_lost_or_changed() -> None:
 def test_nothing_is_moved_across_a_rule_that_drops() -> None:
     rules = RULESET.rules(SERVICE)
     banned = Rule(SourceIn(Role.EXCEPTION, "banned"), Action.DROP, "banned")
-    chain = arranged((*rules[:4], banned, *rules[4:]))
-    assert chain.before[:5] == (*rules[:4], banned)
+    named = [rule.match for rule in rules].index(SourceIn(Role.EXCEPTION, "sip")) + 1
+    chain = arranged((*rules[:named], banned, *rules[named:]))
+    assert chain.before[: named + 1] == (*rules[:named], banned)
     looked_for = [SourceIn(Role.ALLOW, ""), SourceWithin(LAN.prefix)]
     assert [rule.match for rule in chain.sources] == looked_for
 
@@ -121,7 +123,7 @@ def test_a_chain_that_does_not_end_in_a_drop_stays_as_it_is() -> None:
     assert arranged(()) == ((), (), ())
 
 
-def test_a_service_without_any_set_has_surroundings_without_addresses() -> None:
+def test_a_service_without_addresses_has_an_empty_prefilter() -> None:
     closed = merge(
         policy(local=space(), countries=("JP",), services=(SIP,)), {country("JP"): space()}
     )

@@ -15,7 +15,7 @@ from geofence.model.ruleset import NO_BEGINNINGS, SIP_RESPONSE, LocalNetwork
 from tests.support.values import JAPAN, policy, prefix, space
 
 BACKEND = NftablesBackend()
-FAR = 'counter name "dropped-web" drop comment "in no network near an allowed address"'
+FAR = 'goto denied-web comment "in no network near an allowed address"'
 FLAGS = "tcp flags & (fin | syn | rst | ack)"
 HEAD = "prerouting: type filter hook prerouting priority -150; policy accept;"
 TABLE = """
@@ -49,6 +49,10 @@ def test_a_ruleset_in_words() -> None:
         "output: tcp sport 443 goto out-web",
         "output: udp sport 8000-8010 goto out-web",
         "output: ct state new ct label set 103",
+        *_banned("ban-web"),
+        *_denied("denied-web"),
+        'fence-web: ip saddr @ban4 goto ban-web comment "banned addresses"',
+        'fence-web: ip6 saddr @ban6 goto ban-web comment "banned addresses"',
         'fence-web: ct direction reply ct label 103 return comment "replies to this host"',
         (
             "fence-web: ct status confirmed ct label 101 ct direction original return "
@@ -58,6 +62,8 @@ def test_a_ruleset_in_words() -> None:
         'fence-web: iifname "wg*" return comment "trusted interface"',
         'fence-web: iifname "eth1" return comment "trusted interface"',
         'fence-web: return comment "trusted interface"',
+        'fence-web: ip saddr @timed4-web return comment "exceptions for a time"',
+        'fence-web: ip6 saddr @timed6-web return comment "exceptions for a time"',
         'fence-web: ct helper "sip" ct label set 101 return comment "announced by a helper"',
         f"fence-web: ip saddr & 255.255.0.0 != @near4-web {FAR}",
         f"fence-web: ip6 saddr & ffff:: != @near6-web {FAR}",
@@ -66,9 +72,9 @@ def test_a_ruleset_in_words() -> None:
         'fence-web: ip saddr @allow4 ct label set 101 return comment "allowed countries"',
         'fence-web: ip6 saddr @allow6 ct label set 101 return comment "allowed countries"',
         'fence-web: ip saddr 10.1.0.0/24 goto local-web comment "local networks"',
-        'fence-web: counter name "dropped-web" drop comment "everyone else"',
+        'fence-web: goto denied-web comment "everyone else"',
         'local-web: iifname "eth2" ip saddr 10.1.0.0/24 return comment "local networks"',
-        'local-web: counter name "dropped-web" drop comment "everyone else"',
+        'local-web: goto denied-web comment "everyone else"',
         *_trusted("out-web"),
         *_beginnings("out-web"),
         *_sent_to_others("out-web"),
@@ -78,6 +84,27 @@ def test_a_ruleset_in_words() -> None:
         "translated: udp dport 8000-8010 goto fence-web",
         *_beginnings("via-web"),
     )
+
+
+def _banned(chain: str) -> Iterator[str]:
+    yield f'{chain}: iif "lo" return comment "trusted interface"'
+    yield f'{chain}: iifname "wg*" return comment "trusted interface"'
+    yield f'{chain}: iifname "eth1" return comment "trusted interface"'
+    yield f'{chain}: return comment "trusted interface"'
+    yield f'{chain}: ip saddr @timed4-web return comment "exceptions for a time"'
+    yield f'{chain}: ip6 saddr @timed6-web return comment "exceptions for a time"'
+    yield f'{chain}: ip saddr @except4-web ct label set 101 return comment "named exceptions"'
+    yield f'{chain}: ip6 saddr @except6-web ct label set 101 return comment "named exceptions"'
+    yield f'{chain}: iifname "eth2" ip saddr 10.1.0.0/24 return comment "local networks"'
+    yield f'{chain}: counter name "dropped-web" drop comment "banned addresses"'
+
+
+def _denied(chain: str) -> Iterator[str]:
+    limit = f"{chain}: limit rate 2000/second burst 2000 packets"
+    for field, digit in (("ip saddr", 4), ("ip6 saddr & ffff:ffff:ffff:ffff::", 6)):
+        noted = f"add @denied{digit}-web {{ {field} }} update @seen{digit}-web {{ {field} }}"
+        yield f'{limit} {noted} comment "noted: see geofence denied"'
+    yield f'{chain}: counter name "dropped-web" drop comment "everyone else"'
 
 
 def _trusted(chain: str) -> Iterator[str]:
@@ -101,6 +128,8 @@ def _sent_to_others(chain: str) -> Iterator[str]:
     yield f'{chain}: ct state != new return comment "known connections"'
     yield f'{chain}: ip daddr @except4-web return comment "named exceptions"'
     yield f'{chain}: ip6 daddr @except6-web return comment "named exceptions"'
+    yield f'{chain}: ip daddr @timed4-web return comment "exceptions for a time"'
+    yield f'{chain}: ip6 daddr @timed6-web return comment "exceptions for a time"'
     yield f'{chain}: ip daddr @allow4 return comment "allowed countries"'
     yield f'{chain}: ip6 daddr @allow6 return comment "allowed countries"'
     yield f'{chain}: oifname "eth2" ip daddr 10.1.0.0/24 return comment "local networks"'
@@ -142,13 +171,14 @@ def _sent_to_others(chain: str) -> Iterator[str]:
         ("fib daddr . iif type local drop", None),
         ("fib saddr type local drop", None),
         ("ct status assured drop", "ct status & 04000000 != 00000000 drop"),
-        ("limit rate 5/second drop", None),
+        ("limit rate 5/second drop", "limit rate 5/second burst 5 packets drop"),
+        ("limit rate over 5/second drop", None),
         ("log", None),
         ("ip saddr { 192.0.2.1, 192.0.2.2 } accept", None),
         ("ip saddr vmap { 192.0.2.1 : drop }", None),
     ],
 )
-def test_what_others_write_is_shown(host: Host, written: str, shown: str | None) -> None:
+def test_rules_of_others_are_rendered(host: Host, written: str, shown: str | None) -> None:
     """In nft's words where geofence has any, else with what it is made of; never as nothing."""
     host.run("nft", "-f", "-", stdin=TABLE)
     assert BACKEND.observe().rules == (HEAD,)

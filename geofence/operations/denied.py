@@ -1,0 +1,263 @@
+"""``denied``: who was turned away, as the kernel has noted it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from geofence.backends.noting import NotedSets, noting
+from geofence.denied import (
+    DeniedSource,
+    Group,
+    Knowledge,
+    Sources,
+    described,
+    distinct,
+    grouped,
+    joined,
+    labels,
+    network_labels,
+)
+from geofence.errors import BackendUnavailable, UsageError
+from geofence.model.elements import Noted
+from geofence.model.sets import Role, SetKey
+from geofence.operations.knowledge import known_all, known_countries
+from geofence.operations.site import Site
+from geofence.state.newest import NewestFacts, newest_facts
+from geofence.translation import tr
+
+if TYPE_CHECKING:
+    from geofence.model.notes import Note
+    from geofence.model.plan import Count
+
+_PAUSE = 1.0
+"""Seconds between two looks at the sets."""
+_SHARE = 4
+"""A look is followed by a pause of at least so many times its length."""
+
+_Key = tuple[SetKey, int]
+
+
+class GroupedBy(StrEnum):
+    """What sources are counted by."""
+
+    COUNTRY = "country"
+    NETWORK = "network"
+
+
+class Selection(NamedTuple):
+    """Which sources are asked for, and how."""
+
+    service: str | None = None
+    """None: of all services."""
+    since: timedelta | None = None
+    """Only sources that came so lately; None: all."""
+    by: GroupedBy | None = None
+    """None: one by one."""
+    limit: int = 0
+    """How many sources to tell one by one; 0: all."""
+
+
+class DeniedService(NamedTuple):
+    """What a service turned away."""
+
+    name: str
+    observed: bool
+    """Whether it is only observed: nothing is dropped."""
+    sources: int
+    """Of all times, as all that follows."""
+    packets: int
+    """Packets of noted sources."""
+    octets: int
+    dropped: Count | None
+    """What its rules dropped, or would have dropped, since they count; None: not asked for."""
+    full: bool = False
+    """Whether no further sources can be noted."""
+
+    @property
+    def unnoted(self) -> int | None:
+        """Least number of dropped packets that no noted source accounts for; None: not known."""
+        return None if self.dropped is None else max(self.dropped.packets - self.packets, 0)
+
+
+class DeniedReport(NamedTuple):
+    """The result of ``denied``."""
+
+    services: tuple[DeniedService, ...] = ()
+    """Those that were asked for; empty if there is no fence."""
+    sources: int = 0
+    """How many were selected; one that several services turned away counts once."""
+    selected: int = 0
+    """The same; it counts once for each service."""
+    rows: tuple[DeniedSource, ...] = ()
+    """Sources one by one, unless they are grouped."""
+    groups: tuple[Group, ...] | None = None
+    exception_groups: Mapping[str, str] = MappingProxyType({})
+    """By the name of an exception: the group that it is in."""
+    notes: tuple[Note, ...] = ()
+
+
+def denied(site: Site, asked: Selection) -> DeniedReport:
+    """Return the sources that the fence turned away, or would have if services are observed.
+
+    Raises:
+        UsageError: there is no such service.
+        BackendError: the kernel does not tell.
+    """
+    newest = newest_facts(site.state_directory)
+    backend, keys = _noting(newest, asked.service)
+    if backend is None:
+        return DeniedReport()
+    now = time.time()
+    timed = asked.since is not None or asked.by is None
+    parts = [_read(backend, key, now, timed=timed) for key in keys]
+    since = asked.since
+    chosen = parts if since is None else [p.since(now - since.total_seconds()) for p in parts]
+    known = known_countries(site) if asked.by is GroupedBy.COUNTRY else known_all(site)
+    groups = _grouped(chosen, known.knowledge, asked.by) if asked.by else None
+    rows = () if asked.by else tuple(described(chosen, known.knowledge, asked.limit))
+    return DeniedReport(
+        _services(newest.observed, keys, parts, None if asked.by else backend.dropped()),
+        distinct(chosen),
+        sum(part.number for part in chosen),
+        rows,
+        groups,
+        known.groups,
+        known.notes,
+    )
+
+
+def _grouped(parts: Sequence[Sources], known: Knowledge, by: GroupedBy) -> tuple[Group, ...]:
+    if by is GroupedBy.COUNTRY:
+        return tuple(grouped([(part, labels(part, known.countries)) for part in parts]))
+    return tuple(grouped([(part, network_labels(part, known.networks)) for part in parts]))
+
+
+def follow(
+    site: Site, asked: Selection, known: Knowledge, stopped: Callable[[float], bool]
+) -> Iterator[DeniedSource]:
+    """Yield sources that are noted from now on, as they come.
+
+    Args:
+        site: the installation.
+        asked: which.
+        known: what lists and rules tell.
+        stopped: waits for so many seconds, and says whether to stop.
+
+    Raises:
+        UsageError: there is no such service.
+        BackendError: the kernel does not tell.
+    """
+    seen: set[_Key] | None = None
+    pause = 0.0
+    while not stopped(pause):
+        begun = time.monotonic()
+        backend, keys = _noting(newest_facts(site.state_directory), asked.service)
+        parts = [] if backend is None else [_just_noted(backend, key) for key in keys]
+        held = {
+            (key, network)
+            for key, part in zip(keys, parts, strict=False)
+            for network in part.networks
+        }
+        if seen is not None:
+            yield from described(_others(keys, parts, seen), known)
+        seen = held | (seen or set())
+        pause = max(_PAUSE, _SHARE * (time.monotonic() - begun))
+
+
+def _just_noted(backend: NotedSets, key: SetKey) -> Sources:
+    """Return the sources of a set; those that are new came last when they came first."""
+    return joined(key.group, key.family, backend.noted(key), Noted(), time.time())
+
+
+def _others(
+    keys: Sequence[SetKey], parts: Sequence[Sources], seen: Collection[_Key]
+) -> list[Sources]:
+    """Return the sources that are not among those that were seen before."""
+    return [
+        part.only([at for at, each in enumerate(part.networks) if (key, each) not in seen])
+        for key, part in zip(keys, parts, strict=True)
+    ]
+
+
+def forget(site: Site, service: str | None) -> int:
+    """Forget noted sources, of one service or of all; return how many there were.
+
+    Raises:
+        UsageError: there is no such service.
+        BackendError: the kernel refused.
+    """
+    backend, keys = _noting(newest_facts(site.state_directory), service)
+    if backend is None:
+        return 0
+    parts = [_read(backend, key, time.time()) for key in keys]
+    for key in keys:
+        for role in (Role.DENIED, Role.SEEN):
+            backend.forget(key._replace(role=role))
+    return distinct(parts)
+
+
+def _noting(newest: NewestFacts, service: str | None) -> tuple[NotedSets | None, list[SetKey]]:
+    """Return the backend that holds the fence, and the sets of who was turned away.
+
+    Raises:
+        UsageError: there is no such service.
+    """
+    for backend in noting(newest.backend):
+        try:
+            held = backend.keys()
+        except BackendUnavailable:  # what cannot work here holds nothing here
+            continue
+        keys = sorted(key for key in held if key.role is Role.DENIED)
+        if keys:
+            if service is not None:
+                _require(service, [key.group for key in keys])
+                keys = [key for key in keys if key.group == service]
+            return backend, keys
+    return None, []
+
+
+def _require(service: str, known: Sequence[str]) -> None:
+    if service not in known:
+        from geofence.spelling import quoted
+
+        raise UsageError(
+            tr(
+                "The fence has no service {name}; it has {services}.",
+                name=quoted(service),
+                services=", ".join(dict.fromkeys(known)),
+            )
+        )
+
+
+def _read(backend: NotedSets, key: SetKey, now: float, *, timed: bool = False) -> Sources:
+    """Return the sources of a set; when each came last only if ``timed``, since it takes time."""
+    seen = backend.noted(key._replace(role=Role.SEEN)) if timed else None
+    return joined(key.group, key.family, backend.noted(key), seen, now)
+
+
+def _services(
+    observed: Collection[str],
+    keys: Sequence[SetKey],
+    parts: Sequence[Sources],
+    dropped: Mapping[str, Count] | None,
+) -> tuple[DeniedService, ...]:
+    found = []
+    for name in dict.fromkeys(key.group for key in keys):
+        mine = [part for part in parts if part.service == name]
+        found.append(
+            DeniedService(
+                name,
+                name in observed,
+                distinct(mine),
+                sum(sum(part.packets) for part in mine),
+                sum(sum(part.octets) for part in mine),
+                None if dropped is None else dropped.get(name),
+                any(part.is_full for part in mine),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,106 @@
+"""What stored lists, the world index and the rules tell of strangers' addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from geofence.atlas import Atlas
+from geofence.denied import Knowledge, index_of
+from geofence.errors import GeofenceError, StateError
+from geofence.model.prefixes import AddressSpace
+from geofence.operations.site import Site
+from geofence.state.atlas import open_atlas
+
+if TYPE_CHECKING:
+    from geofence.model.lists import ListId
+    from geofence.model.notes import Note
+    from geofence.model.policy import Policy
+
+
+class Known(NamedTuple):
+    """All that is known, with what could not be read."""
+
+    knowledge: Knowledge = Knowledge()
+    groups: Mapping[str, str] = MappingProxyType({})
+    """By the name of an exception: the group that it is in."""
+    notes: tuple[Note, ...] = ()
+
+
+def known_countries(site: Site) -> Known:
+    """Return which country has an address, by the world index or else by the stored lists."""
+    notes: tuple[Note, ...] = ()
+    try:
+        atlas = open_atlas(site.state_directory)
+    except StateError as error:
+        atlas, notes = None, (_problem(error),)
+    if atlas is None:
+        from geofence.model.lists import ListKind
+
+        atlas = index_of(
+            {
+                each.name: space
+                for each, space in _stored(site, countries=True).items()
+                if each.kind is ListKind.COUNTRY
+            }
+        )
+    return Known(Knowledge(atlas), notes=notes)
+
+
+def known_all(site: Site) -> Known:
+    """Return that, and which other lists and exceptions have an address.
+
+    Rules that do not load are a note: the kernel has noted sources all the same.
+    """
+    found = known_countries(site)
+    try:
+        policy, lists = site.policy(), _stored(site, countries=False)
+    except GeofenceError as error:
+        return Known(found.knowledge, notes=(*found.notes, _problem(error)))
+    names = index_of(_named(policy, lists))
+    knowledge = Knowledge(found.knowledge.countries, names, _offered(policy, lists))
+    groups = {each.name: each.group for each in policy.exceptions if each.group}
+    return Known(knowledge, groups, found.notes)
+
+
+def _problem(error: GeofenceError) -> Note:
+    from geofence.model.notes import problem
+
+    return problem(error)
+
+
+def _stored(site: Site, *, countries: bool) -> Mapping[ListId, AddressSpace]:
+    """Return the stored lists: those of countries, or all others; what is damaged is left out."""
+    from geofence.model.lists import ListKind
+
+    wanted = (each for each in site.lists.ids() if (each.kind is ListKind.COUNTRY) is countries)
+    found, _ = site.lists.load_all(wanted)
+    return {name: accepted.space for name, accepted in found.items()}
+
+
+def _named(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> dict[str, AddressSpace]:
+    """Return the addresses of all lists but those of countries, by what people call them."""
+    from geofence.merge import blocklist_space, exception_space
+    from geofence.model.lists import ListKind
+
+    asns = {f"AS{each.name}": space for each, space in lists.items() if each.kind is ListKind.ASN}
+    blocklists = {each.name: blocklist_space(each, lists) for each in policy.blocklists}
+    exceptions = {each.name: exception_space(each, lists) for each in policy.exceptions}
+    return {**exceptions, **asns, **blocklists}
+
+
+def _offered(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> dict[str, Atlas]:
+    """Return the disabled exceptions that would open each service."""
+    from geofence.merge import exception_space
+
+    disabled = [
+        (each, exception_space(each, lists)) for each in policy.exceptions if not each.enabled
+    ]
+    found: dict[str, Atlas] = {}
+    for service in policy.services:
+        spaces = {each.name: space for each, space in disabled if each.opens(service.name)}
+        index = index_of(spaces)
+        if index is not None:
+            found[service.name] = index
+    return found
