@@ -273,3 +273,38 @@ def test_forged_fields_name_nobody_else(filters: Banning) -> None:
             assert found in (AGENT, None), line
     assert filters.matches("notice", FORGERIES["notice"][:2]) == [AGENT] * 2
     assert filters.matches("security", FORGERIES["security"][4:7]) == [AGENT] * 3
+
+
+PLAIN_JAIL = """\
+[plain]
+enabled = true
+backend = polling
+filter = geofence-asterisk
+logpath = /var/log/asterisk/messages
+action = geofence-command[name=plain]
+[forever]
+enabled = true
+backend = polling
+bantime = -1
+filter = geofence-asterisk
+logpath = /var/log/asterisk/messages
+action = geofence-command[name=forever]
+"""
+
+
+def test_the_plain_action_bans_for_the_time_and_without_end(filters: Banning) -> None:
+    filters.install(seconds=600, more=PLAIN_JAIL)
+    filters.start()
+    filters.machine.do(f"fail2ban-client set plain banip {ATTACKERS[0]}")
+    filters.machine.do(f"fail2ban-client set forever banip {ATTACKERS[1]}")
+    filters.until_banned(*ATTACKERS)
+    found = filters.bans()
+    assert found["133.9.9.9/32"]["reason"] == "fail2ban: plain"
+    assert found["133.9.9.9/32"]["until"] is not None
+    assert found["2400:4000:9::9/128"]["until"] is None
+    assert not any(filters.gets_in(address) for address in ATTACKERS)
+    filters.ground.machine.ok("unban", ATTACKERS[0])
+    filters.machine.do("fail2ban-client unban --all")
+    assert filters.bans() == {}
+    assert all(filters.gets_in(address) for address in ATTACKERS)
+    assert " ERROR " not in filters.said()

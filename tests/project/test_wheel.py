@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[2]
-SOURCES = ("geofence", "rules.d", "cron", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("geofence", "rules.d", "cron", "fail2ban", "pyproject.toml", "README.md", "LICENSE")
 BUILD = "import setuptools.build_meta as backend; backend.build_wheel('.')"
 
 
@@ -32,8 +32,8 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return {name.partition(".data/data/")[2] or name for name in zipfile.ZipFile(wheel).namelist()}
 
 
-@pytest.mark.parametrize("directory", ["rules.d", "cron"])
-def test_shipped_rules_and_units_are_in_the_wheel(contents: set[str], directory: str) -> None:
+@pytest.mark.parametrize("directory", ["rules.d", "cron", "fail2ban"])
+def test_what_ships_beside_the_package_is_in_the_wheel(contents: set[str], directory: str) -> None:
     shipped = {
         f"share/geofence/{path.relative_to(TOP)}"
         for path in (TOP / directory).rglob("*")
