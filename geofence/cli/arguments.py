@@ -98,6 +98,8 @@ def parse_asked(text: str) -> Address | Prefix | str:
 
     A host name has a dot; a prefix of one address is that address.
     """
+    from geofence.model.address import Address
+
     if "/" in text:
         found = _target(text)
         alone = found.length == found.family.bits

@@ -7,32 +7,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
 from typing import NamedTuple
 
 from geofence.errors import ListError
 from geofence.fetch.apiban import collect
 from geofence.fetch.checksums import MOST_BYTES, require_match
 from geofence.fetch.databases import Database, Databases, Extract
-from geofence.fetch.dns import resolve, resolve_srv
 from geofence.fetch.events import Fresh, Outcome, Renewed, Unchanged
 from geofence.fetch.files import files_in, is_local, read_list
-from geofence.fetch.grace import settle
 from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError, Rejected
 from geofence.fetch.keys import read_key
+from geofence.fetch.names import renew_name
 from geofence.fetch.questions import Ask
 from geofence.fetch.unpacking import unpacked
 from geofence.fetch.urls import public
 from geofence.lists import apiban
 from geofence.lists.formats import format_of, is_database, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
-from geofence.model.lists import MOST_ADDRESSES, AcceptedList, ListId, ListKind, Provenance
+from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.policy import Blocklist, ListSource, Policy
-from geofence.model.prefixes import Family, address_text
+from geofence.model.prefixes import Family
 from geofence.translation import clause, join, sentence, tr
-
-DNS_SCHEME = "dns:"
-"""Begins the URL in the provenance of a name's addresses."""
 
 
 class Source(NamedTuple):
@@ -126,7 +121,9 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
         ListError: no source gave it; names every source that was tried, and what was wrong.
     """
     if wanted.kind.is_from_dns:
-        return _renew_name(wanted, policy, stored, tools)
+        return renew_name(
+            wanted, policy, stored, tools.ask, seconds=tools.resolve_seconds, now=tools.now
+        )
     known = mirrors(wanted, policy)
     blocklist = policy.blocklist(wanted)
     if stored is not None and blocklist is not None and _is_fresh(blocklist, known, stored, tools):
@@ -408,35 +405,3 @@ def _outcome(wanted: ListId, parts: list[_Part], stored: AcceptedList | None) ->
 
 def _hashes(accepted: AcceptedList) -> list[tuple[Family | None, str]]:
     return [(part.family, part.sha256) for part in accepted.provenance]
-
-
-def _renew_name(
-    wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: Tools
-) -> Outcome:
-    """Resolve a name; its addresses are stored as a text list.
-
-    Raises:
-        ListError: DNS does not give them, or gives addresses that must not be used.
-    """
-    resolver = resolve_srv if wanted.kind is ListKind.SRV else resolve
-    answer = resolver(wanted.name, tools.resolve_seconds, tools.ask, policy.within(wanted))
-    allowed = settle(_known(stored), answer, tools.now, policy.grace(wanted))
-    body = "".join(f"{line}\n" for line in allowed.addresses).encode()
-    source = Source(f"{DNS_SCHEME}{wanted.name}", None)
-    part = _part(wanted, source, Body(body, None), tools)
-    provenance = replace(part.provenance, ttl=answer.ttl, dropped=allowed.dropped)
-    return _outcome(wanted, [part._replace(provenance=provenance)], stored)
-
-
-def _known(stored: AcceptedList | None) -> dict[str, datetime | None]:
-    """Return the addresses that a name stands for, and since when answers lack them."""
-    if stored is None:
-        return {}
-    dropped = {each.address: each.since for part in stored.provenance for each in part.dropped}
-    found = (
-        address_text(family, address)
-        for family in Family
-        for bounds in stored.space[family].intervals()
-        for address in range(*bounds)
-    )
-    return {text: dropped.get(text) for text in islice(found, MOST_ADDRESSES)}

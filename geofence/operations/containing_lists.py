@@ -58,9 +58,8 @@ def _exceptions(
 ) -> Iterator[ContainingList]:
     for each in policy.exceptions:
         if source.is_in(exception_space(each, lists)):
-            hosts = (ListId(ListKind.HOST, host) for host in each.hosts)
-            within = [host for host in hosts if host in lists and source.is_in(lists[host])]
-            ages_of = [ages[host] for host in within if host in ages]
+            within = [name for name in each.names if name in lists and source.is_in(lists[name])]
+            ages_of = [ages[name] for name in within if name in ages]
             yield ContainingList(EXCEPTION, each.name, each.enabled, max(ages_of, default=None))
 
 
@@ -73,7 +72,7 @@ def _blocklists(
     for each in policy.blocklists:
         if source.is_in(blocklist_space(each, lists)):
             stored = ListId(ListKind.BLOCKLIST, each.name)
-            checked_at = ages.get(stored) if each.urls else None
+            checked_at = ages.get(stored) if each.has_source else None
             yield ContainingList(ListKind.BLOCKLIST, each.name, each.enabled, checked_at)
 
 
@@ -85,5 +84,9 @@ def _others(
 ) -> Iterator[ContainingList]:
     used = set(needed_lists(policy))
     for name, space in lists.items():
-        if name.kind not in (ListKind.HOST, ListKind.BLOCKLIST) and source.is_in(space):
+        if (
+            name.kind is not ListKind.BLOCKLIST
+            and not name.kind.is_from_dns
+            and source.is_in(space)
+        ):
             yield ContainingList(name.kind, name.name, name in used, ages.get(name))

@@ -17,7 +17,7 @@ from geofence.explain import (
     explain_now,
     parts,
 )
-from geofence.fetch.dns import resolve
+from geofence.fetch.dns import resolve, resolve_srv
 from geofence.flows.connections import Connections, connections
 from geofence.flows.conntrack import read_flows
 from geofence.flows.interfaces import with_interfaces
@@ -41,6 +41,7 @@ from geofence.operations.lists import Watch, unwatched
 from geofence.operations.runtime import BAN_KEYS
 from geofence.operations.site import Site
 from geofence.operations.verdict_grounds import LIMITS, Grounds, gather_grounds
+from geofence.policy.addresses import is_srv_name
 
 
 class DropKind(StrEnum):
@@ -133,13 +134,13 @@ def why(
         ports: destination ports to ask for; none means every range of every service.
         watch: called with each event of fetching.
     """
-    return _answer(gather_grounds(site, watch), source, ports)
+    return answer(gather_grounds(site, watch), source, ports)
 
 
 def why_host(
     site: Site, host: str, ports: tuple[Ports, ...], watch: Watch = unwatched
 ) -> HostReport:
-    """Return the verdicts on all addresses of a host name.
+    """Return the verdicts on all addresses of a host name, or of the servers in SRV records.
 
     It is resolved as those of exceptions are; if DNS fails, its stored addresses count.
 
@@ -147,20 +148,20 @@ def why_host(
         ListError: there is no answer, or one that no exception may have, and none is stored.
     """
     ground = gather_grounds(site, watch)
+    name = ListId(ListKind.SRV if is_srv_name(host) else ListKind.HOST, host)
     notes: tuple[Note, ...] = ()
     try:
-        found = resolve(
-            host, LIMITS.resolve, within=ground.policy.within(ListId(ListKind.HOST, host))
-        )
-        addresses = [Address.parse(text) for text in (*(found.ipv4 or ()), *(found.ipv6 or ()))]
+        resolver = resolve_srv if name.kind is ListKind.SRV else resolve
+        found = resolver(host, LIMITS.resolve, within=ground.policy.within(name))
+        addresses = [Address.parse(text) for text in found.addresses]
     except ListError as error:
-        stored = ground.lists.get(ListId(ListKind.HOST, host), AddressSpace())
+        stored = ground.lists.get(name, AddressSpace())
         addresses = list(_addresses(stored))
         if not addresses:
             raise
         notes = (problem(error),)
-    named = [(e.name, e.enabled) for e in ground.policy.exceptions if host in e.hosts]
-    answers = tuple((address, _answer(ground, address, ports)) for address in addresses)
+    named = [(e.name, e.enabled) for e in ground.policy.exceptions if name in e.names]
+    answers = tuple((address, answer(ground, address, ports)) for address in addresses)
     return HostReport(host, tuple(named), answers, notes)
 
 
@@ -171,7 +172,8 @@ def _addresses(space: AddressSpace) -> Iterator[Address]:
             yield from (Address(family, number) for number in range(first, past))
 
 
-def _answer(ground: Grounds, source: Address, ports: tuple[Ports, ...]) -> WhyReport:
+def answer(ground: Grounds, source: Address, ports: tuple[Ports, ...]) -> WhyReport:
+    """Return the verdicts on an address; where the kernel contradicts itself, read it again."""
     report = _report(ground, source, ports)
     if all(each.tested is each.listed for each in report.kernel):
         return report
@@ -290,7 +292,9 @@ def _connections(
     if kernel.unread:
         return (), ()
     try:
-        flows = (flow for flow in read_flows() if Address(flow.family, flow.source) == source)
+        flows = [flow for flow in read_flows() if Address(flow.family, flow.source) == source]
+        if not flows:
+            return (), ()
         rulesets = (*(fence.ruleset for fence in kernel.fences), ground.desired)
         found = with_interfaces(flows, *rulesets)
         return connections(found, ground.services, kernel.fences), ()

@@ -32,25 +32,25 @@ _FEW_BANS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class PrefixPart:
-    """Addresses of a prefix of which all that is told is the same."""
+class Told:
+    """What is told of an address in a prefix."""
 
-    part: Part
     countries: tuple[str, ...]
-    """Codes of the countries whose lists have them."""
+    """Codes of the countries whose lists have it."""
     asns: tuple[int, ...]
-    """AS numbers whose lists have them."""
+    """AS numbers whose lists have it."""
     explanations: tuple[Explanation, ...]
     """Verdicts of the rules and lists on disk: those after the next run."""
     now: tuple[Answer, ...] | None
     """Verdicts of the kernel for the same ports; None if it could not be read."""
 
-    @property
-    def alike(self) -> object:
-        """Facts that are told of them."""
-        then = tuple(replace(each, hints=(), steps=()) for each in self.explanations)
-        now = tuple(replace(each, steps=()) for each in self.now or ())
-        return repr((self.countries, self.asns, then, now))
+
+@dataclass(frozen=True, slots=True)
+class PrefixPart:
+    """Addresses of a prefix of which the same is told."""
+
+    part: Part
+    told: Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +82,36 @@ def why_prefix(
     services = ground.services
     everything = (each for service in services for each in service.ports)
     asked = parts(ports or dict.fromkeys(everything), services)
-    told: dict[object, PrefixPart] = {}
-    for part in cut(prefix, _sets(ground, prefix, bans)):
-        found = _answered(ground, Address(prefix.family, part.first), asked, bans, part)
-        before = told.get(found.alike)
-        told[found.alike] = replace(found, part=before.part.together(part)) if before else found
-    largest = sorted(told.values(), key=lambda each: (-each.part.addresses, each.part.first))
+    known: dict[str, Told] = {}
+
+    def tell(number: int) -> str:
+        told = _told(ground, Address(prefix.family, number), asked, bans)
+        text = repr(told)
+        known.setdefault(text, told)
+        return text
+
+    found = cut(prefix, _sets(ground, prefix, bans), tell)
     return PrefixReport(
-        prefix, tuple(largest), ground.next_run, (*ground.notes, *ground.kernel_notes())
+        prefix,
+        tuple(PrefixPart(part, known[text]) for text, part in found),
+        ground.next_run,
+        (*ground.notes, *ground.kernel_notes()),
     )
 
 
-def _answered(
-    ground: Grounds, source: Address, asked: Iterable[Ports], bans: tuple[Ban, ...], part: Part
-) -> PrefixPart:
+def _told(ground: Grounds, source: Address, asked: Iterable[Ports], bans: tuple[Ban, ...]) -> Told:
+    """Return what is told of an address, without what names it or goes into detail."""
     lists, kernel = ground.lists, ground.kernel
     known = Known(tuple(ban for ban in bans if _holds(ban.prefix, source)))
     then = tuple(
         explain(ground.policy, lists, ground.desired, source, each, known=known) for each in asked
     )
     now = tuple(explain_now(kernel.fences, source, each.ports, each) for each in then)
-    return PrefixPart(
-        part,
+    return Told(
         countries_of(lists, source),
         asns_of(lists, source),
-        then,
-        None if kernel.unread else now,
+        tuple(replace(each, hints=(), steps=()) for each in then),
+        None if kernel.unread else tuple(replace(each, steps=()) for each in now),
     )
 
 

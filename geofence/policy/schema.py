@@ -228,7 +228,8 @@ def _exceptions(
         if "within" in section and not (section.gives("within") and section.gives(*_NAMES)):
             section.complain(_limits_nothing(), "within")
         if "grace" in section and not section.gives(*_NAMES):
-            section.complain(_graces_nothing(), "grace")
+            mistake = Mistake(tr("is for names in DNS only"), tr("hosts or srv; or leave it out"))
+            section.complain(mistake, "grace")
         if not section.gives(*_NAMES, "prefixes"):
             others = [other for other in sections if sections[other].gives(*_NAMES, "prefixes")]
             section.complain(_no_addresses(name, section, others))
@@ -309,10 +310,6 @@ def _limits_nothing() -> Mistake:
         tr("limits nothing"),
         tr("hosts or srv, and the prefixes that they may resolve to; or leave the key out"),
     )
-
-
-def _graces_nothing() -> Mistake:
-    return Mistake(tr("is for names in DNS only"), tr("hosts or srv; or leave the key out"))
 
 
 def _no_addresses(name: str, section: Section, others: Collection[str]) -> Mistake:

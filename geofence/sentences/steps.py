@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
     Admitted,
@@ -17,6 +19,19 @@ from geofence.model.ruleset import (
 )
 from geofence.translation import tr
 from geofence.verdict import Step
+
+
+class StepKind(StrEnum):
+    """What a step asks. The values are stable: scripts read them."""
+
+    SET = "set"
+    INTERFACE = "interface"
+    REPLY = "reply"
+    ADMITTED = "admitted"
+    HELPER = "helper"
+    NEAR_LOCAL = "near-local"
+    LOCAL_NETWORK = "local-network"
+    ANYTHING = "anything"
 
 
 def step_text(step: Step, family: Family) -> str:  # noqa: PLR0911 - one a kind
@@ -56,7 +71,7 @@ def step_json(step: Step, family: Family) -> dict[str, object]:
     """Return a step for scripts."""
     kind, subject = _fact(step.rule.match, family)
     return {
-        "kind": kind,
+        "kind": kind.value,
         "subject": subject,
         "matched": step.matched,
         "decides": step.decides,
@@ -64,21 +79,21 @@ def step_json(step: Step, family: Family) -> dict[str, object]:
     }
 
 
-def _fact(match: Match, family: Family) -> tuple[str, str]:  # noqa: PLR0911 - one a kind
-    """Return the kind of a step, whose values are stable, and what it is about."""
+def _fact(match: Match, family: Family) -> tuple[StepKind, str]:  # noqa: PLR0911 - one a kind
+    """Return the kind of a step and what it is about."""
     match match:
         case SourceIn(role, group):
-            return "set", SetKey(role, group, family).name
+            return StepKind.SET, SetKey(role, group, family).name
         case Reply():
-            return "reply", ""
+            return StepKind.REPLY, ""
         case Admitted():
-            return "admitted", ""
+            return StepKind.ADMITTED, ""
         case ArrivedBy(interface):
-            return "interface", interface
+            return StepKind.INTERFACE, interface
         case ExpectedBy(helper):
-            return "helper", helper
+            return StepKind.HELPER, helper
         case SourceWithin(prefix):
-            return "near-local", str(prefix)
+            return StepKind.NEAR_LOCAL, str(prefix)
         case FromLocal(network):
-            return "local-network", str(network)
-    return "anything", ""
+            return StepKind.LOCAL_NETWORK, str(network)
+    return StepKind.ANYTHING, ""

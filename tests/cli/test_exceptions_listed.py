@@ -39,12 +39,13 @@ def test_all_that_there_is_to_say_of_an_exception(one: Machine) -> None:
         "kind": None,
         "why": None,
         "hosts": [],
+        "srv": [],
         "addresses": [GUEST],
         "services": ["sip"],
         "until": "2027-06-01T12:00:00+00:00",
         "ended": False,
         "note": "Sato",
-        "begun": None,
+        "packets": 0,
     }
     office = found["office"]
     assert office["defined_in"] == f"{one.rules}/50-test.toml:4", "not where it was enabled"

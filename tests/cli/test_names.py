@@ -379,6 +379,8 @@ def test_srv_records_are_followed(fresh: Machine, both: NameServer) -> None:
     assert fresh.gets_in(FIRST, SECOND, SIXTH, THIRD) == [True, True, True, False]
     assert "exception trunk" in fresh.ok("why", FIRST).out
     assert f"srv {SRV}" in fresh.ok("status", "--full").out
+    assert all(each in fresh.ok("why", SRV).out for each in (FIRST, SECOND))
+    assert SRV in fresh.ok("exceptions").out
 
     both.addresses[OTHER] = [THIRD]
     both.services[SRV] = [f"20 5 5061 {OTHER}."]

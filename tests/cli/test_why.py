@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 import pytest
 
@@ -62,6 +63,12 @@ def to_allow(name: str) -> dict[str, str]:
     return {"kind": kind, "subject": name, "text": text}
 
 
+def for_a_time(address: str) -> dict[str, str]:
+    """Return the hint to allow an address for a time."""
+    text = f"'geofence allow {address} --for 8h' allows it for 8 hours"
+    return {"kind": HintKind.ALLOW_ADDRESS, "subject": address, "text": text}
+
+
 def on_an_interface(prefix: str) -> dict[str, str]:
     """Return the hint to allow a local prefix on an interface."""
     where = f"{prefix}@INTERFACE"
@@ -103,16 +110,16 @@ def told(where: Machine, address: str, *ports: str) -> list[tuple[str, Fact, Fac
         (JAPANESE[0], "pass", JAPAN_ALLOWED, None),
         (JAPANESE[1], "pass", JAPAN_ALLOWED, None),
         ("::ffff:133.1.2.3", "pass", JAPAN_ALLOWED, None),
-        ("8.8.8.8", "drop", NOWHERE, None),
-        ("2001:4860::8", "drop", NOWHERE, None),
+        ("8.8.8.8", "drop", NOWHERE, for_a_time("8.8.8.8")),
+        ("2001:4860::8", "drop", NOWHERE, for_a_time("2001:4860::8")),
         ("45.9.1.1", "drop", NOWHERE, to_allow("office")),
         ("2a00:1450::7", "drop", NOWHERE, to_allow("office")),
         ("35.185.177.49", "drop", NOWHERE, to_allow("push-as")),
         ("45.88.0.7", "pass", HOME, None),
         ("192.168.7.7", "drop", NOWHERE_LOCAL, on_an_interface("192.168.7.7/32")),
         ("fd00:99::7", "drop", NOWHERE_LOCAL, on_an_interface("fd00:99::7/128")),
-        ("133.66.6.6", "drop", RUDE, None),
-        ("2400:4066::6", "drop", RUDE, None),
+        ("133.66.6.6", "drop", RUDE, for_a_time("133.66.6.6")),
+        ("2400:4066::6", "drop", RUDE, for_a_time("2400:4066::6")),
         ("133.66.9.9", "drop", RUDE, to_allow("forgiven")),
     ],
 )
@@ -137,7 +144,11 @@ def test_a_person_reads_all_services(asked: Machine) -> None:
         ["sip", "5060-5061/tcp", *denied],
         ["rtp", "10000-20000/udp", *denied],
     ]
-    assert lines[5:] == [["'geofence allow office' allows it"]]
+    assert lines[5:] == [
+        ["Lists with it: exception office (not used)."],
+        ["'geofence allow office' allows it"],
+        ["'geofence allow 45.9.1.1 --for 8h' allows it for 8 hours"],
+    ]
 
 
 def test_several_ports_some_of_them_not_fenced(asked: Machine) -> None:
@@ -146,6 +157,7 @@ def test_several_ports_some_of_them_not_fenced(asked: Machine) -> None:
     assert rows == [
         f"sip 5061/tcp blocked {NO_COUNTRY}",
         "- 22/tcp not fenced no fenced service has this port",
+        "'geofence allow 8.8.8.8 --for 8h' allows it for 8 hours",
     ]
 
 
@@ -165,7 +177,11 @@ NOT_FENCED = {
 
 
 def test_json_has_the_whole_answer(asked: Machine) -> None:
-    assert asked.ok("why", "::ffff:133.1.2.3", "--port", "22/tcp", "--json").json == {
+    answer = asked.ok("why", "::ffff:133.1.2.3", "--port", "22/tcp", "--json").json
+    [listed] = answer.pop("lists")
+    assert datetime.fromisoformat(listed.pop("checked_at")) <= datetime.now(UTC)
+    assert listed == {"kind": "country", "name": "JP", "used": True}
+    assert answer == {
         "address": "133.1.2.3",
         "countries": ["JP"],
         "countries_at_hand": ["AD", "JP"],
@@ -181,6 +197,8 @@ def test_json_has_the_whole_answer(asked: Machine) -> None:
                 "because_fact": NOT_FENCED,
                 "hint": None,
                 "hint_fact": None,
+                "hints": [],
+                "steps": [],
                 "now": {
                     "fence": True,
                     "service": None,
@@ -188,9 +206,14 @@ def test_json_has_the_whole_answer(asked: Machine) -> None:
                     "observed": False,
                     "because": "no fenced service has this port",
                     "because_fact": NOT_FENCED,
+                    "steps": [],
                 },
             }
         ],
+        "country": {"code": "JP", "name": "Japan", "by": "lists"},
+        "bans": [],
+        "turned_away": [],
+        "kernel": [],
         "connections": [],
         "ending": None,
         "ending_fact": None,

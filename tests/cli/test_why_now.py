@@ -41,7 +41,7 @@ def test_rules_that_wait_for_an_apply_do_not_speak_for_now(fresh: Machine) -> No
     lines = [line.split("  ") for line in fresh.ok("why", FOREIGN[0], *SIP).out.splitlines()]
     rows = [[cell.strip() for cell in line if cell.strip()] for line in lines]
     rules = fresh.rules / "60.toml"
-    assert rows[1:] == [
+    assert rows[1:7] == [
         ["service", "port", "verdict now", "because"],
         [
             "sip",
@@ -52,7 +52,10 @@ def test_rules_that_wait_for_an_apply_do_not_speak_for_now(fresh: Machine) -> No
         [],
         ["service", "port", "verdict after 'geofence apply'", "because"],
         ["sip", "5060/udp", "allowed", f"exception office ({rules}:1) allows it"],
+        ["Lists with it: exception office."],
     ]
+    assert rows[-1][0] == "Has no rule before allowed it?"
+    assert rows[-1][1] == "yes, this decides"
     said = fresh.ok("why", "133.1.2.3", *SIP).out
     assert "allowed      in the kernel's set allow4" in said
 
@@ -69,7 +72,13 @@ def test_without_a_fence_every_address_is_allowed_now(fresh: Machine) -> None:
     fact = told["now"].pop("because_fact")
     assert (fact["kind"], fact["subject"]) == (ReasonKind.NO_FENCE, "ipv6")
     assert told["now"].pop("because") == fact["text"]
-    assert told["now"] == {"fence": False, "service": None, "verdict": "pass"}
+    assert told["now"] == {
+        "fence": False,
+        "service": None,
+        "verdict": "pass",
+        "observed": False,
+        "steps": [],
+    }
     fresh.ok("restore")
     assert verdicts(fresh, FOREIGN[0]) == ("drop", "drop")
 

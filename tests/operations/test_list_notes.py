@@ -43,7 +43,7 @@ def test_added_and_removed_addresses_of_a_host_name_are_reported() -> None:
     assert noted(PUSH, "192.0.2.1\n") == ()
     [note] = noted(PUSH, "192.0.2.1\n2001:db8::1\n", "192.0.2.1\n192.0.2.9\n")
     assert (note.kind, note.subject) == (NoteKind.HOST_CHANGED, "push.example")
-    assert note.data == {"added": ["2001:db8::1"], "removed": ["192.0.2.9"]}
+    assert note.data == {"added": ["2001:db8::1"], "removed": ["192.0.2.9"], "dropped": []}
 
 
 def test_an_ipv6_prefix_of_32_bits_is_not_a_single_address() -> None:

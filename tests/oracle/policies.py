@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
 from typing import TypeVar
@@ -67,12 +68,27 @@ def random_space(dice: Random, most: int, shortest: int = 8) -> AddressSpace:
     return AddressSpace.of(prefixes)
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """Rules and lists, and the ruleset that they make."""
+
+    policy: Policy
+    lists: Mapping[ListId, AddressSpace]
+    ruleset: Ruleset
+
+
 def random_ruleset(dice: Random) -> Ruleset:
     """Any policy's ruleset, with bans and exceptions for a time."""
+    return random_world(dice).ruleset
+
+
+def random_world(dice: Random) -> World:
+    """Any policy, and its ruleset with bans and exceptions for a time."""
     lists = {ListId(ListKind.COUNTRY, code): random_list(dice) for code in COUNTRIES}
     lists |= {ListId(ListKind.ASN, str(number)): random_list(dice) for number in ASNS}
-    ruleset = replace(merge(random_policy(dice), lists), local=random_local(dice))
-    return replace(ruleset, runtime=_random_runtime(dice, ruleset))
+    policy = random_policy(dice)
+    ruleset = replace(merge(policy, lists), local=random_local(dice))
+    return World(policy, lists, replace(ruleset, runtime=_random_runtime(dice, ruleset)))
 
 
 def _random_runtime(dice: Random, ruleset: Ruleset) -> dict[SetKey, PrefixSet]:

@@ -17,6 +17,8 @@ from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
 from geofence.cli.views.status import status_json
 from geofence.cli.views.why import why_json
+from geofence.cli.views.why_host import host_json
+from geofence.cli.views.why_prefix import prefix_json
 from geofence.denied import DeniedSource, Group
 from geofence.errors import ExitCode
 from geofence.explain import Answer, Explanation
@@ -28,34 +30,41 @@ from geofence.guards.objection import Guard, Objection
 from geofence.lists.formats import format_names
 from geofence.merge import merge
 from geofence.model.address import Address
+from geofence.model.bans import Ban
 from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import DroppedAddress, ListKind, Provenance
 from geofence.model.notes import problem
 from geofence.model.plan import Count, Observed
 from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
-from geofence.model.prefixes import Family
+from geofence.model.prefixes import Family, Prefix
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
-from geofence.model.ruleset import Action
+from geofence.model.ruleset import Action, Role, Rule, SetKey, SourceIn
 from geofence.operations.atlas import AtlasReport, Located
+from geofence.operations.containing_lists import ContainingList
 from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
 from geofence.operations.hook import hook_facts
+from geofence.operations.kernel_knowledge import Membership, TurnedAway
 from geofence.operations.plan import PlanReport
 from geofence.operations.report import AllowedTo, ListOutcome, ListReport, RunReport
 from geofence.operations.site import Site
 from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.operations.status_facts import Traffic
-from geofence.operations.why import DropKind, DropMethod, WhyReport
+from geofence.operations.why import BanOn, DropKind, DropMethod, HostReport, WhyReport
+from geofence.operations.why_prefix import PrefixPart, PrefixReport, Told
 from geofence.other_rules import Direction, OtherRules, Redirected, Untracked
 from geofence.plan import make_plan
 from geofence.plan.by_country import CountryChange
 from geofence.plan.drift import Difference, DriftKind
+from geofence.prefix_parts import Part
+from geofence.sentences.steps import StepKind
 from geofence.state.atlas import StoredAtlas
 from geofence.state.generations import Damaged
 from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
+from geofence.verdict import Step
 from tests.support.values import JAPAN, country, policy
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
@@ -127,14 +136,31 @@ def documents() -> Iterator[object]:
         )
     )
     hint = Hint(HintKind.ALLOW_EXCEPTION, "office")
-    explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, (hint,))
-    now = (Answer("sip", Action.DROP, REASON),)
+    step = Step(Rule(SourceIn(Role.BAN, ""), Action.BANNED, "banned"), True, True)
+    explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, (hint,), steps=(step,))
+    now = (Answer("sip", Action.DROP, REASON, steps=(step,)),)
     ending = DropMethod(DropKind.CUT, "apply")
     live = (Connections("sip", Began.PEER, passes=True, begins=False, number=1),)
-    yield why_json(
-        Address(Family.IPV4, 1),
-        WhyReport(("JP",), ("JP",), (explanation,), now, "apply", live, ending),
+    answer = WhyReport(
+        ("JP",),
+        ("JP",),
+        (explanation,),
+        now,
+        "apply",
+        live,
+        ending,
+        lists=(ContainingList("country", "JP", used=True, checked_at=NOW),),
+        bans=(BanOn(Ban(Prefix(Family.IPV4, 1, 32), NOW, NOW)),),
+        turned_away=(TurnedAway("sip", 1, 1, NOW, NOW),),
+        kernel=(Membership(SetKey(Role.BAN, "", Family.IPV4), "ipset", True, True, None),),
     )
+    yield why_json(Address(Family.IPV4, 1), answer)
+    yield host_json(
+        HostReport("sip.example", (("office", True),), ((Address(Family.IPV4, 1), answer),), NOTES)
+    )
+    told = Told(("JP",), (), (explanation,), now)
+    part = PrefixPart(Part(0, 4, 4, 1), told)
+    yield prefix_json(PrefixReport(Prefix(Family.IPV4, 0, 30), (part,), "apply", NOTES))
     row = DeniedSource(Family.IPV4, 1, "sip", 1, 1, NOW, NOW, "JP", "drop", "office")
     turned_away = DeniedService("sip", False, 1, 1, 1, Count(1, 2))
     yield denied_json(DeniedReport((turned_away,), 1, 1, (row,)), Selection())
@@ -186,6 +212,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *DropKind,
         *Obstacle,
         *CoverKind,
+        *StepKind,
         *format_names(ListKind.COUNTRY),
         "null",
         "unknown",

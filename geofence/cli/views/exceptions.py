@@ -36,7 +36,7 @@ def show_exceptions(screen: Screen, report: ExceptionsReport, *, everything: boo
             tr("services"),
             tr("state"),
             tr("until"),
-            ">" + tr("begun"),
+            ">" + tr("packets"),
             tr("defined in"),
             tr("note"),
         )
@@ -98,7 +98,7 @@ def _entry_json(entry: ExceptionEntry) -> dict[str, object]:
         "until": _iso(exception.until),
         "ended": entry.has_ended,
         "note": exception.note,
-        "begun": entry.begun,
+        "packets": entry.packets,
     }
 
 
@@ -114,7 +114,7 @@ def _row(entry: ExceptionEntry, now: datetime) -> tuple[Styled, ...]:
         _services(exception.services),
         _state(entry),
         _until(exception.until, now),
-        "" if entry.begun is None else f"{entry.begun:,}",
+        "" if entry.packets is None else f"{entry.packets:,}",
         str(entry.origin or ""),
         exception.note or exception.description,
     )

@@ -77,8 +77,8 @@ def _heading(part: PrefixPart, family: Family) -> str:
     widest = first if first == last else f"{first}-{last}"
     if part.part.ranges > 1:
         widest = tr("{widest} and {number} more ranges", widest=widest, number=part.part.ranges - 1)
-    where = [f"{country_name(code)} ({code})" for code in part.countries]
-    where += [f"AS{number}" for number in part.asns]
+    where = [f"{country_name(code)} ({code})" for code in part.told.countries]
+    where += [f"AS{number}" for number in part.told.asns]
     return join(", ", (f"{widest}: {size}", *where))
 
 
@@ -102,14 +102,14 @@ def _lines(part: PrefixPart) -> Iterator[str]:
 
 def _verdicts(part: PrefixPart) -> Iterator[tuple[Explanation, Explanation | Answer]]:
     """Yield each verdict of the rules with that of the kernel, or twice if there is none."""
-    return zip(part.explanations, part.now or part.explanations, strict=True)
+    return zip(part.told.explanations, part.told.now or part.told.explanations, strict=True)
 
 
 def _show_rows(screen: Screen, part: PrefixPart) -> None:
-    if part.now is None:
-        show_table(screen, tr("verdict of the rules"), map(then_row, part.explanations))
+    if part.told.now is None:
+        show_table(screen, tr("verdict of the rules"), map(then_row, part.told.explanations))
         return
-    rows = (now_row(*pair) for pair in zip(part.explanations, part.now, strict=True))
+    rows = (now_row(*pair) for pair in zip(part.told.explanations, part.told.now, strict=True))
     show_table(screen, tr("verdict now"), rows)
 
 
@@ -125,9 +125,9 @@ def prefix_json(report: PrefixReport) -> dict[str, object]:
                 "last": address_text(family, part.part.past - 1),
                 "number": part.part.addresses,
                 "ranges": part.part.ranges,
-                "countries": list(part.countries),
-                "asns": list(part.asns),
-                "verdicts": verdicts_json(family, part.explanations, part.now),
+                "countries": list(part.told.countries),
+                "asns": list(part.told.asns),
+                "verdicts": verdicts_json(family, part.told.explanations, part.told.now),
             }
             for part in report.parts
         ],
