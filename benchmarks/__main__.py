@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import atlas, beside, denied, packets, processes, report, world
+from benchmarks import atlas, bans, beside, denied, packets, processes, report, world
 
-PARTS = ("loading", "restoring", "linearity", "starting", "atlas", "denied", "packets")
+PARTS = ("loading", "restoring", "linearity", "starting", "atlas", "denied", "packets", "bans")
 
 
 def main() -> None:
@@ -97,6 +97,8 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         beside.comparing(options.beside, lists, scratch, options.rounds)
     elif "packets" in wanted:
         packets.dropping(lists, scratch, options.rounds)
+    if "bans" in wanted:
+        bans.bans(scratch, options.rounds)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ _SERVICE = "sip"
 def showing(lists: Path, scratch: Path, rounds: int) -> None:
     """The views of one full set, on each backend, with the world index."""
     report.heading(
-        "Who was turned away",
+        "Who was blocked",
         f"One set of {MOST_NOTED:,} IPv4 sources, spread over the world's lists; the world index "
         "is there. Whole processes.",
     )
@@ -60,23 +60,26 @@ def _sources(spaces: dict[str, AddressSpace]) -> list[str]:
     found: set[int] = set()
     while len(found) < MOST_NOTED:
         found.add(chance.randrange(*chance.choice(known)))
-    return [address_text(Family.IPV4, each) for each in sorted(found, key=hash_order)]
+    return [address_text(Family.IPV4, each) for each in sorted(found, key=_mixed)]
 
 
-def hash_order(number: int) -> int:
+def _mixed(number: int) -> int:
     """An order that has nothing to do with the numbers' own."""
     return number * 2_654_435_761 % (1 << 32)
 
 
 def _fill(backend: str, sources: Sequence[str]) -> None:
-    """Put sources into the set of those that were turned away, and into that of their times."""
-    for role, counted in (("denied", " packets 3 bytes 1200"), ("seen", "")):
+    """Put sources into the set of those that were blocked, and into that of their times."""
+    chance = random.Random(len(sources))  # noqa: S311 - the same counts every time, no secret
+    packets = [chance.randrange(1, 50) for _ in sources]
+    counts = [f" packets {number} bytes {number * 428}" for number in packets]
+    for role, counted in (("denied", counts), ("seen", [""] * len(sources))):
+        added = zip(sources, counted, strict=True)
         if backend == "ipset":
-            lines = [f"add geofence-{role}4-{_SERVICE} {each}{counted}" for each in sources]
+            lines = [f"add geofence-{role}4-{_SERVICE} {each}{count}" for each, count in added]
             command, given = ["ipset", "restore"], "\n".join([*lines, ""])
         else:
-            counter = f" counter{counted}" if counted else ""
-            elements = ", ".join(f"{each}{counter}" for each in sources)
+            elements = ", ".join(f"{each}{count and ' counter' + count}" for each, count in added)
             command = ["nft", "-f", "-"]
             given = f"add element inet geofence {role}4-{_SERVICE} {{ {elements} }}\n"
         subprocess.run(command, input=given, text=True, check=True)

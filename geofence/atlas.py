@@ -20,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 from operator import or_
 from typing import Final, Literal, TypeAlias
 
@@ -83,13 +83,13 @@ class Pieces:
         parts = (uppers[at : at + part] for at in range(0, len(uppers), part))
         return chain.from_iterable(map(self._labels_together, parts))
 
-    def _labels_together(self, uppers: Sequence[int]) -> list[int]:
+    def _labels_together(self, uppers: Sequence[int]) -> Iterable[int]:
         """Return the places of labels, by way of the part of the columns that has all of them."""
         first = bisect_right(self.firsts, min(uppers)) - 1
         past = bisect_right(self.firsts, max(uppers), first)
         firsts = self.firsts[first:past].tolist()  # a list is faster than a column
         labels = [0, *self.labels[first:past].tolist()]  # bisection finds the place after a piece
-        return [labels[bisect_right(firsts, upper)] for upper in uppers]
+        return map(labels.__getitem__, map(bisect_right, repeat(firsts), uppers))
 
     def __iter__(self) -> Iterator[tuple[int, int, int]]:
         """Yield the first address, the one past the last, and the label of each piece."""

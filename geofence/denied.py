@@ -103,7 +103,6 @@ class Group(NamedTuple):
     """A country's code, or what a network is called; None for what no list has."""
     sources: int
     packets: int
-    octets: int
 
 
 def grouped(labelled: Iterable[tuple[Sources, Sequence[str | None]]]) -> list[Group]:
@@ -115,18 +114,16 @@ def grouped(labelled: Iterable[tuple[Sources, Sequence[str | None]]]) -> list[Gr
         labelled: sources, and the name under which each counts.
     """
     packets: defaultdict[str | None, int] = defaultdict(int)
-    octets: defaultdict[str | None, int] = defaultdict(int)
     by_family: defaultdict[Family, list[tuple[Sources, Sequence[str | None]]]] = defaultdict(list)
     for sources, labels in labelled:
         if sources.number:
             by_family[sources.family].append((sources, labels))
-        for label, number, size in zip(labels, sources.packets, sources.octets, strict=True):
+        for label, number in zip(labels, sources.packets, strict=True):
             packets[label] += number
-            octets[label] += size
     counts: Counter[str | None] = Counter()
     for parts in by_family.values():
         counts.update(_distinct(parts))
-    found = [Group(name, counts[name], packets[name], octets[name]) for name in packets]
+    found = [Group(name, counts[name], packets[name]) for name in packets]
     return sorted(found, key=lambda each: (-each.packets, -each.sources, each.name or "~"))
 
 

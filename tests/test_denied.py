@@ -76,7 +76,7 @@ def test_a_source_counts_once_in_a_group_whatever_services_it_tried() -> None:
     rtp = sources(("192.0.2.1", 5, 9, 9), service="rtp")
     ipv6 = sources(("2001:db8::", 1, 9, 9))
     found = grouped([(sip, ["DE", None]), (rtp, ["DE"]), (ipv6, ["DE"])])
-    assert found == [Group("DE", 2, 9, 900), Group(None, 1, 1, 100)]
+    assert found == [Group("DE", 2, 9), Group(None, 1, 1)]
     assert distinct([sip, rtp, ipv6]) == 3
 
 

@@ -1,10 +1,10 @@
 """fail2ban action that bans through geofence, on both of its backends, IPv4 and IPv6.
 
-One process, ``geofence ban --lines``, takes all bans on a pipe; nothing is started per ban. A thread
-feeds it, so fail2ban never waits for it. What geofence refuses, such as an address that an exception
-allows, is logged as a warning.
+One process, ``geofence ban --lines``, takes all bans on a pipe; nothing is started per ban. A
+thread feeds it, so fail2ban never waits for it. What geofence refuses, such as an address that an
+exception allows, is logged as a warning.
 
-Needs fail2ban 0.11 or newer. Installed by one command; see docs/operation.md of geofence. In a jail::
+Tested with fail2ban 1.0.2. To install it, see docs/operation.md of geofence. In a jail::
 
     action = geofence.py[command="/usr/local/bin/geofence", timeout=20]
 """
@@ -14,16 +14,21 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import stat
 import subprocess
 import threading
 import time
 from collections import deque
+from pathlib import Path
 
 from fail2ban.server.action import ActionBase
 
 _AT_ONCE = 256
 """Lines that are given before their answers are read: together they fit into a pipe."""
 _MOST_WAITING = 200_000
+_PLACE = "/run/fail2ban"
+_NONE = "unknown"
+"""What is told where geofence has not answered."""
 _SLACK = 3
 """Seconds by which fail2ban's end of a ban and geofence's may differ."""
 _LONGEST_REASON = 200
@@ -51,6 +56,8 @@ class GeofenceAction(ActionBase):
         self._said = b""
         self._banned = {}
         self._warned = False
+        self._place = f"{_PLACE}/geofence-{jail.name}"
+        self._pipes = {}
 
     def clearAllParams(self):  # noqa: N802 - fail2ban's name
         """Let a reload keep this action, with new options."""
@@ -67,6 +74,7 @@ class GeofenceAction(ActionBase):
     def start(self):
         """Start the thread that feeds geofence."""
         self._ending = False
+        self._open_pipes()
         self._worker = threading.Thread(target=self._work, name="geofence", daemon=True)
         self._worker.start()
 
@@ -78,6 +86,7 @@ class GeofenceAction(ActionBase):
         if self._worker is not None:
             self._worker.join(2 * self.timeout)
             self._worker = None
+        self._close_pipes()
 
     def ban(self, ticket):
         """Ban an address until fail2ban will unban it."""
@@ -123,6 +132,7 @@ class GeofenceAction(ActionBase):
                     break
             for line in lines:
                 self._logSys.error("[%s] geofence did not do: %s", self._jail.name, line)
+                self._judge(line, _NONE)
         self._end()
 
     def _next(self):
@@ -184,8 +194,14 @@ class GeofenceAction(ActionBase):
     def _judge(self, line, answer):
         """Log what an answer says, if it is anything to be known."""
         word, _, rest = answer.partition(" ")
+        verb, _, target = line.partition(" ")
+        if verb == "covering":
+            self._tell(target, word)
+            return
         if word == "ok":
             self._warn_without_fence(without=rest == "no-fence")
+            return
+        if answer == _NONE:
             return
         if word != "error":
             raise EOFError(answer)
@@ -196,6 +212,39 @@ class GeofenceAction(ActionBase):
             self._logSys.info("[%s] geofence: %s", self._jail.name, sentence)
         else:
             self._logSys.error("[%s] geofence: %s (%s)", self._jail.name, sentence, line)
+
+    def _open_pipes(self):
+        """Make the named pipes by which geofence-covering.sh asks, and a thread that listens."""
+        try:
+            for name in ("ask", "answer"):
+                path = f"{self._place}.{name}"
+                Path(path).unlink(missing_ok=True)
+                os.mkfifo(path, stat.S_IRUSR | stat.S_IWUSR)
+                self._pipes[name] = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:  # the script asks a geofence of its own
+            self._logSys.warning("[%s] geofence: %s", self._jail.name, error)
+            self._close_pipes()
+            return
+        threading.Thread(target=self._listen, name="geofence-ask", daemon=True).start()
+
+    def _listen(self):
+        """Pass questions on; the answers come from the thread that feeds geofence."""
+        with contextlib.suppress(OSError, KeyError, ValueError):  # the pipes were closed
+            while not self._ending:
+                if select.select([self._pipes["ask"]], [], [], 1)[0]:
+                    for asked in os.read(self._pipes["ask"], 4096).decode().split():
+                        self._order(f"covering {asked}")
+
+    def _tell(self, address, said):
+        with contextlib.suppress(OSError, KeyError):
+            os.write(self._pipes["answer"], f"{address} {said}\n".encode())
+
+    def _close_pipes(self):
+        pipes, self._pipes = self._pipes, {}
+        for name, descriptor in pipes.items():
+            os.close(descriptor)
+            with contextlib.suppress(OSError):
+                Path(f"{self._place}.{name}").unlink()
 
     def _warn_without_fence(self, *, without):
         if without and not self._warned:

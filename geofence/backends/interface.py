@@ -93,7 +93,8 @@ class Backend(NotedSets, Protocol):
         Args:
             key: the set.
             added: each until its end; those of the other family are left out.
-            removed: elements as they are.
+            removed: elements as they are; those of the other family are left out, and one that is
+                added as well stays.
             now: seconds since the epoch.
 
         Raises:

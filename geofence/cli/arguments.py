@@ -291,10 +291,10 @@ def parse_since(text: str | None) -> timedelta | None:
 
 def parse_choice(text: str, option: str, known: Sequence[str]) -> str:
     """Return one of the values that an option takes."""
-    from geofence.spelling import one_of, quoted
-
     if text in known:
         return text
+    from geofence.spelling import one_of, quoted
+
     raise UsageError(
         tr(
             "{option} takes {known}, not {value}.",

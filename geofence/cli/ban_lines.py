@@ -1,7 +1,8 @@
 """Bans from standard input: one process for a program that bans by the hundred.
 
 Each line is answered by one line: ``ok``; ``ok no-fence`` where it counts once a fence is up; or
-``error``, a word for programs and a sentence. Lines that wait are carried out together.
+``error``, a word for programs and a sentence. ``covering`` is answered by ``yes`` or ``no``. Lines
+that wait are carried out together.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def _waiting(descriptor: int) -> Iterator[list[bytes]]:
 
 def answers(bans: Bans, lines: Sequence[bytes]) -> list[str]:
     """Carry out lines in their sequence, and return what to answer to each."""
-    read = [_read(line) for line in lines]
-    orders = [each for each in read if not isinstance(each, GeofenceError)]
+    read = [_read(bans, line) for line in lines]
+    orders = [each for each in read if isinstance(each, BanOrder | UnbanOrder)]
     done = "ok"
     results: Sequence[GeofenceError | None] = ()
     try:
@@ -71,25 +72,32 @@ def answers(bans: Bans, lines: Sequence[bytes]) -> list[str]:
     except GeofenceError as error:
         results = [error] * len(orders)
     waiting = iter(results)
-    found = (each if isinstance(each, GeofenceError) else next(waiting) for each in read)
-    return [_failed(error) if error else done for error in found]
+    found = (each if isinstance(each, str) else next(waiting) for each in read)
+    return [done if each is None else _said(each) for each in found]
 
 
-def _read(line: bytes) -> _Order | UsageError:
+def _read(bans: Bans, line: bytes) -> _Order | str:
+    """Return an order, or at once the answer."""
     try:
-        return _order(line)
-    except UsageError as error:
-        return error
+        return _order(bans, line)
+    except GeofenceError as error:
+        return _said(error)
 
 
-def _order(line: bytes) -> _Order:
+def _order(bans: Bans, line: bytes) -> _Order | str:
     verb, *rest = line.decode(errors="replace").split(maxsplit=1)[:2] or [""]
-    if len(line) > _LONGEST_LINE or verb not in ("ban", "unban") or not rest:
+    if len(line) > _LONGEST_LINE or verb not in ("ban", "unban", "covering") or not rest:
         raise UsageError(
-            tr("Expected 'ban ADDRESS [TIME [REASON]]' or 'unban ADDRESS [TIME]' on each line.")
+            tr(
+                "Expected 'ban ADDRESS [TIME [REASON]]', 'unban ADDRESS [TIME]' or 'covering "
+                "ADDRESS' on each line."
+            )
         )
     target, time, reason = [*rest[0].split(maxsplit=2), "", ""][:3]
-    (prefix,), lasting = parse_targets(verb, [target]), _lasting(time)
+    (prefix,) = parse_targets(verb, [target])
+    if verb == "covering":
+        return "yes" if bans.covers(prefix) else "no"
+    lasting = _lasting(time)
     if verb == "ban":
         return BanOrder(prefix, lasting, reason.strip())
     return UnbanOrder(prefix, lasting)
@@ -102,6 +110,8 @@ def _lasting(text: str) -> timedelta | None:
     return parse_lasting(f"{text}s" if text.isdecimal() else text)
 
 
-def _failed(error: GeofenceError) -> str:
+def _said(error: GeofenceError | str) -> str:
+    if isinstance(error, str):
+        return error
     word = next((word for kind, word in _WORDS if isinstance(error, kind)), "failed")
     return f"error {word} " + " ".join(english(str(error)).split())

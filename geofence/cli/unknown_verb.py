@@ -30,6 +30,8 @@ _MEANT = {
     "remove": ("stop", "down", "off", "disable", "flush", "clear", "uninstall", "delete", "reset"),
     "rollback": ("undo", "revert", "back"),
     "revoke": ("disallow",),
+    "ban": ("block", "deny", "drop", "reject", "blacklist", "blocklist", "denylist"),
+    "unban": ("unblock", "undeny"),
     "allow": ("permit", "exceptions", "exception"),
 }
 
@@ -61,22 +63,12 @@ def _verb_meant(word: str, known: Sequence[str]) -> str:
     return "" if _hint(word) else next(iter(nearest(word, known)), "")
 
 
-def _hint(word: str) -> str:  # noqa: PLR0911 - a sentence each
+def _hint(word: str) -> str:
     """Return what to do for a wish that no verb fulfils; empty for an unknown one."""
     match word:
-        case "ban" | "block" | "deny" | "drop" | "reject" | "blacklist" | "blocklist" | "denylist":
-            return tr(
-                'To block an address, add [blocklist.NAME] with prefixes = ["203.0.113.7/32"] to '
-                "your rules and run 'geofence apply --cut'."
-            )
         case "add" | "accept" | "whitelist" | "allowlist" | "trust":
             return tr(
                 "To allow an address, add an exception to your rules and run 'geofence apply'."
-            )
-        case "unban" | "unblock" | "undeny":
-            return tr(
-                "To end a ban, take the address out of the blocklist in your rules and run "
-                "'geofence apply'."
             )
         case "version":
             return tr("'geofence --version' prints the version.")

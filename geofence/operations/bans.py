@@ -167,6 +167,10 @@ class Bans:
         self._known = (self._mark(), bans, lines + len(banned) + len(unbanned))
         return bans
 
+    def covers(self, prefix: Prefix) -> bool:
+        """Whether a prefix must not be banned, as known for some seconds."""
+        return self._protecting().refusal(prefix) is not None
+
     def all(self) -> tuple[CurrentBan, ...]:
         """Return the bans that last, those that end first at the front."""
         now = datetime.now(UTC)

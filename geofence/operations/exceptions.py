@@ -37,7 +37,7 @@ class ExceptionEntry:
     packets: int | None = None
     """Packets that it let pass since its addresses are in the kernel; None if unknown. Of a
     connection that was admitted, only the first counts, unless the exception has an end. Where
-    addresses of two exceptions touch or overlap, both count."""
+    addresses of two exceptions touch or overlap, both count. By destination NAT it may be more."""
 
     @property
     def by_hand(self) -> bool:
@@ -111,13 +111,14 @@ def _counts(policy: Policy) -> _Counts | None:
 def _packets(exception: NamedException, space: AddressSpace, counts: _Counts) -> int:
     """Return what was counted of an exception's addresses."""
     role = Role.TIMED if exception.until else Role.EXCEPTION
-    return sum(
+    seen = sum(
         element.packets
         for key, elements in counts.items()
         if key.role is role and exception.enabled and exception.opens(key.group)
         for element in elements
         if space[key.family] & PrefixSet.of_ranges(key.family, [element.first], [element.past])
     )
+    return (seen + 1) // 2  # looked up when it arrives, and again when it is delivered
 
 
 def _origin(name: str, others: Policy, policy: Policy) -> Origin | None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from geofence.atlas import Atlas
 from geofence.denied import Knowledge, index_of
 from geofence.errors import GeofenceError, StateError
-from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.site import Site
 from geofence.state.atlas import open_atlas
 
 if TYPE_CHECKING:
+    from geofence.model.lists import ListId
     from geofence.model.notes import Note
     from geofence.model.policy import Policy
 
@@ -36,6 +36,8 @@ def known_countries(site: Site) -> Known:
     except StateError as error:
         atlas, notes = None, (_problem(error),)
     if atlas is None:
+        from geofence.model.lists import ListKind
+
         atlas = index_of(
             {
                 each.name: space
@@ -70,6 +72,8 @@ def _problem(error: GeofenceError) -> Note:
 
 def _stored(site: Site, *, countries: bool) -> Mapping[ListId, AddressSpace]:
     """Return the stored lists: those of countries, or all others; what is damaged is left out."""
+    from geofence.model.lists import ListKind
+
     wanted = (each for each in site.lists.ids() if (each.kind is ListKind.COUNTRY) is countries)
     found, _ = site.lists.load_all(wanted)
     return {name: accepted.space for name, accepted in found.items()}
@@ -78,6 +82,7 @@ def _stored(site: Site, *, countries: bool) -> Mapping[ListId, AddressSpace]:
 def _named(policy: Policy, lists: Mapping[ListId, AddressSpace]) -> dict[str, AddressSpace]:
     """Return the addresses of all lists but those of countries, by what people call them."""
     from geofence.merge import blocklist_space, exception_space
+    from geofence.model.lists import ListKind
 
     asns = {f"AS{each.name}": space for each, space in lists.items() if each.kind is ListKind.ASN}
     blocklists = {each.name: blocklist_space(each, lists) for each in policy.blocklists}

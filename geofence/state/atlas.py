@@ -18,16 +18,14 @@ import hashlib
 import json
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from mmap import mmap
 from pathlib import Path
 from sys import byteorder
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from geofence.atlas import HALF, LABEL, NUMBER, Atlas, Code, Column, Label, Pieces
 from geofence.errors import StateError
-from geofence.model.lists import Provenance
 from geofence.model.prefixes import Family
 from geofence.state.files import (
     ensure_private_directory,
@@ -51,11 +49,13 @@ from geofence.state.records import (
 )
 from geofence.translation import tr
 
+if TYPE_CHECKING:
+    from geofence.model.lists import Provenance
+
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Lengths:
+class _Lengths(NamedTuple):
     """The columns of one family."""
 
     pieces: int
@@ -63,8 +63,7 @@ class _Lengths:
     """Whether there are lower halves of addresses."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(NamedTuple):
     """What every lookup needs."""
 
     made_at: datetime
@@ -119,8 +118,7 @@ def _origins() -> Codec[tuple[Provenance, ...]]:
     return many(PROVENANCE)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAtlas:
+class StoredAtlas(NamedTuple):
     """An index with the provenance of its lists."""
 
     atlas: Atlas

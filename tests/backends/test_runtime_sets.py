@@ -136,6 +136,22 @@ def test_remaining_time_and_counts_are_reported(backend: Backend, lab: Lab) -> N
     assert forever.packets == 0
 
 
+def test_what_is_removed_and_added_at_once_stays_with_its_new_end(backend: Backend) -> None:
+    apply_ruleset(backend, RULESET)
+    both = [prefix("20.1.2.3/32"), prefix("2001:db8:20:1::/64")]
+    put(backend, BANS, ("20.1.2.3/32", 60))
+    put(backend, BANS6, ("2001:db8:20:1::/64", 60))
+    now = time.time()
+    for key in (BANS, BANS6):
+        backend.put(key, [TimedPrefix(each, now + 600) for each in both], both, now)
+    assert held(backend) == space("20.1.2.3/32").ipv4
+    assert held(backend, BANS6) == space("2001:db8:20:1::/64").ipv6
+    for key in (BANS, BANS6):
+        (element,) = backend.elements(key)
+        assert element.seconds is not None
+        assert 590 < element.seconds <= 600
+
+
 def test_holding_changes_differing_elements_only(backend: Backend, lab: Lab) -> None:
     apply_ruleset(backend, RULESET)
     now = time.time()

@@ -16,6 +16,7 @@ from tests.chaos.aims import Aim
 from tests.chaos.fuzzing import TARGETS, fuzz
 from tests.chaos.ground import ground
 from tests.chaos.killing import Attempt, Killer
+from tests.chaos.killing_bans import BanAttempt, BanKiller
 from tests.cli.machine import BACKENDS
 
 _BATCH = 10
@@ -39,6 +40,11 @@ def _arguments() -> argparse.Namespace:
         type=Aim,
         help="at what",
     )
+    bans = forms.add_parser("kill-bans", help="kill what changes bans, and refreshes beside them")
+    bans.add_argument("--kills", type=int, default=100, help="how many, per backend")
+    bans.add_argument("--backend", choices=BACKENDS, default=BACKENDS[0])
+    bans.add_argument("--seed", type=int, default=1, help="of the first batch of ten")
+    bans.add_argument("--aim", choices=list(Aim), nargs="+", default=[*Aim], type=Aim)
     fuzz = forms.add_parser("fuzz", help="run what fuzzes with many more inputs")
     fuzz.add_argument("--inputs", type=int, default=100_000, help="how many at least")
     fuzz.add_argument("--target", choices=sorted(TARGETS), required=True)
@@ -52,6 +58,8 @@ def main() -> int:
     privilege.ensure()
     if asked.form == "fuzz":
         return _fuzz(asked.target, asked.inputs, asked.seed)
+    if asked.form == "kill-bans":
+        return _kill_bans(asked.backend, asked.kills, asked.seed, tuple(asked.aim))
     return _kill(asked.backend, asked.kills, asked.seed, tuple(asked.aim))
 
 
@@ -95,6 +103,28 @@ def _batch(
     if leaked and not boot:  # where there was no fence, everybody gets in until there is one
         problems.append(f"{leaked} packets of others got in")
     return attempts, sent, problems
+
+
+def _kill_bans(backend: str, kills: int, seed: int, aims: tuple[Aim, ...]) -> int:
+    began, attempts, packets, wrong = time.monotonic(), list[BanAttempt](), 0, 0
+    for batch in range(-(-kills // _BATCH)):
+        with TemporaryDirectory() as name, Lab() as lab, ground(Path(name), backend, lab) as made:
+            killer = BanKiller(made, seed + batch, aims=aims)
+            found, sent, lost, leaked = killer.traffic(lambda: list(killer.kills(_BATCH)))  # noqa: B023
+        attempts += found
+        packets += sent
+        problems = [str(attempt) for attempt in found if attempt.problems]
+        problems += [f"{lost} packets were lost, {leaked} got in"] if lost or leaked else []
+        wrong += len(problems)
+        _say(*(f"\nseed {seed + batch}: {problem}\n" for problem in problems))
+        _say(f"\r{len(attempts)} kills, {wrong} problems")
+    took = time.monotonic() - began
+    alive = [attempt for attempt in attempts if attempt.alive]
+    done = Counter((each.command[0], "recorded" if each.new else "not recorded") for each in alive)
+    _say(f"\n{backend}: {len(attempts)} kills, {len(alive)} of them of a process that still ran\n")
+    _say(*(f"{' '.join(what)}: {count}\n" for what, count in sorted(done.items())))
+    _say(f"{packets} packets, {took:.0f} s, {wrong} problems\n")
+    return 1 if wrong else 0
 
 
 def _table(attempts: list[Attempt]) -> Iterator[str]:

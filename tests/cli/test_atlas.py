@@ -72,7 +72,7 @@ def age(machine: Machine, span: timedelta, *codes: str) -> None:
         )
         for code, parts in found.lists.items()
     }
-    save_atlas(machine.state, replace(found, lists=lists))
+    save_atlas(machine.state, found._replace(lists=lists))
 
 
 def make_index(machine: Machine) -> Machine:

@@ -24,12 +24,11 @@ from tests.cli.test_exceptions import switches
 from tests.cli.test_system_log import log
 from tests.cli.world import small
 from tests.support.list_server import status
-from tests.support.name_server import NameServer
+from tests.support.name_server import NameServer, asking
 
 GUEST, OTHER, STRANGER = "45.9.9.9", "45.9.9.10", "45.9.9.11"
 MONACO = "80.94.96.5"
 NAME = "phone.provider.net"
-BIND = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
 
 
 @pytest.fixture
@@ -124,10 +123,7 @@ def test_a_country_for_one_service(fresh: Machine, talk: Talk) -> None:
 @pytest.fixture
 def names(one: Machine) -> Iterator[NameServer]:
     """The name server that the machine asks."""
-    resolver = one.directory / "resolv.conf"
-    resolver.write_text("nameserver 127.0.0.1\noptions timeout:2 attempts:1\n")
-    one.wrapper = ("unshare", "--mount", "sh", "-c", BIND, "sh", str(resolver))
-    with NameServer(one.host) as server:
+    with asking(one) as server:
         yield server
 
 

@@ -28,7 +28,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%b %d %H:%M:%S")
 
 
-def notice(
+def notice(  # noqa: PLR0913 - a field each
     address: str,
     why: str = REASONS[0],
     *,
@@ -43,7 +43,7 @@ def notice(
     return head + _FAILED.format(method=method, sender=sender, at=at, call=call, why=why)
 
 
-def event(
+def event(  # noqa: PLR0913 - a field each
     address: str,
     kind: str = "InvalidAccountID",
     *,

@@ -24,7 +24,7 @@ SHIPPED = ROOT / "fail2ban"
 MESSAGES, SECURITY = "/var/log/asterisk/messages", "/var/log/asterisk/security"
 _SECONDS = 30
 _LOG = "/var/log/fail2ban.log"
-_SHIM = '#!/bin/sh\nexec env -i {variables} {command} "$@"\n'
+_SHIM = '#!/bin/sh\necho "$@" >>/run/geofence-called\nexec env -i {variables} {command} "$@"\n'
 _JAILS = """\
 [DEFAULT]
 bantime = {seconds}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from geofence.errors import LabError
 from geofence.lab.network import Lab
 from tests.chaos.ground import Ground, ground
 from tests.cli.machine import BACKENDS
@@ -84,7 +85,7 @@ def test_one_attempt_counts_once_even_in_one_file(host: Banning) -> None:
     for number in range(2):
         host.log(MESSAGES, *attempt(ATTACKERS[0], f"a{number}"))
     host.until_said(r"\[geofence-asterisk\] Found 133\.9\.9\.9", 2)
-    host.until_said(r"\[geofence-asterisk-security\] Found 133\.9\.9\.9", 2)
+    host.until_said(r"\[geofence-security\] Found 133\.9\.9\.9", 2)
     assert host.bans() == {}
     assert host.gets_in(ATTACKERS[0])
     host.log(MESSAGES, *attempt(ATTACKERS[0], "a2"))
@@ -104,6 +105,21 @@ def test_an_exception_and_this_host_are_left_alone(host: Banning) -> None:
     host.until_said(r"Ignore 2400:4000:77::9 by command", 2)
     assert set(host.bans()) == {"133.9.9.9/32"}
     assert host.gets_in(OFFICE)
+    assert set(host.machine.do("cat /run/geofence-called").splitlines()) == {"ban --lines"}
+    assert " ERROR " not in host.said()
+
+
+def test_the_ignorecommand_asks_a_geofence_of_its_own_where_none_is_kept(filters: Banning) -> None:
+    machine = filters.ground.machine
+    machine.rule("60-agency.toml", OFFICE_RULE)
+    machine.ok("apply")
+    ask = "sh /etc/fail2ban/action.d/geofence-covering.sh nobody"
+    filters.machine.do(f"{ask} {OFFICE}")
+    for address in ATTACKERS:
+        with pytest.raises(LabError):
+            filters.machine.do(f"{ask} {address}")
+    called = filters.machine.do("cat /run/geofence-called").splitlines()
+    assert called == [f"exceptions --covering {each}" for each in (OFFICE, *ATTACKERS)]
 
 
 def test_what_is_banned_by_hand_through_fail2ban_is_refused_for_an_exception(host: Banning) -> None:
@@ -170,6 +186,10 @@ OTHER = "203.0.113.66"
 FAKE = f"' failed for '{OTHER}:5060' (callid: z) - No matching endpoint found"
 CUT = f"' failed for '{OTHER}:5060' (callid: z"
 FAKE_ADDRESSES = f'LocalAddress="IPV4/UDP/192.0.2.1/5060",RemoteAddress="IPV4/UDP/{OTHER}/5060"'
+_MANAGER = "NOTICE[77] manager.c: {} failed to authenticate as '{}'"
+_REGISTRATION = (
+    "NOTICE[77] chan_sip.c: Registration from '{}' failed for '{}:5060' - Wrong password"
+)
 TAKEN = {
     "notice": (
         *(notice(address, why) for address in ATTACKERS for why in REASONS),
@@ -177,10 +197,9 @@ TAKEN = {
         notice(AGENT, method="INVITE", sender=r'"d\"e\\" <sip:100@192.0.2.1>'),
         notice(AGENT, sender="desk phone <sip:100@192.0.2.1>"),
         notice(AGENT, thread="4410][C-0000001f"),
-        f"NOTICE[77] manager.c: {AGENT} failed to authenticate as 'admin'",
+        _MANAGER.format(AGENT, "admin"),
         f"NOTICE[77] manager.c: {AGENT} tried to authenticate with nonexistent user 'x'",
-        f"NOTICE[77] chan_sip.c: Registration from '<sip:1@x>' failed for '{AGENT}:5060' - "
-        "Wrong password",
+        _REGISTRATION.format("<sip:1@x>", AGENT),
     ),
     "security": (
         *(event(address, transport=by) for address in ATTACKERS for by in ("UDP", "TCP", "TLS")),
@@ -202,11 +221,9 @@ FORGERIES = {
         notice(AGENT, sender=f'"x: {notice(OTHER, call="z")}" <sip:1@b>'),
         notice(AGENT, sender=f"\"x: Request 'REGISTER' from '<sip:1@b>{CUT}\" <sip:1@b>"),
         notice(AGENT, sender=f'"x: manager.c: {OTHER} failed to authenticate as" <sip:1@b>'),
-        f"NOTICE[77] manager.c: {AGENT} failed to authenticate as 'x{FAKE}'",
-        f"NOTICE[77] manager.c: {AGENT} failed to authenticate as 'x' - manager.c: {OTHER} failed "
-        "to authenticate as 'x'",
-        f"NOTICE[77] chan_sip.c: Registration from '\"x' failed for '{OTHER}' - Wrong password\" "
-        f"<sip:1@x>' failed for '{AGENT}:5060' - Wrong password",
+        _MANAGER.format(AGENT, "x" + FAKE),
+        _MANAGER.format(AGENT, _MANAGER.format(OTHER, "x")),
+        _REGISTRATION.format(f"\"x' failed for '{OTHER}' - Wrong password\" <sip:1@x>", AGENT),
     ),
     "security": (
         event(AGENT, account=f'x",SessionID="z",{FAKE_ADDRESSES},ACLName="'),

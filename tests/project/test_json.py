@@ -164,7 +164,7 @@ def documents() -> Iterator[object]:
     row = DeniedSource(Family.IPV4, 1, "sip", 1, 1, NOW, NOW, "JP", "drop", "office")
     turned_away = DeniedService("sip", False, 1, 1, 1, Count(1, 2))
     yield denied_json(DeniedReport((turned_away,), 1, 1, (row,)), Selection())
-    groups = (Group("JP", 1, 1, 1),)
+    groups = (Group("JP", 1, 1),)
     for by in GroupedBy:
         report = DeniedReport((turned_away,), 1, 1, (), groups)
         yield denied_json(report, Selection(by=by))

@@ -147,7 +147,7 @@ class IpsetBackend(IpsetNoting):
     ) -> None:
         """Add prefixes to a runtime set, and remove others."""
         name, kept = set_name(key), {each.prefix for each in added}
-        gone = [prefix for prefix in removed if prefix not in kept]
+        gone = [each for each in removed if each.family is key.family and each not in kept]
         with KernelSets() as sets:
             sets.put(name, key.family, _timed(added, key.family, now))
             sets.take(name, key.family, [part for each in gone for part in _halves(each)])

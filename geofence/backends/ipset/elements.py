@@ -9,9 +9,9 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from geofence.backends.ipset.entries import MESSAGE_LIMIT
+from geofence.backends.ipset.shapes import MESSAGE_LIMIT
 from geofence.model.elements import Element, Noted
 from geofence.model.prefixes import Family, Prefix, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, Span, attribute, nested, number, spans
@@ -94,8 +94,7 @@ def _elements(family: Family, packed: bytes, length: int) -> Iterator[Element]:
         yield from map(Element, firsts, pasts, left, packets, octets)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(NamedTuple):
     """Entries of one layout, one after the other."""
 
     rows: bytes
@@ -105,14 +104,14 @@ class _Run:
     """Where in an entry the value of each attribute lies."""
 
     @property
-    def count(self) -> int:
+    def length(self) -> int:
         return len(self.rows) // self.size
 
     def numbers(self, kind: int, form: str, default: int = 0) -> Sequence[int]:
         """Return the value of an attribute in all entries; the default where it is missing."""
         if kind not in self.fields:
-            return (default,) * self.count
-        return struct.unpack(f">{self.count}{form}", self._column(kind))
+            return (default,) * self.length
+        return struct.unpack(f">{self.length}{form}", self._column(kind))
 
     def firsts(self, family: Family) -> list[int]:
         """Return the first address of each."""

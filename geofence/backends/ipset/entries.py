@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import add
 
+from geofence.backends.ipset.shapes import MESSAGE_LIMIT
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, as_number, attribute, each, nested, values
 from geofence.netlink.columns import put, take
@@ -22,9 +23,6 @@ _IP = 1
 _CIDR = 3
 _CADT_FLAGS = 8
 _FLAG_NOMATCH = 1 << 2
-
-MESSAGE_LIMIT = 60_000
-"""Bytes of entries in one message; the length of a netlink attribute has 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)

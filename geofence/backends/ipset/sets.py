@@ -17,14 +17,12 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple
 
-from geofence.backends.ipset.compact import in_few_lengths
 from geofence.backends.ipset.elements import (
     pack_tested,
     pack_timed,
     unpack_elements,
     unpack_noted,
 )
-from geofence.backends.ipset.entries import pack_entries, unpack_entries
 from geofence.backends.ipset.shapes import NET, Shape, shape_of
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.elements import Element, Noted
@@ -140,7 +138,11 @@ class KernelSets(AbstractContextManager["KernelSets"]):
         """Return the addresses in a ``hash:net`` set; None if there is none of that name."""
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
             packed = self._packed(name)
-            return None if packed is None else unpack_entries(family, packed)
+            if packed is None:
+                return None
+            from geofence.backends.ipset.entries import unpack_entries
+
+            return unpack_entries(family, packed)
 
     def elements(self, name: str, key: SetKey) -> list[Element]:
         """Return the entries of a runtime set with their times and counts; none without the set."""
@@ -211,6 +213,9 @@ class KernelSets(AbstractContextManager["KernelSets"]):
             content: what it holds at first.
             key: what it is for.
         """
+        from geofence.backends.ipset.compact import in_few_lengths
+        from geofence.backends.ipset.entries import pack_entries
+
         networks, lengths = in_few_lengths(content)
         self._create(name, content.family, len(networks), shape_of(key))
         setname = string(_ATTR_SETNAME, name)

@@ -14,6 +14,8 @@ from geofence.model.sets import (
     SetKind,
 )
 
+MESSAGE_LIMIT = 60_000
+"""Bytes of entries in one message; the length of a netlink attribute has 16 bits."""
 SET_PREFIX = "geofence-"
 NET = "hash:net"
 """The type of sets of prefixes."""

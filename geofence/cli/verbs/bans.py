@@ -25,9 +25,7 @@ Lines = Annotated[
     bool,
     typer.Option(
         "--lines",
-        help=tr(
-            "Read 'ban ADDRESS [TIME [REASON]]' and 'unban ADDRESS [TIME]' from standard input."
-        ),
+        help=tr("Read 'ban ADDRESS [TIME [REASON]]', 'unban ADDRESS [TIME]' from standard input."),
     ),
 ]
 

@@ -132,7 +132,7 @@ def hint_text(sources: str, exception: str, group: str | None) -> str:
 def _show_groups(screen: Screen, groups: Sequence[Group], asked: Selection) -> None:
     shown = groups[: asked.limit] if asked.limit else groups
     title = tr("country") if asked.by is GroupedBy.COUNTRY else tr("network")
-    headings = (title, ">" + tr("sources"), ">" + tr("packets"), ">" + tr("bytes"))
+    headings = (title, ">" + tr("sources"), ">" + tr("packets"))
     rows = [_group_row(each, asked.by) for each in shown]
     heading, *lines = aligned(headings, rows)
     screen.say(heading, "bold")
@@ -146,7 +146,7 @@ def _group_row(group: Group, by: GroupedBy | None) -> tuple[str, ...]:
     name = group.name
     if by is GroupedBy.COUNTRY:
         name = tr("in no country list") if name is None else country_text(name)
-    return (name or "-", f"{group.sources:,}", f"{group.packets:,}", f"{group.octets:,}")
+    return (name or "-", f"{group.sources:,}", f"{group.packets:,}")
 
 
 def bar(number: int, most: int) -> str:
@@ -274,5 +274,4 @@ def _group_json(group: Group, by: GroupedBy | None) -> dict[str, object]:
         str(by): group.name,
         "sources": group.sources,
         "packets": group.packets,
-        "bytes": group.octets,
     }
