@@ -107,10 +107,9 @@ def gather_grounds(site: Site, watch: Watch) -> Grounds:
             missing[report.id] = report.space
     now = datetime.now(UTC)
     bans, recorded, problems = _records(site, now)
-    banned = {key: [timed(ban) for ban in bans] for key in BAN_KEYS}
-    runtime = {**banned, **timed_prefixes(policy, lists | missing, now)}
-    desired = merge(policy, lists | missing, read_places())
-    desired = replace(desired, runtime={key: _space(key, held) for key, held in runtime.items()})
+    banned: _Timed = {key: [timed(ban) for ban in bans] for key in BAN_KEYS}
+    known = lists | missing
+    desired = _desired(policy, known, {**banned, **timed_prefixes(policy, known, now)})
     kernel = read_fences(site, desired)
     declared = kernel.recorded.sets if kernel.recorded else {}
     return Grounds(
@@ -143,6 +142,12 @@ def _records(site: Site, now: datetime) -> tuple[tuple[Ban, ...], _Timed, tuple[
     except StateError as error:
         return (), {}, (problem(error),)
     return bans, recorded, ()
+
+
+def _desired(policy: Policy, lists: Mapping[ListId, AddressSpace], runtime: _Timed) -> Ruleset:
+    """Return the desired ruleset with what its runtime sets hold."""
+    held = {key: _space(key, elements) for key, elements in runtime.items()}
+    return replace(merge(policy, lists, read_places()), runtime=held)
 
 
 def _space(key: SetKey, held: Iterable[TimedPrefix]) -> PrefixSet:

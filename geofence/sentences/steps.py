@@ -53,7 +53,7 @@ def step_text(step: Step, family: Family) -> str:  # noqa: PLR0911 - one a kind
             return tr(
                 "Is it from the local network {prefix} on {name}?", prefix=prefix, name=interface
             )
-    return tr("Has no rule before allowed it?")
+    return tr("Has no rule above allowed it?")
 
 
 def _set_question(role: Role, name: str) -> str:

@@ -147,7 +147,6 @@ def test_a_person_reads_all_services(asked: Machine) -> None:
     assert lines[5:] == [
         ["Lists with it: exception office (not used)."],
         ["'geofence allow office' allows it"],
-        ["'geofence allow 45.9.1.1 --for 8h' allows it for 8 hours"],
     ]
 
 

@@ -54,7 +54,7 @@ def test_rules_that_wait_for_an_apply_do_not_speak_for_now(fresh: Machine) -> No
         ["sip", "5060/udp", "allowed", f"exception office ({rules}:1) allows it"],
         ["Lists with it: exception office."],
     ]
-    assert rows[-1][0] == "Has no rule before allowed it?"
+    assert rows[-1][0] == "Has no rule above allowed it?"
     assert rows[-1][1] == "yes, this decides"
     said = fresh.ok("why", "133.1.2.3", *SIP).out
     assert "allowed      in the kernel's set allow4" in said

@@ -10,7 +10,7 @@ from geofence.explain import Answer, Explanation
 from geofence.flows.connections import Began, Connections
 from geofence.model.address import Address
 from geofence.model.prefixes import Family
-from geofence.model.reasons import Hint, Reason
+from geofence.model.reasons import Hint, HintKind, Reason
 from geofence.model.ruleset import Action
 from geofence.operations.why import DropKind, DropMethod, WhyReport
 from geofence.screen import Screen, Styled
@@ -43,16 +43,26 @@ def show_verdicts(screen: Screen, source: Address, report: WhyReport, *, full: b
         _show_then(screen, report)
     for line in (*known_lines(report), *_connection_lines(report)):
         screen.say(line)
-    for hint in dict.fromkeys(hint for found in report.explanations for hint in _told(found, full)):
+    for hint in _hints(report, full=full):
         screen.say(hint_text(hint))
     show_steps(screen, source, report, full=full)
     if full:
         show_memberships(screen, report)
 
 
-def _told(found: Explanation, full: bool) -> tuple[Hint, ...]:
-    """Return the hints to show: what would allow, and with ``--full`` what would block, too."""
-    return found.hints if found.blocks or full else ()
+def _hints(report: WhyReport, *, full: bool) -> Iterable[Hint]:
+    """Return what would allow the address, and with ``full`` what would block it, too.
+
+    Where the rules know an exception for it, others are shown in full only.
+    """
+    told = [found.hints for found in report.explanations if found.blocks or full]
+    hints = dict.fromkeys(hint for each in told for hint in each)
+    if full or not any(hint.kind is HintKind.ALLOW_EXCEPTION for hint in hints):
+        return hints
+    return [hint for hint in hints if hint.kind not in _GENERAL]
+
+
+_GENERAL = (HintKind.ALLOW_ADDRESS, HintKind.ALLOW_COUNTRY)
 
 
 def why_json(source: Address, report: WhyReport) -> dict[str, object]:

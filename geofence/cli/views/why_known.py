@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from geofence.countries import country_name
 from geofence.explain import Answer, Explanation
@@ -58,7 +58,7 @@ def _ban_text(each: BanOn, now: datetime) -> str:
     if ban.until is None:
         facts.append(tr("until you unban it"))
     else:
-        facts.append(tr("{span} left", span=span(max(ban.until - now, ban.until - ban.until))))
+        facts.append(tr("{span} left", span=span(max(ban.until - now, timedelta()))))
     if each.packets is None:
         facts.append(tr("not in the kernel"))
     else:
