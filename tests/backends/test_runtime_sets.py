@@ -189,7 +189,7 @@ def test_overlapping_prefixes_stay_until_the_last_of_their_ends(backend: Backend
     assert held(backend) == space("20.1.2.0/23").ipv4
     assert lands(lab, "20.9.9.9")
     assert not lands(lab)
-    assert backend.hold(BANS, wanted[1:], now) in (0, 1, 2)
+    backend.hold(BANS, wanted[1:], time.time())
     assert held(backend) == space("20.1.2.0/23").ipv4
 
 
