@@ -9,8 +9,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
+from geofence.backends.nftables.encoding import SOURCE
 from geofence.backends.nftables.objects import KernelRule
-from geofence.backends.nftables.rules import SOURCE
 from geofence.backends.nftables.uapi import (
     Bitwise,
     Cmp,

@@ -12,15 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from geofence.backends.nftables import uapi, userdata
-from geofence.backends.nftables.expressions import (
-    Attributes,
-    expressions,
-    loaded_value,
-    verdict_code,
-    verdict_parts,
-)
-from geofence.backends.nftables.objects import BASE, BASES, KernelChain, KernelRule
-from geofence.backends.nftables.rules import (
+from geofence.backends.nftables.encoding import (
     DESTINATION,
     DESTINATION_PORT,
     FIN_SYN_RST_ACK,
@@ -32,6 +24,14 @@ from geofence.backends.nftables.rules import (
     UDP_LENGTH,
     label_bits,
 )
+from geofence.backends.nftables.expressions import (
+    Attributes,
+    expressions,
+    loaded_value,
+    verdict_code,
+    verdict_parts,
+)
+from geofence.backends.nftables.objects import BASE, BASES, KernelChain, KernelRule
 from geofence.backends.nftables.uapi import (
     AddressType,
     Bitwise,
