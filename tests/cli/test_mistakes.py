@@ -187,7 +187,6 @@ def test_on_a_fresh_machine_wrong_rules_apply_nothing(one: Machine) -> None:
         (["ban"], "geofence ban 203.0.113.7"),
         (["ban", "phone.example"], '"phone.example" is not an IP address'),
         (["ban", "192.0.2.1", "--for", "1 hour"], "--for: "),
-        (["unban", "192.0.2.1"], "192.0.2.1 is not banned"),
         (["denied", "--by", "street"], "--by takes"),
         (["allow", "push-sa"], 'push-as ("Bria push server, Asia (Singapore)")'),
         (["why", full_width("1.2.3.4")], "write 1.2.3.4 in ASCII"),
