@@ -20,7 +20,7 @@ from geofence.model.bans import Ban, BanOrder, Draft, UnbanOrder
 from geofence.model.elements import Element
 from geofence.model.prefixes import AddressSpace, Family, Prefix, prefix_text
 from geofence.model.ruleset import Role, SetKey
-from geofence.operations.runtime import BAN_KEYS, hold_bans, holders, timed
+from geofence.operations.runtime import BAN_KEYS, as_timed, hold_bans, holders
 from geofence.operations.site import Site
 from geofence.sentences.bans import ban_refusal
 from geofence.translation import join, tr
@@ -268,7 +268,7 @@ def _change_in(
     removed: Sequence[Prefix],
     now: datetime,
 ) -> None:
-    elements = [timed(ban) for ban in added]
+    elements = [as_timed(ban) for ban in added]
     families = {prefix.family for prefix in removed} | {ban.prefix.family for ban in added}
     for key in BAN_KEYS:
         if key.family not in families:

@@ -114,9 +114,7 @@ def commit(  # noqa: PLR0913 - what a run is about
         change = replace(change, after=desired)
     if wish.confirm_seconds:
         begin(site, wish.confirm_seconds)
-    if timed is not None:
-        site.timed.record(timed)
-    applied, runtime_notes = put_in_force(site, chosen.backend, desired)
+    applied, runtime_notes = put_in_force(site, chosen.backend, desired, timed)
     note_counting(site, applied.plan)
     forget_removal(site.state_directory)
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)

@@ -255,9 +255,7 @@ def _commit(site: Site, wish: Wish, wanted: _Amendment) -> RunReport:
     ruleset = change.widened() if waiting else desired
     # Recorded first: if the kernel refuses, the next repair tries again.
     site.generations.record(replace(newest, ruleset=ruleset, lists=wanted.lists))
-    if wanted.timed is not None:
-        site.timed.record(wanted.timed)
-    applied, runtime_notes = put_in_force(site, chosen.backend, ruleset)
+    applied, runtime_notes = put_in_force(site, chosen.backend, ruleset, wanted.timed)
     note_counting(site, applied.plan)
     notes = (*delayed(waiting), *runtime_notes, *unblock(ruleset), *write_fallback(site, ruleset))
     return RunReport(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from geofence.apply import Applied, apply_ruleset
 from geofence.backends import registry
@@ -23,13 +24,22 @@ from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.site import Site
 from geofence.pruning import is_crowded, strays, superfluous
 
+if TYPE_CHECKING:
+    from geofence.state.timed import Timed
+
 BAN_KEYS = tuple(SetKey(Role.BAN, "", family) for family in Family)
 
 
 def put_in_force(
-    site: Site, backend: Backend, ruleset: Ruleset
+    site: Site, backend: Backend, ruleset: Ruleset, timed: Timed | None = None
 ) -> tuple[Applied, tuple[Note, ...]]:
     """Apply a ruleset, and bring its runtime sets to what is recorded.
+
+    Args:
+        site: the installation; the caller holds the lock of runs.
+        backend: holds the fence.
+        ruleset: what to apply.
+        timed: what is allowed until a time, to be recorded; None: as it is recorded.
 
     Returns:
         What was applied, and notes on what could not be brought along.
@@ -39,7 +49,7 @@ def put_in_force(
         VerificationError: the kernel took it and then did not hold it.
     """
     applied = apply_ruleset(backend, ruleset)
-    return applied, synchronize(site, backend, ruleset)
+    return applied, synchronize(site, backend, ruleset, timed)
 
 
 def without_labels(backend: Backend) -> tuple[Note, ...]:
@@ -47,22 +57,38 @@ def without_labels(backend: Backend) -> tuple[Note, ...]:
     return () if backend.labels else (Note(NoteKind.WITHOUT_LABELS),)
 
 
-def synchronize(site: Site, backend: Backend, ruleset: Ruleset) -> tuple[Note, ...]:
+def synchronize(
+    site: Site, backend: Backend, ruleset: Ruleset, timed: Timed | None = None
+) -> tuple[Note, ...]:
     """Bring runtime sets to what is recorded, and make room; the caller holds the lock of runs.
 
-    A record that cannot be read leaves the kernel as it is.
+    A record that cannot be read leaves the kernel as it is; of one that cannot be written, the
+    kernel holds the new content all the same.
     """
+    if not ruleset.services:
+        return ()
+    acts: tuple[Callable[[], Iterable[Note]], ...] = (
+        lambda: _hold_bans(site, backend),
+        lambda: _record(site, timed),
+        lambda: _hold_timed(backend, ruleset, site.timed.load() if timed is None else timed),
+        lambda: _prune(site, backend, ruleset),
+    )
     notes: list[Note] = []
-    if ruleset.services:
-        for act in (_hold_bans, _hold_timed, _prune):
-            try:
-                notes += act(site, backend, ruleset)
-            except GeofenceError as error:
-                notes.append(problem(error))
+    for act in acts:
+        try:
+            notes += act()
+        except GeofenceError as error:
+            notes.append(problem(error))
     return tuple(notes)
 
 
-def _hold_bans(site: Site, backend: Backend, _: Ruleset) -> Iterable[Note]:
+def _record(site: Site, timed: Timed | None) -> tuple[Note, ...]:
+    if timed is not None:
+        site.timed.record(timed)
+    return ()
+
+
+def _hold_bans(site: Site, backend: Backend) -> Iterable[Note]:
     if not site.bans.path.exists():
         return ()
     with site.bans.held(site.lock_seconds):
@@ -87,18 +113,17 @@ def hold_bans(backend: Backend, bans: Iterable[Ban]) -> None:
     Raises:
         BackendError: the kernel refused.
     """
-    wanted = [timed(ban) for ban in bans]
+    wanted = [as_timed(ban) for ban in bans]
     for key in BAN_KEYS:
         backend.hold(key, wanted, time.time())
 
 
-def timed(ban: Ban) -> TimedPrefix:
+def as_timed(ban: Ban) -> TimedPrefix:
     """Return a ban as an element of a set."""
     return TimedPrefix(ban.prefix, ban.until.timestamp() if ban.until else None)
 
 
-def _hold_timed(site: Site, backend: Backend, ruleset: Ruleset) -> Iterable[Note]:
-    recorded = site.timed.load()
+def _hold_timed(backend: Backend, ruleset: Ruleset, recorded: Timed) -> Iterable[Note]:
     now = time.time()
     for key in ruleset.runtime_keys:
         if key.role is Role.TIMED:

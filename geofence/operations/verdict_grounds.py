@@ -21,7 +21,7 @@ from geofence.operations.kernel_fences import KernelFences, read_fences
 from geofence.operations.kernel_knowledge import Expected
 from geofence.operations.lists import Gathered, Watch, fetched, stored
 from geofence.operations.report import ListOutcome
-from geofence.operations.runtime import BAN_KEYS, timed
+from geofence.operations.runtime import BAN_KEYS, as_timed
 from geofence.operations.site import Site
 from geofence.routing.routes import read_places
 from geofence.timed import timed_prefixes
@@ -107,7 +107,7 @@ def gather_grounds(site: Site, watch: Watch) -> Grounds:
             missing[report.id] = report.space
     now = datetime.now(UTC)
     bans, recorded, problems = _records(site, now)
-    banned: _Timed = {key: [timed(ban) for ban in bans] for key in BAN_KEYS}
+    banned: _Timed = {key: [as_timed(ban) for ban in bans] for key in BAN_KEYS}
     known = lists | missing
     desired = _desired(policy, known, {**banned, **timed_prefixes(policy, known, now)})
     kernel = read_fences(site, desired)

@@ -59,13 +59,19 @@ class TimedStore:
         """
         held = {key.name: list(map(_TIMED.write, found)) for key, found in timed.items() if found}
         if not held:
-            try:
-                self._path.unlink(missing_ok=True)
-            except OSError as error:
-                raise state_error("removed", self._path, error) from error
+            self._forget()
         elif held != self._held():
             body = json.dumps(held, separators=(",", ":")).encode()
             write_atomically(self._path, seal(_FORMAT, body))
+
+    def _forget(self) -> None:
+        try:
+            self._path.unlink()
+        except FileNotFoundError:
+            pass
+        except OSError as error:  # a disk that cannot be written says so of missing files, too
+            if self._path.exists():
+                raise state_error("removed", self._path, error) from error
 
     def _held(self) -> object:
         try:

@@ -25,8 +25,12 @@ VERBS = [
     ("repair",),
     ("remove",),
     ("daemon",),
+    ("ban", "192.0.2.1"),
+    ("unban", "192.0.2.1"),
+    ("bans",),
+    ("denied",),
 ]
-READERS = [("plan",), ("why", "192.0.2.1"), ("history",)]
+READERS = [("plan",), ("why", "192.0.2.1"), ("history",), ("exceptions",), ("atlas",)]
 
 
 def test_every_verb_is_looked_at() -> None:
