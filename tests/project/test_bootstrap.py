@@ -172,7 +172,7 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout whose locks name a library that is at hand, in ``wheels`` beside it."""
     checkout = tmp_path / "checkout"
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("geofence", "rules.d", "cron"):
+    for name in ("geofence", "rules.d", "cron", "fail2ban"):
         shutil.copytree(TOP / name, checkout / name, ignore=ignored)
     for name in ("bootstrap", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(TOP / name, checkout)
