@@ -66,6 +66,13 @@ class Packet:
     """The conntrack helper that announced its flow; empty for none."""
     answers: bool = False
     """Whether it is in the reply direction of its flow, with or without that mark."""
+    known: bool = False
+    """Whether conntrack knew its flow before."""
+
+    @property
+    def can_be_marked(self) -> bool:
+        """Whether its flow can be marked: not one that is older than that and has two ports."""
+        return not (self.known and self.delivered_port is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +188,7 @@ def _decided(ruleset: Ruleset, service: FencedService, packet: Packet) -> Decisi
         Action.PASS if passes else Action.DROP,
         service,
         rule,
-        admits=rule.action is Action.ADMIT,
+        admits=rule.action is Action.ADMIT and packet.can_be_marked,
         observed=dropped and passes,
         noted_by=(service.name,) if rule.action is Action.TURN_AWAY else (),
     )

@@ -71,7 +71,8 @@ class Call:
         marked = decide(ruleset, self.case.packet).admits
         if marked and self.before_the_fence:
             return None
-        packet = replace(self.case.packet, admitted=self.case.packet.admitted or marked)
+        before = self.case.packet
+        packet = replace(before, admitted=before.admitted or marked, known=True)
         return replace(self, case=replace(self.case, packet=packet))
 
 

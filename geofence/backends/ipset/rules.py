@@ -62,6 +62,9 @@ OBSERVED = f"{CHAIN}.observed"
 _RETURN = Verdict("RETURN")
 _TO_THIS_HOST = "-m addrtype --dst-type LOCAL"
 _NATED = "-m conntrack --ctstate DNAT --ctdir ORIGINAL"
+_OLDER_AND_TRANSLATED = "-m conntrack --ctstate DNAT --ctstatus CONFIRMED"
+"""A flow that destination NAT has changed is asked by both of its ports. If it is older than the
+mark, that of the first port would answer for the second."""
 _DATAGRAM = {Family.IPV4: "0x0>>0x16&0x3c@0x8", Family.IPV6: "0x30"}
 """The first four bytes behind the UDP header, in the words of xt_u32: the length of an IPv4 header
 is in its first byte; this host sends IPv6 without extension headers."""
@@ -135,7 +138,7 @@ def _base_chains(ruleset: Ruleset) -> dict[str, tuple[IptablesRule, ...]]:
         forwarded: (_rule(forwarded, _goto(_DNAT), _NATED), *sent(forwarded, _via)),
         output: tuple(sent(output, _out)),
         _DNAT: (*named, *delivered(_DNAT)),
-        _ADMIT: (_rule(_ADMIT, _RETURN, mark),),
+        _ADMIT: (_rule(_ADMIT, _RETURN, _OLDER_AND_TRANSLATED), _rule(_ADMIT, _RETURN, mark)),
         **({OBSERVED: (_rule(OBSERVED, _RETURN),)} if any_observed else {}),
     }
 

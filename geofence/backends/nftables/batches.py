@@ -28,6 +28,7 @@ from geofence.backends.nftables.messages import SetContent
 from geofence.backends.nftables.objects import (
     BASES,
     GATE,
+    MARKING,
     TRANSLATED,
     KernelChain,
     KernelObject,
@@ -56,6 +57,8 @@ def wanted_chains(ruleset: Ruleset, names: Names) -> tuple[KernelChain, ...]:
 def _usual_chains(ruleset: Ruleset) -> Iterator[str]:
     if ruleset.services:
         yield TRANSLATED
+    if ruleset.services and ruleset.labels:
+        yield MARKING
     for service in ruleset.services:
         for part in Part:
             if part is not Part.LOCAL or ruleset.local:

@@ -51,6 +51,8 @@ UDP_LENGTH = (4, 2)
 """The same of a datagram's length, header and all (RFC 768)."""
 FIRST_BYTES = (8, 4)
 """The same of what a datagram begins with."""
+OLDER_AND_TRANSLATED = uapi.CT_CONFIRMED | uapi.CT_DNAT
+"""Bits of conntrack's status."""
 LABELS = 128
 """Labels that a flow can have."""
 
@@ -133,6 +135,12 @@ def is_among(ports: Ports) -> bytes:
 def is_translated() -> bytes:
     """Match what destination NAT has changed, and that is no answer."""
     return has_status(uapi.CT_DNAT) + in_direction(CtDirection.ORIGINAL)
+
+
+def is_older_and_translated() -> bytes:
+    """Match what destination NAT has changed, in a flow that conntrack knew before this packet."""
+    bits = host_order(OLDER_AND_TRANSLATED)
+    return load_ct(CtKey.STATUS) + keep_bits(bits) + compare_with(CmpOp.EQ, bits)
 
 
 def has_status(bit: int) -> bytes:

@@ -89,6 +89,8 @@ BASES = tuple(map(_base, uapi.InetHook))
 BASE, INPUT, FORWARD, OUTPUT = (each.name for each in BASES)
 TRANSLATED = "translated"
 """The chain of what destination NAT has changed."""
+MARKING = "marking"
+"""The chain that marks the flows of admitted packets."""
 
 GATE = "gate"
 """What is behind it comes into force when it opens."""
@@ -126,7 +128,7 @@ def chain_name(part: Part, service: str) -> str:
 def is_chain_name(name: str) -> bool:
     """Whether geofence gives such a name to a chain that is no base chain."""
     usual = usual_name(name)
-    return usual == TRANSLATED or usual.partition("-")[0] in list(Part)
+    return usual in (TRANSLATED, MARKING) or usual.partition("-")[0] in list(Part)
 
 
 def counter_of(service: str) -> KernelObject:

@@ -17,6 +17,7 @@ from geofence.backends.nftables.encoding import (
     DESTINATION_PORT,
     FIN_SYN_RST_ACK,
     NFPROTO,
+    OLDER_AND_TRANSLATED,
     SOURCE,
     SOURCE_PORT,
     SYN,
@@ -405,6 +406,11 @@ _MASKED = (
             bits={CmpOp.EQ: f"ct status != {name}", CmpOp.NEQ: f"ct status {name}"},
         )
         for bit, name in ((uapi.CT_CONFIRMED, "confirmed"), (uapi.CT_DNAT, "dnat"))
+    }
+    | {
+        ("ct status", OLDER_AND_TRANSLATED.to_bytes(4, sys.byteorder)): _Field(
+            "ct status &", _host_order({OLDER_AND_TRANSLATED: "confirmed,dnat"})
+        )
     }
 )
 

@@ -24,6 +24,7 @@ from geofence.backends.nftables.encoding import (
     has_label,
     has_status,
     in_direction,
+    is_older_and_translated,
     is_translated,
     keep_bits,
     load_address,
@@ -48,6 +49,7 @@ from geofence.backends.nftables.objects import (
     BASES,
     FORWARD,
     INPUT,
+    MARKING,
     OUTPUT,
     TRANSLATED,
     KernelRule,
@@ -103,6 +105,8 @@ from geofence.model.ruleset import (
 _FAR = "in no network near an allowed address"
 _NOTED = "noted: see geofence denied"
 _EVERYONE_ELSE = "everyone else"
+_OLDER = "older, and asked by two ports"
+_MARK = "mark the connection"
 
 
 def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
@@ -146,6 +150,8 @@ def service_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
     """Yield the rules that decide, each service's in its chains."""
     if ruleset.services:
         yield from _translated_rules(ruleset, names)
+    if ruleset.services and ruleset.labels:
+        yield from _marking_rules(names)
     for service in ruleset.services:
         yield from _fence_rules(ruleset, service, names)
         if ruleset.local:
@@ -164,6 +170,17 @@ def _translated_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
         yield KernelRule(chain, named_port(ports) + there)
     for ports, service in served:
         yield KernelRule(chain, destined_for(ports) + _goto(names, Part.FENCE, service))
+
+
+def _marking_rules(names: Names) -> Iterator[KernelRule]:
+    """Yield the rules that mark a flow as admitted.
+
+    A flow that destination NAT has changed is asked by both of its ports. If it is older than the
+    mark, that of the first port would answer for the second.
+    """
+    chain = names.chains[MARKING]
+    yield KernelRule(chain, is_older_and_translated() + end_with(Code.RETURN), comment(_OLDER))
+    yield KernelRule(chain, set_label(ADMITTED), comment(_MARK))
 
 
 def _fence_rules(ruleset: Ruleset, service: FencedService, names: Names) -> Iterator[KernelRule]:
@@ -220,7 +237,7 @@ def _action(  # noqa: PLR0911 - one for each kind
         case Action.PASS:
             return end_with(Code.RETURN)
         case Action.ADMIT:
-            return set_label(ADMITTED) + end_with(Code.RETURN)
+            return end_with(Code.GOTO, names.chains[MARKING])
         case Action.BEGIN:
             return set_label(BEGUN) + end_with(Code.RETURN)
         case Action.LOCAL:
