@@ -64,17 +64,19 @@ def test_a_ruleset_in_words() -> None:
         'fence-web: return comment "trusted interface"',
         'fence-web: ip saddr @timed4-web return comment "exceptions for a time"',
         'fence-web: ip6 saddr @timed6-web return comment "exceptions for a time"',
-        'fence-web: ct helper "sip" ct label set 101 return comment "announced by a helper"',
+        'fence-web: ct helper "sip" goto marking comment "announced by a helper"',
         f"fence-web: ip saddr & 255.255.0.0 != @near4-web {FAR}",
         f"fence-web: ip6 saddr & ffff:: != @near6-web {FAR}",
-        'fence-web: ip saddr @except4-web ct label set 101 return comment "named exceptions"',
-        'fence-web: ip6 saddr @except6-web ct label set 101 return comment "named exceptions"',
-        'fence-web: ip saddr @allow4 ct label set 101 return comment "allowed countries"',
-        'fence-web: ip6 saddr @allow6 ct label set 101 return comment "allowed countries"',
+        'fence-web: ip saddr @except4-web goto marking comment "named exceptions"',
+        'fence-web: ip6 saddr @except6-web goto marking comment "named exceptions"',
+        'fence-web: ip saddr @allow4 goto marking comment "allowed countries"',
+        'fence-web: ip6 saddr @allow6 goto marking comment "allowed countries"',
         'fence-web: ip saddr 10.1.0.0/24 goto local-web comment "local networks"',
         'fence-web: goto denied-web comment "everyone else"',
         'local-web: iifname "eth2" ip saddr 10.1.0.0/24 return comment "local networks"',
         'local-web: goto denied-web comment "everyone else"',
+        'marking: ct status & confirmed,dnat return comment "older, and asked by two ports"',
+        'marking: ct label set 101 comment "mark the connection"',
         *_trusted("out-web"),
         *_beginnings("out-web"),
         *_sent_to_others("out-web"),
@@ -93,8 +95,8 @@ def _banned(chain: str) -> Iterator[str]:
     yield f'{chain}: return comment "trusted interface"'
     yield f'{chain}: ip saddr @timed4-web return comment "exceptions for a time"'
     yield f'{chain}: ip6 saddr @timed6-web return comment "exceptions for a time"'
-    yield f'{chain}: ip saddr @except4-web ct label set 101 return comment "named exceptions"'
-    yield f'{chain}: ip6 saddr @except6-web ct label set 101 return comment "named exceptions"'
+    yield f'{chain}: ip saddr @except4-web goto marking comment "named exceptions"'
+    yield f'{chain}: ip6 saddr @except6-web goto marking comment "named exceptions"'
     yield f'{chain}: iifname "eth2" ip saddr 10.1.0.0/24 return comment "local networks"'
     yield f'{chain}: counter name "dropped-web" drop comment "banned addresses"'
 
