@@ -97,9 +97,16 @@ class Published:
     def changes(self, probe: Probe) -> bool:
         """Whether it gives the packet another destination."""
         family = Family.IPV4 if probe.source.version == 4 else Family.IPV6
-        addressed = (TRANSLATED[family],) if self.foreign else LOCAL[family]
+        addressed = (TRANSLATED[family],) if self.foreign else _LOCAL_TO_IPTABLES[family]
         named = probe.transport == self.protocol and probe.port == self.port
         return named and probe.destination in addressed and _is_tracked(probe)
+
+
+_LOCAL_TO_IPTABLES = {
+    Family.IPV4: LOCAL[Family.IPV4],
+    # There, xt_addrtype asks all routing tables (``match_lookup_rt6``).
+    Family.IPV6: (*LOCAL[Family.IPV6], ROUTED_HERE[Family.IPV6]),
+}
 
 
 def _is_tracked(probe: Probe) -> bool:
