@@ -148,11 +148,11 @@ class Stage:
             )
 
     def attack(self) -> None:
-        """Send SIP from strangers."""
-        for stranger in STRANGERS:
+        """Send SIP from strangers, from each another number of packets."""
+        for stranger, packets in zip(STRANGERS, (130, 110, 90, 70), strict=True):
             with self.internet.socket(2, 2) as sender:
                 sender.bind((stranger, 0))
-                for _ in range(100):
+                for _ in range(packets):
                     sender.sendto(b"OPTIONS sip:100@192.0.2.10 SIP/2.0\r\n\r\n", (PBX, 5060))
 
 
