@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
+from geofence.routing.local_networks import LOOPBACKS
 
 BROADEST = {Family.IPV4: 8, Family.IPV6: 16}
 """Lengths of the broadest prefixes that can be banned. What is broader is a matter of rules."""
@@ -38,7 +39,7 @@ def _space(family: Family, *prefixes: tuple[int, int]) -> AddressSpace:
 
 
 _UNSPECIFIED = _space(Family.IPV4, (0, 8)) | _space(Family.IPV6, (0, 128))
-_LOOPBACK = _space(Family.IPV4, (127 << 24, 8)) | _space(Family.IPV6, (1, 128))
+_LOOPBACK = AddressSpace.of(LOOPBACKS)
 _NO_SOURCE = _space(Family.IPV4, (224 << 24, 3)) | _space(Family.IPV6, (0xFF << 120, 8))
 """RFC 5771, RFC 1112 (section 4), RFC 4291 (2.7)."""
 

@@ -14,8 +14,7 @@ from geofence.merge import exception_space
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.site import Site
-from geofence.policy.addresses import prefix
-from geofence.routing.local_networks import local_networks
+from geofence.routing.local_networks import LOOPBACKS, local_networks
 from geofence.routing.routes import local_addresses, read_places
 
 
@@ -38,9 +37,6 @@ class Cover:
     """Of the exception or the local network; empty for others."""
 
 
-_LOOPBACK = AddressSpace.of(map(prefix, ("127.0.0.0/8", "::1/128")))
-
-
 def covering(site: Site, space: AddressSpace, service: str | None = None) -> Cover | None:
     """Return what covers all of some addresses; None for nothing.
 
@@ -60,7 +56,7 @@ def covering(site: Site, space: AddressSpace, service: str | None = None) -> Cov
 def _covers(
     site: Site, policy: Policy, space: AddressSpace, service: str | None
 ) -> Iterator[Cover]:
-    if not space - _LOOPBACK:
+    if not space - AddressSpace.of(LOOPBACKS):
         yield Cover(CoverKind.LOOPBACK, "")
     exceptions = [each for each in policy.enabled_exceptions() if _counts(each, service)]
     for each in exceptions:

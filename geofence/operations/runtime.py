@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from geofence.errors import BackendUnavailable, GeofenceError
 from geofence.model.bans import Ban
 from geofence.model.elements import TimedPrefix
 from geofence.model.notes import Note, NoteKind, problem
-from geofence.model.prefixes import Family
+from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.site import Site
 from geofence.pruning import is_crowded, strays, superfluous
@@ -49,7 +49,7 @@ def put_in_force(
         VerificationError: the kernel took it and then did not hold it.
     """
     applied = apply_ruleset(backend, ruleset)
-    return applied, synchronize(site, backend, ruleset, timed)
+    return applied, synchronize(site, backend, ruleset, applied.plan.observed.runtime, timed)
 
 
 def without_labels(backend: Backend) -> tuple[Note, ...]:
@@ -58,20 +58,31 @@ def without_labels(backend: Backend) -> tuple[Note, ...]:
 
 
 def synchronize(
-    site: Site, backend: Backend, ruleset: Ruleset, timed: Timed | None = None
+    site: Site,
+    backend: Backend,
+    ruleset: Ruleset,
+    before: Mapping[SetKey, PrefixSet],
+    timed: Timed | None = None,
 ) -> tuple[Note, ...]:
     """Bring runtime sets to what is recorded, and make room; the caller holds the lock of runs.
 
     A record that cannot be read leaves the kernel as it is; of one that cannot be written, the
     kernel holds the new content all the same.
+
+    Args:
+        site: the installation.
+        backend: holds the fence.
+        ruleset: what is applied.
+        before: the runtime sets that were there; others are new and empty.
+        timed: what is allowed until a time, to be recorded; None: as it is recorded.
     """
     if not ruleset.services:
         return ()
     acts: tuple[Callable[[], Iterable[Note]], ...] = (
         lambda: _hold_bans(site, backend),
         lambda: _record(site, timed),
-        lambda: _hold_timed(backend, ruleset, site.timed.load() if timed is None else timed),
-        lambda: _prune(site, backend, ruleset),
+        lambda: _hold_timed(backend, ruleset, before, _timed(site, timed)),
+        lambda: _prune(backend, ruleset, before),
     )
     notes: list[Note] = []
     for act in acts:
@@ -80,6 +91,10 @@ def synchronize(
         except GeofenceError as error:
             notes.append(problem(error))
     return tuple(notes)
+
+
+def _timed(site: Site, timed: Timed | None) -> Timed:
+    return site.timed.load() if timed is None else timed
 
 
 def _record(site: Site, timed: Timed | None) -> tuple[Note, ...]:
@@ -123,21 +138,28 @@ def as_timed(ban: Ban) -> TimedPrefix:
     return TimedPrefix(ban.prefix, ban.until.timestamp() if ban.until else None)
 
 
-def _hold_timed(backend: Backend, ruleset: Ruleset, recorded: Timed) -> Iterable[Note]:
+def _hold_timed(
+    backend: Backend, ruleset: Ruleset, before: Mapping[SetKey, PrefixSet], recorded: Timed
+) -> Iterable[Note]:
     now = time.time()
     for key in ruleset.runtime_keys:
-        if key.role is Role.TIMED:
-            backend.hold(key, recorded.get(key, ()), now)
+        wanted = recorded.get(key, ())
+        if key.role is Role.TIMED and (wanted or before.get(key)):
+            backend.hold(key, wanted, now)
     return ()
 
 
-def _prune(_: Site, backend: Backend, ruleset: Ruleset) -> Iterable[Note]:
+def _prune(
+    backend: Backend, ruleset: Ruleset, before: Mapping[SetKey, PrefixSet]
+) -> Iterable[Note]:
     """Forget noted sources where a set is nearly full."""
     for service in ruleset.services:
         for family in Family:
             denied_key, seen_key = (
                 SetKey(role, service.name, family) for role in (Role.DENIED, Role.SEEN)
             )
+            if seen_key not in before:
+                continue
             seen = backend.noted(seen_key)  # has all that the other has
             if not is_crowded(seen):
                 continue

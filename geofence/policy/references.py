@@ -30,15 +30,11 @@ def service_name(services: Collection[str]) -> Callable[[str], str]:
     Raises:
         Mistake: (the reader) no service has that name.
     """
-
-    def read(text: str) -> str:
-        if text in services:
-            return text
-        expected = one_of(services) if services else tr("a service that the rules define")
-        wrong = tr("unknown service {name}", name=quoted(text))
-        raise Mistake(wrong, expected, *nearest(text, services))
-
-    return read
+    return _defined(
+        services,
+        lambda name: tr("unknown service {name}", name=name),
+        lambda: tr("a service that the rules define"),
+    )
 
 
 def blocklist_name(blocklists: Collection[str]) -> Callable[[str], str]:
@@ -47,12 +43,22 @@ def blocklist_name(blocklists: Collection[str]) -> Callable[[str], str]:
     Raises:
         Mistake: (the reader) no blocklist has that name.
     """
+    return _defined(
+        blocklists,
+        lambda name: tr("unknown blocklist {name}", name=name),
+        lambda: tr("a blocklist that the rules define"),
+    )
+
+
+def _defined(
+    names: Collection[str], unknown: Callable[[str], str], any_of: Callable[[], str]
+) -> Callable[[str], str]:
+    """Return a reader of names that the rules define, given what to say of others."""
 
     def read(text: str) -> str:
-        if text in blocklists:
+        if text in names:
             return text
-        expected = one_of(blocklists) if blocklists else tr("a blocklist that the rules define")
-        wrong = tr("unknown blocklist {name}", name=quoted(text))
-        raise Mistake(wrong, expected, *nearest(text, blocklists))
+        expected = one_of(names) if names else any_of()
+        raise Mistake(unknown(quoted(text)), expected, *nearest(text, names))
 
     return read

@@ -45,8 +45,8 @@ LINK_LOCAL = (
 )
 """RFC 3927 and RFC 4291: every interface has them, so where they are connected says nothing."""
 
-_LOOPBACKS = (Prefix(Family.IPV4, 127 << 24, 8), Prefix(Family.IPV6, 1, 128))
-_NOWHERE_BY_ROUTE = AddressSpace.of((*LINK_LOCAL, *_LOOPBACKS))
+LOOPBACKS = (Prefix(Family.IPV4, 127 << 24, 8), Prefix(Family.IPV6, 1, 128))
+_NOWHERE_BY_ROUTE = AddressSpace.of((*LINK_LOCAL, *LOOPBACKS))
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 """Names that rules can write too; the kernel allows others, some of which mean more to iptables."""
 

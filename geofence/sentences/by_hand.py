@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from geofence.countries import country_name
 from geofence.model.notes import Note, NoteKind
 from geofence.sentences.lists import names, shown
 from geofence.translation import tr
@@ -68,7 +67,7 @@ def _allowed_by_country(note: Note) -> str:
     return tr(
         "{what} is allowed as part of {country} ({code}), too.",
         what=note.subject,
-        country=country_name(str(note.data["country"])),
+        country=_name_of(str(note.data["country"])),
         code=note.data["country"],
     )
 
@@ -103,8 +102,15 @@ def _still_allowed(note: Note) -> str:
     )
 
 
+def _name_of(code: str) -> str:
+    # Not at the top: restore at boot tells of no country.
+    from geofence.countries import country_name
+
+    return country_name(code)
+
+
 def _country(note: Note) -> str:
-    return f"{country_name(note.subject)} ({note.subject})"
+    return f"{_name_of(note.subject)} ({note.subject})"
 
 
 def _country_allowed(note: Note) -> str:

@@ -67,14 +67,6 @@ class History:
         """Return the version with this fingerprint; None if it is not remembered."""
         return next((each for each in self.versions if each.sha256 == sha256), None)
 
-    def confirmed_since(self, moment: datetime) -> tuple[Version, ...]:
-        """Return the versions that were in force at some time since then.
-
-        Args:
-            moment: a time, UTC.
-        """
-        return tuple(each for each in self.versions if each.confirmed_at >= moment)
-
     def in_force_at(self, moment: datetime) -> Version | None:
         """Return the version that was in force at a time; the oldest if that is later.
 

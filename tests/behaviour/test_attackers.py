@@ -106,7 +106,8 @@ def test_a_full_set_grows_no_more_and_a_run_makes_room_for_who_keeps_coming(
         assert int(size[1]) < _LARGEST
 
     with fence.lab.pbx.entered():
-        assert synchronize(Site(state_directory=tmp_path), fence.backend, RULESET) == ()
+        site, held = Site(state_directory=tmp_path), fence.backend.observe().runtime
+        assert synchronize(site, fence.backend, RULESET, held) == ()
 
     assert noted(fence).number == MOST_NOTED // 2
     assert noted(fence, SEEN).number <= MOST_NOTED // 2 + MOST_NOTED // 10

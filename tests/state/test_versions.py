@@ -85,7 +85,6 @@ def test_the_version_in_use_at_a_time_is_found() -> None:
     assert history.in_force_at(NOON + 3 * DAY) is two
     assert history.in_force_at(NOON - DAY) is one
     assert History().in_force_at(NOON) is None
-    assert history.confirmed_since(NOON + DAY) == (two,)
 
 
 @pytest.mark.parametrize(

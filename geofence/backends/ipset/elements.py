@@ -17,9 +17,9 @@ from geofence.model.prefixes import Family, Prefix, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, Span, attribute, nested, number, spans
 from geofence.netlink.columns import alike, take
 
-_DATA = 7
-_IP = 1
-_CIDR = 3
+DATA = 7
+IP = 1
+CIDR = 3
 _TIMEOUT = 6
 _BYTES = 24
 _PACKETS = 25
@@ -33,9 +33,9 @@ def pack_timed(family: Family, timed: Sequence[tuple[Prefix, int]]) -> list[byte
     address_type = _address_type(family)
     packed = [
         nested(
-            _DATA,
-            nested(_IP, attribute(address_type, network.to_bytes(family.bits // 8, "big"))),
-            attribute(_CIDR, bytes((length,))),
+            DATA,
+            nested(IP, attribute(address_type, network.to_bytes(family.bits // 8, "big"))),
+            attribute(CIDR, bytes((length,))),
             number(_TIMEOUT | NET_BYTEORDER, seconds),
         )
         for (_, network, length), seconds in timed
@@ -47,7 +47,7 @@ def pack_timed(family: Family, timed: Sequence[tuple[Prefix, int]]) -> list[byte
 def pack_tested(family: Family, address: int) -> bytes:
     """Return an address that the kernel is to look for; without a length, in all prefixes."""
     packed = address.to_bytes(family.bits // 8, "big")
-    return nested(_DATA, nested(_IP, attribute(_address_type(family), packed)))
+    return nested(DATA, nested(IP, attribute(_address_type(family), packed)))
 
 
 def _address_type(family: Family) -> int:
@@ -115,15 +115,15 @@ class _Run(NamedTuple):
 
     def firsts(self, family: Family) -> list[int]:
         """Return the first address of each."""
-        begin, past = self.fields[_IP]
+        begin, past = self.fields[IP]
         if past - begin != family.bits // 8:
             raise ValueError("an entry of another family")
-        return unpack_addresses(family, self._column(_IP))
+        return unpack_addresses(family, self._column(IP))
 
     def bounds(self, family: Family, length: int) -> tuple[list[int], list[int]]:
         """Return the first address of each, and the one after its last."""
         firsts = self.firsts(family)
-        lengths = self.numbers(_CIDR, "B", length)
+        lengths = self.numbers(CIDR, "B", length)
         pasts = [
             first + (1 << (family.bits - each)) for first, each in zip(firsts, lengths, strict=True)
         ]
@@ -150,10 +150,10 @@ def _layout(packed: bytes, at: int) -> tuple[int, dict[int, Span]]:
         raise ValueError("an entry that is cut short")
     entry = packed[at : at + length]
     found = spans(entry, _HEADER, length)
-    if _IP not in found:
+    if IP not in found:
         raise ValueError("an entry without an address")
-    addresses = spans(entry, *found[_IP])
+    addresses = spans(entry, *found[IP])
     if len(addresses) != 1:
         raise ValueError("an entry without an address")
-    fields = {kind: found[kind] for kind in (_CIDR, _TIMEOUT, _BYTES, _PACKETS) if kind in found}
-    return (length + 3) & ~3, {**fields, _IP: next(iter(addresses.values()))}
+    fields = {kind: found[kind] for kind in (CIDR, _TIMEOUT, _BYTES, _PACKETS) if kind in found}
+    return (length + 3) & ~3, {**fields, IP: next(iter(addresses.values()))}

@@ -12,15 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import add
 
+from geofence.backends.ipset.elements import CIDR, DATA, IP
 from geofence.backends.ipset.shapes import MESSAGE_LIMIT
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, as_number, attribute, each, nested, values
 from geofence.netlink.columns import put, take
 
 # linux/netfilter/ipset/ip_set.h: enum IPSET_ATTR_*
-_DATA = 7
-_IP = 1
-_CIDR = 3
 _CADT_FLAGS = 8
 _FLAG_NOMATCH = 1 << 2
 
@@ -45,7 +43,7 @@ class _Layout:
     @staticmethod
     def _entry(family: Family, address_type: int) -> bytes:
         address = attribute(address_type, bytes(family.bits // 8))
-        return nested(_DATA, nested(_IP, address), attribute(_CIDR, b"\0"))
+        return nested(DATA, nested(IP, address), attribute(CIDR, b"\0"))
 
 
 _LAYOUTS = {family: _Layout.of(family) for family in Family}
@@ -108,8 +106,8 @@ def _unpack_one_by_one(family: Family, packed: bytes) -> PrefixSet:
     parts: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
     for _, entry in each(packed):
         attributes = values(entry)
-        address = [value for _, value in each(attributes.get(_IP, b""))]
-        length = attributes.get(_CIDR)
+        address = [value for _, value in each(attributes.get(IP, b""))]
+        length = attributes.get(CIDR)
         if not address or not length:
             raise ValueError("an entry without address or prefix length")
         flags = as_number(attributes.get(_CADT_FLAGS))

@@ -27,9 +27,9 @@ from geofence.netlink.attributes import (
 )
 from geofence.netlink.columns import put
 
-_LIST_HEADER = 4
-_END = number(ElementAttribute.FLAGS, ElementFlag.INTERVAL_END)
-_OPEN = attribute(
+LIST_HEADER = 4
+END = number(ElementAttribute.FLAGS, ElementFlag.INTERVAL_END)
+OPEN = attribute(
     ElementAttribute.USERDATA,
     userdata.field(userdata.ELEMENT_FLAGS, userdata.flag(userdata.INTERVAL_OPEN)),
 )
@@ -38,7 +38,7 @@ _OPEN = attribute(
 
 EVERY_FAMILY = nested(
     uapi.LIST_ELEM, nested(ElementAttribute.KEY, attribute(uapi.DATA_VALUE, b"\0"))
-) + nested(uapi.LIST_ELEM, nested(ElementAttribute.KEY, attribute(uapi.DATA_VALUE, b"\xff")) + _END)
+) + nested(uapi.LIST_ELEM, nested(ElementAttribute.KEY, attribute(uapi.DATA_VALUE, b"\xff")) + END)
 """The elements of a set that every packet's family is in, ``NFPROTO_IPV4`` or ``NFPROTO_IPV6``."""
 
 
@@ -58,14 +58,14 @@ def encode(prefixes: PrefixSet) -> list[bytes]:
     octets = family.bits // 8
     is_open = bounds[-1:] == (1 << family.bits,)
     closed = bounds[:-2] if is_open else bounds
-    start, end = _head(family, b""), _head(family, _END)
-    template = start + bytes(octets) + end + bytes(octets) + _END
+    start, end = _head(family, b""), _head(family, END)
+    template = start + bytes(octets) + end + bytes(octets) + END
     size, end_at = len(template), len(start) + octets + len(end)
     encoded = bytearray(template * (len(closed) // 2))
     put(encoded, size, len(start), octets, pack_addresses(family, closed[0::2]))
     put(encoded, size, end_at, octets, pack_addresses(family, closed[1::2]))
     if is_open:
-        encoded += _head(family, _OPEN) + bounds[-2].to_bytes(octets, "big") + _OPEN
+        encoded += _head(family, OPEN) + bounds[-2].to_bytes(octets, "big") + OPEN
     return _pieces(encoded, size)
 
 
@@ -81,7 +81,7 @@ def encode_keys(family: Family, keys: Sequence[int]) -> list[bytes]:
 
 def _pieces(encoded: bytearray, size: int) -> list[bytes]:
     """Return elements of one size, as many in a piece as fit; the last may be smaller."""
-    step = (LONGEST - _LIST_HEADER) // size * size
+    step = (LONGEST - LIST_HEADER) // size * size
     return [bytes(encoded[at : at + step]) for at in range(0, len(encoded), step)]
 
 
@@ -112,8 +112,7 @@ def _pattern(family: Family) -> re.Pattern[bytes]:
     """Return the pattern of a start or an end as the kernel lists them."""
     octets = family.bits // 8
     forms = (
-        _listed_head(family, after) + b"(.{%d})" % octets + re.escape(after)
-        for after in (b"", _END)
+        _listed_head(family, after) + b"(.{%d})" % octets + re.escape(after) for after in (b"", END)
     )
     return re.compile(b"|".join(forms), re.DOTALL)
 
@@ -126,9 +125,7 @@ def _listed_head(family: Family, after: bytes) -> bytes:
 
 _PATTERNS = {family: _pattern(family) for family in Family}
 _LENGTHS = {
-    family: tuple(
-        len(_head(family, after)) + family.bits // 8 + len(after) for after in (b"", _END)
-    )
+    family: tuple(len(_head(family, after)) + family.bits // 8 + len(after) for after in (b"", END))
     for family in Family
 }
 

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from geofence.backends.nftables import uapi, userdata
+from geofence.backends.nftables import uapi
+from geofence.backends.nftables.elements import END, LIST_HEADER, OPEN
 from geofence.backends.nftables.uapi import ElementAttribute, ElementFlag, Expression
 from geofence.model.elements import FOR_EVER, Element, Span
 from geofence.model.prefixes import Family, PrefixSet
@@ -29,13 +30,6 @@ from geofence.netlink.attributes import (
     padded,
     string,
     values,
-)
-
-_LIST_HEADER = 4
-_END = number(ElementAttribute.FLAGS, ElementFlag.INTERVAL_END)
-_OPEN = attribute(
-    ElementAttribute.USERDATA,
-    userdata.field(userdata.ELEMENT_FLAGS, userdata.flag(userdata.INTERVAL_OPEN)),
 )
 
 
@@ -99,8 +93,8 @@ def _timeout(until: float, now: float) -> bytes:
 
 def _interval(family: Family, first: int, past: int, timeout: bytes) -> bytes:
     if past == 1 << family.bits:
-        return _element(family, first, timeout + _OPEN)
-    return _element(family, first, timeout) + _element(family, past, _END)
+        return _element(family, first, timeout + OPEN)
+    return _element(family, first, timeout) + _element(family, past, END)
 
 
 def _element(family: Family, key: int, more: bytes) -> bytes:
@@ -113,7 +107,7 @@ def _pieces(intervals: Iterable[bytes]) -> list[bytes]:
     piece: list[bytes] = []
     size = 0
     for interval in intervals:
-        if size + len(interval) > LONGEST - _LIST_HEADER:
+        if size + len(interval) > LONGEST - LIST_HEADER:
             pieces.append(b"".join(piece))
             piece, size = [], 0
         piece.append(interval)
@@ -129,7 +123,7 @@ def each_mark(family: Family, data: bytes) -> Iterator[Mark]:
         found = pattern.match(data, at)
         if found is None:
             length = int.from_bytes(data[at : at + 2], sys.byteorder)
-            step = max(padded(length), _LIST_HEADER)
+            step = max(padded(length), LIST_HEADER)
             yield from (_mark(element) for _, element in each(data[at : at + step]))
             at += step
         else:
@@ -178,7 +172,7 @@ def _pattern(family: Family) -> re.Pattern[bytes]:
                 _LISTED,
                 key + rb"(?P<key>.{%d})" % octets,
                 rb"(?:" + counter + rb")?",
-                rb"(?P<end>" + re.escape(_END) + rb")?",
+                rb"(?P<end>" + re.escape(END) + rb")?",
                 rb"(?:" + _number(ElementAttribute.TIMEOUT, b"timeout") + rb")?",
                 rb"(?:" + _number(ElementAttribute.EXPIRATION, b"left") + rb")?",
                 rb"(?=" + _LISTED + rb"|\Z)",
@@ -195,7 +189,7 @@ def _number(kind: int, name: bytes) -> bytes:
 def _head(kind: int, size: int) -> bytes:
     """Return the pattern of an attribute's header; older kernels do not say that it is nested."""
     plain, flagged = (
-        re.escape(attribute(each, bytes(size))[:_LIST_HEADER]) for each in (kind, kind | NESTED)
+        re.escape(attribute(each, bytes(size))[:LIST_HEADER]) for each in (kind, kind | NESTED)
     )
     return rb"(?:" + plain + rb"|" + flagged + rb")"
 

@@ -355,8 +355,6 @@ FIB_ADDRTYPE = 3
 """``NFT_FIB_RESULT_ADDRTYPE``."""
 FIB_DADDR = 2
 """``NFTA_FIB_F_DADDR``."""
-FIB_IIF = 8
-"""``NFTA_FIB_F_IIF``: as seen from the interface that the packet came in by."""
 
 
 class AddressType(IntEnum):
