@@ -52,6 +52,21 @@ def test_packets_to_an_address_of_a_vrf_are_fenced(fence_with_vrf: Fence, family
 
 
 @pytest.mark.parametrize("family", Family)
+def test_packets_to_a_vrf_address_by_another_interface_are_fenced(
+    fence_with_vrf: Fence, family: Family
+) -> None:
+    fence = fence_with_vrf
+    fence.run(f"ip -{family.digit} route add {INSIDE[family]} dev phones")  # leaked into it
+    sent = [
+        replace(probe(role, family, Transport.UDP, 5060), destination=INSIDE[family])
+        for role in (Role.ALLOWED, Role.FOREIGN)
+    ]
+    assert fence.lab.fire(sent) == ["pbx", "pbx"]
+    fence.apply(merge(replace(POLICY, interfaces=("lo",)), LISTS))
+    assert fence.lab.fire(sent) == ["pbx", None]
+
+
+@pytest.mark.parametrize("family", Family)
 def test_peers_of_a_vrf_address_are_found_by_its_interfaces(
     fence_with_vrf: Fence, family: Family
 ) -> None:
