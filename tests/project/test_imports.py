@@ -20,7 +20,7 @@ errors spelling loopback
 model
 netlink host wording
 verdict observed_ruleset plan closed_fence
-lists policy countries special_prefixes
+lists policy countries special_prefixes asterisk
 flows routing
 merge timed prefix_parts active_exceptions left_out atlas denied pruning other_rules fetch lab
 guards explain by_hand

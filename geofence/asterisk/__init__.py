@@ -1,0 +1,1 @@
+"""What Asterisk's configuration says: where it listens, and whom it talks to."""
