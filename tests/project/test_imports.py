@@ -26,6 +26,7 @@ merge timed prefix_parts active_exceptions left_out atlas denied pruning other_r
 catalog
 guards explain by_hand
 state
+doctor
 sentences
 backends apply
 operations
