@@ -29,7 +29,7 @@ sentences
 backends apply
 operations
 screen
-demo daemon
+demo daemon setup
 cli
 __main__
 """
