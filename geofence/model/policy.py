@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from geofence.model.lists import ListId, ListKind
@@ -345,6 +346,8 @@ class Policy:
     """``[atlas] enabled``: whether a refresh renews the world index."""
     atlas_renew: timedelta = _ATLAS_RENEW
     """``[atlas] renew``: it then asks for the lists that have not been confirmed for so long."""
+    metrics_textfile: Path | None = None
+    """``[metrics] textfile``: where runs write metrics for node_exporter; None: nowhere."""
     daemon_at: time = _DAEMON_AT
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER

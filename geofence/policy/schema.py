@@ -27,6 +27,7 @@ from geofence.policy.blocklists import with_source
 from geofence.policy.countries import country_code
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
+from geofence.policy.paths import textfile
 from geofence.policy.quantities import age, grace, jitter, ports, time_of_day
 from geofence.policy.references import blocklist_name, helper_name, service_name
 from geofence.policy.regions import (
@@ -69,6 +70,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
     notify, daemon, atlas = root.table("notify"), root.table("daemon"), root.table("atlas")
+    metrics = root.table("metrics")
     observe = root.table("mode").flag("observe", default=False)
     of_countries = list_source(source.table("country"), ListKind.COUNTRY, OF_COUNTRIES)
     of_asns = list_source(source.table("asn"), ListKind.ASN, OF_ASNS)
@@ -102,6 +104,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         max_age=lists.value("max_age", age, _DEFAULT.max_age),
         atlas_enabled=atlas.flag("enabled", default=_DEFAULT.atlas_enabled),
         atlas_renew=atlas.value("renew", age, _DEFAULT.atlas_renew),
+        metrics_textfile=metrics.value("textfile", textfile, None),
         daemon_at=daemon.value("at", time_of_day, _DEFAULT.daemon_at),
         daemon_jitter=daemon.value("jitter", jitter, _DEFAULT.daemon_jitter),
         origins=_origins(rules),
