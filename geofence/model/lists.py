@@ -23,11 +23,13 @@ class ListKind(StrEnum):
     HOST = "host"
     SRV = "srv"
     """The servers of a service, by SRV records."""
+    SIP = "sip"
+    """The hosts of a domain that SIP software contacts: by SRV records, and by the name itself."""
 
     @property
     def is_from_dns(self) -> bool:
         """Whether the list has the addresses that DNS gives for a name."""
-        return self in (ListKind.HOST, ListKind.SRV)
+        return self in (ListKind.HOST, ListKind.SRV, ListKind.SIP)
 
     @property
     def allows(self) -> bool:
@@ -40,7 +42,7 @@ class ListId(NamedTuple):
 
     kind: ListKind
     name: str
-    """Upper-case country code, AS number in decimal, blocklist name, host name or SRV name."""
+    """Upper-case country code, AS number in decimal, blocklist name, host, SRV name or domain."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"

@@ -127,6 +127,7 @@ def _apply_by_hand(
     lists: tuple[ListKind | ListId, ...] = (
         ListKind.HOST,
         ListKind.SRV,
+        ListKind.SIP,
         *(ListId(ListKind.COUNTRY, code) for code in countries),
     )
     gathered = fetched(site, policy, lists, wish.accept, watch)
