@@ -90,7 +90,7 @@ class Verbs(_InReadersLanguage, TyperGroup):
         Raises:
             UsageError: there is no such verb.
         """
-        if args and args[0] not in self.commands:
+        if args and args[0] not in self.commands and not ctx.resilient_parsing:
             from geofence.cli.unknown_verb import unknown_verb
 
             known = [name for name, each in self.commands.items() if not each.hidden]

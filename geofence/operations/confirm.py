@@ -17,7 +17,6 @@ from pathlib import Path
 
 from geofence.apply import fence_is_up, remove_all
 from geofence.errors import BusyError, GeofenceError, StateError, UsageError
-from geofence.operations.counters import note_counting
 from geofence.operations.outcome import note_unconfirmed, tell_unconfirmed
 from geofence.operations.runtime import put_in_force
 from geofence.operations.site import Site
@@ -206,8 +205,7 @@ def _return(site: Site, probation: Probation) -> None:
                     why=why,
                 )
             )
-        applied, _ = put_in_force(site, site.choose_again(former).backend, former.ruleset)
-        note_counting(site, applied.plan)
+        put_in_force(site, site.choose_again(former).backend, former.ruleset)
         unblock(former.ruleset)
     back = "no fence" if probation.former is None else f"generation {probation.former}"
     what = f"the last change was not confirmed: {back} is in force again"

@@ -184,6 +184,27 @@ def _others(
     ]
 
 
+def read_sources(site: Site) -> list[Sources]:
+    """Return all noted sources with their times; none without a fence.
+
+    Raises:
+        BackendError: the kernel does not tell.
+    """
+    backend, keys = _noting(newest_facts(site.state_directory), None)
+    now = time.time()
+    return [] if backend is None else [_read(backend, key, now, timed=True) for key in keys]
+
+
+def read_dropped(site: Site) -> Mapping[str, Count]:
+    """Return what the rules of each service have dropped, or would have.
+
+    Raises:
+        BackendError: the kernel does not tell.
+    """
+    backend, _ = _noting(newest_facts(site.state_directory), None)
+    return {} if backend is None else backend.dropped()
+
+
 def forget(site: Site, service: str | None) -> int:
     """Forget noted sources, of one service or of all; return how many there were.
 

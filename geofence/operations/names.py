@@ -23,7 +23,6 @@ from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.closed_fence import write_fallback
 from geofence.operations.commit import Wish, delayed, holding, runtime_after
 from geofence.operations.confirm import refuse_pending
-from geofence.operations.counters import note_counting
 from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Gathered, fetched_alone
 from geofence.operations.live_flows import look_at, unblock
@@ -256,7 +255,6 @@ def _commit(site: Site, wish: Wish, wanted: _Amendment) -> RunReport:
     # Recorded first: if the kernel refuses, the next repair tries again.
     site.generations.record(replace(newest, ruleset=ruleset, lists=wanted.lists))
     applied, runtime_notes = put_in_force(site, chosen.backend, ruleset, wanted.timed)
-    note_counting(site, applied.plan)
     notes = (*delayed(waiting), *runtime_notes, *unblock(ruleset), *write_fallback(site, ruleset))
     return RunReport(
         applied.plan,

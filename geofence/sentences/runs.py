@@ -112,6 +112,14 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         "{number} lines of {file} are damaged; the bans in them are lost.",
         file=note.subject,
     ),
+    NoteKind.COUNTS_NOT_KEPT: lambda note: tr(
+        "Counts over time were not continued: {reason}", reason=note.data["message"]
+    ),
+    NoteKind.COUNTS_BEGUN_ANEW: lambda note: tr(
+        "{reason} It is now {aside}, and counting begins anew.",
+        reason=note.data["message"],
+        aside=note.data["aside"],
+    ),
     NoteKind.SHIPPED_RULES: lambda note: tr(
         "The rules do not load, so the shipped rules were used: {reason}",
         reason=note.data["message"],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geofence.cli import completion
 from geofence.cli.commands import ForRoot
 from geofence.cli.options import Json
 from geofence.cli.root import app
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
 PANEL = tr("Bans")
 
-Targets = Annotated[
+_ADDRESSES = tr("Addresses or prefixes, e.g. 203.0.113.7.")
+
+Targets = Annotated[list[str] | None, typer.Argument(metavar="ADDRESS...", help=_ADDRESSES)]
+Banned = Annotated[
     list[str] | None,
-    typer.Argument(metavar="ADDRESS...", help=tr("Addresses or prefixes, e.g. 203.0.113.7.")),
+    typer.Argument(metavar="ADDRESS...", help=_ADDRESSES, autocompletion=completion.banned),
 ]
 Lines = Annotated[
     bool,
@@ -81,7 +85,7 @@ def ban(  # noqa: PLR0913 - an option each
     rich_help_panel=PANEL,
     help=tr("End bans before their time.\n\nExample: geofence unban 203.0.113.7"),
 )
-def unban(context: typer.Context, targets: Targets = None, *, as_json: Json = False) -> None:
+def unban(context: typer.Context, targets: Banned = None, *, as_json: Json = False) -> None:
     """End bans before their time."""
     from geofence.cli.arguments import parse_targets
     from geofence.operations.bans import Bans

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geofence.cli import completion
 from geofence.cli.commands import ForRoot
 from geofence.cli.options import Json
 from geofence.cli.root import app
@@ -27,7 +28,13 @@ By = Annotated[
     typer.Option("--by", metavar="WHAT", help=tr("Count sources by country or by network.")),
 ]
 Service = Annotated[
-    str | None, typer.Option("--service", metavar="NAME", help=tr("Only this service."))
+    str | None,
+    typer.Option(
+        "--service",
+        metavar="NAME",
+        help=tr("Only this service."),
+        autocompletion=completion.services,
+    ),
 ]
 Since = Annotated[
     str | None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geofence.cli import completion
 from geofence.cli.commands import ForRoot, ForStateReaders
 from geofence.cli.options import Accept, Json
 from geofence.cli.root import app
@@ -22,19 +23,25 @@ if TYPE_CHECKING:
 
 PANEL = tr("Exceptions")
 
-What = Annotated[
+_WHAT = tr("Exceptions, groups, addresses, prefixes, ranges or host names.")
+_COUNTRY = tr("A country, e.g. US. May be given more than once.")
+
+WhatToAllow = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="WHAT...",
-        help=tr("Exceptions, groups, addresses, prefixes, ranges or host names."),
-    ),
+    typer.Argument(metavar="WHAT...", help=_WHAT, autocompletion=completion.disabled_exceptions),
 ]
-Countries = Annotated[
+WhatToRevoke = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="WHAT...", help=_WHAT, autocompletion=completion.enabled_exceptions),
+]
+CountriesToAllow = Annotated[
+    list[str] | None,
+    typer.Option("--country", metavar="CODE", help=_COUNTRY, autocompletion=completion.countries),
+]
+CountriesToRevoke = Annotated[
     list[str] | None,
     typer.Option(
-        "--country",
-        metavar="CODE",
-        help=tr("A country, e.g. US. May be given more than once."),
+        "--country", metavar="CODE", help=_COUNTRY, autocompletion=completion.allowed_countries
     ),
 ]
 
@@ -52,9 +59,9 @@ Countries = Annotated[
 )
 def allow(  # noqa: PLR0913 - an option each
     context: typer.Context,
-    what: What = None,
+    what: WhatToAllow = None,
     *,
-    country: Countries = None,
+    country: CountriesToAllow = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -77,6 +84,7 @@ def allow(  # noqa: PLR0913 - an option each
             "--service",
             metavar="NAME",
             help=tr("Only for this service. May be given more than once."),
+            autocompletion=completion.services,
         ),
     ] = None,
     note: Annotated[
@@ -112,9 +120,9 @@ def allow(  # noqa: PLR0913 - an option each
 )
 def revoke(
     context: typer.Context,
-    what: What = None,
+    what: WhatToRevoke = None,
     *,
-    country: Countries = None,
+    country: CountriesToRevoke = None,
     accept: Accept = None,
     as_json: Json = False,
 ) -> None:
@@ -152,7 +160,11 @@ def exceptions(
     ] = None,
     service: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help=tr("With --covering: only exceptions for this service.")),
+        typer.Option(
+            metavar="NAME",
+            help=tr("With --covering: only exceptions for this service."),
+            autocompletion=completion.services,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -1,0 +1,1 @@
+"""What the packages have: manual pages, completion, contents; and the packages on a real Debian."""
