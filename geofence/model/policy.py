@@ -150,6 +150,8 @@ class NamedException:
     """Host names; the addresses that they resolve to are allowed."""
     srv: tuple[str, ...] = ()
     """Names of SRV records; the addresses of all servers that they give are allowed."""
+    sip: tuple[str, ...] = ()
+    """Domains; the addresses of all hosts that SIP software finds for them are allowed."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     """Addresses that are allowed whatever the host names resolve to."""
     feed: str = ""
@@ -177,9 +179,10 @@ class NamedException:
 
     @property
     def names(self) -> tuple[ListId, ...]:
-        """The lists of its host names and SRV records."""
+        """The lists of its host names, SRV records and SIP domains."""
         hosts = (ListId(ListKind.HOST, host) for host in self.hosts)
-        return (*hosts, *(ListId(ListKind.SRV, name) for name in self.srv))
+        records = (ListId(ListKind.SRV, name) for name in self.srv)
+        return (*hosts, *records, *(ListId(ListKind.SIP, name) for name in self.sip))
 
     @property
     def lists(self) -> tuple[ListId, ...]:

@@ -144,9 +144,7 @@ def _services(ruleset: Ruleset | None, policy: Policy) -> Mapping[str, tuple[Por
     return {service.name: service.ports for service in known}
 
 
-def _exceptions(
-    site: Site, policy: Policy
-) -> Mapping[str, tuple[NamedException, AddressSpace]]:
+def _exceptions(site: Site, policy: Policy) -> Mapping[str, tuple[NamedException, AddressSpace]]:
     try:
         wanted = (name for name in site.lists.ids() if name.kind.is_from_dns)
         found, _ = site.lists.load_all(wanted)
@@ -179,9 +177,7 @@ def _say_who_is_hidden(sockets: tuple[ListeningSocket, ...] | None, notes: _Note
         notes.told(Subject.SOCKETS, WhyUnchecked.NOT_ROOT)
 
 
-def _rules_of_others(
-    services: Mapping[str, tuple[Ports, ...]], notes: _Notes
-) -> RulesOfOthers:
+def _rules_of_others(services: Mapping[str, tuple[Ports, ...]], notes: _Notes) -> RulesOfOthers:
     tables = read_tables()
     for program in tables.unread:
         root = has_net_admin()
@@ -190,9 +186,7 @@ def _rules_of_others(
     return rules_of_others(tables, services)
 
 
-def rules_of_others(
-    tables: AllTables, services: Mapping[str, tuple[Ports, ...]]
-) -> RulesOfOthers:
+def rules_of_others(tables: AllTables, services: Mapping[str, tuple[Ports, ...]]) -> RulesOfOthers:
     """Return what matters of tables."""
     other: OtherRules = replace(find(tables.every, services), unread=tables.unread)
     return RulesOfOthers(
@@ -201,9 +195,7 @@ def rules_of_others(
         published(tables.distinct),
         tuple(each.place for each in tables.legacy if each.is_used),
         tuple(each.place for each in tables.by_nft_flavour if each.is_used),
-        tuple(
-            f"{each.place} {name}" for each in tables.distinct for name in each.helpers
-        ),
+        tuple(f"{each.place} {name}" for each in tables.distinct for name in each.helpers),
     )
 
 

@@ -49,7 +49,7 @@ LONGEST_SERVICE_NAME = 12
 """Characters; names of kernel sets contain it and may have 31 (linux/netfilter/ipset)."""
 
 _DEFAULT = Policy()
-_NAMES = ("hosts", "srv")
+_NAMES = ("hosts", "srv", "sip")
 """Keys with names in DNS."""
 _LISTED = (*_NAMES, "feed")
 """Keys of an exception that give it lists of addresses."""
@@ -232,7 +232,9 @@ def _exceptions(
         if "within" in section and not (section.gives("within") and section.gives(*_LISTED)):
             section.complain(_limits_nothing(), "within")
         if "grace" in section and not section.gives(*_NAMES):
-            mistake = Mistake(tr("is for names in DNS only"), tr("hosts or srv; or leave it out"))
+            mistake = Mistake(
+                tr("is for names in DNS only"), tr("hosts, srv or sip; or leave it out")
+            )
             section.complain(mistake, "grace")
         if not section.gives(*_LISTED, "prefixes"):
             others = [other for other in sections if sections[other].gives(*_LISTED, "prefixes")]
@@ -246,6 +248,7 @@ def _exception(name: str, section: Section, services: Collection[str]) -> NamedE
         description=section.text("description"),
         hosts=section.values("hosts", host_name) or (),
         srv=section.values("srv", srv_name) or (),
+        sip=section.values("sip", host_name) or (),
         prefixes=_space(section),
         last_known=_space(section, "last_known"),
         within=_space(section, "within"),
@@ -313,7 +316,7 @@ def _no_services() -> Mistake:
 def _limits_nothing() -> Mistake:
     return Mistake(
         tr("limits nothing"),
-        tr("hosts, srv or a feed, and the prefixes that they may have; or leave the key out"),
+        tr("hosts, srv, sip or a feed, and the prefixes that they may have; or leave the key out"),
     )
 
 
@@ -322,10 +325,10 @@ def _no_addresses(name: str, section: Section, others: Collection[str]) -> Mista
     if set(section) == {"enabled"}:
         return Mistake(
             tr("is enabled or disabled here, but no rule defines it"),
-            tr("hosts, srv, feed or prefixes, here or in another file"),
+            tr("hosts, srv, sip, feed or prefixes, here or in another file"),
             *nearest(name, others),
         )
-    return Mistake(tr("has no addresses"), one_of(("hosts", "srv", "feed", "prefixes")))
+    return Mistake(tr("has no addresses"), one_of(("hosts", "srv", "sip", "feed", "prefixes")))
 
 
 def _blocklist(name: str, section: Section) -> Blocklist:
