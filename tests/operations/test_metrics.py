@@ -107,7 +107,7 @@ def test_a_directory_that_is_not_there_is_told_and_no_failure(fenced: Ground) ->
 
 
 def test_a_relative_path_or_another_ending_is_refused(fenced: Ground) -> None:
-    for wrong in ("geofence.prom", "/tmp/geofence.txt"):
+    for wrong in ("geofence.prom", "/nowhere/geofence.txt"):
         done = fenced.machine.run("metrics", "--textfile", wrong)
         assert done.code == 2
         assert wrong in done.err
