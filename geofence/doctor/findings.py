@@ -52,7 +52,7 @@ class FindingKind(StrEnum):
     """``place`` keeps ``ports`` of ``subject`` out of connection tracking, in ``direction``."""
     REDIRECTED = "redirected"
     """``place`` delivers ``named`` to ``target``, which is fenced as ``subject``."""
-    DROPPED_EARLIER = "dropped-earlier"
+    DROPPED_BY_OTHERS = "dropped-by-others"
     """``place`` drops packets to ``ports`` of ``subject``; ``conditional``: all but some."""
     POLICY_DROPS = "policy-drops"
     """The policy of ``place`` drops ``ports`` of ``subject``, which no rule opens."""
@@ -64,20 +64,21 @@ class FindingKind(StrEnum):
     """``message`` names programs that flush iptables, and ipset holds the fence."""
     SIP_HELPER = "sip-helper"
     """A conntrack helper for SIP: ``how`` is ``rule``, ``automatic`` or ``loaded``, ``places``."""
-    DOCKER_PUBLISHED = "docker-published"
-    """Docker publishes ``named`` (``target`` in the container ``address``), which is not fenced."""
+    PUBLISHED_NOT_FENCED = "published-not-fenced"
+    """``subject`` is delivered to ``target`` of the container ``address``; neither is fenced."""
     DOCKER_HIDES_SOURCES = "docker-hides-sources"
-    """Docker's proxy takes connections to ``ports``, so the container sees one address."""
+    """Docker's proxy takes connections to ``subject``, so the container sees one address."""
     HIDDEN_SOURCES = "hidden-sources"
     """``flows`` of ``of`` connections come from the private address ``subject``."""
 
     # ports
     BOUND_NOT_FENCED = "bound-not-fenced"
-    """``process`` listens at ``addresses`` on ``subject``, which no service fences."""
+    """``process`` listens on ``subject`` (``source``: a file and section), and nothing fences it;
+    ``bound`` tells whether it does now."""
     FENCED_NOT_BOUND = "fenced-not-bound"
     """``service`` fences ``subject``, where nothing listens."""
     PROTOCOLS_MIXED_UP = "protocols-mixed-up"
-    """``process`` listens on ``subject``; the rules fence ``fenced``, where nothing listens."""
+    """As before; the rules fence ``fenced`` instead, where nothing listens."""
 
     # media
     RTP_NOT_FENCED = "rtp-not-fenced"
@@ -95,14 +96,14 @@ class FindingKind(StrEnum):
 
     # NAT
     EXTERNAL_NOT_OURS = "external-not-ours"
-    """``external_*`` is ``subject``; this host is ``addresses`` to others (``by`` tells how that is
-    known)."""
+    """``external_*`` is ``subject``; others see this host as ``addresses``, says ``asked`` (a STUN
+    server; empty: its interfaces)."""
     EXTERNAL_PRIVATE = "external-private"
     """``external_*`` is ``subject``, which others cannot reach."""
     EXTERNAL_MISSING = "external-missing"
     """This host has only private ``addresses``, and ``external_*`` is not set."""
     LOCAL_NET_MISSING = "local-net-missing"
-    """``subject`` is connected at ``interface`` and not in ``local_net``."""
+    """``subject`` is connected at ``interface`` and not in ``local_net`` (``known``)."""
 
     # trunks and phones
     TRUNK_BLOCKED = "trunk-blocked"
@@ -142,6 +143,7 @@ NOTICES = frozenset(
         FindingKind.DOCKER_HIDES_SOURCES,
         FindingKind.FENCED_NOT_BOUND,
         FindingKind.RTP_TOO_WIDE,
+        FindingKind.MEDIA_BLOCKED,
         FindingKind.UNNAMED_PEER,
         FindingKind.TRUNK_UNKNOWN,
     }
