@@ -10,8 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from geofence.asterisk.reader import read_configuration
 
+from geofence.asterisk.reader import read_configuration
 from geofence.asterisk.reading import Reading
 from tests.asterisk.real.asterisk import Asterisk, missing
 from tests.asterisk.real.cases import Case, cases
