@@ -15,6 +15,7 @@ from geofence.cli.verbs import (
     glance,
     history,
     service,
+    setup,
     trial,
 )
 from geofence.errors import GeofenceError
@@ -22,6 +23,7 @@ from geofence.errors import GeofenceError
 __all__ = ["PANELS", "app", "main"]
 
 PANELS = (
+    setup,
     daily,
     denied,
     glance,
