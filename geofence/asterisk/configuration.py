@@ -168,7 +168,7 @@ class Configuration:
         if loaded.name not in self._types:
             types: dict[str, list[Section]] = {}
             for section in loaded.live:
-                given = [key.value for key in section.keys if key.name.lower() == "type"]
+                given = [key.value for key in section.named("type")]
                 if given:
                     types.setdefault(given[0], []).append(section)
                     self._check_type(section, given)

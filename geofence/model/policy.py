@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from geofence.model.catalog import CatalogFacts
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
 
@@ -135,6 +136,8 @@ class ListSource(NamedTuple):
     """Name of the format of the lists; None: found out by content."""
     checksum: str | None = None
     """Template of the URL or path of a list's checksum; ``{url}`` stands for that of the list."""
+    paths: tuple[str, ...] = ()
+    """Where the prefixes of a feed are in its JSON; empty: anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +152,15 @@ class NamedException:
     """Names of SRV records; the addresses of all servers that they give are allowed."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     """Addresses that are allowed whatever the host names resolve to."""
+    feed: str = ""
+    """URL or absolute path of a list of its addresses; empty: none. One with a feed has no names in
+    DNS."""
+    paths: tuple[str, ...] = ()
+    """Where the prefixes are in the JSON of its feed; empty: anywhere."""
     last_known: AddressSpace = field(default_factory=AddressSpace)
-    """Used in place of host names that were never resolved."""
+    """Used in place of host names that were never resolved, or a feed that was never accepted."""
     within: AddressSpace = field(default_factory=AddressSpace)
-    """All addresses that its host names may resolve to; empty: any."""
+    """All addresses that its host names may resolve to, or its feed have; empty: any."""
     grace: timedelta = GRACE
     """How long an address stays allowed after an answer of DNS without it."""
     services: tuple[str, ...] = ()
@@ -164,12 +172,24 @@ class NamedException:
     """Why it was allowed; text for people."""
     until: datetime | None = None
     """When it ends, UTC; None: never."""
+    catalog: CatalogFacts = field(default_factory=CatalogFacts)
+    """Who it is, and where its addresses come from."""
 
     @property
     def names(self) -> tuple[ListId, ...]:
         """The lists of its host names and SRV records."""
         hosts = (ListId(ListKind.HOST, host) for host in self.hosts)
         return (*hosts, *(ListId(ListKind.SRV, name) for name in self.srv))
+
+    @property
+    def lists(self) -> tuple[ListId, ...]:
+        """The lists of its addresses: those of its names in DNS, or its feed."""
+        return (*self.names, *((ListId(ListKind.FEED, self.name),) if self.feed else ()))
+
+    @property
+    def written(self) -> AddressSpace:
+        """The addresses that the rules themselves have for it, whatever DNS or a feed says."""
+        return self.prefixes | self.last_known
 
     def opens(self, service: str) -> bool:
         """Whether the exception, once enabled, allows its addresses to reach the service."""
@@ -365,9 +385,11 @@ class Policy:
             return ListSource(self.country_urls, self.country_format, self.country_checksum)
         if wanted.kind is ListKind.ASN:
             return ListSource(self.asn_urls, self.asn_format, self.asn_checksum)
-        for each in self.blocklists if wanted.kind is ListKind.BLOCKLIST else ():
-            if each.name == wanted.name:
-                return ListSource(each.urls, each.format, each.checksum)
+        blocklist, fed = self.blocklist(wanted), self.fed_by(wanted)
+        if blocklist is not None:
+            return ListSource(blocklist.urls, blocklist.format, blocklist.checksum)
+        if fed is not None and fed.feed:
+            return ListSource((fed.feed,), paths=fed.paths)
         return ListSource()
 
     def at(self, now: datetime) -> Policy:
@@ -433,6 +455,11 @@ class Policy:
     def blocklist(self, wanted: ListId) -> Blocklist | None:
         """Return the blocklist whose list it is; None if it is another kind of list."""
         known = self.blocklists if wanted.kind is ListKind.BLOCKLIST else ()
+        return next((each for each in known if each.name == wanted.name), None)
+
+    def fed_by(self, wanted: ListId) -> NamedException | None:
+        """Return the exception whose feed it is; None if it is another kind of list."""
+        known = self.exceptions if wanted.kind is ListKind.FEED else ()
         return next((each for each in known if each.name == wanted.name), None)
 
     def timed_countries(self) -> tuple[CountrySwitch, ...]:
