@@ -207,6 +207,21 @@ def parse_countries(texts: Iterable[str]) -> tuple[str, ...]:
         raise UsageError(tr("--country: {mistake}", mistake=str(error))) from error
 
 
+def textfile_path(text: str) -> Path:
+    """Return the path of a file for node_exporter, as ``[metrics] textfile`` takes it.
+
+    Raises:
+        UsageError: it is not absolute, or does not end in .prom.
+    """
+    from geofence.policy.mistakes import Mistake
+    from geofence.policy.paths import textfile
+
+    try:
+        return textfile(text)
+    except Mistake as error:
+        raise UsageError(tr("--textfile: {error}.", error=error)) from error
+
+
 def parse_places(texts: Iterable[str], regions: Mapping[str, object]) -> tuple[str, ...]:
     """Return country codes, and regions with ``@``, each once.
 

@@ -75,5 +75,9 @@ def parse_answer(answer: bytes, ident: bytes) -> IPv4Address | None:
 
 def _refusal(host: str, reason: str) -> BackendError:
     return BackendError(
-        tr("The STUN server {host} does not tell this host's address: {reason}", host=host, reason=reason)
+        tr(
+            "The STUN server {host} does not tell this host's address: {reason}",
+            host=host,
+            reason=reason,
+        )
     )

@@ -127,6 +127,8 @@ class NoteKind(StrEnum):
     """The kernel cannot label connections; the fence holds the next best rules."""
     BANS_DAMAGED = "bans-damaged"
     """``number`` lines of the log of bans ``subject`` could not be read."""
+    METRICS_NOT_WRITTEN = "metrics-not-written"
+    """The file ``subject`` of ``[metrics]`` was not written; ``message`` is why."""
     COUNTS_NOT_KEPT = "counts-not-kept"
     """The counts over time ``subject`` were not continued; ``message`` is why."""
     COUNTS_BEGUN_ANEW = "counts-begun-anew"

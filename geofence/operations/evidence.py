@@ -35,6 +35,7 @@ from geofence.model.policy import NamedException, Policy, Ports, Protocol
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.denied import noted_sources
+from geofence.operations.evidence_of_fail2ban import read_asterisk_jails
 from geofence.operations.evidence_of_pbx import Pbx, read_pbx
 from geofence.operations.kernel_fences import read_fences
 from geofence.operations.site import Site
@@ -97,7 +98,8 @@ def gather(
     sockets = notes.trying(Subject.SOCKETS, read_sockets)
     _say_who_is_hidden(sockets, notes)
     hosts = notes.trying(Subject.ADDRESSES, lambda: Hosts(local_addresses(), read_places()))
-    pbx = read_pbx(site, asterisk, sockets, hosts, offline=offline, console=console)
+    pbx = read_pbx(site, asterisk, sockets or (), hosts, offline=offline, program=console)
+    jails = notes.trying(Subject.FAIL2BAN, lambda: read_asterisk_jails(asterisk))
     rules = _rules_of_others(services, notes)
     return Evidence(
         services=services,
@@ -109,7 +111,7 @@ def gather(
         connections=_connections(report, notes),
         noted=_noted(site),
         startup=_startup(root, report),
-        clock=_clock(site, report),
+        clock=_clock(report),
         sockets=sockets,
         ephemeral=_ephemeral(),
         hosts=_with_public(hosts, pbx),
@@ -117,8 +119,7 @@ def gather(
         names=pbx.names,
         contacts=pbx.contacts,
         codecs=pbx.codecs,
-        jails=pbx.jails,
-        providers=pbx.providers,
+        jails=jails,
         unchecked=(*notes.unchecked, *pbx.unchecked),
     )
 
@@ -144,9 +145,7 @@ def _services(ruleset: Ruleset | None, policy: Policy) -> Mapping[str, tuple[Por
     return {service.name: service.ports for service in known}
 
 
-def _exceptions(
-    site: Site, policy: Policy
-) -> Mapping[str, tuple[NamedException, AddressSpace]]:
+def _exceptions(site: Site, policy: Policy) -> Mapping[str, tuple[NamedException, AddressSpace]]:
     try:
         wanted = (name for name in site.lists.ids() if name.kind.is_from_dns)
         found, _ = site.lists.load_all(wanted)
@@ -179,9 +178,7 @@ def _say_who_is_hidden(sockets: tuple[ListeningSocket, ...] | None, notes: _Note
         notes.told(Subject.SOCKETS, WhyUnchecked.NOT_ROOT)
 
 
-def _rules_of_others(
-    services: Mapping[str, tuple[Ports, ...]], notes: _Notes
-) -> RulesOfOthers:
+def _rules_of_others(services: Mapping[str, tuple[Ports, ...]], notes: _Notes) -> RulesOfOthers:
     tables = read_tables()
     for program in tables.unread:
         root = has_net_admin()
@@ -190,9 +187,7 @@ def _rules_of_others(
     return rules_of_others(tables, services)
 
 
-def rules_of_others(
-    tables: AllTables, services: Mapping[str, tuple[Ports, ...]]
-) -> RulesOfOthers:
+def rules_of_others(tables: AllTables, services: Mapping[str, tuple[Ports, ...]]) -> RulesOfOthers:
     """Return what matters of tables."""
     other: OtherRules = replace(find(tables.every, services), unread=tables.unread)
     return RulesOfOthers(
@@ -201,9 +196,7 @@ def rules_of_others(
         published(tables.distinct),
         tuple(each.place for each in tables.legacy if each.is_used),
         tuple(each.place for each in tables.by_nft_flavour if each.is_used),
-        tuple(
-            f"{each.place} {name}" for each in tables.distinct for name in each.helpers
-        ),
+        tuple(f"{each.place} {name}" for each in tables.distinct for name in each.helpers),
     )
 
 
@@ -244,7 +237,7 @@ def _startup(root: Path, report: StatusReport | None) -> Startup:
     return Startup(files.restores, files.masked, files.renews, against)
 
 
-def _clock(site: Site, report: StatusReport | None) -> Clock:
+def _clock(report: StatusReport | None) -> Clock:
     moments = [each.checked_at for each in report.lists if each.checked_at] if report else []
     if report and report.applied_at:
         moments.append(report.applied_at)

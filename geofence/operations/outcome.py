@@ -70,7 +70,17 @@ def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunRep
     if report.degraded:
         ending, code = Ending.DEGRADED, ExitCode.DEGRADED
     closed = _close(site, command, ending, _text(report.notes), code)
-    return report.with_notes((*closed, *_tell_news(site, command, report.news)))
+    told_of = (*closed, *_tell_news(site, command, report.news))
+    return report.with_notes((*told_of, *_measured(site, command)))
+
+
+def _measured(site: Site, command: str) -> tuple[Note, ...]:
+    """Write metrics where the rules say so; ``restore`` at boot does not wait for the rules."""
+    if command == _RESTORE:
+        return ()
+    from geofence.operations.after import write_metrics
+
+    return write_metrics(site)
 
 
 def _text(notes: tuple[Note, ...]) -> str:

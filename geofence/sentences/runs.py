@@ -112,6 +112,9 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         "{number} lines of {file} are damaged; the bans in them are lost.",
         file=note.subject,
     ),
+    NoteKind.METRICS_NOT_WRITTEN: lambda note: tr(
+        "Metrics were not written: {reason}", reason=note.data["message"]
+    ),
     NoteKind.COUNTS_NOT_KEPT: lambda note: tr(
         "Counts over time were not continued: {reason}", reason=note.data["message"]
     ),
