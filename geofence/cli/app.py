@@ -11,10 +11,12 @@ from geofence.cli.verbs import (
     bans,
     daily,
     denied,
+    doctor,
     exceptions,
     glance,
     history,
     service,
+    setup,
     trial,
 )
 from geofence.errors import GeofenceError
@@ -22,8 +24,10 @@ from geofence.errors import GeofenceError
 __all__ = ["PANELS", "app", "main"]
 
 PANELS = (
+    setup,
     daily,
     denied,
+    doctor,
     glance,
     exceptions,
     bans,

@@ -35,6 +35,7 @@ from geofence.model.policy import NamedException, Policy, Ports, Protocol
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.denied import noted_sources
+from geofence.operations.evidence_of_fail2ban import read_asterisk_jails
 from geofence.operations.evidence_of_pbx import Pbx, read_pbx
 from geofence.operations.kernel_fences import read_fences
 from geofence.operations.site import Site
@@ -97,7 +98,8 @@ def gather(
     sockets = notes.trying(Subject.SOCKETS, read_sockets)
     _say_who_is_hidden(sockets, notes)
     hosts = notes.trying(Subject.ADDRESSES, lambda: Hosts(local_addresses(), read_places()))
-    pbx = read_pbx(site, asterisk, sockets, hosts, offline=offline, console=console)
+    pbx = read_pbx(site, asterisk, sockets or (), hosts, offline=offline, program=console)
+    jails = notes.trying(Subject.FAIL2BAN, lambda: read_asterisk_jails(asterisk))
     rules = _rules_of_others(services, notes)
     return Evidence(
         services=services,
@@ -109,7 +111,7 @@ def gather(
         connections=_connections(report, notes),
         noted=_noted(site),
         startup=_startup(root, report),
-        clock=_clock(site, report),
+        clock=_clock(report),
         sockets=sockets,
         ephemeral=_ephemeral(),
         hosts=_with_public(hosts, pbx),
@@ -117,8 +119,7 @@ def gather(
         names=pbx.names,
         contacts=pbx.contacts,
         codecs=pbx.codecs,
-        jails=pbx.jails,
-        providers=pbx.providers,
+        jails=jails,
         unchecked=(*notes.unchecked, *pbx.unchecked),
     )
 
@@ -236,7 +237,7 @@ def _startup(root: Path, report: StatusReport | None) -> Startup:
     return Startup(files.restores, files.masked, files.renews, against)
 
 
-def _clock(site: Site, report: StatusReport | None) -> Clock:
+def _clock(report: StatusReport | None) -> Clock:
     moments = [each.checked_at for each in report.lists if each.checked_at] if report else []
     if report and report.applied_at:
         moments.append(report.applied_at)
