@@ -127,7 +127,7 @@ class Configuration:
 
     def _table(self, wizard: str, table: str) -> str:
         found = self.tables.get(table)
-        return f"{table} ({found})" if found else table or wizard
+        return f"{table}, {found}" if found else table or wizard
 
     def _sources(self, wanted: str) -> list[tuple[str, str]]:
         name = _SORCERY_SECTIONS.get(wanted, "res_pjsip")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from geofence.model.catalog import CatalogFacts
@@ -150,6 +151,8 @@ class NamedException:
     """Host names; the addresses that they resolve to are allowed."""
     srv: tuple[str, ...] = ()
     """Names of SRV records; the addresses of all servers that they give are allowed."""
+    sip: tuple[str, ...] = ()
+    """Domains; the addresses of all hosts that SIP software finds for them are allowed."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     """Addresses that are allowed whatever the host names resolve to."""
     feed: str = ""
@@ -177,9 +180,10 @@ class NamedException:
 
     @property
     def names(self) -> tuple[ListId, ...]:
-        """The lists of its host names and SRV records."""
+        """The lists of its host names, SRV records and SIP domains."""
         hosts = (ListId(ListKind.HOST, host) for host in self.hosts)
-        return (*hosts, *(ListId(ListKind.SRV, name) for name in self.srv))
+        records = (ListId(ListKind.SRV, name) for name in self.srv)
+        return (*hosts, *records, *(ListId(ListKind.SIP, name) for name in self.sip))
 
     @property
     def lists(self) -> tuple[ListId, ...]:
@@ -356,6 +360,10 @@ class Policy:
     notify_command: tuple[str, ...] = ()
     """``[notify] command``: a program's absolute path and its arguments, run without a shell; empty
     for none."""
+    notify_mail: tuple[str, ...] = ()
+    """Addresses that get a mail by the MTA of this host."""
+    notify_webhook_file: str = ""
+    """Path of a file with the URL that gets the facts; empty for none."""
     shrink_limits: Mapping[str, float] = field(default_factory=dict)
     """``[guard.shrink]``: percent of a list's addresses that it may lose at once, by ``country JP``
     or ``asn 4713`` or ``blocklist NAME``, or by ``country``, … for all of the kind."""
@@ -365,6 +373,8 @@ class Policy:
     """``[atlas] enabled``: whether a refresh renews the world index."""
     atlas_renew: timedelta = _ATLAS_RENEW
     """``[atlas] renew``: it then asks for the lists that have not been confirmed for so long."""
+    metrics_textfile: Path | None = None
+    """``[metrics] textfile``: where runs write metrics for node_exporter; None: nowhere."""
     daemon_at: time = _DAEMON_AT
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER

@@ -128,6 +128,7 @@ def _apply_by_hand(
     lists: tuple[ListKind | ListId, ...] = (
         ListKind.HOST,
         ListKind.SRV,
+        ListKind.SIP,
         *(ListId(ListKind.COUNTRY, code) for code in countries),
         *_new_feeds(site, policy),
     )

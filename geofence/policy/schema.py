@@ -28,7 +28,9 @@ from geofence.policy.catalog import with_catalog, with_feed
 from geofence.policy.countries import country_code
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
+from geofence.policy.paths import textfile
 from geofence.policy.quantities import age, grace, jitter, ports, time_of_day
+from geofence.policy.recipients import file_path, mail_address
 from geofence.policy.references import helper_name, service_name
 from geofence.policy.regions import (
     Regions,
@@ -49,7 +51,7 @@ LONGEST_SERVICE_NAME = 12
 """Characters; names of kernel sets contain it and may have 31 (linux/netfilter/ipset)."""
 
 _DEFAULT = Policy()
-_NAMES = ("hosts", "srv")
+_NAMES = ("hosts", "srv", "sip")
 """Keys with names in DNS."""
 _LISTED = (*_NAMES, "feed")
 """Keys of an exception that give it lists of addresses."""
@@ -73,6 +75,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
     notify, daemon, atlas = root.table("notify"), root.table("daemon"), root.table("atlas")
+    metrics = root.table("metrics")
     observe = root.table("mode").flag("observe", default=False)
     of_countries = list_source(source.table("country"), ListKind.COUNTRY, OF_COUNTRIES)
     of_asns = list_source(source.table("asn"), ListKind.ASN, OF_ASNS)
@@ -102,10 +105,13 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
             "without_ruleset", choice(WithoutRuleset), _DEFAULT.without_ruleset
         ),
         notify_command=_command(notify),
+        notify_mail=notify.values("mail", mail_address) or (),
+        notify_webhook_file=notify.value("webhook_file", file_path, ""),
         shrink_limits=shrink_limits(guard.table("shrink"), blocklists, exceptions),
         max_age=lists.value("max_age", age, _DEFAULT.max_age),
         atlas_enabled=atlas.flag("enabled", default=_DEFAULT.atlas_enabled),
         atlas_renew=atlas.value("renew", age, _DEFAULT.atlas_renew),
+        metrics_textfile=metrics.value("textfile", textfile, None),
         daemon_at=daemon.value("at", time_of_day, _DEFAULT.daemon_at),
         daemon_jitter=daemon.value("jitter", jitter, _DEFAULT.daemon_jitter),
         origins=_origins(rules),
@@ -232,7 +238,9 @@ def _exceptions(
         if "within" in section and not (section.gives("within") and section.gives(*_LISTED)):
             section.complain(_limits_nothing(), "within")
         if "grace" in section and not section.gives(*_NAMES):
-            mistake = Mistake(tr("is for names in DNS only"), tr("hosts or srv; or leave it out"))
+            mistake = Mistake(
+                tr("is for names in DNS only"), tr("hosts, srv or sip; or leave it out")
+            )
             section.complain(mistake, "grace")
         if not section.gives(*_LISTED, "prefixes"):
             others = [other for other in sections if sections[other].gives(*_LISTED, "prefixes")]
@@ -246,6 +254,7 @@ def _exception(name: str, section: Section, services: Collection[str]) -> NamedE
         description=section.text("description"),
         hosts=section.values("hosts", host_name) or (),
         srv=section.values("srv", srv_name) or (),
+        sip=section.values("sip", host_name) or (),
         prefixes=_space(section),
         last_known=_space(section, "last_known"),
         within=_space(section, "within"),
@@ -313,7 +322,7 @@ def _no_services() -> Mistake:
 def _limits_nothing() -> Mistake:
     return Mistake(
         tr("limits nothing"),
-        tr("hosts, srv or a feed, and the prefixes that they may have; or leave the key out"),
+        tr("hosts, srv, sip or a feed, and the prefixes that they may have; or leave the key out"),
     )
 
 
@@ -322,10 +331,10 @@ def _no_addresses(name: str, section: Section, others: Collection[str]) -> Mista
     if set(section) == {"enabled"}:
         return Mistake(
             tr("is enabled or disabled here, but no rule defines it"),
-            tr("hosts, srv, feed or prefixes, here or in another file"),
+            tr("hosts, srv, sip, feed or prefixes, here or in another file"),
             *nearest(name, others),
         )
-    return Mistake(tr("has no addresses"), one_of(("hosts", "srv", "feed", "prefixes")))
+    return Mistake(tr("has no addresses"), one_of(("hosts", "srv", "sip", "feed", "prefixes")))
 
 
 def _blocklist(name: str, section: Section) -> Blocklist:

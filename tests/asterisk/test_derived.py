@@ -163,12 +163,7 @@ def test_a_trunk_by_address_may_signal_and_send_media() -> None:
 
 def test_a_trunk_by_name_is_resolved_as_asterisk_does() -> None:
     with_srv = only(derived(trunk("voice.example", HostKind.NAME, srv=True)))
-    assert with_srv.hosts == ("voice.example",)
-    assert with_srv.srv == (
-        "_sip._udp.voice.example",
-        "_sip._tcp.voice.example",
-        "_sips._tcp.voice.example",
-    )
+    assert (with_srv.hosts, with_srv.srv, with_srv.sip) == ((), (), ("voice.example",))
     without = only(derived(trunk("Voice.Example.", HostKind.NAME, port=5080)))
     assert (without.hosts, without.srv) == (("voice.example",), ())
 
