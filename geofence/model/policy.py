@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from geofence.model.asterisk import Following
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
 
@@ -166,6 +167,8 @@ class NamedException:
     """Why it was allowed; text for people."""
     until: datetime | None = None
     """When it ends, UTC; None: never."""
+    derived_from: tuple[str, ...] = ()
+    """Objects of Asterisk's configuration that it was derived from; none for one of the rules."""
 
     @property
     def names(self) -> tuple[ListId, ...]:
@@ -302,6 +305,8 @@ class Policy:
     """All rules together."""
 
     services: tuple[Service, ...] = ()
+    disabled_services: tuple[str, ...] = ()
+    """Names of services that the rules define and do not fence."""
     countries: tuple[str, ...] = ()
     """Upper-case ISO 3166-1 alpha-2 codes of ``[allow]``."""
     asns: tuple[int, ...] = ()
@@ -352,6 +357,8 @@ class Policy:
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER
     """``[daemon] jitter``: the refresh starts up to this much later, at random."""
+    asterisk: Following = field(default_factory=Following)
+    """``[asterisk]``: the configuration that the fence follows."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each table (``exception.push-as``, ``allow``) was last written to."""
 
