@@ -13,7 +13,8 @@ from geofence.asterisk.files import MOST_BYTES, Absent
 from geofence.errors import AsteriskError
 from geofence.translation import tr
 
-_USUAL = "/etc/asterisk"
+ASTERISK_DIRECTORY = Path("/etc/asterisk")
+_USUAL = str(ASTERISK_DIRECTORY)
 """Where Asterisk believes its configuration to be, also in a container."""
 _HOST_PREFIXES = ("", "/usr", "/usr/local")
 """What may be before ``/etc/asterisk`` on a host; behind anything else is a container's root."""

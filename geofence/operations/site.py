@@ -59,7 +59,7 @@ class Site:
     """Whether ``rules_directory`` must exist, as one that somebody named."""
 
     drafts: tuple[RulesFile, ...] = ()
-    """Files that count in place of those in ``rules_directory``, by name; ``setup`` has one until
+    """Files that count in place of those in ``rules_directory``, by name: that of ``setup`` until
     it is confirmed."""
 
     log_changes: bool = True

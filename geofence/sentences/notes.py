@@ -10,6 +10,7 @@ from geofence.sentences.by_hand import BY_HAND_SENTENCES
 from geofence.sentences.following import FOLLOWING_SENTENCES
 from geofence.sentences.lists import LIST_SENTENCES
 from geofence.sentences.runs import RUN_SENTENCES
+from geofence.sentences.setup import SETUP_SENTENCES
 from geofence.translation import english
 
 SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
@@ -19,6 +20,7 @@ SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     **ATLAS_SENTENCES,
     **BY_HAND_SENTENCES,
     **FOLLOWING_SENTENCES,
+    **SETUP_SENTENCES,
 }
 
 
