@@ -1,4 +1,4 @@
-"""The running Asterisk, asked by ``asterisk -rx``: registered contacts, codecs, translations."""
+"""The running Asterisk, asked by ``asterisk -rx``: registered contacts, translated codecs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from geofence.errors import BackendError
@@ -18,6 +18,7 @@ _SECONDS = 10
 _CONTACT = re.compile(r"^/registrar/contact/(?P<name>.*?);@[0-9a-f]+\s*: (?P<json>\{.*\})\s*$")
 _HOST = re.compile(r"^sips?:(?:[^@]*@)?(?:\[(?P<six>[^\]]+)\]|(?P<four>[^:;>]+))", re.IGNORECASE)
 _COLUMNS = 2
+_RATED = frozenset({"slin8", "speex8", "silk8"})
 
 
 class RegisteredContact(NamedTuple):
@@ -102,25 +103,15 @@ def translated(program: str = "") -> frozenset[str]:
 
 
 def parse_translations(text: str) -> frozenset[str]:
-    """Return the codecs of a matrix of translations whose row has a time."""
+    """Return the codecs of a matrix of translations whose row has a time.
+
+    The matrix names some by their sampling rate; endpoints call ``speex8`` ``speex``.
+    """
     rows = (line.split() for line in text.splitlines())
-    return frozenset(
+    found = frozenset(
         name
         for name, *cells in (row for row in rows if len(row) > _COLUMNS)
         if all(cell == "-" or cell.isdecimal() for cell in cells)
         and any(cell.isdecimal() for cell in cells)
     )
-
-
-def offered(endpoints: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
-    """Return the codecs of endpoints, by what ``pjsip show endpoint`` says of each."""
-    return {name: _allowed(text) for name, text in endpoints.items()}
-
-
-_ALLOW = re.compile(r"^ allow\s*: \(([^)]*)\)", re.MULTILINE)
-
-
-def _allowed(text: str) -> tuple[str, ...]:
-    found = _ALLOW.search(text)
-    names = found[1].split("|") if found else ()
-    return tuple(name.strip() for name in names if name.strip() and name.strip() != "nothing")
+    return found | {name.removesuffix("8") for name in found if name in _RATED}

@@ -35,20 +35,18 @@ class JailSettings:
     ignore_command: str = ""
 
 
-def is_installed() -> bool:
-    """Whether fail2ban is on this host."""
-    return shutil.which(_PROGRAM, path=_PATH) is not None
-
-
 def read_jails() -> tuple[JailSettings, ...]:
-    """Return the enabled jails.
+    """Return the enabled jails; none where fail2ban is not on this host.
 
     Raises:
         BackendError: fail2ban does not print its configuration.
     """
+    path = shutil.which(_PROGRAM, path=_PATH)
+    if path is None:
+        return ()
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program with its arguments, no shell
-            [shutil.which(_PROGRAM, path=_PATH) or _PROGRAM, "-d"],
+            [path, "-d"],
             capture_output=True,
             encoding="utf-8",
             errors="replace",

@@ -31,11 +31,13 @@ from geofence.host.privilege import has_net_admin
 from geofence.host.sockets import ListeningSocket, read_sockets
 from geofence.host.startup_units import read_units
 from geofence.merge import exception_space
+from geofence.model.lists import ListKind
 from geofence.model.policy import NamedException, Policy, Ports, Protocol
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.denied import noted_sources
-from geofence.operations.evidence_of_pbx import Pbx, read_pbx
+from geofence.operations.evidence_of_fail2ban import read_asterisk_jails
+from geofence.operations.evidence_of_pbx import Pbx, providers, read_pbx
 from geofence.operations.kernel_fences import read_fences
 from geofence.operations.site import Site
 from geofence.operations.status import StatusReport, status
@@ -49,6 +51,7 @@ _T = TypeVar("_T")
 
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _USUALLY_CHOSEN = (32768, 60999)
+_OF_EXCEPTIONS = (ListKind.HOST, ListKind.SRV, ListKind.FEED)
 _MOST_NOTED = 1_000
 """Noted sources of a service that are looked at, those with most packets."""
 
@@ -97,7 +100,8 @@ def gather(
     sockets = notes.trying(Subject.SOCKETS, read_sockets)
     _say_who_is_hidden(sockets, notes)
     hosts = notes.trying(Subject.ADDRESSES, lambda: Hosts(local_addresses(), read_places()))
-    pbx = read_pbx(site, asterisk, sockets, hosts, offline=offline, console=console)
+    pbx = read_pbx(site, asterisk, sockets or (), hosts, offline=offline, program=console)
+    jails = notes.trying(Subject.FAIL2BAN, lambda: read_asterisk_jails(asterisk))
     rules = _rules_of_others(services, notes)
     return Evidence(
         services=services,
@@ -109,7 +113,7 @@ def gather(
         connections=_connections(report, notes),
         noted=_noted(site),
         startup=_startup(root, report),
-        clock=_clock(site, report),
+        clock=_clock(report),
         sockets=sockets,
         ephemeral=_ephemeral(),
         hosts=_with_public(hosts, pbx),
@@ -117,8 +121,8 @@ def gather(
         names=pbx.names,
         contacts=pbx.contacts,
         codecs=pbx.codecs,
-        jails=pbx.jails,
-        providers=pbx.providers,
+        jails=jails,
+        providers=tuple(providers(pbx.reading, policy, exceptions)) if pbx.reading else (),
         unchecked=(*notes.unchecked, *pbx.unchecked),
     )
 
@@ -146,7 +150,7 @@ def _services(ruleset: Ruleset | None, policy: Policy) -> Mapping[str, tuple[Por
 
 def _exceptions(site: Site, policy: Policy) -> Mapping[str, tuple[NamedException, AddressSpace]]:
     try:
-        wanted = (name for name in site.lists.ids() if name.kind.is_from_dns)
+        wanted = (name for name in site.lists.ids() if name.kind in _OF_EXCEPTIONS)
         found, _ = site.lists.load_all(wanted)
     except GeofenceError:  # the status tells
         found = {}
@@ -236,7 +240,7 @@ def _startup(root: Path, report: StatusReport | None) -> Startup:
     return Startup(files.restores, files.masked, files.renews, against)
 
 
-def _clock(site: Site, report: StatusReport | None) -> Clock:
+def _clock(report: StatusReport | None) -> Clock:
     moments = [each.checked_at for each in report.lists if each.checked_at] if report else []
     if report and report.applied_at:
         moments.append(report.applied_at)
