@@ -166,6 +166,10 @@ class NoteKind(StrEnum):
     HOOK_NOT_RUN = "hook-not-run"
     HOOK_FAILED = "hook-failed"
     """``[notify] command`` ended with ``exit_code`` and said ``message``."""
+    MAIL_FAILED = "mail-failed"
+    """``[notify] mail`` to ``subject`` could not be sent; ``message`` is why."""
+    WEBHOOK_FAILED = "webhook-failed"
+    """The URL in the file ``subject`` could not be told; ``message`` is why."""
 
     # setup
     SETUP_NO_ASTERISK = "setup-no-asterisk"

@@ -360,6 +360,10 @@ class Policy:
     notify_command: tuple[str, ...] = ()
     """``[notify] command``: a program's absolute path and its arguments, run without a shell; empty
     for none."""
+    notify_mail: tuple[str, ...] = ()
+    """Addresses that get a mail by the MTA of this host."""
+    notify_webhook_file: str = ""
+    """Path of a file with the URL that gets the facts; empty for none."""
     shrink_limits: Mapping[str, float] = field(default_factory=dict)
     """``[guard.shrink]``: percent of a list's addresses that it may lose at once, by ``country JP``
     or ``asn 4713`` or ``blocklist NAME``, or by ``country``, … for all of the kind."""

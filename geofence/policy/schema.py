@@ -30,6 +30,7 @@ from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
 from geofence.policy.paths import textfile
 from geofence.policy.quantities import age, grace, jitter, ports, time_of_day
+from geofence.policy.recipients import file_path, mail_address
 from geofence.policy.references import helper_name, service_name
 from geofence.policy.regions import (
     Regions,
@@ -104,6 +105,8 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
             "without_ruleset", choice(WithoutRuleset), _DEFAULT.without_ruleset
         ),
         notify_command=_command(notify),
+        notify_mail=notify.values("mail", mail_address) or (),
+        notify_webhook_file=notify.value("webhook_file", file_path, ""),
         shrink_limits=shrink_limits(guard.table("shrink"), blocklists, exceptions),
         max_age=lists.value("max_age", age, _DEFAULT.max_age),
         atlas_enabled=atlas.flag("enabled", default=_DEFAULT.atlas_enabled),
