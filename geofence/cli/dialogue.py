@@ -11,8 +11,8 @@ import typer
 from geofence.cli.arguments import parse_mail, parse_places
 from geofence.cli.interview import ask_yes_or_no, interview
 from geofence.cli.progress import watching
-from geofence.cli.views.run import run_json, show_run
-from geofence.cli.views.setup import proposal_json, show_meaning, show_proposal
+from geofence.cli.views.run import show_run
+from geofence.cli.views.setup import setup_json, show_meaning, show_proposal
 from geofence.errors import ExitCode, UsageError
 from geofence.model.notes import Note
 from geofence.operations.commit import Wish
@@ -35,6 +35,7 @@ from geofence.setup.existing import read_existing
 from geofence.setup.look import look
 from geofence.setup.machine import Existing, Machine
 from geofence.setup.proposal import Proposal, propose
+from geofence.setup.report import SetupReport
 from geofence.translation import tr
 
 
@@ -72,8 +73,7 @@ class Dialogue:
         if self.applying and report and not self._is_done(proposal, report):
             done = self._apply(proposal, found)
         if self.as_json:
-            facts = proposal_json(found, questions, given, proposal, report)
-            print_json({**facts, "run": run_json(done) if done else None})
+            print_json(setup_json(SetupReport(found, questions, given, proposal, report, done)))
         if done and done.degraded:
             raise typer.Exit(ExitCode.DEGRADED)
 

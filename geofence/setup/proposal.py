@@ -24,7 +24,7 @@ class Step(StrEnum):
     UNITS = "units"
 
 
-class Difference(StrEnum):
+class TableChange(StrEnum):
     """What would become of a table. The values are stable."""
 
     ADDED = "added"
@@ -38,7 +38,7 @@ class Proposal:
 
     tables: tuple[RulesTable, ...] = ()
     """All that its file would have."""
-    changes: Mapping[str, Difference] | None = None
+    changes: Mapping[str, TableChange] | None = None
     """Of its tables, by heading, against the file that there is."""
     steps: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -181,12 +181,12 @@ def _notify(answers: Answers, existing: Existing) -> Iterator[RulesTable]:
 
 def _changes(
     before: Mapping[str, Mapping[str, object]], after: Mapping[str, RulesTable]
-) -> dict[str, Difference]:
-    found: dict[str, Difference] = {}
+) -> dict[str, TableChange]:
+    found: dict[str, TableChange] = {}
     for heading, table in after.items():
         if heading not in before:
-            found[heading] = Difference.ADDED
+            found[heading] = TableChange.ADDED
         elif dict(before[heading]) != dict(table.keys):
-            found[heading] = Difference.CHANGED
+            found[heading] = TableChange.CHANGED
     gone = dict.fromkeys(each for each in before if each not in after)
-    return {**found, **dict.fromkeys(gone, Difference.REMOVED)}
+    return {**found, **dict.fromkeys(gone, TableChange.REMOVED)}
