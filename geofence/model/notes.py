@@ -80,6 +80,32 @@ class NoteKind(StrEnum):
     """The fence in the kernel has no service, but the rules have."""
     NO_SERVICE_ENABLED = "no-service-enabled"
 
+    # Asterisk's configuration
+    ASTERISK_UNREAD = "asterisk-unread"
+    """The configuration in ``subject`` could not be read; ``kept``: the last reading counts."""
+    ASTERISK_INVALID = "asterisk-invalid"
+    """``files`` in ``subject`` are refused by Asterisk or cannot be read; ``kept``: for all trunks
+    the last reading counts."""
+    ASTERISK_REFUSED = "asterisk-refused"
+    """The ``check`` refuses a change of ``subject``; ``accept`` overrides it."""
+    ASTERISK_STILL_FENCED = "asterisk-still-fenced"
+    """``ports`` of the service ``subject`` stay fenced, though the configuration has others now."""
+    ASTERISK_FENCED = "asterisk-fenced"
+    """The service ``subject`` gains ``ports``, as ``source`` says."""
+    ASTERISK_NOT_FENCED = "asterisk-not-fenced"
+    """The service ``subject`` loses ``ports``, which ``source`` said."""
+    ASTERISK_TRUNK_ADDED = "asterisk-trunk-added"
+    """The exception ``subject`` is new: ``hosts`` and ``addresses`` reach ``services``, as
+    ``sources`` say. ``remarks``: ``private``, ``subtracted``."""
+    ASTERISK_TRUNK_CHANGED = "asterisk-trunk-changed"
+    ASTERISK_TRUNK_REMOVED = "asterisk-trunk-removed"
+    ASTERISK_LEFT_OUT = "asterisk-left-out"
+    """``subject`` in the configuration does not become a rule; ``why`` is one of ``Refused``."""
+    ASTERISK_UNSEEN = "asterisk-unseen"
+    """The configuration has more than can be seen in files, by ``places``."""
+    ASTERISK_WAITS = "asterisk-waits"
+    """A change of the configuration waits for a run by hand: the rules were edited, too."""
+
     # the world index
     ATLAS_NOT_RENEWED = "atlas-not-renewed"
     """It stays as it was; ``message`` is why."""
