@@ -9,7 +9,7 @@ from enum import StrEnum
 from geofence.model.evidence import Evidence
 from geofence.model.notes import Note
 from geofence.model.policy import besides_loopback
-from geofence.setup.answers import Answers, previous, untrusted
+from geofence.setup.answers import Answers, follows, previous, untrusted
 from geofence.setup.asterisk_tables import asterisk_tables, fixed_tables
 from geofence.setup.machine import Existing, Machine
 from geofence.setup.providers import offered
@@ -89,11 +89,6 @@ def _tables(found: Machine, answers: Answers, existing: Existing) -> Iterator[Ru
     yield from _interfaces(found, answers, existing)
     yield from _providers(found, answers, existing)
     yield from _notify(answers, existing)
-
-
-def follows(answers: Answers, existing: Existing) -> bool:
-    """Whether the rules follow Asterisk's configuration."""
-    return answers.follow is True or previous(existing, "asterisk.follow") is True
 
 
 def _unsaid(table: RulesTable, existing: Existing) -> RulesTable | None:

@@ -9,6 +9,7 @@ from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
 from geofence.countries import country_name
 from geofence.flows.impact import by_source
+from geofence.model.notes import NoteKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import address_texts
 from geofence.operations.plan import PlanReport
@@ -66,6 +67,9 @@ def show_meaning(screen: Screen, found: Machine, policy: Policy, report: PlanRep
         screen.say(tr("Talks now and would be CUT OFF: {sources}", sources=named), "bold red")
     if impact and impact.unnamed:
         show_impact(screen, impact)
+    for note in report.notes:
+        if note.kind is not NoteKind.CHECK_REFUSES:
+            screen.note(sentence(note), "yellow")
     for refusal in report.refusals:
         screen.say(tr("A check refuses this: {reason}", reason=refusal), "bold red")
 
@@ -81,7 +85,7 @@ def _allowed_lines(policy: Policy) -> Iterator[str]:
             countries=listed(names, _SHOWN) or tr("no country"),
         )
     for each in policy.enabled_exceptions():
-        hosts = (*each.hosts, *each.srv, *address_texts(each.prefixes))
+        hosts = (*each.hosts, *each.sip, *each.srv, *address_texts(each.prefixes))
         yield tr(
             "{name} ({hosts}): {services}",
             name=each.name,
