@@ -176,10 +176,10 @@ class NamedException:
     """Why it was allowed; text for people."""
     until: datetime | None = None
     """When it ends, UTC; None: never."""
-    catalog: CatalogFacts = field(default_factory=CatalogFacts)
-    """Who it is, and where its addresses come from."""
     derived_from: tuple[str, ...] = ()
     """Objects of Asterisk's configuration that it was derived from; none for one of the rules."""
+    catalog: CatalogFacts = field(default_factory=CatalogFacts)
+    """Who it is, and where its addresses come from."""
 
     @property
     def names(self) -> tuple[ListId, ...]:

@@ -19,8 +19,8 @@ SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     **RUN_SENTENCES,
     **ATLAS_SENTENCES,
     **BY_HAND_SENTENCES,
-    **SETUP_SENTENCES,
     **FOLLOWING_SENTENCES,
+    **SETUP_SENTENCES,
 }
 
 
