@@ -22,6 +22,8 @@ class Obstacle(StrEnum):
     """Its host names have no address within ``within``."""
     UNRESOLVED = "unresolved"
     """Its host names have never resolved."""
+    NO_FEED = "no-feed"
+    """Its feed has never been accepted, or has no address within ``within``."""
     NO_SERVICE = "no-service"
     """None of its services is fenced."""
     NOT_APPLIED = "not-applied"
@@ -101,7 +103,7 @@ def never_resolved(
 def outside_pins(
     exceptions: Iterable[NamedException], lists: Mapping[ListId, AddressSpace]
 ) -> tuple[Note, ...]:
-    """Return a note for each exception whose host names have addresses outside its ``within``.
+    """Return a note for each exception whose names or feed have addresses outside its ``within``.
 
     Args:
         exceptions: enabled ones.
@@ -109,14 +111,18 @@ def outside_pins(
     """
     pinned = [(each, _outside(each, lists)) for each in exceptions if each.within]
     return tuple(
-        Note(NoteKind.OUTSIDE_PIN, each.name, {"addresses": address_texts(outside)})
+        Note(NoteKind.OUTSIDE_PIN, each.name, {"addresses": address_texts(outside), **_fed(each)})
         for each, outside in pinned
         if outside
     )
 
 
+def _fed(exception: NamedException) -> dict[str, object]:
+    return {"feed": True} if exception.feed else {}
+
+
 def _outside(exception: NamedException, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    known = (lists[name] for name in exception.names if name in lists)
+    known = (lists[name] for name in exception.lists if name in lists)
     return AddressSpace.union(known) - exception.within
 
 
@@ -141,6 +147,8 @@ def _obstacle(
     if held is None:
         return Obstacle.NO_FENCE
     if not space:
+        if exception.feed:
+            return Obstacle.NO_FEED
         return Obstacle.OUTSIDE_PIN if exception.within else Obstacle.UNRESOLVED
     opened = [holds for service, holds in held.items() if exception.opens(service)]
     if not opened:

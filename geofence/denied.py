@@ -96,6 +96,27 @@ def joined(service: str, family: Family, denied: Noted, seen: Noted | None, now:
     return Sources(service, family, networks, packets, octets, first, last)
 
 
+def sent_between(before: Sources | None, now: Sources) -> Sources:
+    """Return the sources that sent something between two looks, each with what it sent.
+
+    One that has counted less than before was forgotten meanwhile and noted again.
+    """
+    if before is None or not before.number:
+        return now
+    then = dict(zip(before.networks, zip(before.packets, before.octets, strict=True), strict=True))
+    counts = zip(now.networks, now.packets, now.octets, strict=True)
+    more = [_more(then.get(network), packets, octets) for network, packets, octets in counts]
+    part = now.only([at for at, (packets, _) in enumerate(more) if packets])
+    sent = [each for each in more if each[0]]
+    return part._replace(packets=[each for each, _ in sent], octets=[each for _, each in sent])
+
+
+def _more(then: tuple[int, int] | None, packets: int, octets: int) -> tuple[int, int]:
+    if then is None or packets < then[0] or octets < then[1]:
+        return packets, octets
+    return packets - then[0], octets - then[1]
+
+
 class Group(NamedTuple):
     """Sources that are counted together."""
 

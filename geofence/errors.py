@@ -14,6 +14,7 @@
     │   │   └── PrivilegeError    1  the command needs root
     │   └── UntidyError           1  the fence is applied, but parts of the previous are left
     ├── VerificationError         1  the kernel does not hold what was committed
+    ├── AsteriskError             1  there is no configuration of Asterisk that can be read
     ├── LabError                  1  a step of the demo or of a test's network failed
     │   └── LabUnavailable        1  no throw-away network can be made here
     ├── GuardRefusal              3  a check refused the plan
@@ -97,6 +98,10 @@ class UntidyError(BackendError):
 
 class VerificationError(GeofenceError):
     """The kernel, read back, does not hold what was committed."""
+
+
+class AsteriskError(GeofenceError):
+    """There is no configuration of Asterisk, or it cannot be read."""
 
 
 class LabError(GeofenceError):

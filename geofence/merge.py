@@ -26,7 +26,7 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
     allowed = [name for service in policy.services for name in policy.allowed(service).lists]
     allowed += [ListId(ListKind.COUNTRY, each.code) for each in policy.timed_countries()]
     blocklists = [each.name for each in policy.enabled_blocklists() if each.has_source]
-    names = [name for exception in policy.enabled_exceptions() for name in exception.names]
+    of_exceptions = [name for each in policy.enabled_exceptions() for name in each.lists]
     named = (
         *(
             name
@@ -35,7 +35,7 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
             if name.kind is kind
         ),
         *(ListId(ListKind.BLOCKLIST, name) for name in blocklists),
-        *names,
+        *of_exceptions,
     )
     return tuple(dict.fromkeys(named))
 
@@ -43,18 +43,19 @@ def needed_lists(policy: Policy) -> tuple[ListId, ...]:
 def exception_space(
     exception: NamedException, lists: Mapping[ListId, AddressSpace]
 ) -> AddressSpace:
-    """Return the addresses of an exception: its prefixes, and those of its names in DNS."""
-    return exception.prefixes | names_space(exception, lists)
+    """Return the addresses of an exception: its prefixes, and those of its names or its feed."""
+    return exception.prefixes | listed_space(exception, lists)
 
 
-def names_space(exception: NamedException, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
-    """Return the addresses of an exception's names in DNS.
+def listed_space(exception: NamedException, lists: Mapping[ListId, AddressSpace]) -> AddressSpace:
+    """Return the addresses of an exception's names in DNS, or of its feed.
 
-    ``last_known`` is used as long as one of the names was never resolved.
+    ``last_known`` is used as long as one of the names was never resolved, or the feed never
+    accepted.
     """
-    resolved = [lists[name] for name in exception.names if name in lists]
-    stand_in = exception.last_known if len(resolved) < len(exception.names) else AddressSpace()
-    current = AddressSpace.union(resolved)
+    known = [lists[name] for name in exception.lists if name in lists]
+    stand_in = exception.last_known if len(known) < len(exception.lists) else AddressSpace()
+    current = AddressSpace.union(known)
     allowed = current & exception.within if exception.within else current
     return stand_in | allowed
 

@@ -29,7 +29,89 @@ class HostKind(StrEnum):
 
 
 class WarningKind(StrEnum):
-    """What a reader has to report. The values are stable: scripts read them."""
+    """What a reader has to report. The values are stable: scripts read them.
+
+    ``where`` is a file, with line or section; each kind's data are told beside it.
+    """
+
+    # what cannot be seen
+    REALTIME = "realtime"
+    """``what`` (a type of objects, a file) comes from a database: ``table``."""
+    EXEC = "exec"
+    """``#exec`` runs ``command``, whose output Asterisk may read; geofence never runs it."""
+    PLACEHOLDER = "placeholder"
+    """The ``value`` of ``option`` is filled in by another program."""
+    NAME_TO_RESOLVE = "name-to-resolve"
+    """The ``value`` of ``option`` is a host name, so the address is not known."""
+    OUTSIDE = "outside"
+    """``path`` is out of the configuration directory, or behind a link that ends out of sight."""
+    UNREADABLE = "unreadable"
+    """This process may not read ``path``."""
+    FILE_INVALID = "file-invalid"
+    """Asterisk refuses the file whole, and keeps or lacks what it defines."""
+    CHAN_SIP_ONLY = "chan-sip-only"
+    """Only chan_sip is configured, which geofence does not read and Asterisk 21 does not have."""
+
+    # files
+    INCLUDE_MISSING = "include-missing"
+    """``path`` is included and does not exist."""
+    CUT_AT_ERROR = "cut-at-error"
+    """Of an included file, what follows the error does not count. ``error`` is its kind."""
+    SYNTAX = "syntax"
+    """``error`` is ``no-bracket``, ``no-parenthesis``, ``no-base``, ``no-section``,
+    ``no-addition``, ``escape`` or ``comments``; ``name`` is the section that is not there."""
+    INCLUDE_CYCLE = "include-cycle"
+    """Files include each other; Asterisk crashes."""
+    TOO_LARGE = "too-large"
+    """More than geofence reads: bytes, files or keys."""
+    LINE_TOO_LONG = "line-too-long"
+    COMMENT_OPEN = "comment-open"
+    """A block comment has no end, so the rest of the file does not count."""
+
+    # objects
+    TYPE_UNKNOWN = "type-unknown"
+    """``value`` is no type, but ``meant`` in other letters."""
+    TYPE_GIVEN_BEFORE = "type-given-before"
+    """The type is ``first``, which came first or is inherited; ``value`` does not count."""
+    OPTION_UNKNOWN = "option-unknown"
+    """``options`` are unknown, so Asterisk drops the object, unless it is newer than geofence."""
+    OPTION_BY_VERSION = "option-by-version"
+    """``options`` are known to new versions of Asterisk; older ones drop the object."""
+    OBJECT_DUPLICATE = "object-duplicate"
+    """``name`` is there twice, so Asterisk loads no object of this ``type`` from the file."""
+    OPTION_MISSING = "option-missing"
+    """The object is dropped for lack of ``option``."""
+    VALUE_INVALID = "value-invalid"
+    """The ``value`` of ``option`` is not valid; Asterisk drops the object or the line."""
+    SPACE_AFTER_COMMA = "space-after-comma"
+    """A space after the comma in ``option`` makes Asterisk drop the object."""
+    BOUND_TWICE = "bound-twice"
+    """``bind`` is taken by ``other``; Asterisk refuses this one."""
+    NO_SIP_TRANSPORT = "no-sip-transport"
+    FORWARDED_PORT = "forwarded-port"
+    """Others reach ``port`` through a forward; this host listens on ``listens``."""
+    KEY_TWICE = "key-twice"
+    """``option`` has several ``values``: Asterisk up to 22 takes the first, 23 the last."""
+    RANGE_INVALID = "range-invalid"
+    """``first``-``last`` is no range, so Asterisk uses its default."""
+    NO_CERTIFICATE = "no-certificate"
+    """HTTPS is enabled without ``tlscertfile``, so Asterisk does not start it."""
+    HTTP_WITHOUT_ADDRESS = "http-without-address"
+    """HTTP is enabled without ``bindaddr``, so Asterisk does not start it."""
+    MODULE_NOT_LOADED = "module-not-loaded"
+    """``modules.conf`` does not load ``module``, so the file does not count."""
+
+    # trunks
+    TRUNK_IS_EVERYBODY = "trunk-is-everybody"
+    """``host`` is the whole Internet; it is no exception."""
+    TRUNK_IS_THIS_HOST = "trunk-is-this-host"
+    """``host`` is loopback or an address of this host; it is no exception."""
+    TRUNK_IS_PRIVATE = "trunk-is-private"
+    """``host`` is in private space, and needs an exception all the same."""
+    TRUNKS_IN_DATABASE = "trunks-in-database"
+    """There may be more trunks in the database."""
+    MEDIA_ELSEWHERE = "media-elsewhere"
+    """A carrier with ``number`` prefixes may send media from other addresses."""
 
 
 @dataclass(frozen=True, slots=True)

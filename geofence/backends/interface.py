@@ -24,6 +24,9 @@ class Backend(NotedSets, Protocol):
     labels: bool
     """Whether connections are labelled, as far as it was seen; see ``Ruleset.labels``."""
 
+    keeps_counts: bool
+    """Whether what services dropped is counted on when rules are made anew."""
+
     def obstacle(self) -> str | None:
         """Return why this backend cannot work here, with the remedy; None if it can.
 

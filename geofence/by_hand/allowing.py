@@ -273,11 +273,7 @@ def _by_countries(
 def _by_others(policy: Policy, word: str, space: AddressSpace) -> Iterator[Note]:
     """Yield a note on an exception that is disabled and contains it."""
     for each in policy.exceptions:
-        if (
-            not each.enabled
-            and each.until is None
-            and not space - (each.prefixes | each.last_known)
-        ):
+        if not each.enabled and each.until is None and not space - each.written:
             yield Note(NoteKind.EXCEPTION_CONTAINS, word, {"exception": each.name})
             return
 

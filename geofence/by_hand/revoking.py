@@ -105,7 +105,7 @@ def _made_smaller(answer: Answer, smaller: Iterable[NamedException]) -> Answer:
 
 def _not_by_hand(policy: Policy, space: AddressSpace) -> str:
     """Return what to do about addresses that no exception that was made by hand has."""
-    holding = [each for each in policy.exceptions if not space - (each.prefixes | each.last_known)]
+    holding = [each for each in policy.exceptions if not space - each.written]
     if not holding:
         return tr("No exception contains this address; 'geofence why' shows what allows it.")
     return tr(

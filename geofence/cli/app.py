@@ -6,12 +6,36 @@ import sys
 from collections.abc import Sequence
 
 from geofence.cli.root import app
-from geofence.cli.verbs import bans, daily, denied, exceptions, history, service, trial
+from geofence.cli.verbs import (
+    asterisk,
+    bans,
+    daily,
+    denied,
+    doctor,
+    exceptions,
+    glance,
+    history,
+    service,
+    setup,
+    trial,
+)
 from geofence.errors import GeofenceError
 
 __all__ = ["PANELS", "app", "main"]
 
-PANELS = (daily, denied, exceptions, bans, history, service, trial)
+PANELS = (
+    setup,
+    daily,
+    denied,
+    doctor,
+    glance,
+    exceptions,
+    bans,
+    history,
+    asterisk,
+    service,
+    trial,
+)
 """Modules of verbs, each a panel of the help; their names sort in the order of the help."""
 
 

@@ -14,6 +14,7 @@ from geofence.fetch.apiban import collect
 from geofence.fetch.checksums import MOST_BYTES, require_match
 from geofence.fetch.databases import Database, Databases, Extract
 from geofence.fetch.events import Fresh, Outcome, Renewed, Unchanged
+from geofence.fetch.feeds import is_read_alike, kept
 from geofence.fetch.files import files_in, is_local, read_list
 from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError, Rejected
 from geofence.fetch.keys import read_key
@@ -42,6 +43,8 @@ class Source(NamedTuple):
     """Where its checksum is; None for none."""
     database: bool = False
     """Whether the body is a database of all countries."""
+    paths: tuple[str, ...] = ()
+    """Where the prefixes of a feed are in its JSON."""
 
 
 Mirror = tuple[Source, ...]
@@ -105,7 +108,7 @@ def _source(
 
     url = filled(template)
     checksum = filled(source.checksum).replace("{url}", url) if source.checksum else None
-    return Source(url, family, source.format, checksum, database)
+    return Source(url, family, source.format, checksum, database, source.paths)
 
 
 def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: Tools) -> Outcome:
@@ -126,6 +129,8 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
         )
     known = mirrors(wanted, policy)
     blocklist = policy.blocklist(wanted)
+    if wanted.kind is ListKind.FEED and stored is not None:
+        stored = stored if is_read_alike(stored, policy.source(wanted).paths) else None
     if stored is not None and blocklist is not None and _is_fresh(blocklist, known, stored, tools):
         return Fresh(stored)
     reported = blocklist is not None and blocklist.format == apiban.NAME
@@ -247,7 +252,10 @@ def _ask(
     """
     if source.database:
         return _from_database(wanted, source, tools)
-    return _get(source, _etag(source, stored), tools)
+    answer = _get(source, _etag(source, stored), tools)
+    if wanted.kind is ListKind.FEED and isinstance(answer, Body):
+        return kept(answer, source.url, source.paths)
+    return answer
 
 
 def _from_database(

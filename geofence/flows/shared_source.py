@@ -22,7 +22,7 @@ and three calls, each with RTP and RTCP both ways, and seldom more at a time."""
 MOST_SHARE = 0.8
 """Share of the flows that no single device has on a PBX with several phones and trunks."""
 
-_PRIVATE = AddressSpace.of(
+PRIVATE = AddressSpace.of(
     (
         Prefix(Family.IPV4, 10 << 24, 8),
         Prefix(Family.IPV4, 172 << 24 | 16 << 16, 12),
@@ -82,7 +82,7 @@ def crowd(
     )
     (source, most), *_ = sources.most_common(1) or [((Family.IPV4, 0), 0)]
     total = sources.total()
-    if most < FEWEST_FLOWS or most < MOST_SHARE * total or source[1] not in _PRIVATE[source[0]]:
+    if most < FEWEST_FLOWS or most < MOST_SHARE * total or source[1] not in PRIVATE[source[0]]:
         return None
     return Crowd(*source, most, total)
 

@@ -118,6 +118,17 @@ ASN_MOST = {Family.IPV4: 300_000_000, Family.IPV6: 4 << (128 - 16)}
 """Addresses that one AS number may have, on any day. The most that one ever announced, AS8003 for
 the US Department of Defense in 2021, was 175 million; the largest IPv6 delegation is a /16."""
 
+FEED_MOST_LOST = 50.0
+"""Percent. No history of feeds was measured. One that loses more than half at once is refused:
+calls of the provider would have no sound."""
+FEED_GAIN = {Family.IPV4: Gain(100, 1 << 10), Family.IPV6: Gain(300, 1 << (128 - 40))}
+"""The feeds that are known have hundreds to some thousands of addresses (Telnyx 4,720, Twilio's one
+prefix 16,384). One that doubles, and by more than four /24, waits for an override."""
+FEED_BROADEST = {Family.IPV4: 16, Family.IPV6: 32}
+"""The broadest that a provider publishes is Twilio's /18."""
+FEED_MOST = {Family.IPV4: 1 << 18, Family.IPV6: 1 << (128 - 30)}
+"""Addresses that a feed may have, on any day: four of the broadest prefixes."""
+
 MOST_TIMES_KNOWN = 100
 """How many times the country's known size any other list may have, on any day."""
 ALWAYS_FEW = {Family.IPV4: 1_000_000, Family.IPV6: 1 << (128 - 20)}

@@ -16,6 +16,9 @@ from geofence.guards.limits import (
     ASN_MOST_LOST,
     BLOCKLIST_MOST_LOST,
     BROADEST,
+    FEED_BROADEST,
+    FEED_GAIN,
+    FEED_MOST_LOST,
     MONTHLY,
     MOST_OFF_END,
     MOST_TIMES_KNOWN,
@@ -24,7 +27,7 @@ from geofence.guards.limits import (
     Gain,
     size_class,
 )
-from geofence.guards.networks import beyond_any_network
+from geofence.guards.networks import beyond_any_network, beyond_any_provider
 from geofence.guards.objection import Guard, Objection, Yields
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
@@ -34,6 +37,7 @@ from geofence.spelling import listed
 from geofence.translation import tr
 from geofence.wording import address_count, percent
 
+_GAINS = {ListKind.ASN: ASN_GAIN, ListKind.FEED: FEED_GAIN}
 _NAMED = 3
 """Special-purpose blocks that a sentence lists."""
 
@@ -137,6 +141,8 @@ def _shrink_limit(
         return BLOCKLIST_MOST_LOST, tr("the limit for blocklists")
     if wanted.kind is ListKind.ASN:
         return ASN_MOST_LOST, tr("the limit for AS numbers")
+    if wanted.kind is ListKind.FEED:
+        return FEED_MOST_LOST, tr("the limit for feeds")
     return size_class(family, before).most_lost, tr("the most that real lists of its size lose")
 
 
@@ -182,7 +188,7 @@ def _lost_end(wanted: ListId, family: Family, *, after: int, before: int) -> str
 def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
     """Object to a list that gained more than usual, or more than the country can have."""
     yield from _beyond(Guard.GROWTH, wanted, candidate)
-    if not wanted.kind.allows or not previous:
+    if not wanted.kind.admits or not previous:
         return
     usual = _usual(wanted, previous.family, previous.size)
     gained = (candidate - previous).size
@@ -208,8 +214,8 @@ def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterat
 
 def _usual(wanted: ListId, family: Family, addresses: int) -> Gain:
     """Return what a list of some size usually gains."""
-    if wanted.kind is ListKind.ASN:
-        return ASN_GAIN[family]
+    if wanted.kind in _GAINS:
+        return _GAINS[wanted.kind][family]
     usual = size_class(family, addresses)
     return Gain(usual.most_gained, usual.gain_counts_from)
 
@@ -220,7 +226,7 @@ def _monthly(
     """Object to many small gains that together are a large one."""
     family = candidate.family
     before = month_ago.get(family, 0)
-    if not wanted.kind.allows or not before:
+    if not wanted.kind.admits or not before:
         return
     usual = _usual(wanted, family, before)
     gained = candidate.size - before
@@ -248,6 +254,8 @@ def _beyond(guard: Guard, wanted: ListId, candidate: PrefixSet) -> Iterator[Obje
     """Object to a list that is larger than the country, or any network, can ever be."""
     if wanted.kind is ListKind.ASN:
         yield from beyond_any_network(guard, wanted, candidate)
+    if wanted.kind is ListKind.FEED:
+        yield from beyond_any_provider(guard, wanted, candidate)
     if wanted.kind is not ListKind.COUNTRY:
         return
     family = candidate.family
@@ -307,7 +315,9 @@ def _broad(wanted: ListId, candidate: PrefixSet, written: int | None) -> Iterato
     lengths = (candidate - special_space()[family]).split()[1]
     merged = min(lengths, default=family.bits)
     length = merged if written is None else max(written, merged)
-    limit = NEIGHBOURS_JOINED.get((wanted.name, family), BROADEST[family])
+    of_feed = wanted.kind is ListKind.FEED
+    usual = FEED_BROADEST[family] if of_feed else BROADEST[family]
+    limit = NEIGHBOURS_JOINED.get((wanted.name, family), usual)
     if length < limit:
         yield _objection(
             Guard.BROAD,
@@ -318,13 +328,15 @@ def _broad(wanted: ListId, candidate: PrefixSet, written: int | None) -> Iterato
                 family=family.label,
                 length=length,
             ),
-            tr("No registry delegates more than a /{limit} at once.", limit=limit),
+            tr("No provider of trunks needs more than a /{limit}.", limit=limit)
+            if of_feed
+            else tr("No registry delegates more than a /{limit} at once.", limit=limit),
         )
 
 
 def _special_purpose(wanted: ListId, candidate: AddressSpace) -> Iterator[Objection]:
     """Object to special-purpose addresses in a list that allows; blocklists may have them."""
-    found = special_in(candidate) if wanted.kind.allows else ()
+    found = special_in(candidate) if wanted.kind.admits else ()
     if found:
         yield _objection(
             Guard.SPECIAL_PURPOSE,
@@ -335,6 +347,11 @@ def _special_purpose(wanted: ListId, candidate: AddressSpace) -> Iterator[Object
                 blocks=listed([str(block) for block in found], _NAMED),
             ),
             tr(
+                "A feed may not have IANA special-purpose addresses. If they are not meant to be "
+                "allowed, write 'paths' that lead to the others."
+            )
+            if wanted.kind is ListKind.FEED
+            else tr(
                 "The list of a country or AS number may not have IANA special-purpose addresses; "
                 "write your own networks into [local]."
             ),

@@ -9,14 +9,14 @@ and before: ``country-code`` and ``subnets``. An AS number has ``"asn": 4713`` i
 
 from __future__ import annotations
 
-import json
 from typing import cast
 
 from geofence.errors import ListError
 from geofence.lists.entries import bulk_prefixes, careful_prefix, shown
 from geofence.lists.format import Format
+from geofence.lists.json_body import loaded
 from geofence.lists.parsed import ParsedList, Ranges, parsed_list
-from geofence.lists.sniff import looks_like_json, refuse_markup
+from geofence.lists.sniff import looks_like_json
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import Family
 from geofence.spelling import quoted
@@ -87,21 +87,7 @@ def _prefixes(document: dict[str, object]) -> ParsedList:
 
 
 def _object(body: bytes) -> dict[str, object]:
-    refuse_markup(body)
-    try:
-        document: object = json.loads(body)
-    except json.JSONDecodeError as error:
-        raise ListError(
-            tr(
-                "The list is not JSON, or was cut short: {problem} at line {line}.",
-                problem=error.msg,
-                line=error.lineno,
-            )
-        ) from error
-    except RecursionError as error:
-        raise ListError(tr("The list is JSON that is nested too deeply.")) from error
-    except ValueError as error:
-        raise ListError(tr("The list is not readable JSON: it has invalid characters.")) from error
+    document = loaded(body)
     if not isinstance(document, dict):
         raise ListError(tr("The list is JSON, but not an object with a country."))
     return cast("dict[str, object]", document)

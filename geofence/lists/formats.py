@@ -13,6 +13,7 @@ from geofence.lists import (
     country_csv,
     country_json,
     dshield,
+    feed,
     json_lines,
     mmdb,
     text,
@@ -31,6 +32,7 @@ FORMATS: tuple[Format, ...] = (
     json_lines.FORMAT,
     dshield.FORMAT,
     apiban.FORMAT,
+    feed.FORMAT,
     text.FORMAT,
 )
 """In the order in which a body without a given format is compared with them. The last is assumed

@@ -23,24 +23,34 @@ class ListKind(StrEnum):
     HOST = "host"
     SRV = "srv"
     """The servers of a service, by SRV records."""
+    FEED = "feed"
+    """The addresses of an exception, as their owner publishes them."""
+    SIP = "sip"
+    """The hosts of a domain that SIP software contacts: by SRV records, and by the name itself."""
 
     @property
     def is_from_dns(self) -> bool:
         """Whether the list has the addresses that DNS gives for a name."""
-        return self in (ListKind.HOST, ListKind.SRV)
+        return self in (ListKind.HOST, ListKind.SRV, ListKind.SIP)
 
     @property
     def allows(self) -> bool:
         """Whether the addresses of its lists are allowed, so that no fence is made without them."""
         return self in (ListKind.COUNTRY, ListKind.ASN)
 
+    @property
+    def admits(self) -> bool:
+        """Whether publishers decide with its lists who is allowed, so that gains are checked."""
+        return self.allows or self is ListKind.FEED
+
 
 class ListId(NamedTuple):
-    """Which list: ``country JP``, ``asn 4713``, ``blocklist drop``, ``host sip.example``."""
+    """Which list: ``country JP``, ``asn 4713``, ``blocklist drop``, ``feed telnyx-media``."""
 
     kind: ListKind
     name: str
-    """Upper-case country code, AS number in decimal, blocklist name, host name or SRV name."""
+    """Upper-case country code, AS number in decimal, host name, SRV name, domain, or the name of
+    the blocklist or of the exception that it is for."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"

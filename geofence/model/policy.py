@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from geofence.model.catalog import CatalogFacts
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
 
@@ -135,6 +137,8 @@ class ListSource(NamedTuple):
     """Name of the format of the lists; None: found out by content."""
     checksum: str | None = None
     """Template of the URL or path of a list's checksum; ``{url}`` stands for that of the list."""
+    paths: tuple[str, ...] = ()
+    """Where the prefixes of a feed are in its JSON; empty: anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +151,19 @@ class NamedException:
     """Host names; the addresses that they resolve to are allowed."""
     srv: tuple[str, ...] = ()
     """Names of SRV records; the addresses of all servers that they give are allowed."""
+    sip: tuple[str, ...] = ()
+    """Domains; the addresses of all hosts that SIP software finds for them are allowed."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     """Addresses that are allowed whatever the host names resolve to."""
+    feed: str = ""
+    """URL or absolute path of a list of its addresses; empty: none. One with a feed has no names in
+    DNS."""
+    paths: tuple[str, ...] = ()
+    """Where the prefixes are in the JSON of its feed; empty: anywhere."""
     last_known: AddressSpace = field(default_factory=AddressSpace)
-    """Used in place of host names that were never resolved."""
+    """Used in place of host names that were never resolved, or a feed that was never accepted."""
     within: AddressSpace = field(default_factory=AddressSpace)
-    """All addresses that its host names may resolve to; empty: any."""
+    """All addresses that its host names may resolve to, or its feed have; empty: any."""
     grace: timedelta = GRACE
     """How long an address stays allowed after an answer of DNS without it."""
     services: tuple[str, ...] = ()
@@ -164,12 +175,25 @@ class NamedException:
     """Why it was allowed; text for people."""
     until: datetime | None = None
     """When it ends, UTC; None: never."""
+    catalog: CatalogFacts = field(default_factory=CatalogFacts)
+    """Who it is, and where its addresses come from."""
 
     @property
     def names(self) -> tuple[ListId, ...]:
-        """The lists of its host names and SRV records."""
+        """The lists of its host names, SRV records and SIP domains."""
         hosts = (ListId(ListKind.HOST, host) for host in self.hosts)
-        return (*hosts, *(ListId(ListKind.SRV, name) for name in self.srv))
+        records = (ListId(ListKind.SRV, name) for name in self.srv)
+        return (*hosts, *records, *(ListId(ListKind.SIP, name) for name in self.sip))
+
+    @property
+    def lists(self) -> tuple[ListId, ...]:
+        """The lists of its addresses: those of its names in DNS, or its feed."""
+        return (*self.names, *((ListId(ListKind.FEED, self.name),) if self.feed else ()))
+
+    @property
+    def written(self) -> AddressSpace:
+        """The addresses that the rules themselves have for it, whatever DNS or a feed says."""
+        return self.prefixes | self.last_known
 
     def opens(self, service: str) -> bool:
         """Whether the exception, once enabled, allows its addresses to reach the service."""
@@ -336,6 +360,10 @@ class Policy:
     notify_command: tuple[str, ...] = ()
     """``[notify] command``: a program's absolute path and its arguments, run without a shell; empty
     for none."""
+    notify_mail: tuple[str, ...] = ()
+    """Addresses that get a mail by the MTA of this host."""
+    notify_webhook_file: str = ""
+    """Path of a file with the URL that gets the facts; empty for none."""
     shrink_limits: Mapping[str, float] = field(default_factory=dict)
     """``[guard.shrink]``: percent of a list's addresses that it may lose at once, by ``country JP``
     or ``asn 4713`` or ``blocklist NAME``, or by ``country``, … for all of the kind."""
@@ -345,6 +373,8 @@ class Policy:
     """``[atlas] enabled``: whether a refresh renews the world index."""
     atlas_renew: timedelta = _ATLAS_RENEW
     """``[atlas] renew``: it then asks for the lists that have not been confirmed for so long."""
+    metrics_textfile: Path | None = None
+    """``[metrics] textfile``: where runs write metrics for node_exporter; None: nowhere."""
     daemon_at: time = _DAEMON_AT
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER
@@ -365,9 +395,11 @@ class Policy:
             return ListSource(self.country_urls, self.country_format, self.country_checksum)
         if wanted.kind is ListKind.ASN:
             return ListSource(self.asn_urls, self.asn_format, self.asn_checksum)
-        for each in self.blocklists if wanted.kind is ListKind.BLOCKLIST else ():
-            if each.name == wanted.name:
-                return ListSource(each.urls, each.format, each.checksum)
+        blocklist, fed = self.blocklist(wanted), self.fed_by(wanted)
+        if blocklist is not None:
+            return ListSource(blocklist.urls, blocklist.format, blocklist.checksum)
+        if fed is not None and fed.feed:
+            return ListSource((fed.feed,), paths=fed.paths)
         return ListSource()
 
     def at(self, now: datetime) -> Policy:
@@ -433,6 +465,11 @@ class Policy:
     def blocklist(self, wanted: ListId) -> Blocklist | None:
         """Return the blocklist whose list it is; None if it is another kind of list."""
         known = self.blocklists if wanted.kind is ListKind.BLOCKLIST else ()
+        return next((each for each in known if each.name == wanted.name), None)
+
+    def fed_by(self, wanted: ListId) -> NamedException | None:
+        """Return the exception whose feed it is; None if it is another kind of list."""
+        known = self.exceptions if wanted.kind is ListKind.FEED else ()
         return next((each for each in known if each.name == wanted.name), None)
 
     def timed_countries(self) -> tuple[CountrySwitch, ...]:

@@ -56,6 +56,7 @@ class Court:
             held: lists as they are in force so far.
         """
         accepted = candidate.accepted
+        held = {**_written(self.policy, accepted.id), **held}
         before = held.get(accepted.id, AddressSpace())
         history = self.site.versions.load(accepted.id)
         objections = _objections(candidate, held, self.policy, _month_ago(history, self.now))
@@ -92,6 +93,12 @@ class Court:
                 return Judgement(news=_news(name, decision.left, decision.witness))
         gains = [one for one in objections if one.guard is Guard.GROWTH]
         return Judgement(news=_news(name, gains, "override"))
+
+
+def _written(policy: Policy, name: ListId) -> dict[ListId, AddressSpace]:
+    """Return what the first version of a feed is compared with: the addresses in the rules."""
+    exception = policy.fed_by(name)
+    return {name: exception.last_known} if exception and exception.last_known else {}
 
 
 def _objections(

@@ -13,6 +13,7 @@ from geofence.errors import GeofenceError, GuardRefusal, UsageError
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import remaining
 from geofence.guards.own_rules import check_timed
+from geofence.merge import needed_lists
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy
@@ -120,14 +121,16 @@ def _timed(policy: Policy) -> tuple[object, ...]:
 def _apply_by_hand(
     site: Site, before: Policy, wish: Wish, watch: Watch, countries: Collection[str]
 ) -> RunReport:
-    """Resolve the host names that the rules have now, fetch the countries, check, and apply."""
+    """Resolve the host names of the rules, fetch countries and new feeds, check, and apply."""
     policy = site.policy()
     # Checked here, too, so that nothing is resolved and stored for a mistyped override.
     check_overrides(policy, wish.accept)
     lists: tuple[ListKind | ListId, ...] = (
         ListKind.HOST,
         ListKind.SRV,
+        ListKind.SIP,
         *(ListId(ListKind.COUNTRY, code) for code in countries),
+        *_new_feeds(site, policy),
     )
     gathered = fetched(site, policy, lists, wish.accept, watch)
     known = {each.id: each.space for each in gathered.reports if not each.is_absent}
@@ -138,6 +141,13 @@ def _apply_by_hand(
     report = apply_rules(site, wish, gathered.reports)
     log_names(site, wish.reason, gathered.notes, report.generation)
     return report.with_notes(gathered.notes)
+
+
+def _new_feeds(site: Site, policy: Policy) -> tuple[ListId, ...]:
+    """Return the feeds that were never accepted; others wait for a refresh."""
+    feeds = [name for name in needed_lists(policy) if name.kind is ListKind.FEED]
+    known, _ = site.lists.load_all(feeds)
+    return tuple(name for name in feeds if name not in known)
 
 
 def _dropped(before: Policy) -> tuple[Note, ...]:

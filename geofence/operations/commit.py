@@ -23,7 +23,7 @@ from geofence.model.prefixes import AddressSpace, PrefixSet
 from geofence.model.ruleset import Ruleset, SetKey
 from geofence.operations.closed_fence import write_fallback
 from geofence.operations.confirm import begin, settle
-from geofence.operations.counters import note_counting
+from geofence.operations.counts import keep_before_removal
 from geofence.operations.foreign import refuse_foreign
 from geofence.operations.live_flows import forget_unwatched, look_at, unblock
 from geofence.operations.report import RunReport
@@ -114,8 +114,9 @@ def commit(  # noqa: PLR0913 - what a run is about
         change = replace(change, after=desired)
     if wish.confirm_seconds:
         begin(site, wish.confirm_seconds)
+    if newest and newest.backend != chosen.backend.name:
+        keep_before_removal(site)
     applied, runtime_notes = put_in_force(site, chosen.backend, desired, timed)
-    note_counting(site, applied.plan)
     forget_removal(site.state_directory)
     number, notes = _record(site, wish, chosen.backend.name, desired, lists)
     _log(site, wish, applied.plan, (newest.number if newest else None, number))

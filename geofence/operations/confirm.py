@@ -17,7 +17,6 @@ from pathlib import Path
 
 from geofence.apply import fence_is_up, remove_all
 from geofence.errors import BusyError, GeofenceError, StateError, UsageError
-from geofence.operations.counters import note_counting
 from geofence.operations.outcome import note_unconfirmed, tell_unconfirmed
 from geofence.operations.runtime import put_in_force
 from geofence.operations.site import Site
@@ -88,6 +87,19 @@ def confirm(site: Site) -> None:
     for note in tell_unconfirmed(site, _unconfirmed(probation)):
         late.add_note(sentence(note))
     raise late
+
+
+def decline(site: Site) -> None:
+    """Return to the previous fence now, if a change waits to be confirmed.
+
+    Raises:
+        StateError: the previous fence cannot be restored; the change stays.
+    """
+    with exclusive(site.state_directory, site.lock_seconds):
+        site.tidy()
+        probation = site.journal.probation()
+        if probation is not None:
+            _return(site, probation)
 
 
 def lapsed(site: Site) -> Probation | None:
@@ -206,8 +218,7 @@ def _return(site: Site, probation: Probation) -> None:
                     why=why,
                 )
             )
-        applied, _ = put_in_force(site, site.choose_again(former).backend, former.ruleset)
-        note_counting(site, applied.plan)
+        put_in_force(site, site.choose_again(former).backend, former.ruleset)
         unblock(former.ruleset)
     back = "no fence" if probation.former is None else f"generation {probation.former}"
     what = f"the last change was not confirmed: {back} is in force again"

@@ -58,7 +58,7 @@ def _exceptions(
 ) -> Iterator[ContainingList]:
     for each in policy.exceptions:
         if source.is_in(exception_space(each, lists)):
-            within = [name for name in each.names if name in lists and source.is_in(lists[name])]
+            within = [name for name in each.lists if name in lists and source.is_in(lists[name])]
             ages_of = [ages[name] for name in within if name in ages]
             yield ContainingList(EXCEPTION, each.name, each.enabled, max(ages_of, default=None))
 
@@ -85,7 +85,7 @@ def _others(
     used = set(needed_lists(policy))
     for name, space in lists.items():
         if (
-            name.kind is not ListKind.BLOCKLIST
+            name.kind not in (ListKind.BLOCKLIST, ListKind.FEED)
             and not name.kind.is_from_dns
             and source.is_in(space)
         ):

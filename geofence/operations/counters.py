@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from geofence.backends.interface import Backend
 from geofence.errors import StateError
 from geofence.model.plan import Plan
 from geofence.operations.site import Site
@@ -14,12 +15,19 @@ from geofence.state.outcomes import Counting
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def note_counting(site: Site, made: Plan) -> None:
-    """Record that rules, and with them their counters, were made anew.
+def note_counting(site: Site, backend: Backend, made: Plan) -> None:
+    """Record whether rules, and with them their counters, were made anew.
 
-    A disk that cannot be written to is no reason to fail: the time is then unknown.
+    What they had counted before is added to the counts over time. A disk that cannot be written to
+    is no reason to fail: the time is then unknown.
     """
-    if made.rules_differ and site.state_directory.is_dir():
+    kept = backend.keeps_counts and made.observed.dropped
+    anew = made.rules_differ and not kept
+    if made.observed.dropped:
+        from geofence.operations.counts import keep_dropped
+
+        keep_dropped(site, made.observed.dropped, anew=anew)
+    if anew and site.state_directory.is_dir():
         with suppress(StateError):
             site.journal.write_counting(Counting(datetime.now(UTC), _boot()))
 

@@ -68,7 +68,7 @@ def _covers(
         if not space - AddressSpace.of((network.prefix,)):
             yield Cover(CoverKind.LOCAL, str(network))
     for each in exceptions:
-        found = {name: site.lists.load(name).accepted for name in each.names}
+        found = {name: site.lists.load(name).accepted for name in each.lists}
         known = {name: accepted.space for name, accepted in found.items() if accepted}
         if not space - exception_space(each, known):
             yield Cover(CoverKind.EXCEPTION, each.name)

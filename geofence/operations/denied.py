@@ -137,6 +137,18 @@ def _grouped(parts: Sequence[Sources], known: Knowledge, by: GroupedBy) -> tuple
     return tuple(grouped([(part, network_labels(part, known.networks)) for part in parts]))
 
 
+def noted_sources(site: Site) -> Iterator[Sources]:
+    """Yield the sources that the kernel has noted, by service and family, with their times.
+
+    Raises:
+        BackendError: the kernel does not tell.
+    """
+    backend, keys = _noting(newest_facts(site.state_directory), None)
+    if backend is not None:
+        for key in keys:
+            yield _read(backend, key, time.time(), timed=True)
+
+
 def follow(
     site: Site, asked: Selection, known: Knowledge, stopped: Callable[[float], bool]
 ) -> Iterator[DeniedSource]:
@@ -182,6 +194,27 @@ def _others(
         part.only([at for at, each in enumerate(part.networks) if (key, each) not in seen])
         for key, part in zip(keys, parts, strict=True)
     ]
+
+
+def read_sources(site: Site) -> list[Sources]:
+    """Return all noted sources with their times; none without a fence.
+
+    Raises:
+        BackendError: the kernel does not tell.
+    """
+    backend, keys = _noting(newest_facts(site.state_directory), None)
+    now = time.time()
+    return [] if backend is None else [_read(backend, key, now, timed=True) for key in keys]
+
+
+def read_dropped(site: Site) -> Mapping[str, Count]:
+    """Return what the rules of each service have dropped, or would have.
+
+    Raises:
+        BackendError: the kernel does not tell.
+    """
+    backend, _ = _noting(newest_facts(site.state_directory), None)
+    return {} if backend is None else backend.dropped()
 
 
 def forget(site: Site, service: str | None) -> int:

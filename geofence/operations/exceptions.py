@@ -128,7 +128,7 @@ def _origin(name: str, others: Policy, policy: Policy) -> Origin | None:
 
 
 def _hosts(site: Site, policy: Policy) -> dict[ListId, AddressSpace]:
-    """Return the addresses of all names in DNS that have resolved."""
-    names = {name for each in policy.exceptions for name in each.names}
+    """Return the addresses of names in DNS that have resolved, and of feeds."""
+    names = {name for each in policy.exceptions for name in each.lists}
     found, _ = site.lists.load_all(sorted(names))
     return {name: accepted.space for name, accepted in found.items()}

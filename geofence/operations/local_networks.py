@@ -10,7 +10,6 @@ from geofence.model.notes import Note, NoteKind
 from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import LocalNetwork, Ruleset
 from geofence.operations.commit import holding
-from geofence.operations.counters import note_counting
 from geofence.operations.live_flows import unblock
 from geofence.operations.report import RunReport
 from geofence.operations.runtime import put_in_force
@@ -69,7 +68,6 @@ def _amended(site: Site, newest: Generation, now: tuple[LocalNetwork, ...]) -> R
     # Recorded first: if the kernel refuses, the next repair tries again.
     site.generations.record(replace(newest, ruleset=ruleset))
     applied, missed = put_in_force(site, chosen.backend, ruleset)
-    note_counting(site, applied.plan)
     told = tuple(
         Note(kind, "", {"networks": [str(each) for each in some]})
         for kind, some in (

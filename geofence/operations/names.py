@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from geofence.errors import UsageError
-from geofence.merge import blocked, exception_space, names_space, needed_lists
+from geofence.merge import blocked, exception_space, listed_space, needed_lists
 from geofence.model.chosen import NO_BACKEND
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import AcceptedList, ListId, ListKind
@@ -23,7 +23,6 @@ from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.closed_fence import write_fallback
 from geofence.operations.commit import Wish, delayed, holding, runtime_after
 from geofence.operations.confirm import refuse_pending
-from geofence.operations.counters import note_counting
 from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Gathered, fetched_alone
 from geofence.operations.live_flows import look_at, unblock
@@ -126,8 +125,8 @@ def amended(
             [each for each in some if each.opens(service.name) and each.until is None]
             for some in (exceptions, policy.enabled_exceptions())
         )
-        former = AddressSpace.union(names_space(each, before) for each in mine)
-        allowed = AddressSpace.union(names_space(each, after) for each in mine)
+        former = AddressSpace.union(listed_space(each, before) for each in mine)
+        allowed = AddressSpace.union(listed_space(each, after) for each in mine)
         gone = former - AddressSpace.union(exception_space(each, after) for each in others)
         for family in Family:
             key = SetKey(Role.EXCEPTION, service.name, family)
@@ -137,6 +136,10 @@ def amended(
 
 def _names(policy: Policy) -> tuple[ListId, ...]:
     return tuple(name for name in needed_lists(policy) if name.kind.is_from_dns)
+
+
+def _feeds(policy: Policy) -> tuple[ListId, ...]:
+    return tuple(name for name in needed_lists(policy) if name.kind is ListKind.FEED)
 
 
 def _stored(site: Site, names: Iterable[ListId]) -> dict[ListId, AcceptedList]:
@@ -194,7 +197,7 @@ def _amendment(site: Site, gathered: Gathered) -> _Amendment | None:
     if newest is None:
         return None
     policy = site.policy()
-    before = _stored(site, _names(policy))
+    before = _stored(site, (*_names(policy), *_feeds(policy)))
     answers = (*gathered.confirmed, *(each.accepted for each in gathered.renewed))
     known = before | {accepted.id: accepted for accepted in answers}
     exceptions = _applied(policy, newest)
@@ -218,8 +221,15 @@ def _timed(
     """Return what is allowed until a time; None if names change nothing in it."""
     if not any(each.until for each in exceptions):
         return None
-    needed = needed_lists(policy) if policy.timed_countries() else ()
-    others = _stored(site, (name for name in needed if not name.kind.is_from_dns))
+    countries = bool(policy.timed_countries())
+    others = _stored(
+        site,
+        (
+            name
+            for name in needed_lists(policy)
+            if name.kind is ListKind.FEED or (countries and not name.kind.is_from_dns)
+        ),
+    )
     timed = timed_prefixes(policy, _spaces({**others, **known}), datetime.now(UTC))
     held = {key: prefixes for key, prefixes in timed.items() if prefixes}
     return None if held == site.timed.load() else timed
@@ -256,7 +266,6 @@ def _commit(site: Site, wish: Wish, wanted: _Amendment) -> RunReport:
     # Recorded first: if the kernel refuses, the next repair tries again.
     site.generations.record(replace(newest, ruleset=ruleset, lists=wanted.lists))
     applied, runtime_notes = put_in_force(site, chosen.backend, ruleset, wanted.timed)
-    note_counting(site, applied.plan)
     notes = (*delayed(waiting), *runtime_notes, *unblock(ruleset), *write_fallback(site, ruleset))
     return RunReport(
         applied.plan,

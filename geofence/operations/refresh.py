@@ -9,6 +9,7 @@ from geofence.operations.apply import apply_rules
 from geofence.operations.atlas import renew_if_due
 from geofence.operations.commit import Wish, check_overrides, holding
 from geofence.operations.confirm import refuse_pending
+from geofence.operations.counts import keep_sources
 from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Watch, fetched, unwatched
 from geofence.operations.outcome import told
@@ -20,13 +21,16 @@ from geofence.state.files import ensure_private_directory
 def refresh_and_renew(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     """Refresh and record how it ended; then renew the world index, if that is due.
 
-    The fence does not wait for the index, and no failure of the index is one of the refresh.
+    The fence does not wait for the index or for the counts over time, and no failure of either is
+    one of the refresh.
 
     Raises:
         GeofenceError: what the refresh raised.
     """
     report = told(site, "refresh", lambda: refresh(site, wish, watch))
-    return replace(report, notes=(*report.notes, *renew_if_due(site, report, watch)))
+    return replace(
+        report, notes=(*report.notes, *renew_if_due(site, report, watch), *keep_sources(site))
+    )
 
 
 def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:

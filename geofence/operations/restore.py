@@ -16,7 +16,6 @@ from geofence.model.policy import Policy, WithoutRuleset
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset
 from geofence.operations.confirm import forget, lapsed
-from geofence.operations.counters import note_counting
 from geofence.operations.remove import remove_fence, unblock_connections
 from geofence.operations.report import RunReport
 from geofence.operations.runtime import put_in_force
@@ -102,7 +101,6 @@ def _restored(
     """Apply a generation; ``another``: it is not what was applied last."""
     chosen = site.choose_again(generation)
     applied, missed = put_in_force(site, chosen.backend, generation.ruleset)
-    note_counting(site, applied.plan)
     if not applied.plan.is_empty:
         number = generation.number
         site.log_change("restore", f"generation {number} is in force again", number)
@@ -142,7 +140,6 @@ def _without_ruleset(site: Site, notes: tuple[Note, ...]) -> RunReport:
     standing = _standing(policy, observed) if observed.rules else None
     if standing is not None or not observed.unfenced:
         made, instead = _kept(site, chosen.backend, standing, observed)
-        note_counting(site, made)
     elif policy.without_ruleset is WithoutRuleset.OPEN:
         made, unfenced = _NOTHING, observed.unfenced
         instead = Instead.OPEN
@@ -150,7 +147,6 @@ def _without_ruleset(site: Site, notes: tuple[Note, ...]) -> RunReport:
         applied, missed = put_in_force(site, chosen.backend, closed(policy, _places()))
         made = applied.plan
         notes = (*notes, *missed)
-        note_counting(site, made)
         site.log_change("restore", "the fence is closed to all but exceptions and local networks")
         notes = (*notes, *_forget_unwatched(made))
         instead = Instead.CLOSED

@@ -21,6 +21,7 @@ from geofence.model.elements import TimedPrefix
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, Ruleset, SetKey
+from geofence.operations.counters import note_counting
 from geofence.operations.site import Site
 from geofence.pruning import is_crowded, strays, superfluous
 
@@ -49,6 +50,7 @@ def put_in_force(
         VerificationError: the kernel took it and then did not hold it.
     """
     applied = apply_ruleset(backend, ruleset)
+    note_counting(site, backend, applied.plan)
     return applied, synchronize(site, backend, ruleset, applied.plan.observed.runtime, timed)
 
 

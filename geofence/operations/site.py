@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from geofence.model.chosen import ChosenBy
     from geofence.model.generation import Generation
     from geofence.model.policy import BackendChoice, Policy
+    from geofence.policy.files import RulesFile
     from geofence.state.bans import BanStore
     from geofence.state.generations import GenerationStore
     from geofence.state.lists import ListStore
@@ -55,6 +56,10 @@ class Site:
     patience: float = PATIENCE
     rules_required: bool = False
     """Whether ``rules_directory`` must exist, as one that somebody named."""
+
+    drafts: tuple[RulesFile, ...] = ()
+    """Files that count in place of those in ``rules_directory``, by name: that of ``setup`` until
+    it is confirmed."""
 
     log_changes: bool = True
     """Whether changes are written to the host's log; not for a throw-away network."""
@@ -148,7 +153,9 @@ class Site:
         """
         from geofence.policy import load_policy
 
-        loaded = load_policy(self.rules_directories, all_must_exist=self.rules_required)
+        loaded = load_policy(
+            self.rules_directories, all_must_exist=self.rules_required, drafts=self.drafts
+        )
         return loaded.at(datetime.now(UTC))
 
     def policy_without_switches(self) -> Policy:

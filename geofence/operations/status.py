@@ -19,7 +19,7 @@ from geofence.backends.registry import Chosen
 from geofence.errors import GeofenceError, RulesError
 from geofence.model.chosen import ChosenBackend
 from geofence.model.generation import Generation
-from geofence.model.lists import ListId
+from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Count, Observed
 from geofence.model.policy import Policy
@@ -214,8 +214,12 @@ def _applied(
 
 
 def _hosts(site: Site) -> Mapping[ListId, AddressSpace]:
-    """Return the addresses of names in DNS that have resolved."""
-    hosts = (wanted for wanted in site.lists.ids() if wanted.kind.is_from_dns)
+    """Return the addresses of names in DNS that have resolved, and of feeds."""
+    hosts = (
+        wanted
+        for wanted in site.lists.ids()
+        if wanted.kind.is_from_dns or wanted.kind is ListKind.FEED
+    )
     found, _ = site.lists.load_all(hosts)
     return {name: accepted.space for name, accepted in found.items()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -91,6 +91,18 @@ class Condition:
     """Source ports."""
     further: bool = False
     """Whether there are conditions besides, which are not understood."""
+    narrowing: bool = False
+    """Whether some of those besides is more than an exclusion: ``! -s`` alone leaves nearly all."""
+    new: bool = True
+    """Whether the first packet of a connection can meet it."""
+
+    def with_further(self, *, excluding: bool = False) -> Condition:
+        """Return the condition with one more that is not understood.
+
+        Args:
+            excluding: whether it is met by all but some sources.
+        """
+        return replace(self, further=True, narrowing=self.narrowing or not excluding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +117,21 @@ class NoTrack:
     """The packet stays out of connection tracking."""
 
 
+class Verdict(StrEnum):
+    """How a chain ends for a packet."""
+
+    ACCEPT = "accept"
+    DROP = "drop"
+    """Silently or with an answer."""
+    RETURN = "return"
+    """It continues in the chain that jumped here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leave:
     """The chain ends for the packet."""
+
+    verdict: Verdict = Verdict.RETURN
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +155,15 @@ class OthersRule(NamedTuple):
     deed: Deed
 
 
+class Entry(NamedTuple):
+    """A chain that packets to this host enter."""
+
+    hook: str
+    """``ingress``, ``prerouting`` or ``input``."""
+    drops: bool
+    """Whether its policy drops what no rule decides."""
+
+
 @dataclass(frozen=True, slots=True)
 class OthersTable:
     """One table of rules."""
@@ -141,3 +174,12 @@ class OthersTable:
     """By the name of a chain that packets enter: ``prerouting`` or ``output``."""
     chains: Mapping[str, tuple[OthersRule, ...]] = field(default_factory=dict)
     families: frozenset[Family] = frozenset(Family)
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    """By the name of a chain that packets to this host enter."""
+    helpers: tuple[str, ...] = ()
+    """Chains or objects that give connections the conntrack helper for SIP."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it decides anything."""
+        return any(self.chains.values()) or any(entry.drops for entry in self.entries.values())

@@ -1,4 +1,4 @@
-"""A parser of ``iptables-save``, for the tables raw and nat."""
+"""A parser of ``iptables-save``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from geofence.model.policy import Protocol
@@ -15,6 +16,7 @@ from geofence.other_rules.facts import (
     Condition,
     Deed,
     Deliver,
+    Entry,
     Jump,
     Leave,
     NoTrack,
@@ -22,10 +24,15 @@ from geofence.other_rules.facts import (
     OthersTable,
     Span,
     Spans,
+    Verdict,
 )
 from geofence.other_rules.port_ranges import complement
 
 _HOOKS = {"PREROUTING": "prerouting", "OUTPUT": "output"}
+_ENTRIES = {"PREROUTING": "prerouting", "INPUT": "input"}
+_STATES = {"--ctstate", "--state"}
+_EXCLUDING = {"-s", "--match-set", "--src-range"}
+"""Options that, negated, leave all sources but some."""
 _PROTOCOLS = {
     "udp": {Protocol.UDP},
     "17": {Protocol.UDP},
@@ -36,7 +43,12 @@ _PROTOCOLS = {
 _DESTINATION = {"--dport", "--dports", "--destination-port"}
 _SOURCE = {"--sport", "--sports", "--source-port"}
 _SAYS_NOTHING = {"-m", "--comment"}
-_LEAVING = {"ACCEPT", "RETURN", "DROP", "REJECT"}
+_LEAVING = {
+    "ACCEPT": Verdict.ACCEPT,
+    "RETURN": Verdict.RETURN,
+    "DROP": Verdict.DROP,
+    "REJECT": Verdict.DROP,
+}
 _KNOWN_TARGETS = {*_LEAVING, "CT", "NOTRACK", "REDIRECT", "DNAT"}
 _WHERE_TO = re.compile(
     r"(?:\[(?P<six>[^]]+)\]|(?P<four>[^:\[\]]+))?:(?P<first>\d+)(?:-(?P<last>\d+))?"
@@ -65,16 +77,31 @@ def parse(text: str, table: str, family: Family) -> OthersTable:
     """
     program = "iptables" if family is Family.IPV4 else "ip6tables"
     chains: dict[str, list[OthersRule]] = {}
+    policies: dict[str, str] = {}
+    helpers: dict[str, None] = {}
     for line in text.splitlines():
         if line.startswith(":"):
-            chains.setdefault(line[1:].split(" ", 1)[0], [])
+            name, policy, *_ = (*line[1:].split(), "", "")
+            chains.setdefault(name, [])
+            policies[name] = policy
         elif line.startswith("-A "):
             words = _words(line)
             if len(words) > 1:
                 chains.setdefault(words[1], []).extend(_rules(words[2:]))
+                helpers |= {words[1]: None} if _gives_sip_helper(words) else {}
     hooks = {name: hook for name, hook in _HOOKS.items() if name in chains}
+    entries = {
+        name: Entry(hook, policies.get(name) == "DROP")
+        for name, hook in _ENTRIES.items()
+        if name in chains
+    }
     held = {name: tuple(rules) for name, rules in chains.items()}
-    return OthersTable(f"{program} {table}", hooks, held, frozenset({family}))
+    place = f"{program} {table}"
+    return OthersTable(place, hooks, held, frozenset({family}), entries, tuple(helpers))
+
+
+def _gives_sip_helper(words: list[str]) -> bool:
+    return "CT" in words and ("--helper", "sip") in pairwise(words)
 
 
 def _words(line: str) -> list[str]:
@@ -116,7 +143,9 @@ def _options(words: list[str]) -> Iterator[_Option]:
         yield _Option(name, tuple(values), negated)
 
 
-def _narrower(condition: Condition, option: _Option) -> Condition | None:
+def _narrower(  # noqa: PLR0911 - one an option
+    condition: Condition, option: _Option
+) -> Condition | None:
     """Return the condition with one more option; None if only loopback can meet it."""
     name, value = option.name, option.values[0] if option.values else ""
     if name in _SAYS_NOTHING or (name == "--dst-type" and value == "LOCAL" and not option.negated):
@@ -134,7 +163,11 @@ def _narrower(condition: Condition, option: _Option) -> Condition | None:
             if name in _SOURCE:
                 return replace(condition, source=spans)
             return replace(condition, destination=spans)
-    return replace(condition, further=True)
+    if name in _STATES:
+        return replace(
+            condition, new=condition.new and ("NEW" in value.split(",")) != option.negated
+        )
+    return condition.with_further(excluding=option.negated and name in _EXCLUDING)
 
 
 def _spans(text: str) -> Spans | None:
@@ -153,7 +186,7 @@ def _deed(target: str, options: tuple[_Option, ...]) -> Deed | None:
     if target in {"REDIRECT", "DNAT"}:
         return _delivery(options)
     if target in _LEAVING:
-        return Leave()
+        return Leave(_LEAVING[target])
     # A target that is not known may be a chain or an extension; an extension's name is no chain.
     return Jump(target) if target and target not in _KNOWN_TARGETS else None
 
@@ -169,4 +202,4 @@ def _delivery(options: tuple[_Option, ...]) -> Deed:
                 first = int(found["first"])
                 target = Span(first, int(found["last"] or first))
                 return Deliver(ALL, target, found["six"] or found["four"])
-    return Leave()
+    return Leave(Verdict.ACCEPT)

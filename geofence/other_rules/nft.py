@@ -1,10 +1,10 @@
-"""A parser of ``nft --json list ruleset``, for chains that rewrite or stop tracking."""
+"""A parser of ``nft --json list ruleset``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from geofence.errors import BackendError
@@ -15,6 +15,7 @@ from geofence.other_rules.facts import (
     Condition,
     Deed,
     Deliver,
+    Entry,
     Jump,
     Leave,
     NoTrack,
@@ -22,6 +23,7 @@ from geofence.other_rules.facts import (
     OthersTable,
     Span,
     Spans,
+    Verdict,
 )
 from geofence.other_rules.port_ranges import complement, within
 
@@ -34,10 +36,18 @@ _FAMILIES = {
     "ip": frozenset({Family.IPV4}),
     "ip6": frozenset({Family.IPV6}),
     "inet": frozenset(Family),
+    "netdev": frozenset(Family),
 }
 _HOOKS = {"prerouting", "output"}
+_ENTRIES = {"ingress", "prerouting", "input"}
 _KINDS = {"filter", "nat"}
-_LEAVING = {"accept", "return", "drop", "reject", "goto"}
+_LEAVING = {
+    "accept": Verdict.ACCEPT,
+    "return": Verdict.RETURN,
+    "drop": Verdict.DROP,
+    "reject": Verdict.DROP,
+    "goto": Verdict.RETURN,
+}
 _UNDERSTOOD = {
     *_LEAVING,
     *("jump", "notrack", "redirect", "dnat"),
@@ -57,40 +67,57 @@ def parse(text: str) -> tuple[OthersTable, ...]:
         listed = json.loads(text)["nftables"]
     except (ValueError, KeyError, TypeError) as error:
         raise BackendError("'nft --json list ruleset' printed no JSON of a ruleset.") from error
-    hooks: dict[tuple[str, str], dict[str, str]] = {}
-    chains: dict[tuple[str, str], dict[str, list[OthersRule]]] = {}
+    found: dict[tuple[str, str], _Found] = {}
     for entry in listed if isinstance(listed, list) else ():
         for kind, held in _items(entry):
             table = (str(held.get("family")), str(held.get("table")))
-            if table == OWN or table[0] not in _FAMILIES:
-                continue
-            if (
-                kind == "chain"
-                and _word(held.get("hook")) in _HOOKS
-                and _word(held.get("type")) in _KINDS
-            ):
-                hooks.setdefault(table, {})[str(held.get("name"))] = str(held["hook"])
-            elif kind == "rule":
-                name = str(held.get("chain"))
-                chains.setdefault(table, {}).setdefault(name, []).extend(_rules(held.get("expr")))
+            if table != OWN and table[0] in _FAMILIES:
+                _note(found.setdefault(table, _Found()), kind, held)
     return tuple(
         OthersTable(
             f"nft {' '.join(table)}",
-            entered,
-            {name: tuple(rules) for name, rules in chains.get(table, {}).items()},
+            each.hooks,
+            {name: tuple(rules) for name, rules in each.chains.items()},
             _FAMILIES[table[0]],
+            each.entries,
+            tuple(each.helpers),
         )
-        for table, entered in hooks.items()
+        for table, each in found.items()
+        if each.hooks or each.entries or each.helpers
     )
 
 
-def iptables_tables(text: str) -> frozenset[tuple[Family, str]]:
-    """Return the tables raw and nat that iptables may have made, by what nft printed."""
+@dataclass
+class _Found:
+    """What was found of a table so far."""
+
+    hooks: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    chains: dict[str, list[OthersRule]] = field(default_factory=dict)
+    helpers: list[str] = field(default_factory=list)
+
+
+def _note(found: _Found, kind: str, held: Mapping[str, Json]) -> None:
+    name, hook = str(held.get("name")), _word(held.get("hook"))
+    if kind == "chain" and _word(held.get("type")) in _KINDS:
+        if hook in _HOOKS:
+            found.hooks[name] = hook
+        if hook in _ENTRIES:
+            found.entries[name] = Entry(hook, held.get("policy") == "drop")
+    elif kind == "rule":
+        chain = str(held.get("chain"))
+        found.chains.setdefault(chain, []).extend(_rules(held.get("expr")))
+    elif kind == "ct helper" and held.get("type") == "sip":
+        found.helpers.append(name)
+
+
+def iptables_tables(text: str, names: Iterable[str]) -> frozenset[tuple[Family, str]]:
+    """Return the tables of some names that iptables may have made, by what nft printed."""
     pairs = (("ip", Family.IPV4), ("ip6", Family.IPV6))
     return frozenset(
         (family, name)
         for word, family in pairs
-        for name in ("raw", "nat")
+        for name in names
         if f'"table": {{"family": "{word}", "name": "{name}"' in text
     )
 
@@ -117,7 +144,7 @@ def _rules(statements: Json) -> Iterator[OthersRule]:
             else:
                 yield from (OthersRule(condition, deed) for deed in _deeds(kind, held))
                 if kind not in _UNDERSTOOD:
-                    condition = replace(condition, further=True)
+                    condition = condition.with_further()
 
 
 def _deeds(kind: str, held: Json) -> Iterator[Deed]:
@@ -128,7 +155,7 @@ def _deeds(kind: str, held: Json) -> Iterator[Deed]:
     elif kind in {"redirect", "dnat"}:
         yield from _deliveries(held if isinstance(held, dict) else {})
     if kind in _LEAVING:
-        yield Leave()
+        yield Leave(_LEAVING[kind])
 
 
 def _branches(condition: Condition, held: Json) -> Iterator[OthersRule]:
@@ -153,7 +180,7 @@ def _deliveries(held: Mapping[str, Json]) -> Iterator[Deed]:
                 yield from _delivery(_spans(named), *_whither(to, address))
     else:
         spans = _spans(port)
-        yield from _delivery(ALL, spans, address) if spans else (Leave(),)
+        yield from _delivery(ALL, spans, address) if spans else (Leave(Verdict.ACCEPT),)
 
 
 def _whither(to: Json, address: Json) -> tuple[Spans | None, Json]:
@@ -176,10 +203,12 @@ def _pairs(data: Json) -> Iterator[tuple[Json, Json]]:
             yield pair[0], pair[1]
 
 
-def _narrower(condition: Condition, held: Json) -> Condition | None:
+def _narrower(  # noqa: PLR0911 - one a kind of match
+    condition: Condition, held: Json
+) -> Condition | None:
     """Return the condition with one more match; None if only loopback can meet it."""
     if not isinstance(held, dict) or _word(held.get("op")) not in {"==", "!=", "in"}:
-        return replace(condition, further=True)
+        return condition.with_further()
     left, right, negated = held.get("left"), held.get("right"), held["op"] == "!="
     subject = _subject(left)
     if subject in {"iifname", "oifname", "iif", "oif"} and right == "lo":
@@ -192,7 +221,15 @@ def _narrower(condition: Condition, held: Json) -> Condition | None:
     if subject == "nfproto" and not negated:
         families = frozenset(_NFPROTO[each] for each in _several(right) if each in _NFPROTO)
         return replace(condition, families=condition.families & families)
-    return replace(_of_family(condition, left), further=True)
+    if _is_state(left):
+        return replace(condition, new=condition.new and ("new" in _several(right)) != negated)
+    excluding = negated and subject == "saddr"
+    return _of_family(condition, left).with_further(excluding=excluding)
+
+
+def _is_state(left: Json) -> bool:
+    tracked = left.get("ct") if isinstance(left, dict) else None
+    return isinstance(tracked, dict) and tracked.get("key") == "state"
 
 
 def _of_family(condition: Condition, left: Json) -> Condition:
@@ -206,7 +243,7 @@ def _of_family(condition: Condition, left: Json) -> Condition:
 def _with_ports(condition: Condition, subject: str, right: Json, *, negated: bool) -> Condition:
     spans = _spans(right)
     if spans is None:
-        return replace(condition, further=True)
+        return condition.with_further()
     spans = complement(spans) if negated else spans
     if subject == "dport":
         return replace(condition, destination=within(condition.destination, spans))
@@ -242,7 +279,8 @@ def _is_destination_port(key: Json) -> bool:
 
 
 def _several(right: Json) -> list[str | int]:
-    held = right.get("set") if isinstance(right, dict) else [right]
+    alone = right if isinstance(right, list) else [right]
+    held = right.get("set") if isinstance(right, dict) else alone
     return [each for each in held or () if isinstance(each, str | int)]
 
 

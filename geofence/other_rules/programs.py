@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geofence.errors import BackendError
@@ -18,11 +18,43 @@ from geofence.other_rules.traversal import find
 _PATH = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
 _SECONDS = 10
 _TABLES = ("raw", "nat")
+ALL_TABLES = ("raw", "mangle", "nat", "filter")
 _PROGRAMS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
 _LEGACY = {
     Family.IPV4: Path("/proc/thread-self/net/ip_tables_names"),
     Family.IPV6: Path("/proc/thread-self/net/ip6_tables_names"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class AllTables:
+    """Tables of other programs, by what made them."""
+
+    nft: tuple[OthersTable, ...] = ()
+    """As nft lists them; those of iptables-nft are among them, less well understood."""
+    by_nft_flavour: tuple[OthersTable, ...] = ()
+    """Of iptables-nft."""
+    legacy: tuple[OthersTable, ...] = ()
+    """Of iptables-legacy."""
+    unread: tuple[str, ...] = ()
+    """Programs that could not tell: they failed, or gave what is not understood."""
+
+    @property
+    def every(self) -> tuple[OthersTable, ...]:
+        """All of them."""
+        return (*self.nft, *self.by_nft_flavour, *self.legacy)
+
+    @property
+    def distinct(self) -> tuple[OthersTable, ...]:
+        """Each table once: those of iptables-nft as iptables tells them."""
+        told = {_as_nft(each) for each in self.by_nft_flavour}
+        native = tuple(each for each in self.nft if each.place not in told)
+        return (*native, *self.by_nft_flavour, *self.legacy)
+
+
+def _as_nft(table: OthersTable) -> str:
+    program, name = table.place.split(" ", 1)
+    return f"nft {'ip6' if program.startswith('ip6') else 'ip'} {name}"
 
 
 def read_other_rules(services: Mapping[str, tuple[Ports, ...]]) -> OtherRules:
@@ -31,27 +63,42 @@ def read_other_rules(services: Mapping[str, tuple[Ports, ...]]) -> OtherRules:
     Never fails: a program that is missing has made no rules, and one that fails is named in
     ``unread``. Changes nothing in the kernel, a table that a look would make included.
     """
-    tables: list[OthersTable] = []
+    tables = read_tables(_TABLES)
+    return replace(find(tables.every, services), unread=tables.unread)
+
+
+def read_tables(names: Collection[str] = ALL_TABLES) -> AllTables:
+    """Return the tables of other programs; never fails, as ``read_other_rules``.
+
+    Args:
+        names: the tables of iptables that are asked for.
+    """
     unread: list[str] = []
+    nftables: tuple[OthersTable, ...] = ()
     listed = _printed("nft", ("-j", "-t", "list", "ruleset"), unread)
     if listed is not None:
         try:
-            tables.extend(nft.parse(listed))
+            nftables = nft.parse(listed)
         except BackendError:
             unread.append("nft")
-    for family in Family:
-        tables.extend(_of_iptables(family, listed, unread))
-    return replace(find(tables, services), unread=tuple(dict.fromkeys(unread)))
+    by_nft = [table for each in Family for table in _nft_flavour(each, listed, names, unread)]
+    legacy = [
+        table
+        for family in Family
+        for name in sorted(set(_legacy(family)) & set(names))
+        for table in _saved(family, "-legacy", name, unread)
+    ]
+    return AllTables(nftables, tuple(by_nft), tuple(legacy), tuple(dict.fromkeys(unread)))
 
 
-def _of_iptables(family: Family, listed: str | None, unread: list[str]) -> Iterable[OthersTable]:
-    """Yield tables of both flavours, where the kernel says that they exist or nothing tells."""
-    made = {table for at, table in nft.iptables_tables(listed or "") if at is family}
-    for table in _TABLES:
+def _nft_flavour(
+    family: Family, listed: str | None, names: Collection[str], unread: list[str]
+) -> Iterable[OthersTable]:
+    """Yield tables that the kernel says exist, or that nothing tells of."""
+    made = {table for at, table in nft.iptables_tables(listed or "", names) if at is family}
+    for table in names:
         if listed is None or table in made:
             yield from _saved(family, "-nft", table, unread)
-    for table in sorted(set(_legacy(family)) & set(_TABLES)):
-        yield from _saved(family, "-legacy", table, unread)
 
 
 def _saved(family: Family, flavour: str, table: str, unread: list[str]) -> Iterable[OthersTable]:

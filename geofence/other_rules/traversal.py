@@ -55,7 +55,7 @@ class _Packets:
         source = within(self.source, condition.source)
         if not destination or not source:
             return None
-        conditional = self.conditional or condition.further
+        conditional = self.conditional or condition.further or not condition.new
         return replace(self, destination=destination, source=source, conditional=conditional)
 
     def after(self, gone: Condition) -> _Packets | None:
@@ -63,7 +63,7 @@ class _Packets:
 
         Where what is left cannot be told by ports, all stay.
         """
-        if gone.further or self.that(gone) is None:
+        if gone.further or not gone.new or self.that(gone) is None:
             return self
         if gone.source == ALL:
             left = replace(self, destination=without(self.destination, gone.destination))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -23,7 +23,12 @@ from geofence.policy.toml_tree import Table, merged, parse
 
 
 def load_policy(
-    directories: Sequence[Path], *, all_must_exist: bool = False, by_hand: bool = True
+    directories: Sequence[Path],
+    *,
+    all_must_exist: bool = False,
+    by_hand: bool = True,
+    drafts: Collection[RulesFile] = (),
+    without: Collection[str] = (),
 ) -> Policy:
     """Return the policy that the drop-ins in some directories make together.
 
@@ -34,6 +39,8 @@ def load_policy(
         directories: that of the shipped rules, which must exist, then others.
         all_must_exist: whether the others must exist, too.
         by_hand: whether the file of ``allow`` and ``revoke`` counts.
+        drafts: files of the last directory that count in place of those on disk, by name.
+        without: names of files of the last directory that do not count.
 
     Raises:
         RulesError: rules cannot be read, cannot be trusted, or are wrong; it has a line for each
@@ -41,9 +48,25 @@ def load_policy(
     """
     problems = Problems()
     files = read_rules(directories, problems, all_must_exist=all_must_exist)
+    files = _with_drafts(files, directories[-1], drafts, without)
     policy = combined((each for each in files if by_hand or not is_owned(each.name)), problems)
     others = (each for directory in directories[1:] for each in passed_over(directory))
     return replace(policy, passed_over=tuple(others))
+
+
+def _with_drafts(
+    files: tuple[RulesFile, ...],
+    directory: Path,
+    drafts: Collection[RulesFile],
+    without: Collection[str],
+) -> tuple[RulesFile, ...]:
+    """Return the files in their order, with drafts in place of those of their names."""
+    if not drafts and not without:
+        return files
+    own = {Path(each.name).name: each for each in files if Path(each.name).parent == directory}
+    own |= {each.name: RulesFile(str(directory / each.name), each.text) for each in drafts}
+    others = (each for each in files if Path(each.name).parent != directory)
+    return (*others, *(own[name] for name in sorted(own) if name not in without))
 
 
 def combined(files: Iterable[RulesFile], problems: Problems) -> Policy:

@@ -50,6 +50,19 @@ def blocklist_name(blocklists: Collection[str]) -> Callable[[str], str]:
     )
 
 
+def exception_name(exceptions: Collection[str]) -> Callable[[str], str]:
+    """Return a reader of the names of exceptions that the rules define.
+
+    Raises:
+        Mistake: (the reader) no exception has that name.
+    """
+    return _defined(
+        exceptions,
+        lambda name: tr("unknown exception {name}", name=name),
+        lambda: tr("an exception that the rules define"),
+    )
+
+
 def _defined(
     names: Collection[str], unknown: Callable[[str], str], any_of: Callable[[], str]
 ) -> Callable[[str], str]:

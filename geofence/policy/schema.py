@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from geofence.model.lists import ListId, ListKind
+from geofence.model.lists import ListKind
 from geofence.model.policy import (
     GRACE,
     BackendChoice,
@@ -24,11 +24,14 @@ from geofence.model.ruleset import LocalNetwork
 from geofence.policy.addresses import host_name, interface, local_network, prefix, srv_name
 from geofence.policy.asns import asn
 from geofence.policy.blocklists import with_source
+from geofence.policy.catalog import with_catalog, with_feed
 from geofence.policy.countries import country_code
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
+from geofence.policy.paths import textfile
 from geofence.policy.quantities import age, grace, jitter, ports, time_of_day
-from geofence.policy.references import blocklist_name, helper_name, service_name
+from geofence.policy.recipients import file_path, mail_address
+from geofence.policy.references import helper_name, service_name
 from geofence.policy.regions import (
     Regions,
     country_or_region,
@@ -36,6 +39,7 @@ from geofence.policy.regions import (
     read_regions,
     regions_in,
 )
+from geofence.policy.shrinking import shrink_limits
 from geofence.policy.sources import checksum, list_format, list_source
 from geofence.policy.table_reader import Section, argument, choice, rule_name
 from geofence.policy.toml_tree import Table
@@ -47,8 +51,10 @@ LONGEST_SERVICE_NAME = 12
 """Characters; names of kernel sets contain it and may have 31 (linux/netfilter/ipset)."""
 
 _DEFAULT = Policy()
-_NAMES = ("hosts", "srv")
+_NAMES = ("hosts", "srv", "sip")
 """Keys with names in DNS."""
+_LISTED = (*_NAMES, "feed")
+"""Keys of an exception that give it lists of addresses."""
 _NAMED = ("service", "exception", "country", "blocklist", "region", "source")
 """Tables that contain a table for each thing of their kind."""
 
@@ -69,6 +75,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
     notify, daemon, atlas = root.table("notify"), root.table("daemon"), root.table("atlas")
+    metrics = root.table("metrics")
     observe = root.table("mode").flag("observe", default=False)
     of_countries = list_source(source.table("country"), ListKind.COUNTRY, OF_COUNTRIES)
     of_asns = list_source(source.table("asn"), ListKind.ASN, OF_ASNS)
@@ -98,10 +105,13 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
             "without_ruleset", choice(WithoutRuleset), _DEFAULT.without_ruleset
         ),
         notify_command=_command(notify),
-        shrink_limits=_shrink_limits(guard.table("shrink"), blocklists),
+        notify_mail=notify.values("mail", mail_address) or (),
+        notify_webhook_file=notify.value("webhook_file", file_path, ""),
+        shrink_limits=shrink_limits(guard.table("shrink"), blocklists, exceptions),
         max_age=lists.value("max_age", age, _DEFAULT.max_age),
         atlas_enabled=atlas.flag("enabled", default=_DEFAULT.atlas_enabled),
         atlas_renew=atlas.value("renew", age, _DEFAULT.atlas_renew),
+        metrics_textfile=metrics.value("textfile", textfile, None),
         daemon_at=daemon.value("at", time_of_day, _DEFAULT.daemon_at),
         daemon_jitter=daemon.value("jitter", jitter, _DEFAULT.daemon_jitter),
         origins=_origins(rules),
@@ -225,23 +235,26 @@ def _exceptions(
     for name, section in sections.items():
         if "services" in section and not section.gives("services"):
             section.complain(_no_services(), "services")
-        if "within" in section and not (section.gives("within") and section.gives(*_NAMES)):
+        if "within" in section and not (section.gives("within") and section.gives(*_LISTED)):
             section.complain(_limits_nothing(), "within")
         if "grace" in section and not section.gives(*_NAMES):
-            mistake = Mistake(tr("is for names in DNS only"), tr("hosts or srv; or leave it out"))
+            mistake = Mistake(
+                tr("is for names in DNS only"), tr("hosts, srv or sip; or leave it out")
+            )
             section.complain(mistake, "grace")
-        if not section.gives(*_NAMES, "prefixes"):
-            others = [other for other in sections if sections[other].gives(*_NAMES, "prefixes")]
+        if not section.gives(*_LISTED, "prefixes"):
+            others = [other for other in sections if sections[other].gives(*_LISTED, "prefixes")]
             section.complain(_no_addresses(name, section, others))
     return found
 
 
 def _exception(name: str, section: Section, services: Collection[str]) -> NamedException:
-    return NamedException(
+    exception = NamedException(
         name,
         description=section.text("description"),
         hosts=section.values("hosts", host_name) or (),
         srv=section.values("srv", srv_name) or (),
+        sip=section.values("sip", host_name) or (),
         prefixes=_space(section),
         last_known=_space(section, "last_known"),
         within=_space(section, "within"),
@@ -252,6 +265,7 @@ def _exception(name: str, section: Section, services: Collection[str]) -> NamedE
         note=section.text("note"),
         until=_end(section),
     )
+    return with_feed(with_catalog(exception, section), section)
 
 
 def _country_switches(
@@ -308,7 +322,7 @@ def _no_services() -> Mistake:
 def _limits_nothing() -> Mistake:
     return Mistake(
         tr("limits nothing"),
-        tr("hosts or srv, and the prefixes that they may resolve to; or leave the key out"),
+        tr("hosts, srv, sip or a feed, and the prefixes that they may have; or leave the key out"),
     )
 
 
@@ -317,10 +331,10 @@ def _no_addresses(name: str, section: Section, others: Collection[str]) -> Mista
     if set(section) == {"enabled"}:
         return Mistake(
             tr("is enabled or disabled here, but no rule defines it"),
-            tr("hosts, srv or prefixes, here or in another file"),
+            tr("hosts, srv, sip, feed or prefixes, here or in another file"),
             *nearest(name, others),
         )
-    return Mistake(tr("has no addresses"), one_of(("hosts", "srv", "prefixes")))
+    return Mistake(tr("has no addresses"), one_of(("hosts", "srv", "sip", "feed", "prefixes")))
 
 
 def _blocklist(name: str, section: Section) -> Blocklist:
@@ -357,42 +371,3 @@ def _command(notify: Section) -> tuple[str, ...]:
             "command",
         )
     return command
-
-
-def _shrink_limits(shrink: Section, blocklists: Collection[str]) -> dict[str, float]:
-    limits: dict[str, float] = {}
-    for key in shrink:
-        limit = shrink.percent(key)
-        try:
-            wanted = _list_name(key, blocklists)
-        except Mistake as mistake:
-            shrink.complain(mistake, key)
-            continue
-        if wanted in limits:
-            again = tr("{list} is repeated", list=wanted)
-            shrink.complain(Mistake(again, tr("each list only once")), key)
-        limits[wanted] = limit
-    return limits
-
-
-_KINDS = (ListKind.COUNTRY, ListKind.ASN, ListKind.BLOCKLIST)
-"""Kinds of lists that have a shrink guard; a host name may resolve to other addresses entirely."""
-
-
-def _list_name(text: str, blocklists: Collection[str]) -> str:
-    """Read ``country JP``, ``asn 4713`` or ``blocklist NAME``, or a kind for all of its lists."""
-    kind, blank, name = text.partition(" ")
-    if kind not in _KINDS:
-        expected = tr(
-            '"country JP", "asn 4713" or "blocklist NAME"; "country", "asn" or "blocklist" stands '
-            "for all of a kind"
-        )
-        wrong = tr("{value} is not the name of a list", value=quoted(text))
-        raise Mistake(wrong, expected, *nearest(kind, _KINDS))
-    if not blank:
-        return kind
-    if kind == ListKind.COUNTRY:
-        return str(ListId(ListKind.COUNTRY, country_code(name)))
-    if kind == ListKind.ASN:
-        return str(ListId(ListKind.ASN, str(asn(name))))
-    return str(ListId(ListKind.BLOCKLIST, blocklist_name(blocklists)(name)))

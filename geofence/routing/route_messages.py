@@ -20,7 +20,7 @@ _FAMILIES = {family.socket_family: family for family in Family}
 _NEW_LINK, _GET_LINK = 16, 18
 _LINK = struct.Struct("=BxHiII")
 """Family, type, index, flags, which flags change."""
-_IFLA_IFNAME, _IFLA_LINKINFO = 3, 18
+_IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO = 3, 10, 18
 _IFLA_INFO_KIND, _IFLA_INFO_DATA = 1, 2
 _IFLA_VRF_TABLE = 1
 
@@ -52,6 +52,10 @@ class Link(NamedTuple):
     name: str
     table: int
     """The routing table of the VRF that it is; 0 for any other."""
+    kind: str = ""
+    """What it is made of, such as ``wireguard`` or ``tun``; empty for hardware."""
+    master: int = 0
+    """Index of the bridge, bond or VRF that it is part of; 0 for none."""
 
 
 class LocalRoute(NamedTuple):
@@ -107,9 +111,15 @@ def parse_link(kind: int, body: bytes) -> Link | None:
     _, _, number, _, _ = _LINK.unpack_from(body)
     facts = values(body[_LINK.size :])
     info = values(facts.get(_IFLA_LINKINFO, b""))
-    is_vrf = as_string(info.get(_IFLA_INFO_KIND)) == "vrf"
-    vrf = values(info.get(_IFLA_INFO_DATA, b"")) if is_vrf else {}
-    return Link(number, as_string(facts.get(_IFLA_IFNAME)), _host_number(vrf.get(_IFLA_VRF_TABLE)))
+    of_what = as_string(info.get(_IFLA_INFO_KIND))
+    vrf = values(info.get(_IFLA_INFO_DATA, b"")) if of_what == "vrf" else {}
+    return Link(
+        number,
+        as_string(facts.get(_IFLA_IFNAME)),
+        _host_number(vrf.get(_IFLA_VRF_TABLE)),
+        of_what,
+        _host_number(facts.get(_IFLA_MASTER)),
+    )
 
 
 def parse_local(kind: int, body: bytes) -> LocalRoute | None:

@@ -17,6 +17,10 @@ def obstacle_text(inactive: Inactive) -> str:
         Obstacle.UNRESOLVED: tr(
             "{hosts} has never resolved; run 'geofence refresh' when DNS works", hosts=hosts
         ),
+        Obstacle.NO_FEED: tr(
+            "its feed has not been downloaded yet, or has no address in its 'within'; "
+            "'geofence refresh' tries again"
+        ),
         Obstacle.NO_SERVICE: tr("none of its services is fenced"),
         Obstacle.NOT_APPLIED: tr("not applied yet; run 'geofence apply'"),
     }[inactive.obstacle]

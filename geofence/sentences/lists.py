@@ -125,6 +125,21 @@ def _host_changed(note: Note) -> str:
     )
 
 
+def _outside_pin(note: Note) -> str:
+    facts = {"name": note.subject, "addresses": shown(names(note, "addresses"))}
+    if "feed" in note.data:
+        return tr(
+            "Exception {name} does not allow {addresses} of its feed, since they are outside its "
+            "'within'.",
+            **facts,
+        )
+    return tr(
+        "Exception {name} does not allow {addresses} of its host names, since they are outside its "
+        "'within'.",
+        **facts,
+    )
+
+
 def _switch_undefined(note: Note) -> str:
     facts = {"file": note.data["file"], "name": note.subject}
     if note.data["enabled"]:
@@ -246,12 +261,7 @@ LIST_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         "refresh' when DNS works.",
         exceptions=", ".join(names(note, "exceptions")),
     ),
-    NoteKind.OUTSIDE_PIN: lambda note: tr(
-        "Exception {name} does not allow {addresses} of its host names, since they are outside its "
-        "'within'.",
-        name=note.subject,
-        addresses=shown(names(note, "addresses")),
-    ),
+    NoteKind.OUTSIDE_PIN: _outside_pin,
     NoteKind.MIRRORS_NOT_COMPARED: lambda _note: tr(
         "No list has several mirrors in the rules, so none can be compared."
     ),

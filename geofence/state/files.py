@@ -37,6 +37,7 @@ _OURS = frozenset(
         "busy.json",
         "closed",
         "counting.json",
+        "counts.sqlite",
         "generations",
         "lists",
         "outcome.json",
@@ -46,7 +47,15 @@ _OURS = frozenset(
         "lost+found",
     }
 )
-_OUR_ENDS = (".generation", ".list", ".list.1", ".versions", _TEMPORARY_END)
+_OUR_ENDS = (
+    ".generation",
+    ".list",
+    ".list.1",
+    ".versions",
+    "counts.sqlite-journal",
+    "counts.sqlite.damaged",
+    _TEMPORARY_END,
+)
 """Names in a state directory; ``lost+found`` is the file system's."""
 
 
@@ -173,6 +182,16 @@ def _opened_trusted(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise state_error("read", path, error) from error
+
+
+def require_trusted(path: Path) -> None:
+    """See that only root or this user can have written a file, which a library then opens.
+
+    Raises:
+        StateError: as ``read_trusted`` does.
+    """
+    with _opened_trusted(path):
+        pass
 
 
 def map_if_there(path: Path) -> mmap | bytes | None:

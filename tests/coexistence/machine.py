@@ -54,7 +54,7 @@ class Debian:
         self.top = top
         self.versions = sorted(path.name.rsplit("_", 1)[0] for path in packages.glob("*.deb"))
         self._numbers = itertools.count(1)
-        self._keeper = _keep(
+        self._keeper = keep(
             subprocess.Popen(
                 [
                     *("unshare", "--mount", "--propagation", "private"),
@@ -75,7 +75,7 @@ class Debian:
             *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"),
             *("sh", str(_HERE / "machine.sh"), str(self.top), name),
         ]
-        return Machine(host, _keep(host.start(command)), self.top / name / "root")
+        return Machine(host, keep(host.start(command)), self.top / name / "root")
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -93,10 +93,11 @@ class Machine(AbstractContextManager["Machine"]):
         self._keeper = keeper
         self._root = root
         namespaces = f"/proc/{keeper.pid}/ns"
-        self._enter = (
+        self.enter: tuple[str, ...] = (
             *("nsenter", f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid_for_children"),
             *("chroot", str(root), "env", "-i", *_ENVIRONMENT),
         )
+        """What runs a program there, when it stands before it."""
 
     def run(self, *command: str, stdin: str | None = None) -> str:
         """Run a program to its end and return what it printed.
@@ -104,7 +105,7 @@ class Machine(AbstractContextManager["Machine"]):
         Raises:
             LabError: it failed.
         """
-        return self.host.run(*self._enter, *command, stdin=stdin)
+        return self.host.run(*self.enter, *command, stdin=stdin)
 
     def do(self, command: str) -> str:
         """Run a program, its arguments separated by spaces."""
@@ -132,7 +133,7 @@ class Machine(AbstractContextManager["Machine"]):
     def stop(self, name: str) -> None:
         """End a daemon as systemd does, and wait for it."""
         pid = self.do(f"cat /run/started-{name}.pid").strip()
-        self.do(f"kill {pid}")
+        self.run("sh", "-c", f"kill {pid}")
         self.until(f"! kill -0 {pid}")
 
     def until(self, command: str) -> None:
@@ -155,7 +156,8 @@ class Machine(AbstractContextManager["Machine"]):
         self._keeper.communicate(timeout=_SECONDS)
 
 
-def _keep(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+def keep(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    """Return a process that keeps a machine, once it says that the machine is made."""
     assert process.stdout is not None
     said = process.stdout.readline()
     assert said == "ready\n", "The machine could not be made; see what it printed."

@@ -66,7 +66,13 @@ def assert_sound(policy: Policy) -> None:
     assert all(len(name.encode()) < 16 for name in policy.interfaces)
     names = {exception.name for exception in policy.exceptions}
     assert all(exception.group not in names for exception in policy.exceptions)
-    assert all(exception.hosts or exception.prefixes for exception in policy.exceptions)
+    assert all(each.lists or each.prefixes for each in policy.exceptions)
+    assert all(map(is_safe, (each.feed for each in policy.exceptions if each.feed)))
+    assert all(each.feed or not each.paths for each in policy.exceptions)
+    assert all(not each.names for each in policy.exceptions if each.feed)
+    patterns = [host for each in policy.exceptions for host in each.catalog.trunk_hosts]
+    assert all(re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", host) for host in patterns)
+    assert all(pattern.count(".") > 1 for pattern in patterns if pattern.startswith("*"))
     assert all(blocklist.has_source or blocklist.prefixes for blocklist in policy.blocklists)
     assert all(map(is_safe, (*policy.country_urls, *policy.asn_urls)))
     assert all(country_name(code) != code for codes in policy.regions.values() for code in codes)
@@ -97,6 +103,14 @@ def judge_own(*texts: str) -> None:
 
 
 KEYS = (
+    "exception.x.feed",
+    "exception.x.paths",
+    "exception.x.kind",
+    "exception.x.page",
+    "exception.x.read",
+    "exception.x.published",
+    "exception.x.media",
+    "exception.x.trunk_hosts",
     "service.sip.asns",
     "allow.asns",
     "region.x.countries",
@@ -133,6 +147,8 @@ KEYS = (
     "backend",
     "boot.without_ruleset",
     "notify.command",
+    "notify.mail",
+    "notify.webhook_file",
     "guard.shrink",
     'guard.shrink."country JP"',
     "guard.shrink.blocklist",
@@ -237,7 +253,7 @@ def test_any_value_at_any_key(settings: list[tuple[str, str]]) -> None:
     judge_own(*(f"{key} = {value}\n" for key, value in settings))
 
 
-@given(st.dictionaries(st.sampled_from(KEYS[:37]), STRINGS, min_size=1))
+@given(st.dictionaries(st.sampled_from(KEYS[:45]), STRINGS, min_size=1))
 def test_lists_of_one_string_that_may_be_right(settings: dict[str, str]) -> None:
     judge_own(*(f"{key} = [{value}]\n" for key, value in settings.items()))
 
@@ -262,4 +278,4 @@ def test_any_bytes_in_files(contents: list[bytes]) -> None:
 
 
 def test_the_rules_that_are_changed_here_are_right_unchanged() -> None:
-    assert len(policy_of([RulesFile("own", SHIPPED)]).exceptions) == 14
+    assert len(policy_of([RulesFile("own", SHIPPED)]).exceptions) == 29

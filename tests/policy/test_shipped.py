@@ -5,12 +5,16 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 
 import pytest
 
+from geofence import catalog
+from geofence.catalog import Carries
 from geofence.countries import known_size
+from geofence.guards.lists import check_list
+from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import BackendChoice, Policy, WithoutRuleset
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.policy import exceptions_named, load_policy
@@ -82,14 +86,47 @@ def test_the_loopback_is_never_fenced(shipped: Policy) -> None:
 
 
 def test_push_servers(shipped: Policy) -> None:
-    assert [exception.name for exception in shipped.exceptions] == list(PUSH_SERVERS)
-    assert exceptions_named(shipped, "bria") == shipped.exceptions
-    for exception in shipped.exceptions:
+    bria = exceptions_named(shipped, "bria")
+    assert [exception.name for exception in bria] == list(PUSH_SERVERS)
+    for exception in bria:
         assert exception.hosts == (f"{exception.name}.softphone.com",)
         assert exception.last_known.ipv4.size == 1
         assert holds(exception.last_known, PUSH_SERVERS[exception.name])
         assert exception.services == ("sip",)
         assert exception.description.startswith("Bria push server, ")
+
+
+def test_each_entry_of_the_catalogue_says_where_it_comes_from(shipped: Policy) -> None:
+    assert len(shipped.exceptions) == len(catalog.entries(shipped.exceptions)) == 29
+    for each in shipped.exceptions:
+        facts = each.catalog
+        assert facts.page.startswith("https://"), each.name
+        assert facts.read is not None, each.name
+        assert date(2026, 1, 1) < facts.read <= date(2026, 11, 26), each.name
+        assert each.description, each.name
+        assert catalog.carries(each, shipped.exceptions), each.name
+
+
+def test_each_entry_of_the_catalogue_reaches_one_service(shipped: Policy) -> None:
+    service = {Carries.SIGNALLING: ("sip",), Carries.MEDIA: ("rtp",), Carries.BOTH: ("sip", "rtp")}
+    for each in shipped.exceptions:
+        carried = catalog.carries(each, shipped.exceptions)
+        assert carried is not None, each.name
+        assert each.services == service[carried], each.name
+
+
+def test_no_entry_of_the_catalogue_has_addresses_that_a_list_may_not_have(shipped: Policy) -> None:
+    for each in shipped.exceptions:
+        feed = ListId(ListKind.FEED, each.name)
+        assert each.written or each.hosts
+        if each.written:
+            assert check_list(feed, each.written, None, shipped) == (), each.name
+
+
+def test_the_media_of_telnyx_are_the_16_prefixes_of_its_feed(shipped: Policy) -> None:
+    (media,) = exceptions_named(shipped, "telnyx-media")
+    assert media.feed == "https://sip.telnyx.com/voice.json"
+    assert media.last_known.ipv4.size == 4_720
 
 
 FIREHOL = "https://raw.githubusercontent.com/firehol/blocklist-ipsets/master"
@@ -187,6 +224,8 @@ def test_one_concern_a_file() -> None:
         "25-regions.toml": {"region"},
         "30-local.toml": {"local"},
         "40-bria.toml": {"exception"},
+        "41-push.toml": {"exception"},
+        "42-trunks.toml": {"exception"},
         "50-blocklists.toml": {"blocklist"},
         "60-sources.toml": {"source"},
         "70-operation.toml": {"backend", "lists", "atlas", "boot", "daemon"},

@@ -23,13 +23,15 @@ verdict observed_ruleset plan closed_fence
 lists policy countries special_prefixes asterisk
 flows routing
 merge timed prefix_parts active_exceptions left_out atlas denied pruning other_rules fetch lab
+catalog
 guards explain by_hand
 state
+doctor
 sentences
 backends apply
 operations
 screen
-demo daemon
+demo daemon setup
 cli
 __main__
 """

@@ -46,8 +46,8 @@ from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
-from geofence.operations.hook import hook_facts
 from geofence.operations.kernel_knowledge import Membership, TurnedAway
+from geofence.operations.notify import notify_facts
 from geofence.operations.plan import PlanReport
 from geofence.operations.report import AllowedTo, ListOutcome, ListReport, RunReport
 from geofence.operations.site import Site
@@ -181,7 +181,7 @@ def documents() -> Iterator[object]:
     yield exceptions_json(ExceptionsReport((entry,), (CountrySwitch("US", allowed=True),), NOTES))
     yield {"covered": True, "by": "own", "name": ""}
     last = RunOutcome("refresh", Ending.DONE, NOW)
-    yield hook_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
+    yield notify_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
 
 
 def keys(value: object) -> Iterator[str]:

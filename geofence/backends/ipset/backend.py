@@ -38,6 +38,7 @@ class IpsetBackend(IpsetNoting):
 
     name = "ipset"
     labels = True
+    keeps_counts = False
 
     def obstacle(self) -> str | None:
         """Return why ipset and iptables cannot work here, or not for the units, or None."""

@@ -21,6 +21,7 @@ class NftablesBackend:
     """The table ``inet geofence`` of the current network namespace."""
 
     name = "nftables"
+    keeps_counts = True
 
     def __init__(self) -> None:
         self.labels = True

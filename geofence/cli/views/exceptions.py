@@ -93,6 +93,7 @@ def _entry_json(entry: ExceptionEntry) -> dict[str, object]:
         "why": english(obstacle_text(inactive)) if inactive else None,
         "hosts": list(exception.hosts),
         "srv": list(exception.srv),
+        "sip": list(exception.sip),
         "addresses": address_texts(entry.addresses),
         "services": list(exception.services),
         "until": _iso(exception.until),
@@ -136,7 +137,8 @@ def _allows(entry: ExceptionEntry) -> str:
     if len(texts) > _MOST_ADDRESSES:
         spaces = (entry.addresses[family] for family in Family)
         texts = [address_count(each.family, each.size) for each in spaces if each]
-    return ", ".join((*entry.exception.hosts, *entry.exception.srv, *texts))
+    exception = entry.exception
+    return ", ".join((*exception.hosts, *exception.srv, *exception.sip, *texts))
 
 
 def _services(names: Iterable[str]) -> str:

@@ -1,0 +1,159 @@
+"""The configuration directory on disk: the only place where files of Asterisk are opened."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from geofence.asterisk.files import MOST_BYTES, Absent
+from geofence.errors import AsteriskError
+from geofence.translation import tr
+
+ASTERISK_DIRECTORY = Path("/etc/asterisk")
+_USUAL = str(ASTERISK_DIRECTORY)
+"""Where Asterisk believes its configuration to be, also in a container."""
+_HOST_PREFIXES = ("", "/usr", "/usr/local")
+"""What may be before ``/etc/asterisk`` on a host; behind anything else is a container's root."""
+_MOST_LINKS = 40
+_MOST_NAMES = 100_000
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENXIO)
+_SIGNS = ("asterisk.conf", "pjsip.conf", "modules.conf", "iax.conf", "sip.conf", "rtp.conf")
+"""Files of which every Asterisk has one."""
+
+
+class Directory:
+    """Files below a directory; links are followed, within a container's root if it is in one."""
+
+    def __init__(self, directory: Path) -> None:
+        self._base = Path(os.path.abspath(directory))  # noqa: PTH100 - resolve() follows links
+        self._check()
+        self._root = _root_of(str(self._base))
+
+    def _check(self) -> None:
+        try:
+            names = os.listdir(self._base)  # noqa: PTH208 - one call, whatever there is
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise AsteriskError(
+                tr(
+                    "There is no Asterisk configuration in {directory}. Give its directory with "
+                    "'--asterisk-dir'.",
+                    directory=self._base,
+                )
+            ) from error
+        except OSError as error:
+            raise AsteriskError(
+                tr(
+                    "Cannot read {directory}: {reason}. Run the command as root.",
+                    directory=self._base,
+                    reason=error.strerror,
+                )
+            ) from error
+        if not any(name in names for name in _SIGNS):
+            raise AsteriskError(
+                tr(
+                    "{directory} holds no file of Asterisk's, such as pjsip.conf. Give its "
+                    "directory with '--asterisk-dir'.",
+                    directory=self._base,
+                )
+            )
+
+    def content(self, path: str) -> bytes | Absent:
+        """Return what a file holds, or why that is not known."""
+        place = self._resolved(path)
+        return place if isinstance(place, Absent) else _read(place)
+
+    def listed(self, directory: str) -> Iterable[str]:
+        """Return the names in a directory; none where it cannot be read."""
+        place = self._resolved(directory)
+        if isinstance(place, Absent):
+            return ()
+        try:
+            with os.scandir(place) as entries:
+                return [entry.name for entry in islice(entries, _MOST_NAMES)]
+        except OSError:
+            return ()
+
+    def inside(self, path: str) -> str | None:
+        """Return where an absolute path of Asterisk's is below the directory."""
+        for start in (_USUAL, str(self._base)):
+            if path.startswith(f"{start}/"):
+                return path[len(start) + 1 :]
+        return None
+
+    def _resolved(self, path: str) -> str | Absent:
+        """Follow all links of a path, as far as they stay within the root."""
+        waiting = [part for part in reversed(path.split("/")) if part]
+        current = str(self._base)
+        links = 0
+        while waiting:
+            part = waiting.pop()
+            if part == "..":
+                current = current if current == self._root else os.path.dirname(current)  # noqa: PTH120
+                continue
+            place = f"{current.rstrip('/')}/{part}"
+            try:
+                target = os.readlink(place)  # noqa: PTH115
+            except OSError as error:
+                if error.errno == errno.EACCES:
+                    return Absent.UNREADABLE
+                if error.errno in _NO_FILE:
+                    return self._nothing(links)
+                current = place
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                return Absent.MISSING
+            if target.startswith("/"):
+                current, target = self._absolute(target)
+            waiting += [each for each in reversed(target.split("/")) if each not in ("", ".")]
+        return current
+
+    def _nothing(self, links: int) -> Absent:
+        """Return what a path means that ends nowhere: in a container, a link may end elsewhere."""
+        return Absent.OUTSIDE if links and self._root != "/" else Absent.MISSING
+
+    def _absolute(self, target: str) -> tuple[str, str]:
+        """Return where an absolute link begins, and the rest of it."""
+        inside = self.inside(target)
+        if inside is not None:
+            return str(self._base), inside
+        return self._root, target
+
+
+def _root_of(directory: str) -> str:
+    """Return the root of the file system that Asterisk sees."""
+    before = directory.removesuffix(_USUAL)
+    return "/" if before == directory or before in _HOST_PREFIXES else before
+
+
+def _read(place: str) -> bytes | Absent:
+    """Read a regular file; nothing else is opened for good, so that no pipe is waited for."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        handle = os.open(place, flags)
+    except OSError as error:
+        return Absent.MISSING if error.errno in _NO_FILE else Absent.UNREADABLE
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            return Absent.MISSING
+        if found.st_size > MOST_BYTES:
+            return Absent.TOO_LARGE
+        return _all_of(handle)
+    except OSError:
+        return Absent.UNREADABLE
+    finally:
+        os.close(handle)
+
+
+def _all_of(handle: int) -> bytes | Absent:
+    pieces = []
+    left = MOST_BYTES + 1
+    while left and (piece := os.read(handle, left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces) if left else Absent.TOO_LARGE

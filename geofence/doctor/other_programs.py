@@ -1,0 +1,147 @@
+"""Checks of other programs' rules, and of what hides or changes sources. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from geofence.doctor.evidence import Evidence
+from geofence.doctor.findings import Finding, FindingKind
+from geofence.doctor.port_sets import covered, fenced
+from geofence.model.policy import Ports, Protocol
+from geofence.model.prefixes import Family, address_text
+from geofence.other_rules.filtering import Published
+
+_USUAL = tuple(Ports(protocol, 5060, 5069) for protocol in Protocol)
+"""Ports that SIP usually has in a container."""
+_DOCKER_PROXY = "docker-proxy"
+
+
+def untracked(evidence: Evidence) -> Iterator[Finding]:
+    """Find rules that keep fenced ports out of connection tracking."""
+    for each in evidence.rules.other.untracked if evidence.rules else ():
+        data = {
+            "ports": str(each.ports),
+            "direction": str(each.direction),
+            "families": _names(each.families),
+            "place": each.place,
+        }
+        yield Finding(FindingKind.UNTRACKED, each.service, data, mild=each.conditional)
+
+
+def redirected(evidence: Evidence) -> Iterator[Finding]:
+    """Find other ports that are delivered to fenced ones of this host."""
+    for each in evidence.rules.other.redirected if evidence.rules else ():
+        if each.address is None:
+            data = {
+                "named": str(each.named),
+                "target": str(each.target),
+                "families": _names(each.families),
+                "place": each.place,
+            }
+            yield Finding(FindingKind.REDIRECTED, each.service, data)
+
+
+def firewalls(evidence: Evidence) -> Iterator[Finding]:
+    """Find firewalls that drop what the fence allows, or accept it before the fence is asked."""
+    if evidence.rules is None:
+        return
+    for drop in evidence.rules.filtering.dropped:
+        data = {
+            "ports": str(drop.ports),
+            "place": drop.place,
+            "families": _names(drop.families),
+            "conditional": drop.but_some,
+        }
+        kind = FindingKind.POLICY_DROPS if drop.by_policy else FindingKind.DROPPED_BY_OTHERS
+        yield Finding(kind, drop.service, data, mild=drop.but_some)
+    for each in evidence.rules.filtering.accepted_before:
+        data = {"ports": str(each.ports), "place": each.place, "families": _names(each.families)}
+        yield Finding(FindingKind.ACCEPTED_EARLIER, each.service, data)
+
+
+def flavours(evidence: Evidence) -> Iterator[Finding]:
+    """Find rules in both flavours of iptables."""
+    rules = evidence.rules
+    if rules is not None and rules.legacy and rules.by_nft:
+        data = {"legacy": list(rules.legacy), "nft": list(rules.by_nft)}
+        yield Finding(FindingKind.BOTH_FLAVOURS, "", data)
+
+
+def sip_helper(evidence: Evidence) -> Iterator[Finding]:
+    """Find the conntrack helper for SIP, which rewrites packets and opens ports."""
+    places = evidence.rules.helpers if evidence.rules else ()
+    helper = evidence.helper
+    how = "rule" if places else "automatic" if helper.automatic else "loaded"
+    if places or helper.loaded:
+        data = {"how": how, "places": list(places), "modules": list(helper.loaded)}
+        yield Finding(FindingKind.SIP_HELPER, "", data, mild=how == "loaded")
+
+
+def published(evidence: Evidence) -> Iterator[Finding]:
+    """Find SIP ports that are delivered to a container and that no service fences."""
+    rules = evidence.rules
+    if rules is None:
+        return
+    ports = fenced(evidence.services)
+    for each in rules.published:
+        open_by = covered(each.named, ports) or covered(each.target, ports)
+        if not open_by and _is_of_pbx(evidence, each):
+            data = {
+                "target": str(each.target),
+                "address": each.address,
+                "family": str(each.family),
+                "place": each.place,
+            }
+            yield Finding(FindingKind.PUBLISHED_NOT_FENCED, str(each.named), data)
+
+
+def _is_of_pbx(evidence: Evidence, each: Published) -> bool:
+    wanted = list(_USUAL)
+    reading = evidence.reading
+    if reading is not None:
+        wanted += (Ports(one.protocol, one.port, one.port) for one in reading.listeners)
+        ranges = (reading.rtp, *reading.rtp_more, reading.udptl)
+        wanted += (one.ports for one in ranges if one is not None and one.needed)
+    return any(each.target.overlaps(ports) for ports in wanted)
+
+
+def proxied(evidence: Evidence) -> Iterator[Finding]:
+    """Find fenced ports that Docker's proxy takes, so that a container sees one address."""
+    if evidence.sockets is None or evidence.rules is None:
+        return
+    ports = fenced(evidence.services)
+    found: dict[str, set[Family]] = {}
+    for each in evidence.sockets:
+        at = Ports(each.protocol, each.port, each.port)
+        if any(holder.program == _DOCKER_PROXY for holder in each.holders) and covered(at, ports):
+            families = {family for family in Family if int(family.digit) in each.families}
+            past = {one.family for one in evidence.rules.published if one.named.overlaps(at)}
+            if families - past:
+                found.setdefault(str(at), set()).update(families - past)
+    for name, hidden in found.items():
+        yield Finding(FindingKind.DOCKER_HIDES_SOURCES, name, {"families": _names(sorted(hidden))})
+
+
+def hidden_sources(evidence: Evidence) -> Iterator[Finding]:
+    """Find that nearly all connections come from one private address."""
+    crowd = evidence.connections.crowd if evidence.connections else None
+    if crowd is not None:
+        data = {"flows": crowd.flows, "of": crowd.of}
+        source = address_text(crowd.family, crowd.address)
+        yield Finding(FindingKind.HIDDEN_SOURCES, source, data)
+
+
+def _names(families: Iterable[Family]) -> list[str]:
+    return [str(each) for each in families]
+
+
+CHECKS = (
+    untracked,
+    redirected,
+    firewalls,
+    flavours,
+    sip_helper,
+    published,
+    proxied,
+    hidden_sources,
+)

@@ -1,0 +1,161 @@
+"""Sentences of notes on set-up: what was found, and what the operator has to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from geofence.asterisk.additions import Refused
+from geofence.model.evidence import Evidence
+from geofence.model.notes import Note, NoteKind
+from geofence.sentences.lists import names, number
+from geofence.spelling import listed, quoted
+from geofence.translation import join, tr, trn
+
+_SHOWN = 5
+"""Names that a sentence lists."""
+
+
+def evidence_text(evidence: Evidence) -> str:
+    """Return what makes a country likely, as a clause."""
+    return {
+        Evidence.HOST: tr("this host's address"),
+        Evidence.ZONE: tr("the time zone"),
+        Evidence.LOCALE: tr("the locale"),
+        Evidence.PEERS: tr("who talks to the PBX now"),
+        Evidence.OPERATOR: tr("your SSH session"),
+    }[evidence]
+
+
+def _listed(note: Note, key: str) -> str:
+    return listed([quoted(each) for each in names(note, key)], _SHOWN)
+
+
+def _why_not(why: object) -> str:
+    return {
+        Refused.EVERYBODY: tr("it stands for everybody"),
+        Refused.LOOPBACK: tr("it is this host itself"),
+        Refused.OWN: tr("it is an address of this host"),
+        Refused.NO_SOURCE: tr("no distant host has such an address"),
+        Refused.MALFORMED: tr("it is not a host name, an address or a prefix"),
+        Refused.NOT_FENCED: tr("nothing that it could reach is fenced"),
+        Refused.PRIVILEGED: tr(
+            "ports below 1024 may be another program's; to fence it, write it into a service"
+        ),
+        Refused.PUBLIC: tr(
+            "its addresses are public; to trust it, write it under [local] with its interface"
+        ),
+    }[Refused(str(why))]
+
+
+def _ssh(note: Note) -> str:
+    address, port = note.data["address"], note.data["port"]
+    if note.subject:
+        return tr(
+            "Your SSH session from {address} comes to port {port}/tcp, which is a port of the "
+            "service {service}: remove it there, or SSH will be fenced.",
+            address=address,
+            port=port,
+            service=note.subject,
+        )
+    return tr(
+        "SSH is not fenced: your session from {address} to port {port}/tcp is not affected.",
+        address=address,
+        port=port,
+    )
+
+
+def _unseen(note: Note) -> str:
+    parts = trn(
+        number(note),
+        "{number} part of Asterisk's configuration cannot be seen in its files: {places}.",
+        "{number} parts of Asterisk's configuration cannot be seen in its files: {places}.",
+        places=_listed(note, "places"),
+    )
+    more = tr("If trunks or ports are defined there, add them by hand.")
+    return join(" ", (parts, more))
+
+
+SETUP_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
+    NoteKind.SETUP_NO_ASTERISK: lambda _: tr(
+        "No configuration of Asterisk was found. The services are those that ship. If Asterisk "
+        "runs in a container, name its directory with --asterisk-dir."
+    ),
+    NoteKind.SETUP_ASTERISK_HIDDEN: lambda note: tr(
+        "Asterisk runs in a container (process {processes}), and its configuration is not a "
+        "directory of this host. Mount it from one and name that with --asterisk-dir.",
+        processes=", ".join(names(note, "processes")),
+    ),
+    NoteKind.SETUP_ASTERISK_UNREAD: lambda note: tr(
+        "Asterisk's configuration in {directory} could not be read: {message}",
+        directory=quoted(note.subject),
+        message=note.data["message"],
+    ),
+    NoteKind.SETUP_FILES_INVALID: lambda note: tr(
+        "Asterisk refuses these files, so nothing follows from them: {files}. Correct them and run "
+        "'geofence setup' again.",
+        files=_listed(note, "files"),
+    ),
+    NoteKind.SETUP_UNSEEN: _unseen,
+    NoteKind.SETUP_NOT_A_RULE: lambda note: tr(
+        "Asterisk's configuration names {item}, which becomes no rule: {why}.",
+        item=quoted(note.subject),
+        why=_why_not(note.data["why"]),
+    ),
+    NoteKind.SETUP_TOO_BROAD: lambda note: tr(
+        "The trunk {name} has {prefixes}, broader than a trunk's should be, and becomes no rule. "
+        "If it is right, allow it with 'geofence allow'.",
+        name=note.subject,
+        prefixes=", ".join(names(note, "prefixes")),
+    ),
+    NoteKind.SETUP_NOT_FENCED: lambda note: tr(
+        "Asterisk listens on {ports}, which {place} leaves out. Add it there.",
+        ports=note.subject,
+        place=note.data["place"],
+    ),
+    NoteKind.SETUP_RULES_SAY: lambda note: tr(
+        "{place} has {key}. It stays as it is.", place=note.data["place"], key=note.subject
+    ),
+    NoteKind.SETUP_SSH: _ssh,
+    NoteKind.SETUP_WAY_OUT: lambda note: tr(
+        "The VPN {name} leads to the Internet, so packets on it are fenced like any other.",
+        name=note.subject,
+    ),
+    NoteKind.SETUP_FIREWALLS: lambda note: tr(
+        "Other programs have firewall rules, too: {programs}. What they block stays blocked.",
+        programs=", ".join(names(note, "programs")),
+    ),
+    NoteKind.SETUP_DOCKER: lambda note: tr(
+        "Docker publishes {ports}. The fence holds for these, too, if a service has them.",
+        ports=", ".join(names(note, "ports")),
+    ),
+    NoteKind.SETUP_COUNTRY_UNKNOWN: lambda note: tr(
+        "The country of this host's address {address} is not known. 'geofence atlas --renew' "
+        "downloads the lists that tell.",
+        address=note.subject,
+    ),
+    NoteKind.SETUP_NO_SYSTEMD: lambda _: tr(
+        "This host does not run systemd: have 'geofence restore' run at boot and 'geofence "
+        "refresh' daily (see geofence.cron)."
+    ),
+    NoteKind.SETUP_NO_UNITS: lambda _: tr(
+        "The units are not installed, so the fence will not survive a reboot. Run './bootstrap "
+        "install', then 'geofence setup' again."
+    ),
+    NoteKind.SETUP_OTHER_PLACE: lambda _: tr(
+        "Units and fail2ban's jail are for the usual directories of rules and state; they are left "
+        "alone here."
+    ),
+    NoteKind.SETUP_STEP_FAILED: lambda note: {
+        "fail2ban": tr(
+            "fail2ban's jail could not be set up: {reason}", reason=note.data["message"]
+        ),
+        "units": tr(
+            "The units could not be enabled: {reason} The fence will not survive a reboot.",
+            reason=note.data["message"],
+        ),
+    }[note.subject],
+    NoteKind.SETUP_STEP_DONE: lambda note: {
+        "fail2ban": tr("fail2ban bans through geofence now ('fail2ban-client status')."),
+        "units": tr("The fence is restored at boot and refreshed daily."),
+    }[note.subject],
+}

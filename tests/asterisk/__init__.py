@@ -1,0 +1,1 @@
+"""Tests of reading Asterisk's configuration, and of what follows from it."""

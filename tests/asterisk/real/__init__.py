@@ -1,0 +1,1 @@
+"""A real Asterisk, Debian sid's, on hosts of a lab."""
