@@ -40,7 +40,7 @@ deb=$(echo /build/geofence_*.deb)
 lintian --allow-root --fail-on error,warning --info --tag-display-limit 0 "$deb"
 cp "$deb" $output/
 name=$(basename "$deb" .deb)
-cp debian/geofence/usr/share/doc/geofence/sbom.cdx.json "$output/$name.cdx.json"
+zcat debian/geofence/usr/share/doc/geofence/sbom.cdx.json.gz >"$output/$name.cdx.json"
 # The wheel's own: what pip would install with it.
 $tools/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application \
     --output-reproducible --output-format JSON \
