@@ -72,14 +72,16 @@ class Scene:
     north: Server
     """Where the trunk takes registrations."""
     closing: ExitStack
+    """Closes what a test adds."""
 
     def agent(self, address: str, port: int = 5060) -> Agent:
-        """A SIP endpoint on the Internet, until the scene ends."""
-        made = Agent(self.internet, address, port, rtp=30_000)
-        return self.closing.enter_context(made)
+        """A SIP endpoint on the Internet, for one call; it ends the call in the end."""
+        made = self.closing.enter_context(Agent(self.internet, address, port, rtp=30_000))
+        self.closing.callback(hang_up, made)
+        return made
 
     def phone(self, address: str, user: str) -> Agent:
-        """A phone that registers; whether it is registered is another question."""
+        """A phone that asks to be registered."""
         made = self.agent(address, 5062)
         made.do("register", PUBLIC, user, PASSWORD)
         return made
@@ -125,13 +127,28 @@ def is_talking(*sides: Agent) -> bool:
     return True
 
 
-def call(caller: Agent, callee: Agent | None, number: str, as_phone: bool = False) -> None:
-    """Call a number at the PBX and wait until the call is up, at both ends."""
-    for side in filter(None, (caller, callee)):
-        side.do("hangup")
-    caller.do("call", f"sip:{number}@{PUBLIC}", *((PUBLIC,) if as_phone else ()))
-    for side in filter(None, (caller, callee)):
-        until(lambda side=side: bool(side.do("states")[-1:] == ["CONFIRMED"] and side.do("media")))
+def call(caller: Agent, callee: Agent | None, number: str, *, registered: bool = False) -> None:
+    """Call a number at the PBX, and wait until the call is up at both ends.
+
+    Args:
+        caller: calls, as who it is registered if it is.
+        callee: gets the call; None where Asterisk itself takes it.
+        number: what is called.
+        registered: whether the caller is registered.
+    """
+    sides = [side for side in (caller, callee) if side]
+    caller.do("call", f"sip:{number}@{PUBLIC}", *((PUBLIC,) if registered else ()))
+    until(lambda: all(map(_is_in_a_call, sides)))
+
+
+def hang_up(side: Agent) -> None:
+    """End all calls of an endpoint, and wait until they are ended."""
+    side.do("hangup")
+    until(lambda: bool(set(side.do("states")) <= {"DISCONNECTED"}))
+
+
+def _is_in_a_call(side: Agent) -> bool:
+    return bool(side.do("states")[-1:] == ["CONFIRMED"] and side.do("media"))
 
 
 def _media(side: Agent) -> dict[str, int]:
