@@ -187,6 +187,24 @@ def test_ssh_on_a_fenced_port_is_refused(one: Machine) -> None:
     assert not setup_file(one).exists()
 
 
+def test_sshd_on_a_fenced_port_is_refused_without_a_session_too(one: Machine) -> None:
+    own = Path("/proc/self/comm")
+    before = own.read_text("utf-8")
+    with one.host.entered():
+        made = socket.create_server(("0.0.0.0", 5061))  # noqa: S104 - as sshd does
+    own.write_text("sshd", "utf-8")
+    try:
+        done = one.run("setup", "--yes", "--country", "JP")
+        assert done.code == 3
+        assert "sshd listens on port 5061/tcp" in done.err
+        assert not setup_file(one).exists()
+        assert not one.observe().sets
+        one.ok("setup", "--yes", "--country", "JP", "--accept", "ssh")
+    finally:
+        own.write_text(before, "utf-8")
+        made.close()
+
+
 def test_notification_is_written_and_tested(one: Machine) -> None:
     url = one.directory / "webhook"
     url.write_text("http://127.0.0.1:9/s3cret\n")
