@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from geofence.model.asterisk import Following
 from geofence.model.catalog import CatalogFacts
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
@@ -175,6 +176,8 @@ class NamedException:
     """Why it was allowed; text for people."""
     until: datetime | None = None
     """When it ends, UTC; None: never."""
+    derived_from: tuple[str, ...] = ()
+    """Objects of Asterisk's configuration that it was derived from; none for one of the rules."""
     catalog: CatalogFacts = field(default_factory=CatalogFacts)
     """Who it is, and where its addresses come from."""
 
@@ -323,6 +326,8 @@ class Policy:
     """All rules together."""
 
     services: tuple[Service, ...] = ()
+    disabled_services: tuple[str, ...] = ()
+    """Names of services that the rules define and do not fence."""
     countries: tuple[str, ...] = ()
     """Upper-case ISO 3166-1 alpha-2 codes of ``[allow]``."""
     asns: tuple[int, ...] = ()
@@ -379,6 +384,8 @@ class Policy:
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER
     """``[daemon] jitter``: the refresh starts up to this much later, at random."""
+    asterisk: Following = field(default_factory=Following)
+    """``[asterisk]``: the configuration that the fence follows."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each table (``exception.push-as``, ``allow``) was last written to."""
 
