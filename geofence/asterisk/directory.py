@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from geofence.asterisk.files import MOST_BYTES, Absent
+from geofence.asterisk.files import MOST_BYTES, Absent, below
 from geofence.errors import AsteriskError
 from geofence.translation import tr
 
@@ -80,8 +80,9 @@ class Directory:
     def inside(self, path: str) -> str | None:
         """Return where an absolute path of Asterisk's is below the directory."""
         for start in (_USUAL, str(self._base)):
-            if path.startswith(f"{start}/"):
-                return path[len(start) + 1 :]
+            rest = below(path, start)
+            if rest is not None:
+                return rest
         return None
 
     def _resolved(self, path: str) -> str | Absent:
