@@ -30,17 +30,7 @@ def show_exceptions(screen: Screen, report: ExceptionsReport, *, everything: boo
     now = datetime.now(UTC)
     shown = [each for each in report.exceptions if everything or each.exception.enabled]
     if shown:
-        headings = (
-            tr("exception"),
-            tr("allows"),
-            tr("services"),
-            tr("state"),
-            tr("until"),
-            ">" + tr("packets"),
-            tr("defined in"),
-            tr("note"),
-        )
-        screen.table(headings, (_row(each, now) for each in shown))
+        screen.table(*exception_rows(shown, now))
     else:
         screen.say(tr("No exception is enabled."))
     hidden = len(report.exceptions) - len(shown)
@@ -58,6 +48,23 @@ def show_exceptions(screen: Screen, report: ExceptionsReport, *, everything: boo
             screen.note(tr("Exception {name} is inactive: {why}", name=name, why=why), "yellow")
     for note in report.notes:
         screen.note(sentence(note), "yellow")
+
+
+def exception_rows(
+    entries: Iterable[ExceptionEntry], now: datetime
+) -> tuple[tuple[str, ...], list[tuple[Styled, ...]]]:
+    """Return headings and rows of the table of exceptions."""
+    headings = (
+        tr("exception"),
+        tr("allows"),
+        tr("services"),
+        tr("state"),
+        tr("until"),
+        ">" + tr("packets"),
+        tr("defined in"),
+        tr("note"),
+    )
+    return headings, [_row(each, now) for each in entries]
 
 
 def exceptions_json(report: ExceptionsReport) -> dict[str, object]:
