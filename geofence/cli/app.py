@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 
 from geofence.cli.root import app
-from geofence.cli.verbs import bans, daily, denied, exceptions, history, service, trial
+from geofence.cli.verbs import bans, catalog, daily, denied, exceptions, history, service, trial
 from geofence.errors import GeofenceError
 
 __all__ = ["PANELS", "app", "main"]
 
-PANELS = (daily, denied, exceptions, bans, history, service, trial)
+PANELS = (daily, denied, exceptions, catalog, bans, history, service, trial)
 """Modules of verbs, each a panel of the help; their names sort in the order of the help."""
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
 from geofence.atlas import make_atlas
+from geofence.catalog import Carries
 from geofence.cli.views.atlas import atlas_json, located_json
+from geofence.cli.views.catalog import catalog_json
 from geofence.cli.views.denied import denied_json
 from geofence.cli.views.exceptions import exceptions_json
 from geofence.cli.views.history import history_json
@@ -31,6 +33,7 @@ from geofence.lists.formats import format_names
 from geofence.merge import merge
 from geofence.model.address import Address
 from geofence.model.bans import Ban
+from geofence.model.catalog import Media
 from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import DroppedAddress, ListKind, Provenance
@@ -41,6 +44,7 @@ from geofence.model.prefixes import Family, Prefix
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, Role, Rule, SetKey, SourceIn
 from geofence.operations.atlas import AtlasReport, Located
+from geofence.operations.catalog import CatalogEntry, CatalogReport, Kind
 from geofence.operations.containing_lists import ContainingList
 from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
@@ -180,6 +184,7 @@ def documents() -> Iterator[object]:
     entry = ExceptionEntry(office, None, SPACE, False, Inactive("office", Obstacle.NOT_APPLIED))
     yield exceptions_json(ExceptionsReport((entry,), (CountrySwitch("US", allowed=True),), NOTES))
     yield {"covered": True, "by": "own", "name": ""}
+    yield catalog_json(CatalogReport((CatalogEntry("twilio", Kind.TRUNK, "", enabled=False),), 1))
     last = RunOutcome("refresh", Ending.DONE, NOW)
     yield hook_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
 
@@ -200,7 +205,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     printed = {key for document in documents() for key in keys(document)} - BY_NAME
     assert printed <= words
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
-    commands |= {"repair", "status", "why", "history", "atlas", "denied", "exceptions"}
+    commands |= {"repair", "status", "why", "history", "atlas", "denied", "exceptions", "catalog"}
     states = {
         *ListOutcome,
         *Ending,
@@ -212,6 +217,9 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *DropKind,
         *Obstacle,
         *CoverKind,
+        *Kind,
+        *Carries,
+        *Media,
         *StepKind,
         *format_names(ListKind.COUNTRY),
         "null",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from geofence.countries import country_name
+from geofence.fetch.urls import public
 from geofence.model.policy import CountrySwitch
 from geofence.model.prefixes import Family, address_texts
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
@@ -93,6 +94,7 @@ def _entry_json(entry: ExceptionEntry) -> dict[str, object]:
         "why": english(obstacle_text(inactive)) if inactive else None,
         "hosts": list(exception.hosts),
         "srv": list(exception.srv),
+        "feed": public(exception.feed) if exception.feed else None,
         "addresses": address_texts(entry.addresses),
         "services": list(exception.services),
         "until": _iso(exception.until),
@@ -131,12 +133,14 @@ def _country_row(country: CountrySwitch, now: datetime) -> tuple[Styled, ...]:
 
 
 def _allows(entry: ExceptionEntry) -> str:
-    """Return names in DNS, and the addresses or their number."""
+    """Return names in DNS or the feed, and the addresses or their number."""
     texts = address_texts(entry.addresses)
     if len(texts) > _MOST_ADDRESSES:
         spaces = (entry.addresses[family] for family in Family)
         texts = [address_count(each.family, each.size) for each in spaces if each]
-    return ", ".join((*entry.exception.hosts, *entry.exception.srv, *texts))
+    exception = entry.exception
+    feed = (public(exception.feed),) if exception.feed else ()
+    return ", ".join((*exception.hosts, *exception.srv, *feed, *texts))
 
 
 def _services(names: Iterable[str]) -> str:
