@@ -12,7 +12,7 @@ import signal
 import sys
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO, cast
 
 from geofence.translation import activate, tr
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _EXIT_INTERRUPTED = 128 + signal.SIGINT
 """As a shell reports it."""
+
+_RESERVE_BYTES = 2 << 20
+"""Address space held while a command runs, for the message that says that memory is lacking."""
 
 
 class _Unbuffered(io.FileIO):
@@ -50,30 +53,20 @@ def main() -> None:
     _fill_closed_streams()
     _notice_failing_writes()
     _escape_what_cannot_be_encoded()
+    reserve = b""
     try:
-        _catch_interrupts()
-        activate(sys.argv, os.environ, sys.stdout)
-        # Only now: help is translated while it is imported.
-        from geofence.cli.app import main as run
-
-        try:
-            run()
-        finally:
-            sys.stdout.flush()
-    except MemoryError:
-        _end(_no_memory())
-    except (ImportError, SystemError) as error:
-        if not _is_lack_of_memory(error):
-            raise
-        _end(_no_memory())
+        reserve = bytes(_RESERVE_BYTES)  # mapped and never written to: takes no memory
+        _run()
     except _Interrupted:
         _end(tr("interrupted. The fence is either unchanged or fully updated"), _EXIT_INTERRUPTED)
     except BrokenPipeError:
         _end("")
-    except OSError as error:
-        if _is_lack_of_memory(error):
-            _end(_no_memory())
-        if not _output_is_broken():
+    except (ImportError, MemoryError, OSError, SyntaxError, SystemError) as error:
+        lacking = _is_lack_of_memory(error)
+        del reserve
+        if lacking:
+            _end_without_memory()
+        if not isinstance(error, OSError) or not _output_is_broken():
             raise
         _end(
             tr(
@@ -84,11 +77,31 @@ def main() -> None:
         )
 
 
-def _no_memory() -> str:
-    return tr(
-        "not enough memory. The fence is either unchanged or fully updated. Free some memory, or "
-        "raise the limit, and run it again"
+def _run() -> None:
+    _catch_interrupts()
+    activate(sys.argv, os.environ, sys.stdout)
+    # Only now: help is translated while it is imported.
+    from geofence.cli.app import main as run
+
+    try:
+        run()
+    finally:
+        sys.stdout.flush()
+
+
+def _end_without_memory() -> NoReturn:
+    """Say that memory is lacking, and end at once.
+
+    Python's own way out takes memory. Without it, Python may lose the exception on that way, and
+    print a traceback of its own instead.
+    """
+    _say(
+        tr(
+            "not enough memory. The fence is either unchanged or fully updated. Free some memory, "
+            "or raise the limit, and run it again"
+        )
     )
+    os._exit(1)
 
 
 def _catch_interrupts() -> None:
@@ -135,12 +148,19 @@ def _escape_what_cannot_be_encoded() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _is_lack_of_memory(error: ImportError | OSError | SystemError) -> bool:
-    """Whether memory was lacking, which only the text of the error says.
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Whether memory was lacking; call it while the reserve is held.
 
-    Either glibc could not map a library (``dl-load.c``), or an extension module of Python failed
-    without setting an exception, as some do when memory ends.
+    Without memory, Python fails in other words too: a module that is missing, source code that is
+    wrong, a function that failed without an exception. What the system's loader says has words of
+    its own, as it may have needed more than is left.
     """
+    if isinstance(error, MemoryError):
+        return True
+    try:
+        bytes(_RESERVE_BYTES)
+    except MemoryError:
+        return True
     said = str(error).lower()
     signs = (
         "failed to map segment",
@@ -164,12 +184,16 @@ def _output_is_broken() -> bool:
 
 def _end(why: str, code: int = 1) -> None:
     """Print why, if possible, and exit with the code; without a reason, with 0."""
-    with suppress(OSError):
-        sys.stderr.write(f"geofence: {why}.\n" if why else "")
-        sys.stderr.flush()
+    _say(why)
     for stream in (sys.stdout, sys.stderr):  # discards what is still buffered
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code if why else 0)
+
+
+def _say(why: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write(f"geofence: {why}.\n" if why else "")
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

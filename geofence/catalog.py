@@ -106,7 +106,7 @@ def carries(entry: NamedException, others: Iterable[NamedException]) -> Carries 
 
 def _names(entry: NamedException) -> Iterator[str]:
     """Yield the names and patterns by which a host is recognised as the entry's."""
-    yield from entry.hosts
+    yield from (*entry.hosts, *entry.sip)
     for name in entry.srv:
         yield ".".join(name.split(".")[_SRV_LABELS:])
     yield from entry.catalog.trunk_hosts

@@ -127,7 +127,7 @@ class Configuration:
 
     def _table(self, wizard: str, table: str) -> str:
         found = self.tables.get(table)
-        return f"{table} ({found})" if found else table or wizard
+        return f"{table}, {found}" if found else table or wizard
 
     def _sources(self, wanted: str) -> list[tuple[str, str]]:
         name = _SORCERY_SECTIONS.get(wanted, "res_pjsip")
@@ -168,7 +168,7 @@ class Configuration:
         if loaded.name not in self._types:
             types: dict[str, list[Section]] = {}
             for section in loaded.live:
-                given = [key.value for key in section.keys if key.name.lower() == "type"]
+                given = [key.value for key in section.named("type")]
                 if given:
                     types.setdefault(given[0], []).append(section)
                     self._check_type(section, given)

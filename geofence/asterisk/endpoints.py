@@ -17,7 +17,7 @@ _BOTH = frozenset({4, 6})
 
 def read_endpoint(found: Findings, each: Object) -> bool:
     """Read an endpoint; whether it sends and receives faxes by T.38."""
-    if not any(key.name.lower() in _INTERESTING for key in each.section.keys):
+    if not each.section.mentions(_INTERESTING):
         return False
     report_unknown(found, each, "endpoint")
     values = {key.name.lower(): key.value for key in each.section.keys}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 BLANKS = "".join(map(chr, range(1, 33)))
 """What counts as blank: the space and everything before it."""
@@ -12,23 +12,33 @@ _SURELY_SHORT = _BUFFER // 4
 """Characters that never take more bytes than the buffer has."""
 _MOST_NESTED = 256
 _BYTE_ORDER_MARK = "\ufeff"
+SPECIAL = frozenset([*BLANKS, "[", "#", "\\", _BYTE_ORDER_MARK])
+"""How lines begin that need a closer look; so do those with ``;`` or ``+=``."""
 
 
 class NestedTooDeeplyError(ValueError):
     """So many block comments within each other that Asterisk never returns."""
 
 
-def split(content: bytes) -> Iterator[str | None]:
-    """Yield the lines of a file; None stands for a line that is too long and is skipped."""
-    if b"\0" in content:
-        yield from _split_at_zeros(content)
-        return
+def split(content: bytes) -> tuple[list[str], frozenset[int]]:
+    """Return the lines of a file, and the places of those that are too long, which are empty."""
     encoding = _encoding(content)
-    for line in content.decode(encoding).split("\n"):
-        if len(line) > _SURELY_SHORT and len(line.encode(encoding)) >= _BUFFER:
-            yield None
-        else:
-            yield line
+    if b"\0" in content:
+        pieces = list(_split_at_zeros(content, encoding))
+        return [each or "" for each in pieces], _places(each is None for each in pieces)
+    lines = content.decode(encoding).split("\n")
+    if max(map(len, lines)) <= _SURELY_SHORT:
+        return lines, frozenset()
+    long = _places(
+        len(line) > _SURELY_SHORT and len(line.encode(encoding)) >= _BUFFER for line in lines
+    )
+    for at in long:
+        lines[at] = ""
+    return lines, long
+
+
+def _places(marks: Iterable[bool]) -> frozenset[int]:
+    return frozenset(at for at, mark in enumerate(marks) if mark)
 
 
 def _encoding(content: bytes) -> str:
@@ -40,9 +50,8 @@ def _encoding(content: bytes) -> str:
     return "utf-8"
 
 
-def _split_at_zeros(content: bytes) -> Iterator[str | None]:
+def _split_at_zeros(content: bytes, encoding: str) -> Iterator[str | None]:
     """Yield the same where zero bytes end what Asterisk sees of a line, but not the line."""
-    encoding = _encoding(content)
     pieces = _pieces(content)
     for piece in pieces:
         if _fills(piece):

@@ -6,10 +6,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from geofence.asterisk.files import Absent, Files
-from geofence.asterisk.lines import BLANKS, NestedTooDeeplyError, split, uncommented, without_mark
+from geofence.asterisk.lines import (
+    BLANKS,
+    SPECIAL,
+    NestedTooDeeplyError,
+    split,
+    uncommented,
+    without_mark,
+)
 from geofence.asterisk.patterns import TooManyFilesError, matches
 from geofence.asterisk.reading import ReadingWarning, WarningKind
-from geofence.asterisk.sections import Key, Section, Sections, printable
+from geofence.asterisk.sections import Key, PlainLines, Section, Sections, printable
 
 _DEEPEST = 11
 """Files within each other, the first included."""
@@ -189,26 +196,52 @@ class _Loader:
             self._result.valid = False
 
     def _lines(self, path: str, content: bytes, run: _Run) -> None:
-        for line in split(content):
-            run.lines += 1
-            if line is None:
-                self._warn(WarningKind.LINE_TOO_LONG, f"{path}:{run.lines}")
+        lines, long = split(content)
+        before = run.lines
+        for at in sorted(long):
+            self._warn(WarningKind.LINE_TOO_LONG, f"{path}:{before + at + 1}")
+        plain = 0
+        """How many lines before this one are plain and not handed over yet."""
+        for at, line in enumerate(lines):
+            if not line or (line[0] not in SPECIAL and ";" not in line and "+=" not in line):
+                plain += 1
                 continue
-            text = without_mark(line) if run.lines == 1 else line
-            if run.depth or ";" in text:
-                try:
-                    text, run.depth = uncommented(text, run.depth)
-                except NestedTooDeeplyError as error:
-                    raise _LineError("comments") from error
-            text = text.strip(BLANKS)
-            if not text:
-                continue
-            if text[0] == "[":
-                self._header(text, path, run)
-            elif text[0] == "#":
-                self._directive(text, path, run)
-            else:
-                self._assignment(text, path, run)
+            self._plain(lines[at - plain : at], path, before + at - plain, run)
+            plain = 0
+            run.lines = before + at + 1
+            self._special(line, path, run)
+        self._plain(lines[len(lines) - plain :], path, before + len(lines) - plain, run)
+        run.lines = before + len(lines)
+
+    def _plain(self, lines: list[str], path: str, before: int, run: _Run) -> None:
+        """Take lines of which each is an assignment or empty."""
+        if run.depth or not lines:
+            return
+        if run.section is None:
+            run.lines = before + next((at for at, line in enumerate(lines, 1) if line), 0)
+            if any(lines):
+                raise _LineError("no-section")
+            return
+        self._count(len(lines), path)
+        run.section.add_plain(PlainLines(lines, path, before + 1))
+
+    def _special(self, line: str, path: str, run: _Run) -> None:
+        """Take a line that may be anything."""
+        text = without_mark(line) if run.lines == 1 else line
+        if run.depth or ";" in text:
+            try:
+                text, run.depth = uncommented(text, run.depth)
+            except NestedTooDeeplyError as error:
+                raise _LineError("comments") from error
+        text = text.strip(BLANKS)
+        if not text:
+            return
+        if text[0] == "[":
+            self._header(text, path, run)
+        elif text[0] == "#":
+            self._directive(text, path, run)
+        else:
+            self._assignment(text, path, run)
 
     def _assignment(self, text: str, path: str, run: _Run) -> None:
         section = run.section

@@ -71,7 +71,7 @@ def _rtp_ports(found: Findings, section: Section | None) -> PortRange:
 
 
 def _given(found: Findings, section: Section | None, option: str) -> list[int]:
-    keys = list(section.named(option)) if section else []
+    keys = section.named(option) if section else []
     numbers = []
     for key in keys:
         if has_placeholder(key.value):

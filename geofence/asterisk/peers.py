@@ -90,7 +90,9 @@ def uri_host(uri: str) -> HostPort | None:
 
 def read_contacts(found: Findings, each: Object) -> None:
     """Read an aor: its static contacts and its proxy."""
-    options = [key for key in each.section.keys if key.name.lower() == "contact"]
+    if not each.section.mentions(("contact", "outbound_proxy")):
+        return
+    options = each.section.named("contact")
     proxy = each.section.last("outbound_proxy")
     if not options and not proxy:
         return

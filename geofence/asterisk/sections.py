@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from geofence.asterisk.lines import BLANKS
 
 
 class Key(NamedTuple):
@@ -16,6 +18,51 @@ class Key(NamedTuple):
     file: str
     line: int
 
+    def is_named(self, name: str) -> bool:
+        """Whether it has a name, which is in lower case."""
+        return self.name.lower() == name
+
+
+class PlainLines(NamedTuple):
+    """Lines of a file that are assignments or empty, with nothing special in them."""
+
+    lines: list[str]
+    file: str
+    line: int
+    """The number of the first."""
+
+    def keys(self) -> list[Key]:
+        """Parse them."""
+        return [
+            key
+            for number, line in enumerate(self.lines, self.line)
+            for key in self._key(line, number)
+        ]
+
+    def named(self, name: str) -> list[Key]:
+        """Parse those of one name, which is in lower case."""
+        text = self.lower()
+        found = []
+        position = text.find(f"\n{name}")
+        while position >= 0:
+            at = text.count("\n", 0, position)
+            found += [
+                key for key in self._key(self.lines[at], self.line + at) if key.is_named(name)
+            ]
+            position = text.find(f"\n{name}", position + 1)
+        return found
+
+    def lower(self) -> str:
+        """Return all of it in lower case, each line behind a newline: quick to search."""
+        return "\n".join(["", *self.lines]).lower()
+
+    def _key(self, line: str, number: int) -> tuple[Key, ...]:
+        name, equals, value = line.partition("=")
+        name = name.strip(BLANKS)
+        if not equals or not name:
+            return ()
+        return (Key(name, value.removeprefix(">").strip(BLANKS), self.file, number),)
+
 
 @dataclass(slots=True, eq=False)
 class Section:
@@ -25,16 +72,39 @@ class Section:
     file: str
     line: int
     template: bool = False
-    keys: list[Key] = field(default_factory=list)
+    _keys: list[Key] = field(default_factory=list)
+    _plain: list[PlainLines] = field(default_factory=list)
+    """What follows the keys and is parsed when somebody asks: most of a large file never is."""
 
     @property
     def where(self) -> str:
         """File and name, for people."""
         return f"{self.file} [{printable(self.name)}]"
 
-    def named(self, name: str) -> Iterator[Key]:
-        """Yield all keys of a name, which is in lower case."""
-        return (key for key in self.keys if key.name.lower() == name)
+    @property
+    def keys(self) -> list[Key]:
+        """All keys in their order."""
+        if self._plain:
+            for each in self._plain:
+                self._keys += each.keys()
+            self._plain.clear()
+        return self._keys
+
+    def add_plain(self, lines: PlainLines) -> None:
+        """Add lines at the end."""
+        self._plain.append(lines)
+
+    def mentions(self, names: Iterable[str]) -> bool:
+        """Whether one of some names, in lower case, may be among the keys."""
+        texts = [key.name.lower() for key in self._keys] + [each.lower() for each in self._plain]
+        return any(name in text for text in texts for name in names)
+
+    def named(self, name: str) -> list[Key]:
+        """Return all keys of a name, which is in lower case."""
+        found = [key for key in self._keys if key.is_named(name)]
+        for each in self._plain:
+            found += each.named(name)
+        return found
 
     def first(self, name: str) -> str | None:
         """Return the first value of a key."""
@@ -42,7 +112,7 @@ class Section:
 
     def last(self, name: str) -> str | None:
         """Return the last value of a key."""
-        return next((key.value for key in reversed(self.keys) if key.name.lower() == name), None)
+        return next((key.value for key in reversed(self.named(name))), None)
 
 
 def printable(text: str) -> str:

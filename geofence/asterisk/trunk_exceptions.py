@@ -17,7 +17,7 @@ from geofence.asterisk.fenced_ports import Reach
 from geofence.asterisk.reading import HostKind, Reading, Trunk, Use
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace, Family, Prefix
-from geofence.policy.addresses import SIP_SERVICES, host_name, prefix
+from geofence.policy.addresses import host_name, prefix
 from geofence.policy.mistakes import Mistake
 from geofence.policy.table_reader import LONGEST_NAME
 
@@ -32,7 +32,6 @@ the largest publishes a /18; a /32 is what a registry gives a provider."""
 BROADEST_PRIVATE = {Family.IPV4: 12, Family.IPV6: 32}
 """The same for private addresses, which no distant host has."""
 
-_SRV = {Use.SIP: SIP_SERVICES, Use.SIPS: ("_sips._tcp",), Use.IAX: ("_iax._udp",)}
 _LOCALHOST = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 
 
@@ -64,7 +63,7 @@ def trunk_exceptions(
     refused: list[RefusedItem] = []
     for trunk in reading.trunks:
         part = _part(trunk, reach, never)
-        if isinstance(part, _Part) and part.host and part.host in reading.external:
+        if isinstance(part, _Part) and {part.host, part.sip} & {*reading.external} - {""}:
             part = Refused.OWN
         if isinstance(part, Refused):
             refused.append(RefusedItem(trunk.host, part, trunk.sources))
@@ -97,7 +96,8 @@ class _Part:
     sources: tuple[str, ...]
     services: tuple[str, ...]
     host: str = ""
-    srv: tuple[str, ...] = ()
+    srv: str = ""
+    sip: str = ""
     space: AddressSpace = field(default_factory=AddressSpace)
     broad: tuple[Prefix, ...] = ()
     remarks: tuple[Remark, ...] = ()
@@ -108,8 +108,7 @@ def _part(trunk: Trunk, reach: Reach, never: Mapping[Refused, AddressSpace]) -> 
     services = reach.of(trunk.use)
     if not services:
         return Refused.NOT_FENCED
-    key = (_object(trunk.sources), trunk.use is Use.IAX)
-    part = _Part(key, trunk.sources, services)
+    part = _Part(trunk_key(trunk), trunk.sources, services)
     try:
         if trunk.kind is HostKind.NAME:
             return _named(part, host_name(trunk.host), trunk)
@@ -123,8 +122,11 @@ def _part(trunk: Trunk, reach: Reach, never: Mapping[Refused, AddressSpace]) -> 
 def _named(part: _Part, name: str, trunk: Trunk) -> _Part | Refused:
     if name in _LOCALHOST or name.endswith(".localhost"):
         return Refused.LOOPBACK
-    srv = _SRV.get(trunk.use, ()) if trunk.srv else ()
-    return replace(part, host=name, srv=tuple(f"{service}.{name}" for service in srv))
+    if not trunk.srv:
+        return replace(part, host=name)
+    if trunk.use is Use.IAX:
+        return replace(part, host=name, srv=f"_iax._udp.{name}")
+    return replace(part, sip=name)
 
 
 def _addressed(
@@ -148,6 +150,11 @@ def _too_broad(written: Prefix) -> tuple[Prefix, ...]:
     is_public = bool(AddressSpace.of((written,)) - PRIVATE)
     limits = BROADEST if is_public else BROADEST_PRIVATE
     return (written,) if written.length < limits[written.family] else ()
+
+
+def trunk_key(trunk: Trunk) -> tuple[str, bool]:
+    """Return what the hosts of one exception have in common: the object, and whether it is IAX."""
+    return _object(trunk.sources), trunk.use is Use.IAX
 
 
 def _object(sources: tuple[str, ...]) -> str:
@@ -174,14 +181,16 @@ def _exception(name: str, group: str | None, parts: list[_Part]) -> DerivedExcep
     exception = NamedException(
         name,
         hosts=tuple(dict.fromkeys(part.host for part in parts if part.host)),
-        srv=tuple(dict.fromkeys(name for part in parts for name in part.srv)),
+        srv=tuple(dict.fromkeys(part.srv for part in parts if part.srv)),
+        sip=tuple(dict.fromkeys(part.sip for part in parts if part.sip)),
         prefixes=AddressSpace.union(part.space for part in parts),
         services=parts[0].services,
         group=group,
+        derived_from=sources,
     )
     remarks = dict.fromkeys(remark for part in parts for remark in part.remarks)
     broad = dict.fromkeys(prefix for part in parts for prefix in part.broad)
-    return DerivedException(exception, sources, tuple(broad), tuple(remarks))
+    return DerivedException(exception, parts[0].key, sources, tuple(broad), tuple(remarks))
 
 
 def _names(keys: Iterable[tuple[str, bool]], taken: Iterable[str]) -> dict[tuple[str, bool], str]:

@@ -55,7 +55,8 @@ class _Wizard:
 
     def _made(self, kind: str, keys: list[Key]) -> Object:
         old = self._section
-        made = Section(old.name, old.file, old.line, keys=[*self._own(kind), *keys])
+        made = Section(old.name, old.file, old.line)
+        made.keys.extend([*self._own(kind), *keys])
         return Object(made, f"wizard {printable(old.name)} {kind}")
 
     def _key(self, name: str, value: str) -> Key:

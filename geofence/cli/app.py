@@ -6,12 +6,38 @@ import sys
 from collections.abc import Sequence
 
 from geofence.cli.root import app
-from geofence.cli.verbs import bans, catalog, daily, denied, exceptions, history, service, trial
+from geofence.cli.verbs import (
+    asterisk,
+    bans,
+    catalog,
+    daily,
+    denied,
+    doctor,
+    exceptions,
+    glance,
+    history,
+    service,
+    setup,
+    trial,
+)
 from geofence.errors import GeofenceError
 
 __all__ = ["PANELS", "app", "main"]
 
-PANELS = (daily, denied, exceptions, catalog, bans, history, service, trial)
+PANELS = (
+    setup,
+    daily,
+    denied,
+    doctor,
+    glance,
+    exceptions,
+    catalog,
+    bans,
+    history,
+    asterisk,
+    service,
+    trial,
+)
 """Modules of verbs, each a panel of the help; their names sort in the order of the help."""
 
 

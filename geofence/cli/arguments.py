@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -205,6 +205,62 @@ def parse_countries(texts: Iterable[str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(country_code(plain(text)) for text in texts))
     except ValueError as error:
         raise UsageError(tr("--country: {mistake}", mistake=str(error))) from error
+
+
+def textfile_path(text: str) -> Path:
+    """Return the path of a file for node_exporter, as ``[metrics] textfile`` takes it.
+
+    Raises:
+        UsageError: it is not absolute, or does not end in .prom.
+    """
+    from geofence.policy.mistakes import Mistake
+    from geofence.policy.paths import textfile
+
+    try:
+        return textfile(text)
+    except Mistake as error:
+        raise UsageError(tr("--textfile: {error}.", error=error)) from error
+
+
+def parse_places(texts: Iterable[str], regions: Mapping[str, object]) -> tuple[str, ...]:
+    """Return country codes, and regions with ``@``, each once.
+
+    Args:
+        texts: as they were typed.
+        regions: those that the rules define, by name.
+    """
+    from geofence.policy.regions import country_or_region
+    from geofence.spelling import plain
+
+    read = country_or_region(regions)
+    try:
+        found = tuple(dict.fromkeys(read(_upper(plain(text.strip(",")))) for text in texts))
+    except ValueError as error:
+        raise UsageError(tr("--country: {mistake}", mistake=str(error))) from error
+    if not found:
+        raise UsageError(tr("--country: name a country, such as JP."))
+    return found
+
+
+def _upper(text: str) -> str:
+    return text if text.startswith("@") else text.upper() if len(text) == len("jp") else text
+
+
+def parse_mail(texts: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Return addresses of mail, each once; None for None."""
+    from geofence.policy.recipients import mail_address
+
+    if texts is None:
+        return None
+    try:
+        return tuple(dict.fromkeys(map(mail_address, texts)))
+    except ValueError as error:
+        raise UsageError(tr("--mail: {mistake}", mistake=str(error))) from error
+
+
+def parse_webhook_file(path: Path | None) -> str:
+    """Return the absolute path of a file; empty for None."""
+    return "" if path is None else str(path.absolute())
 
 
 def parse_note(text: str | None) -> str:

@@ -67,6 +67,15 @@ Version = Annotated[
     ),
 ]
 
+AsteriskDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--asterisk-dir",
+        envvar="GEOFENCE_ASTERISK_DIR",
+        metavar="DIR",
+        help=tr("Directory of Asterisk's configuration (default: /etc/asterisk)."),
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help=tr("Print JSON for scripts instead of text."))]
 Accept = Annotated[
     list[str] | None,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from socket import inet_ntop, inet_pton
 from time import monotonic
 
@@ -11,7 +11,7 @@ import netaddr
 
 from geofence.errors import ListError
 from geofence.fetch.questions import ADDRESS_TYPES, Ask, Records, RecordType, ask_system
-from geofence.model.lists import MOST_ADDRESSES
+from geofence.model.lists import MOST_ADDRESSES, ListKind
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.policy.addresses import SIP_SERVICES, host_name
 from geofence.policy.mistakes import Mistake
@@ -117,6 +117,54 @@ def resolve_srv(
     return found
 
 
+def resolve_sip(
+    domain: str, seconds: float, ask: Ask = ask_system, within: AddressSpace | None = None
+) -> Resolution:
+    """Return the addresses of all hosts that SIP software may find for a domain (RFC 3263).
+
+    These are the servers of its SRV records, of which it may have some, all or none, and the host
+    of that name.
+
+    Args:
+        domain: such as ``provider.example``.
+        seconds: how long all questions may take together.
+        ask: asks one question.
+        within: as for ``resolve``.
+
+    Raises:
+        ListError: as for ``resolve_srv``, but only if all of these have no address.
+    """
+    deadline = monotonic() + seconds
+    names = [f"{service}.{domain}" for service in SIP_SERVICES]
+    records = [_asked_in_time(name, deadline, ask) for name in names]
+    servers = [
+        server
+        for name, each in zip(names, records, strict=True)
+        for server in _listed_servers(name, each)
+    ]
+    answers: list[_Answer] = []
+    for host in dict.fromkeys((domain, *servers)):
+        answered = _of_host(host, deadline, ask)
+        _check(host, answered, within)
+        answers += answered.items()
+    found = _resolution([*records, *(each for _, each in answers)], answers)
+    _require_few(domain, found.addresses)
+    if not found.addresses:
+        raise ListError(_no_address(domain, (*records, *(each for _, each in answers))))
+    if any(each.failure for each in records):
+        return replace(found, unknown=frozenset(Family))
+    return found
+
+
+def resolver(kind: ListKind) -> Callable[..., Resolution]:
+    """Return the function that resolves names of a kind."""
+    return {ListKind.SRV: resolve_srv, ListKind.SIP: resolve_sip}.get(kind, resolve)
+
+
+def _asked_in_time(name: str, deadline: float, ask: Ask) -> Records:
+    return ask(name, RecordType.SRV, max(0.0, deadline - monotonic()) / 2)
+
+
 def _of_host(host: str, deadline: float, ask: Ask) -> dict[Family, Records]:
     """Ask for both families; the failure of one does not hide the other."""
     found: dict[Family, Records] = {}
@@ -186,11 +234,21 @@ def _servers(name: str, records: Records) -> tuple[str, ...]:
         raise ListError(_failed(name, records.failure))
     if not records.texts:
         raise ListError(tr("DNS has no SRV record for {name}. Is the name correct?", name=name))
-    servers = tuple(dict.fromkeys(each for each in records.texts if each))
+    servers = _listed_servers(name, records)
     if not servers:
         raise ListError(
             tr("The SRV record of {name} says that there is no such service.", name=name)
         )
+    return servers
+
+
+def _listed_servers(name: str, records: Records) -> tuple[str, ...]:
+    """Return the servers that SRV records give; none for none.
+
+    Raises:
+        ListError: they are too many, or one is not valid.
+    """
+    servers = tuple(dict.fromkeys(each for each in records.texts if each))
     if len(servers) > MOST_SERVERS:
         raise ListError(
             tr(

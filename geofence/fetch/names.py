@@ -6,14 +6,14 @@ import hashlib
 from datetime import datetime
 from itertools import islice
 
-from geofence.fetch.dns import resolve, resolve_srv
+from geofence.fetch.dns import resolver
 from geofence.fetch.events import Outcome, Renewed, Unchanged
 from geofence.fetch.grace import settle
 from geofence.fetch.questions import Ask
 from geofence.lists import text
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import Candidate
-from geofence.model.lists import MOST_ADDRESSES, AcceptedList, ListId, ListKind, Provenance
+from geofence.model.lists import MOST_ADDRESSES, AcceptedList, ListId, Provenance
 from geofence.model.policy import Policy
 from geofence.model.prefixes import Family, address_text
 
@@ -43,8 +43,7 @@ def renew_name(  # noqa: PLR0913 - what DNS is asked, and with what
     Raises:
         ListError: DNS does not give addresses, or gives some that must not be used.
     """
-    resolver = resolve_srv if wanted.kind is ListKind.SRV else resolve
-    answer = resolver(wanted.name, seconds, ask, policy.within(wanted))
+    answer = resolver(wanted.kind)(wanted.name, seconds, ask, policy.within(wanted))
     allowed = settle(_known(stored), answer, now, policy.grace(wanted))
     body = "".join(f"{line}\n" for line in allowed.addresses).encode()
     parsed = parse_part(wanted, None, body, text.FORMAT.name)

@@ -25,11 +25,13 @@ class ListKind(StrEnum):
     """The servers of a service, by SRV records."""
     FEED = "feed"
     """The addresses of an exception, as their owner publishes them."""
+    SIP = "sip"
+    """The hosts of a domain that SIP software contacts: by SRV records, and by the name itself."""
 
     @property
     def is_from_dns(self) -> bool:
         """Whether the list has the addresses that DNS gives for a name."""
-        return self in (ListKind.HOST, ListKind.SRV)
+        return self in (ListKind.HOST, ListKind.SRV, ListKind.SIP)
 
     @property
     def allows(self) -> bool:
@@ -47,8 +49,8 @@ class ListId(NamedTuple):
 
     kind: ListKind
     name: str
-    """Upper-case country code, AS number in decimal, host name, SRV name, or the name of the
-    blocklist or of the exception that it is for."""
+    """Upper-case country code, AS number in decimal, host name, SRV name, domain, or the name of
+    the blocklist or of the exception that it is for."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from geofence.model.asterisk import Following
 from geofence.model.catalog import CatalogFacts
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
@@ -150,6 +152,8 @@ class NamedException:
     """Host names; the addresses that they resolve to are allowed."""
     srv: tuple[str, ...] = ()
     """Names of SRV records; the addresses of all servers that they give are allowed."""
+    sip: tuple[str, ...] = ()
+    """Domains; the addresses of all hosts that SIP software finds for them are allowed."""
     prefixes: AddressSpace = field(default_factory=AddressSpace)
     """Addresses that are allowed whatever the host names resolve to."""
     feed: str = ""
@@ -172,14 +176,17 @@ class NamedException:
     """Why it was allowed; text for people."""
     until: datetime | None = None
     """When it ends, UTC; None: never."""
+    derived_from: tuple[str, ...] = ()
+    """Objects of Asterisk's configuration that it was derived from; none for one of the rules."""
     catalog: CatalogFacts = field(default_factory=CatalogFacts)
     """Who it is, and where its addresses come from."""
 
     @property
     def names(self) -> tuple[ListId, ...]:
-        """The lists of its host names and SRV records."""
+        """The lists of its host names, SRV records and SIP domains."""
         hosts = (ListId(ListKind.HOST, host) for host in self.hosts)
-        return (*hosts, *(ListId(ListKind.SRV, name) for name in self.srv))
+        records = (ListId(ListKind.SRV, name) for name in self.srv)
+        return (*hosts, *records, *(ListId(ListKind.SIP, name) for name in self.sip))
 
     @property
     def lists(self) -> tuple[ListId, ...]:
@@ -319,6 +326,8 @@ class Policy:
     """All rules together."""
 
     services: tuple[Service, ...] = ()
+    disabled_services: tuple[str, ...] = ()
+    """Names of services that the rules define and do not fence."""
     countries: tuple[str, ...] = ()
     """Upper-case ISO 3166-1 alpha-2 codes of ``[allow]``."""
     asns: tuple[int, ...] = ()
@@ -356,6 +365,10 @@ class Policy:
     notify_command: tuple[str, ...] = ()
     """``[notify] command``: a program's absolute path and its arguments, run without a shell; empty
     for none."""
+    notify_mail: tuple[str, ...] = ()
+    """Addresses that get a mail by the MTA of this host."""
+    notify_webhook_file: str = ""
+    """Path of a file with the URL that gets the facts; empty for none."""
     shrink_limits: Mapping[str, float] = field(default_factory=dict)
     """``[guard.shrink]``: percent of a list's addresses that it may lose at once, by ``country JP``
     or ``asn 4713`` or ``blocklist NAME``, or by ``country``, … for all of the kind."""
@@ -365,10 +378,14 @@ class Policy:
     """``[atlas] enabled``: whether a refresh renews the world index."""
     atlas_renew: timedelta = _ATLAS_RENEW
     """``[atlas] renew``: it then asks for the lists that have not been confirmed for so long."""
+    metrics_textfile: Path | None = None
+    """``[metrics] textfile``: where runs write metrics for node_exporter; None: nowhere."""
     daemon_at: time = _DAEMON_AT
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER
     """``[daemon] jitter``: the refresh starts up to this much later, at random."""
+    asterisk: Following = field(default_factory=Following)
+    """``[asterisk]``: the configuration that the fence follows."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each table (``exception.push-as``, ``allow``) was last written to."""
 

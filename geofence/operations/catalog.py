@@ -46,6 +46,8 @@ class CatalogEntry:
     """Empty: all."""
     hosts: tuple[str, ...] = ()
     srv: tuple[str, ...] = ()
+    sip: tuple[str, ...] = ()
+    """SIP domains."""
     trunk_hosts: tuple[str, ...] = ()
     """Further names by which it is recognised."""
     sources: tuple[str, ...] = ()
@@ -125,6 +127,7 @@ def _entry(
         exception.services,
         exception.hosts,
         exception.srv,
+        exception.sip,
         facts.trunk_hosts,
         (exception.feed,) if exception.feed else (),
         exception.written | exception_space(exception, lists),
@@ -162,8 +165,9 @@ def _fits(entry: CatalogEntry, word: str, provider: set[str]) -> bool:
     else:
         return not wanted - entry.addresses
     texts = (entry.name, entry.group or "", entry.description, *entry.hosts, *entry.trunk_hosts)
+    names = (*texts, *entry.srv, *entry.sip)
     part = _plain(word)
-    return entry.name in provider or any(part in _plain(each) for each in (*texts, *entry.srv))
+    return entry.name in provider or any(part in _plain(each) for each in names)
 
 
 def _plain(text: str) -> str:

@@ -89,6 +89,19 @@ def confirm(site: Site) -> None:
     raise late
 
 
+def decline(site: Site) -> None:
+    """Return to the previous fence now, if a change waits to be confirmed.
+
+    Raises:
+        StateError: the previous fence cannot be restored; the change stays.
+    """
+    with exclusive(site.state_directory, site.lock_seconds):
+        site.tidy()
+        probation = site.journal.probation()
+        if probation is not None:
+            _return(site, probation)
+
+
 def lapsed(site: Site) -> Probation | None:
     """Return the pending confirmation that is over, or whose waiting process has ended.
 

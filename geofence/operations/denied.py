@@ -140,6 +140,18 @@ def _grouped(parts: Sequence[Sources], known: Knowledge, by: GroupedBy) -> tuple
     return tuple(grouped([(part, network_labels(part, known.networks)) for part in parts]))
 
 
+def noted_sources(site: Site) -> Iterator[Sources]:
+    """Yield the sources that the kernel has noted, by service and family, with their times.
+
+    Raises:
+        BackendError: the kernel does not tell.
+    """
+    backend, keys = _noting(newest_facts(site.state_directory), None)
+    if backend is not None:
+        for key in keys:
+            yield _read(backend, key, time.time(), timed=True)
+
+
 def follow(
     site: Site, asked: Selection, known: Knowledge, stopped: Callable[[float], bool]
 ) -> Iterator[DeniedSource]:
@@ -261,7 +273,7 @@ def _require(service: str, known: Sequence[str]) -> None:
 def _read(backend: NotedSets, key: SetKey, now: float, *, timed: bool = False) -> Sources:
     """Return the sources of a set; when each came last only if ``timed``, since it takes time."""
     seen = backend.noted(key._replace(role=Role.SEEN)) if timed else None
-    return joined(key.group, key.family, backend.noted(key), seen, now)
+    return joined(key.group, key.family, backend.noted(key, times=timed), seen, now)
 
 
 def _services(

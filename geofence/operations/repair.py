@@ -7,7 +7,7 @@ from dataclasses import replace
 from geofence.errors import BusyError, GeofenceError, unexpected
 from geofence.model.notes import Note, NoteKind
 from geofence.model.plan import Plan
-from geofence.operations.counts import keep_sources
+from geofence.operations.after import after_check
 from geofence.operations.local_networks import follow
 from geofence.operations.outcome import told_failing, told_healing
 from geofence.operations.report import RunReport
@@ -32,7 +32,7 @@ def repair(site: Site) -> RunReport:
         for note in told_failing(site, english(reason(error))):
             error.add_note(sentence(note))
         raise
-    report = report.with_notes((*told_failing(site, ""), *keep_sources(site)))
+    report = report.with_notes((*told_failing(site, ""), *after_check(site)))
     if report.plan.is_empty:
         return report
     return report.with_notes((*_said(report.plan), *told_healing(site)))

@@ -17,7 +17,7 @@ from geofence.explain import (
     explain_now,
     parts,
 )
-from geofence.fetch.dns import resolve, resolve_srv
+from geofence.fetch.dns import resolver
 from geofence.flows.connections import Connections, connections
 from geofence.flows.conntrack import read_flows
 from geofence.flows.interfaces import with_interfaces
@@ -137,6 +137,15 @@ def why(
     return answer(gather_grounds(site, watch), source, ports)
 
 
+def _name_of(host: str, policy: Policy) -> ListId:
+    """Return the list of a name; that of a SIP domain if exceptions have it only as such."""
+    if is_srv_name(host):
+        return ListId(ListKind.SRV, host)
+    alone, domain = ListId(ListKind.HOST, host), ListId(ListKind.SIP, host)
+    named = {name for each in policy.exceptions for name in each.names}
+    return domain if domain in named and alone not in named else alone
+
+
 def why_host(
     site: Site, host: str, ports: tuple[Ports, ...], watch: Watch = unwatched
 ) -> HostReport:
@@ -148,11 +157,10 @@ def why_host(
         ListError: there is no answer, or one that no exception may have, and none is stored.
     """
     ground = gather_grounds(site, watch)
-    name = ListId(ListKind.SRV if is_srv_name(host) else ListKind.HOST, host)
+    name = _name_of(host, ground.policy)
     notes: tuple[Note, ...] = ()
     try:
-        resolver = resolve_srv if name.kind is ListKind.SRV else resolve
-        found = resolver(host, LIMITS.resolve, within=ground.policy.within(name))
+        found = resolver(name.kind)(host, LIMITS.resolve, within=ground.policy.within(name))
         addresses = [Address.parse(text) for text in found.addresses]
     except ListError as error:
         stored = ground.lists.get(name, AddressSpace())

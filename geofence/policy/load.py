@@ -28,6 +28,7 @@ def load_policy(
     all_must_exist: bool = False,
     by_hand: bool = True,
     drafts: Collection[RulesFile] = (),
+    without: Collection[str] = (),
 ) -> Policy:
     """Return the policy that the drop-ins in some directories make together.
 
@@ -39,6 +40,7 @@ def load_policy(
         all_must_exist: whether the others must exist, too.
         by_hand: whether the file of ``allow`` and ``revoke`` counts.
         drafts: files of the last directory that count in place of those on disk, by name.
+        without: names of files of the last directory that do not count.
 
     Raises:
         RulesError: rules cannot be read, cannot be trusted, or are wrong; it has a line for each
@@ -46,22 +48,25 @@ def load_policy(
     """
     problems = Problems()
     files = read_rules(directories, problems, all_must_exist=all_must_exist)
-    files = _with_drafts(files, directories[-1], drafts)
+    files = _with_drafts(files, directories[-1], drafts, without)
     policy = combined((each for each in files if by_hand or not is_owned(each.name)), problems)
     others = (each for directory in directories[1:] for each in passed_over(directory))
     return replace(policy, passed_over=tuple(others))
 
 
 def _with_drafts(
-    files: tuple[RulesFile, ...], directory: Path, drafts: Collection[RulesFile]
+    files: tuple[RulesFile, ...],
+    directory: Path,
+    drafts: Collection[RulesFile],
+    without: Collection[str],
 ) -> tuple[RulesFile, ...]:
     """Return the files in their order, with drafts in place of those of their names."""
-    if not drafts:
+    if not drafts and not without:
         return files
     own = {Path(each.name).name: each for each in files if Path(each.name).parent == directory}
     own |= {each.name: RulesFile(str(directory / each.name), each.text) for each in drafts}
     others = (each for each in files if Path(each.name).parent != directory)
-    return (*others, *(own[name] for name in sorted(own)))
+    return (*others, *(own[name] for name in sorted(own) if name not in without))
 
 
 def combined(files: Iterable[RulesFile], problems: Problems) -> Policy:

@@ -23,12 +23,15 @@ from geofence.model.prefixes import AddressSpace, Prefix
 from geofence.model.ruleset import LocalNetwork
 from geofence.policy.addresses import host_name, interface, local_network, prefix, srv_name
 from geofence.policy.asns import asn
+from geofence.policy.asterisk import derived_services, read_following
 from geofence.policy.blocklists import with_source
 from geofence.policy.catalog import with_catalog, with_feed
 from geofence.policy.countries import country_code
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
+from geofence.policy.paths import textfile
 from geofence.policy.quantities import age, grace, jitter, ports, time_of_day
+from geofence.policy.recipients import file_path, mail_address
 from geofence.policy.references import helper_name, service_name
 from geofence.policy.regions import (
     Regions,
@@ -49,7 +52,7 @@ LONGEST_SERVICE_NAME = 12
 """Characters; names of kernel sets contain it and may have 31 (linux/netfilter/ipset)."""
 
 _DEFAULT = Policy()
-_NAMES = ("hosts", "srv")
+_NAMES = ("hosts", "srv", "sip")
 """Keys with names in DNS."""
 _LISTED = (*_NAMES, "feed")
 """Keys of an exception that give it lists of addresses."""
@@ -73,13 +76,17 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
     notify, daemon, atlas = root.table("notify"), root.table("daemon"), root.table("atlas")
+    metrics = root.table("metrics")
     observe = root.table("mode").flag("observe", default=False)
     of_countries = list_source(source.table("country"), ListKind.COUNTRY, OF_COUNTRIES)
     of_asns = list_source(source.table("asn"), ListKind.ASN, OF_ASNS)
     shared, allowed_regions = _countries(allow, regions)
     networks = local.values("prefixes", local_network) or ()
+    fenced, disabled = _services(services, regions, observe=observe)
+    known = dict.fromkeys((*services, *derived_services(rules)))
     policy = Policy(
-        services=_services(services, regions, observe=observe),
+        services=fenced,
+        disabled_services=disabled,
         countries=shared or (),
         asns=allow.numbers("asns", asn) or (),
         regions=regions,
@@ -88,8 +95,8 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         local_on=tuple(each for each in networks if isinstance(each, LocalNetwork)),
         link_local=local.values("link_local", interface) or (),
         interfaces=local.values("interfaces", interface) or (),
-        exceptions=_exceptions(exceptions, services),
-        country_switches=_country_switches(countries, services),
+        exceptions=_exceptions(exceptions, known),
+        country_switches=_country_switches(countries, known),
         blocklists=tuple(_blocklist(name, section) for name, section in blocklists.items()),
         country_urls=of_countries.urls,
         country_format=of_countries.format,
@@ -102,12 +109,16 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
             "without_ruleset", choice(WithoutRuleset), _DEFAULT.without_ruleset
         ),
         notify_command=_command(notify),
+        notify_mail=notify.values("mail", mail_address) or (),
+        notify_webhook_file=notify.value("webhook_file", file_path, None) or "",
         shrink_limits=shrink_limits(guard.table("shrink"), blocklists, exceptions),
         max_age=lists.value("max_age", age, _DEFAULT.max_age),
         atlas_enabled=atlas.flag("enabled", default=_DEFAULT.atlas_enabled),
         atlas_renew=atlas.value("renew", age, _DEFAULT.atlas_renew),
+        metrics_textfile=metrics.value("textfile", textfile, None),
         daemon_at=daemon.value("at", time_of_day, _DEFAULT.daemon_at),
         daemon_jitter=daemon.value("jitter", jitter, _DEFAULT.daemon_jitter),
+        asterisk=read_following(root.table("asterisk")),
         origins=_origins(rules),
     )
     root.finish()
@@ -141,8 +152,8 @@ def _countries(
 
 def _services(
     sections: Mapping[str, Section], regions: Regions, *, observe: bool
-) -> tuple[Service, ...]:
-    """Return the services that are fenced; those that are disabled are checked, too."""
+) -> tuple[tuple[Service, ...], tuple[str, ...]]:
+    """Return the services that are fenced, and the names of those that are disabled."""
     everything = {
         name: _service(name, section, regions, observe=observe)
         for name, section in sections.items()
@@ -153,7 +164,7 @@ def _services(
         if sections[name].flag("enabled", default=True)
     }
     _find_overlaps(fenced, sections)
-    return tuple(fenced.values())
+    return tuple(fenced.values()), tuple(name for name in everything if name not in fenced)
 
 
 def _service(name: str, section: Section, regions: Regions, *, observe: bool) -> Service:
@@ -232,7 +243,9 @@ def _exceptions(
         if "within" in section and not (section.gives("within") and section.gives(*_LISTED)):
             section.complain(_limits_nothing(), "within")
         if "grace" in section and not section.gives(*_NAMES):
-            mistake = Mistake(tr("is for names in DNS only"), tr("hosts or srv; or leave it out"))
+            mistake = Mistake(
+                tr("is for names in DNS only"), tr("hosts, srv or sip; or leave it out")
+            )
             section.complain(mistake, "grace")
         if not section.gives(*_LISTED, "prefixes"):
             others = [other for other in sections if sections[other].gives(*_LISTED, "prefixes")]
@@ -246,6 +259,7 @@ def _exception(name: str, section: Section, services: Collection[str]) -> NamedE
         description=section.text("description"),
         hosts=section.values("hosts", host_name) or (),
         srv=section.values("srv", srv_name) or (),
+        sip=section.values("sip", host_name) or (),
         prefixes=_space(section),
         last_known=_space(section, "last_known"),
         within=_space(section, "within"),
@@ -313,7 +327,7 @@ def _no_services() -> Mistake:
 def _limits_nothing() -> Mistake:
     return Mistake(
         tr("limits nothing"),
-        tr("hosts, srv or a feed, and the prefixes that they may have; or leave the key out"),
+        tr("hosts, srv, sip or a feed, and the prefixes that they may have; or leave the key out"),
     )
 
 
@@ -322,10 +336,10 @@ def _no_addresses(name: str, section: Section, others: Collection[str]) -> Mista
     if set(section) == {"enabled"}:
         return Mistake(
             tr("is enabled or disabled here, but no rule defines it"),
-            tr("hosts, srv, feed or prefixes, here or in another file"),
+            tr("hosts, srv, sip, feed or prefixes, here or in another file"),
             *nearest(name, others),
         )
-    return Mistake(tr("has no addresses"), one_of(("hosts", "srv", "feed", "prefixes")))
+    return Mistake(tr("has no addresses"), one_of(("hosts", "srv", "sip", "feed", "prefixes")))
 
 
 def _blocklist(name: str, section: Section) -> Blocklist:

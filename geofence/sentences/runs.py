@@ -112,6 +112,9 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         "{number} lines of {file} are damaged; the bans in them are lost.",
         file=note.subject,
     ),
+    NoteKind.METRICS_NOT_WRITTEN: lambda note: tr(
+        "Metrics were not written: {reason}", reason=note.data["message"]
+    ),
     NoteKind.COUNTS_NOT_KEPT: lambda note: tr(
         "Counts over time were not continued: {reason}", reason=note.data["message"]
     ),
@@ -158,6 +161,16 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     ),
     NoteKind.HOOK_NOT_RUN: lambda note: tr(
         "[notify] command could not be run: {reason}.", reason=note.data["message"]
+    ),
+    NoteKind.MAIL_FAILED: lambda note: tr(
+        "[notify] mail to {to} could not be sent: {reason}.",
+        to=note.subject,
+        reason=note.data["message"],
+    ),
+    NoteKind.WEBHOOK_FAILED: lambda note: tr(
+        "[notify] webhook_file {path}: its URL could not be told: {reason}.",
+        path=note.subject,
+        reason=note.data["message"],
     ),
     NoteKind.HOOK_FAILED: lambda note: tr(
         "[notify] command {command} ended with exit code {code}: {message}",

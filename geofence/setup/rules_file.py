@@ -41,7 +41,7 @@ class RulesTable:
 
 def file_text(tables: Iterable[RulesTable]) -> str:
     """Return the file's text."""
-    body = "".join(f"\n{line}" if not line else f"{line}\n" for line in _lines(tables))
+    body = "".join(f"{line}\n" for line in _lines(tables))
     return f"{_HEADER}{_CHECKSUM}{_checksum(body)}\n{body}"
 
 
@@ -78,11 +78,16 @@ def _checksum(body: str) -> str:
 def _lines(tables: Iterable[RulesTable]) -> Iterator[str]:
     for table in tables:
         yield ""
-        for comment in table.comments:
-            yield from _comment_lines(comment)
-        yield f"[{table.heading}]"
-        for key, value in table.keys.items():
-            yield from _key_lines(key, value)
+        yield from table_lines(table)
+
+
+def table_lines(table: RulesTable) -> Iterator[str]:
+    """Yield the lines of one table, comments first."""
+    for comment in table.comments:
+        yield from _comment_lines(comment)
+    yield f"[{table.heading}]"
+    for key, value in table.keys.items():
+        yield from _key_lines(key, value)
 
 
 def _comment_lines(comment: str) -> Iterator[str]:

@@ -6,6 +6,8 @@ Each time: the fence stands, the exit code is a documented one, and what is said
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +20,7 @@ from geofence.state.outcomes import Ending
 from tests.chaos.ground import Ground, medium_list
 from tests.chaos.killing import JAPAN
 from tests.chaos.places import Place, place, small_disk
+from tests.cli.machine import ROOT
 from tests.support.list_server import hang_up
 
 FREE_SPACE = "No space left on device. Free some space there. Nothing was changed."
@@ -259,7 +262,9 @@ def test_sixty_four_megabytes_are_enough(standing: Ground) -> None:
     standing.assert_fenced()
 
 
-@pytest.mark.parametrize("limit", [f"--data={24 * MEBI}", f"--as={64 * MEBI}"])
+@pytest.mark.parametrize(
+    "limit", [*(f"--data={mebi * MEBI}" for mebi in (16, 20, 24, 26)), f"--as={64 * MEBI}"]
+)
 def test_with_less_memory_it_ends_in_a_sentence_or_does_its_work(
     standing: Ground, limit: str
 ) -> None:
@@ -276,6 +281,61 @@ def test_with_less_memory_it_ends_in_a_sentence_or_does_its_work(
     machine.wrapper = ()
     machine.ok("refresh")
     standing.assert_whole()
+
+
+_FAILING = """
+import resource, sys
+import geofence.cli.app as app
+from geofence.__main__ import main
+
+def fail():
+    kept, size = [], 1 << 20
+    while size >= 16 and {without}:
+        try:
+            kept.append(bytes(size))
+        except MemoryError:
+            size //= 2
+    {ending}
+
+app.main = fail
+resource.setrlimit(resource.RLIMIT_DATA, (64 << 20, 64 << 20))
+main()
+"""
+"""Geofence with a command that takes all memory, or none, and then fails."""
+
+ENDINGS = [
+    "raise MemoryError",
+    "raise SyntaxError",
+    "raise ImportError",
+    "raise SystemError",
+    "raise OSError",
+    "fail()",
+]
+
+
+def failing(ending: str, *, without: bool) -> subprocess.CompletedProcess[str]:
+    """Run a command that fails, without memory or with it."""
+    source = _FAILING.format(ending=ending, without=without)
+    return subprocess.run(
+        [sys.executable, "-c", source], check=False, capture_output=True, encoding="utf-8", cwd=ROOT
+    )
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_however_python_puts_it_lack_of_memory_is_named(ending: str) -> None:
+    done = failing(ending, without=True)
+
+    assert done.returncode == ExitCode.FAILED
+    assert done.stderr.startswith("geofence: not enough memory. ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("ending", ["raise SyntaxError", "raise ImportError", "raise SystemError"])
+def test_with_memory_left_an_error_of_the_program_is_shown_as_such(ending: str) -> None:
+    done = failing(ending, without=False)
+
+    assert ending.removeprefix("raise ") in done.stderr
+    assert "memory" not in done.stderr
 
 
 @pytest.mark.parametrize("output", [">/dev/full", ">/dev/full 2>&1"])

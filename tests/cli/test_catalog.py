@@ -57,6 +57,7 @@ def test_all_that_there_is_to_say_of_an_entry(settled: Machine) -> None:
         "active": False,
         "hosts": ["sip.telnyx.com"],
         "srv": [],
+        "sip": [],
         "trunk_hosts": [],
         "urls": [],
         "addresses": ["64.16.250.10", "192.76.120.10", "192.76.120.14"],

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from geofence.errors import ListError
-from geofence.fetch.dns import MOST_SERVERS, Resolution, resolve, resolve_srv
+from geofence.fetch.dns import MOST_SERVERS, Resolution, resolve, resolve_sip, resolve_srv
 from geofence.fetch.questions import Ask, Records, RecordType
 from geofence.model.lists import MOST_ADDRESSES
 from geofence.model.prefixes import AddressSpace, Family
@@ -241,3 +241,60 @@ def test_all_questions_share_the_time() -> None:
         resolve("push.example", 8, ask)
     assert left[0] == pytest.approx(4, abs=0.5)
     assert left[1] == pytest.approx(8, abs=0.5)
+
+
+DOMAIN = "voice.provider.net"
+
+
+def test_a_sip_domain_has_the_servers_of_its_records_and_the_host_itself() -> None:
+    ask = answering(
+        {
+            f"_sip._udp.{DOMAIN}": ["a.provider.net"],
+            f"_sips._tcp.{DOMAIN}": ["b.provider.net", "a.provider.net"],
+            "a.provider.net": ["192.0.2.1"],
+            "b.provider.net": ["2001:db8::2"],
+            DOMAIN: ["192.0.2.3"],
+        }
+    )
+    assert resolve_sip(DOMAIN, 5, ask) == Resolution(
+        ("192.0.2.1", "192.0.2.3"), ("2001:db8::2",), ttl=60
+    )
+
+
+@pytest.mark.parametrize(
+    "answers", [{DOMAIN: ["192.0.2.3"]}, {f"_sip._tcp.{DOMAIN}": ["a.provider.net"]}]
+)
+def test_a_sip_domain_may_lack_records_or_an_address(
+    answers: dict[str, Records | list[str]],
+) -> None:
+    found = resolve_sip(DOMAIN, 5, answering({"a.provider.net": ["192.0.2.3"], **answers}))
+    assert found.addresses == ("192.0.2.3",)
+    assert not found.unknown
+
+
+@pytest.mark.parametrize("records", [{}, {f"_sip._udp.{DOMAIN}": Records(("",))}])
+def test_a_sip_domain_without_any_address_is_an_error(
+    records: dict[str, Records | list[str]],
+) -> None:
+    with pytest.raises(ListError, match=f"no address for {DOMAIN}"):
+        resolve_sip(DOMAIN, 5, answering(records))
+
+
+def test_addresses_of_a_sip_domain_stay_while_dns_cannot_tell_its_records() -> None:
+    ask = answering({f"_sip._udp.{DOMAIN}": SERVFAIL, DOMAIN: ["192.0.2.3"]})
+    assert resolve_sip(DOMAIN, 5, ask).unknown == set(Family)
+    with pytest.raises(ListError, match="SERVFAIL"):
+        resolve_sip(DOMAIN, 5, answering({f"_sip._udp.{DOMAIN}": SERVFAIL}))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "224.0.0.1"])
+def test_a_server_of_a_sip_domain_must_not_be_near(address: str) -> None:
+    ask = answering({f"_sip._udp.{DOMAIN}": ["a.provider.net"], "a.provider.net": [address]})
+    with pytest.raises(ListError, match="not used"):
+        resolve_sip(DOMAIN, 5, ask)
+
+
+def test_a_sip_domain_does_not_lead_to_hundreds_of_servers() -> None:
+    many = [f"s{number}.provider.net" for number in range(MOST_SERVERS + 1)]
+    with pytest.raises(ListError, match="servers"):
+        resolve_sip(DOMAIN, 5, answering({f"_sip._udp.{DOMAIN}": many}))

@@ -31,7 +31,7 @@ sentences
 backends apply
 operations
 screen
-demo daemon
+demo daemon setup
 cli
 __main__
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from functools import partial
 from typing import Annotated
@@ -193,6 +194,8 @@ def apply(
         "Show the fence, its counters and the age of its lists.\n\n"
         "Exit code 1: there is no fence, or none for IPv4 or IPv6. 2: the rules do not load; the "
         "rest is shown. 6: the kernel differs from what was applied.\n\n"
+        "With --nagios it prints one line and exits as plugins of Nagios do: 0 is well, 1 is a "
+        "warning, 2 is critical, 3 is unknown.\n\n"
         "Example: geofence status --json, for monitoring."
     ),
 )
@@ -202,12 +205,21 @@ def status(
     full: Annotated[
         bool, typer.Option("--full", help=tr("Show sets, rules, sources and all lists."))
     ] = False,
+    nagios: Annotated[
+        bool, typer.Option("--nagios", help=tr("Print one line, as a plugin of Nagios does."))
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the fence, its counters and the age of its lists."""
     from geofence.cli.views.status import show_status, status_json
     from geofence.operations.status import status as operation
 
+    if nagios:
+        from geofence.cli.views.nagios import nagios as as_plugin
+
+        line, code = as_plugin(lambda: operation(context.obj))
+        sys.stdout.write(f"{line}\n")
+        raise typer.Exit(code)
     report = operation(context.obj)
     if as_json:
         print_json(status_json(report))

@@ -82,7 +82,7 @@ def _details(entry: CatalogEntry) -> Iterator[str]:
     if len(texts) > len(shown):
         shown.append(tr("{number} more", number=len(texts) - len(shown)))
     sources = map(public, entry.sources)
-    has = (*entry.hosts, *entry.srv, *entry.trunk_hosts, *sources, *shown)
+    has = (*entry.hosts, *entry.srv, *entry.sip, *entry.trunk_hosts, *sources, *shown)
     yield tr("{name}: {has}", name=entry.name, has=", ".join(has))
     if entry.page:
         yield tr(
@@ -129,6 +129,7 @@ def _json(entry: CatalogEntry) -> dict[str, object]:
         "active": entry.active,
         "hosts": list(entry.hosts),
         "srv": list(entry.srv),
+        "sip": list(entry.sip),
         "trunk_hosts": list(entry.trunk_hosts),
         "urls": list(map(public, entry.sources)),
         "addresses": address_texts(entry.addresses),

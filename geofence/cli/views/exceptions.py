@@ -94,7 +94,9 @@ def _entry_json(entry: ExceptionEntry) -> dict[str, object]:
         "why": english(obstacle_text(inactive)) if inactive else None,
         "hosts": list(exception.hosts),
         "srv": list(exception.srv),
+        "sip": list(exception.sip),
         "feed": public(exception.feed) if exception.feed else None,
+        "derived_from": list(exception.derived_from),
         "addresses": address_texts(entry.addresses),
         "services": list(exception.services),
         "until": _iso(exception.until),
@@ -140,7 +142,7 @@ def _allows(entry: ExceptionEntry) -> str:
         texts = [address_count(each.family, each.size) for each in spaces if each]
     exception = entry.exception
     feed = (public(exception.feed),) if exception.feed else ()
-    return ", ".join((*exception.hosts, *exception.srv, *feed, *texts))
+    return ", ".join((*exception.hosts, *exception.srv, *exception.sip, *feed, *texts))
 
 
 def _services(names: Iterable[str]) -> str:

@@ -34,7 +34,7 @@ _MOST_LISTS = 8
 def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> None:
     """Print the state of the fence, its counters and lists, and the state again."""
     now = datetime.now(UTC)
-    screen.say(*_headline(report))
+    screen.say(*headline(report))
     _show_differences(screen, report, full=full)
     _show_generation(screen, report, now)
     if report.probation:
@@ -56,7 +56,7 @@ def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> 
         _show_lists(screen, report, now, full=full)
     for note in status_notes(report, full=full):
         screen.note(note, "yellow")
-    screen.say(*_headline(report))
+    screen.say(*headline(report))
 
 
 def _show_differences(screen: Screen, report: StatusReport, *, full: bool) -> None:
@@ -338,7 +338,8 @@ def _ended_json(run: Ended) -> dict[str, object]:
     }
 
 
-def _headline(report: StatusReport) -> tuple[str, str]:
+def headline(report: StatusReport) -> tuple[str, str]:
+    """Return how the fence is, as one sentence or two, and its style."""
     observed = tuple(each.name for each in report.services if each.observed)
     line, style = _verdict(report)
     if not observed or report.unfenced:

@@ -1,0 +1,59 @@
+"""The verb that looks for faults of the whole host: doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geofence.cli.commands import ForAll
+from geofence.cli.options import Json
+from geofence.cli.root import app
+from geofence.cli.verbs.daily import PANEL
+from geofence.errors import ExitCode
+from geofence.screen import Screen, print_json
+from geofence.translation import tr
+
+
+@app.command(
+    cls=ForAll,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Look for what leads to calls without sound, to lost calls or to an open port.\n\n"
+        "It changes nothing. Each finding has its evidence, a remedy and a section in "
+        "docs/troubleshooting.md.\n\n"
+        "Exit code 1: something is wrong. 5: nothing wrong was found, but not everything could be "
+        "checked.\n\n"
+        "Example: geofence doctor --json, for monitoring."
+    ),
+)
+def doctor(
+    context: typer.Context,
+    *,
+    asterisk_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help=tr("Directory of Asterisk's configuration (default: /etc/asterisk)."),
+        ),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help=tr("Ask neither DNS nor a STUN server."))
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Look for faults."""
+    from geofence.cli.views.doctor import doctor_json, show_doctor
+    from geofence.operations.doctor import ASTERISK, Examined
+    from geofence.operations.doctor import doctor as operation
+
+    report = operation(context.obj, Examined(asterisk_dir or ASTERISK, offline=offline))
+    if as_json:
+        print_json(doctor_json(report))
+    else:
+        show_doctor(Screen(), report)
+    if report.wrong:
+        raise typer.Exit(ExitCode.FAILED)
+    if report.unchecked:
+        raise typer.Exit(ExitCode.DEGRADED)

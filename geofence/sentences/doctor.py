@@ -1,0 +1,403 @@
+"""Findings of ``doctor`` as sentences: what is wrong, what shows it, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from geofence.active_exceptions import Inactive, Obstacle
+from geofence.doctor.findings import Finding, FindingKind, Subject, Unchecked, WhyUnchecked
+from geofence.sentences.doctor_pbx import PBX_TEXTS
+from geofence.sentences.doctor_texts import FindingTexts, labels, words
+from geofence.sentences.exceptions import obstacle_text
+from geofence.spelling import listed
+from geofence.translation import english, join, tr, trn
+
+__all__ = ["FindingTexts", "finding_json", "finding_texts", "unchecked_json", "unchecked_text"]
+
+DOCUMENT = "docs/troubleshooting.md"
+_SHOWN = 3
+"""Names that a sentence lists."""
+
+
+def finding_texts(finding: Finding) -> FindingTexts:
+    """Return what a finding tells people."""
+    return _TEXTS[finding.kind](finding)
+
+
+def page(kind: FindingKind) -> str:
+    """Return where the documentation is on a kind of finding."""
+    return f"{DOCUMENT}#{kind}"
+
+
+def finding_json(finding: Finding) -> dict[str, object]:
+    """Return a finding for scripts: its facts, and its sentences in English."""
+    texts = finding_texts(finding)
+    return {
+        "kind": finding.kind.value,
+        "severity": finding.severity.value,
+        "subject": finding.subject,
+        "data": dict(finding.data),
+        "finding": english(texts.finding),
+        "evidence": english(texts.evidence),
+        "remedy": english(texts.remedy),
+        "page": page(finding.kind),
+    }
+
+
+def unchecked_json(unchecked: Unchecked) -> dict[str, object]:
+    """Return for scripts what could not be checked."""
+    return {
+        "subject": unchecked.subject.value,
+        "why": unchecked.why.value,
+        "message": english(unchecked.message),
+        "text": english(unchecked_text(unchecked)),
+    }
+
+
+def unchecked_text(unchecked: Unchecked) -> str:
+    """Return what could not be checked, and why."""
+    what = _what(unchecked.subject)
+    if unchecked.subject is Subject.PUBLIC_ADDRESS:
+        return _public(unchecked)
+    text = {
+        WhyUnchecked.NOT_ROOT: tr("Not checked without root: {what}.", what=what),
+        WhyUnchecked.NOT_THERE: tr("Not checked, since it is not here: {what}.", what=what),
+        WhyUnchecked.FAILED: tr("Not checked: {what}.", what=what),
+        WhyUnchecked.PARTLY: tr("Only partly checked: {what}.", what=what),
+    }[unchecked.why]
+    return join(" ", (text, unchecked.message)) if unchecked.message else text
+
+
+def _public(unchecked: Unchecked) -> str:
+    if unchecked.why is WhyUnchecked.NOT_THERE:
+        return tr(
+            "Not checked: whether external_* is this host's address. It has only private ones, and "
+            "no STUN server was asked."
+        )
+    return tr(
+        "Not checked: whether external_* is this host's address. {reason}",
+        reason=unchecked.message,
+    )
+
+
+def _what(subject: Subject) -> str:
+    return {
+        Subject.FENCE: tr("the fence in the kernel"),
+        Subject.OTHER_RULES: tr("rules of other programs"),
+        Subject.CONNECTIONS: tr("current connections"),
+        Subject.STARTUP: tr("units that run at boot"),
+        Subject.CLOCK: tr("the clock"),
+        Subject.SOCKETS: tr("which processes hold which ports"),
+        Subject.ASTERISK: tr("Asterisk's configuration"),
+        Subject.CONSOLE: tr("registered contacts and codecs of the running Asterisk"),
+        Subject.ADDRESSES: tr("this host's addresses"),
+        Subject.PUBLIC_ADDRESS: tr("this host's public address"),
+        Subject.FAIL2BAN: tr("fail2ban's jails"),
+    }[subject]
+
+
+def _no_fence(found: Finding) -> FindingTexts:
+    families = words(found, "families")
+    if found.data["other"]:
+        return FindingTexts(
+            tr(
+                "{families} is open to everybody, and only the other family is fenced.",
+                families=labels(families),
+            ),
+            tr("No packet of {families} enters the fence.", families=labels(families)),
+            tr("Run 'geofence repair'. If that does not help, see 'geofence status'."),
+        )
+    return FindingTexts(
+        tr("There is NO FENCE: everybody reaches the ports."),
+        tr("No packet enters a fence in the kernel."),
+        tr("Run 'geofence restore', or 'geofence refresh' if nothing has been applied yet."),
+    )
+
+
+def _run_failed(found: Finding) -> FindingTexts:
+    if found.subject == "daemon":
+        what = tr("The daemon cannot repair the fence.")
+    else:
+        what = tr("The last 'geofence {command}' failed.", command=found.subject)
+        if found.data["ending"] == "degraded":
+            what = tr("The last 'geofence {command}' was incomplete.", command=found.subject)
+        if found.data["ending"] == "refused":
+            what = tr("A check refused the last 'geofence {command}'.", command=found.subject)
+    again = tr("Do what the message says, then run 'geofence refresh'.")
+    return FindingTexts(what, str(found.data["message"]), again)
+
+
+def _inactive(found: Finding) -> FindingTexts:
+    obstacle = Obstacle(str(found.data["obstacle"]))
+    return FindingTexts(
+        tr("The exception {name} is enabled but allows nobody.", name=found.subject),
+        obstacle_text(Inactive(found.subject, obstacle, tuple(words(found, "hosts")))),
+        {
+            Obstacle.NO_FENCE: tr("Run 'geofence restore'."),
+            Obstacle.OUTSIDE_PIN: tr("Correct 'within' of the exception."),
+            Obstacle.UNRESOLVED: tr(
+                "Check the name with 'geofence why {host}'.",
+                host=(words(found, "hosts") or [found.subject])[0],
+            ),
+            Obstacle.NO_SERVICE: tr("Enable one of its services, or revoke the exception."),
+            Obstacle.NOT_APPLIED: tr("Run 'geofence apply'."),
+        }[obstacle],
+    )
+
+
+def _boot(found: Finding) -> FindingTexts:
+    unmask = tr(
+        "Run 'systemctl unmask geofence-restore.service', then 'systemctl enable --now "
+        "geofence-restore.service'."
+    )
+    return FindingTexts(
+        tr("After the next boot there is no fence."),
+        tr("geofence-restore.service is masked.")
+        if found.data["masked"]
+        else tr("Neither geofence-restore.service nor cron restores the fence at boot."),
+        unmask
+        if found.data["masked"]
+        else tr("Run 'systemctl enable --now geofence-restore.service'."),
+    )
+
+
+def _clock_wrong(found: Finding) -> FindingTexts:
+    return FindingTexts(
+        tr("The clock of this host is wrong."),
+        tr(
+            "Something was stored at {stored}, which is in the future.", stored=found.data["stored"]
+        ),
+        tr("Set the clock, and enable a time service such as chrony."),
+    )
+
+
+def _untracked(found: Finding) -> FindingTexts:
+    facts = {"service": found.subject, "ports": found.data["ports"], "place": found.data["place"]}
+    inwards = found.data["direction"] == "in"
+    return FindingTexts(
+        tr("Replies to this host are dropped on {ports} ({service}).", **facts),
+        tr("{place} keeps packets to {ports} out of connection tracking (NOTRACK).", **facts)
+        if inwards
+        else tr(
+            "{place} keeps packets from {ports} out of connection tracking (NOTRACK).", **facts
+        ),
+        tr("Remove that rule."),
+    )
+
+
+def _redirected(found: Finding) -> FindingTexts:
+    facts = {"named": found.data["named"], "target": found.data["target"]}
+    return FindingTexts(
+        tr("{named} leads to {target}, too.", **facts),
+        tr("{place} redirects it.", place=found.data["place"]),
+        tr("If that is not intended, remove that rule. Or fence {named} as well.", **facts),
+    )
+
+
+def _dropped(found: Finding) -> FindingTexts:
+    facts = {"ports": found.data["ports"], "service": found.subject, "place": found.data["place"]}
+    if found.data["conditional"]:
+        return FindingTexts(
+            tr("Another rule blocks most sources from {ports} ({service}).", **facts),
+            tr("{place} drops packets of all but some sources.", **facts),
+            tr("If it is an older list of countries, remove it: geofence does the same."),
+        )
+    return FindingTexts(
+        tr("Another firewall blocks everybody from {ports} ({service}).", **facts),
+        tr("{place} drops packets to {ports}.", **facts),
+        tr("Open {ports} in that firewall. geofence decides who may use it.", **facts),
+    )
+
+
+def _policy_drops(found: Finding) -> FindingTexts:
+    facts = {"ports": found.data["ports"], "service": found.subject, "place": found.data["place"]}
+    return FindingTexts(
+        tr("Another firewall does not open {ports} ({service}).", **facts),
+        tr("The policy of {place} is DROP, and no rule accepts {ports}.", **facts),
+        tr("Open {ports} in that firewall. geofence decides who may use it.", **facts),
+    )
+
+
+def _accepted(found: Finding) -> FindingTexts:
+    facts = {"ports": found.data["ports"], "service": found.subject, "place": found.data["place"]}
+    return FindingTexts(
+        tr("Packets to {ports} ({service}) pass before the fence is asked.", **facts),
+        tr("{place} accepts them before it leads to the fence.", **facts),
+        tr("Run 'geofence repair'. If it happens again, remove that rule."),
+    )
+
+
+def _flavours(found: Finding) -> FindingTexts:
+    return FindingTexts(
+        tr("Rules are in both flavours of iptables. Each tool shows only half of them."),
+        tr(
+            "legacy: {legacy}; nf_tables: {nft}.",
+            legacy=listed(words(found, "legacy"), _SHOWN),
+            nft=listed(words(found, "nft"), _SHOWN),
+        ),
+        tr(
+            "Move all programs to one flavour ('update-alternatives --config iptables'), then "
+            "delete the rules of the other one."
+        ),
+    )
+
+
+def _helper(found: Finding) -> FindingTexts:
+    how = found.data["how"]
+    places = listed(words(found, "places"), _SHOWN)
+    modules = ", ".join(words(found, "modules"))
+    evidence = {
+        "rule": tr("{places} gives connections the helper 'sip'.", places=places),
+        "automatic": tr("The kernel gives it to connections (nf_conntrack_helper is 1)."),
+        "loaded": tr("The module {modules} is loaded, and no rule uses it.", modules=modules),
+    }[str(how)]
+    finding = (
+        tr("The kernel's SIP helper is loaded. It breaks calls where it is used.")
+        if how == "loaded"
+        else tr("The kernel's SIP helper rewrites SIP packets and opens ports.")
+    )
+    remedy = {
+        "rule": tr("Remove that rule. Asterisk does not need the helper."),
+        "automatic": tr("Run 'sysctl net.netfilter.nf_conntrack_helper=0'."),
+        "loaded": tr("Run 'modprobe -r nf_nat_sip nf_conntrack_sip'."),
+    }[str(how)]
+    return FindingTexts(finding, evidence, remedy)
+
+
+def _published(found: Finding) -> FindingTexts:
+    facts = {
+        "named": found.subject,
+        "target": found.data["target"],
+        "address": found.data["address"],
+        "place": found.data["place"],
+    }
+    return FindingTexts(
+        tr("{named} leads to a container and is open to everybody.", **facts),
+        tr("{place} delivers it to {address} {target}; no service has either port.", **facts),
+        tr("Add {named} to the ports of a service in the rules.", **facts),
+    )
+
+
+def _proxied(found: Finding) -> FindingTexts:
+    families = labels(words(found, "families"))
+    return FindingTexts(
+        tr(
+            "The container sees Docker's address instead of the callers' on {port}.",
+            port=found.subject,
+        ),
+        tr("docker-proxy takes {families} packets there.", families=families),
+        tr("Give the container the host's network, or enable ip6tables in Docker."),
+    )
+
+
+def _hidden(found: Finding) -> FindingTexts:
+    return FindingTexts(
+        tr("Something in front hides who the sources are; the fence cannot tell them apart."),
+        tr(
+            "{flows} of {all} connections to fenced ports come from {address}.",
+            flows=found.data["flows"],
+            all=found.data["of"],
+            address=found.subject,
+        ),
+        tr("Keep source addresses in what is in front, or fence there."),
+    )
+
+
+def _ignores(found: Finding) -> FindingTexts:
+    return FindingTexts(
+        tr("fail2ban may ban exceptions, such as a trunk or a push server."),
+        tr("The jail {jail} has no ignorecommand that asks geofence.", jail=found.subject),
+        tr(
+            "Use the jails that geofence ships, or add their ignorecommand. Disable the jail "
+            "{jail} if they replace it.",
+            jail=found.subject,
+        ),
+    )
+
+
+def _twice(found: Finding) -> FindingTexts:
+    facts = {"jail": found.subject, "files": listed(words(found, "files"), _SHOWN)}
+    both = found.data["why"] == "both-streams"
+    return FindingTexts(
+        tr("The jail {jail} counts each failed attempt twice.", **facts),
+        tr("It counts NOTICE and SECURITY lines, and both are in {files}.", **facts)
+        if both
+        else tr("The same lines are in {files}.", **facts),
+        tr("Use the jails that geofence ships, and disable the jail {jail}.", **facts)
+        if both
+        else tr("Log each kind of line to one file (logger.conf), or name one file in logpath."),
+    )
+
+
+_TEXTS: Mapping[FindingKind, Callable[[Finding], FindingTexts]] = {
+    **PBX_TEXTS,
+    FindingKind.NO_FENCE: _no_fence,
+    FindingKind.FENCE_DIFFERS: lambda found: FindingTexts(
+        tr("The fence in the kernel differs from what was applied."),
+        trn(
+            int(str(found.data["differences"])),
+            "{number} difference; 'geofence status --full' shows it.",
+            "{number} differences; 'geofence status --full' shows them.",
+        ),
+        tr("Run 'geofence repair'."),
+    ),
+    FindingKind.RULES_BROKEN: lambda found: FindingTexts(
+        tr("The rules do not load, so no change of them is applied."),
+        str(found.data["message"]),
+        tr("Correct the file and line that the message names."),
+    ),
+    FindingKind.RULES_NOT_APPLIED: lambda _: FindingTexts(
+        tr("Edited rules or newer lists are not applied yet."),
+        tr("'geofence plan --offline' shows the difference."),
+        tr("Run 'geofence apply'."),
+    ),
+    FindingKind.OBSERVED_ONLY: lambda found: FindingTexts(
+        tr(
+            "{services}: only observed. Everybody gets in.",
+            services=", ".join(words(found, "services")),
+        ),
+        tr("The rules have 'observe = true'."),
+        tr("Allow what 'geofence denied' shows and you know. Then remove 'observe'."),
+    ),
+    FindingKind.EXCEPTION_INACTIVE: _inactive,
+    FindingKind.LIST_STALE: lambda found: FindingTexts(
+        tr("The list {list} is old.", list=found.subject),
+        tr("Its source last confirmed it on {date}.", date=found.data["checked_on"]),
+        tr("Run 'geofence refresh', and see what it says."),
+    ),
+    FindingKind.LIST_MISSING: lambda found: FindingTexts(
+        tr("The list {list} has not been downloaded yet.", list=found.subject),
+        tr("The rules need it."),
+        tr("Run 'geofence refresh'."),
+    ),
+    FindingKind.CLOCK_WRONG: _clock_wrong,
+    FindingKind.CLOCK_UNSYNCHRONISED: lambda _: FindingTexts(
+        tr("Nothing keeps the clock of this host right."),
+        tr("The kernel says that the clock is not synchronised."),
+        tr("Enable a time service such as chrony or systemd-timesyncd."),
+    ),
+    FindingKind.BOOT_UNIT_MISSING: _boot,
+    FindingKind.NO_RENEWAL: lambda _: FindingTexts(
+        tr("Nothing downloads the lists, so they grow old."),
+        tr("No timer, daemon or cron file runs 'geofence refresh'."),
+        tr("Run 'systemctl enable --now geofence-refresh.timer'."),
+    ),
+    FindingKind.RUN_FAILED: _run_failed,
+    FindingKind.UNTRACKED: _untracked,
+    FindingKind.REDIRECTED: _redirected,
+    FindingKind.DROPPED_BY_OTHERS: _dropped,
+    FindingKind.POLICY_DROPS: _policy_drops,
+    FindingKind.ACCEPTED_EARLIER: _accepted,
+    FindingKind.BOTH_FLAVOURS: _flavours,
+    FindingKind.FLUSHED_BY_OTHERS: lambda found: FindingTexts(
+        tr("Another firewall takes the fence down whenever it starts."),
+        str(found.data["message"]),
+        tr("Remove 'backend = \"ipset\"' from the rules and run 'geofence apply'."),
+    ),
+    FindingKind.SIP_HELPER: _helper,
+    FindingKind.PUBLISHED_NOT_FENCED: _published,
+    FindingKind.DOCKER_HIDES_SOURCES: _proxied,
+    FindingKind.HIDDEN_SOURCES: _hidden,
+    FindingKind.FAIL2BAN_IGNORES_EXCEPTIONS: _ignores,
+    FindingKind.FAIL2BAN_COUNTS_TWICE: _twice,
+}
