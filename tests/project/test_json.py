@@ -18,6 +18,7 @@ from geofence.cli.views.atlas import atlas_json, located_json
 from geofence.cli.views.catalog import catalog_json
 from geofence.cli.views.denied import denied_json
 from geofence.cli.views.discover import reading_json
+from geofence.cli.views.doctor import doctor_json
 from geofence.cli.views.exceptions import exceptions_json
 from geofence.cli.views.history import history_json
 from geofence.cli.views.notify import told_json
@@ -29,6 +30,14 @@ from geofence.cli.views.why import why_json
 from geofence.cli.views.why_host import host_json
 from geofence.cli.views.why_prefix import prefix_json
 from geofence.denied import DeniedSource, Group
+from geofence.doctor.findings import (
+    Finding,
+    FindingKind,
+    Severity,
+    Subject,
+    Unchecked,
+    WhyUnchecked,
+)
 from geofence.errors import ExitCode
 from geofence.explain import Answer, Explanation
 from geofence.flows.connections import Began, Connections
@@ -57,6 +66,7 @@ from geofence.operations.catalog import CatalogEntry, CatalogReport, Kind
 from geofence.operations.containing_lists import ContainingList
 from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
+from geofence.operations.doctor import DoctorReport
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
 from geofence.operations.kernel_knowledge import Membership, TurnedAway
@@ -202,6 +212,9 @@ def documents() -> Iterator[object]:
     yield exceptions_json(ExceptionsReport((entry,), (CountrySwitch("US", allowed=True),), NOTES))
     yield {"covered": True, "by": "own", "name": ""}
     yield catalog_json(CatalogReport((CatalogEntry("twilio", Kind.TRUNK, "", enabled=False),), 1))
+    found = Finding(FindingKind.LIST_MISSING, "country JP")
+    unchecked = Unchecked(Subject.SOCKETS, WhyUnchecked.NOT_ROOT)
+    yield doctor_json(DoctorReport((found,), (unchecked,)))
     last = RunOutcome("refresh", Ending.DONE, NOW)
     facts = notify_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
     yield webhook_facts(facts)
@@ -282,6 +295,9 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *Carries,
         *Media,
         *StepKind,
+        *Severity,
+        *Subject,
+        *WhyUnchecked,
         *format_names(ListKind.COUNTRY),
         "null",
         "unknown",
