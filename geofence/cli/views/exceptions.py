@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from geofence.countries import country_name
+from geofence.fetch.urls import public
 from geofence.model.policy import CountrySwitch
 from geofence.model.prefixes import Family, address_texts
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
@@ -101,6 +102,7 @@ def _entry_json(entry: ExceptionEntry) -> dict[str, object]:
         "hosts": list(exception.hosts),
         "srv": list(exception.srv),
         "sip": list(exception.sip),
+        "feed": public(exception.feed) if exception.feed else None,
         "derived_from": list(exception.derived_from),
         "addresses": address_texts(entry.addresses),
         "services": list(exception.services),
@@ -140,13 +142,14 @@ def _country_row(country: CountrySwitch, now: datetime) -> tuple[Styled, ...]:
 
 
 def _allows(entry: ExceptionEntry) -> str:
-    """Return names in DNS, and the addresses or their number."""
+    """Return names in DNS or the feed, and the addresses or their number."""
     texts = address_texts(entry.addresses)
     if len(texts) > _MOST_ADDRESSES:
         spaces = (entry.addresses[family] for family in Family)
         texts = [address_count(each.family, each.size) for each in spaces if each]
     exception = entry.exception
-    return ", ".join((*exception.hosts, *exception.srv, *exception.sip, *texts))
+    feed = (public(exception.feed),) if exception.feed else ()
+    return ", ".join((*exception.hosts, *exception.srv, *exception.sip, *feed, *texts))
 
 
 def _services(names: Iterable[str]) -> str:
