@@ -46,7 +46,6 @@ def test_the_dashboard_is_whole() -> None:
         assert all(each.count("(") == each.count(")") for each in expressions)
 
 
-
 def test_node_exporter_serves_them(watchers: Watchers, exported: tuple[Ground, Path]) -> None:
     ground, file = exported
     with watchers.node_exporter(ground.lab.pbx, file.parent) as url:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
+from geofence.asterisk.reader import read_configuration
+from geofence.asterisk.reading import Reading, ReadingWarning, WarningKind
 from geofence.atlas import make_atlas
 from geofence.cli.views.atlas import atlas_json, located_json
 from geofence.cli.views.denied import denied_json
+from geofence.cli.views.discover import reading_json
+from geofence.cli.views.doctor import doctor_json
 from geofence.cli.views.exceptions import exceptions_json
 from geofence.cli.views.history import history_json
 from geofence.cli.views.notify import told_json
@@ -23,6 +28,14 @@ from geofence.cli.views.why import why_json
 from geofence.cli.views.why_host import host_json
 from geofence.cli.views.why_prefix import prefix_json
 from geofence.denied import DeniedSource, Group
+from geofence.doctor.findings import (
+    Finding,
+    FindingKind,
+    Severity,
+    Subject,
+    Unchecked,
+    WhyUnchecked,
+)
 from geofence.errors import ExitCode
 from geofence.explain import Answer, Explanation
 from geofence.flows.connections import Began, Connections
@@ -49,6 +62,7 @@ from geofence.operations.atlas import AtlasReport, Located
 from geofence.operations.containing_lists import ContainingList
 from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
+from geofence.operations.doctor import DoctorReport
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
 from geofence.operations.kernel_knowledge import Membership, TurnedAway
@@ -78,6 +92,7 @@ from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
 from geofence.verdict import Step
 from tests.support.values import JAPAN, country, policy
 
+CORPUS = Path(__file__).parents[1] / "asterisk" / "corpus"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 RULESET = merge(policy(), JAPAN)
@@ -122,6 +137,7 @@ def documents() -> Iterator[object]:
     meaning = (CountryChange("JP", SPACE, SPACE),)
     yield plan_json(PlanReport(PLAN, IPSET, LISTS, IMPACT, NOTES, meaning, REFUSALS))
     yield run_json(RunReport(PLAN, IPSET, 1, LISTS, NOTES, IMPACT))
+    yield from map(reading_json, readings())
     yield status_json(
         StatusReport(
             backend=IPSET,
@@ -191,6 +207,9 @@ def documents() -> Iterator[object]:
     entry = ExceptionEntry(office, None, SPACE, False, Inactive("office", Obstacle.NOT_APPLIED))
     yield exceptions_json(ExceptionsReport((entry,), (CountrySwitch("US", allowed=True),), NOTES))
     yield {"covered": True, "by": "own", "name": ""}
+    found = Finding(FindingKind.LIST_MISSING, "country JP")
+    unchecked = Unchecked(Subject.SOCKETS, WhyUnchecked.NOT_ROOT)
+    yield doctor_json(DoctorReport((found,), (unchecked,)))
     last = RunOutcome("refresh", Ending.DONE, NOW)
     facts = notify_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
     yield webhook_facts(facts)
@@ -214,6 +233,15 @@ def set_up_json() -> object:
     )
     questions = (Question(Topic.COUNTRIES, ("JP",), likely=likely),)
     return setup_json(SetupReport(machine, questions, Answers(), proposal))
+
+
+def readings() -> Iterator[Reading]:
+    """Those of the corpus; the data of warnings are documented beside their kinds."""
+    for directory in CORPUS.glob("[01]*"):
+        reading = read_configuration(directory)
+        yield replace(
+            reading, warnings=(), unseen=(ReadingWarning(WarningKind.CHAN_SIP_ONLY, "x"),)
+        )
 
 
 def keys(value: object) -> Iterator[str]:
@@ -258,6 +286,9 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *Obstacle,
         *CoverKind,
         *StepKind,
+        *Severity,
+        *Subject,
+        *WhyUnchecked,
         *format_names(ListKind.COUNTRY),
         "null",
         "unknown",
