@@ -79,14 +79,15 @@ class Pieces:
         if len(numbers) <= _FEW or self.lowers is not None:
             return map(self.label_at, numbers)
         uppers = [number >> self.shift for number in numbers] if self.shift else list(numbers)
-        part = _PART if _ascend(uppers[::_PART]) and _ascend(uppers) else len(uppers)
-        parts = (uppers[at : at + part] for at in range(0, len(uppers), part))
-        return chain.from_iterable(map(self._labels_together, parts))
+        if not (_ascend(uppers[::_PART]) and _ascend(uppers)):
+            return self._labels_together(uppers, min(uppers), max(uppers))
+        parts = (uppers[at : at + _PART] for at in range(0, len(uppers), _PART))
+        return chain.from_iterable(self._labels_together(part, part[0], part[-1]) for part in parts)
 
-    def _labels_together(self, uppers: Sequence[int]) -> Iterable[int]:
+    def _labels_together(self, uppers: Sequence[int], least: int, most: int) -> Iterable[int]:
         """Return the places of labels, by way of the part of the columns that has all of them."""
-        first = bisect_right(self.firsts, min(uppers)) - 1
-        past = bisect_right(self.firsts, max(uppers), first)
+        first = bisect_right(self.firsts, least) - 1
+        past = bisect_right(self.firsts, most, first)
         firsts = self.firsts[first:past].tolist()  # a list is faster than a column
         labels = [0, *self.labels[first:past].tolist()]  # bisection finds the place after a piece
         return map(labels.__getitem__, map(bisect_right, repeat(firsts), uppers))

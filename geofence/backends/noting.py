@@ -29,8 +29,12 @@ class NotedSets(Protocol):
         """
         ...
 
-    def noted(self, key: SetKey) -> Noted:
+    def noted(self, key: SetKey, *, times: bool = True) -> Noted:
         """Return the sources in a set that the kernel fills, in no order; none without the set.
+
+        Args:
+            key: the set.
+            times: whether to tell how long each stays, which takes time.
 
         Raises:
             BackendUnavailable: privilege, a program or kernel support is missing.

@@ -53,7 +53,7 @@ class Noted(NamedTuple):
     networks: Sequence[int] = ()
     """The first address of each."""
     seconds: Sequence[float] = ()
-    """How long each stays; 0: not said."""
+    """How long each stays; 0: not said. Empty where that was not asked for."""
     packets: Sequence[int] = ()
     octets: Sequence[int] = ()
 

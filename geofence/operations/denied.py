@@ -270,7 +270,7 @@ def _require(service: str, known: Sequence[str]) -> None:
 def _read(backend: NotedSets, key: SetKey, now: float, *, timed: bool = False) -> Sources:
     """Return the sources of a set; when each came last only if ``timed``, since it takes time."""
     seen = backend.noted(key._replace(role=Role.SEEN)) if timed else None
-    return joined(key.group, key.family, backend.noted(key), seen, now)
+    return joined(key.group, key.family, backend.noted(key, times=timed), seen, now)
 
 
 def _services(

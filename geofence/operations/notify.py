@@ -1,4 +1,4 @@
-"""``[notify]``: those who are told what happened, by a program, a mail or a webhook.
+"""``[notify]``: everybody who is told what happened, by a program, a mail or a webhook.
 
 What each needs is imported only where somebody is told that way.
 """
@@ -28,7 +28,7 @@ class Channel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Sent:
     """One way by which somebody was told."""
 
     channel: Channel
@@ -49,10 +49,10 @@ def tell(  # noqa: PLR0913 - each is one of the facts
 ) -> tuple[Note, ...]:
     """Tell all that the rules name, and return what went wrong."""
     facts = notify_facts(site, command, outcome, event=event, message=message, code=code)
-    return tuple(note for each in _told(outcome, facts) for note in each.failures)
+    return tuple(note for each in _sent(outcome, facts) for note in each.failures)
 
 
-def send_test(site: Site) -> tuple[Told, ...]:
+def send_test(site: Site) -> tuple[Sent, ...]:
     """Tell all that the rules name that this is a test, and return how that went.
 
     Raises:
@@ -70,7 +70,7 @@ def send_test(site: Site) -> tuple[Told, ...]:
     )
     message = "This is a test of geofence's notifications. Nothing is wrong."
     facts = notify_facts(site, "notify", outcome, event="test", message=message, code=ExitCode.DONE)
-    told = tuple(_told(outcome, facts))
+    told = tuple(_sent(outcome, facts))
     if not told:
         raise UsageError(
             tr(
@@ -82,20 +82,20 @@ def send_test(site: Site) -> tuple[Told, ...]:
     return told
 
 
-def _told(outcome: RunOutcome, facts: Mapping[str, object]) -> Iterator[Told]:
+def _sent(outcome: RunOutcome, facts: Mapping[str, object]) -> Iterator[Sent]:
     if outcome.notify_command:
         hook = outcome.notify_command
-        yield Told(Channel.COMMAND, hook[0], run_hook(hook, facts))
+        yield Sent(Channel.COMMAND, hook[0], run_hook(hook, facts))
     if outcome.notify_mail:
         from geofence.operations.mail import send_mail
 
         to = outcome.notify_mail
-        yield Told(Channel.MAIL, ", ".join(to), send_mail(to, facts))
+        yield Sent(Channel.MAIL, ", ".join(to), send_mail(to, facts))
     if outcome.notify_webhook_file:
         from geofence.operations.webhook import post_facts
 
         path = outcome.notify_webhook_file
-        yield Told(Channel.WEBHOOK, path, post_facts(path, facts))
+        yield Sent(Channel.WEBHOOK, path, post_facts(path, facts))
 
 
 def notify_facts(  # noqa: PLR0913 - each is one of the facts

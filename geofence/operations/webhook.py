@@ -36,16 +36,12 @@ class WebhookError(ValueError):
 
 
 def post_facts(path: str, facts: Mapping[str, object]) -> tuple[Note, ...]:
-    """Send the facts to the URL in a file, and return what went wrong.
-
-    ``text`` and ``content`` have the message as the chats of several vendors want it.
-    """
-    said = f"geofence on {facts['host']}: {facts['event']}. {facts['message']}"
+    """Send the facts to the URL in a file, and return what went wrong."""
     try:
         where = read_url(path)
         answer = requests.post(
             where,
-            json={**facts, "text": said, "content": said[:_MOST_CONTENT]},
+            json=webhook_facts(facts),
             headers={"User-Agent": f"geofence/{__version__}"},
             timeout=(_LIMITS.connect, _LIMITS.read),
             verify=authorities().verify,
@@ -58,6 +54,12 @@ def post_facts(path: str, facts: Mapping[str, object]) -> tuple[Note, ...]:
     if not HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
         return _failed(path, tr("the server answers with status {code}", code=answer.status_code))
     return ()
+
+
+def webhook_facts(facts: Mapping[str, object]) -> dict[str, object]:
+    """Return the facts with ``text`` and ``content``, as the chats of several vendors want it."""
+    said = f"geofence on {facts['host']}: {facts['event']}. {facts['message']}"
+    return {**facts, "text": said, "content": said[:_MOST_CONTENT]}
 
 
 def read_url(path: str) -> str:

@@ -110,7 +110,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         ),
         notify_command=_command(notify),
         notify_mail=notify.values("mail", mail_address) or (),
-        notify_webhook_file=notify.value("webhook_file", file_path, ""),
+        notify_webhook_file=notify.value("webhook_file", file_path, None) or "",
         shrink_limits=shrink_limits(guard.table("shrink"), blocklists, exceptions),
         max_age=lists.value("max_age", age, _DEFAULT.max_age),
         atlas_enabled=atlas.flag("enabled", default=_DEFAULT.atlas_enabled),

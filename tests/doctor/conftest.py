@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.machine import BACKENDS
+from tests.coexistence.conftest import debian
 from tests.doctor.ward import Ward, ward
+
+__all__ = ["debian"]
 
 
 @pytest.fixture(params=BACKENDS)

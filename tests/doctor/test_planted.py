@@ -61,7 +61,8 @@ def test_an_exception_without_an_address(pbx: Ward) -> None:
 def test_a_service_that_is_only_observed(pbx: Ward) -> None:
     pbx.machine.rule("90-watch.toml", "[service.rtp]\nobserve = true\n")
     pbx.machine.ok("apply")
-    assert pbx.only().data == {"services": ["rtp"]}
+    finding = pbx.only()
+    assert (finding.kind, finding.data) == (Kind.OBSERVED_ONLY, {"services": ["rtp"]})
 
 
 def test_stale_lists(pbx: Ward) -> None:
@@ -86,7 +87,8 @@ def test_a_run_that_failed(pbx: Ward) -> None:
 def test_a_missing_boot_unit(pbx: Ward) -> None:
     wants = pbx.root / "etc/systemd/system/multi-user.target.wants"
     (wants / "geofence-restore.service").unlink()
-    assert pbx.only().data == {"masked": False}
+    finding = pbx.only()
+    assert (finding.kind, finding.data) == (Kind.BOOT_UNIT_MISSING, {"masked": False})
     pbx.enable("geofence-restore.service")
     assert pbx.found() == []
     (pbx.root / "etc/systemd/system/geofence-restore.service").symlink_to("/dev/null")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from geofence.lab.wiring import connect, plug
 from geofence.model.policy import BackendChoice
 from geofence.operations.doctor import DoctorReport, Examined, doctor
 from geofence.operations.site import Site
+from geofence.sentences.doctor import finding_json, finding_texts
 from tests.cli.machine import Machine, machine
 
 PBX, STRANGER = "192.0.2.10", "192.0.2.1"
@@ -165,6 +167,9 @@ class Ward:
         """Return the findings, without that on the clock of the machine that runs the tests."""
         report = self.examine(offline=offline)
         assert report.unchecked == ()
+        for each in report.findings:
+            assert all(map(str.strip, finding_texts(each)))
+            json.dumps(finding_json(each))
         mine = {FindingKind.CLOCK_UNSYNCHRONISED} if is_synchronised() is False else set()
         return [each for each in report.findings if each.kind not in mine]
 

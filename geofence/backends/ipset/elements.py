@@ -68,8 +68,13 @@ def unpack_elements(family: Family, packed: bytes, length: int) -> list[Element]
     return list(_elements(family, packed, length))
 
 
-def unpack_noted(family: Family, packed: bytes) -> Noted:
+def unpack_noted(family: Family, packed: bytes, *, times: bool) -> Noted:
     """Return entries of a set of addresses, as columns.
+
+    Args:
+        family: the set's.
+        packed: values of ``IPSET_ATTR_ADT``.
+        times: whether to tell how long each stays.
 
     Raises:
         ValueError: an entry is not one of that family.
@@ -77,7 +82,7 @@ def unpack_noted(family: Family, packed: bytes) -> Noted:
     parts = [
         Noted(
             run.firsts(family),
-            run.numbers(_TIMEOUT, "I"),
+            run.numbers(_TIMEOUT, "I") if times else (),
             run.numbers(_PACKETS, "Q"),
             run.numbers(_BYTES, "Q"),
         )

@@ -26,10 +26,10 @@ class IpsetNoting:
         with KernelSets() as sets:
             return frozenset(key for header, key in own_sets(sets) if header.name == set_name(key))
 
-    def noted(self, key: SetKey) -> Noted:
+    def noted(self, key: SetKey, *, times: bool = True) -> Noted:
         """Return the sources in a set that the kernel fills."""
         with KernelSets() as sets:
-            return sets.noted(set_name(key), key.family)
+            return sets.noted(set_name(key), key.family, times=times)
 
     def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
         """Take sources out of a set that the kernel fills."""

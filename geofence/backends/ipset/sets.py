@@ -162,10 +162,10 @@ class KernelSets(AbstractContextManager["KernelSets"]):
                 raise
         return True
 
-    def noted(self, name: str, family: Family) -> Noted:
+    def noted(self, name: str, family: Family, *, times: bool) -> Noted:
         """Return the entries of a set that the kernel fills; none without the set."""
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
-            return unpack_noted(family, self._packed(name) or b"")
+            return unpack_noted(family, self._packed(name) or b"", times=times)
 
     def _packed(self, name: str) -> bytes | None:
         """Return the entries of a set as the kernel packs them; None if there is no such set."""

@@ -13,6 +13,8 @@
     │   ├── expressions  expressions → values, and what a rule does
     │   └── render       expressions → lines
     ├── snapshot         the kernel → chains, rules, sets, objects
+    ├── noting           sources that the kernel itself has put into sets
+    ├── listing          one kind of object of the table, as the kernel lists it
     └── connection       dumps and transactions
 """
 
@@ -34,6 +36,6 @@ def new_backend() -> Backend:
 
 def new_noting() -> NotedSets:
     """Return what of it reads noted sources."""
-    from geofence.backends.nftables.backend import NftablesBackend
+    from geofence.backends.nftables.noting import NftablesNoting
 
-    return NftablesBackend()
+    return NftablesNoting()

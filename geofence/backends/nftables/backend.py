@@ -6,18 +6,19 @@ takes to read and to make a table is imported where there is one to read or to m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from geofence.backends.nftables.connection import NoLabels, connected
+from geofence.backends.nftables.noting import NftablesNoting
 from geofence.errors import BackendError
-from geofence.model.elements import Element, Noted, TimedPrefix
-from geofence.model.plan import Count, Observed, Plan
+from geofence.model.elements import Element, TimedPrefix
+from geofence.model.plan import Observed, Plan
 from geofence.model.prefixes import Prefix
 from geofence.model.ruleset import Ruleset, SetKey
 
 
-class NftablesBackend:
+class NftablesBackend(NftablesNoting):
     """The table ``inet geofence`` of the current network namespace."""
 
     name = "nftables"
@@ -75,13 +76,6 @@ class NftablesBackend:
                     return
             change_table(netlink, replace(plan, desired=replace(plan.desired, labels=False)))
 
-    def keys(self) -> frozenset[SetKey]:
-        """Return which of geofence's sets the kernel holds."""
-        from geofence.backends.nftables.runtime import read_keys
-
-        with connected() as netlink:
-            return read_keys(netlink)
-
     def elements(self, key: SetKey) -> list[Element]:
         """Return the elements of a runtime set with their times and counts."""
         from geofence.backends.nftables.runtime import read_elements
@@ -111,27 +105,6 @@ class NftablesBackend:
 
         with connected() as netlink:
             return hold_elements(netlink, key, wanted, now)
-
-    def noted(self, key: SetKey) -> Noted:
-        """Return the sources in a set that the kernel fills."""
-        from geofence.backends.nftables.runtime import read_noted
-
-        with connected() as netlink:
-            return read_noted(netlink, key)
-
-    def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
-        """Take sources out of a set that the kernel fills."""
-        from geofence.backends.nftables.runtime import forget_noted
-
-        with connected() as netlink:
-            forget_noted(netlink, key, networks)
-
-    def dropped(self) -> Mapping[str, Count]:
-        """Return what the services' counters say."""
-        from geofence.backends.nftables.snapshot import read_counters
-
-        with connected() as netlink:
-            return read_counters(netlink)
 
     def remove(self) -> bool:
         """Remove the table, in one transaction."""

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from geofence.backends.nftables import messages, rules
 from geofence.backends.nftables.connection import BatchMessage
+from geofence.backends.nftables.kernel_sets import Key, key_of, names_for
 from geofence.backends.nftables.messages import SetContent
 from geofence.backends.nftables.objects import (
     BASES,
@@ -33,14 +34,11 @@ from geofence.backends.nftables.objects import (
     KernelChain,
     KernelObject,
     KernelRule,
-    Key,
     Names,
     Part,
     chain_name,
     counter_of,
     is_gate,
-    key_of,
-    names_for,
 )
 from geofence.backends.nftables.prefilter import prefilter_sets
 from geofence.backends.nftables.snapshot import Snapshot

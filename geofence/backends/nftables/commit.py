@@ -13,8 +13,9 @@ from geofence.backends.nftables.connection import (
     Changed,
     NftConnection,
 )
+from geofence.backends.nftables.kernel_sets import Key, is_runtime
 from geofence.backends.nftables.messages import SetContent
-from geofence.backends.nftables.objects import Key, Names, is_runtime
+from geofence.backends.nftables.objects import Names
 from geofence.backends.nftables.observe import in_force, sets_in_use
 from geofence.backends.nftables.snapshot import Snapshot, read_snapshot
 from geofence.errors import BackendError, UntidyError

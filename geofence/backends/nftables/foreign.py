@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from geofence.backends.nftables.objects import (
-    BASES,
-    counted_service,
-    is_chain_name,
-    is_gate,
-    key_of,
-)
+from geofence.backends.nftables.kernel_sets import key_of
+from geofence.backends.nftables.objects import BASES, counted_service, is_chain_name, is_gate
 from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag
 

@@ -7,15 +7,8 @@ from dataclasses import dataclass
 
 from geofence.backends.nftables import elements, uapi, userdata
 from geofence.backends.nftables.connection import TABLE, BatchMessage
-from geofence.backends.nftables.objects import (
-    KernelChain,
-    KernelObject,
-    KernelRule,
-    KernelSet,
-    Key,
-    gate_of,
-    set_of,
-)
+from geofence.backends.nftables.kernel_sets import KernelSet, Key, set_of
+from geofence.backends.nftables.objects import KernelChain, KernelObject, KernelRule, gate_of
 from geofence.backends.nftables.prefilter import networks
 from geofence.backends.nftables.uapi import Message
 from geofence.model.prefixes import PrefixSet

@@ -10,7 +10,7 @@ import struct
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from geofence.backends.nftables import timed, uapi
+from geofence.backends.nftables import uapi
 from geofence.backends.nftables.uapi import ElementAttribute, Expression
 from geofence.model.elements import Noted
 from geofence.model.prefixes import Family, unpack_addresses
@@ -21,14 +21,21 @@ _HEADER = 4
 _KEY, _LEFT, _PACKETS, _OCTETS = "key", "left", "packets", "octets"
 
 
-def decode_noted(family: Family, pieces: Sequence[bytes]) -> Noted:
+def decode_noted(family: Family, pieces: Sequence[bytes], *, times: bool = True) -> Noted:
     """Return the elements of a set that has no intervals.
+
+    Args:
+        family: the set's.
+        pieces: its elements as the kernel lists them.
+        times: whether to tell how long each stays.
 
     Raises:
         MalformedError: one is cut short.
     """
     data = b"".join(pieces)
-    return Noted.joined([_columns(family, rows, step) for rows, step in _by_length(data)])
+    return Noted.joined(
+        [_columns(family, rows, step, times=times) for rows, step in _by_length(data)]
+    )
 
 
 def _by_length(data: bytes) -> Iterator[tuple[bytes, int]]:
@@ -56,7 +63,7 @@ def _length(data: bytes, at: int) -> int:
     return length
 
 
-def _columns(family: Family, rows: bytes, step: int) -> Noted:
+def _columns(family: Family, rows: bytes, step: int, *, times: bool) -> Noted:
     count = len(rows) // step
     fields = _fields(rows[:step])
     if alike(rows, 0, step, fields.values()) < count:
@@ -72,7 +79,7 @@ def _columns(family: Family, rows: bytes, step: int) -> Noted:
 
     return Noted(
         unpack_addresses(family, take(rows, step, begin, past - begin)),
-        [left / 1000 for left in numbers(_LEFT)],
+        [left / 1000 for left in numbers(_LEFT)] if times else (),
         numbers(_PACKETS),
         numbers(_OCTETS),
     )
@@ -97,6 +104,8 @@ def _fields(element: bytes) -> Mapping[str, Span]:
 
 
 def _one_by_one(family: Family, rows: bytes) -> Noted:
+    from geofence.backends.nftables import timed
+
     marks = list(timed.each_mark(family, rows))
     return Noted(
         [mark.key for mark in marks],

@@ -6,19 +6,14 @@ they keep until they are replaced themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import count
 
 from geofence.backends.nftables import uapi
-from geofence.backends.nftables.prefilter import PrefilterKey
+from geofence.backends.nftables.kernel_sets import KernelSet, Key, usual_name
 from geofence.model.plan import Count
-from geofence.model.prefixes import Family
-from geofence.model.ruleset import NOTED_ROLES, SetKey, SetKind
 
-Key = SetKey | PrefilterKey
-"""What a set is for."""
 _NOTHING = Count(0, 0)
 
 
@@ -43,17 +38,6 @@ class KernelRule:
     """Value of ``NFTA_RULE_EXPRESSIONS``."""
     userdata: bytes = b""
     """Value of ``NFTA_RULE_USERDATA``; holds the comment."""
-
-
-@dataclass(frozen=True, slots=True)
-class KernelSet:
-    """The head of one set, without its elements."""
-
-    name: str
-    flags: int
-    key_type: int
-    key_length: int
-    """Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +79,6 @@ MARKING = "marking"
 GATE = "gate"
 """What is behind it comes into force when it opens."""
 _COUNTER = "dropped-"
-_NUMBERED = "/"
-"""Comes before the number of a further name; no service's name holds a slash."""
-_KEY_TYPES = {Family.IPV4: 7, Family.IPV6: 8}
-"""nft's ``TYPE_IPADDR`` and ``TYPE_IP6ADDR``: how it prints keys; the kernel only keeps it."""
 _FAMILY_TYPE = 2
 """nft's ``TYPE_NFPROTO``."""
 
@@ -142,29 +122,6 @@ def counted_service(held: KernelObject) -> str | None:
     return held.name.removeprefix(_COUNTER) if own else None
 
 
-def set_of(key: Key, name: str) -> KernelSet:
-    """Return the set of a key under one of its names."""
-    octets = key.family.bits // 8
-    flags = uapi.SetFlag(0)
-    if isinstance(key, SetKey):
-        noted = key.role in NOTED_ROLES
-        flags |= uapi.SetFlag.EVAL if noted else uapi.SetFlag.INTERVAL
-    if is_runtime(key):
-        flags |= uapi.SetFlag.TIMEOUT
-    return KernelSet(name, flags, _KEY_TYPES[key.family], octets)
-
-
-def is_runtime(key: Key | None) -> bool:
-    """Whether a set's elements come and go at run time."""
-    return isinstance(key, SetKey) and key.kind is SetKind.RUNTIME
-
-
-def names_for(usual: str) -> Iterator[str]:
-    """Yield a set's or chain's usual name, and without end those it can have beside it."""
-    yield usual
-    yield from (f"{usual}{_NUMBERED}{number}" for number in count(2))
-
-
 def gate_of(name: str) -> KernelSet:
     """Return the gate under one of its names: a set of families, one byte each."""
     return KernelSet(name, uapi.SetFlag.INTERVAL, _FAMILY_TYPE, 1)
@@ -173,16 +130,3 @@ def gate_of(name: str) -> KernelSet:
 def is_gate(held: KernelSet) -> bool:
     """Whether geofence makes such a set as a gate."""
     return usual_name(held.name) == GATE and held == gate_of(held.name)
-
-
-def usual_name(name: str) -> str:
-    """Return the usual name of one that ``names_for`` gives."""
-    return name.partition(_NUMBERED)[0]
-
-
-def key_of(held: KernelSet) -> Key | None:
-    """Return what a set is for; None for one that geofence does not make, in name or in shape."""
-    name = usual_name(held.name)
-    key = SetKey.parse(name) or PrefilterKey.parse(name)
-    own = key is not None and held == set_of(key, held.name)
-    return key if own else None

@@ -8,21 +8,18 @@ from itertools import takewhile
 
 from geofence.backends.nftables import elements, expressions, prefilter, render, timed, uapi
 from geofence.backends.nftables.foreign import foreign
+from geofence.backends.nftables.kernel_sets import Key, PrefilterKey, key_of, usual_name
 from geofence.backends.nftables.objects import (
     BASE,
     BASES,
     INPUT,
     KernelRule,
-    Key,
     Part,
     chain_name,
     counted_service,
     is_chain_name,
     is_gate,
-    key_of,
-    usual_name,
 )
-from geofence.backends.nftables.prefilter import PrefilterKey
 from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag, TableFlag
 from geofence.model.plan import Observed

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from geofence.backends.nftables.kernel_sets import PrefilterKey
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import (
     Action,
@@ -36,32 +37,10 @@ LENGTH = 16
 out to one country (RFC 7020) lies close together in both."""
 _MOST = 1 << (LENGTH - 1)
 """A set around half of all addresses or more is not worth its memory."""
-_STEM = "near"
 _PASSING = (Action.PASS, Action.ADMIT, Action.LOCAL)
 """What rules do that may come in any order; local rules decide no packet of others."""
 _EAGERNESS = (Reply, Admitted, ArrivedBy)
 """Matches that need no set, by what they cost."""
-
-
-class PrefilterKey(NamedTuple):
-    """Which prefilter."""
-
-    service: str
-    family: Family
-
-    @property
-    def name(self) -> str:
-        """Unique among geofence's sets: ``near4-sip``."""
-        return f"{_STEM}{self.family.digit}-{self.service}"
-
-    @classmethod
-    def parse(cls, name: str) -> PrefilterKey | None:
-        """Return the key of a name; None for a name that geofence does not give."""
-        stem, _, service = name.partition("-")
-        for family in Family:
-            if stem == f"{_STEM}{family.digit}":
-                return cls(service, family)
-        return None
 
 
 class ArrangedRules(NamedTuple):

@@ -44,6 +44,7 @@ from geofence.backends.nftables.encoding import (
     to_this_host,
     within,
 )
+from geofence.backends.nftables.kernel_sets import PrefilterKey
 from geofence.backends.nftables.objects import (
     BASE,
     BASES,
@@ -58,7 +59,7 @@ from geofence.backends.nftables.objects import (
     chain_name,
     counter_of,
 )
-from geofence.backends.nftables.prefilter import PrefilterKey, arranged
+from geofence.backends.nftables.prefilter import arranged
 from geofence.backends.nftables.uapi import (
     CmpOp,
     Code,

@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from geofence.backends.nftables import messages, timed
-from geofence.backends.nftables.connection import BatchMessage, Changed, NftConnection
+from geofence.backends.nftables.connection import BatchMessage, NftConnection
 from geofence.backends.nftables.noted import decode_noted
-from geofence.backends.nftables.observe import in_force, sets_in_use
-from geofence.backends.nftables.snapshot import (
-    has_element,
-    read_elements_of,
-    read_sets,
-    read_snapshot,
-)
+from geofence.backends.nftables.noting import name_of, pieces_of
+from geofence.backends.nftables.snapshot import has_element
 from geofence.errors import BackendError
 from geofence.model.elements import (
     FOR_EVER,
     LONGEST,
     Element,
-    Noted,
     Span,
     TimedPrefix,
     difference,
@@ -34,32 +28,20 @@ _SOON = 5
 """Seconds: what times out so soon is not removed. If it has, the kernel refuses the rest, too."""
 
 
-def read_keys(netlink: NftConnection) -> frozenset[SetKey]:
-    """Return which of geofence's sets there are."""
-    netlink.generation()  # tells what is missing where it is not just the table
-    return frozenset(key for key, _ in read_sets(netlink) if isinstance(key, SetKey))
-
-
 def read_elements(netlink: NftConnection, key: SetKey) -> list[Element]:
     """Return the elements of a set; none without the set."""
-    name = _name(netlink, key)
+    name = name_of(netlink, key)
     return [] if name is None else _read(netlink, key, name)
 
 
 def test_element(netlink: NftConnection, key: SetKey, address: int) -> bool:
     """Whether the kernel finds an address in a set; false without the set."""
-    name = _name(netlink, key)
+    name = name_of(netlink, key)
     if name is None:
         return False
     noted = key.role in NOTED_ROLES
     rest = key.family.bits - NOTED_BITS[key.family] if noted else 0
     return has_element(netlink, name, key.family, address >> rest << rest)
-
-
-def read_noted(netlink: NftConnection, key: SetKey) -> Noted:
-    """Return the sources in a set that the kernel fills; none without the set."""
-    name = _name(netlink, key)
-    return Noted() if name is None else decode_noted(key.family, _pieces(netlink, name))
 
 
 def forget_noted(netlink: NftConnection, key: SetKey, networks: Sequence[int] | None) -> None:
@@ -69,7 +51,7 @@ def forget_noted(netlink: NftConnection, key: SetKey, networks: Sequence[int] | 
         BackendError: other programs changed it all the time.
     """
     for attempt in range(_ATTEMPTS):
-        name = _name(netlink, key)
+        name = name_of(netlink, key)
         if name is None:
             return
         try:
@@ -86,7 +68,7 @@ def _forgetting(
 ) -> list[BatchMessage]:
     if networks is None:
         return [messages.flush_set(name)]
-    held = decode_noted(key.family, _pieces(netlink, name))
+    held = decode_noted(key.family, pieces_of(netlink, name))
     unwanted = set(networks)
     gone = [
         network
@@ -109,7 +91,7 @@ def put_elements(
         BackendError: a prefix to be removed is no element, one to be added overlaps another, or
             there is no such set; nothing is changed.
     """
-    name = _name(netlink, key)
+    name = name_of(netlink, key)
     if name is None:
         raise _missing(key)
     gone = [Element(each.network, each.past, None) for each in removed if each.family is key.family]
@@ -130,7 +112,7 @@ def hold_elements(
     """
     spans = disjoint(wanted, key.family)
     for attempt in range(_ATTEMPTS):
-        name = _name(netlink, key)
+        name = name_of(netlink, key)
         if name is None:
             raise _missing(key)
         added, removed = difference(spans, _read(netlink, key, name), now)
@@ -169,30 +151,11 @@ def _transact(netlink: NftConnection, batch: list[BatchMessage]) -> None:
 
 
 def _read(netlink: NftConnection, key: SetKey, name: str) -> list[Element]:
-    pieces = _pieces(netlink, name)
+    pieces = pieces_of(netlink, name)
     if key.role in NOTED_ROLES:
         size = 1 << (key.family.bits - NOTED_BITS[key.family])
         return decode_noted(key.family, pieces).elements(size)
     return timed.decode(key.family, pieces)
-
-
-def _pieces(netlink: NftConnection, name: str) -> list[bytes]:
-    for _ in range(_ATTEMPTS):
-        try:
-            return read_elements_of(netlink, name)
-        except Changed:
-            continue
-    raise BackendError(
-        tr('Other programs changed the set "{name}" all the time. Try again.', name=name)
-    )
-
-
-def _name(netlink: NftConnection, key: SetKey) -> str | None:
-    """Return what a set is called in the kernel, of several the one that rules look into."""
-    found = [name for each, name in read_sets(netlink) if each == key]
-    if len(found) < 2:  # noqa: PLR2004 - there is no choice
-        return found[0] if found else None
-    return sets_in_use(in_force(read_snapshot(netlink, elements=False))).get(key)
 
 
 def _missing(key: SetKey) -> BackendError:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.connection import TABLE, Changed, NftConnection, Refused
 from geofence.backends.nftables.elements import encode_keys
+from geofence.backends.nftables.kernel_sets import KernelSet, is_runtime, key_of
+from geofence.backends.nftables.listing import (
+    listed,
+    listed_elements,
+    listed_sets,
+    until_unchanged,
+)
 from geofence.backends.nftables.objects import (
     KernelChain,
     KernelObject,
     KernelRule,
-    KernelSet,
-    Key,
     counted_service,
     is_gate,
-    is_runtime,
-    key_of,
 )
 from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError
@@ -89,22 +92,22 @@ def _read(netlink: NftConnection, generation: int, *, elements: bool) -> Snapsho
         table = values(netlink.get(Message.GETTABLE, string(uapi.TableAttribute.NAME, TABLE)))
     except Refused:
         return Snapshot(generation)
-    sets = tuple(map(_set, _list(netlink, Message.GETSET, uapi.SetAttribute.TABLE)))
+    sets = listed_sets(netlink)
     found = Snapshot(
         generation,
         exists=True,
         flags=as_number(table.get(uapi.TableAttribute.FLAGS)),
-        chains=tuple(map(_chain, _list(netlink, Message.GETCHAIN, uapi.ChainAttribute.TABLE))),
-        rules=tuple(map(_rule, _list(netlink, Message.GETRULE, uapi.RuleAttribute.TABLE))),
+        chains=tuple(map(_chain, listed(netlink, Message.GETCHAIN, uapi.ChainAttribute.TABLE))),
+        rules=tuple(map(_rule, listed(netlink, Message.GETRULE, uapi.RuleAttribute.TABLE))),
         sets=sets,
-        objects=tuple(map(_object, _list(netlink, Message.GETOBJ, uapi.ObjectAttribute.TABLE))),
+        objects=tuple(map(_object, listed(netlink, Message.GETOBJ, uapi.ObjectAttribute.TABLE))),
         flowtables=tuple(
             as_string(flowtable.get(uapi.FlowtableAttribute.NAME))
-            for flowtable in _list(netlink, Message.GETFLOWTABLE, uapi.FlowtableAttribute.TABLE)
+            for flowtable in listed(netlink, Message.GETFLOWTABLE, uapi.FlowtableAttribute.TABLE)
         ),
     )
     read = [held.name for held in sets if _is_read(held, found.flags, elements=elements)]
-    return replace(found, elements={name: _elements(netlink, name) for name in read})
+    return replace(found, elements={name: listed_elements(netlink, name) for name in read})
 
 
 def read_counters(netlink: NftConnection) -> dict[str, Count]:
@@ -113,47 +116,13 @@ def read_counters(netlink: NftConnection) -> dict[str, Count]:
     Raises:
         BackendError: other programs never left time to read it.
     """
-    for _ in range(_ATTEMPTS):
-        try:
-            found = map(_object, _list(netlink, Message.GETOBJ, uapi.ObjectAttribute.TABLE))
-            named = [(counted_service(each), each.count) for each in found]
-        except Changed:
-            time.sleep(_PAUSE)
-        except Refused:  # there is no table
-            return {}
-        else:
-            return {service: count for service, count in named if service is not None}
-    raise BackendError(tr("Other programs changed nftables all the time. Try again."))
-
-
-def read_sets(netlink: NftConnection) -> list[tuple[Key, str]]:
-    """Return what the table's sets are for, with their names.
-
-    Raises:
-        BackendError: other programs never left time to read them.
-    """
-    for _ in range(_ATTEMPTS):
-        try:
-            found = list(map(_set, _list(netlink, Message.GETSET, uapi.SetAttribute.TABLE)))
-        except Changed:
-            time.sleep(_PAUSE)
-        except Refused:  # there is no table
-            return []
-        else:
-            return [(key, each.name) for each in found if (key := key_of(each)) is not None]
-    raise BackendError(tr("Other programs changed nftables all the time. Try again."))
-
-
-def read_elements_of(netlink: NftConnection, name: str) -> list[bytes]:
-    """Return the elements of one set; none without the set.
-
-    Raises:
-        Changed: they changed meanwhile.
-    """
-    try:
-        return _elements(netlink, name)
-    except Refused:
-        return []
+    found = until_unchanged(
+        lambda: [
+            (counted_service(each), each.count)
+            for each in map(_object, listed(netlink, Message.GETOBJ, uapi.ObjectAttribute.TABLE))
+        ]
+    )
+    return {service: count for service, count in found or () if service is not None}
 
 
 def has_element(netlink: NftConnection, name: str, family: Family, address: int) -> bool:
@@ -185,14 +154,6 @@ def _is_read(held: KernelSet, flags: int, *, elements: bool) -> bool:
     return elements or is_gate(held) or is_runtime(key)
 
 
-def _list(netlink: NftConnection, kind: Message, of_table: int) -> Iterator[dict[int, bytes]]:
-    """Yield the table's objects of one kind; some kernels list those of all tables."""
-    for data in netlink.dump(kind, string(of_table, TABLE)):
-        found = values(data)
-        if as_string(found.get(of_table)) == TABLE:
-            yield found
-
-
 def _chain(found: Mapping[int, bytes]) -> KernelChain:
     name = as_string(found.get(uapi.ChainAttribute.NAME))
     flags = as_number(found.get(uapi.ChainAttribute.FLAGS))
@@ -217,15 +178,6 @@ def _rule(found: Mapping[int, bytes]) -> KernelRule:
     )
 
 
-def _set(found: Mapping[int, bytes]) -> KernelSet:
-    return KernelSet(
-        as_string(found.get(uapi.SetAttribute.NAME)),
-        as_number(found.get(uapi.SetAttribute.FLAGS)),
-        as_number(found.get(uapi.SetAttribute.KEY_TYPE)),
-        as_number(found.get(uapi.SetAttribute.KEY_LEN)),
-    )
-
-
 def _object(found: Mapping[int, bytes]) -> KernelObject:
     kind = as_number(found.get(uapi.ObjectAttribute.TYPE))
     data = values(found.get(uapi.ObjectAttribute.DATA, b"")) if kind == uapi.COUNTER else {}
@@ -235,11 +187,3 @@ def _object(found: Mapping[int, bytes]) -> KernelObject:
     return KernelObject(
         as_string(found.get(uapi.ObjectAttribute.NAME)), kind, Count(packets, octets)
     )
-
-
-def _elements(netlink: NftConnection, name: str) -> list[bytes]:
-    asked = string(uapi.ElementListAttribute.TABLE, TABLE) + string(
-        uapi.ElementListAttribute.SET, name
-    )
-    found = map(values, netlink.dump(Message.GETSETELEM, asked))
-    return [part.get(uapi.ElementListAttribute.ELEMENTS, b"") for part in found]

@@ -109,7 +109,7 @@ def _tell_removed(screen: Screen, backends: tuple[str, ...]) -> None:
     cls=ForStateReaders,
     rich_help_panel=PANEL,
     help=tr(
-        "Send a test to those whom the rules tell of failures.\n\n"
+        "Send a test message to everybody who is told of failures.\n\n"
         "They are told by a mail, a webhook or a program ([notify]). Exit code 1: a message could "
         "not be sent.\n\n"
         "Example: geofence notify --test"

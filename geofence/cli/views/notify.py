@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from geofence.operations.notify import Channel, Told
+from geofence.operations.notify import Channel, Sent
 from geofence.screen import Screen
 from geofence.sentences import note_json, sentence
 from geofence.translation import tr
 
 
-def show_told(screen: Screen, told: Iterable[Told]) -> None:
+def show_told(screen: Screen, told: Iterable[Sent]) -> None:
     """Print a line for each way by which somebody was told."""
     for each in told:
         for failure in each.failures:
@@ -19,7 +19,7 @@ def show_told(screen: Screen, told: Iterable[Told]) -> None:
             screen.say(_went(each), "green")
 
 
-def _went(told: Told) -> str:
+def _went(told: Sent) -> str:
     return {
         Channel.COMMAND: tr("The program {program} ran and ended well.", program=told.to),
         Channel.MAIL: tr(
@@ -30,7 +30,7 @@ def _went(told: Told) -> str:
     }[told.channel]
 
 
-def told_json(told: Iterable[Told]) -> dict[str, object]:
+def told_json(told: Iterable[Sent]) -> dict[str, object]:
     """Return the same for scripts."""
     return {
         "told": [

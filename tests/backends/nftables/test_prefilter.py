@@ -8,9 +8,9 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geofence.backends.nftables.kernel_sets import PrefilterKey
 from geofence.backends.nftables.prefilter import (
     LENGTH,
-    PrefilterKey,
     arranged,
     enclosing_networks,
     networks,

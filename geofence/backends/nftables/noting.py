@@ -1,0 +1,80 @@
+"""Noted sources in the table, read and forgotten without the rest of the backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from geofence.backends.nftables.connection import Changed, NftConnection, Refused, connected
+from geofence.backends.nftables.listing import listed_elements, read_sets
+from geofence.backends.nftables.noted import decode_noted
+from geofence.errors import BackendError
+from geofence.model.elements import Noted
+from geofence.model.sets import SetKey
+from geofence.translation import tr
+
+if TYPE_CHECKING:
+    from geofence.model.plan import Count
+
+_ATTEMPTS = 5
+
+
+class NftablesNoting:
+    """The sets of the table that the kernel itself fills."""
+
+    def keys(self) -> frozenset[SetKey]:
+        """Return which of geofence's sets the kernel holds."""
+        with connected() as netlink:
+            netlink.generation()  # tells what is missing where it is not just the table
+            return frozenset(key for key, _ in read_sets(netlink) if isinstance(key, SetKey))
+
+    def noted(self, key: SetKey, *, times: bool = True) -> Noted:
+        """Return the sources in a set that the kernel fills."""
+        with connected() as netlink:
+            name = name_of(netlink, key)
+            if name is None:
+                return Noted()
+            return decode_noted(key.family, pieces_of(netlink, name), times=times)
+
+    def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
+        """Take sources out of a set that the kernel fills."""
+        from geofence.backends.nftables.runtime import forget_noted
+
+        with connected() as netlink:
+            forget_noted(netlink, key, networks)
+
+    def dropped(self) -> Mapping[str, Count]:
+        """Return what the services' counters say."""
+        from geofence.backends.nftables.snapshot import read_counters
+
+        with connected() as netlink:
+            return read_counters(netlink)
+
+
+def name_of(netlink: NftConnection, key: SetKey) -> str | None:
+    """Return what a set is called in the kernel, of several the one that rules look into."""
+    found = [name for each, name in read_sets(netlink) if each == key]
+    if len(found) < 2:  # noqa: PLR2004 - there is no choice
+        return found[0] if found else None
+    from geofence.backends.nftables.observe import in_force, sets_in_use
+    from geofence.backends.nftables.snapshot import read_snapshot
+
+    return sets_in_use(in_force(read_snapshot(netlink, elements=False))).get(key)
+
+
+def pieces_of(netlink: NftConnection, name: str) -> list[bytes]:
+    """Return the elements of one set; none without the set.
+
+    Raises:
+        BackendError: other programs changed it all the time.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return listed_elements(netlink, name)
+        except Changed:
+            continue
+        except Refused:
+            return []
+    raise BackendError(
+        tr('Other programs changed the set "{name}" all the time. Try again.', name=name)
+    )
