@@ -24,7 +24,7 @@ def test_phones_trunks_and_calls_are_named(tmp_path: Path) -> None:
     with scene(tmp_path, "nftables") as office:
         one, two = office.phone(PHONE, "2001"), office.phone(OTHER_PHONE, "2002")
         until(lambda: is_registered(one) and is_registered(two))
-        call(one, two, "2002", as_phone=True)
+        call(one, two, "2002", registered=True)
         call(office.agent(SOUTH), None, "5550002")
         (programs := tmp_path / "programs").mkdir()
         console = office.asterisk.command(programs)
