@@ -41,6 +41,8 @@ def test_all_that_there_is_to_say_of_an_exception(one: Machine) -> None:
         "hosts": [],
         "srv": [],
         "feed": None,
+        "sip": [],
+        "derived_from": [],
         "addresses": [GUEST],
         "services": ["sip"],
         "until": "2027-06-01T12:00:00+00:00",

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
+from geofence.asterisk.people import Call, Contact
 from geofence.asterisk.reader import read_configuration
 from geofence.asterisk.reading import Reading, ReadingWarning, WarningKind
 from geofence.atlas import make_atlas
@@ -71,6 +72,7 @@ from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
 from geofence.operations.kernel_knowledge import Membership, TurnedAway
 from geofence.operations.notify import Channel, Sent, notify_facts
+from geofence.operations.people import CutCall, CutContact, People
 from geofence.operations.plan import PlanReport
 from geofence.operations.report import AllowedTo, ListOutcome, ListReport, RunReport
 from geofence.operations.site import Site
@@ -139,7 +141,14 @@ def documents() -> Iterator[object]:
     generation = Generation(1, NOW, "refresh", "ipset", RULESET, (ListNote("x", NOW, "0"),))
     changes = PLAN.set_changes
     meaning = (CountryChange("JP", SPACE, SPACE),)
-    yield plan_json(PlanReport(PLAN, IPSET, LISTS, IMPACT, NOTES, meaning, REFUSALS))
+    cut = Contact("2001", "2001", Address(Family.IPV4, 1))
+    people = People(
+        1,
+        1,
+        (CutContact(cut, ("sip",)),),
+        (CutCall(Call("PJSIP/2001-00000000", "2001", 7), cut.address),),
+    )
+    yield plan_json(PlanReport(PLAN, IPSET, LISTS, IMPACT, NOTES, meaning, REFUSALS, people=people))
     yield run_json(RunReport(PLAN, IPSET, 1, LISTS, NOTES, IMPACT))
     yield from map(reading_json, readings())
     yield status_json(

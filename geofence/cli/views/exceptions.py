@@ -13,9 +13,12 @@ from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.screen import Screen, Styled
 from geofence.sentences import note_json, sentence
 from geofence.sentences.exceptions import obstacle_text
+from geofence.spelling import listed
 from geofence.translation import english, tr
 from geofence.wording import address_count, moment, span
 
+_MOST_OBJECTS = 2
+"""Objects of Asterisk's configuration that a cell lists."""
 _MOST_ADDRESSES = 3
 """Addresses that a cell lists; more are counted."""
 
@@ -126,9 +129,16 @@ def _row(entry: ExceptionEntry, now: datetime) -> tuple[Styled, ...]:
         _state(entry),
         _until(exception.until, now),
         "" if entry.packets is None else f"{entry.packets:,}",
-        str(entry.origin or ""),
+        _defined_in(entry),
         exception.note or exception.description,
     )
+
+
+def _defined_in(entry: ExceptionEntry) -> str:
+    derived = entry.exception.derived_from
+    if derived:
+        return tr("Asterisk: {objects}", objects=listed(derived, _MOST_OBJECTS))
+    return str(entry.origin or "")
 
 
 def _country_row(country: CountrySwitch, now: datetime) -> tuple[Styled, ...]:
