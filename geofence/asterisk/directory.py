@@ -132,9 +132,11 @@ def _root_of(directory: str) -> str:
 
 
 def _read(place: str) -> bytes | Absent:
-    """Read a regular file; nothing else is opened for good, so that no pipe is waited for."""
+    """Read a regular file; nothing else is opened, so that no pipe and no device is touched."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
     try:
+        if not stat.S_ISREG(os.lstat(place).st_mode):
+            return Absent.MISSING
         handle = os.open(place, flags)
     except OSError as error:
         return Absent.MISSING if error.errno in _NO_FILE else Absent.UNREADABLE

@@ -13,8 +13,9 @@ from geofence.cli.interview import ask_yes_or_no, interview
 from geofence.cli.progress import watching
 from geofence.cli.views.run import show_run
 from geofence.cli.views.setup import setup_json, show_meaning, show_proposal
-from geofence.errors import ExitCode, UsageError
-from geofence.model.notes import Note
+from geofence.errors import ExitCode, GuardRefusal, UsageError
+from geofence.guards.objection import Guard
+from geofence.model.notes import Note, NoteKind
 from geofence.operations.commit import Wish
 from geofence.operations.confirm import decline
 from geofence.operations.following import followed
@@ -74,6 +75,7 @@ class Dialogue:
             self._show(found, proposal, report)
         done = None
         if self.applying and report and not self._is_done(proposal, report):
+            self._refuse_sshd(proposal)
             self._told = report.notes
             done = self._apply(proposal, found)
         if self.as_json:
@@ -116,6 +118,16 @@ class Dialogue:
         show_meaning(self.screen, found, rules, report)
         if not self.applying:
             self.screen.say(tr("Nothing has been changed."))
+
+    def _refuse_sshd(self, proposal: Proposal) -> None:
+        """Raise an error if sshd's own port would be fenced.
+
+        Raises:
+            GuardRefusal: it would, and the override is not among those given.
+        """
+        blocked = [each for each in proposal.notes if each.kind is NoteKind.SETUP_SSHD]
+        if blocked and str(Guard.SSH) not in self.accept:
+            raise GuardRefusal(sentence(blocked[0]))
 
     def _is_done(self, proposal: Proposal, report: PlanReport) -> bool:
         if not proposal.is_empty or not report.plan.is_empty:

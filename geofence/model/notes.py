@@ -211,6 +211,8 @@ class NoteKind(StrEnum):
     SETUP_SSH = "setup-ssh"
     """The SSH session from ``address`` to ``port`` goes on; ``subject`` is a service that has its
     port, if there is one."""
+    SETUP_SSHD = "setup-sshd"
+    """sshd listens on ``port``, which the service ``subject`` has."""
     SETUP_WAY_OUT = "setup-way-out"
     """The VPN ``subject`` leads to the Internet, so that it is not trusted."""
     SETUP_FIREWALLS = "setup-firewalls"

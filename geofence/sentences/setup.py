@@ -63,6 +63,13 @@ SETUP_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         "{place} has {key}. It stays as it is.", place=note.data["place"], key=note.subject
     ),
     NoteKind.SETUP_SSH: _ssh,
+    NoteKind.SETUP_SSHD: lambda note: tr(
+        "sshd listens on port {port}/tcp, which is a port of the service {service}. Nobody outside "
+        "the allowed countries could log in any more. Remove the port from the service, or run it "
+        "again with --accept ssh.",
+        port=note.data["port"],
+        service=note.subject,
+    ),
     NoteKind.SETUP_WAY_OUT: lambda note: tr(
         "The VPN {name} leads to the Internet, so packets on it are fenced like any other.",
         name=note.subject,

@@ -11,6 +11,7 @@ from geofence.setup.answers import Answers, follows
 from geofence.setup.asterisk_tables import unfenced
 from geofence.setup.machine import AsteriskFound, Existing, Machine
 
+_SSHD = "sshd"
 _KEYS = ("allow.countries", "local.interfaces", "asterisk.follow", "notify")
 """Keys of the operator's that setup would else decide."""
 
@@ -36,17 +37,26 @@ def remarks(found: Machine, answers: Answers, existing: Existing) -> Iterator[No
 
 
 def _ssh(found: Machine, existing: Existing) -> Iterator[Note]:
-    if found.ssh is None:
-        return
-    port = Ports(Protocol.TCP, found.ssh.port, found.ssh.port)
-    held = [
-        service.name
-        for service in existing.policy.services
-        if any(ports.overlaps(port) for ports in service.ports)
-    ]
-    held += [each.service for each in unfenced(found, existing) if each.ports.overlaps(port)]
-    facts = {"address": str(found.ssh), "port": found.ssh.port}
-    yield Note(NoteKind.SETUP_SSH, held[0] if held else "", facts)
+    if found.ssh is not None:
+        facts = {"address": str(found.ssh), "port": found.ssh.port}
+        yield Note(NoteKind.SETUP_SSH, _service_of(found.ssh.port, found, existing), facts)
+    ports = {
+        each.port
+        for each in found.sockets
+        if each.exposed and any(holder.program == _SSHD for holder in each.holders)
+    }
+    for port in sorted(ports):
+        service = _service_of(port, found, existing)
+        if service:
+            yield Note(NoteKind.SETUP_SSHD, service, {"port": port})
+
+
+def _service_of(port: int, found: Machine, existing: Existing) -> str:
+    """Return the service that has a TCP port, or gets it; empty for none."""
+    one = Ports(Protocol.TCP, port, port)
+    known = ((each.name, ports) for each in existing.policy.services for ports in each.ports)
+    added = ((each.service, each.ports) for each in unfenced(found, existing))
+    return next((name for name, ports in (*known, *added) if ports.overlaps(one)), "")
 
 
 def _asterisk(asterisk: AsteriskFound) -> Iterator[Note]:

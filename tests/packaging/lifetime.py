@@ -37,7 +37,7 @@ def prepare(system: System, built: Builds) -> None:
     """Install what the package depends on, which needs a mirror, and put the packages there."""
     system.trust_as_here()
     system.run("apt-get", "-q", "update")
-    system.run("apt-get", "-q", "install", "--yes", "ipset", "iptables", "debconf-utils")
+    system.run("apt-get", "-q", "install", "--yes", "ipset", "iptables")
     target = system.upper / PLACE.lstrip("/")
     target.mkdir(parents=True)
     for package in built:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
+from geofence.asterisk.reader import read_configuration
+from geofence.asterisk.reading import Reading, ReadingWarning, WarningKind
 from geofence.atlas import make_atlas
 from geofence.cli.views.atlas import atlas_json, located_json
 from geofence.cli.views.denied import denied_json
+from geofence.cli.views.discover import reading_json
 from geofence.cli.views.doctor import doctor_json
 from geofence.cli.views.exceptions import exceptions_json
 from geofence.cli.views.history import history_json
@@ -88,6 +92,7 @@ from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
 from geofence.verdict import Step
 from tests.support.values import JAPAN, country, policy
 
+CORPUS = Path(__file__).parents[1] / "asterisk" / "corpus"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 RULESET = merge(policy(), JAPAN)
@@ -132,6 +137,7 @@ def documents() -> Iterator[object]:
     meaning = (CountryChange("JP", SPACE, SPACE),)
     yield plan_json(PlanReport(PLAN, IPSET, LISTS, IMPACT, NOTES, meaning, REFUSALS))
     yield run_json(RunReport(PLAN, IPSET, 1, LISTS, NOTES, IMPACT))
+    yield from map(reading_json, readings())
     yield status_json(
         StatusReport(
             backend=IPSET,
@@ -227,6 +233,15 @@ def set_up_json() -> object:
     )
     questions = (Question(Topic.COUNTRIES, ("JP",), likely=likely),)
     return setup_json(SetupReport(machine, questions, Answers(), proposal))
+
+
+def readings() -> Iterator[Reading]:
+    """Those of the corpus; the data of warnings are documented beside their kinds."""
+    for directory in CORPUS.glob("[01]*"):
+        reading = read_configuration(directory)
+        yield replace(
+            reading, warnings=(), unseen=(ReadingWarning(WarningKind.CHAN_SIP_ONLY, "x"),)
+        )
 
 
 def keys(value: object) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from tests.cli.machine import Machine
 from tests.cli.world import japan
 from tests.sipstack.addresses import Endpoint
 from tests.sipstack.messages import request
-from tests.sipstack.peers import Server, registrar, udp_socket, until
+from tests.sipstack.peers import PATIENCE, Server, registrar, udp_socket, until
 from tests.sipstack.stacks import Agent
 from tests.support.list_server import ListServer
 from tests.support.name_server import NameServer, asking
@@ -54,9 +55,11 @@ table ip router {
 _RULES = """\
 [source.country]
 urls = ["http://127.0.0.1:{port}/{{cc}}.json"]
+
+[exception.push-as]
+enabled = true
 """
-_QUIET = 1.0
-"""Seconds for an answer that must not come; one that is sent comes in milliseconds."""
+"""All that the operator wrote: where the lists come from, and whose push server calls."""
 _TALK = 15
 """RTP packets more that show that a call goes on; 50 are sent a second."""
 
@@ -66,50 +69,58 @@ class Scene:
     """All of it; nothing is fenced until a test says so."""
 
     internet: Host
+    pbx: Host
     asterisk: Asterisk
     geofence: Machine
     names: NameServer
     north: Server
     """Where the trunk takes registrations."""
     closing: ExitStack
+    """Closes what a test adds."""
 
     def agent(self, address: str, port: int = 5060) -> Agent:
-        """A SIP endpoint on the Internet, until the scene ends."""
-        made = Agent(self.internet, address, port, rtp=30_000)
-        return self.closing.enter_context(made)
+        """A SIP endpoint on the Internet, for one call; it ends the call in the end."""
+        made = self.closing.enter_context(Agent(self.internet, address, port, rtp=30_000))
+        self.closing.callback(hang_up, made)
+        return made
 
     def phone(self, address: str, user: str) -> Agent:
-        """A phone that registers; whether it is registered is another question."""
+        """A phone that asks to be registered."""
         made = self.agent(address, 5062)
         made.do("register", PUBLIC, user, PASSWORD)
         return made
 
-    def answers(self, address: str, method: str = "OPTIONS") -> bool:
-        """Whether the PBX answers a request from an address, over UDP."""
-        with udp_socket(self.internet, address, 5099) as asking_it:
-            asking_it.settimeout(_QUIET)
-            asking_it.sendto(request(method, Endpoint(address, 5099)), (PUBLIC, 5060))
+    def answer(self, address: str, method: str, seconds: float = PATIENCE) -> bytes:
+        """Return what the PBX answers to a request over UDP; nothing if it is silent so long."""
+        with udp_socket(self.internet, address, 5099) as asked:
+            asked.settimeout(seconds)
+            asked.sendto(request(method, Endpoint(address, 5099)), (PUBLIC, 5060))
             with suppress(TimeoutError):
-                return bool(asking_it.recv(65_535))
-        return False
+                return asked.recv(65_535)
+        return b""
 
-    def answers_tls(self, address: str, port: int, request_line: bytes) -> bytes:
-        """Return what the PBX answers over TLS; nothing if it does not take the connection."""
+    def answer_tls(self, address: str, port: int, what: bytes, seconds: float = PATIENCE) -> bytes:
+        """Return what the PBX answers over TLS; nothing if it is silent so long."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with self.internet.socket(socket.AF_INET, socket.SOCK_STREAM) as plain:
             plain.bind((address, 0))
-            plain.settimeout(_QUIET)
+            plain.settimeout(seconds)
             with suppress(TimeoutError):
                 plain.connect((PUBLIC, port))
                 with context.wrap_socket(plain) as secure:
-                    secure.sendall(request_line)
+                    secure.sendall(what)
                     return secure.recv(65_535)
         return b""
 
-    def registered(self) -> str:
-        """Return the state of the registration at the trunk."""
-        return self.asterisk.rx("pjsip show registrations")
+    def is_registered_at_north(self) -> bool:
+        """Whether the trunk has taken a registration, which is made anew."""
+        before = len(self.north.asked)
+        self.asterisk.rx("pjsip send register north")
+        until(lambda: len(self.north.asked) > before)
+        state = re.compile(r"^ north/\S+ +n/a +Registered ", re.MULTILINE)
+        until(lambda: bool(state.search(self.asterisk.rx("pjsip show registrations"))))
+        return True
 
 
 def is_registered(agent: Agent) -> bool:
@@ -125,13 +136,28 @@ def is_talking(*sides: Agent) -> bool:
     return True
 
 
-def call(caller: Agent, callee: Agent | None, number: str, as_phone: bool = False) -> None:
-    """Call a number at the PBX and wait until the call is up, at both ends."""
-    for side in filter(None, (caller, callee)):
-        side.do("hangup")
-    caller.do("call", f"sip:{number}@{PUBLIC}", *((PUBLIC,) if as_phone else ()))
-    for side in filter(None, (caller, callee)):
-        until(lambda side=side: bool(side.do("states")[-1:] == ["CONFIRMED"] and side.do("media")))
+def call(caller: Agent, callee: Agent | None, number: str, *, registered: bool = False) -> None:
+    """Call a number at the PBX, and wait until the call is up at both ends.
+
+    Args:
+        caller: calls, as who it is registered if it is.
+        callee: gets the call; None where Asterisk itself takes it.
+        number: what is called.
+        registered: whether the caller is registered.
+    """
+    sides = [side for side in (caller, callee) if side]
+    caller.do("call", f"sip:{number}@{PUBLIC}", *((PUBLIC,) if registered else ()))
+    until(lambda: all(map(_is_in_a_call, sides)))
+
+
+def hang_up(side: Agent) -> None:
+    """End all calls of an endpoint, and wait until they are ended."""
+    side.do("hangup")
+    until(lambda: bool(set(side.do("states")) <= {"DISCONNECTED"}))
+
+
+def _is_in_a_call(side: Agent) -> bool:
+    return bool(side.do("states")[-1:] == ["CONFIRMED"] and side.do("media"))
 
 
 def _media(side: Agent) -> dict[str, int]:
@@ -163,7 +189,7 @@ def scene(directory: Path, backend: str) -> Iterator[Scene]:
         north = closing.enter_context(registrar(_Internet(internet), NORTH))
         (own := directory / "asterisk").mkdir()
         asterisk = closing.enter_context(Asterisk(pbx, OFFICE, own))
-        yield Scene(internet, asterisk, machine, names, north, closing)
+        yield Scene(internet, pbx, asterisk, machine, names, north, closing)
 
 
 @dataclass
