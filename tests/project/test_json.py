@@ -282,6 +282,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         "webhook_file",
         "repair",
         "status",
+        "doctor",
         "why",
         "history",
         "atlas",
