@@ -6,13 +6,24 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import atlas, beside, denied, packets, processes, report, world
+from benchmarks import atlas, beside, denied, discover, packets, processes, report, world
 
-PARTS = ("loading", "restoring", "linearity", "starting", "atlas", "denied", "packets", "bans")
+PARTS = (
+    "loading",
+    "restoring",
+    "linearity",
+    "starting",
+    "atlas",
+    "denied",
+    "discover",
+    "packets",
+    "bans",
+)
 
 
 def main() -> None:
@@ -93,14 +104,22 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         atlas.looking_up(lists, scratch, options.rounds)
     if "denied" in wanted:
         denied.showing(lists, scratch, options.rounds)
-    if "packets" in wanted and options.beside:
-        beside.comparing(options.beside, lists, scratch, options.rounds)
-    elif "packets" in wanted:
-        packets.dropping(lists, scratch, options.rounds)
+    if "discover" in wanted:
+        discover.reading(scratch, options.rounds)
+    _measure_packets(options, wanted, lists, scratch)
     if "bans" in wanted:
         from benchmarks import bans  # what it shares with the tests needs their libraries
 
         bans.bans(scratch, options.rounds)
+
+
+def _measure_packets(
+    options: argparse.Namespace, wanted: Sequence[str], lists: Path, scratch: Path
+) -> None:
+    if "packets" in wanted and options.beside:
+        beside.comparing(options.beside, lists, scratch, options.rounds)
+    elif "packets" in wanted:
+        packets.dropping(lists, scratch, options.rounds)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from geofence import journal
+from geofence.asterisk.changes import FilesState, wait_for_change
 from geofence.errors import BackendError, BusyError, ExitCode, GeofenceError, StateError
 from geofence.model.policy import Policy
 from geofence.operations.commit import Wish
+from geofence.operations.follow_asterisk import follow_asterisk, watched
 from geofence.operations.lists import last_refresh
 from geofence.operations.local_networks import follow
 from geofence.operations.names import refresh_names, seconds_to_wait
@@ -78,6 +80,7 @@ def run(site: Site, watch_seconds: float = WATCH_SECONDS) -> NoReturn:
     Thread(target=_follow, args=(site, watch_seconds), daemon=True).start()
     soonest = _LOOKS_BETWEEN * timedelta(seconds=watch_seconds)
     Thread(target=_follow_names, args=(site, soonest), daemon=True).start()
+    Thread(target=_follow_asterisk, args=(site, watch_seconds), daemon=True).start()
     _log.info("Refreshing daily at %s, watching every %g s.", policy.daemon_at, watch_seconds)
     while _none_within(watch_seconds, signals):
         watch()
@@ -145,7 +148,29 @@ def _follow_names(site: Site, soonest: timedelta) -> NoReturn:
         follow_them()
 
 
-def _look_at_networks(follow_them: Callable[[], None], changes: RouteChanges) -> None:
+def _follow_asterisk(site: Site, seconds: float) -> NoReturn:
+    """Follow Asterisk's configuration as it changes, if the rules say so; they may begin to."""
+    follow_it = _Job("asterisk", lambda: follow_asterisk(site, Wish("daemon", unattended=True)))
+    known: FilesState = {}
+    while True:
+        try:
+            place = watched(site)
+        except GeofenceError:  # other jobs tell why
+            place = None
+        if place is None:
+            known = {}
+            sleep(seconds)
+            continue
+        state = wait_for_change(*place, known, seconds)
+        if state == known:
+            continue
+        if follow_it():
+            known = state
+        else:  # perhaps another run holds the lock
+            sleep(seconds)
+
+
+def _look_at_networks(follow_them: Callable[[], object], changes: RouteChanges) -> None:
     changes.pass_over()
     began = monotonic()
     follow_them()
@@ -233,8 +258,8 @@ class _Job:
         self._operation = operation
         self._said: tuple[str, ...] = ()
 
-    def __call__(self) -> None:
-        """Do it."""
+    def __call__(self) -> bool:
+        """Do it; whether it came to its end."""
         try:
             report = self._operation()
         except BusyError as error:
@@ -246,6 +271,8 @@ class _Job:
         else:
             self._warn(logging.WARNING, sentences(report.notes))
             self._tell(report)
+            return True
+        return False
 
     def _warn(self, level: int, notes: tuple[str, ...], bug: Exception | None = None) -> None:
         """Log what is new since the last time; a bug with its traceback."""

@@ -29,6 +29,8 @@ class Refused(StrEnum):
     """Nothing that it could reach is fenced."""
     PRIVILEGED = "privileged"
     """A port below 1024, which may be another program's: rules must name it."""
+    DISABLED = "disabled"
+    """Ports of a service that the rules disable."""
     PUBLIC = "public"
     """A local network of public addresses: rules must name it."""
 
@@ -52,6 +54,8 @@ class FencedPorts:
     """File and section."""
     by_rules: bool = False
     """Whether the rules fence them already."""
+    disabled: bool = False
+    """Whether the rules disable the service."""
     certain: bool = True
     """Whether Asterisk listens for sure; False where that depends on its version."""
 
@@ -60,12 +64,21 @@ class FencedPorts:
         """Whether following leaves them to the rules: another program may be meant."""
         return not self.by_rules and self.ports.first < PRIVILEGED
 
+    @property
+    def left_out(self) -> Refused | None:
+        """Why following does not fence them; None if it does, or the rules do."""
+        if self.disabled:
+            return Refused.DISABLED
+        return Refused.PRIVILEGED if self.privileged else None
+
 
 @dataclass(frozen=True, slots=True)
 class DerivedException:
     """A trunk as an exception."""
 
     exception: NamedException
+    key: tuple[str, bool]
+    """The object that it comes from, and whether its hosts speak IAX."""
     sources: tuple[str, ...]
     """Objects and options that name its hosts."""
     broad: tuple[Prefix, ...] = ()

@@ -11,8 +11,10 @@ from geofence.asterisk.findings import Findings
 from geofence.asterisk.sections import Key, printable
 
 _OTHER_MEDIA = frozenset(
-    ("h261", "h263", "h263p", "h264", "h265", "vp8", "vp9", "mpeg4", "av1")
-    + ("jpeg", "png", "t38", "t140", "t140red", "red")
+    (
+        *("h261", "h263", "h263p", "h264", "h265", "vp8", "vp9", "mpeg4", "av1"),
+        *("jpeg", "png", "t38", "t140", "t140red", "red"),
+    )
 )
 """Codecs of video and text, which nothing translates."""
 

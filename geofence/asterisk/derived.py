@@ -22,7 +22,7 @@ from geofence.asterisk.additions import (
 )
 from geofence.asterisk.fenced_ports import fenced_ports, reach
 from geofence.asterisk.reading import Reading
-from geofence.asterisk.trunk_exceptions import LOOPBACK, PRIVATE, trunk_exceptions
+from geofence.asterisk.trunk_exceptions import LOOPBACK, PRIVATE, trunk_exceptions, trunk_key
 from geofence.model.policy import Policy, Ports, Service
 from geofence.model.prefixes import AddressSpace
 from geofence.policy.addresses import prefix
@@ -39,6 +39,7 @@ __all__ = [
     "RefusedItem",
     "Remark",
     "derive",
+    "trunk_key",
     "with_derived",
 ]
 
@@ -55,26 +56,27 @@ def derive(reading: Reading, policy: Policy, own: AddressSpace | None = None) ->
     reached = reach(reading, fenced, policy)
     exceptions, refused = trunk_exceptions(reading, policy, reached, own or AddressSpace())
     local, public = _local(reading, policy)
-    privileged = (
-        RefusedItem(str(each.ports), Refused.PRIVILEGED, (each.source,))
+    left_out = (
+        RefusedItem(str(each.ports), why, (each.source,))
         for each in fenced
-        if each.privileged
+        if (why := each.left_out)
     )
     answers = (
         *(ExpectedAnswers(each, Asked.STUN) for each in reading.stun),
         *(ExpectedAnswers(each, Asked.TURN) for each in reading.turn),
     )
-    return Derived(fenced, exceptions, local, answers, (*refused, *privileged, *public))
+    return Derived(fenced, exceptions, local, answers, (*refused, *left_out, *public))
 
 
 def with_derived(policy: Policy, derived: Derived) -> Policy:
     """Return the rules with what was derived; no rule is changed, only ports and names are added.
 
-    What the operator has to decide is left out: privileged ports, and local networks.
+    What the operator has to decide is left out: privileged ports, those of services that the rules
+    disable, local networks, and exceptions that the rules ignore.
     """
     new: dict[str, list[Ports]] = {}
     for each in derived.missing:
-        if not each.privileged:
+        if not each.left_out:
             new.setdefault(each.service, []).append(each.ports)
     known = {service.name for service in policy.services}
     services = tuple(
@@ -82,7 +84,10 @@ def with_derived(policy: Policy, derived: Derived) -> Policy:
         for service in policy.services
     )
     made = tuple(Service(name, tuple(ports)) for name, ports in new.items() if name not in known)
-    exceptions = tuple(each.exception for each in derived.exceptions)
+    ignored = policy.asterisk.ignored
+    exceptions = tuple(
+        each.exception for each in derived.exceptions if each.exception.name not in ignored
+    )
     return replace(
         policy, services=(*services, *made), exceptions=(*policy.exceptions, *exceptions)
     )

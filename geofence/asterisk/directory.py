@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from geofence.asterisk.files import MOST_BYTES, Absent
+from geofence.asterisk.files import MOST_BYTES, Absent, below
 from geofence.errors import AsteriskError
 from geofence.translation import tr
 
@@ -80,8 +80,9 @@ class Directory:
     def inside(self, path: str) -> str | None:
         """Return where an absolute path of Asterisk's is below the directory."""
         for start in (_USUAL, str(self._base)):
-            if path.startswith(f"{start}/"):
-                return path[len(start) + 1 :]
+            rest = below(path, start)
+            if rest is not None:
+                return rest
         return None
 
     def _resolved(self, path: str) -> str | Absent:
@@ -131,9 +132,11 @@ def _root_of(directory: str) -> str:
 
 
 def _read(place: str) -> bytes | Absent:
-    """Read a regular file; nothing else is opened for good, so that no pipe is waited for."""
+    """Read a regular file; nothing else is opened, so that no pipe and no device is touched."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
     try:
+        if not stat.S_ISREG(os.lstat(place).st_mode):
+            return Absent.MISSING
         handle = os.open(place, flags)
     except OSError as error:
         return Absent.MISSING if error.errno in _NO_FILE else Absent.UNREADABLE

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 
 from geofence.asterisk.additions import PRIVILEGED, FencedPorts
 from geofence.asterisk.reading import Listener, PortRange, Reading, Use
+from geofence.model.asterisk import IAX, RTP, SIP, WEB
 from geofence.model.policy import Policy, Ports
 
-SIP, RTP, IAX, WEB = "sip", "rtp", "iax", "web"
-"""The services for ports that the rules do not fence. Fax by UDPTL is media, so its are RTP's."""
-
 _SERVICES = {Use.SIP: SIP, Use.SIPS: SIP, Use.IAX: IAX, Use.HTTP: WEB, Use.HTTPS: WEB}
+
+
+def usual_service(use: Use) -> str:
+    """Return the service for ports of a use that the rules do not fence."""
+    return _SERVICES[use]
 
 
 def fenced_ports(reading: Reading, policy: Policy) -> Iterator[FencedPorts]:
@@ -30,10 +33,11 @@ def fenced_ports(reading: Reading, policy: Policy) -> Iterator[FencedPorts]:
             common = _common(ports, held)
             if number < by_rules and common:
                 yield FencedPorts(name, common, source, by_rules=True, certain=certain)
-            left = [part for each in left for part in _without(each, held)]
+            left = [part for each in left for part in without(each, held)]
         for part in left:
             for each in _parted(part):
-                yield FencedPorts(service, each, source, certain=certain)
+                disabled = service in policy.disabled_services
+                yield FencedPorts(service, each, source, disabled=disabled, certain=certain)
         taken += [(part, service) for part in left]
 
 
@@ -41,8 +45,8 @@ def _listening(reading: Reading) -> Iterator[tuple[str, Ports, str, bool]]:
     """Yield service, ports and source of what listens; single ports before ranges."""
     for each in reading.listeners:
         if each.exposed:
-            yield _SERVICES[each.use], _one(each), each.source, each.certain
-    for media in _media(reading):
+            yield usual_service(each.use), _one(each), each.source, each.certain
+    for media in _media(reading):  # fax is media, too
         yield RTP, media.ports, media.source, True
 
 
@@ -62,7 +66,8 @@ def _common(one: Ports, other: Ports) -> Ports | None:
     return Ports(one.protocol, max(one.first, other.first), min(one.last, other.last))
 
 
-def _without(one: Ports, other: Ports) -> list[Ports]:
+def without(one: Ports, other: Ports) -> list[Ports]:
+    """Return a range without another, in up to two parts."""
     if not one.overlaps(other):
         return [one]
     ends = ((one.first, other.first - 1), (other.last + 1, one.last))
@@ -73,7 +78,7 @@ def _parted(ports: Ports) -> list[Ports]:
     """Return privileged ports apart from the others."""
     privileged = Ports(ports.protocol, 0, PRIVILEGED - 1)
     below = _common(ports, privileged)
-    return [*([below] if below else []), *_without(ports, privileged)]
+    return [*([below] if below else []), *without(ports, privileged)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Reach:
 
     def of(self, use: Use) -> tuple[str, ...]:
         """Return the services of a trunk. IAX has media on its own port."""
-        usual = _SERVICES[use]
+        usual = usual_service(use)
         media = () if usual == IAX else self.media
         return tuple(dict.fromkeys((*self.signalling.get(usual, ()), *media)))
 
@@ -97,7 +102,7 @@ def reach(reading: Reading, fenced: Iterable[FencedPorts], policy: Policy) -> Re
     A range of media counts for the service that fences most of it: others may only happen to have a
     port within it.
     """
-    known = tuple(each for each in fenced if not each.privileged)
+    known = tuple(each for each in fenced if not each.left_out)
     names = [service.name for service in policy.services]
     signalling: dict[str, tuple[str, ...]] = {
         usual: (usual,) for usual in (SIP, IAX) if usual in names
@@ -106,7 +111,7 @@ def reach(reading: Reading, fenced: Iterable[FencedPorts], policy: Policy) -> Re
     for listener in reading.listeners:
         if listener.exposed:
             held = [each.service for each in known if each.ports.overlaps(_one(listener))]
-            found.setdefault(_SERVICES[listener.use], []).extend(held)
+            found.setdefault(usual_service(listener.use), []).extend(held)
     signalling |= {usual: tuple(dict.fromkeys(held)) for usual, held in found.items() if held}
     media = [most for each in _media(reading) if (most := _most(each.ports, known))]
     return Reach(signalling, tuple(media) or tuple(name for name in names if name == RTP))

@@ -62,5 +62,11 @@ class InMemory:
 
     def inside(self, path: str) -> str | None:
         """Return the rest of a path below ``/etc/asterisk``."""
-        start = "/etc/asterisk/"
-        return path.removeprefix(start) if path.startswith(start) else None
+        return below(path, "/etc/asterisk")
+
+
+def below(path: str, directory: str) -> str | None:
+    """Return the rest of a path below a directory; empty for the directory itself."""
+    if path == directory:
+        return ""
+    return path[len(directory) + 1 :] if path.startswith(f"{directory}/") else None

@@ -47,8 +47,7 @@ def matches(pattern: str, files: Files) -> Iterator[str | None]:
 def _below(path: str, files: Files) -> str | None:
     """Return a path relative to the directory, or None where it leads out."""
     if path.startswith("/"):
-        found = files.inside(_tidy(path, absolute=True) or "/")
-        return found or None
+        return files.inside(_tidy(path, absolute=True) or "/")
     return _tidy(path, absolute=False)
 
 

@@ -108,8 +108,7 @@ def _part(trunk: Trunk, reach: Reach, never: Mapping[Refused, AddressSpace]) -> 
     services = reach.of(trunk.use)
     if not services:
         return Refused.NOT_FENCED
-    key = (_object(trunk.sources), trunk.use is Use.IAX)
-    part = _Part(key, trunk.sources, services)
+    part = _Part(trunk_key(trunk), trunk.sources, services)
     try:
         if trunk.kind is HostKind.NAME:
             return _named(part, host_name(trunk.host), trunk)
@@ -153,6 +152,11 @@ def _too_broad(written: Prefix) -> tuple[Prefix, ...]:
     return (written,) if written.length < limits[written.family] else ()
 
 
+def trunk_key(trunk: Trunk) -> tuple[str, bool]:
+    """Return what the hosts of one exception have in common: the object, and whether it is IAX."""
+    return _object(trunk.sources), trunk.use is Use.IAX
+
+
 def _object(sources: tuple[str, ...]) -> str:
     """Return the object that names a trunk first: ``north`` of ``identify north match``."""
     words = sources[0].split() if sources else []
@@ -182,10 +186,11 @@ def _exception(name: str, group: str | None, parts: list[_Part]) -> DerivedExcep
         prefixes=AddressSpace.union(part.space for part in parts),
         services=parts[0].services,
         group=group,
+        derived_from=sources,
     )
     remarks = dict.fromkeys(remark for part in parts for remark in part.remarks)
     broad = dict.fromkeys(prefix for part in parts for prefix in part.broad)
-    return DerivedException(exception, sources, tuple(broad), tuple(remarks))
+    return DerivedException(exception, parts[0].key, sources, tuple(broad), tuple(remarks))
 
 
 def _names(keys: Iterable[tuple[str, bool]], taken: Iterable[str]) -> dict[tuple[str, bool], str]:

@@ -11,12 +11,14 @@ import typer
 from geofence.cli.arguments import parse_mail, parse_places
 from geofence.cli.interview import ask_yes_or_no, interview
 from geofence.cli.progress import watching
-from geofence.cli.views.run import run_json, show_run
-from geofence.cli.views.setup import proposal_json, show_meaning, show_proposal
-from geofence.errors import ExitCode, UsageError
-from geofence.model.notes import Note
+from geofence.cli.views.run import show_run
+from geofence.cli.views.setup import setup_json, show_meaning, show_proposal
+from geofence.errors import ExitCode, GuardRefusal, UsageError
+from geofence.guards.objection import Guard
+from geofence.model.notes import Note, NoteKind
 from geofence.operations.commit import Wish
 from geofence.operations.confirm import decline
+from geofence.operations.following import followed
 from geofence.operations.plan import PlanReport
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -35,6 +37,7 @@ from geofence.setup.existing import read_existing
 from geofence.setup.look import look
 from geofence.setup.machine import Existing, Machine
 from geofence.setup.proposal import Proposal, propose
+from geofence.setup.report import SetupReport
 from geofence.translation import tr
 
 
@@ -52,6 +55,8 @@ class Dialogue:
     """Whether anything is to be changed at all."""
     as_json: bool
     screen: Screen = field(default_factory=Screen)
+    _told: tuple[Note, ...] = ()
+    """Notes that were printed with the plan."""
 
     def run(self, answers: Answers, directory: Path | None) -> None:
         """Look, ask, propose, and carry it out.
@@ -70,10 +75,11 @@ class Dialogue:
             self._show(found, proposal, report)
         done = None
         if self.applying and report and not self._is_done(proposal, report):
+            self._refuse_sshd(proposal)
+            self._told = report.notes
             done = self._apply(proposal, found)
         if self.as_json:
-            facts = proposal_json(found, questions, given, proposal, report)
-            print_json({**facts, "run": run_json(done) if done else None})
+            print_json(setup_json(SetupReport(found, questions, given, proposal, report, done)))
         if done and done.degraded:
             raise typer.Exit(ExitCode.DEGRADED)
 
@@ -108,14 +114,28 @@ class Dialogue:
         if report is None:
             self.screen.say(tr("No country is known yet: name one with --country."), "bold")
             return
-        show_meaning(self.screen, found, draft(self.site, proposal).policy(), report)
+        rules = followed(draft(self.site, proposal), self.accept).policy
+        show_meaning(self.screen, found, rules, report)
         if not self.applying:
             self.screen.say(tr("Nothing has been changed."))
+
+    def _refuse_sshd(self, proposal: Proposal) -> None:
+        """Raise an error if sshd's own port would be fenced.
+
+        Raises:
+            GuardRefusal: it would, and the override is not among those given.
+        """
+        blocked = [each for each in proposal.notes if each.kind is NoteKind.SETUP_SSHD]
+        if blocked and str(Guard.SSH) not in self.accept:
+            raise GuardRefusal(sentence(blocked[0]))
 
     def _is_done(self, proposal: Proposal, report: PlanReport) -> bool:
         if not proposal.is_empty or not report.plan.is_empty:
             return False
-        self.screen.say(tr("Nothing to change: rules and fence are as they should be."), "green")
+        if not self.as_json:
+            self.screen.say(
+                tr("Nothing to change: rules and fence are as they should be."), "green"
+            )
         return True
 
     def _apply(self, proposal: Proposal, found: Machine) -> RunReport | None:
@@ -155,10 +175,11 @@ class Dialogue:
 
     def _finished(self, proposal: Proposal, report: RunReport, *, shown: bool = False) -> RunReport:
         """Take the steps that are left, and tell what was done."""
-        notes: tuple[Note, ...] = tuple(take_steps(proposal))
+        notes = tuple(take_steps(proposal))
         if not self.as_json:
             for note in (*report.notes, *notes):
-                self.screen.note(sentence(note), "yellow")
+                if note not in self._told:
+                    self.screen.note(sentence(note), "yellow")
             if not shown:
                 show_run(self.screen, report)
             self.screen.say(
@@ -193,4 +214,6 @@ def _is_missing(question: Question, answers: Answers) -> bool:
 
 def _directory_before(existing: Existing) -> Path | None:
     said = previous(existing, "asterisk.directory")
+    if existing.says("asterisk.directory"):
+        said = existing.policy.asterisk.directory
     return Path(said) if isinstance(said, str) else None

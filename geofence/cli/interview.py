@@ -73,7 +73,7 @@ def _text(question: Question) -> str:
             "Your trunks are of known providers. Allow their entries in the catalogue ({names})?",
             names=about,
         ),
-        Topic.MAIL: tr("Whom to mail when something fails (nothing: nobody):"),
+        Topic.MAIL: tr("Who gets a mail when something fails (nothing: nobody):"),
         Topic.FAIL2BAN: tr("Let fail2ban ban through geofence (it is restarted)?"),
         Topic.UNITS: tr("Restore the fence at boot and refresh it daily (systemd)?"),
     }[question.topic]

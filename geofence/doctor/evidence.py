@@ -140,9 +140,9 @@ class Provider:
     trunk: str
     """The trunk's host."""
     media: AddressSpace
-    """Where it sends media from, as it publishes."""
+    """Where else it sends media from, as it publishes; empty if it publishes nothing."""
     exception: str = ""
-    """Name of the exception that allows it."""
+    """Name of the exception, or of the group, that allows it."""
 
 
 @dataclass(frozen=True, slots=True)

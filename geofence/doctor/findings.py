@@ -165,7 +165,7 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """What it means for the exit code."""
+        """Whether something is wrong, or only worth a look."""
         return Severity.NOTICE if self.mild or self.kind in NOTICES else Severity.WRONG
 
 

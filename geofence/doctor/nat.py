@@ -83,12 +83,25 @@ def local_net(evidence: Evidence) -> Iterator[Finding]:
         space for each in reading.local_nets if (space := address_space(each)) is not None
     )
     contacts = AddressSpace.union(each.space for each in evidence.contacts or ())
+    families = _families(evidence)
     for place in hosts.places:
         space = AddressSpace.of((place.prefix,))
-        if _is_lan(place) and space - known:
+        if place.prefix.family in families and _is_lan(place) and space - known:
             data = {"interface": place.interface, "known": list(reading.local_nets)}
             mild = bool(known) and not contacts.meets(space)
             yield Finding(FindingKind.LOCAL_NET_MISSING, prefix_text(place.prefix), data, mild=mild)
+
+
+def _families(evidence: Evidence) -> frozenset[Family]:
+    """Return the families of ``external_*``; a name whose addresses are unknown is of IPv4."""
+    written = evidence.reading.external if evidence.reading else ()
+    spaces = [address_space(each) or evidence.names.get(each) for each in written]
+    return frozenset(
+        family
+        for family in Family
+        for space in spaces
+        if (space[family] if space else family is Family.IPV4)
+    )
 
 
 def _is_lan(place: Place) -> bool:

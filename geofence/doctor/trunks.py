@@ -43,8 +43,10 @@ def _verdict(
         data = _of(trunk) | {"addresses": _few(blocked), "services": _names(closed)}
         yield Finding(FindingKind.TRUNK_BLOCKED, trunk.host, data)
         return
+    if trunk.use is Use.IAX or any(each.trunk == trunk.host for each in evidence.providers):
+        return  # its media comes with its signalling, or from elsewhere (see ``providers``)
     mute = [each for each in _serving(ruleset, media(evidence)) if _blocked(ruleset, each, space)]
-    if mute and trunk.use is not Use.IAX:  # IAX carries its media itself
+    if mute:
         blocked = AddressSpace.union(_blocked(ruleset, each, space) for each in mute)
         data = _of(trunk) | {"addresses": _few(blocked), "services": _names(mute)}
         yield Finding(FindingKind.TRUNK_MEDIA_BLOCKED, trunk.host, data)

@@ -36,12 +36,30 @@ class Guard(StrEnum):
     """The rules would allow nearly everybody."""
     SHUT_OUT = "shut-out"
     """The rules would allow nobody but exceptions and local networks."""
+    UNFENCED = "unfenced"
+    """Asterisk's configuration no longer has what a service was fenced for."""
+    BROAD_TRUNK = "broad-trunk"
+    """A trunk in Asterisk's configuration has a prefix that is broader than a trunk's should be."""
+    MANY_TRUNKS = "many-trunks"
+    """All trunks in Asterisk's configuration together would allow too many addresses."""
 
     @property
     def of_a_list(self) -> bool:
         """Whether the override names a list: ``shrink=JP``."""
-        others = (Guard.SSH, Guard.LIVE_SOURCES, Guard.FOREIGN, Guard.OPEN, Guard.SHUT_OUT)
-        return self not in others
+        return self.of == "LIST"
+
+    @property
+    def of(self) -> str:
+        """What the override names, as forms have it: LIST; empty for nothing."""
+        return _OF.get(self, "LIST")
+
+
+_OF = {
+    **dict.fromkeys((Guard.SSH, Guard.LIVE_SOURCES, Guard.FOREIGN, Guard.OPEN, Guard.SHUT_OUT), ""),
+    Guard.UNFENCED: "SERVICE",
+    Guard.BROAD_TRUNK: "EXCEPTION",
+    Guard.MANY_TRUNKS: "",
+}
 
 
 class Yields(StrEnum):
@@ -107,26 +125,29 @@ def remaining(
 
 def _checked(token: str, objections: tuple[Objection, ...], names: Collection[str] | None) -> str:
     guard, equals, name = token.strip().partition("=")
-    takes_list = {str(one).casefold(): one.of_a_list for one in Guard}
+    known = {str(one).casefold(): one for one in Guard}.get(guard.casefold())
     in_force = [one.accept for one in objections]
-    if takes_list.get(guard.casefold()) is not bool(equals and name):
+    if known is None or bool(known.of) is not bool(equals and name):
         unknown = tr("Unknown override {override}.", override=quoted(token))
         raise _unknown(unknown, token, [*in_force, *_forms()])
-    if name and names is not None and name.casefold() not in {one.casefold() for one in names}:
+    if not known.of_a_list or names is None:
+        return token.strip()
+    if name.casefold() not in {one.casefold() for one in names}:
         unknown = tr("Unknown list in the override {override}.", override=quoted(token))
         raise _unknown(unknown, token, [*in_force, *(f"{guard}={one}" for one in names)])
     return token.strip()
 
 
 def _forms() -> list[str]:
-    return [f"{guard}=LIST" if guard.of_a_list else str(guard) for guard in Guard]
+    return [f"{guard}={guard.of}" if guard.of else str(guard) for guard in Guard]
 
 
 def _unknown(unknown: str, token: str, candidates: Iterable[str]) -> UsageError:
     guess = nearest(token, candidates)
     meant = (tr("Did you mean {guess}?", guess=guess[0]),) if guess else ()
     valid = tr(
-        "Valid: {overrides}, where LIST is a country code, an AS number or a blocklist's name.",
+        "Valid: {overrides}, where LIST is a country code, an AS number or a blocklist's name, and "
+        "EXCEPTION the name of one that was derived from Asterisk's configuration.",
         overrides=", ".join(_forms()),
     )
     return UsageError(join(" ", (unknown, *meant, valid)))

@@ -58,11 +58,13 @@ def read_units(root: Path) -> UnitFiles:
 
 def _is_enabled(root: Path, unit: str) -> bool:
     """Whether some target or unit of the administrator's pulls it in."""
-    return any(
-        any((root / directory).glob(f"*.{kind}/{unit}"))
+    links = (
+        pulling / unit
         for directory in _DIRECTORIES
         for kind in ("wants", "requires")
+        for pulling in (root / directory).glob(f"*.{kind}")
     )
+    return any(link.is_symlink() or link.exists() for link in links)
 
 
 def _is_masked(root: Path, unit: str) -> bool:

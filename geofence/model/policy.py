@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from geofence.model.asterisk import Following
 from geofence.model.catalog import CatalogFacts
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace
@@ -175,6 +176,8 @@ class NamedException:
     """Why it was allowed; text for people."""
     until: datetime | None = None
     """When it ends, UTC; None: never."""
+    derived_from: tuple[str, ...] = ()
+    """Objects of Asterisk's configuration that it was derived from; none for one of the rules."""
     catalog: CatalogFacts = field(default_factory=CatalogFacts)
     """Who it is, and where its addresses come from."""
 
@@ -323,6 +326,8 @@ class Policy:
     """All rules together."""
 
     services: tuple[Service, ...] = ()
+    disabled_services: tuple[str, ...] = ()
+    """Names of services that the rules define and do not fence."""
     countries: tuple[str, ...] = ()
     """Upper-case ISO 3166-1 alpha-2 codes of ``[allow]``."""
     asns: tuple[int, ...] = ()
@@ -360,6 +365,10 @@ class Policy:
     notify_command: tuple[str, ...] = ()
     """``[notify] command``: a program's absolute path and its arguments, run without a shell; empty
     for none."""
+    notify_mail: tuple[str, ...] = ()
+    """Addresses that get a mail by the MTA of this host."""
+    notify_webhook_file: str = ""
+    """Path of a file with the URL that gets the facts; empty for none."""
     shrink_limits: Mapping[str, float] = field(default_factory=dict)
     """``[guard.shrink]``: percent of a list's addresses that it may lose at once, by ``country JP``
     or ``asn 4713`` or ``blocklist NAME``, or by ``country``, … for all of the kind."""
@@ -375,6 +384,8 @@ class Policy:
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER
     """``[daemon] jitter``: the refresh starts up to this much later, at random."""
+    asterisk: Following = field(default_factory=Following)
+    """``[asterisk]``: the configuration that the fence follows."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each table (``exception.push-as``, ``allow``) was last written to."""
 

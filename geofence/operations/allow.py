@@ -19,6 +19,7 @@ from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy
 from geofence.operations.apply import apply_rules
 from geofence.operations.commit import Wish, check_overrides, holding
+from geofence.operations.following import followed
 from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Watch, at_hand, fetched, unwatched
 from geofence.operations.report import RunReport
@@ -122,7 +123,7 @@ def _apply_by_hand(
     site: Site, before: Policy, wish: Wish, watch: Watch, countries: Collection[str]
 ) -> RunReport:
     """Resolve the host names of the rules, fetch countries and new feeds, check, and apply."""
-    policy = site.policy()
+    policy = followed(site, wish.accept).policy
     # Checked here, too, so that nothing is resolved and stored for a mistyped override.
     check_overrides(policy, wish.accept)
     lists: tuple[ListKind | ListId, ...] = (

@@ -12,6 +12,7 @@ from geofence.model.generation import ListNote
 from geofence.model.notes import problem
 from geofence.operations.blocklist_notes import newly_left_out
 from geofence.operations.commit import Wish, check_overrides, commit, holding
+from geofence.operations.following import followed
 from geofence.operations.lists import (
     spaces,
     stale,
@@ -49,7 +50,8 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     Raises:
         UsageError: an override has an unknown check or list.
     """
-    policy = site.policy()
+    asterisk = followed(site, wish.accept)
+    policy = asterisk.policy
     check_overrides(policy, wish.accept)
     reports = stored(site, policy, {report.id: report for report in fresh})
     lists = spaces(reports)
@@ -60,6 +62,8 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     report = commit(site, wish, chosen, desired, _noted(reports), denied=denied, timed=timed)
     problems = tuple(problem(each.problem, str(each.id)) for each in reports if each.problem)
     notes = (
+        *asterisk.notes,
+        *asterisk.store(site),
         *unread(policy),
         *switched_for_nothing(policy),
         *never_resolved(policy.enabled_exceptions(), lists),
@@ -72,7 +76,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         report,
         lists=reports,
         notes=(*problems, *report.notes, *notes),
-        degraded=report.degraded or bool(problems),
+        degraded=report.degraded or bool(problems) or asterisk.degraded,
     )
 
 

@@ -31,12 +31,13 @@ from geofence.host.privilege import has_net_admin
 from geofence.host.sockets import ListeningSocket, read_sockets
 from geofence.host.startup_units import read_units
 from geofence.merge import exception_space
+from geofence.model.lists import ListKind
 from geofence.model.policy import NamedException, Policy, Ports, Protocol
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.denied import noted_sources
 from geofence.operations.evidence_of_fail2ban import read_asterisk_jails
-from geofence.operations.evidence_of_pbx import Pbx, read_pbx
+from geofence.operations.evidence_of_pbx import Pbx, providers, read_pbx
 from geofence.operations.kernel_fences import read_fences
 from geofence.operations.site import Site
 from geofence.operations.status import StatusReport, status
@@ -50,6 +51,7 @@ _T = TypeVar("_T")
 
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _USUALLY_CHOSEN = (32768, 60999)
+_OF_EXCEPTIONS = (ListKind.HOST, ListKind.SRV, ListKind.FEED)
 _MOST_NOTED = 1_000
 """Noted sources of a service that are looked at, those with most packets."""
 
@@ -120,6 +122,7 @@ def gather(
         contacts=pbx.contacts,
         codecs=pbx.codecs,
         jails=jails,
+        providers=tuple(providers(pbx.reading, policy, exceptions)) if pbx.reading else (),
         unchecked=(*notes.unchecked, *pbx.unchecked),
     )
 
@@ -147,7 +150,7 @@ def _services(ruleset: Ruleset | None, policy: Policy) -> Mapping[str, tuple[Por
 
 def _exceptions(site: Site, policy: Policy) -> Mapping[str, tuple[NamedException, AddressSpace]]:
     try:
-        wanted = (name for name in site.lists.ids() if name.kind.is_from_dns)
+        wanted = (name for name in site.lists.ids() if name.kind in _OF_EXCEPTIONS)
         found, _ = site.lists.load_all(wanted)
     except GeofenceError:  # the status tells
         found = {}

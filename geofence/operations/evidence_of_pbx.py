@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+from geofence import catalog
 from geofence.asterisk import console
 from geofence.asterisk.codecs import read_codecs
 from geofence.asterisk.reader import read_configuration
-from geofence.asterisk.reading import HostKind, Reading
-from geofence.doctor.evidence import Codecs, Contact, Hosts
+from geofence.asterisk.reading import HostKind, Reading, Trunk
+from geofence.doctor.evidence import Codecs, Contact, Hosts, Provider
 from geofence.doctor.findings import Subject, Unchecked, WhyUnchecked
 from geofence.doctor.nat import address_space
 from geofence.doctor.ports import is_pbx
@@ -21,6 +22,7 @@ from geofence.flows.shared_source import PRIVATE
 from geofence.host.sockets import ListeningSocket
 from geofence.host.stun import mapped_address
 from geofence.model.lists import ListId, ListKind
+from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.operations.site import Site
 from geofence.spelling import printable
@@ -186,3 +188,37 @@ def _codecs(directory: Path, translated: frozenset[str]) -> Codecs | None:
     with suppress(AsteriskError):  # told before
         return Codecs(read_codecs(directory), translated)
     return None
+
+
+def providers(
+    reading: Reading,
+    policy: Policy,
+    exceptions: Mapping[str, tuple[NamedException, AddressSpace]],
+) -> Iterator[Provider]:
+    """Yield providers of the catalogue that have trunks here and media elsewhere.
+
+    Args:
+        reading: Asterisk's configuration.
+        policy: the rules, which the catalogue is part of.
+        exceptions: those of the rules with their addresses.
+    """
+    for trunk in reading.trunks:
+        found = _entries(trunk, policy.exceptions)
+        kinds = {each.name: catalog.carries(each, policy.exceptions) for each in found}
+        if catalog.Carries.SIGNALLING in kinds.values():
+            sending = [each for each in found if kinds[each.name] is catalog.Carries.MEDIA]
+            media = (each.written | exceptions[each.name][1] for each in sending)
+            name = next((each.group or each.name for each in found), "")
+            yield Provider(name, trunk.host, AddressSpace.union(media), name)
+
+
+def _entries(trunk: Trunk, exceptions: Iterable[NamedException]) -> tuple[NamedException, ...]:
+    """Return the entries of the catalogue that a trunk is of, with those of the same provider."""
+    known = tuple(exceptions)
+    found = catalog.match(trunk.host, known)
+    space = address_space(trunk.host)
+    if found or not space:
+        return found
+    held = catalog.holding(space, known)
+    groups = {each.group for each in held if each.group}
+    return tuple(each for each in known if each in held or each.group in groups)

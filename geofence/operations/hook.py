@@ -8,35 +8,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from io import FileIO
 
-from geofence.errors import ExitCode
 from geofence.model.notes import Note, NoteKind
-from geofence.operations.site import Site
-from geofence.state.outcomes import RunOutcome
 
 _HOOK_SECONDS = 30
 _QUOTED_BYTES = 1_000
 """Of the hook's standard error, from its end."""
 
 
-def tell(  # noqa: PLR0913 - each is one of the facts
-    site: Site,
-    command: str,
-    outcome: RunOutcome,
-    event: str,
-    message: str,
-    *,
-    code: ExitCode = ExitCode.DONE,
-) -> tuple[Note, ...]:
-    """Run the hook, if there is one, and return what went wrong with it."""
-    hook = outcome.notify_command
-    if not hook:
-        return ()
-    facts = hook_facts(site, command, outcome, event=event, message=message, code=code)
+def run_hook(hook: tuple[str, ...], facts: Mapping[str, object]) -> tuple[Note, ...]:
+    """Run the hook and return what went wrong with it."""
     try:
         ended_with, said = _run_hook(hook, json.dumps(facts))
     except subprocess.TimeoutExpired:
@@ -86,19 +70,3 @@ def _await(process: subprocess.Popen[bytes]) -> int:
 def _in_memory(name: str) -> FileIO:
     """Return an empty file in memory."""
     return FileIO(os.memfd_create(f"geofence-{name}"), "r+")
-
-
-def hook_facts(  # noqa: PLR0913 - each is one of the facts
-    site: Site, command: str, outcome: RunOutcome, *, event: str, message: str, code: ExitCode
-) -> dict[str, object]:
-    """Return what the hook is told; ``docs/json.md`` explains the keys."""
-    return {
-        "event": event,
-        "command": command,
-        "exit_code": int(code),
-        "message": message,
-        "healed": outcome.healed,
-        "at": datetime.now(UTC).isoformat(),
-        "host": socket.gethostname(),
-        "state_directory": str(site.state_directory),
-    }

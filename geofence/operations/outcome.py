@@ -1,4 +1,4 @@
-"""The outcome of runs: recorded, and told to ``[notify] command``.
+"""The outcome of runs: recorded, and told to whom ``[notify]`` names.
 
 A failure is recorded until a run shows that it is over. So a recovery is told once, by the run that
 brings it. ``restore`` at boot proves that the fence is up, not that a list source can be reached.
@@ -21,7 +21,8 @@ from geofence.errors import (
     unexpected,
 )
 from geofence.model.notes import Note, problem
-from geofence.operations.hook import tell
+from geofence.model.policy import Policy
+from geofence.operations.notify import tell
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
 from geofence.sentences import sentence, sentences
@@ -158,7 +159,7 @@ def _close(
         after = _after(before, run)
         # At boot the rules are not read for a hook that has nothing to hear.
         quiet = command == _RESTORE and ending is Ending.DONE and not _recovered(before, after)
-        return after if quiet else replace(after, notify_command=_hook(site, before))
+        return after if quiet else _with_recipients(site, before, after)
 
     before, after, notes = _update(site, closed)
     if ending is not Ending.DONE:
@@ -208,12 +209,20 @@ def _tell_recovered(
     return tell(site, command, after, "recovered", f"After: {' '.join(_troubles(before))}")
 
 
-def _hook(site: Site, before: RunOutcome | None) -> tuple[str, ...]:
-    """Return the command of the rules, or of the last rules that loaded."""
+def _with_recipients(site: Site, before: RunOutcome | None, after: RunOutcome) -> RunOutcome:
+    """Return an outcome with whom the rules name, or the last rules that loaded."""
     try:
-        return site.policy().notify_command
-    except Exception:  # noqa: BLE001 - whatever is wrong with the rules, the hook must be told
-        return before.notify_command if before else ()
+        known: Policy | RunOutcome | None = site.policy()
+    except Exception:  # noqa: BLE001 - whatever is wrong with the rules, somebody must be told
+        known = before
+    if known is None:
+        return replace(after, notify_command=(), notify_mail=(), notify_webhook_file="")
+    return replace(
+        after,
+        notify_command=known.notify_command,
+        notify_mail=known.notify_mail,
+        notify_webhook_file=known.notify_webhook_file,
+    )
 
 
 def _update(

@@ -21,6 +21,7 @@ from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.blocklist_notes import format_notes, left_out_notes
 from geofence.operations.commit import check_overrides
+from geofence.operations.following import followed
 from geofence.operations.foreign import foreign_objections
 from geofence.operations.lists import (
     Gathered,
@@ -84,7 +85,8 @@ def plan(
     Raises:
         UsageError: an override has an unknown check or list.
     """
-    policy = site.policy()
+    asterisk = followed(site, accept, everything=True)
+    policy = asterisk.policy
     verb = "apply" if offline else "refresh"
     check_overrides(policy, accept)
     gathered = (
@@ -96,6 +98,7 @@ def plan(
     lists = spaces(reports)
     desired = merge(policy, lists, read_places())
     notes = (
+        *asterisk.notes,
         *gathered.notes,
         *(problem(each.problem, str(each.id)) for each in reports if each.problem),
         *overlapping(reports),

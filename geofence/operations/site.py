@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from geofence.model.policy import BackendChoice, Policy
     from geofence.policy.files import RulesFile
     from geofence.state.bans import BanStore
+    from geofence.state.following import ReadingStore
     from geofence.state.generations import GenerationStore
     from geofence.state.lists import ListStore
     from geofence.state.outcomes import Journal
@@ -145,7 +146,27 @@ class Site:
         for directory in (self.state_directory, self.rules_directory):
             clean_debris(directory)
 
+    @property
+    def readings(self) -> ReadingStore:
+        """The reading of Asterisk's configuration that is in force."""
+        from geofence.state.following import ReadingStore
+
+        return ReadingStore(self.state_directory)
+
     def policy(self) -> Policy:
+        """Load the rules, with what follows from Asterisk's configuration as it is in force.
+
+        Raises:
+            RulesError: they do not load.
+        """
+        rules = self.rules()
+        if not rules.asterisk.enabled:
+            return rules
+        from geofence.operations.following import with_reading
+
+        return with_reading(self, rules)
+
+    def rules(self) -> Policy:
         """Load the rules; what has ended by now is not allowed.
 
         Raises:

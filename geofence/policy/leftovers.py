@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from geofence.policy.asterisk import derived_services
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE
 from geofence.policy.table_reader import rule_name
@@ -92,7 +93,7 @@ def without_lost_services(owned: Table, others: Table) -> Table:
 
     What was for no other service is left out.
     """
-    known = _inner(others, "service")
+    known = {*_inner(others, "service"), *derived_services(others)}
     for kind in ("exception", "country"):
         inner = dict(_among(known, _inner(owned, kind)))
         if inner != _inner(owned, kind):

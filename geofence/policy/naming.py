@@ -54,6 +54,7 @@ def targets(policy: Policy, words: Iterable[str], verb: str = "allow") -> Target
         named = _having(policy, word)
         if named or not re.search(r"[.:/]", plain(word)):
             found = named or exceptions_named(policy, word, verb)
+            _refuse_derived(policy, found)
             exceptions |= {each.name: each for each in found}
             continue
         meant = _address_or_host(plain(word))
@@ -62,6 +63,21 @@ def targets(policy: Policy, words: Iterable[str], verb: str = "allow") -> Target
         else:
             hosts.append(meant)
     return Targets(tuple(exceptions.values()), spaces, tuple(dict.fromkeys(hosts)))
+
+
+def _refuse_derived(policy: Policy, found: Iterable[NamedException]) -> None:
+    """Raise an error about exceptions that no rule defines, so that no switch would change them."""
+    derived = [each.name for each in found if each.derived_from]
+    if derived:
+        names = dict.fromkeys((*policy.asterisk.ignored, *derived))
+        raise UsageError(
+            tr(
+                "{name} comes from Asterisk's configuration, as long as the rules follow it. To "
+                "block it, write this in the rules: [asterisk] ignored = {ignored}",
+                name=listed(derived, _MOST_LISTED),
+                ignored=f"[{', '.join(map(quoted, names))}]",
+            )
+        )
 
 
 def _address_or_host(text: str) -> AddressSpace | str:

@@ -23,6 +23,7 @@ from geofence.model.prefixes import AddressSpace, Prefix
 from geofence.model.ruleset import LocalNetwork
 from geofence.policy.addresses import host_name, interface, local_network, prefix, srv_name
 from geofence.policy.asns import asn
+from geofence.policy.asterisk import derived_services, read_following
 from geofence.policy.blocklists import with_source
 from geofence.policy.catalog import with_catalog, with_feed
 from geofence.policy.countries import country_code
@@ -30,6 +31,7 @@ from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
 from geofence.policy.paths import textfile
 from geofence.policy.quantities import age, grace, jitter, ports, time_of_day
+from geofence.policy.recipients import file_path, mail_address
 from geofence.policy.references import helper_name, service_name
 from geofence.policy.regions import (
     Regions,
@@ -80,8 +82,11 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     of_asns = list_source(source.table("asn"), ListKind.ASN, OF_ASNS)
     shared, allowed_regions = _countries(allow, regions)
     networks = local.values("prefixes", local_network) or ()
+    fenced, disabled = _services(services, regions, observe=observe)
+    known = dict.fromkeys((*services, *derived_services(rules)))
     policy = Policy(
-        services=_services(services, regions, observe=observe),
+        services=fenced,
+        disabled_services=disabled,
         countries=shared or (),
         asns=allow.numbers("asns", asn) or (),
         regions=regions,
@@ -90,8 +95,8 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         local_on=tuple(each for each in networks if isinstance(each, LocalNetwork)),
         link_local=local.values("link_local", interface) or (),
         interfaces=local.values("interfaces", interface) or (),
-        exceptions=_exceptions(exceptions, services),
-        country_switches=_country_switches(countries, services),
+        exceptions=_exceptions(exceptions, known),
+        country_switches=_country_switches(countries, known),
         blocklists=tuple(_blocklist(name, section) for name, section in blocklists.items()),
         country_urls=of_countries.urls,
         country_format=of_countries.format,
@@ -104,6 +109,8 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
             "without_ruleset", choice(WithoutRuleset), _DEFAULT.without_ruleset
         ),
         notify_command=_command(notify),
+        notify_mail=notify.values("mail", mail_address) or (),
+        notify_webhook_file=notify.value("webhook_file", file_path, None) or "",
         shrink_limits=shrink_limits(guard.table("shrink"), blocklists, exceptions),
         max_age=lists.value("max_age", age, _DEFAULT.max_age),
         atlas_enabled=atlas.flag("enabled", default=_DEFAULT.atlas_enabled),
@@ -111,6 +118,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         metrics_textfile=metrics.value("textfile", textfile, None),
         daemon_at=daemon.value("at", time_of_day, _DEFAULT.daemon_at),
         daemon_jitter=daemon.value("jitter", jitter, _DEFAULT.daemon_jitter),
+        asterisk=read_following(root.table("asterisk")),
         origins=_origins(rules),
     )
     root.finish()
@@ -144,8 +152,8 @@ def _countries(
 
 def _services(
     sections: Mapping[str, Section], regions: Regions, *, observe: bool
-) -> tuple[Service, ...]:
-    """Return the services that are fenced; those that are disabled are checked, too."""
+) -> tuple[tuple[Service, ...], tuple[str, ...]]:
+    """Return the services that are fenced, and the names of those that are disabled."""
     everything = {
         name: _service(name, section, regions, observe=observe)
         for name, section in sections.items()
@@ -156,7 +164,7 @@ def _services(
         if sections[name].flag("enabled", default=True)
     }
     _find_overlaps(fenced, sections)
-    return tuple(fenced.values())
+    return tuple(fenced.values()), tuple(name for name in everything if name not in fenced)
 
 
 def _service(name: str, section: Section, regions: Regions, *, observe: bool) -> Service:

@@ -115,7 +115,7 @@ def _comment_open(_: ReadingWarning) -> str:
     return tr("A block comment has no end, so the rest of the file does not count.")
 
 
-_SENTENCES: Mapping[WarningKind, Callable[[ReadingWarning], str]] = {
+SENTENCES: Mapping[WarningKind, Callable[[ReadingWarning], str]] = {
     WarningKind.REALTIME: _realtime,
     WarningKind.EXEC: _exec,
     WarningKind.PLACEHOLDER: _placeholder,
@@ -138,7 +138,7 @@ _SENTENCES: Mapping[WarningKind, Callable[[ReadingWarning], str]] = {
 
 def reading_sentence(warning: ReadingWarning) -> str:
     """Return what a reader reports, behind where it is: ``pjsip.conf [udp]: …``."""
-    return f"{warning.where}: {_SENTENCES[warning.kind](warning)}"
+    return f"{warning.where}: {SENTENCES[warning.kind](warning)}"
 
 
 def reading_warning_json(warning: ReadingWarning) -> dict[str, object]:

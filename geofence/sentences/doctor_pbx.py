@@ -86,7 +86,11 @@ def _held(found: Finding) -> FindingTexts:
     number = int(str(found.data["held"]))
     facts = {"process": found.data["process"], "port": found.subject}
     return FindingTexts(
-        tr("{process} uses ports of the PBX's media range. Calls there have no sound.", **facts),
+        tr(
+            "{process} uses ports of the PBX's media range. The fence applies to it, too: what "
+            "strangers send to it is dropped.",
+            **facts,
+        ),
         trn(
             number,
             "{process} holds {number} port of the range: {port}.",

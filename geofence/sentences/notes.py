@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from geofence.model.notes import Note, NoteKind
 from geofence.sentences.atlas import ATLAS_SENTENCES
 from geofence.sentences.by_hand import BY_HAND_SENTENCES
+from geofence.sentences.following import FOLLOWING_SENTENCES
 from geofence.sentences.lists import LIST_SENTENCES
 from geofence.sentences.runs import RUN_SENTENCES
 from geofence.sentences.setup import SETUP_SENTENCES
@@ -18,6 +19,7 @@ SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     **RUN_SENTENCES,
     **ATLAS_SENTENCES,
     **BY_HAND_SENTENCES,
+    **FOLLOWING_SENTENCES,
     **SETUP_SENTENCES,
 }
 

@@ -162,6 +162,16 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.HOOK_NOT_RUN: lambda note: tr(
         "[notify] command could not be run: {reason}.", reason=note.data["message"]
     ),
+    NoteKind.MAIL_FAILED: lambda note: tr(
+        "[notify] mail to {to} could not be sent: {reason}.",
+        to=note.subject,
+        reason=note.data["message"],
+    ),
+    NoteKind.WEBHOOK_FAILED: lambda note: tr(
+        "[notify] webhook_file {path}: its URL could not be told: {reason}.",
+        path=note.subject,
+        reason=note.data["message"],
+    ),
     NoteKind.HOOK_FAILED: lambda note: tr(
         "[notify] command {command} ended with exit code {code}: {message}",
         command=note.subject,

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from geofence.asterisk.additions import Refused
 from geofence.model.evidence import Evidence
 from geofence.model.notes import Note, NoteKind
-from geofence.sentences.lists import names, number
-from geofence.spelling import listed, quoted
-from geofence.translation import join, tr, trn
-
-_SHOWN = 5
-"""Names that a sentence lists."""
+from geofence.sentences.lists import names
+from geofence.translation import tr
 
 
 def evidence_text(evidence: Evidence) -> str:
@@ -24,27 +19,6 @@ def evidence_text(evidence: Evidence) -> str:
         Evidence.PEERS: tr("who talks to the PBX now"),
         Evidence.OPERATOR: tr("your SSH session"),
     }[evidence]
-
-
-def _listed(note: Note, key: str) -> str:
-    return listed([quoted(each) for each in names(note, key)], _SHOWN)
-
-
-def _why_not(why: object) -> str:
-    return {
-        Refused.EVERYBODY: tr("it stands for everybody"),
-        Refused.LOOPBACK: tr("it is this host itself"),
-        Refused.OWN: tr("it is an address of this host"),
-        Refused.NO_SOURCE: tr("no distant host has such an address"),
-        Refused.MALFORMED: tr("it is not a host name, an address or a prefix"),
-        Refused.NOT_FENCED: tr("nothing that it could reach is fenced"),
-        Refused.PRIVILEGED: tr(
-            "ports below 1024 may be another program's; to fence it, write it into a service"
-        ),
-        Refused.PUBLIC: tr(
-            "its addresses are public; to trust it, write it under [local] with its interface"
-        ),
-    }[Refused(str(why))]
 
 
 def _ssh(note: Note) -> str:
@@ -64,17 +38,6 @@ def _ssh(note: Note) -> str:
     )
 
 
-def _unseen(note: Note) -> str:
-    parts = trn(
-        number(note),
-        "{number} part of Asterisk's configuration cannot be seen in its files: {places}.",
-        "{number} parts of Asterisk's configuration cannot be seen in its files: {places}.",
-        places=_listed(note, "places"),
-    )
-    more = tr("If trunks or ports are defined there, add them by hand.")
-    return join(" ", (parts, more))
-
-
 SETUP_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.SETUP_NO_ASTERISK: lambda _: tr(
         "No configuration of Asterisk was found. The services are those that ship. If Asterisk "
@@ -84,22 +47,6 @@ SETUP_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         "Asterisk runs in a container (process {processes}), and its configuration is not a "
         "directory of this host. Mount it from one and name that with --asterisk-dir.",
         processes=", ".join(names(note, "processes")),
-    ),
-    NoteKind.SETUP_ASTERISK_UNREAD: lambda note: tr(
-        "Asterisk's configuration in {directory} could not be read: {message}",
-        directory=quoted(note.subject),
-        message=note.data["message"],
-    ),
-    NoteKind.SETUP_FILES_INVALID: lambda note: tr(
-        "Asterisk refuses these files, so nothing follows from them: {files}. Correct them and run "
-        "'geofence setup' again.",
-        files=_listed(note, "files"),
-    ),
-    NoteKind.SETUP_UNSEEN: _unseen,
-    NoteKind.SETUP_NOT_A_RULE: lambda note: tr(
-        "Asterisk's configuration names {item}, which becomes no rule: {why}.",
-        item=quoted(note.subject),
-        why=_why_not(note.data["why"]),
     ),
     NoteKind.SETUP_TOO_BROAD: lambda note: tr(
         "The trunk {name} has {prefixes}, broader than a trunk's should be, and becomes no rule. "
@@ -116,6 +63,13 @@ SETUP_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         "{place} has {key}. It stays as it is.", place=note.data["place"], key=note.subject
     ),
     NoteKind.SETUP_SSH: _ssh,
+    NoteKind.SETUP_SSHD: lambda note: tr(
+        "sshd listens on port {port}/tcp, which is a port of the service {service}. Nobody outside "
+        "the allowed countries could log in any more. Remove the port from the service, or run it "
+        "again with --accept ssh.",
+        port=note.data["port"],
+        service=note.subject,
+    ),
     NoteKind.SETUP_WAY_OUT: lambda note: tr(
         "The VPN {name} leads to the Internet, so packets on it are fenced like any other.",
         name=note.subject,

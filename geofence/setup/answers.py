@@ -10,8 +10,6 @@ from typing import Any
 from geofence.setup.machine import Existing, LikelyCountry, Machine
 from geofence.setup.providers import offered
 
-CAN_FOLLOW = False
-
 
 class Topic(StrEnum):
     """What a question is about; also the field of ``Answers``. The values are stable."""
@@ -93,6 +91,15 @@ def previous(existing: Existing, key: str) -> object:
     return existing.setup.get(heading, {}).get(name)
 
 
+def follows(answers: Answers, existing: Existing) -> bool:
+    """Whether the rules follow Asterisk's configuration."""
+    if existing.says("asterisk.follow"):
+        return existing.policy.asterisk.enabled
+    if answers.follow is not None:
+        return answers.follow
+    return previous(existing, "asterisk.follow") is True
+
+
 def _countries(found: Machine, existing: Existing) -> Question | None:
     key = "allow.countries"
     if existing.says(key) or previous(existing, key):
@@ -103,7 +110,7 @@ def _countries(found: Machine, existing: Existing) -> Question | None:
 
 def _follow(found: Machine, existing: Existing) -> Question | None:
     reading = found.asterisk.reading
-    if not CAN_FOLLOW or reading is None or existing.says("asterisk.follow") or existing.has_file:
+    if reading is None or existing.says("asterisk.follow") or existing.has_file:
         return None
     return Question(Topic.FOLLOW, not reading.invalid, (str(found.asterisk.directory),))
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from geofence.asterisk.additions import DerivedException, FencedPorts
 from geofence.asterisk.trunk_exceptions import PREFIX
+from geofence.model.asterisk import DIRECTORY
 from geofence.model.policy import NamedException, Ports, Protocol, Service
 from geofence.model.prefixes import address_texts
 from geofence.setup.machine import Existing, Machine
@@ -16,7 +17,6 @@ from geofence.setup.rules_file import RulesTable, Value
 
 _HOLDER = "asterisk"
 """The name of Asterisk's process."""
-_USUAL = "/etc/asterisk"
 _SIP = "sip"
 _SIP_PORTS = range(5060, 5100)
 _DERIVED = ("service.", f"exception.{PREFIX}")
@@ -26,15 +26,21 @@ _PBXES = ("asterisk", "freeswitch", "kamailio", "opensips")
 
 def asterisk_tables(found: Machine, existing: Existing) -> Iterator[RulesTable]:
     """Yield the tables by which rules follow the configuration."""
-    place = found.asterisk.directory
-    keys: dict[str, Value] = {"follow": True}
-    if place is not None and str(place) != _USUAL:
-        keys["directory"] = str(place)
-    said = existing.setup.get("asterisk", {}).get("directory")
-    if place is None and isinstance(said, str):
-        keys["directory"] = said
-    yield RulesTable("asterisk", keys, tuple(_seen(found)))
+    yield from _asterisk(found, existing, follow=True)
     yield from _services(found, existing, only_privileged=True)
+
+
+def _asterisk(found: Machine, existing: Existing, *, follow: bool) -> Iterator[RulesTable]:
+    """Yield the table that says where the configuration is, unless the operator's files do."""
+    if existing.says("asterisk.follow"):
+        return
+    said = existing.setup.get("asterisk", {}).get("directory", DIRECTORY)
+    place = str(found.asterisk.directory or said)
+    keys: dict[str, Value] = {"follow": follow}
+    if place != DIRECTORY:
+        keys["directory"] = place
+    if follow or place != DIRECTORY:
+        yield RulesTable("asterisk", keys, tuple(_seen(found)) if follow else ())
 
 
 def fixed_tables(found: Machine, existing: Existing) -> Iterator[RulesTable]:
@@ -42,6 +48,7 @@ def fixed_tables(found: Machine, existing: Existing) -> Iterator[RulesTable]:
 
     What cannot be read now stays as it was written before.
     """
+    yield from _asterisk(found, existing, follow=False)
     made = {each.heading: each for each in _fixed(found, existing)}
     reading = found.asterisk.reading
     if reading is None or reading.invalid:
@@ -81,7 +88,7 @@ def _seen(found: Machine) -> Iterator[str]:
 
 
 def _whom(exception: NamedException) -> str:
-    return ", ".join((*exception.hosts, *address_texts(exception.prefixes)))
+    return ", ".join((*exception.hosts, *exception.sip, *address_texts(exception.prefixes)))
 
 
 def _services(found: Machine, existing: Existing, *, only_privileged: bool) -> Iterator[RulesTable]:
@@ -126,7 +133,9 @@ def unfenced(found: Machine, existing: Existing) -> tuple[FencedPorts, ...]:
     if derived is None:
         return tuple(_listening(found, existing))
     return tuple(
-        each for each in derived.missing if not each.privileged or _is_held(each.ports, found)
+        each
+        for each in derived.missing
+        if not each.disabled and (not each.privileged or _is_held(each.ports, found))
     )
 
 
@@ -161,6 +170,7 @@ def _is_there(exception: NamedException, existing: Existing) -> bool:
         each.enabled
         and set(exception.hosts) <= set(each.hosts)
         and set(exception.srv) <= set(each.srv)
+        and set(exception.sip) <= set(each.sip)
         and not exception.prefixes - each.prefixes
         and all(map(each.opens, exception.services))
         for each in existing.policy.exceptions
@@ -172,6 +182,7 @@ def _exception(derived: DerivedException) -> RulesTable:
     lists: dict[str, tuple[str, ...]] = {
         "hosts": exception.hosts,
         "srv": exception.srv,
+        "sip": exception.sip,
         "prefixes": tuple(address_texts(exception.prefixes)),
         "services": exception.services,
     }

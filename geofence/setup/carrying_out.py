@@ -64,7 +64,9 @@ def carry_out(site: Site, proposal: Proposal, wish: Wish, watch: Watch) -> RunRe
     Raises:
         GeofenceError: the rules could not be applied; nothing was changed.
     """
-    before = _write(site, proposal)
+    ensure_private_directory(site.state_directory)
+    with exclusive(site.state_directory, site.lock_seconds):
+        before = _write(site, proposal)
     try:
         return refresh_and_renew(site, wish, watch)
     except BaseException:
@@ -87,11 +89,13 @@ def keep(site: Site, proposal: Proposal, report: RunReport) -> None:
     Raises:
         UsageError: the time is over; nothing is left of the change.
     """
-    newest, _ = site.generations.newest()
-    if newest is None or newest.number != report.generation:
-        raise UsageError(tr("Too late to confirm. The change was undone."))
-    before = _write(site, proposal)
-    if site.journal.probation() is None:
+    with exclusive(site.state_directory, site.lock_seconds):
+        newest, _ = site.generations.newest()
+        if newest is None or newest.number != report.generation:
+            raise UsageError(tr("Too late to confirm. The change was undone."))
+        is_pending = site.journal.probation() is not None
+        before = _write(site, proposal)
+    if not is_pending:
         return  # confirmed by 'geofence confirm' already
     try:
         confirm(site)
@@ -112,21 +116,19 @@ def take_steps(proposal: Proposal) -> Iterator[Note]:
 
 
 def _write(site: Site, proposal: Proposal) -> bytes | None:
-    """Write the file if something changes in it; return what it had."""
+    """Write the file if something changes in it; return what it had. The caller holds the lock."""
     path = site.rules_directory / SETUP_FILE
     before = read_if_there(path)
     if not proposal.changes:
         return before
-    ensure_private_directory(site.state_directory)
     try:
         site.rules_directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise state_error("made", site.rules_directory, error) from error
-    with exclusive(site.state_directory, site.lock_seconds):
-        if proposal.tables:
-            write_atomically(path, proposal.text.encode(), _READABLE)
-        else:
-            path.unlink(missing_ok=True)
+    if proposal.tables:
+        write_atomically(path, proposal.text.encode(), _READABLE)
+    else:
+        path.unlink(missing_ok=True)
     changed = ", ".join(f"{heading} {change}" for heading, change in proposal.changes.items())
     site.log_change("setup", f"{SETUP_FILE} was written: {changed}")
     return before

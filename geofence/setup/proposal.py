@@ -9,7 +9,7 @@ from enum import StrEnum
 from geofence.model.evidence import Evidence
 from geofence.model.notes import Note
 from geofence.model.policy import besides_loopback
-from geofence.setup.answers import Answers, previous, untrusted
+from geofence.setup.answers import Answers, follows, previous, untrusted
 from geofence.setup.asterisk_tables import asterisk_tables, fixed_tables
 from geofence.setup.machine import Existing, Machine
 from geofence.setup.providers import offered
@@ -24,7 +24,7 @@ class Step(StrEnum):
     UNITS = "units"
 
 
-class Difference(StrEnum):
+class TableChange(StrEnum):
     """What would become of a table. The values are stable."""
 
     ADDED = "added"
@@ -38,7 +38,7 @@ class Proposal:
 
     tables: tuple[RulesTable, ...] = ()
     """All that its file would have."""
-    changes: Mapping[str, Difference] | None = None
+    changes: Mapping[str, TableChange] | None = None
     """Of its tables, by heading, against the file that there is."""
     steps: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -89,11 +89,6 @@ def _tables(found: Machine, answers: Answers, existing: Existing) -> Iterator[Ru
     yield from _interfaces(found, answers, existing)
     yield from _providers(found, answers, existing)
     yield from _notify(answers, existing)
-
-
-def follows(answers: Answers, existing: Existing) -> bool:
-    """Whether the rules follow Asterisk's configuration."""
-    return answers.follow is True or previous(existing, "asterisk.follow") is True
 
 
 def _unsaid(table: RulesTable, existing: Existing) -> RulesTable | None:
@@ -181,12 +176,12 @@ def _notify(answers: Answers, existing: Existing) -> Iterator[RulesTable]:
 
 def _changes(
     before: Mapping[str, Mapping[str, object]], after: Mapping[str, RulesTable]
-) -> dict[str, Difference]:
-    found: dict[str, Difference] = {}
+) -> dict[str, TableChange]:
+    found: dict[str, TableChange] = {}
     for heading, table in after.items():
         if heading not in before:
-            found[heading] = Difference.ADDED
+            found[heading] = TableChange.ADDED
         elif dict(before[heading]) != dict(table.keys):
-            found[heading] = Difference.CHANGED
+            found[heading] = TableChange.CHANGED
     gone = dict.fromkeys(each for each in before if each not in after)
-    return {**found, **dict.fromkeys(gone, Difference.REMOVED)}
+    return {**found, **dict.fromkeys(gone, TableChange.REMOVED)}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from geofence.asterisk.reading import HostKind, Trunk
+from geofence.catalog import holding, match
 from geofence.model.policy import NamedException
+from geofence.model.prefixes import AddressSpace
 from geofence.policy.addresses import prefix
 from geofence.policy.mistakes import Mistake
 from geofence.setup.machine import Existing, Machine
@@ -29,21 +29,12 @@ def _is_chosen(entry: NamedException, existing: Existing) -> bool:
     return bool(existing.says(f"{key}.enabled")) or "enabled" in existing.setup.get(key, {})
 
 
-def entries_for(trunk: Trunk, existing: Existing) -> Iterator[NamedException]:
-    """Yield the exceptions of the rules that are about the provider of a trunk."""
-    for entry in existing.policy.exceptions:
-        if _is_of(trunk, entry):
-            yield entry
-
-
-def _is_of(trunk: Trunk, entry: NamedException) -> bool:
+def entries_for(trunk: Trunk, existing: Existing) -> tuple[NamedException, ...]:
+    """Return the catalogue's entries for the provider of a trunk."""
+    known = existing.policy.exceptions
     if trunk.kind is HostKind.NAME:
-        host = trunk.host.lower().removesuffix(".")
-        return any(host == name or host.endswith(f".{name}") for name in entry.hosts)
+        return match(trunk.host, known)
     try:
-        written = prefix(trunk.host)
+        return holding(AddressSpace.of((prefix(trunk.host),)), known)
     except Mistake:
-        return False
-    known = entry.prefixes | entry.last_known
-    held = known[written.family]
-    return written.network in held and written.past - 1 in held
+        return ()

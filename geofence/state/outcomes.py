@@ -59,6 +59,10 @@ class RunOutcome(Ended):
 
     notify_command: tuple[str, ...] = ()
     """The hook of the last rules that loaded; used if they do not load now."""
+    notify_mail: tuple[str, ...] = ()
+    """Likewise, the addresses that get a mail."""
+    notify_webhook_file: str = ""
+    """Likewise, the file with the URL of a webhook; never the URL."""
     healed: int = 0
     """How often a change by another program was repaired."""
     healed_at: datetime | None = None
@@ -107,6 +111,21 @@ def _command(value: object) -> tuple[str, ...]:
     return command
 
 
+def _addresses(value: object) -> tuple[str, ...]:
+    """Return addresses of mail, none of which a program takes for an option."""
+    found = tuple(map(text, items(value)))
+    if any(each.startswith("-") or not each.isprintable() for each in found):
+        raise ValueError("That is not an address of mail.")
+    return found
+
+
+def _path(value: object) -> str:
+    path = text(value)
+    if path and (not path.startswith("/") or "\0" in path):
+        raise ValueError("A file is named by its absolute path.")
+    return path
+
+
 _ENDED = objects(Ended, command=TEXT, ending=choice(Ending), at=MOMENT, message=TEXT)
 _OUTCOME = objects(
     RunOutcome,
@@ -115,6 +134,8 @@ _OUTCOME = objects(
     at=MOMENT,
     message=TEXT,
     notify_command=Codec(_command, list),
+    notify_mail=Codec(_addresses, list),
+    notify_webhook_file=Codec(_path, str),
     healed=COUNT,
     healed_at=maybe(MOMENT),
     failing=TEXT,

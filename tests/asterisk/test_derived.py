@@ -24,42 +24,24 @@ from geofence.asterisk.derived import (
 )
 from geofence.asterisk.reading import (
     HostKind,
-    Listener,
     PortRange,
     Reading,
     Server,
     Trunk,
     Use,
 )
-from geofence.model.policy import NamedException, Policy, Ports, Protocol, Service
+from geofence.model.policy import NamedException, Policy, Ports, Service
 from geofence.model.prefixes import AddressSpace
 from geofence.policy.addresses import prefix
 from geofence.policy.table_reader import rule_name
+from tests.asterisk.made import TCP, UDP, listener, media, readings, space, trunk
 
-UDP, TCP = Protocol.UDP, Protocol.TCP
 SIP = Service("sip", (Ports(UDP, 5060, 5060), Ports(TCP, 5060, 5061)))
 RTP = Service("rtp", (Ports(UDP, 10000, 20000),))
 SHIPPED = Policy(
     services=(SIP, RTP),
     local=AddressSpace.of(map(prefix, ("10.0.0.0/8", "192.168.0.0/16"))),
 )
-
-
-def space(*prefixes: str) -> AddressSpace:
-    return AddressSpace.of(map(prefix, prefixes))
-
-
-def listener(port: int, protocol: Protocol = UDP, use: Use = Use.SIP, **facts: bool) -> Listener:
-    return Listener(protocol, port, frozenset({4}), "any", use, f"{use}.conf [{port}]", **facts)
-
-
-def media(first: int, last: int, source: str = "rtp.conf") -> PortRange:
-    return PortRange(first, last, source)
-
-
-def trunk(host: str, kind: HostKind = HostKind.PREFIX, **facts: object) -> Trunk:
-    sources = facts.pop("sources", ("identify north match",))
-    return Trunk(host, kind, sources, **facts)  # type: ignore[arg-type]
 
 
 def derived(*trunks: Trunk, own: AddressSpace | None = None, **facts: object) -> Derived:
@@ -361,39 +343,6 @@ def test_names_do_not_clash_with_those_of_the_rules() -> None:
     assert all(rule_name(name) for name in names)
 
 
-_ports = st.integers(1, 65535)
-_listeners = st.builds(
-    listener, _ports, st.sampled_from(Protocol), st.sampled_from(Use), exposed=st.booleans()
-)
-_ranges = st.tuples(_ports, _ports).map(lambda ends: media(min(ends), max(ends)))
-_octets = st.tuples(*[st.integers(0, 255)] * 4).map(lambda octets: ".".join(map(str, octets)))
-_hosts = st.one_of(
-    st.builds(lambda address, length: f"{address}/{length}", _octets, st.integers(0, 32)),
-    _octets,
-    st.text(max_size=20),
-    st.sampled_from(["0.0.0.0/0", "::/0", "127.0.0.1", "203.0.113.0/24", "a.example"]),
-)
-_objects = st.text(max_size=50)
-_trunks = st.builds(
-    lambda host, kind, name, use, srv: Trunk(
-        host, kind, (f"identify {name} match",), use=use, srv=srv
-    ),
-    _hosts,
-    st.sampled_from(HostKind),
-    _objects,
-    st.sampled_from([Use.SIP, Use.SIPS, Use.IAX]),
-    st.booleans(),
-)
-_readings = st.builds(
-    Reading,
-    listeners=st.lists(_listeners, max_size=6).map(tuple),
-    rtp=st.none() | _ranges,
-    rtp_more=st.lists(_ranges, max_size=2).map(tuple),
-    udptl=st.none() | _ranges,
-    trunks=st.lists(_trunks, max_size=8).map(tuple),
-    local_nets=st.lists(_hosts, max_size=3).map(tuple),
-    external=st.lists(_hosts, max_size=2).map(tuple),
-)
 _rules = st.sampled_from(
     [
         Policy(),
@@ -404,7 +353,7 @@ _rules = st.sampled_from(
 )
 
 
-@given(_readings, _rules)
+@given(readings, _rules)
 def test_rules_are_added_to_and_nothing_else(reading: Reading, rules: Policy) -> None:
     together = with_derived(rules, derive(reading, rules))
     kept = {each.name: each for each in together.services}
@@ -415,7 +364,7 @@ def test_rules_are_added_to_and_nothing_else(reading: Reading, rules: Policy) ->
     assert together.interfaces == rules.interfaces
 
 
-@given(_readings, _rules)
+@given(readings, _rules)
 def test_every_exposed_port_is_fenced_exactly_once(reading: Reading, rules: Policy) -> None:
     found = derive(reading, rules)
     together = with_derived(rules, found)
@@ -430,7 +379,7 @@ def test_every_exposed_port_is_fenced_exactly_once(reading: Reading, rules: Poli
             assert len(fenced) == 1 or (not fenced and port < PRIVILEGED)
 
 
-@given(_readings, _rules)
+@given(readings, _rules)
 def test_no_exception_is_for_all_services_or_nowhere(reading: Reading, rules: Policy) -> None:
     own = space("203.0.113.10")
     found = derive(reading, rules, own)
@@ -448,7 +397,7 @@ def test_no_exception_is_for_all_services_or_nowhere(reading: Reading, rules: Po
         assert rule_name(each.exception.name)
 
 
-@given(_readings)
+@given(readings)
 def test_a_new_trunk_renames_no_other(reading: Reading) -> None:
     added = trunk("198.51.100.9", HostKind.ADDRESS, sources=("identify quite-new-one match",))
     more = replace(reading, trunks=(*reading.trunks, added))

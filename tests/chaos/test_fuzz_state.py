@@ -43,6 +43,8 @@ OUTCOME: dict[str, Any] = {
     "at": "2026-02-01T03:30:00+00:00",
     "message": "",
     "notify_command": [],
+    "notify_mail": ["root"],
+    "notify_webhook_file": "/etc/geofence/webhook",
     "healed": 0,
     "healed_at": None,
 }
@@ -82,6 +84,8 @@ def test_an_outcome_is_whole_or_unknown(content: bytes) -> None:
     assert outcome.at.tzinfo is UTC
     assert outcome.healed_at is None or outcome.healed_at <= datetime.max.replace(tzinfo=UTC)
     assert all(Path(program).is_absolute() for program in outcome.notify_command[:1])
+    assert not any(address.startswith("-") for address in outcome.notify_mail)
+    assert not outcome.notify_webhook_file or Path(outcome.notify_webhook_file).is_absolute()
     assert type(outcome.healed) is int
 
 

@@ -147,6 +147,8 @@ KEYS = (
     "backend",
     "boot.without_ruleset",
     "notify.command",
+    "notify.mail",
+    "notify.webhook_file",
     "guard.shrink",
     'guard.shrink."country JP"',
     "guard.shrink.blocklist",

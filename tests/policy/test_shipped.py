@@ -242,4 +242,4 @@ def test_every_example_in_the_comments_loads() -> None:
     examples = [text for text in rules if not text.startswith("geofence")]
     for example in examples:
         policy_of([*(RulesFile(*file) for file in texts.items()), RulesFile("example", example)])
-    assert len(examples) == 16
+    assert len(examples) == 17

@@ -65,7 +65,7 @@ def run(machine: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_wrong_usage_gets_the_list_of_commands(machine: Path, arguments: tuple[str, ...]) -> None:
     done = run(machine, *arguments)
     assert done.returncode == 2
-    for verb in ("demo", "test", "bench", "install"):
+    for verb in ("demo", "test", "bench", "install", "package", "lock"):
         assert f"./bootstrap {verb}" in done.stderr
 
 
@@ -278,6 +278,22 @@ readlink $units/geofence-.service.d/ipset.conf
 
 def test_an_upgrade_replaces_units_and_respects_a_drop_in_that_is_masked(checkout: Path) -> None:
     assert on_a_server(checkout, OLDER, UPGRADE).startswith("/dev/null\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"),
+    [("installed", True), ("half-configured", True), ("config-files", False), ("", False)],
+)
+def test_install_leaves_a_debian_package_alone(
+    machine: Path, status: str, *, refused: bool
+) -> None:
+    place(machine, "id", "echo 0")
+    place(machine, "dpkg-query", f"echo {status}" if status else "exit 1")
+    (machine / "bin" / "grep").symlink_to(shutil.which("grep") or "")
+    said = run(machine, "install")
+    assert said.returncode == 1
+    assert ("apt-get remove geofence" in said.stderr) is refused
+    assert ("no apt-get" in said.stderr) is not refused
 
 
 def test_files_of_an_earlier_build_are_not_installed(checkout: Path) -> None:

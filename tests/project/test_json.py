@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
+from geofence.asterisk.reader import read_configuration
+from geofence.asterisk.reading import Reading, ReadingWarning, WarningKind
 from geofence.atlas import make_atlas
 from geofence.cli.views.atlas import atlas_json, located_json
 from geofence.cli.views.denied import denied_json
+from geofence.cli.views.discover import reading_json
+from geofence.cli.views.doctor import doctor_json
 from geofence.cli.views.exceptions import exceptions_json
 from geofence.cli.views.history import history_json
+from geofence.cli.views.notify import told_json
 from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
+from geofence.cli.views.setup import setup_json
 from geofence.cli.views.status import status_json
 from geofence.cli.views.why import why_json
 from geofence.cli.views.why_host import host_json
 from geofence.cli.views.why_prefix import prefix_json
 from geofence.denied import DeniedSource, Group
+from geofence.doctor.findings import (
+    Finding,
+    FindingKind,
+    Severity,
+    Subject,
+    Unchecked,
+    WhyUnchecked,
+)
 from geofence.errors import ExitCode
 from geofence.explain import Answer, Explanation
 from geofence.flows.connections import Began, Connections
@@ -27,11 +43,13 @@ from geofence.flows.flow import Flow, FlowState
 from geofence.flows.impact import Impact, Touched, by_source
 from geofence.flows.shared_source import Crowd
 from geofence.guards.objection import Guard, Objection
+from geofence.host.sockets import ListeningSocket
 from geofence.lists.formats import format_names
 from geofence.merge import merge
 from geofence.model.address import Address
 from geofence.model.bans import Ban
 from geofence.model.chosen import ChosenBackend, ChosenBy
+from geofence.model.evidence import Evidence
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import DroppedAddress, ListKind, Provenance
 from geofence.model.notes import problem
@@ -44,15 +62,17 @@ from geofence.operations.atlas import AtlasReport, Located
 from geofence.operations.containing_lists import ContainingList
 from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
+from geofence.operations.doctor import DoctorReport
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
-from geofence.operations.hook import hook_facts
 from geofence.operations.kernel_knowledge import Membership, TurnedAway
+from geofence.operations.notify import Channel, Sent, notify_facts
 from geofence.operations.plan import PlanReport
 from geofence.operations.report import AllowedTo, ListOutcome, ListReport, RunReport
 from geofence.operations.site import Site
 from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.operations.status_facts import Traffic
+from geofence.operations.webhook import webhook_facts
 from geofence.operations.why import BanOn, DropKind, DropMethod, HostReport, WhyReport
 from geofence.operations.why_prefix import PrefixPart, PrefixReport, Told
 from geofence.other_rules import Direction, OtherRules, Redirected, Untracked
@@ -61,12 +81,18 @@ from geofence.plan.by_country import CountryChange
 from geofence.plan.drift import Difference, DriftKind
 from geofence.prefix_parts import Part
 from geofence.sentences.steps import StepKind
+from geofence.setup.answers import Answers, Question, Topic
+from geofence.setup.machine import LikelyCountry, Machine, Peer, Tunnel
+from geofence.setup.proposal import Proposal, TableChange
+from geofence.setup.report import SetupReport
+from geofence.setup.rules_file import RulesTable
 from geofence.state.atlas import StoredAtlas
 from geofence.state.generations import Damaged
 from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
 from geofence.verdict import Step
 from tests.support.values import JAPAN, country, policy
 
+CORPUS = Path(__file__).parents[1] / "asterisk" / "corpus"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 RULESET = merge(policy(), JAPAN)
@@ -111,6 +137,7 @@ def documents() -> Iterator[object]:
     meaning = (CountryChange("JP", SPACE, SPACE),)
     yield plan_json(PlanReport(PLAN, IPSET, LISTS, IMPACT, NOTES, meaning, REFUSALS))
     yield run_json(RunReport(PLAN, IPSET, 1, LISTS, NOTES, IMPACT))
+    yield from map(reading_json, readings())
     yield status_json(
         StatusReport(
             backend=IPSET,
@@ -180,8 +207,41 @@ def documents() -> Iterator[object]:
     entry = ExceptionEntry(office, None, SPACE, False, Inactive("office", Obstacle.NOT_APPLIED))
     yield exceptions_json(ExceptionsReport((entry,), (CountrySwitch("US", allowed=True),), NOTES))
     yield {"covered": True, "by": "own", "name": ""}
+    found = Finding(FindingKind.LIST_MISSING, "country JP")
+    unchecked = Unchecked(Subject.SOCKETS, WhyUnchecked.NOT_ROOT)
+    yield doctor_json(DoctorReport((found,), (unchecked,)))
     last = RunOutcome("refresh", Ending.DONE, NOW)
-    yield hook_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
+    facts = notify_facts(Site(), "watch", last, event="healed", message="so", code=ExitCode.DONE)
+    yield webhook_facts(facts)
+    yield told_json((Sent(Channel.MAIL, "root", NOTES),))
+    yield set_up_json()
+
+
+def set_up_json() -> object:
+    """A set-up that changes something and asks something."""
+    likely = (LikelyCountry("JP", (Evidence.ZONE,)),)
+    here = Address(Family.IPV4, 1)
+    socket = ListeningSocket(Protocol.UDP, IPv4Address(1), 5060, frozenset({4}), 0, 0, 0)
+    machine = Machine(
+        sockets=(socket,),
+        tunnels=(Tunnel("wg0", "wireguard", is_way_out=False),),
+        peers=(Peer(here, ("5060/udp",), "JP"),),
+        likely=likely,
+    )
+    proposal = Proposal(
+        (RulesTable("allow", {"countries": ("JP",)}),), {"allow": TableChange.ADDED}, notes=NOTES
+    )
+    questions = (Question(Topic.COUNTRIES, ("JP",), likely=likely),)
+    return setup_json(SetupReport(machine, questions, Answers(), proposal))
+
+
+def readings() -> Iterator[Reading]:
+    """Those of the corpus; the data of warnings are documented beside their kinds."""
+    for directory in CORPUS.glob("[01]*"):
+        reading = read_configuration(directory)
+        yield replace(
+            reading, warnings=(), unseen=(ReadingWarning(WarningKind.CHAN_SIP_ONLY, "x"),)
+        )
 
 
 def keys(value: object) -> Iterator[str]:
@@ -200,7 +260,20 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     printed = {key for document in documents() for key in keys(document)} - BY_NAME
     assert printed <= words
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
-    commands |= {"repair", "status", "why", "history", "atlas", "denied", "exceptions"}
+    commands |= {
+        "setup",
+        "notify",
+        "test",
+        "command",
+        "webhook_file",
+        "repair",
+        "status",
+        "why",
+        "history",
+        "atlas",
+        "denied",
+        "exceptions",
+    }
     states = {
         *ListOutcome,
         *Ending,
@@ -213,6 +286,9 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *Obstacle,
         *CoverKind,
         *StepKind,
+        *Severity,
+        *Subject,
+        *WhyUnchecked,
         *format_names(ListKind.COUNTRY),
         "null",
         "unknown",

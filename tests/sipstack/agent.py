@@ -121,14 +121,17 @@ class Agent:
         media.transportConfig.boundAddress = self.address
         return config
 
-    def register(self, registrar: str) -> None:
-        """Register, or do so again."""
+    def register(self, registrar: str, user: str = "trunk", password: str = "") -> None:
+        """Register, or do so again; with a password where the registrar asks for one."""
         if registrar in self.trunks:
             self.trunks[registrar].setRegistration(True)
             return
-        config = self._account(f"sip:trunk@{registrar}")
+        config = self._account(f"sip:{user}@{registrar}")
         config.regConfig.registrarUri = f"sip:{registrar}"
         config.regConfig.timeoutSec = 300
+        if password:
+            credentials = pj.AuthCredInfo("digest", "*", user, 0, password)
+            config.sipConfig.authCreds.append(credentials)
         self.trunks[registrar] = _Account(self)
         self.trunks[registrar].create(config)
 
@@ -143,9 +146,9 @@ class Agent:
         request.txOption.targetUri = uri
         self.own.sendRequest(request)
 
-    def call(self, uri: str) -> None:
-        """Call somebody."""
-        made = _Call(self, self.own)
+    def call(self, uri: str, registrar: str = "") -> None:
+        """Call somebody; as who the agent is at a registrar, if one is named."""
+        made = _Call(self, self.trunks[registrar] if registrar else self.own)
         self.calls.append(made)
         made.makeCall(uri, pj.CallOpParam(True))
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from ipaddress import ip_address
-from typing import Self
+from typing import Protocol, Self
 
 from geofence.lab.host import Host
 from geofence.lab.network import Lab
@@ -99,10 +99,16 @@ class Caller(_Hearing):
             self._lab.settle()
 
 
+class Net(Protocol):
+    """A network with an Internet, as a lab is."""
+
+    internet: Host
+
+
 class Server(AbstractContextManager["Server"]):
     """A far end that answers, in a thread: a registrar, or a STUN server."""
 
-    def __init__(self, lab: Lab, address: str, port: int, reply: Callable[[bytes], bytes]) -> None:
+    def __init__(self, lab: Net, address: str, port: int, reply: Callable[[bytes], bytes]) -> None:
         self.asked: list[bytes] = []
         """Requests, each noted when it has been answered."""
         self.answers: list[bytes] = []
@@ -139,7 +145,7 @@ class Server(AbstractContextManager["Server"]):
         self._socket.close()
 
 
-def registrar(lab: Lab, address: str) -> Server:
+def registrar(lab: Net, address: str) -> Server:
     """A trunk's SIP server, which takes every registration."""
     return Server(lab, address, 5060, response_to)
 

@@ -114,11 +114,16 @@ class Walk:
     def type(self, command: str) -> int:
         """Run what the README shows."""
         assert self.system is not None
-        code, said = self.system.do(f"cd {_CHECKOUT} && {command}")
+        code, said = self.system.do(f"cd {_CHECKOUT} 2>/dev/null; {command}")
         self.say(f"$ {command.strip()}  [exit {code}]")
         for line in said.splitlines()[:12]:
             self.say(f"    {line[:150]}")
         return code
+
+    def ask(self, command: str) -> tuple[int, str]:
+        """Run something that a person need not see; exit code and output."""
+        assert self.system is not None
+        return self.system.do(command)
 
     def gets_in(self, sources: tuple[str, ...], port: int = 5060) -> list[bool]:
         """Whether packets from addresses reach the PBX."""
@@ -189,10 +194,15 @@ def steps() -> Iterator[str]:
 
 
 def install(system: System, *, tracked: bool) -> None:
-    """Do step 1, and set up what the lab has in the place of the Internet."""
+    """Do step 1, and set up the rest."""
     system.check_out(_CHECKOUT)
     system.trust_as_here()
     system.run("sh", "-c", f"cd {_CHECKOUT} && sudo ./bootstrap install")
+    furnish(system, tracked=tracked)
+
+
+def furnish(system: System, *, tracked: bool) -> None:
+    """Set up what the lab has in the place of the Internet, and a PBX."""
     system.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
     system.write(
         "/etc/hosts",

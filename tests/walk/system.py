@@ -34,6 +34,12 @@ def debootstrapped(release: str) -> Path:
     return base
 
 
+def tracked_files() -> list[str]:
+    """Return the files that git knows and that are there."""
+    listed = _run("git", "-C", str(_TOP), "ls-files", "-z").split("\0")
+    return [name for name in listed if name and (_TOP / name).is_file()]
+
+
 class System:
     """One installation: a release, and all that was written over it."""
 
@@ -56,12 +62,10 @@ class System:
     def check_out(self, place: str) -> None:
         """Put the files that git knows, as they are now, where a clone would put them."""
         target = self.upper / place.lstrip("/")
-        listed = _run("git", "-C", str(_TOP), "ls-files", "-z").split("\0")
-        for name in filter(None, listed):
-            if (_TOP / name).is_file():
-                copy = target / name
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(_TOP / name, copy)
+        for name in tracked_files():
+            copy = target / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(_TOP / name, copy)
 
     def trust_as_here(self) -> None:
         """Resolve names and trust certificates as this machine does, while installing."""

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from geofence.cli.commands import ForRoot
+from geofence.cli.commands import ForRoot, ForStateReaders
 from geofence.cli.options import Json
 from geofence.cli.root import app
+from geofence.errors import ExitCode, UsageError
 from geofence.screen import Screen, print_json
 from geofence.translation import tr
 
@@ -102,6 +103,37 @@ def _tell_removed(screen: Screen, backends: tuple[str, ...]) -> None:
     screen.note(f"  systemctl disable --now {_UNITS}")
     # Translators: the command line before the parenthesis stays as it is.
     screen.note(tr("  rm /etc/cron.d/geofence    (if you use cron)"))
+
+
+@app.command(
+    cls=ForStateReaders,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Send a test message to everybody who is told of failures.\n\n"
+        "They are told by a mail, a webhook or a program ([notify]). Exit code 1: a message could "
+        "not be sent.\n\n"
+        "Example: geofence notify --test"
+    ),
+)
+def notify(
+    context: typer.Context,
+    *,
+    test: Annotated[bool, typer.Option("--test", help=tr("Send a test message."))] = False,
+    as_json: Json = False,
+) -> None:
+    """Send a test to those who are told of failures."""
+    from geofence.cli.views.notify import show_told, told_json
+    from geofence.operations.notify import send_test
+
+    if not test:
+        raise UsageError(tr("'geofence notify' needs --test; geofence itself tells of failures."))
+    told = send_test(context.obj)
+    if as_json:
+        print_json(told_json(told))
+    else:
+        show_told(Screen(), told)
+    if any(each.failures for each in told):
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from geofence.cli.commands import ForRoot
-from geofence.cli.options import Accept, Json
+from geofence.cli.options import Json
 from geofence.cli.root import app
 from geofence.errors import UsageError
 from geofence.translation import tr
@@ -53,9 +53,9 @@ def setup(  # noqa: PLR0913 - an option each
             help=tr("Follow Asterisk's configuration, or write down what it says now."),
         ),
     ] = None,
-    trust_vpn: Annotated[
+    vpn: Annotated[
         bool | None,
-        typer.Option("--trust-vpn/--no-trust-vpn", help=tr("Never fence what comes by VPNs.")),
+        typer.Option("--vpn/--no-vpn", help=tr("Never fence what comes by VPNs.")),
     ] = None,
     catalog: Annotated[
         bool | None,
@@ -66,7 +66,7 @@ def setup(  # noqa: PLR0913 - an option each
     ] = None,
     mail: Annotated[
         list[str] | None,
-        typer.Option("--mail", metavar="ADDRESS", help=tr("Whom to mail on failure; repeatable.")),
+        typer.Option("--mail", metavar="WHO", help=tr("Who gets a mail on failure; repeatable.")),
     ] = None,
     webhook_file: Annotated[
         Path | None,
@@ -75,9 +75,9 @@ def setup(  # noqa: PLR0913 - an option each
     no_notify: Annotated[
         bool, typer.Option("--no-notify", help=tr("Ask for no notification."))
     ] = False,
-    fail2ban: Annotated[
+    jail: Annotated[
         bool | None,
-        typer.Option("--fail2ban/--no-fail2ban", help=tr("Let fail2ban ban through geofence.")),
+        typer.Option("--jail/--no-jail", help=tr("Let fail2ban ban through geofence.")),
     ] = None,
     units: Annotated[
         bool | None,
@@ -87,7 +87,10 @@ def setup(  # noqa: PLR0913 - an option each
         str,
         typer.Option(metavar="TIME", help=tr("How long a trial lasts, without --yes: 60s, 5m.")),
     ] = "5m",
-    accept: Accept = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option("--accept", metavar="NAME", help=tr("Override one safety check.")),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help=tr("Ask nothing: take the likely answers, and apply."))
     ] = False,
@@ -112,11 +115,11 @@ def setup(  # noqa: PLR0913 - an option each
     answers = Answers(
         countries=tuple(country) if country else None,
         follow=follow,
-        tunnels=trust_vpn,
+        tunnels=vpn,
         providers=catalog,
         mail=() if no_notify else parse_mail(mail),
         webhook_file=parse_webhook_file(webhook_file),
-        fail2ban=fail2ban,
+        fail2ban=jail,
         units=units,
     )
     dialogue = Dialogue(

@@ -94,6 +94,7 @@ def _entry_json(entry: ExceptionEntry) -> dict[str, object]:
         "hosts": list(exception.hosts),
         "srv": list(exception.srv),
         "sip": list(exception.sip),
+        "derived_from": list(exception.derived_from),
         "addresses": address_texts(entry.addresses),
         "services": list(exception.services),
         "until": _iso(exception.until),

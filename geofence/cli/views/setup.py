@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from geofence.cli.views.flows import show_impact
 from geofence.cli.views.plan import plan_json
+from geofence.cli.views.run import run_json
 from geofence.countries import country_name
 from geofence.flows.impact import by_source
+from geofence.model.notes import NoteKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import address_texts
 from geofence.operations.plan import PlanReport
 from geofence.screen import Screen
 from geofence.sentences import note_json, sentence
-from geofence.setup.answers import Answers, Question
+from geofence.setup.answers import Question
 from geofence.setup.machine import Machine
-from geofence.setup.proposal import Difference, Proposal
+from geofence.setup.proposal import Proposal, TableChange
+from geofence.setup.report import SetupReport
 from geofence.setup.rules_file import SETUP_FILE, table_lines
 from geofence.spelling import listed, printable
 from geofence.translation import english, tr, trn
 
 _SHOWN = 8
 """Names that a line lists."""
-_COLOURS = {Difference.ADDED: "green", Difference.CHANGED: "yellow", Difference.REMOVED: "red"}
+_COLOURS = {TableChange.ADDED: "green", TableChange.CHANGED: "yellow", TableChange.REMOVED: "red"}
 
 
 def show_proposal(screen: Screen, proposal: Proposal) -> None:
@@ -31,7 +34,7 @@ def show_proposal(screen: Screen, proposal: Proposal) -> None:
     if proposal.changes:
         screen.say(tr("Rules to write into {file}:", file=SETUP_FILE), "bold")
     for heading, difference in (proposal.changes or {}).items():
-        if difference is Difference.REMOVED:
+        if difference is TableChange.REMOVED:
             screen.say("  " + tr("[{table}] is removed", table=heading), "red")
             continue
         for line in table_lines(by_heading[heading]):
@@ -40,15 +43,13 @@ def show_proposal(screen: Screen, proposal: Proposal) -> None:
         screen.note(sentence(note), "yellow")
 
 
-def show_meaning(screen: Screen, found: Machine, policy: Policy, report: PlanReport | None) -> None:
+def show_meaning(screen: Screen, found: Machine, policy: Policy, report: PlanReport) -> None:
     """Print who gets in, and who is cut off."""
     screen.say("")
     screen.say(tr("Who gets in:"), "bold")
     for line in _allowed_lines(policy):
         screen.say(f"  {line}")
     screen.say("  " + tr("Everything else on this host, SSH included, is not fenced."))
-    if report is None:
-        return
     impact = report.impact
     cut = by_source(impact.denied_live) if impact else ()
     if not found.peers:
@@ -66,6 +67,9 @@ def show_meaning(screen: Screen, found: Machine, policy: Policy, report: PlanRep
         screen.say(tr("Talks now and would be CUT OFF: {sources}", sources=named), "bold red")
     if impact and impact.unnamed:
         show_impact(screen, impact)
+    for note in report.notes:
+        if note.kind is not NoteKind.CHECK_REFUSES:
+            screen.note(sentence(note), "yellow")
     for refusal in report.refusals:
         screen.say(tr("A check refuses this: {reason}", reason=refusal), "bold red")
 
@@ -81,7 +85,7 @@ def _allowed_lines(policy: Policy) -> Iterator[str]:
             countries=listed(names, _SHOWN) or tr("no country"),
         )
     for each in policy.enabled_exceptions():
-        hosts = (*each.hosts, *each.srv, *address_texts(each.prefixes))
+        hosts = (*each.hosts, *each.sip, *each.srv, *address_texts(each.prefixes))
         yield tr(
             "{name} ({hosts}): {services}",
             name=each.name,
@@ -93,21 +97,19 @@ def _allowed_lines(policy: Policy) -> Iterator[str]:
         yield tr("All that comes by {interfaces}", interfaces=", ".join(trusted))
 
 
-def proposal_json(
-    found: Machine,
-    questions: Iterable[Question],
-    answers: Answers,
-    proposal: Proposal,
-    report: PlanReport | None,
-) -> dict[str, object]:
-    """Return the same for scripts."""
+def setup_json(report: SetupReport) -> dict[str, object]:
+    """Return the same for scripts, with what was done."""
+    proposal, answers = report.proposal, report.answers
     return {
         "file": SETUP_FILE,
-        "changes": {name: each.value for name, each in (proposal.changes or {}).items()},
+        "changes": [
+            {"table": heading, "change": each.value}
+            for heading, each in (proposal.changes or {}).items()
+        ],
         "rules": proposal.text if proposal.tables else "",
         "steps": [each.value for each in proposal.steps],
         "countries": list(proposal.countries),
-        "questions": [_question_json(each) for each in questions],
+        "questions": [_question_json(each) for each in report.questions],
         "answers": {
             "follow": answers.follow,
             "tunnels": answers.tunnels,
@@ -116,10 +118,11 @@ def proposal_json(
             "fail2ban": answers.fail2ban,
             "units": answers.units,
         },
-        "found": _found_json(found),
-        "plan": plan_json(report) if report else None,
+        "found": _found_json(report.found),
+        "plan": plan_json(report.plan) if report.plan else None,
         "notes": [english(sentence(note)) for note in proposal.notes],
         "note_facts": [note_json(note) for note in proposal.notes],
+        "run": run_json(report.run) if report.run else None,
     }
 
 

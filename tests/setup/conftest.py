@@ -1,0 +1,3 @@
+from tests.cli.conftest import fresh, one
+
+__all__ = ["fresh", "one"]
