@@ -33,8 +33,8 @@ SHIPPED = (
 )
 COMPLETED = (
     "bash -c '. /usr/share/bash-completion/completions/geofence;"
-    " COMP_WORDS=(geofence allow br) COMP_CWORD=2; _geofence_completion geofence;"
-    ' test "${COMPREPLY[*]}" = bria\''
+    " COMP_WORDS=(geofence allow push-jp) COMP_CWORD=2; _geofence_completion geofence;"
+    ' test "${COMPREPLY[*]}" = push-jp\''
 )
 LEFT_OVER = (
     "find / -xdev \\( -path /proc -o -path /sys -o -path /root -o -path /var/log -o -path /old"
