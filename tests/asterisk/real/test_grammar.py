@@ -55,6 +55,9 @@ def test_a_mark_before_what_is_not_utf_8(parser: Parser) -> None:
 @settings(max_examples=EXAMPLES)
 @given(written=files())
 def test_any_files_are_read_as_asterisk_reads_them(parser: Parser, written: Files) -> None:
+    # Where errors add up to the deepest level, Asterisk cuts a file and the reader refuses all.
+    warnings = load(InMemory(written), "x.conf").warnings
+    assume(WarningKind.INCLUDE_CYCLE not in {each.kind for each in warnings})
     agree(parser, written)
 
 
@@ -63,10 +66,7 @@ def agree(parser: Parser, written: Files) -> None:
     manager, directory = parser
     for name, content in written.items():
         (directory / name).write_bytes(content)
-    loaded = load(InMemory(written), "x.conf")
-    # Where errors add up to the deepest level, Asterisk cuts a file and the reader refuses all.
-    assume(WarningKind.INCLUDE_CYCLE not in {each.kind for each in loaded.warnings})
-    assert plain(by_reader(loaded)) == plain(manager.sections("x.conf"))
+    assert plain(by_reader(load(InMemory(written), "x.conf"))) == plain(manager.sections("x.conf"))
 
 
 def plain(sections: Sections | None) -> Sections | None:
