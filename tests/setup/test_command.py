@@ -43,6 +43,18 @@ def test_a_second_time_changes_nothing(one: Machine, how: str) -> None:
     assert (setup_file(one).read_bytes(), one.fence(), len(one.generations())) == before
 
 
+@pytest.mark.parametrize("how", ["--follow", "--fixed"])
+def test_a_configuration_that_went_changes_nothing(one: Machine, how: str) -> None:
+    directory = configured(one)
+    one.ok("setup", "--yes", "--country", "JP", "--asterisk-dir", str(directory), how)
+    before = setup_file(one).read_bytes()
+    directory.rename(one.directory / "elsewhere")
+    done = one.run("setup", "--yes")
+    assert str(directory) in done.err
+    assert setup_file(one).read_bytes() == before
+    assert one.gets_in(JAPANESE, FOREIGN_TRUNK, FOREIGN) == [True, True, False]
+
+
 def test_a_new_trunk_is_added_the_next_time(one: Machine) -> None:
     directory = configured(one)
     one.ok("setup", "--yes", "--country", "JP", "--asterisk-dir", str(directory), "--fixed")
@@ -234,6 +246,38 @@ def test_registered_phones_tell_the_country_and_a_push_server(one: Machine) -> N
     assert questions["countries"]["likely"][0]["country"] == "JP"
     assert "contacts" in questions["countries"]["likely"][0]["evidence"]
     assert questions["providers"]["about"] == ["push-as"]
+
+
+def called_by(where: Machine, *callers: str) -> None:
+    """Conversations with the SIP port that go on now."""
+    for caller in callers:
+        where.tool(
+            *("conntrack", "-I", "-p", "udp", "-s", caller, "-d", "127.0.0.1"),
+            *("--sport", "5060", "--dport", "5060", "-t", "300", "-u", "SEEN_REPLY,ASSURED"),
+        )
+
+
+def test_who_talks_now_and_would_be_cut_off_is_named(fresh: Machine) -> None:
+    called_by(fresh, JAPANESE, FOREIGN)
+    done = fresh.ok("setup", "--dry-run", "--country", "JP")
+    assert f"Talks now and would be CUT OFF: {FOREIGN} (sip 1)" in done.out
+    facts = fresh.ok("setup", "--json", "--country", "JP").json
+    assert {each["address"] for each in facts["found"]["peers"]} == {JAPANESE, FOREIGN}
+
+
+def test_who_talks_now_and_stays_is_counted(one: Machine) -> None:
+    called_by(one, JAPANESE)
+    done = one.ok("setup", "--dry-run", "--country", "JP")
+    assert "1 source talks to these ports now. It stays connected." in done.out
+
+
+def test_rules_that_cut_off_most_who_talk_are_refused(one: Machine) -> None:
+    called_by(one, "45.9.1.1", "45.10.1.1", "45.11.1.1", "45.12.1.1")
+    done = one.run("setup", "--yes", "--country", "JP")
+    assert done.code == 3
+    assert "live-sources" in done.err
+    assert not setup_file(one).exists()
+    one.ok("setup", "--yes", "--country", "JP", "--accept", "live-sources")
 
 
 HOSTILE = """\
