@@ -186,6 +186,8 @@ class Dialogue:
             self.screen.say(
                 tr("Set up. 'geofence status' shows the fence, 'geofence denied' who was blocked.")
             )
+            if "notify" in (proposal.changes or {}):
+                self.screen.say(tr("'geofence notify --test' sends a test message."))
         return report.with_notes(notes)
 
 

@@ -30,7 +30,7 @@ from geofence.setup.likely import (
 from geofence.setup.machine import AsteriskFound, Existing, Machine, Peer
 from geofence.setup.surroundings import (
     find_firewalls,
-    find_sendmail,
+    has_mta,
     published,
     tunnels_or_none,
 )
@@ -82,7 +82,7 @@ def look(site: Site, existing: Existing, directory: Path | None) -> Machine:
         has_systemd=units.is_running(),
         has_units=units.are_installed(),
         units_enabled=units.are_enabled(),
-        sendmail=find_sendmail(),
+        has_mta=has_mta(sockets),
         standard=is_standard(site),
     )
 
