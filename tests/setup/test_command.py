@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from geofence.setup.rules_file import RulesTable, file_text
 from tests.cli.machine import Machine
 from tests.setup.pbx import FOREIGN, FOREIGN_TRUNK, JAPANESE, configured, setup_file
 from tests.support.list_server import status
@@ -79,6 +80,35 @@ def test_the_operators_file_stays_and_overrides(one: Machine) -> None:
     assert "service" not in written
     assert "00-mine.toml:1 has allow.countries" in done.err.replace(":2", ":1")
     assert "50-later.toml" in done.err
+
+
+def test_rules_of_the_operators_may_refer_to_what_was_written(one: Machine) -> None:
+    iax = "[general]\nbindaddr=0.0.0.0\n"
+    directory = configured(one)
+    (directory / "iax.conf").write_text(iax)
+    arguments = ("--country", "JP", "--asterisk-dir", str(directory), "--fixed")
+    one.ok("setup", "--yes", *arguments)
+    assert tomllib.loads(setup_file(one).read_text())["service"]["iax"] == {"ports": ["4569/udp"]}
+    mine = (
+        "[exception.asterisk-south]\nenabled = false\n[service.iax]\nobserve = true\n"
+        '[exception.branch]\nprefixes = ["45.77.9.0/24"]\nservices = ["iax", "sip"]\n'
+    )
+    one.rule("50-mine.toml", mine)
+    one.ok("apply")
+    before = setup_file(one).read_bytes()
+    assert "Nothing to change" in one.ok("setup", "--yes").out
+    assert setup_file(one).read_bytes() == before
+    assert one.gets_in(FOREIGN_TRUNK, "45.77.9.1") == [False, True]
+
+
+def test_an_entry_that_the_catalogue_lost_is_taken_out(one: Machine) -> None:
+    one.ok("setup", "--yes", "--country", "JP")
+    table = RulesTable("exception.gone-provider", {"enabled": True})
+    kept = RulesTable("allow", {"countries": ("JP",)})
+    setup_file(one).write_text(file_text((kept, table)))  # as an older geofence wrote it
+    assert one.run("refresh").code == 2
+    one.ok("setup", "--yes")
+    assert tomllib.loads(setup_file(one).read_text()) == {"allow": {"countries": ["JP"]}}
 
 
 def test_another_country_than_the_operators_is_refused(one: Machine) -> None:
