@@ -278,6 +278,16 @@ def test_registered_phones_tell_the_country_and_a_push_server(one: Machine) -> N
     assert questions["providers"]["about"] == ["push-as"]
 
 
+def test_the_country_of_this_host_is_that_of_its_address(one: Machine) -> None:
+    one.tool("ip", "address", "add", "133.1.2.9/32", "dev", "lo")
+    facts = one.ok("setup", "--json", "--country", "JP").json["found"]
+    assert (facts["addresses"], facts["country"]) == (["133.1.2.9"], None)  # no list knows it yet
+    one.ok("refresh")
+    questions = one.ok("setup", "--json").json["questions"]
+    assert questions[0]["default"] == ["JP"]
+    assert questions[0]["likely"][0]["evidence"][0] == "host-address"
+
+
 def called_by(where: Machine, *callers: str) -> None:
     """Conversations with the SIP port that go on now."""
     for caller in callers:
