@@ -17,6 +17,8 @@ from geofence.routing.local_networks import BROADEST, LOOPBACKS
 
 _SHOWN = 5
 """Addresses that a finding names."""
+_REGISTERED_BY = (Use.SIP, Use.HTTP, Use.HTTPS)
+"""How phones register: browsers by a WebSocket."""
 _SIGNALLING = {Use.SIP: (Use.SIP, Use.SIPS), Use.SIPS: (Use.SIP, Use.SIPS), Use.IAX: (Use.IAX,)}
 
 
@@ -92,7 +94,9 @@ def contacts(evidence: Evidence) -> Iterator[Finding]:
     ruleset, reading = evidence.ruleset, evidence.reading
     if ruleset is None or evidence.contacts is None:
         return
-    ports = _listening(reading, Use.SIP) if reading else ()
+    ports = (
+        tuple(at for use in _REGISTERED_BY for at in _listening(reading, use)) if reading else ()
+    )
     services = _serving(ruleset, ports or _not_media(evidence))
     for each in evidence.contacts:
         if services and all(_blocked(evidence, one, each.space) for one in services):
