@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import random
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 from benchmarks import report
@@ -17,6 +19,7 @@ from benchmarks.measure import Cost, Subject, empty_namespace, in_turns, settled
 from benchmarks.processes import geofence, restore_arguments
 from geofence.atlas import make_atlas
 from geofence.backends import registry
+from geofence.backends.nftables.kernel_sets import PARTS, part_of
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet, address_text
 from geofence.model.ruleset import MOST_NOTED
 from geofence.state.atlas import StoredAtlas, save_atlas
@@ -57,10 +60,14 @@ def _subjects(backend: str, options: Sequence[str]) -> Iterator[Subject]:
 def _sources(spaces: dict[str, AddressSpace]) -> list[str]:
     chance = random.Random(MOST_NOTED)  # noqa: S311 - the same addresses every time, no secret
     known = [interval for space in spaces.values() for interval in space.ipv4.intervals()]
-    found: set[int] = set()
-    while len(found) < MOST_NOTED:
-        found.add(chance.randrange(*chance.choice(known)))
-    return [address_text(Family.IPV4, each) for each in sorted(found, key=_mixed)]
+    found: list[set[int]] = [set() for _ in range(PARTS)]
+    room = MOST_NOTED // PARTS
+    while any(len(part) < room for part in found):
+        source = chance.randrange(*chance.choice(known))
+        part = found[part_of(Family.IPV4, source)]
+        if len(part) < room:
+            part.add(source)
+    return [address_text(Family.IPV4, each) for each in sorted(set().union(*found), key=_mixed)]
 
 
 def _mixed(number: int) -> int:
@@ -79,7 +86,17 @@ def _fill(backend: str, sources: Sequence[str]) -> None:
             lines = [f"add geofence-{role}4-{_SERVICE} {each}{count}" for each, count in added]
             command, given = ["ipset", "restore"], "\n".join([*lines, ""])
         else:
-            elements = ", ".join(f"{each}{count and ' counter' + count}" for each, count in added)
-            command = ["nft", "-f", "-"]
-            given = f"add element inet geofence {role}4-{_SERVICE} {{ {elements} }}\n"
+            command, given = ["nft", "-f", "-"], _additions(role, added)
         subprocess.run(command, input=given, text=True, check=True)
+
+
+def _additions(role: str, added: Iterable[tuple[str, str]]) -> str:
+    """Return nft's input that notes sources, each in its part."""
+    parts: defaultdict[int, list[str]] = defaultdict(list)
+    for source, count in added:
+        element = f"{source} counter{count}" if count else source
+        parts[part_of(Family.IPV4, int(ip_address(source)))].append(element)
+    return "".join(
+        f"add element inet geofence {role}4.{part}-{_SERVICE} {{ {', '.join(elements)} }}\n"
+        for part, elements in parts.items()
+    )

@@ -41,22 +41,23 @@ class Sources(NamedTuple):
     """When each came first, in seconds since the epoch."""
     last: Sequence[float] = ()
     """When each came last. Both are empty where that was not asked for."""
+    is_full: bool = False
+    """Whether the kernel can note no further ones, or none of some part of the addresses."""
 
     @property
     def number(self) -> int:
         """Number of sources."""
         return len(self.networks)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the kernel can note no further ones."""
-        return self.number >= MOST_NOTED
-
     def only(self, places: Sequence[int]) -> Sources:
         """Return the sources at some places."""
-        counts = (_picked(each, places) for each in (self.networks, self.packets, self.octets))
-        times = (_picked(each, places) if each else () for each in (self.first, self.last))
-        return Sources(self.service, self.family, *counts, *times)
+        return self._replace(
+            networks=_picked(self.networks, places),
+            packets=_picked(self.packets, places),
+            octets=_picked(self.octets, places),
+            first=_picked(self.first, places) if self.first else (),
+            last=_picked(self.last, places) if self.last else (),
+        )
 
     def since(self, moment: float) -> Sources:
         """Return those that came at that time or later."""
@@ -84,8 +85,9 @@ def joined(service: str, family: Family, denied: Noted, seen: Noted | None, now:
     order = sorted(range(denied.number), key=denied.networks.__getitem__)
     columns = (denied.networks, denied.packets, denied.octets)
     networks, packets, octets = (_picked(each, order) for each in columns)
+    is_full = denied.fullness(MOST_NOTED) >= 1
     if seen is None:
-        return Sources(service, family, networks, packets, octets)
+        return Sources(service, family, networks, packets, octets, is_full=is_full)
     begun = now - NOTED_SECONDS
     first = [begun + seconds for seconds in _picked(denied.seconds, order)]
     lately = dict(zip(seen.networks, seen.seconds, strict=True))
@@ -93,7 +95,7 @@ def joined(service: str, family: Family, denied: Noted, seen: Noted | None, now:
         max(each, begun + lately.get(network, 0.0))
         for network, each in zip(networks, first, strict=True)
     ]
-    return Sources(service, family, networks, packets, octets, first, last)
+    return Sources(service, family, networks, packets, octets, first, last, is_full)
 
 
 def sent_between(before: Sources | None, now: Sources) -> Sources:
@@ -134,11 +136,12 @@ def grouped(labelled: Iterable[tuple[Sources, Sequence[str | None]]]) -> list[Gr
     Args:
         labelled: sources, and the name under which each counts.
     """
-    packets: defaultdict[str | None, int] = defaultdict(int)
+    packets: dict[str | None, int] = {}
     by_family: defaultdict[Family, list[tuple[Sources, Sequence[str | None]]]] = defaultdict(list)
     for sources, labels in labelled:
         if sources.number:
             by_family[sources.family].append((sources, labels))
+        packets |= dict.fromkeys(set(labels) - packets.keys(), 0)
         for label, number in zip(labels, sources.packets, strict=True):
             packets[label] += number
     counts: Counter[str | None] = Counter()

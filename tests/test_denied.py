@@ -24,7 +24,7 @@ from geofence.denied import (
 )
 from geofence.model.elements import Noted
 from geofence.model.prefixes import Family
-from geofence.model.sets import NOTED_SECONDS
+from geofence.model.sets import MOST_NOTED, NOTED_SECONDS
 from geofence.pruning import is_crowded, strays, superfluous
 from tests.support.values import space
 
@@ -151,6 +151,24 @@ def test_those_that_came_once_and_long_ago_are_forgotten() -> None:
     denied = Noted(range(7), [100.0] * 7, packets, packets)
     seen = Noted(range(7), [10.0, 20.0, 30.0, 40.0, 5.0, 6.0, 50.0], [0] * 7, [0] * 7)
     assert superfluous(denied, seen, 8) == [0, 1, 2]
+
+
+def test_of_several_sets_only_the_crowded_ones_are_pruned() -> None:
+    """The second of two sets is full, with four of the eight places of both."""
+    columns = ([1.0] * 6, [3, 1, 5, 2, 4, 1], [9] * 6)
+    denied = Noted(range(6), *columns, parts=(2, 4))
+    assert is_crowded(denied, 8)
+    assert not is_crowded(denied._replace(parts=(3, 3)), 8)
+    assert superfluous(denied, Noted(), 8) == [5, 3]
+    assert strays(Noted(), denied, 8) == [2, 3, 4, 5]
+
+
+def test_sources_are_full_when_one_of_the_sets_is() -> None:
+    room = MOST_NOTED // 2
+    columns = ([1.0] * (room + 1), [1] * (room + 1), [9] * (room + 1))
+    for parts, is_full in (((), False), ((1, room), True), ((2, room - 1), False)):
+        denied = Noted(range(room + 1), *columns, parts)
+        assert joined("sip", Family.IPV4, denied, None, NOW).is_full == is_full
 
 
 def test_times_without_a_source_are_forgotten() -> None:

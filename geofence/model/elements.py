@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
 from math import ceil
 from typing import NamedTuple
 
@@ -56,6 +56,9 @@ class Noted(NamedTuple):
     """How long each stays; 0: not said. Empty where that was not asked for."""
     packets: Sequence[int] = ()
     octets: Sequence[int] = ()
+    parts: Sequence[int] = ()
+    """How many are in each of the kernel's sets over which they are spread, in this order; empty:
+    all are in one."""
 
     @property
     def number(self) -> int:
@@ -68,11 +71,29 @@ class Noted(NamedTuple):
         if len(parts) < 2:  # noqa: PLR2004 - there is nothing to join
             return parts[0] if parts else cls()
         return cls(
-            [each for part in parts for each in part.networks],
-            [each for part in parts for each in part.seconds],
-            [each for part in parts for each in part.packets],
-            [each for part in parts for each in part.octets],
+            list(chain.from_iterable(part.networks for part in parts)),
+            list(chain.from_iterable(part.seconds for part in parts)),
+            list(chain.from_iterable(part.packets for part in parts)),
+            list(chain.from_iterable(part.octets for part in parts)),
         )
+
+    def fullness(self, most: int) -> float:
+        """Return how full the fullest of the kernel's sets is; 1.0: it takes no more.
+
+        Args:
+            most: how many all sets can hold together.
+        """
+        parts = self.parts or (self.number,)
+        return max(parts) * len(parts) / most
+
+    def in_parts(self) -> list[Noted]:
+        """Return the sources of each of the kernel's sets."""
+        ends = list(accumulate(self.parts or (self.number,)))
+        parts = [slice(*part) for part in zip((0, *ends), ends, strict=False)]
+        return [
+            Noted(self.networks[at], self.seconds[at], self.packets[at], self.octets[at])
+            for at in parts
+        ]
 
     def elements(self, size: int) -> list[Element]:
         """Return them one by one, each a network of so many addresses."""

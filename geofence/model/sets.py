@@ -80,8 +80,9 @@ class SetKey(NamedTuple):
     def parse(cls, name: str) -> SetKey | None:
         """Return the key of a name; None for a name that geofence does not give."""
         stem, _, group = name.partition("-")
-        for role in Role:
-            for family in Family:
-                if stem == f"{role}{family.digit}":
-                    return cls(role, group, family)
-        return None
+        known = _STEMS.get(stem)
+        return None if known is None else cls(known[0], group, known[1])
+
+
+_STEMS = {f"{role}{family.digit}": (role, family) for role in Role for family in Family}
+"""What names begin with, and what that means."""

@@ -27,7 +27,7 @@ from tests.support.noted import note
 
 ATTACKERS = 100_000
 ROUNDS = 5
-PERSISTENT = "45.9.1.1"
+PERSISTENT = "45.9.1.3"
 DENIED = SetKey(Role.DENIED, "sip", Family.IPV4)
 SEEN = SetKey(Role.SEEN, "sip", Family.IPV4)
 _LARGEST = 10_000_000

@@ -40,6 +40,7 @@ def test_all_that_there_is_to_say_of_an_exception(one: Machine) -> None:
         "why": None,
         "hosts": [],
         "srv": [],
+        "feed": None,
         "sip": [],
         "derived_from": [],
         "addresses": [GUEST],

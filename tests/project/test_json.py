@@ -14,7 +14,9 @@ from geofence.asterisk.people import Call, Contact
 from geofence.asterisk.reader import read_configuration
 from geofence.asterisk.reading import Reading, ReadingWarning, WarningKind
 from geofence.atlas import make_atlas
+from geofence.catalog import Carries
 from geofence.cli.views.atlas import atlas_json, located_json
+from geofence.cli.views.catalog import catalog_json
 from geofence.cli.views.denied import denied_json
 from geofence.cli.views.discover import reading_json
 from geofence.cli.views.doctor import doctor_json
@@ -49,6 +51,7 @@ from geofence.lists.formats import format_names
 from geofence.merge import merge
 from geofence.model.address import Address
 from geofence.model.bans import Ban
+from geofence.model.catalog import Media
 from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.evidence import Evidence
 from geofence.model.generation import Generation, ListNote
@@ -60,6 +63,7 @@ from geofence.model.prefixes import Family, Prefix
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, Role, Rule, SetKey, SourceIn
 from geofence.operations.atlas import AtlasReport, Located
+from geofence.operations.catalog import CatalogEntry, CatalogReport, Kind
 from geofence.operations.containing_lists import ContainingList
 from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
@@ -216,6 +220,7 @@ def documents() -> Iterator[object]:
     entry = ExceptionEntry(office, None, SPACE, False, Inactive("office", Obstacle.NOT_APPLIED))
     yield exceptions_json(ExceptionsReport((entry,), (CountrySwitch("US", allowed=True),), NOTES))
     yield {"covered": True, "by": "own", "name": ""}
+    yield catalog_json(CatalogReport((CatalogEntry("twilio", Kind.TRUNK, "", enabled=False),), 1))
     found = Finding(FindingKind.LIST_MISSING, "country JP")
     unchecked = Unchecked(Subject.SOCKETS, WhyUnchecked.NOT_ROOT)
     yield doctor_json(DoctorReport((found,), (unchecked,)))
@@ -277,11 +282,13 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         "webhook_file",
         "repair",
         "status",
+        "doctor",
         "why",
         "history",
         "atlas",
         "denied",
         "exceptions",
+        "catalog",
     }
     states = {
         *ListOutcome,
@@ -294,6 +301,9 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *DropKind,
         *Obstacle,
         *CoverKind,
+        *Kind,
+        *Carries,
+        *Media,
         *StepKind,
         *Severity,
         *Subject,

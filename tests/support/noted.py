@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import Protocol
+
+from geofence.backends.nftables.kernel_sets import part_of
+from geofence.model.prefixes import Family
 
 
 class Runs(Protocol):
@@ -35,13 +39,24 @@ def note(
             )
             _run(host, ("ipset", "restore", "-file"), lines)
         else:
-            elements = ", ".join(
-                f"{source} counter packets {packets} bytes {100 * packets}"
-                if role == "denied"
-                else source
-                for source, packets in found.items()
+            parts: dict[str, list[str]] = {}
+            for source, packets in found.items():
+                counted = f" counter packets {packets} bytes {100 * packets}"
+                parts.setdefault(_part(source, f"{role}{digit}", service), []).append(
+                    source + (counted if role == "denied" else "")
+                )
+            lines = (
+                f"add element inet geofence {part} {{ {', '.join(elements)} }}"
+                for part, elements in parts.items()
             )
-            _run(host, ("nft", "-f"), [f"add element inet geofence {name} {{ {elements} }}"])
+            _run(host, ("nft", "-f"), lines)
+
+
+def _part(source: str, stem: str, service: str) -> str:
+    """Return the name of the set in which the nftables backend notes a source."""
+    address = ip_address(source)
+    family = Family.IPV4 if address.version == 4 else Family.IPV6
+    return f"{stem}.{part_of(family, int(address))}-{service}"
 
 
 def _run(host: Runs, command: tuple[str, ...], lines: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from geofence.backends.nftables import messages, rules
 from geofence.backends.nftables.connection import BatchMessage
-from geofence.backends.nftables.kernel_sets import Key, key_of, names_for
+from geofence.backends.nftables.kernel_sets import Key, kernel_keys, key_of, names_for
 from geofence.backends.nftables.messages import SetContent
 from geofence.backends.nftables.objects import (
     BASES,
@@ -71,7 +71,8 @@ def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
 def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
     """Return all sets: the ruleset's, and the prefilters that enclose what they allow."""
     own: dict[Key, PrefixSet] = {key: ruleset.sets[key] for key in ruleset.sets}
-    own |= {key: PrefixSet(key.family) for key in ruleset.runtime_keys}
+    runtime = (each for key in ruleset.runtime_keys for each in kernel_keys(key))
+    own |= {key: PrefixSet(key.family) for key in runtime}
     return own | dict(prefilter_sets(ruleset).items())
 
 

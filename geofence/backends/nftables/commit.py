@@ -13,8 +13,9 @@ from geofence.backends.nftables.connection import (
     Changed,
     NftConnection,
 )
-from geofence.backends.nftables.kernel_sets import Key, is_runtime
+from geofence.backends.nftables.kernel_sets import Key, PartKey, is_runtime, kernel_keys, key_of
 from geofence.backends.nftables.messages import SetContent
+from geofence.backends.nftables.noted import pieces_of_part
 from geofence.backends.nftables.objects import Names
 from geofence.backends.nftables.observe import in_force, sets_in_use
 from geofence.backends.nftables.snapshot import Snapshot, read_snapshot
@@ -116,7 +117,7 @@ class _TableChange:
         missing = [key for key in self._sets if key not in standing]
         if self._encode(missing):
             return None  # that took long enough for others to change something
-        contents = [self._contents[key] for key in missing]
+        contents = [_carried(self._contents[key], held) for key in missing]
         if held.flags:
             return self._made_anew(held, contents)
         names = batches.free_names(self._desired, held, standing, missing)
@@ -167,7 +168,13 @@ class _TableChange:
         """
         in_use = sets_in_use(in_force(held))
         every = (*self._desired.sets, *self._desired.runtime_keys)
-        unchanged = (key for key in every if key not in self._changed)
+        # Of noted sources, a part that is there stays also where another one is missing.
+        unchanged = (
+            each
+            for key in every
+            for each in kernel_keys(key)
+            if key not in self._changed or isinstance(each, PartKey)
+        )
         present = {each.name for each in held.sets}
         staged = {key: name for key, name in self._staged.items() if name in present}
         return {key: in_use[key] for key in unchanged if key in in_use} | staged
@@ -202,6 +209,17 @@ class _TableChange:
         if not there:
             self._attempts.wait()
         return there
+
+
+def _carried(content: SetContent, held: Snapshot) -> SetContent:
+    """Return a part of noted sources with what an older geofence's one set for all parts held."""
+    key = content.key
+    if not isinstance(key, PartKey):
+        return content
+    name = next((each.name for each in held.sets if key_of(each) == key.whole), None)
+    if name is None:
+        return content
+    return replace(content, pieces=pieces_of_part(key.family, held.elements[name], key.part))
 
 
 def _kept(content: SetContent, held: Snapshot) -> SetContent:

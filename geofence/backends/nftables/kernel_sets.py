@@ -5,7 +5,8 @@ Apart from the other objects: who reads what one set holds needs nothing of rule
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import NamedTuple
 
@@ -13,6 +14,15 @@ from geofence.backends.nftables import uapi
 from geofence.model.prefixes import Family
 from geofence.model.sets import NOTED_ROLES, SetKey, SetKind
 
+PARTS = 8
+"""Sets over which the noted sources of a service and a family are spread.
+
+Linux lists such a set by 32 KiB at a time, and each time goes through it from the front up to where
+it was (``nft_rhash_walk``). Of 65,536 sources in one set, that is six times the work of eight."""
+PART_BYTE = {Family.IPV4: 3, Family.IPV6: 5}
+"""Which byte of a source's address tells the part: the last one; of IPv6, that of a /48 network, as
+who has such a network could fill all parts otherwise."""
+_PART_NAMES = {str(part): part for part in range(PARTS)}
 _NEAR = "near"
 _NUMBERED = "/"
 """Comes before the number of a further name; no service's name holds a slash."""
@@ -41,7 +51,57 @@ class PrefilterKey(NamedTuple):
         return None
 
 
-Key = SetKey | PrefilterKey
+class PartKey(NamedTuple):
+    """Which of the sets over which noted sources are spread."""
+
+    whole: SetKey
+    part: int
+    """Below ``PARTS``."""
+
+    @property
+    def family(self) -> Family:
+        """That of the sources."""
+        return self.whole.family
+
+    @property
+    def name(self) -> str:
+        """Unique among geofence's sets: ``denied4.0-sip``."""
+        role, group, family = self.whole
+        return f"{role}{family.digit}.{self.part}-{group}"
+
+    @classmethod
+    def parse(cls, name: str) -> PartKey | None:
+        """Return the key of a name; None for a name that geofence does not give."""
+        stem, _, group = name.partition("-")
+        head, dot, part = stem.partition(".")
+        whole = SetKey.parse(f"{head}-{group}") if dot else None
+        if whole is None or whole.role not in NOTED_ROLES or part not in _PART_NAMES:
+            return None
+        return cls(whole, _PART_NAMES[part])
+
+
+def parts_of(whole: SetKey) -> tuple[PartKey, ...]:
+    """Return the sets over which sources are spread."""
+    return tuple(PartKey(whole, part) for part in range(PARTS))
+
+
+def part_of(family: Family, network: int) -> int:
+    """Return the part in which a source is noted."""
+    return (network >> (family.bits - 8 * (PART_BYTE[family] + 1))) % PARTS
+
+
+def whole_keys(keys: Iterable[Key]) -> set[SetKey]:
+    """Return the sets of noted sources of which all parts are there."""
+    number = Counter(key.whole for key in set(keys) if isinstance(key, PartKey))
+    return {whole for whole, found in number.items() if found == PARTS}
+
+
+def kernel_keys(key: SetKey) -> tuple[SetKey | PartKey, ...]:
+    """Return the sets of the table that hold what a set of the fence holds."""
+    return parts_of(key) if key.role in NOTED_ROLES else (key,)
+
+
+Key = SetKey | PrefilterKey | PartKey
 """What a set is for."""
 
 
@@ -58,10 +118,11 @@ class KernelSet(NamedTuple):
 def set_of(key: Key, name: str) -> KernelSet:
     """Return the set of a key under one of its names."""
     octets = key.family.bits // 8
-    flags = uapi.SetFlag(0)
-    if isinstance(key, SetKey):
-        noted = key.role in NOTED_ROLES
-        flags |= uapi.SetFlag.EVAL if noted else uapi.SetFlag.INTERVAL
+    flags = 0
+    if isinstance(key, PartKey) or is_undivided(key):
+        flags |= uapi.SetFlag.EVAL
+    elif isinstance(key, SetKey):
+        flags |= uapi.SetFlag.INTERVAL
     if is_runtime(key):
         flags |= uapi.SetFlag.TIMEOUT
     return KernelSet(name, flags, _KEY_TYPES[key.family], octets)
@@ -69,7 +130,12 @@ def set_of(key: Key, name: str) -> KernelSet:
 
 def is_runtime(key: Key | None) -> bool:
     """Whether a set's elements come and go at run time."""
-    return isinstance(key, SetKey) and key.kind is SetKind.RUNTIME
+    return isinstance(key, PartKey) or (isinstance(key, SetKey) and key.kind is SetKind.RUNTIME)
+
+
+def is_undivided(key: Key | None) -> bool:
+    """Whether it is one set for all noted sources, as geofence made it before."""
+    return isinstance(key, SetKey) and key.role in NOTED_ROLES
 
 
 def names_for(usual: str) -> Iterator[str]:
@@ -86,6 +152,6 @@ def usual_name(name: str) -> str:
 def key_of(held: KernelSet) -> Key | None:
     """Return what a set is for; None for one that geofence does not make, in name or in shape."""
     name = usual_name(held.name)
-    key = SetKey.parse(name) or PrefilterKey.parse(name)
+    key = SetKey.parse(name) or PartKey.parse(name) or PrefilterKey.parse(name)
     own = key is not None and held == set_of(key, held.name)
     return key if own else None

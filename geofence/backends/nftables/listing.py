@@ -21,7 +21,7 @@ _PAUSE = 0.002
 """Seconds between two attempts."""
 
 
-def listed(netlink: NftConnection, kind: Message, of_table: int) -> Iterator[dict[int, bytes]]:
+def listed(netlink: NftConnection, kind: int, of_table: int) -> Iterator[dict[int, bytes]]:
     """Yield the table's objects of one kind; some kernels list those of all tables.
 
     Raises:

@@ -7,12 +7,19 @@ from dataclasses import dataclass
 
 from geofence.backends.nftables import elements, uapi, userdata
 from geofence.backends.nftables.connection import TABLE, BatchMessage
-from geofence.backends.nftables.kernel_sets import KernelSet, Key, set_of
+from geofence.backends.nftables.kernel_sets import (
+    PARTS,
+    KernelSet,
+    Key,
+    PartKey,
+    PrefilterKey,
+    set_of,
+)
 from geofence.backends.nftables.objects import KernelChain, KernelObject, KernelRule, gate_of
 from geofence.backends.nftables.prefilter import networks
 from geofence.backends.nftables.uapi import Message
 from geofence.model.prefixes import PrefixSet
-from geofence.model.ruleset import MOST_NOTED, NOTED_ROLES, NOTED_SECONDS, Role, SetKey
+from geofence.model.ruleset import MOST_NOTED, NOTED_SECONDS, Role, SetKey
 from geofence.netlink.attributes import attribute, nested, number, string
 from geofence.netlink.messages import APPEND, CREATE
 
@@ -56,7 +63,7 @@ class SetContent:
     @classmethod
     def of(cls, key: Key, prefixes: PrefixSet) -> SetContent:
         """Encode it."""
-        if isinstance(key, SetKey):
+        if not isinstance(key, PrefilterKey):
             return cls(key, elements.encode(prefixes))
         keys = networks(prefixes)
         return cls(key, elements.encode_keys(key.family, keys), len(keys))
@@ -65,15 +72,15 @@ class SetContent:
 def new_set(name: str, content: SetContent) -> list[BatchMessage]:
     """Make a set and fill it."""
     key = content.key
-    told = _SET_COMMENTS[key.role] if isinstance(key, SetKey) else _NEAR_COMMENT
+    own = key.whole if isinstance(key, PartKey) else key
+    told = _SET_COMMENTS[own.role] if isinstance(own, SetKey) else _NEAR_COMMENT
     size = content.size
     more = b""
-    if isinstance(key, SetKey):
-        if key.role in _COUNTED:
-            more += nested(uapi.SetAttribute.EXPRESSION, string(uapi.Expression.NAME, "counter"))
-        if key.role in NOTED_ROLES:
-            more += number(uapi.SetAttribute.TIMEOUT, NOTED_SECONDS * 1000, 8)
-            size = MOST_NOTED
+    if isinstance(own, SetKey) and own.role in _COUNTED:
+        more += nested(uapi.SetAttribute.EXPRESSION, string(uapi.Expression.NAME, "counter"))
+    if isinstance(key, PartKey):
+        more += number(uapi.SetAttribute.TIMEOUT, NOTED_SECONDS * 1000, 8)
+        size = MOST_NOTED // PARTS
     head = _head(set_of(key, name), told, size, more)
     return [head, *(_filling(name, piece) for piece in content.pieces)]
 
@@ -176,7 +183,7 @@ def delete_flowtable(name: str) -> BatchMessage:
 
 
 def _removal(
-    kind: Message, name_attribute: int, what: str, name: str, more: bytes = b""
+    kind: int, name_attribute: int, what: str, name: str, more: bytes = b""
 ) -> BatchMessage:
     """Delete an object; the table's name is attribute 1 of every kind of object."""
     body = string(1, TABLE) + string(name_attribute, name) + more
@@ -203,7 +210,7 @@ def _head(made: KernelSet, told: str, size: int = 0, more: bytes = b"") -> Batch
     return BatchMessage(Message.NEWSET, CREATE, body, f"set {made.name}")
 
 
-def _filling(name: str, piece: bytes, kind: Message = Message.NEWSETELEM) -> BatchMessage:
+def _filling(name: str, piece: bytes, kind: int = Message.NEWSETELEM) -> BatchMessage:
     body = (
         string(uapi.ElementListAttribute.TABLE, TABLE)
         + string(uapi.ElementListAttribute.SET, name)

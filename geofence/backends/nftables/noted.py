@@ -11,10 +11,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from geofence.backends.nftables import uapi
+from geofence.backends.nftables.kernel_sets import PART_BYTE, PARTS
 from geofence.backends.nftables.uapi import ElementAttribute, Expression
 from geofence.model.elements import Noted
 from geofence.model.prefixes import Family, unpack_addresses
-from geofence.netlink.attributes import MalformedError, Span, padded, spans
+from geofence.model.sets import MOST_NOTED
+from geofence.netlink.attributes import LONGEST, MalformedError, Span, padded, spans
 from geofence.netlink.columns import alike, take
 
 _HEADER = 4
@@ -36,6 +38,24 @@ def decode_noted(family: Family, pieces: Sequence[bytes], *, times: bool = True)
     return Noted.joined(
         [_columns(family, rows, step, times=times) for rows, step in _by_length(data)]
     )
+
+
+def pieces_of_part(family: Family, pieces: Sequence[bytes], part: int) -> list[bytes]:
+    """Return the elements of one part, as many as it can hold, in pieces for one attribute each.
+
+    Raises:
+        MalformedError: one is cut short.
+    """
+    found: list[bytes] = []
+    for rows, step in _by_length(b"".join(pieces)):
+        begin, _ = _fields(rows[:step])[_KEY]
+        telling = rows[begin + PART_BYTE[family] :: step]
+        places = (at * step for at, byte in enumerate(telling) if byte % PARTS == part)
+        found += [rows[at : at + step] for at in places]
+    del found[MOST_NOTED // PARTS :]
+    longest = max(map(len, found), default=1)
+    number = LONGEST // longest
+    return [b"".join(found[at : at + number]) for at in range(0, len(found), number)]
 
 
 def _by_length(data: bytes) -> Iterator[tuple[bytes, int]]:

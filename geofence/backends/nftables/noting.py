@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from geofence.backends.nftables.connection import Changed, NftConnection, Refused, connected
+from geofence.backends.nftables.kernel_sets import Key, is_undivided, kernel_keys, whole_keys
 from geofence.backends.nftables.listing import listed_elements, read_sets
 from geofence.backends.nftables.noted import decode_noted
 from geofence.errors import BackendError
@@ -26,15 +27,14 @@ class NftablesNoting:
         """Return which of geofence's sets the kernel holds."""
         with connected() as netlink:
             netlink.generation()  # tells what is missing where it is not just the table
-            return frozenset(key for key, _ in read_sets(netlink) if isinstance(key, SetKey))
+            keys = [key for key, _ in read_sets(netlink)]
+        own = {key for key in keys if isinstance(key, SetKey) and not is_undivided(key)}
+        return frozenset(own | whole_keys(keys))
 
     def noted(self, key: SetKey, *, times: bool = True) -> Noted:
         """Return the sources in a set that the kernel fills."""
         with connected() as netlink:
-            name = name_of(netlink, key)
-            if name is None:
-                return Noted()
-            return decode_noted(key.family, pieces_of(netlink, name), times=times)
+            return read_noted(netlink, key, times=times)
 
     def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
         """Take sources out of a set that the kernel fills."""
@@ -51,15 +51,30 @@ class NftablesNoting:
             return read_counters(netlink)
 
 
-def name_of(netlink: NftConnection, key: SetKey) -> str | None:
-    """Return what a set is called in the kernel, of several the one that rules look into."""
-    found = [name for each, name in read_sets(netlink) if each == key]
-    if len(found) < 2:  # noqa: PLR2004 - there is no choice
-        return found[0] if found else None
+def read_noted(netlink: NftConnection, key: SetKey, *, times: bool = True) -> Noted:
+    """Return the sources in the parts of a set that the kernel fills."""
+    parts = [
+        decode_noted(key.family, pieces_of(netlink, name), times=times)
+        for name in names_of(netlink, key)
+    ]
+    return Noted.joined(parts)._replace(parts=tuple(part.number for part in parts))
+
+
+def names_of(netlink: NftConnection, key: SetKey) -> list[str]:
+    """Return what a set is called in the kernel, or its parts, of several what rules look into."""
+    wanted = kernel_keys(key)
+    found = [(each, name) for each, name in read_sets(netlink) if each in wanted]
+    in_use: dict[Key, str] = dict(found)
+    if len(in_use) < len(found):
+        in_use = _names_in_use(netlink)
+    return [in_use[each] for each in wanted if each in in_use]
+
+
+def _names_in_use(netlink: NftConnection) -> dict[Key, str]:
     from geofence.backends.nftables.observe import in_force, sets_in_use
     from geofence.backends.nftables.snapshot import read_snapshot
 
-    return sets_in_use(in_force(read_snapshot(netlink, elements=False))).get(key)
+    return sets_in_use(in_force(read_snapshot(netlink, elements=False)))
 
 
 def pieces_of(netlink: NftConnection, name: str) -> list[bytes]:

@@ -98,6 +98,10 @@ class Part(StrEnum):
     """What comes from banned addresses."""
     DENIED = "denied"
     """What is turned away: noted, counted and dropped."""
+    NOTED4 = "noted4"
+    """Of that, the sources over IPv4 to be noted."""
+    NOTED6 = "noted6"
+    """The same over IPv6."""
 
 
 def chain_name(part: Part, service: str) -> str:

@@ -8,7 +8,14 @@ from itertools import takewhile
 
 from geofence.backends.nftables import elements, expressions, prefilter, render, timed, uapi
 from geofence.backends.nftables.foreign import foreign
-from geofence.backends.nftables.kernel_sets import Key, PrefilterKey, key_of, usual_name
+from geofence.backends.nftables.kernel_sets import (
+    Key,
+    PrefilterKey,
+    is_undivided,
+    key_of,
+    usual_name,
+    whole_keys,
+)
 from geofence.backends.nftables.objects import (
     BASE,
     BASES,
@@ -24,7 +31,7 @@ from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag, TableFlag
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet
-from geofence.model.ruleset import NOTED_ROLES, SetKey, SetKind
+from geofence.model.ruleset import SetKey, SetKind
 from geofence.translation import tr
 
 
@@ -42,12 +49,11 @@ def observed(held: Snapshot) -> Observed:
         if key.kind is SetKind.DECLARED
     }
     runtime = {
-        key: PrefixSet(key.family)
-        if key.role in NOTED_ROLES
-        else timed.addresses(key.family, held.elements[name])
+        key: timed.addresses(key.family, held.elements[name])
         for key, name in own.items()
         if key.kind is SetKind.RUNTIME
     }
+    runtime |= {key: PrefixSet(key.family) for key in whole_keys(in_use)}
     return Observed(
         sets=sets,
         runtime=runtime,
@@ -191,7 +197,7 @@ def sets_in_use(held: Snapshot) -> dict[Key, str]:
     names: dict[Key, str] = {}
     for candidate in sorted(held.sets, key=lambda each: (each.name not in looked_into, each.name)):
         key = key_of(candidate)
-        if key is not None:
+        if key is not None and not is_undivided(key):
             names.setdefault(key, candidate.name)
     return names
 

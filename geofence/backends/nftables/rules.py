@@ -44,7 +44,12 @@ from geofence.backends.nftables.encoding import (
     to_this_host,
     within,
 )
-from geofence.backends.nftables.kernel_sets import PrefilterKey
+from geofence.backends.nftables.kernel_sets import (
+    PART_BYTE,
+    PARTS,
+    PartKey,
+    PrefilterKey,
+)
 from geofence.backends.nftables.objects import (
     BASE,
     BASES,
@@ -103,6 +108,7 @@ from geofence.model.ruleset import (
     ToLocal,
 )
 
+_NOTING = {Family.IPV4: Part.NOTED4, Family.IPV6: Part.NOTED6}
 _FAR = "in no network near an allowed address"
 _NOTED = "noted: see geofence denied"
 _EVERYONE_ELSE = "everyone else"
@@ -198,25 +204,34 @@ def _fence_rules(ruleset: Ruleset, service: FencedService, names: Names) -> Iter
 
 
 def _denied_rules(service: FencedService, names: Names) -> Iterator[KernelRule]:
-    """Yield rules that note the source and drop.
-
-    Of a flood only a sample is noted. Where a set is full, its rule ends at that, and the next one
-    goes on.
-    """
+    """Yield rules that note the source and drop; of a flood only a sample is noted."""
     chain = names.chains[chain_name(Part.DENIED, service.name)]
-    for family in Family:
-        denied, seen = (
-            names.sets[SetKey(role, service.name, family)] for role in (Role.DENIED, Role.SEEN)
-        )
-        bits = NOTED_BITS[family]
-        source = of_family(family) + at_most(NOTED_PER_SECOND)
-        source += load_payload(PayloadBase.NETWORK, *SOURCE[family])
-        if bits < family.bits:
-            source += keep_bits(network_mask(family, bits))
-        noting = note_in(denied, DynsetOp.ADD) + note_in(seen, DynsetOp.UPDATE)
-        yield KernelRule(chain, source + noting, comment(_NOTED))
+    for family, part in _NOTING.items():
+        noting = end_with(Code.JUMP, names.chains[chain_name(part, service.name)])
+        sample = of_family(family) + at_most(NOTED_PER_SECOND)
+        yield KernelRule(chain, sample + noting, comment(_NOTED))
     drop = _action(Action.DROP, Part.DENIED, service, names)
     yield KernelRule(chain, drop, comment(_EVERYONE_ELSE))
+    for family in Family:
+        yield from _noting_rules(service, family, names)
+
+
+def _noting_rules(service: FencedService, family: Family, names: Names) -> Iterator[KernelRule]:
+    """Yield rules that each note the sources of one part; where its set is full, they do not."""
+    chain = names.chains[chain_name(_NOTING[family], service.name)]
+    offset, _ = SOURCE[family]
+    telling = load_payload(PayloadBase.NETWORK, offset + PART_BYTE[family], 1)
+    telling += keep_bits(bytes((PARTS - 1,)))
+    source = load_address(SOURCE, family)
+    if NOTED_BITS[family] < family.bits:
+        source += keep_bits(network_mask(family, NOTED_BITS[family]))
+    for part in range(PARTS):
+        denied, seen = (
+            names.sets[PartKey(SetKey(role, service.name, family), part)]
+            for role in (Role.DENIED, Role.SEEN)
+        )
+        noting = note_in(denied, DynsetOp.ADD) + note_in(seen, DynsetOp.UPDATE)
+        yield KernelRule(chain, telling + compare_with(CmpOp.EQ, bytes((part,))) + source + noting)
 
 
 def _rules(

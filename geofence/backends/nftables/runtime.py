@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from geofence.backends.nftables import messages, timed
 from geofence.backends.nftables.connection import BatchMessage, NftConnection
 from geofence.backends.nftables.noted import decode_noted
-from geofence.backends.nftables.noting import name_of, pieces_of
+from geofence.backends.nftables.noting import names_of, pieces_of, read_noted
 from geofence.backends.nftables.snapshot import has_element
 from geofence.errors import BackendError
 from geofence.model.elements import (
@@ -30,18 +30,19 @@ _SOON = 5
 
 def read_elements(netlink: NftConnection, key: SetKey) -> list[Element]:
     """Return the elements of a set; none without the set."""
-    name = name_of(netlink, key)
+    if key.role in NOTED_ROLES:
+        size = 1 << (key.family.bits - NOTED_BITS[key.family])
+        return read_noted(netlink, key).elements(size)
+    name = _name(netlink, key)
     return [] if name is None else _read(netlink, key, name)
 
 
 def test_element(netlink: NftConnection, key: SetKey, address: int) -> bool:
     """Whether the kernel finds an address in a set; false without the set."""
-    name = name_of(netlink, key)
-    if name is None:
-        return False
     noted = key.role in NOTED_ROLES
     rest = key.family.bits - NOTED_BITS[key.family] if noted else 0
-    return has_element(netlink, name, key.family, address >> rest << rest)
+    asked = address >> rest << rest
+    return any(has_element(netlink, name, key.family, asked) for name in names_of(netlink, key))
 
 
 def forget_noted(netlink: NftConnection, key: SetKey, networks: Sequence[int] | None) -> None:
@@ -50,12 +51,12 @@ def forget_noted(netlink: NftConnection, key: SetKey, networks: Sequence[int] | 
     Raises:
         BackendError: other programs changed it all the time.
     """
+    unwanted = None if networks is None else set(networks)
     for attempt in range(_ATTEMPTS):
-        name = name_of(netlink, key)
-        if name is None:
-            return
+        names = names_of(netlink, key)
+        gone = [each for name in names for each in _forgetting(netlink, key, name, unwanted)]
         try:
-            _exchange(netlink, _forgetting(netlink, key, name, networks))
+            _exchange(netlink, gone)
         except BackendError:  # one timed out, or another run was faster
             if attempt + 1 == _ATTEMPTS:
                 raise
@@ -64,12 +65,11 @@ def forget_noted(netlink: NftConnection, key: SetKey, networks: Sequence[int] | 
 
 
 def _forgetting(
-    netlink: NftConnection, key: SetKey, name: str, networks: Sequence[int] | None
+    netlink: NftConnection, key: SetKey, name: str, unwanted: Collection[int] | None
 ) -> list[BatchMessage]:
-    if networks is None:
+    if unwanted is None:
         return [messages.flush_set(name)]
     held = decode_noted(key.family, pieces_of(netlink, name))
-    unwanted = set(networks)
     gone = [
         network
         for network, seconds in zip(held.networks, held.seconds, strict=True)
@@ -91,7 +91,7 @@ def put_elements(
         BackendError: a prefix to be removed is no element, one to be added overlaps another, or
             there is no such set; nothing is changed.
     """
-    name = name_of(netlink, key)
+    name = _name(netlink, key)
     if name is None:
         raise _missing(key)
     gone = [Element(each.network, each.past, None) for each in removed if each.family is key.family]
@@ -112,7 +112,7 @@ def hold_elements(
     """
     spans = disjoint(wanted, key.family)
     for attempt in range(_ATTEMPTS):
-        name = name_of(netlink, key)
+        name = _name(netlink, key)
         if name is None:
             raise _missing(key)
         added, removed = difference(spans, _read(netlink, key, name), now)
@@ -151,11 +151,11 @@ def _transact(netlink: NftConnection, batch: list[BatchMessage]) -> None:
 
 
 def _read(netlink: NftConnection, key: SetKey, name: str) -> list[Element]:
-    pieces = pieces_of(netlink, name)
-    if key.role in NOTED_ROLES:
-        size = 1 << (key.family.bits - NOTED_BITS[key.family])
-        return decode_noted(key.family, pieces).elements(size)
-    return timed.decode(key.family, pieces)
+    return timed.decode(key.family, pieces_of(netlink, name))
+
+
+def _name(netlink: NftConnection, key: SetKey) -> str | None:
+    return next(iter(names_of(netlink, key)), None)
 
 
 def _missing(key: SetKey) -> BackendError:

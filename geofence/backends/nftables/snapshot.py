@@ -10,7 +10,13 @@ from dataclasses import dataclass, field, replace
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.connection import TABLE, Changed, NftConnection, Refused
 from geofence.backends.nftables.elements import encode_keys
-from geofence.backends.nftables.kernel_sets import KernelSet, is_runtime, key_of
+from geofence.backends.nftables.kernel_sets import (
+    KernelSet,
+    PartKey,
+    is_runtime,
+    is_undivided,
+    key_of,
+)
 from geofence.backends.nftables.listing import (
     listed,
     listed_elements,
@@ -28,7 +34,6 @@ from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError
 from geofence.model.plan import Count
 from geofence.model.prefixes import Family
-from geofence.model.ruleset import NOTED_ROLES, SetKey
 from geofence.netlink.attributes import as_number, as_string, nested, string, values
 from geofence.translation import tr
 
@@ -149,7 +154,9 @@ def has_element(netlink: NftConnection, name: str, family: Family, address: int)
 
 def _is_read(held: KernelSet, flags: int, *, elements: bool) -> bool:
     key = key_of(held)
-    if isinstance(key, SetKey) and key.role in NOTED_ROLES:
+    if is_undivided(key):
+        return not elements  # what it holds will be put into the parts
+    if isinstance(key, PartKey):
         return bool(flags) and not elements  # the table will be made anew, and these put back
     return elements or is_gate(held) or is_runtime(key)
 

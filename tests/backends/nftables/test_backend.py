@@ -561,7 +561,8 @@ def _fence_is(old: Ruleset, new: Ruleset) -> bool:
     """Whether it is the new one; the old one otherwise, and nothing else ever."""
     seen = BACKEND.observe()
     assert (seen.rules, seen.sets) in [(BACKEND.rules(each), each.sets) for each in (old, new)]
-    parts = ("fence-", "out-", "via-", "ban-", "denied-", "translated", "marking")
+    services = ("fence-", "out-", "via-", "ban-", "denied-", "noted4-", "noted6-")
+    parts = (*services, "translated", "marking")
     chains = tuple(f"chain {part}" for part in parts)
     former = ("set allow", "set near", "set gate", *chains)
     assert not [left for left in seen.debris if not left.startswith(former)]

@@ -77,6 +77,7 @@ def test_a_ruleset_in_words() -> None:
         'local-web: goto denied-web comment "everyone else"',
         'marking: ct status & confirmed,dnat return comment "older, and asked by two ports"',
         'marking: ct label set 101 comment "mark the connection"',
+        *_noted(),
         *_trusted("out-web"),
         *_beginnings("out-web"),
         *_sent_to_others("out-web"),
@@ -102,11 +103,18 @@ def _banned(chain: str) -> Iterator[str]:
 
 
 def _denied(chain: str) -> Iterator[str]:
-    limit = f"{chain}: limit rate 2000/second burst 2000 packets"
-    for field, digit in (("ip saddr", 4), ("ip6 saddr & ffff:ffff:ffff:ffff::", 6)):
-        noted = f"add @denied{digit}-web {{ {field} }} update @seen{digit}-web {{ {field} }}"
-        yield f'{limit} {noted} comment "noted: see geofence denied"'
+    for digit in "46":
+        limit = f"{chain}: meta nfproto ipv{digit} limit rate 2000/second burst 2000 packets"
+        yield f'{limit} jump noted{digit}-web comment "noted: see geofence denied"'
     yield f'{chain}: counter name "dropped-web" drop comment "everyone else"'
+
+
+def _noted() -> Iterator[str]:
+    for digit, bit, field in ((4, 120, "ip saddr"), (6, 104, "ip6 saddr & ffff:ffff:ffff:ffff::")):
+        for part in range(8):
+            told = f"noted{digit}-web: @nh,{bit},8 & 07 0{part}"
+            sets = (f"{role}{digit}.{part}-web {{ {field} }}" for role in ("denied", "seen"))
+            yield " ".join((told, *map(" @".join, zip(("add", "update"), sets, strict=True))))
 
 
 def _trusted(chain: str) -> Iterator[str]:
