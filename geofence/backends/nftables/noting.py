@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from geofence.backends.nftables.connection import Changed, NftConnection, Refused, connected
 from geofence.backends.nftables.kernel_sets import Key, is_undivided, kernel_keys, whole_keys
 from geofence.backends.nftables.listing import listed_elements, read_sets
 from geofence.backends.nftables.noted import decode_noted
-from geofence.errors import BackendError
+from geofence.errors import BackendError, GeofenceError
 from geofence.model.elements import Noted
 from geofence.model.sets import SetKey
 from geofence.translation import tr
@@ -53,11 +55,32 @@ class NftablesNoting:
 
 def read_noted(netlink: NftConnection, key: SetKey, *, times: bool = True) -> Noted:
     """Return the sources in the parts of a set that the kernel fills."""
-    parts = [
-        decode_noted(key.family, pieces_of(netlink, name), times=times)
-        for name in names_of(netlink, key)
-    ]
+    found = _pieces_of_each(netlink, names_of(netlink, key))
+    parts = [decode_noted(key.family, pieces, times=times) for pieces in found]
     return Noted.joined(parts)._replace(parts=tuple(part.number for part in parts))
+
+
+def _pieces_of_each(netlink: NftConnection, names: Sequence[str]) -> list[list[bytes]]:
+    """Return the elements of sets; two threads read, as nearly all the time is the kernel's.
+
+    What the other thread could not read, this one does, or says why it cannot.
+    """
+    found: dict[str, list[bytes]] = {}
+
+    def read_others() -> None:
+        with suppress(GeofenceError), connected() as other:
+            for name in names[1::2]:
+                found[name] = pieces_of(other, name)
+
+    helper = Thread(target=read_others)
+    with suppress(RuntimeError):  # no room for another thread
+        helper.start()
+    try:
+        found |= {name: pieces_of(netlink, name) for name in names[::2]}
+    finally:
+        if helper.ident is not None:
+            helper.join()
+    return [found[name] if name in found else pieces_of(netlink, name) for name in names]
 
 
 def names_of(netlink: NftConnection, key: SetKey) -> list[str]:
