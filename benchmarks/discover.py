@@ -111,12 +111,13 @@ def reading(scratch: Path, rounds: int) -> None:
 def write_panel(directory: Path, endpoints: int) -> Path:
     """Write what a panel writes for so many phones; return the directory."""
     directory.mkdir(parents=True)
-    for name, text in _files(endpoints):
+    for name, text in panel_files(endpoints):
         (directory / name).write_text(text, encoding="utf-8")
     return directory
 
 
-def _files(endpoints: int) -> Iterator[tuple[str, str]]:
+def panel_files(endpoints: int) -> Iterator[tuple[str, str]]:
+    """Yield the files of a panel with so many phones, by name."""
     kinds = ("transports", "endpoint", "aor", "auth")
     yield "pjsip.conf", "".join(f"#include pjsip.{kind}.conf\n" for kind in kinds)
     transport = "[0.0.0.0-udp]\ntype=transport\nprotocol=udp\nbind=0.0.0.0:5060\n"

@@ -6,7 +6,7 @@ Pure. A host is compared label by label, so that ``pstn.twilio.com.example`` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from geofence.model.catalog import Media
@@ -37,17 +37,16 @@ def entries(exceptions: Iterable[NamedException]) -> tuple[NamedException, ...]:
 def match(host: str, exceptions: Iterable[NamedException]) -> tuple[NamedException, ...]:
     """Return the entries of the provider that has a host; none for an unknown or invalid host.
 
-    All entries of its group are returned, so that its media is proposed with its signalling. One
-    of another group, or without a group, is returned only if it has the host itself.
+    Its media are returned with its signalling.
 
     Args:
         host: the name of a trunk's server, as the PBX's configuration has it.
         exceptions: those of the rules, enabled or not.
     """
-    known = _normal(host)
-    if not known:
-        return ()
-    return _with_groups(exceptions, lambda each: any(_is(known, name) for name in _names(each)))
+    known, name = entries(exceptions), _normal(host)
+    found = [each for each in known if name and any(_is(name, own) for own in _names(each))]
+    names = {mate.name for each in found for mate in together(each, known)}
+    return tuple(each for each in known if each.name in names)
 
 
 def holding(
@@ -63,9 +62,32 @@ def holding(
     return tuple(each for each in known if not space - each.written)
 
 
-def command(entry: NamedException) -> str:
-    """Return the command that allows an entry, with the others of its group."""
-    return f"geofence allow {entry.group or entry.name}"
+def together(
+    entry: NamedException, exceptions: Iterable[NamedException]
+) -> tuple[NamedException, ...]:
+    """Return the entries that are allowed together: signalling and its media, or the entry alone.
+
+    Other members of a group are alternatives, such as the servers of several cities.
+
+    Args:
+        entry: one of the catalogue.
+        exceptions: those of the rules, enabled or not.
+    """
+    mates = [each for each in entries(exceptions) if each.group and each.group == entry.group]
+    has_media = any(each.catalog.media is Media.LISTED for each in mates)
+    return tuple(mates) if has_media else (entry,)
+
+
+def allowed_by_group(exception: NamedException, exceptions: Iterable[NamedException]) -> str | None:
+    """Return the group by which an exception is allowed with what belongs to it; None: alone."""
+    if exception.catalog.kind is None or len(together(exception, exceptions)) == 1:
+        return None
+    return exception.group
+
+
+def command(entry: NamedException, exceptions: Iterable[NamedException]) -> str:
+    """Return the command that allows an entry, with what belongs to it."""
+    return f"geofence allow {allowed_by_group(entry, exceptions) or entry.name}"
 
 
 def carries(entry: NamedException, others: Iterable[NamedException]) -> Carries | None:
@@ -79,23 +101,12 @@ def carries(entry: NamedException, others: Iterable[NamedException]) -> Carries 
     media = entry.catalog.media
     if media is not None:
         return Carries.BOTH if media is Media.SAME else Carries.SIGNALLING
-    mates = [each for each in others if each.group and each.group == entry.group]
-    has_media = any(each.catalog.media is Media.LISTED for each in mates)
-    return Carries.MEDIA if has_media else None
-
-
-def _with_groups(
-    exceptions: Iterable[NamedException], has: Callable[[NamedException], bool]
-) -> tuple[NamedException, ...]:
-    known = entries(exceptions)
-    found = {each.name for each in known if has(each)}
-    groups = {each.group for each in known if each.name in found and each.group}
-    return tuple(each for each in known if each.name in found or each.group in groups)
+    return Carries.MEDIA if len(together(entry, others)) > 1 else None
 
 
 def _names(entry: NamedException) -> Iterator[str]:
     """Yield the names and patterns by which a host is recognised as the entry's."""
-    yield from entry.hosts
+    yield from (*entry.hosts, *entry.sip)
     for name in entry.srv:
         yield ".".join(name.split(".")[_SRV_LABELS:])
     yield from entry.catalog.trunk_hosts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from geofence.catalog import allowed_by_group
 from geofence.flows.connections import Fenced
 from geofence.merge import blocklist_space, exception_space
 from geofence.model.address import Address
@@ -369,6 +370,9 @@ def _opening(question: _Question, service: Service, *, listed: bool) -> tuple[Hi
     for exception in question.policy.exceptions:
         space = exception_space(exception, question.lists)
         if exception.opens(service.name) and not exception.enabled and question.held_by(space):
+            group = allowed_by_group(exception, question.policy.exceptions)
+            if group:
+                return (Hint(HintKind.ALLOW_GROUP, group),)
             return (Hint(HintKind.ALLOW_EXCEPTION, exception.name),)
     local = _locally(question)
     if local:

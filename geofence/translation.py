@@ -15,6 +15,7 @@ Catalogues are made with ``python -m tools.catalogue`` (see CONTRIBUTING.md).
 from __future__ import annotations
 
 import gettext
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -25,7 +26,10 @@ from geofence.journal import is_connected
 
 DOMAIN = "geofence"
 LOCALES = Path(__file__).parent / "locales"
-_ENGLISH = ("en", "C", "POSIX")
+SOURCE_LANGUAGE = "en"
+_NO_DOMAIN = "messages"
+"""The text domain of a process that has chosen none."""
+_ENGLISH = (SOURCE_LANGUAGE, "C", "POSIX")
 """Languages and locales that mean the messages as they are."""
 
 
@@ -114,6 +118,31 @@ def activate(arguments: Sequence[str], environment: Mapping[str, str], stdout: T
     gettext.bindtextdomain(DOMAIN, str(LOCALES))
     gettext.textdomain(DOMAIN)
     _catalogue.cache_clear()
+
+
+def speak(code: str) -> None:
+    """Translate into a language from now on, whoever reads: for what is not read here.
+
+    Raises:
+        ValueError: geofence does not speak it.
+    """
+    if code not in languages():
+        raise ValueError(code)
+    os.environ["LANGUAGE"], os.environ["LC_ALL"] = code, f"{code}.UTF-8"  # where gettext looks
+    gettext.bindtextdomain(DOMAIN, str(LOCALES))
+    gettext.textdomain(DOMAIN if code != SOURCE_LANGUAGE else _NO_DOMAIN)
+    _catalogue.cache_clear()
+
+
+def languages() -> tuple[str, ...]:
+    """Return the codes of the languages that geofence speaks."""
+    return (SOURCE_LANGUAGE, *sorted(path.name for path in LOCALES.iterdir() if path.is_dir()))
+
+
+def language() -> str:
+    """Return the code of the language of messages."""
+    found = gettext.find(DOMAIN, LOCALES) if gettext.textdomain() == DOMAIN else None
+    return Path(found).parts[-3] if found else SOURCE_LANGUAGE
 
 
 @cache

@@ -27,7 +27,7 @@ home = /usr/bin
 include-system-site-packages = false
 version = $(python3 -c 'import platform; print(platform.python_version())')
 END
-rm -rf "$home/include"
+rm -rf "$home/include" "$home/.gitignore"
 
 # What ships beside the package names the command by its place in a .deb.
 grep -rl /usr/local/bin/geofence "$home/share" | xargs sed -i 's|/usr/local/bin/|/usr/bin/|g'

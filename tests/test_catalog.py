@@ -42,12 +42,13 @@ def matched(policy: Policy, host: str) -> list[str]:
         ("a.b.pstn.twilio.com", ["twilio-sip", "twilio-media"]),
         ("sip.telnyx.com", ["telnyx-sip", "telnyx-media"]),
         ("us-west-wa.sip.flowroute.com", ["flowroute-sip"]),
-        ("montreal10.voip.ms", ["voipms-atlanta", "voipms-montreal", "voipms-paris"]),
+        ("montreal10.voip.ms", ["voipms-montreal"]),
+        ("push-as.softphone.com", ["push-as"]),
         ("all.sipis.acrobits.cz", ["sipis"]),
         ("softphone.spc.brastel.ne.jp", ["brastel"]),
     ],
 )
-def test_a_known_host_gives_the_entries_of_its_group(
+def test_a_known_host_gives_its_entry_and_the_media_that_belong_to_it(
     shipped: Policy, host: str, names: list[str]
 ) -> None:
     assert matched(shipped, host) == names
@@ -138,10 +139,22 @@ def test_no_address_gives_no_entry(shipped: Policy) -> None:
     assert holding(AddressSpace(), shipped.exceptions) == ()
 
 
-def test_the_command_names_the_group(shipped: Policy) -> None:
-    commands = {each.name: command(each) for each in shipped.exceptions}
-    assert commands["twilio-media"] == "geofence allow twilio"
-    assert commands["anveo"] == "geofence allow anveo"
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("twilio-sip", "geofence allow twilio"),
+        ("twilio-media", "geofence allow twilio"),
+        ("telnyx-other-regions", "geofence allow telnyx-other-regions"),
+        ("voipms-paris", "geofence allow voipms-paris"),
+        ("push-as", "geofence allow push-as"),
+        ("anveo", "geofence allow anveo"),
+    ],
+)
+def test_the_command_allows_signalling_with_its_media_and_else_one(
+    shipped: Policy, name: str, line: str
+) -> None:
+    (entry,) = (each for each in shipped.exceptions if each.name == name)
+    assert command(entry, shipped.exceptions) == line
 
 
 def test_what_an_entry_carries() -> None:

@@ -42,6 +42,7 @@ _HEADINGS = {
         "files": "FILES",
         "examples": "EXAMPLES",
         "see": "SEE ALSO",
+        "manual": "System Administration",
     },
     "ja": {
         "name": "名前",
@@ -55,6 +56,7 @@ _HEADINGS = {
         "files": "ファイル",
         "examples": "例",
         "see": "関連項目",
+        "manual": "システム管理",
     },
 }
 _TABLES = {
@@ -96,7 +98,8 @@ class Manual:
     def _lines(self, context: typer.Context, verbs: Sequence[Command]) -> Iterator[str]:
         command = cast("Command", context.command)
         version = f"geofence {__version__}"
-        yield f'.TH {_page(context).upper()} {SECTION} {self._date} "{version}"'
+        title = f'{_page(context).upper()} {SECTION} {self._date} "{version}"'
+        yield f'.TH {title} "{self._words["manual"]}"'
         yield from (".nh", ".ad l")
         yield self._heading("name")
         yield f"{escaped(_page(context))} \\- {escaped(_summary(command))}"

@@ -66,7 +66,7 @@ class FencedPorts:
 
     @property
     def left_out(self) -> Refused | None:
-        """Why following does not fence them; None if it does, or the rules do."""
+        """Return why following does not fence them; None if it does, or the rules do."""
         if self.disabled:
             return Refused.DISABLED
         return Refused.PRIVILEGED if self.privileged else None

@@ -64,7 +64,9 @@ def literal(text: str) -> Address | None:
         found = ip_address(text)
     except ValueError:
         return None
-    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+    if isinstance(found, IPv6Address):
+        return found.ipv4_mapped or IPv6Address(int(found))  # without the zone of fe80::1%eth0
+    return found
 
 
 def old_form(text: str) -> IPv4Address | None:

@@ -14,6 +14,7 @@ from geofence.asterisk.sections import Section, printable
 
 PJSIP = "pjsip.conf"
 _SETTINGS = ("extconfig.conf", "sorcery.conf", "modules.conf")
+_CRITERIA = "criteria="
 _SORCERY_SECTIONS = {
     "identify": "res_pjsip_endpoint_identifier_ip",
     "registration": "res_pjsip_outbound_registration",
@@ -76,7 +77,7 @@ class Configuration:
     @property
     def invalid(self) -> tuple[str, ...]:
         """The files that Asterisk refuses whole."""
-        return tuple(each.name for each in self._loaded.values() if not each.valid)
+        return tuple(printable(each.name) for each in self._loaded.values() if not each.valid)
 
     def file(self, name: str) -> Loaded:
         """Load a file with its includes, and take over what is to be said of it."""
@@ -90,7 +91,9 @@ class Configuration:
                     each.data["table"] = table
                 self._findings.unseen.append(each)
             if not loaded.valid:
-                self._findings.unseen.append(ReadingWarning(WarningKind.FILE_INVALID, name))
+                self._findings.unseen.append(
+                    ReadingWarning(WarningKind.FILE_INVALID, printable(name))
+                )
         return self._loaded[name]
 
     def runs(self, module: str) -> bool:
@@ -141,11 +144,11 @@ class Configuration:
 
     def _add(self, objects: Objects, wanted: str, data: str) -> None:
         name, *conditions = data.split(",")
-        criteria = [each for each in conditions if each.startswith("criteria=")]
+        criteria = [each for each in conditions if each.startswith(_CRITERIA)]
         loaded = self.file(name)
         if not loaded.counts:
             return
-        found = self._of_type(loaded, wanted) if criteria else loaded.live
+        found = self._meeting(loaded, criteria[-1]) if criteria else loaded.live
         seen: set[str] = set()
         for at, section in enumerate(found):
             if section.name in seen:
@@ -153,6 +156,13 @@ class Configuration:
                 return
             seen.add(section.name)
         objects.loaded += [_object(each, wanted) for each in found]
+
+    def _meeting(self, loaded: Loaded, criteria: str) -> list[Section]:
+        """Return the sections that ``criteria=name=value`` selects."""
+        name, _, value = criteria.removeprefix(_CRITERIA).partition("=")
+        if name.lower() == "type":
+            return self._of_type(loaded, value)
+        return [each for each in loaded.live if each.first(name.lower()) == value]
 
     def _duplicate(self, objects: Objects, wanted: str, found: list[Section], at: int) -> None:
         self._findings.warn(

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 from geofence.errors import BackendError
+from geofence.host.ownership import distrust, distrust_on_the_way
 from geofence.translation import tr
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROGRAM = "asterisk"
 _SECONDS = 10
+_MILLISECONDS = 1000
+_PIECE = 1 << 16
+_MOST_BYTES = 32_000_000
+"""Of one answer: 60,000 contacts."""
 _CONTACT = re.compile(r"^/registrar/contact/(?P<name>.*?);@[0-9a-f]+\s*: (?P<json>\{.*\})\s*$")
 _HOST = re.compile(r"^sips?:(?:[^@]*@)?(?:\[(?P<six>[^\]]+)\]|(?P<four>[^:;>]+))", re.IGNORECASE)
 _COLUMNS = 2
@@ -28,6 +37,9 @@ class RegisteredContact(NamedTuple):
     """Of its address of record."""
     host: str
     """An address, as a rule."""
+    endpoint: str = ""
+    via: str = ""
+    """The address that the registration named as its sender."""
 
 
 def is_installed() -> bool:
@@ -47,22 +59,60 @@ def ask(command: str, program: str = "") -> str:
     """
     path = program or shutil.which(_PROGRAM, path=_PATH) or _PROGRAM
     try:
-        done = subprocess.run(  # noqa: S603 - fixed programs and arguments, no shell
+        _require_trust(path)
+        with subprocess.Popen(  # noqa: S603 - fixed programs and arguments, no shell
             [path, "-rx", command],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_SECONDS,
-            check=True,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             env={"PATH": _PATH, "LC_ALL": "C.UTF-8", "TERM": "dumb"},
-        )
-    except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout).strip().splitlines()
-        raise _refusal(said[-1] if said else str(error.returncode)) from error
+        ) as running:
+            try:
+                said = _output(running)
+                code = running.wait(_SECONDS)
+            finally:
+                running.kill()
     except (OSError, subprocess.SubprocessError) as error:
         raise _refusal(str(error)) from error
-    return done.stdout
+    if code:
+        lines = said.strip().splitlines()
+        raise _refusal(lines[-1] if lines else str(code))
+    return said
+
+
+def _require_trust(path: str) -> None:
+    """Raise an error about a program that others, such as the user of Asterisk, could change."""
+    doubt = distrust(os.stat(path), None, by_hand=True)  # noqa: PTH116
+    if doubt:
+        raise _refusal(tr("{path} {reason}, so it is not run", path=path, reason=doubt.reason))
+    way = distrust_on_the_way(Path(path))
+    if way:
+        place, doubt = way
+        raise _refusal(tr("{path} {reason}, so it is not run", path=place, reason=doubt.reason))
+
+
+def _output(running: subprocess.Popen[bytes]) -> str:
+    """Return what a program says, if it says it in time and it is not too much.
+
+    Raises:
+        BackendError: it is too late or too much.
+    """
+    descriptor = running.stdout.fileno() if running.stdout else -1
+    end = monotonic() + _SECONDS
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        if not poll.poll(max(0.0, end - monotonic()) * _MILLISECONDS):
+            raise _refusal(tr("no answer in {seconds} seconds", seconds=_SECONDS))
+        piece = os.read(descriptor, _PIECE)
+        if not piece:
+            return b"".join(pieces).decode(errors="replace")
+        pieces.append(piece)
+        size += len(piece)
+        if size > _MOST_BYTES:
+            raise _refusal(tr("it says more than {most} bytes", most=f"{_MOST_BYTES:,}"))
 
 
 def _refusal(reason: str) -> BackendError:
@@ -85,12 +135,14 @@ def parse_contacts(text: str) -> Iterator[RegisteredContact]:
         if found is None:
             continue
         try:
-            uri = json.loads(found["json"])["uri"]
-        except (ValueError, KeyError, TypeError):
+            facts = json.loads(found["json"])
+            uri = facts["uri"]
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
         host = _HOST.match(uri) if isinstance(uri, str) else None
         if host is not None:
-            yield RegisteredContact(found["name"], host["six"] or host["four"])
+            others = (str(facts.get(key, "")) for key in ("endpoint", "via_addr"))
+            yield RegisteredContact(found["name"], host["six"] or host["four"], *others)
 
 
 def translated(program: str = "") -> frozenset[str]:

@@ -12,6 +12,8 @@ _SURELY_SHORT = _BUFFER // 4
 """Characters that never take more bytes than the buffer has."""
 _MOST_NESTED = 256
 _BYTE_ORDER_MARK = "\ufeff"
+_MARK_AS_BYTES = _BYTE_ORDER_MARK.encode().decode("latin-1")
+"""The same at the head of a file that is not UTF-8 in the rest."""
 SPECIAL = frozenset([*BLANKS, "[", "#", "\\", _BYTE_ORDER_MARK])
 """How lines begin that need a closer look; so do those with ``;`` or ``+=``."""
 
@@ -22,6 +24,13 @@ class NestedTooDeeplyError(ValueError):
 
 def split(content: bytes) -> tuple[list[str], frozenset[int]]:
     """Return the lines of a file, and the places of those that are too long, which are empty."""
+    lines, long = _cut(content)
+    if lines[0].startswith(_MARK_AS_BYTES):
+        lines[0] = _BYTE_ORDER_MARK + lines[0].removeprefix(_MARK_AS_BYTES)
+    return lines, long
+
+
+def _cut(content: bytes) -> tuple[list[str], frozenset[int]]:
     encoding = _encoding(content)
     if b"\0" in content:
         pieces = list(_split_at_zeros(content, encoding))

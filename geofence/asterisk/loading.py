@@ -20,7 +20,12 @@ from geofence.asterisk.sections import Key, PlainLines, Section, Sections, print
 
 _DEEPEST = 11
 """Files within each other, the first included."""
-_MOST_KEYS = 1_500_000
+MOST_WORK = 2_000_000
+"""Keys and lines, in all; what takes longer counts as several. A panel needs 70 a phone."""
+_HEADER_WORK = 5
+_INCLUDE_WORK = 50
+_LONG = 1_000
+"""Characters of a line from which its own length counts as work."""
 _MOST_FILES = 20_000
 _MOST_BYTES = 64 * 1024 * 1024
 _UNSEEN = {Absent.OUTSIDE: WarningKind.OUTSIDE, Absent.UNREADABLE: WarningKind.UNREADABLE}
@@ -75,7 +80,7 @@ class _RefusedError(Exception):
 
     def __init__(self, kind: WarningKind, where: str) -> None:
         super().__init__(kind)
-        self.warning = ReadingWarning(kind, where)
+        self.warning = ReadingWarning(kind, printable(where))
 
 
 def load(files: Files, name: str, in_database: Collection[str] = ()) -> Loaded:
@@ -111,7 +116,7 @@ class _Loader:
         self._within: list[str] = []
         self._level = 0
         self._bytes = 0
-        self._keys = 0
+        self._work = 0
 
     def loaded(self) -> Loaded:
         """Return all of it."""
@@ -128,10 +133,11 @@ class _Loader:
     def _include(self, pattern: str, where: str) -> bool:
         """Read all files that a pattern names; whether there was one."""
         if pattern in self._in_database:
-            self._unseen(WarningKind.REALTIME, where or pattern, what=pattern, table="")
+            self._unseen(WarningKind.REALTIME, where or printable(pattern), what=pattern, table="")
             return True
         if self._level == _DEEPEST:
             raise _RefusedError(WarningKind.INCLUDE_CYCLE, where)
+        self._count(_INCLUDE_WORK + len(pattern) * ("{" in pattern) * 10, where)
         self._level += 1
         run = _Run(self._current)
         found = False
@@ -184,11 +190,11 @@ class _Loader:
         finally:
             self._within.pop()
         if run.depth:
-            self._warn(WarningKind.COMMENT_OPEN, path)
+            self._warn(WarningKind.COMMENT_OPEN, printable(path))
         return True
 
     def _fail(self, path: str, run: _Run, error: _LineError) -> None:
-        where = f"{path}:{run.lines}"
+        where = _place(path, run.lines)
         self._warn(error.kind, where, **error.data)
         if len(self._within) > 1:
             self._warn(WarningKind.CUT_AT_ERROR, where, **error.data)
@@ -199,7 +205,7 @@ class _Loader:
         lines, long = split(content)
         before = run.lines
         for at in sorted(long):
-            self._warn(WarningKind.LINE_TOO_LONG, f"{path}:{before + at + 1}")
+            self._warn(WarningKind.LINE_TOO_LONG, _place(path, before + at + 1))
         plain = 0
         """How many lines before this one are plain and not handed over yet."""
         for at, line in enumerate(lines):
@@ -227,6 +233,7 @@ class _Loader:
 
     def _special(self, line: str, path: str, run: _Run) -> None:
         """Take a line that may be anything."""
+        self._count(1 + (len(line) // 4 if len(line) > _LONG else 0), path)
         text = without_mark(line) if run.lines == 1 else line
         if run.depth or ";" in text:
             try:
@@ -258,6 +265,7 @@ class _Loader:
         name, value = text[:equals], text[equals + 1 :]
         if equals > at and text[equals - 1] == "+":
             name = name[:-1].strip(BLANKS)
+            self._count(len(section.keys) // 10, path)
             if _extended(section, name, value):
                 return
         elif value.startswith(">"):
@@ -265,17 +273,17 @@ class _Loader:
         name = name.strip(BLANKS)
         if name:
             section.keys.append(Key(name, value.strip(BLANKS), path, run.lines))
-            self._count(1, path)
 
-    def _count(self, keys: int, path: str) -> None:
-        self._keys += keys
-        if self._keys > _MOST_KEYS:
+    def _count(self, work: int, path: str) -> None:
+        self._work += work
+        if self._work > MOST_WORK:
             raise _RefusedError(WarningKind.TOO_LARGE, path)
 
     def _header(self, text: str, path: str, run: _Run) -> None:
         end = text.find("]")
         if end < 0:
             raise _LineError("no-bracket")
+        self._count(_HEADER_WORK, path)
         new = Section(text[1:end], path, run.lines)
         target = new
         if text[end + 1 : end + 2] == "(":
@@ -301,7 +309,8 @@ class _Loader:
             self._count(len(base.keys), new.file)
             target.keys.extend(base.keys[:])
             return target
-        found = self._sections.addition(new.name, option[1:])
+        found, examined = self._sections.addition(new.name, option[1:])
+        self._count(examined // 5, new.file)
         if found is None:
             raise _LineError("no-addition", name=printable(new.name))
         if target is new:
@@ -318,11 +327,15 @@ class _Loader:
         closing = {'"': '"', "<": ">"}.get(argument[0])
         if closing and argument.endswith(closing):
             argument = argument[1:-1]
-        where = f"{path}:{run.lines}"
+        where = _place(path, run.lines)
         if word == "exec":
             self._unseen(WarningKind.EXEC, where, command=printable(argument))
         elif not self._include(argument, where) and word == "include":
             raise _LineError("include", WarningKind.INCLUDE_MISSING, path=printable(argument))
+
+
+def _place(path: str, line: int) -> str:
+    return f"{printable(path)}:{line}"
 
 
 def _extended(section: Section, name: str, value: str) -> bool:

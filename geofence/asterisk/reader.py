@@ -13,7 +13,7 @@ from geofence.asterisk.findings import Findings
 from geofence.asterisk.iax import read_iax
 from geofence.asterisk.media import read_rtp, read_udptl
 from geofence.asterisk.peers import read_contacts, read_identify, read_registration
-from geofence.asterisk.reading import Reading, Use, WarningKind
+from geofence.asterisk.reading import Reading, ReadingWarning, Use, WarningKind
 from geofence.asterisk.transports import Transports
 from geofence.asterisk.trunks import trunks
 from geofence.asterisk.web import read_http
@@ -48,7 +48,7 @@ def reading_of(files: Files | Mapping[str, bytes | str]) -> Reading:
     read_udptl(configuration, found, needed=needs_fax)
     read_http(configuration, found)
     read_iax(configuration, found)
-    _read_what_is_missing(configuration, found)
+    _report_what_is_missing(configuration, found)
     known = trunks(found)
     return Reading(
         listeners=tuple(found.listeners),
@@ -110,12 +110,16 @@ def _read_transports(configuration: Configuration, found: Findings) -> None:
         reader.add(each, certain=False)
 
 
-def _read_what_is_missing(configuration: Configuration, found: Findings) -> None:
+def _report_what_is_missing(configuration: Configuration, found: Findings) -> None:
     """Report that nothing listens for SIP, or that something does that is not read."""
     if any(each.use in (Use.SIP, Use.SIPS) for each in found.listeners):
         return
     pjsip = configuration.file(PJSIP)
     if configuration.file("sip.conf").present:
         found.unsee(WarningKind.CHAN_SIP_ONLY, "sip.conf")
-    elif pjsip.valid and pjsip.seen:
+    elif pjsip.valid and pjsip.seen and not any(map(_hides_transports, found.unseen)):
         found.warn(WarningKind.NO_SIP_TRANSPORT, PJSIP)
+
+
+def _hides_transports(unseen: ReadingWarning) -> bool:
+    return unseen.data.get("what") == "transport"

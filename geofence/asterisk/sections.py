@@ -79,7 +79,7 @@ class Section:
     @property
     def where(self) -> str:
         """File and name, for people."""
-        return f"{self.file} [{printable(self.name)}]"
+        return printable(f"{self.file} [{self.name}]")
 
     @property
     def keys(self) -> list[Key]:
@@ -139,17 +139,18 @@ class Sections:
         """
         return next(iter(self._of(name)), None)
 
-    def addition(self, name: str, wanted: str) -> Section | None:
-        """Return the section to which ``[name](+wanted)`` adds."""
+    def addition(self, name: str, wanted: str) -> tuple[Section | None, int]:
+        """Return where ``[name](+wanted)`` adds, and how many keys were looked at for it."""
         conditions, templates_too = _conditions(wanted)
-        if conditions is None:
-            return None
-        for section in self._of(name):
+        examined = 0
+        for section in self._of(name) if conditions is not None else ():
+            examined += 1
             if section.template and not templates_too:
                 continue
-            if all(_has(section, each) for each in conditions):
-                return section
-        return None
+            examined += len(section.keys) if conditions else 0
+            if all(_has(section, each) for each in conditions or ()):
+                return section, examined
+        return None, examined
 
     def _of(self, name: str) -> list[Section]:
         return self._named.get(name.lower(), []) if name else self.all

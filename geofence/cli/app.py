@@ -9,6 +9,7 @@ from geofence.cli.root import app
 from geofence.cli.verbs import (
     asterisk,
     bans,
+    catalog,
     daily,
     denied,
     doctor,
@@ -30,6 +31,7 @@ PANELS = (
     doctor,
     glance,
     exceptions,
+    catalog,
     bans,
     history,
     asterisk,

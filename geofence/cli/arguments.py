@@ -207,6 +207,24 @@ def parse_countries(texts: Iterable[str]) -> tuple[str, ...]:
         raise UsageError(tr("--country: {mistake}", mistake=str(error))) from error
 
 
+def choose_language(code: str | None) -> None:
+    """Speak a language from now on; None: as before.
+
+    Raises:
+        UsageError: geofence does not speak it.
+    """
+    from geofence.policy.languages import spoken
+    from geofence.policy.mistakes import Mistake
+    from geofence.translation import speak
+
+    if code is None:
+        return
+    try:
+        speak(spoken(code))
+    except Mistake as error:
+        raise UsageError(tr("--language: {error}.", error=error)) from error
+
+
 def textfile_path(text: str) -> Path:
     """Return the path of a file for node_exporter, as ``[metrics] textfile`` takes it.
 

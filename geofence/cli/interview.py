@@ -70,7 +70,7 @@ def _text(question: Question) -> str:
         ),
         Topic.TUNNELS: tr("Trust all that comes by the VPN ({names})?", names=about),
         Topic.PROVIDERS: tr(
-            "Your trunks are of known providers. Allow their entries in the catalogue ({names})?",
+            "Trunks or push servers of yours are in the catalogue. Allow them ({names})?",
             names=about,
         ),
         Topic.MAIL: tr("Who gets a mail when something fails (nothing: nobody):"),

@@ -110,16 +110,17 @@ def codecs(evidence: Evidence) -> Iterator[Finding]:
         return
     unlike = _unlike(evidence.codecs)
     pairs = (pair for pair in combinations(sorted(unlike), 2))
+    told: set[str] = set()
     for _, (one, other) in zip(range(_MOST_PAIRS), pairs, strict=False):
         if set(one) & set(other):
             continue
         mute = [each for each in (one, other) if not set(each) & evidence.codecs.translated]
-        if mute:
-            names = {"one": unlike[one], "other": unlike[other]}
-            missing = list(dict.fromkeys(codec for each in mute for codec in each))
-            yield Finding(
-                FindingKind.CODEC_NOT_TRANSLATABLE, ", ".join(missing), names | {"codecs": missing}
-            )
+        missing = list(dict.fromkeys(codec for each in mute for codec in each))
+        subject = ", ".join(missing)
+        if mute and subject not in told:
+            told.add(subject)
+            data = {"one": unlike[one], "other": unlike[other], "codecs": missing}
+            yield Finding(FindingKind.CODEC_NOT_TRANSLATABLE, subject, data)
 
 
 def _unlike(codecs: Codecs) -> Mapping[tuple[str, ...], str]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from geofence.doctor.evidence import Evidence
 from geofence.doctor.findings import Finding, FindingKind
-from geofence.doctor.port_sets import covered, fenced
+from geofence.doctor.port_sets import covered, fenced, united
+from geofence.host.sockets import ListeningSocket
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family, address_text
 from geofence.other_rules.filtering import Published
@@ -110,16 +111,26 @@ def proxied(evidence: Evidence) -> Iterator[Finding]:
     if evidence.sockets is None or evidence.rules is None:
         return
     ports = fenced(evidence.services)
-    found: dict[str, set[Family]] = {}
+    found: dict[tuple[Family, ...], list[Ports]] = {}
     for each in evidence.sockets:
         at = Ports(each.protocol, each.port, each.port)
         if any(holder.program == _DOCKER_PROXY for holder in each.holders) and covered(at, ports):
-            families = {family for family in Family if int(family.digit) in each.families}
-            past = {one.family for one in evidence.rules.published if one.named.overlaps(at)}
-            if families - past:
-                found.setdefault(str(at), set()).update(families - past)
-    for name, hidden in found.items():
-        yield Finding(FindingKind.DOCKER_HIDES_SOURCES, name, {"families": _names(sorted(hidden))})
+            hidden = _proxied_families(each, at, evidence.rules.published)
+            if hidden:
+                found.setdefault(hidden, []).append(at)
+    for families, hiding in found.items():
+        for one in united(hiding):
+            data = {"families": _names(families)}
+            yield Finding(FindingKind.DOCKER_HIDES_SOURCES, str(one), data)
+
+
+def _proxied_families(
+    socket: ListeningSocket, at: Ports, published: Iterable[Published]
+) -> tuple[Family, ...]:
+    """Return the families of which no rule delivers packets past the proxy."""
+    past = {one.family for one in published if one.named.overlaps(at)}
+    reached = (family for family in Family if int(family.digit) in socket.families)
+    return tuple(family for family in reached if family not in past)
 
 
 def hidden_sources(evidence: Evidence) -> Iterator[Finding]:

@@ -38,6 +38,18 @@ def common(ports: Ports, others: Iterable[Ports]) -> tuple[Ports, ...]:
     )
 
 
+def united(ports: Iterable[Ports]) -> tuple[Ports, ...]:
+    """Return ascending ranges without overlaps, neighbours as one."""
+    found: list[Ports] = []
+    for each in sorted(ports):
+        last = found[-1] if found else None
+        if last and last.protocol is each.protocol and each.first <= last.last + 1:
+            found[-1] = Ports(each.protocol, last.first, max(last.last, each.last))
+        else:
+            found.append(each)
+    return tuple(found)
+
+
 def _without(one: Ports, other: Ports) -> Iterable[Ports]:
     if not one.overlaps(other):
         return (one,)

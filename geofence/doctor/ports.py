@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from geofence.doctor.evidence import Evidence, RulesOfOthers
@@ -16,6 +17,8 @@ PBX_PROGRAMS = frozenset({"asterisk", "freeswitch", "kamailio", "opensips"})
 _SIP = (5060, 5061)
 """Ports on which SIP is expected, whatever program listens there."""
 _NONE = RulesOfOthers()
+_MOST_ALONE = 8
+"""UDP ports of one process that are told one by one."""
 _RANGE = 100
 """Ports from which on a range of UDP is for media, where no configuration tells."""
 
@@ -86,10 +89,8 @@ def _configured(evidence: Evidence) -> Iterator[Heard]:
 
 def not_fenced(evidence: Evidence) -> Iterator[Finding]:
     """Find ports where a PBX listens and that no service fences, or in the other protocol alone."""
-    ports, known = fenced(evidence.services), heard(evidence)
-    for each in known:
-        if covered(each.ports, ports):
-            continue
+    ports = fenced(evidence.services)
+    for each in _together(one for one in heard(evidence) if not covered(one.ports, ports)):
         data: dict[str, object] = {
             "process": each.process,
             "where": each.where,
@@ -100,6 +101,20 @@ def not_fenced(evidence: Evidence) -> Iterator[Finding]:
         kind = FindingKind.PROTOCOLS_MIXED_UP if mixed else FindingKind.BOUND_NOT_FENCED
         data |= {"fenced": str(other)} if mixed else {}
         yield Finding(kind, str(each.ports), data, mild=not each.certain)
+
+
+def _together(open_ports: Iterable[Heard]) -> Iterator[Heard]:
+    """Yield what is open, as one range where a process has many UDP ports: those of calls."""
+    by_process: dict[str, list[Heard]] = defaultdict(list)
+    for each in open_ports:
+        is_udp = each.ports.protocol is Protocol.UDP
+        by_process[each.process if is_udp else ""].append(each)
+    for process, known in by_process.items():
+        if not process or len(known) <= _MOST_ALONE:
+            yield from known
+        else:
+            first, last = known[0].ports.first, known[-1].ports.last
+            yield known[0]._replace(ports=Ports(Protocol.UDP, first, last))
 
 
 def not_bound(evidence: Evidence) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 
 from geofence.asterisk.reading import Reading, Trunk, Use
 from geofence.doctor.evidence import Evidence
@@ -37,17 +38,17 @@ def _verdict(
     evidence: Evidence, reading: Reading, ruleset: Ruleset, trunk: Trunk, space: AddressSpace
 ) -> Iterator[Finding]:
     signalling = _serving(ruleset, _listening(reading, trunk.use))
-    closed = [each for each in signalling if _blocked(ruleset, each, space)]
+    closed = [each for each in signalling if _blocked(evidence, each, space)]
     if signalling and len(closed) == len(signalling):
-        blocked = AddressSpace.union(_blocked(ruleset, each, space) for each in closed)
+        blocked = AddressSpace.union(_blocked(evidence, each, space) for each in closed)
         data = _of(trunk) | {"addresses": _few(blocked), "services": _names(closed)}
         yield Finding(FindingKind.TRUNK_BLOCKED, trunk.host, data)
         return
     if trunk.use is Use.IAX or any(each.trunk == trunk.host for each in evidence.providers):
         return  # its media comes with its signalling, or from elsewhere (see ``providers``)
-    mute = [each for each in _serving(ruleset, media(evidence)) if _blocked(ruleset, each, space)]
+    mute = [each for each in _serving(ruleset, media(evidence)) if _blocked(evidence, each, space)]
     if mute:
-        blocked = AddressSpace.union(_blocked(ruleset, each, space) for each in mute)
+        blocked = AddressSpace.union(_blocked(evidence, each, space) for each in mute)
         data = _of(trunk) | {"addresses": _few(blocked), "services": _names(mute)}
         yield Finding(FindingKind.TRUNK_MEDIA_BLOCKED, trunk.host, data)
 
@@ -73,7 +74,7 @@ def providers(evidence: Evidence) -> Iterator[Finding]:
         return
     for each in evidence.providers:
         services = _serving(ruleset, media(evidence))
-        blocked = AddressSpace.union(_blocked(ruleset, one, each.media) for one in services)
+        blocked = AddressSpace.union(_blocked(evidence, one, each.media) for one in services)
         if blocked:
             data = {
                 "provider": each.name,
@@ -92,7 +93,7 @@ def contacts(evidence: Evidence) -> Iterator[Finding]:
     ports = _listening(reading, Use.SIP) if reading else ()
     services = _serving(ruleset, ports or _not_media(evidence))
     for each in evidence.contacts:
-        if services and all(_blocked(ruleset, one, each.space) for one in services):
+        if services and all(_blocked(evidence, one, each.space) for one in services):
             data: dict[str, object] = {"address": " ".join(address_texts(each.space))}
             name = _push_server(evidence, each.space)
             kind = FindingKind.PUSH_SERVER_BLOCKED if name else FindingKind.CONTACT_BLOCKED
@@ -144,15 +145,30 @@ def _serving(ruleset: Ruleset, ports: Iterable[Ports]) -> tuple[FencedService, .
     )
 
 
-def _blocked(ruleset: Ruleset, service: FencedService, space: AddressSpace) -> AddressSpace:
+def _blocked(evidence: Evidence, service: FencedService, space: AddressSpace) -> AddressSpace:
     """Return the part of some addresses that may not begin a connection to a service."""
-    local = AddressSpace.of(network.prefix for network in ruleset.local)
+    ruleset = evidence.ruleset or Ruleset()
     groups = ((Role.ALLOW, service.allow_group), *((role, service.name) for role in _EXCEPTIONS))
     allowed = AddressSpace.union(
         AddressSpace(*(ruleset.held(SetKey(role, group, family)) for family in Family))
         for role, group in groups
     )
-    return space.without(allowed | local)
+    return space.without(allowed | _trusted(evidence, ruleset))
+
+
+def _trusted(evidence: Evidence, ruleset: Ruleset) -> AddressSpace:
+    """Return local networks, and those that are reached by trusted interfaces, such as a VPN's."""
+    places = evidence.hosts.places if evidence.hosts else ()
+    return AddressSpace.of(
+        (
+            *(network.prefix for network in ruleset.local),
+            *(
+                place.prefix
+                for place in places
+                if any(fnmatchcase(place.interface, each) for each in ruleset.interfaces)
+            ),
+        )
+    )
 
 
 _EXCEPTIONS = (Role.EXCEPTION, Role.TIMED)

@@ -50,7 +50,7 @@ class Guard(StrEnum):
 
     @property
     def of(self) -> str:
-        """What the override names, as forms have it: LIST; empty for nothing."""
+        """Return what the override names, as forms have it: LIST; empty for nothing."""
         return _OF.get(self, "LIST")
 
 

@@ -125,7 +125,7 @@ def _prefix(node: object, path: str) -> str:
             tr(
                 "At {path} the list has an array; write {meant}.",
                 path=quoted(path),
-                meant=f"{path}[]",
+                meant=quoted(f"{path}[]"),
             )
         )
     raise ListError(

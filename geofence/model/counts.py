@@ -66,9 +66,14 @@ class Resolution(Enum):
     DAY = (timedelta(days=1), timedelta(days=366))
 
     @property
+    def length(self) -> timedelta:
+        """An hour or a day."""
+        return self.value[0]
+
+    @property
     def seconds(self) -> int:
-        """Its length."""
-        return int(self.value[0].total_seconds())
+        """The same in seconds."""
+        return int(self.length.total_seconds())
 
     @property
     def kept(self) -> timedelta:

@@ -8,6 +8,8 @@ from enum import StrEnum
 class Evidence(StrEnum):
     """What makes a country likely, the strongest first. The values are stable."""
 
+    CONTACTS = "contacts"
+    """Those who are registered with the running Asterisk."""
     HOST = "host-address"
     """This host's public address."""
     ZONE = "time-zone"

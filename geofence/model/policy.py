@@ -378,6 +378,10 @@ class Policy:
     """``[atlas] enabled``: whether a refresh renews the world index."""
     atlas_renew: timedelta = _ATLAS_RENEW
     """``[atlas] renew``: it then asks for the lists that have not been confirmed for so long."""
+    report_mail: tuple[str, ...] = ()
+    """``[report] mail``: who gets the weekly report."""
+    report_language: str = "en"
+    """``[report] language``: that of the mailed report."""
     metrics_textfile: Path | None = None
     """``[metrics] textfile``: where runs write metrics for node_exporter; None: nowhere."""
     daemon_at: time = _DAEMON_AT

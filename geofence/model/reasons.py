@@ -43,6 +43,8 @@ class HintKind(StrEnum):
 
     ALLOW_EXCEPTION = "allow-exception"
     """'geofence allow ``subject``' allows it."""
+    ALLOW_GROUP = "allow-group"
+    """'geofence allow ``subject``' allows it, with what belongs to it: signalling and media."""
     LOCAL_PREFIX = "local-prefix"
     """``subject`` in [local] prefixes allows it on an interface."""
     UNBAN = "unban"

@@ -98,6 +98,8 @@ class DeniedReport(NamedTuple):
     groups: tuple[Group, ...] | None = None
     exception_groups: Mapping[str, str] = MappingProxyType({})
     """By the name of an exception: the group that it is in."""
+    together: Mapping[str, str] = MappingProxyType({})
+    """By the name of an exception: the group by which it is allowed with what belongs to it."""
     notes: tuple[Note, ...] = ()
 
 
@@ -127,6 +129,7 @@ def denied(site: Site, asked: Selection) -> DeniedReport:
         rows,
         groups,
         known.groups,
+        known.together,
         known.notes,
     )
 

@@ -11,22 +11,19 @@ from geofence.doctor.findings import Finding, Severity, Unchecked
 from geofence.operations.evidence import gather
 from geofence.operations.site import Site
 
-ASTERISK = Path("/etc/asterisk")
-"""Where Asterisk's configuration is, unless somebody says otherwise."""
-
 
 @dataclass(frozen=True, slots=True)
 class Examined:
     """What is to be examined."""
 
-    asterisk: Path = ASTERISK
-    """The directory of Asterisk's configuration."""
+    asterisk: Path | None = None
+    """The directory of Asterisk's configuration; None: the one that the rules name."""
     root: Path = Path("/")
     """The system's root directory, for units and cron's tables."""
     offline: bool = False
     """Whether nobody else is asked: neither DNS nor a STUN server."""
     console: str = ""
-    """The program that asks the running Asterisk; empty for the usual one."""
+    """The program that asks the running Asterisk; empty for the one that the rules name."""
 
 
 @dataclass(frozen=True, slots=True)

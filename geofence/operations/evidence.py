@@ -80,28 +80,35 @@ class _Notes:
 
 
 def gather(
-    site: Site, *, asterisk: Path, root: Path = Path("/"), offline: bool = False, console: str = ""
+    site: Site,
+    *,
+    asterisk: Path | None = None,
+    root: Path = Path("/"),
+    offline: bool = False,
+    console: str = "",
 ) -> Evidence:
     """Return the evidence; never fails.
 
     Args:
         site: the installation.
-        asterisk: the directory of Asterisk's configuration.
+        asterisk: the directory of Asterisk's configuration; that of the rules if not given.
         root: the system's root directory, for units and cron's tables.
         offline: ask neither DNS nor a STUN server.
-        console: the program that asks the running Asterisk; the usual one if empty.
+        console: the program that asks the running Asterisk; that of the rules if empty.
     """
     notes = _Notes()
     report = notes.trying(Subject.FENCE, lambda: status(site))
     policy = _policy(site)
+    directory = asterisk or Path(policy.asterisk.directory)
+    program = console or policy.asterisk.cli
     ruleset = notes.trying(Subject.FENCE, lambda: _ruleset(site)) if report else None
     services = _services(ruleset, policy)
     exceptions = _exceptions(site, policy)
     sockets = notes.trying(Subject.SOCKETS, read_sockets)
     _say_who_is_hidden(sockets, notes)
     hosts = notes.trying(Subject.ADDRESSES, lambda: Hosts(local_addresses(), read_places()))
-    pbx = read_pbx(site, asterisk, sockets or (), hosts, offline=offline, program=console)
-    jails = notes.trying(Subject.FAIL2BAN, lambda: read_asterisk_jails(asterisk))
+    pbx = read_pbx(site, directory, sockets or (), hosts, offline=offline, program=program)
+    jails = notes.trying(Subject.FAIL2BAN, lambda: read_asterisk_jails(directory))
     rules = _rules_of_others(services, notes)
     return Evidence(
         services=services,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from geofence.operations.site import Site
 from geofence.spelling import printable
 
 _RESOLVE_SECONDS = 3.0
+_ALL_NAMES_SECONDS = 10.0
 _MOST_NAMES = 20
 """Names that DNS is asked for; a panel may have thousands of trunks."""
 
@@ -101,7 +103,10 @@ def _read_names(pbx: Pbx, reading: Reading, site: Site, *, offline: bool) -> Non
     for name in dict.fromkeys((*external, *trunks)):
         pbx.names |= {name: held} if (held := _stored(site, name)) else {}
         unknown += [] if name in pbx.names else [name]
+    deadline = time.monotonic() + _ALL_NAMES_SECONDS
     for name in () if offline else unknown[:_MOST_NAMES]:
+        if time.monotonic() > deadline:  # DNS does not answer
+            break
         with suppress(ListError):  # what has no address yet is told as unknown
             pbx.names[name] = _resolved(name)
     for name in external:

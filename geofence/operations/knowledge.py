@@ -25,6 +25,8 @@ class Known(NamedTuple):
     knowledge: Knowledge = Knowledge()
     groups: Mapping[str, str] = MappingProxyType({})
     """By the name of an exception: the group that it is in."""
+    together: Mapping[str, str] = MappingProxyType({})
+    """By the name of an exception: the group by which it is allowed with what belongs to it."""
     notes: tuple[Note, ...] = ()
 
 
@@ -61,7 +63,14 @@ def known_all(site: Site) -> Known:
     names = index_of(_named(policy, lists))
     knowledge = Knowledge(found.knowledge.countries, names, _offered(policy, lists))
     groups = {each.name: each.group for each in policy.exceptions if each.group}
-    return Known(knowledge, groups, found.notes)
+    return Known(knowledge, groups, _together(policy), found.notes)
+
+
+def _together(policy: Policy) -> dict[str, str]:
+    from geofence.catalog import allowed_by_group
+
+    known = ((each.name, allowed_by_group(each, policy.exceptions)) for each in policy.exceptions)
+    return {name: group for name, group in known if group}
 
 
 def _problem(error: GeofenceError) -> Note:

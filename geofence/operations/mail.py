@@ -28,7 +28,22 @@ _SHOWN = 500
 
 def send_mail(to: Sequence[str], facts: Mapping[str, object]) -> tuple[Note, ...]:
     """Hand a mail to the MTA, and return what went wrong."""
-    mail = _mail([_qualified(each) for each in to], facts)
+    names = ("host", "event", "command", "exit_code", "at")
+    lines = (f"{name}: {facts[name]}" for name in names)
+    mail = _mail(to, f"geofence on {facts['host']}: {facts['event']}")
+    mail.set_content("\n".join((str(facts["message"]), "", *lines, "")))
+    return _send(to, mail)
+
+
+def send_page(to: Sequence[str], subject: str, text: str, page: str) -> tuple[Note, ...]:
+    """Hand a page as HTML and as text to the MTA, and return what went wrong."""
+    mail = _mail(to, subject)
+    mail.set_content(text)
+    mail.add_alternative(page, subtype="html")
+    return _send(to, mail)
+
+
+def _send(to: Sequence[str], mail: EmailMessage) -> tuple[Note, ...]:
     try:
         _by_smtp(mail)
     except ConnectionRefusedError as error:
@@ -38,17 +53,14 @@ def send_mail(to: Sequence[str], facts: Mapping[str, object]) -> tuple[Note, ...
     return ()
 
 
-def _mail(to: Sequence[str], facts: Mapping[str, object]) -> EmailMessage:
+def _mail(to: Sequence[str], subject: str) -> EmailMessage:
     mail = EmailMessage()
     mail["From"] = f"geofence <{_qualified('root')}>"
-    mail["To"] = ", ".join(to)
-    mail["Subject"] = f"geofence on {facts['host']}: {facts['event']}"
+    mail["To"] = ", ".join(map(_qualified, to))
+    mail["Subject"] = subject
     mail["Date"] = formatdate()
     mail["Message-ID"] = make_msgid("geofence", _domain())
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody answers that he is on holiday
-    names = ("host", "event", "command", "exit_code", "at")
-    lines = (f"{name}: {facts[name]}" for name in names)
-    mail.set_content("\n".join((str(facts["message"]), "", *lines, "")))
     return mail
 
 

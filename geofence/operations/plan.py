@@ -37,6 +37,7 @@ from geofence.operations.lists import (
     unwatched,
 )
 from geofence.operations.live_flows import look_at
+from geofence.operations.people import People, people
 from geofence.operations.report import AllowedTo, ListReport, allowed_to
 from geofence.operations.site import Site
 from geofence.plan import make_plan
@@ -63,6 +64,8 @@ class PlanReport:
     """The verb that would carry it out."""
     allowed: tuple[AllowedTo, ...] = ()
     """Whom the rules allow to reach each service."""
+    people: People | None = None
+    """Who at the running Asterisk would be cut off; None where none can be asked."""
 
     def with_notes(self, notes: tuple[Note, ...]) -> PlanReport:
         """Return the report with more notes, before those that it has."""
@@ -144,6 +147,7 @@ def plan(
         refusals,
         verb,
         allowed_to(policy),
+        people(change.before, desired, policy.asterisk.cli),
     )
 
 

@@ -20,7 +20,7 @@ def read_following(section: Section) -> Following:
         section.flag("follow", default=_DEFAULT.enabled),
         section.value("directory", _directory, _DEFAULT.directory),
         section.values("ignored", rule_name) or (),
-        section.value("cli", _program, _DEFAULT.cli),
+        section.value("cli", _program, None) or "",
     )
 
 

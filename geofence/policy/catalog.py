@@ -41,7 +41,7 @@ def with_feed(exception: NamedException, section: Section) -> NamedException:
     """Return an exception with its feed; complain about what is wrong."""
     feed = section.value("feed", url, None) or ""
     paths = section.values("paths", _path) or ()
-    if section.gives("feed") and section.gives("hosts", "srv"):
+    if section.gives("feed") and section.gives("hosts", "srv", "sip"):
         wrong = tr("has a feed, and names in DNS")
         section.complain(Mistake(wrong, tr("one exception for each, in one group")), "feed")
     if "paths" in section and not section.gives("feed"):

@@ -27,6 +27,7 @@ from geofence.policy.asterisk import derived_services, read_following
 from geofence.policy.blocklists import with_source
 from geofence.policy.catalog import with_catalog, with_feed
 from geofence.policy.countries import country_code
+from geofence.policy.languages import spoken
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
 from geofence.policy.paths import textfile
@@ -76,7 +77,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
     notify, daemon, atlas = root.table("notify"), root.table("daemon"), root.table("atlas")
-    metrics = root.table("metrics")
+    mailed, metrics = root.table("report"), root.table("metrics")
     observe = root.table("mode").flag("observe", default=False)
     of_countries = list_source(source.table("country"), ListKind.COUNTRY, OF_COUNTRIES)
     of_asns = list_source(source.table("asn"), ListKind.ASN, OF_ASNS)
@@ -115,6 +116,8 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         max_age=lists.value("max_age", age, _DEFAULT.max_age),
         atlas_enabled=atlas.flag("enabled", default=_DEFAULT.atlas_enabled),
         atlas_renew=atlas.value("renew", age, _DEFAULT.atlas_renew),
+        report_mail=mailed.values("mail", mail_address) or (),
+        report_language=mailed.value("language", spoken, _DEFAULT.report_language),
         metrics_textfile=metrics.value("textfile", textfile, None),
         daemon_at=daemon.value("at", time_of_day, _DEFAULT.daemon_at),
         daemon_jitter=daemon.value("jitter", jitter, _DEFAULT.daemon_jitter),

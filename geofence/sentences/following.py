@@ -80,7 +80,7 @@ def _why_left_out(note: Note) -> str:
         Refused.LOOPBACK: tr("it is loopback"),
         Refused.OWN: tr("it is this host"),
         Refused.NO_SOURCE: tr("no host has such addresses"),
-        Refused.MALFORMED: tr("it is no valid host name, address or prefix"),
+        Refused.MALFORMED: tr("it is not a valid host name, address or prefix"),
         Refused.NOT_FENCED: tr("nothing that it could reach is fenced"),
         Refused.PRIVILEGED: tr(
             "a port below 1024 may be that of another program; to fence it, write a service"

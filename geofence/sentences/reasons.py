@@ -60,6 +60,9 @@ def hint_text(hint: Hint) -> str:
         HintKind.ALLOW_EXCEPTION: lambda: tr(
             "'geofence allow {name}' allows it", name=hint.subject
         ),
+        HintKind.ALLOW_GROUP: lambda: tr(
+            "'geofence allow {name}' allows it, with all of group {name}", name=hint.subject
+        ),
         HintKind.LOCAL_PREFIX: lambda: tr(
             '[local] prefixes with "{prefix}" allows it on that interface', prefix=hint.subject
         ),

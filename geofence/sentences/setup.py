@@ -13,6 +13,7 @@ from geofence.translation import tr
 def evidence_text(evidence: Evidence) -> str:
     """Return what makes a country likely, as a clause."""
     return {
+        Evidence.CONTACTS: tr("the registered phones"),
         Evidence.HOST: tr("this host's address"),
         Evidence.ZONE: tr("the time zone"),
         Evidence.LOCALE: tr("the locale"),

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from geofence.asterisk.console import contacts, is_installed
 from geofence.asterisk.derived import derive
 from geofence.asterisk.reader import read_configuration
-from geofence.errors import AsteriskError, UsageError
+from geofence.errors import AsteriskError, BackendError, UsageError
 from geofence.host.sockets import program_name
+from geofence.model.address import Address
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.setup.machine import AsteriskFound
@@ -49,6 +51,25 @@ def find_asterisk(
     except AsteriskError as error:
         return AsteriskFound(place, hidden=hidden, unread=str(error))
     return AsteriskFound(place, reading, derive(reading, policy, own), hidden)
+
+
+def registered(program: str) -> tuple[Address, ...]:
+    """Return the addresses of registered contacts; none where no Asterisk answers.
+
+    Args:
+        program: the path of ``asterisk``; the usual one if empty.
+    """
+    if not (program or is_installed()):
+        return ()
+    try:
+        hosts = [each.host for each in contacts(program)]
+    except BackendError:
+        return ()
+    found: dict[Address, None] = {}
+    for host in hosts:
+        with suppress(ValueError):  # a name
+            found[Address.parse(host)] = None
+    return tuple(found)
 
 
 def _looked_for(proc: Path) -> tuple[Path | None, tuple[str, ...]]:

@@ -20,7 +20,7 @@ from geofence.operations.site import RULES_DIRECTORY, STATE_DIRECTORY, Site
 from geofence.operations.ssh import ssh_session
 from geofence.routing.routes import local_addresses
 from geofence.setup import fail2ban, units
-from geofence.setup.asterisk import find_asterisk
+from geofence.setup.asterisk import find_asterisk, registered
 from geofence.setup.likely import (
     likely_countries,
     locale_country,
@@ -59,9 +59,11 @@ def look(site: Site, existing: Existing, directory: Path | None) -> Machine:
     peers = _peers(_fenced(existing.policy, asterisk), country)
     ssh = ssh_session()
     operator = Address(ssh.family, ssh.source) if ssh else None
+    contacts = registered(existing.policy.asterisk.cli)
     here = most_common(map(country, addresses))
     likely = likely_countries(
         {
+            Evidence.CONTACTS: most_common(map(country, contacts)),
             Evidence.HOST: here,
             Evidence.ZONE: zone_country(),
             Evidence.LOCALE: locale_country(os.environ),
@@ -77,6 +79,7 @@ def look(site: Site, existing: Existing, directory: Path | None) -> Machine:
         addresses=addresses,
         country=here[0] if here else "",
         likely=likely,
+        contacts=contacts,
         peers=peers,
         firewalls=find_firewalls(),
         docker=tuple(published(sockets)),

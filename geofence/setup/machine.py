@@ -89,6 +89,8 @@ class Machine:
     """Of these; empty if it is unknown."""
     likely: tuple[LikelyCountry, ...] = ()
     """The likeliest first."""
+    contacts: tuple[Address, ...] = ()
+    """Addresses of those who are registered with the running Asterisk."""
     peers: tuple[Peer, ...] = ()
     firewalls: tuple[str, ...] = ()
     """Other firewalls and programs with rules of their own that were found."""

@@ -113,6 +113,7 @@ def _countries(answers: Answers, existing: Existing) -> tuple[str, ...]:
 
 
 _BECAUSE = {
+    Evidence.CONTACTS: "the registered phones",
     Evidence.HOST: "this host's address",
     Evidence.ZONE: "the time zone",
     Evidence.LOCALE: "the locale",
@@ -158,7 +159,7 @@ def _providers(found: Machine, answers: Answers, existing: Existing) -> Iterator
         if name != heading and name in known and set(keys) == {"enabled"}:
             yield RulesTable(heading, {"enabled": keys["enabled"] is True}, ())
     for name, description in new.items() if answers.providers is not None else ():
-        comment = f"In the catalogue: {description}. A trunk of Asterisk's names its host."
+        comment = f"In the catalogue: {description}. A trunk or a registered contact is of it."
         yield RulesTable(f"exception.{name}", {"enabled": bool(answers.providers)}, (comment,))
 
 

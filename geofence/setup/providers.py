@@ -1,22 +1,23 @@
-"""Providers in the catalogue that trunks of this host belong to. Pure."""
+"""Entries of the catalogue for the trunks and registered contacts of this host. Pure."""
 
 from __future__ import annotations
 
 from geofence.asterisk.reading import HostKind, Trunk
 from geofence.catalog import holding, match
 from geofence.model.policy import NamedException
-from geofence.model.prefixes import AddressSpace
+from geofence.model.prefixes import AddressSpace, Prefix
 from geofence.policy.addresses import prefix
 from geofence.policy.mistakes import Mistake
 from geofence.setup.machine import Existing, Machine
 
 
 def offered(found: Machine, existing: Existing) -> tuple[NamedException, ...]:
-    """Return the catalogue's entries for trunks of this host that are not enabled yet."""
-    reading = found.asterisk.reading
-    if reading is None:
-        return ()
-    matching = (each for trunk in reading.trunks for each in entries_for(trunk, existing))
+    """Return the entries for trunks, and for push servers that are registered, not enabled yet."""
+    trunks = found.asterisk.reading.trunks if found.asterisk.reading else ()
+    matching = [each for trunk in trunks for each in entries_for(trunk, existing)]
+    for contact in found.contacts:
+        one = Prefix(contact.family, contact.number, contact.family.bits)
+        matching += holding(AddressSpace.of((one,)), existing.policy.exceptions)
     return tuple(
         each
         for each in dict.fromkeys(matching)

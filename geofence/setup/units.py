@@ -8,7 +8,9 @@ from geofence.setup.programs import run
 
 _RUNNING = Path("/run/systemd/system")
 """Where it is, systemd is the init system (sd_booted(3))."""
-_DIRECTORY = Path("/etc/systemd/system")
+_ADMIN = "etc/systemd/system"
+_DIRECTORIES = (_ADMIN, "usr/lib/systemd/system", "lib/systemd/system")
+"""Where './bootstrap install' and the package put units."""
 _WANTED = ("geofence-restore.service", "geofence-refresh.timer")
 """Those that bring all others with them."""
 ENABLE = ("systemctl", "enable", "--now", *_WANTED)
@@ -20,18 +22,16 @@ def is_running() -> bool:
 
 
 def are_installed(root: Path = Path("/")) -> bool:
-    """Whether the units are there; './bootstrap install' puts them there."""
-    return all((_below(root) / name).is_file() for name in _WANTED)
+    """Whether the units are there."""
+    return all(
+        any((root / directory / name).is_file() for directory in _DIRECTORIES) for name in _WANTED
+    )
 
 
 def are_enabled(root: Path = Path("/")) -> bool:
     """Whether they are started at boot."""
-    wants = _below(root).glob("*.wants/*")
+    wants = (root / _ADMIN).glob("*.wants/*")
     return set(_WANTED) <= {each.name for each in wants}
-
-
-def _below(root: Path) -> Path:
-    return root / _DIRECTORY.relative_to("/")
 
 
 def enable() -> None:

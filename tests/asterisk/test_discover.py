@@ -104,7 +104,7 @@ def test_an_empty_configuration_can_be_shown(capsys: pytest.CaptureFixture[str])
     show_reading(Screen(), reading_of(files))
     shown = capsys.readouterr().out
     assert "Asterisk listens on no port that these files tell." in shown
-    assert "These files name no trunk." in shown
+    assert "There is no trunk in these files." in shown
 
 
 def test_every_kind_has_a_sentence() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from benchmarks.discover import panel_files
+from geofence.asterisk import loading
 from geofence.asterisk.files import MOST_BYTES
 from geofence.asterisk.reader import reading_of
 from geofence.asterisk.reading import WarningKind as Kind
@@ -247,3 +251,32 @@ def test_a_program_is_never_run_and_is_named() -> None:
     [each] = reading.unseen
     assert (each.kind, each.where) == (Kind.EXEC, "pjsip.conf:5")
     assert each.data == {"command": "/bin/touch /tmp/x"}
+
+
+HOSTILE = {
+    "braces on each line": "#tryinclude " + "{a,b}" * 900 + "\n",
+    "escapes on each line": "[a]\nx=" + "\\;" * 4000 + "\n",
+    "additions to the last of many": "[a](+type=last)\n",
+    "keys that grow": "z+=zzzzzzzz\n",
+    "comments": ";\n",
+    "headers": "[a]\n",
+    "includes of nothing": "#tryinclude *.none\n",
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_what_takes_long_is_given_up(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "MOST_WORK", loading.MOST_WORK // 20)
+    start = "[a]\nx=y\n" * 1_000 + "[a]\ntype=last\n" + "k=v\n" * 2_000
+    line = HOSTILE[case]
+    begun = time.process_time()
+    reading = reading_of({"pjsip.conf": start + line * (10_000_000 // len(line))})
+    assert (reading.invalid, warned(reading)) == (("pjsip.conf",), {Kind.TOO_LARGE})
+    assert time.process_time() - begun < 10  # it would be hours, and usually is a second
+
+
+def test_a_panel_needs_little_of_what_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    phones = 100
+    files = dict(panel_files(phones))
+    monkeypatch.setattr(loading, "MOST_WORK", 80 * phones)
+    assert reading_of(files).invalid == ()

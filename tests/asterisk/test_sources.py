@@ -198,3 +198,17 @@ def test_other_files_count_where_one_is_refused() -> None:
     assert reading.invalid == ("pjsip.conf", "http.conf")
     assert sockets(reading) == {"iax 0.0.0.0 4569/udp v4"}
     assert ports(reading.rtp) == "10000-31001"
+
+
+def test_transports_in_a_database_are_not_denied() -> None:
+    reading = pjsip(UDP, sorcery=f"{R}transport=realtime,ps_transports\n")
+    assert (sockets(reading), unseen(reading)) == (set(), {Kind.REALTIME})
+    assert warned(reading) == set()
+
+
+def test_sorcery_may_select_by_another_key() -> None:
+    files = {
+        "sorcery.conf": f"{R}transport=config,pjsip.conf,criteria=kind=mine\n",
+        "pjsip.conf": "[a]\nkind=mine\nbind=0.0.0.0:1\n[b]\nkind=other\nbind=0.0.0.0:2\n",
+    }
+    assert {each.port for each in reading_of(files).listeners} == {1}

@@ -224,6 +224,11 @@ def test_dockers_proxy_hides_sources(pbx: Ward) -> None:
     assert (finding.kind, finding.data["families"]) == (Kind.DOCKER_HIDES_SOURCES, ["ipv6"])
 
 
+def test_a_published_range_is_one_finding(pbx: Ward) -> None:
+    pbx.hold("docker-proxy", *(f"{port}/udp" for port in range(10000, 10050)))
+    assert pbx.only().subject == "10000-10049/udp"
+
+
 def test_everybody_has_one_private_address(pbx: Ward) -> None:
     for number in range(20):
         pbx.machine.tool(
@@ -244,6 +249,12 @@ def test_a_bound_port_that_is_not_fenced(each: Ward) -> None:
     assert set(found) == {"5038/tcp", "4569/udp"}
     assert {finding.kind for finding in found.values()} == {Kind.BOUND_NOT_FENCED}
     assert found["5038/tcp"].data["process"] == "asterisk"
+
+
+def test_many_calls_on_ports_that_are_not_fenced_are_one_finding(pbx: Ward) -> None:
+    pbx.configure(rtp=RTP.format(10000, 19999))
+    pbx.hold("asterisk", *(f"{port}/udp" for port in range(25000, 25040, 2)))
+    assert pbx.only().subject == "25000-25038/udp"
 
 
 def test_a_configured_port_that_is_not_fenced(pbx: Ward) -> None:
@@ -388,6 +399,18 @@ def test_a_trunk_that_no_rule_names(pbx: Ward) -> None:
     trunk(pbx, "sip.provider.example")
     finding = pbx.only()
     assert (finding.kind, finding.subject) == (Kind.TRUNK_UNKNOWN, "sip.provider.example")
+
+
+def test_a_trunk_behind_a_trusted_interface_is_not_blocked(pbx: Ward) -> None:
+    pbx.machine.tool("ip", "link", "add", "vpn0", "type", "veth", "peer", "name", "vpn1")
+    for name in ("vpn0", "vpn1"):
+        pbx.machine.tool("ip", "link", "set", name, "up")
+    pbx.machine.tool("ip", "address", "add", "100.64.9.1/24", "dev", "vpn0")
+    trunk(pbx, "100.64.9.2")
+    assert Kind.TRUNK_BLOCKED in pbx.kinds()
+    pbx.machine.rule("90-vpn.toml", '[local]\ninterfaces = ["lo", "vpn*"]\n')
+    pbx.machine.ok("apply")
+    assert Kind.TRUNK_BLOCKED not in pbx.kinds()
 
 
 def test_everybody_as_a_trunk_is_no_trunk(pbx: Ward) -> None:

@@ -33,6 +33,17 @@ def test_json_has_each_finding_with_evidence_remedy_and_page(pbx: Ward) -> None:
     assert done.json["wrong"] == wrong
 
 
+def test_of_many_findings_of_a_kind_a_few_are_shown(pbx: Ward) -> None:
+    pbx.hold("asterisk", *(f"{port}/tcp" for port in range(7000, 7012)))
+    options = ("doctor", "--offline", "--asterisk-dir", str(pbx.asterisk))
+    done = pbx.machine.run(*options)
+    assert done.out.count("is open to everybody.") == 5
+    more = "and 7 more findings of the kind bound-not-fenced ('geofence doctor --json' shows them)"
+    assert more in done.out
+    found = pbx.machine.run(*options, "--json").json["findings"]
+    assert sum(each["kind"] == Kind.BOUND_NOT_FENCED for each in found) == 12
+
+
 def test_no_asterisk_is_told_and_not_taken_for_healthy(pbx: Ward) -> None:
     for path in pbx.asterisk.iterdir():
         path.unlink()

@@ -23,7 +23,7 @@ verdict observed_ruleset plan closed_fence
 lists policy countries special_prefixes asterisk
 flows routing
 merge timed prefix_parts active_exceptions left_out atlas denied pruning other_rules fetch lab
-catalog
+catalog world_map
 guards explain by_hand
 state
 doctor
@@ -32,7 +32,7 @@ backends apply
 operations
 screen
 demo daemon setup
-cli
+cli report
 __main__
 """
 """Packages and modules of geofence from the bottom up: a line may import itself and lines above."""

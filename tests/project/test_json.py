@@ -10,10 +10,13 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
+from geofence.asterisk.people import Call, Contact
 from geofence.asterisk.reader import read_configuration
 from geofence.asterisk.reading import Reading, ReadingWarning, WarningKind
 from geofence.atlas import make_atlas
+from geofence.catalog import Carries
 from geofence.cli.views.atlas import atlas_json, located_json
+from geofence.cli.views.catalog import catalog_json
 from geofence.cli.views.denied import denied_json
 from geofence.cli.views.discover import reading_json
 from geofence.cli.views.doctor import doctor_json
@@ -48,6 +51,7 @@ from geofence.lists.formats import format_names
 from geofence.merge import merge
 from geofence.model.address import Address
 from geofence.model.bans import Ban
+from geofence.model.catalog import Media
 from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.evidence import Evidence
 from geofence.model.generation import Generation, ListNote
@@ -59,6 +63,7 @@ from geofence.model.prefixes import Family, Prefix
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, Role, Rule, SetKey, SourceIn
 from geofence.operations.atlas import AtlasReport, Located
+from geofence.operations.catalog import CatalogEntry, CatalogReport, Kind
 from geofence.operations.containing_lists import ContainingList
 from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
@@ -67,6 +72,7 @@ from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry
 from geofence.operations.kernel_knowledge import Membership, TurnedAway
 from geofence.operations.notify import Channel, Sent, notify_facts
+from geofence.operations.people import CutCall, CutContact, People
 from geofence.operations.plan import PlanReport
 from geofence.operations.report import AllowedTo, ListOutcome, ListReport, RunReport
 from geofence.operations.site import Site
@@ -135,7 +141,14 @@ def documents() -> Iterator[object]:
     generation = Generation(1, NOW, "refresh", "ipset", RULESET, (ListNote("x", NOW, "0"),))
     changes = PLAN.set_changes
     meaning = (CountryChange("JP", SPACE, SPACE),)
-    yield plan_json(PlanReport(PLAN, IPSET, LISTS, IMPACT, NOTES, meaning, REFUSALS))
+    cut = Contact("2001", "2001", Address(Family.IPV4, 1))
+    people = People(
+        1,
+        1,
+        (CutContact(cut, ("sip",)),),
+        (CutCall(Call("PJSIP/2001-00000000", "2001", 7), cut.address),),
+    )
+    yield plan_json(PlanReport(PLAN, IPSET, LISTS, IMPACT, NOTES, meaning, REFUSALS, people=people))
     yield run_json(RunReport(PLAN, IPSET, 1, LISTS, NOTES, IMPACT))
     yield from map(reading_json, readings())
     yield status_json(
@@ -207,6 +220,7 @@ def documents() -> Iterator[object]:
     entry = ExceptionEntry(office, None, SPACE, False, Inactive("office", Obstacle.NOT_APPLIED))
     yield exceptions_json(ExceptionsReport((entry,), (CountrySwitch("US", allowed=True),), NOTES))
     yield {"covered": True, "by": "own", "name": ""}
+    yield catalog_json(CatalogReport((CatalogEntry("twilio", Kind.TRUNK, "", enabled=False),), 1))
     found = Finding(FindingKind.LIST_MISSING, "country JP")
     unchecked = Unchecked(Subject.SOCKETS, WhyUnchecked.NOT_ROOT)
     yield doctor_json(DoctorReport((found,), (unchecked,)))
@@ -268,11 +282,13 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         "webhook_file",
         "repair",
         "status",
+        "doctor",
         "why",
         "history",
         "atlas",
         "denied",
         "exceptions",
+        "catalog",
     }
     states = {
         *ListOutcome,
@@ -285,6 +301,9 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *DropKind,
         *Obstacle,
         *CoverKind,
+        *Kind,
+        *Carries,
+        *Media,
         *StepKind,
         *Severity,
         *Subject,

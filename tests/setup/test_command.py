@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import tomllib
 from pathlib import Path
@@ -214,6 +215,25 @@ def test_notification_is_written_and_tested(one: Machine) -> None:
     assert written["notify"] == {"mail": ["root"], "webhook_file": str(url)}
     assert one.run("notify", "--test").code == 1
     assert "Nothing to change" in one.ok("setup", "--yes").out
+
+
+def test_registered_phones_tell_the_country_and_a_push_server(one: Machine) -> None:
+    one.ok("refresh")  # the list of Japan is the only one that is known
+    uris = ("sip:a@133.1.2.3:5060", "sip:b@133.1.2.4", "sip:c@35.185.177.49", "sip:d@phone.local")
+    lines = [
+        f"/registrar/contact/{uri[4]};@{number:032x} : {json.dumps({'uri': uri})}"
+        for number, uri in enumerate(uris)
+    ]
+    program = one.directory / "asterisk-rx"
+    said = "\n".join(lines)
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{said}\nEND\n")
+    program.chmod(0o755)
+    one.rule("50-cli.toml", f'[asterisk]\ncli = "{program}"\n')
+    facts = one.ok("setup", "--json").json
+    questions = {each["topic"]: each for each in facts["questions"]}
+    assert questions["countries"]["likely"][0]["country"] == "JP"
+    assert "contacts" in questions["countries"]["likely"][0]["evidence"]
+    assert questions["providers"]["about"] == ["push-as"]
 
 
 HOSTILE = """\

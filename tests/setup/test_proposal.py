@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.guards.lockout import SshSession
+from geofence.model.address import Address
 from geofence.model.evidence import Evidence
 from geofence.model.notes import NoteKind
 from geofence.model.policy import Origin, Policy, Protocol
@@ -196,6 +197,19 @@ def test_a_known_provider_is_offered_with_its_media() -> None:
         each.name for each in loaded(proposal).enabled_exceptions() if each.group == "twilio"
     } == {"twilio-sip", "twilio-media"}
     assert propose(found, Answers(), after(proposal, existing())).changes == {}
+
+
+def test_a_push_server_that_is_registered_is_offered() -> None:
+    contact = Address.parse("35.185.177.49")
+    found = replace(with_trunk(), contacts=(contact, Address.parse("198.51.100.7")))
+    (question,) = [
+        each
+        for each in open_questions(found, existing(), Answers())
+        if each.topic is Topic.PROVIDERS
+    ]
+    assert question.about == ("push-as",)
+    proposal = propose(found, Answers(countries=("JP",), providers=True), existing())
+    assert rules(proposal)["exception"]["push-as"] == {"enabled": True}
 
 
 def test_a_host_that_only_looks_like_a_providers_is_not_offered() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from geofence.cli.commands import ForAll
-from geofence.cli.options import Json
+from geofence.cli.options import AsteriskDir, Json
 from geofence.cli.root import app
 from geofence.cli.verbs.daily import PANEL
 from geofence.errors import ExitCode
@@ -31,13 +30,7 @@ from geofence.translation import tr
 def doctor(
     context: typer.Context,
     *,
-    asterisk_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help=tr("Directory of Asterisk's configuration (default: /etc/asterisk)."),
-        ),
-    ] = None,
+    asterisk_dir: AsteriskDir = None,
     offline: Annotated[
         bool, typer.Option("--offline", help=tr("Ask neither DNS nor a STUN server."))
     ] = False,
@@ -45,10 +38,10 @@ def doctor(
 ) -> None:
     """Look for faults."""
     from geofence.cli.views.doctor import doctor_json, show_doctor
-    from geofence.operations.doctor import ASTERISK, Examined
+    from geofence.operations.doctor import Examined
     from geofence.operations.doctor import doctor as operation
 
-    report = operation(context.obj, Examined(asterisk_dir or ASTERISK, offline=offline))
+    report = operation(context.obj, Examined(asterisk_dir, offline=offline))
     if as_json:
         print_json(doctor_json(report))
     else:

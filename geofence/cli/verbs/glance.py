@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from geofence.cli.commands import ForRoot
+from geofence.cli.options import Json
 from geofence.cli.root import app
+from geofence.screen import Screen, print_json
 from geofence.translation import tr
 
 PANEL = tr("At a glance")
@@ -43,3 +45,62 @@ def metrics(
         sys.stdout.write(text.decode())
     else:
         write_textfile(path, text)
+
+
+@app.command(
+    cls=ForRoot,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Report who was turned away, from where, and how the fence is.\n\n"
+        "With --html it writes one file for a browser, with a map. With --mail it sends that to "
+        "those that \\[report] in the rules names, as a timer does each week.\n\n"
+        "Example: geofence report --html /root/geofence.html --since 30d"
+    ),
+)
+def report(  # noqa: PLR0913 - an option each
+    context: typer.Context,
+    *,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help=tr("Write the report as one HTML file.")),
+    ] = None,
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help=tr("How far back to count, e.g. 30d."))
+    ] = "7d",
+    code: Annotated[
+        str | None,
+        typer.Option("--language", metavar="CODE", help=tr("Write it in this language: en, ja.")),
+    ] = None,
+    mail: Annotated[
+        bool, typer.Option("--mail", help=tr("Send it to those that the rules name."))
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Report who was turned away, from where, and how the fence is."""
+    from datetime import timedelta
+
+    from geofence.cli.arguments import choose_language, parse_since
+    from geofence.operations.snapshot import snapshot
+
+    site, lasting = context.obj, parse_since(since) or timedelta()
+    if mail:
+        from geofence.cli.views.report import finish_mail
+        from geofence.report.mail import mail_report
+
+        finish_mail(Screen(), mail_report(site, lasting))
+        return
+    choose_language(code)
+    found = snapshot(site, lasting)
+    if as_json:
+        from geofence.cli.views.snapshot import snapshot_json
+
+        print_json(snapshot_json(found))
+    elif html is None:
+        from geofence.report.text import text
+
+        sys.stdout.write(text(found))
+    else:
+        from geofence.report.page import page
+        from geofence.state.files import write_atomically
+
+        write_atomically(html.absolute(), page(found).encode())

@@ -52,11 +52,7 @@ def show_bans(screen: Screen, found: Iterable[CurrentBan]) -> None:
     if not known:
         screen.say(tr("Nothing is banned."))
         return
-    now = datetime.now(UTC)
-    screen.table(
-        (tr("banned"), tr("for"), tr("since"), tr("packets"), tr("reason")),
-        [_row(each, now) for each in known],
-    )
+    screen.table(*ban_rows(known, datetime.now(UTC)))
     missing = sum(each.packets is None for each in known)
     if missing:
         screen.note(
@@ -67,6 +63,14 @@ def show_bans(screen: Screen, found: Iterable[CurrentBan]) -> None:
             ),
             "yellow",
         )
+
+
+def ban_rows(
+    found: Iterable[CurrentBan], now: datetime
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return headings and rows of the table of bans."""
+    headings = (tr("banned"), tr("for"), tr("since"), tr("packets"), tr("reason"))
+    return headings, [_row(each, now) for each in found]
 
 
 def bans_json(found: Iterable[CurrentBan]) -> list[dict[str, object]]:

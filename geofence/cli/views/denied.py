@@ -110,11 +110,20 @@ def _hints(report: DeniedReport) -> Iterator[str]:
         if len(sources) > _NAMED:
             more = len(sources) - _NAMED
             named = tr("{named} and {number} more", named=named, number=more)
-        yield hint_text(named, exception, report.exception_groups.get(exception))
+        group, together = report.exception_groups.get(exception), exception in report.together
+        yield hint_text(named, exception, group, together=together)
 
 
-def hint_text(sources: str, exception: str, group: str | None) -> str:
+def hint_text(sources: str, exception: str, group: str | None, *, together: bool) -> str:
     """Return which disabled exception would allow some sources."""
+    if together:
+        return tr(
+            "{sources}: this is {exception}. 'geofence allow {group}' allows it, with all of group "
+            "{group}.",
+            sources=sources,
+            exception=exception,
+            group=group,
+        )
     if group is None:
         return tr(
             "{sources}: this is {exception}. 'geofence allow {exception}' allows it.",

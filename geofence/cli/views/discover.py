@@ -62,7 +62,7 @@ def _show_trunks(screen: Screen, reading: Reading) -> None:
     if any(each.kind is WarningKind.TRUNKS_IN_DATABASE for each in reading.warnings):
         screen.say(tr("Trunks may be in the database, which cannot be read."), "yellow")
     elif not reading.trunks:
-        screen.say(tr("These files name no trunk."))
+        screen.say(tr("There is no trunk in these files."))
     if not reading.trunks:
         return
     screen.table(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
-from geofence.doctor.findings import Finding, Severity
+from geofence.doctor.findings import Finding, FindingKind, Severity
 from geofence.operations.doctor import DoctorReport
 from geofence.screen import Screen
 from geofence.sentences.doctor import (
@@ -17,20 +18,44 @@ from geofence.sentences.doctor import (
 from geofence.spelling import printable
 from geofence.translation import tr, trn
 
+_MOST_OF_A_KIND = 5
+"""Findings of one kind that are shown; all phones may be blocked by one missing country."""
 _STYLES = {Severity.WRONG: "bold red", Severity.NOTICE: "yellow"}
 
 
 def show_doctor(screen: Screen, report: DoctorReport) -> None:
     """Print each finding with its evidence and remedy, and what was not checked."""
-    for finding in report.findings:
+    shown, left = _shown(report.findings)
+    for finding in shown:
         headline, *lines = _lines(finding)
         screen.say(headline, _STYLES[finding.severity])
         for line in lines:
             screen.say(f"  {line}")
         screen.say("")
+    for kind, number in left.items():
+        screen.say(
+            trn(
+                number,
+                "and {number} more finding of the kind {kind} ('geofence doctor --json' shows it)",
+                "and {number} more findings of the kind {kind} ('geofence doctor --json' shows "
+                "them)",
+                kind=kind,
+            )
+        )
     for each in report.unchecked:
         screen.say(printable(unchecked_text(each)), "yellow")
     screen.say(*_verdict(report))
+
+
+def _shown(found: Iterable[Finding]) -> tuple[list[Finding], Counter[FindingKind]]:
+    """Return the first few findings of each kind, and how many more there are."""
+    shown: list[Finding] = []
+    seen: Counter[FindingKind] = Counter()
+    for each in found:
+        seen[each.kind] += 1
+        if seen[each.kind] <= _MOST_OF_A_KIND:
+            shown.append(each)
+    return shown, seen - Counter(dict.fromkeys(seen, _MOST_OF_A_KIND))
 
 
 def _lines(finding: Finding) -> Iterator[str]:

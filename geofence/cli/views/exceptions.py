@@ -6,15 +6,19 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from geofence.countries import country_name
+from geofence.fetch.urls import public
 from geofence.model.policy import CountrySwitch
 from geofence.model.prefixes import Family, address_texts
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.screen import Screen, Styled
 from geofence.sentences import note_json, sentence
 from geofence.sentences.exceptions import obstacle_text
+from geofence.spelling import listed
 from geofence.translation import english, tr
 from geofence.wording import address_count, moment, span
 
+_MOST_OBJECTS = 2
+"""Objects of Asterisk's configuration that a cell lists."""
 _MOST_ADDRESSES = 3
 """Addresses that a cell lists; more are counted."""
 
@@ -30,17 +34,7 @@ def show_exceptions(screen: Screen, report: ExceptionsReport, *, everything: boo
     now = datetime.now(UTC)
     shown = [each for each in report.exceptions if everything or each.exception.enabled]
     if shown:
-        headings = (
-            tr("exception"),
-            tr("allows"),
-            tr("services"),
-            tr("state"),
-            tr("until"),
-            ">" + tr("packets"),
-            tr("defined in"),
-            tr("note"),
-        )
-        screen.table(headings, (_row(each, now) for each in shown))
+        screen.table(*exception_rows(shown, now))
     else:
         screen.say(tr("No exception is enabled."))
     hidden = len(report.exceptions) - len(shown)
@@ -58,6 +52,23 @@ def show_exceptions(screen: Screen, report: ExceptionsReport, *, everything: boo
             screen.note(tr("Exception {name} is inactive: {why}", name=name, why=why), "yellow")
     for note in report.notes:
         screen.note(sentence(note), "yellow")
+
+
+def exception_rows(
+    entries: Iterable[ExceptionEntry], now: datetime
+) -> tuple[tuple[str, ...], list[tuple[Styled, ...]]]:
+    """Return headings and rows of the table of exceptions."""
+    headings = (
+        tr("exception"),
+        tr("allows"),
+        tr("services"),
+        tr("state"),
+        tr("until"),
+        ">" + tr("packets"),
+        tr("defined in"),
+        tr("note"),
+    )
+    return headings, [_row(each, now) for each in entries]
 
 
 def exceptions_json(report: ExceptionsReport) -> dict[str, object]:
@@ -94,6 +105,7 @@ def _entry_json(entry: ExceptionEntry) -> dict[str, object]:
         "hosts": list(exception.hosts),
         "srv": list(exception.srv),
         "sip": list(exception.sip),
+        "feed": public(exception.feed) if exception.feed else None,
         "derived_from": list(exception.derived_from),
         "addresses": address_texts(entry.addresses),
         "services": list(exception.services),
@@ -117,9 +129,16 @@ def _row(entry: ExceptionEntry, now: datetime) -> tuple[Styled, ...]:
         _state(entry),
         _until(exception.until, now),
         "" if entry.packets is None else f"{entry.packets:,}",
-        str(entry.origin or ""),
+        _defined_in(entry),
         exception.note or exception.description,
     )
+
+
+def _defined_in(entry: ExceptionEntry) -> str:
+    derived = entry.exception.derived_from
+    if derived:
+        return tr("Asterisk: {objects}", objects=listed(derived, _MOST_OBJECTS))
+    return str(entry.origin or "")
 
 
 def _country_row(country: CountrySwitch, now: datetime) -> tuple[Styled, ...]:
@@ -133,13 +152,14 @@ def _country_row(country: CountrySwitch, now: datetime) -> tuple[Styled, ...]:
 
 
 def _allows(entry: ExceptionEntry) -> str:
-    """Return names in DNS, and the addresses or their number."""
+    """Return names in DNS or the feed, and the addresses or their number."""
     texts = address_texts(entry.addresses)
     if len(texts) > _MOST_ADDRESSES:
         spaces = (entry.addresses[family] for family in Family)
         texts = [address_count(each.family, each.size) for each in spaces if each]
     exception = entry.exception
-    return ", ".join((*exception.hosts, *exception.srv, *exception.sip, *texts))
+    feed = (public(exception.feed),) if exception.feed else ()
+    return ", ".join((*exception.hosts, *exception.srv, *exception.sip, *feed, *texts))
 
 
 def _services(names: Iterable[str]) -> str:

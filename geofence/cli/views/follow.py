@@ -52,5 +52,6 @@ def _line(source: DeniedSource, known: Known) -> str:
         parts.append(source.network_name)
     if source.exception:
         group = known.groups.get(source.exception)
-        parts.append(hint_text(str(source), source.exception, group))
+        together = source.exception in known.together
+        parts.append(hint_text(str(source), source.exception, group, together=together))
     return "  ".join(parts)

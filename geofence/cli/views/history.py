@@ -15,22 +15,29 @@ from geofence.wording import addresses, moment
 def show_history(screen: Screen, found: Iterable[HistoryEntry | Damaged]) -> None:
     """Print a row for each generation, newest first."""
     known = tuple(found)
-    rows = [_row(each) for each in known if isinstance(each, HistoryEntry)]
+    headings, rows = history_rows(each for each in known if isinstance(each, HistoryEntry))
     if not rows:
         screen.say(tr("Nothing has been applied yet."))
     else:
-        titles = (
-            ">" + tr("generation"),
-            tr("applied"),
-            # Translators: the command that applied it.
-            tr("by"),
-            tr("backend"),
-            tr("difference"),
-        )
-        screen.table(titles, rows)
+        screen.table(headings, rows)
     for each in known:
         if isinstance(each, Damaged):
             screen.note(str(each), "yellow")
+
+
+def history_rows(
+    entries: Iterable[HistoryEntry],
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return headings and rows of the table of generations."""
+    headings = (
+        ">" + tr("generation"),
+        tr("applied"),
+        # Translators: the command that applied it.
+        tr("by"),
+        tr("backend"),
+        tr("difference"),
+    )
+    return headings, [_row(each) for each in entries]
 
 
 def history_json(found: Iterable[HistoryEntry | Damaged]) -> list[dict[str, object]]:
@@ -62,7 +69,8 @@ def _difference(entry: HistoryEntry) -> list[str]:
     moved = [f"+{each}" for each in entry.local_added]
     moved += [f"-{each}" for each in entry.local_removed]
     local = [tr("local networks {changes}", changes=" ".join(moved))] if moved else []
-    return services + interfaces + local + [_set_difference(change) for change in entry.set_changes]
+    sets = [each for each in entry.set_changes if each.added or each.removed]
+    return services + interfaces + local + list(map(_set_difference, sets))
 
 
 def _set_difference(change: SetChange) -> str:

@@ -9,6 +9,7 @@ from geofence.cli.views.allowed import allowed_json, allowed_lines
 from geofence.cli.views.fence import observed_text
 from geofence.cli.views.flows import impact_json, show_impact
 from geofence.cli.views.lists import list_json, list_rows
+from geofence.cli.views.people import people_json, show_people
 from geofence.countries import country_name
 from geofence.flows.impact import by_source
 from geofence.model.notes import NoteKind
@@ -33,6 +34,7 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
     for line in allowed_lines(report.allowed):
         screen.say(line)
     _show_meaning(screen, report)
+    show_people(screen, report.people)
     if plan.content_changes:
         _show_sets(screen, plan, full=full)
     if plan.rules_differ and full:
@@ -148,6 +150,7 @@ def plan_json(report: PlanReport) -> dict[str, object]:
         "debris": list(plan.observed.debris),
         "lists": [list_json(entry) for entry in report.lists],
         "live": impact_json(report.impact),
+        "people": people_json(report.people),
         "allowed": allowed_json(report.allowed),
         "countries": [_country_json(each) for each in report.countries],
         "refusals": [

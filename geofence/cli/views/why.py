@@ -57,11 +57,12 @@ def _hints(report: WhyReport, *, full: bool) -> Iterable[Hint]:
     """
     told = [found.hints for found in report.explanations if found.blocks or full]
     hints = dict.fromkeys(hint for each in told for hint in each)
-    if full or not any(hint.kind is HintKind.ALLOW_EXCEPTION for hint in hints):
+    if full or not any(hint.kind in _KNOWN for hint in hints):
         return hints
     return [hint for hint in hints if hint.kind not in _GENERAL]
 
 
+_KNOWN = (HintKind.ALLOW_EXCEPTION, HintKind.ALLOW_GROUP)
 _GENERAL = (HintKind.ALLOW_ADDRESS, HintKind.ALLOW_COUNTRY)
 
 

@@ -1,0 +1,188 @@
+"""The report as one HTML file: no script, nothing from elsewhere, readable without its pictures."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from geofence.cli.views.notes import status_notes
+from geofence.cli.views.status import headline
+from geofence.operations.snapshot import Health, Snapshot, dropped
+from geofence.report import charts, tables
+from geofence.report.tables import Table
+from geofence.sentences import sentences
+from geofence.translation import language, tr, trn
+from geofence.wording import moment, span
+from geofence.world_map import SIZE
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the report with a table."""
+
+    anchor: str
+    title: str
+    table: Table
+    told: str
+    """What the table shows, and what is said where it is empty."""
+    nothing: str
+    folded: bool = False
+    """Whether the table is behind a line to click on: a picture shows the same."""
+
+
+def page(snapshot: Snapshot) -> str:
+    """Return the report as HTML."""
+    # Whatever comes from rules, lists, names or the kernel is escaped by the library.
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("report.html.j2")
+    html: str = template.render(**_context(snapshot))
+    return html
+
+
+def title(snapshot: Snapshot) -> str:
+    """Return the title of a report, which is also the subject of its mail."""
+    return tr("geofence on {host}: {health}", host=socket.gethostname(), health=health(snapshot))
+
+
+def health(snapshot: Snapshot) -> str:
+    """Return in a word or two how the fence is."""
+    return {
+        Health.WELL: tr("all is well"),
+        Health.ATTENTION: tr("something needs attention"),
+        Health.OBSERVED: tr("only observed"),
+        Health.DIFFERS: tr("the fence differs"),
+        Health.OPEN: tr("NO FENCE"),
+    }[snapshot.health]
+
+
+def _context(snapshot: Snapshot) -> dict[str, object]:
+    bars = charts.over_time(snapshot.counts, snapshot.since, snapshot.at)
+    return {
+        "language": language(),
+        "title": title(snapshot),
+        "style": (TEMPLATES / "style.css").read_text(encoding="utf-8"),
+        "health": snapshot.health.value,
+        "headline": headline(snapshot.status)[0],
+        "summary": summary(snapshot),
+        "notes": (*status_notes(snapshot.status, full=False), *sentences(snapshot.notes)),
+        "width": SIZE[0],
+        "height": SIZE[1],
+        "shapes": charts.world(snapshot.countries, _allowed(snapshot)),
+        "map_title": tr("Packets turned away, by country"),
+        "legend": [tr("none"), tr("few"), tr("many"), tr("allowed")],
+        "shades": charts.SHADES,
+        "bars": bars,
+        "chart_title": tr("Packets turned away over time"),
+        "most": _most(bars),
+        "before": _sections(snapshot, bars)[:3],
+        "sections": _sections(snapshot, bars)[3:],
+        "made": tr("Made {time} by geofence.", time=moment(snapshot.at)),
+        "map_from": tr("Map: Natural Earth."),
+    }
+
+
+def summary(snapshot: Snapshot) -> list[str]:
+    """Return the figures that matter, a sentence each."""
+    packets = sum(dropped(snapshot, each.name).packets for each in snapshot.status.services)
+    since = max(snapshot.since, snapshot.counts.since or snapshot.since)
+    lines = [
+        trn(
+            packets,
+            "{number} packet turned away in {span}.",
+            "{number} packets turned away in {span}.",
+            span=span(snapshot.at - since),
+        ),
+        trn(
+            snapshot.denied.sources,
+            "{number} source is noted.",
+            "{number} sources are noted.",
+        ),
+        trn(len(snapshot.bans), "{number} ban lasts.", "{number} bans last."),
+    ]
+    if snapshot.counts.since is None:
+        lines[0] = tr("Nothing was counted yet: counting begins with the next check of the fence.")
+    return lines
+
+
+def _allowed(snapshot: Snapshot) -> set[str]:
+    return {code for each in snapshot.status.allowed for code in each.countries}
+
+
+def _most(bars: Sequence[charts.Bar]) -> str:
+    most = max((each.packets for each in bars), default=0)
+    return trn(most, "at most {number} packet", "at most {number} packets")
+
+
+def _sections(snapshot: Snapshot, bars: Sequence[charts.Bar]) -> list[Section]:
+    return [
+        Section(
+            "services",
+            tr("Services"),
+            tables.services(snapshot),
+            tr("What each service turned away since {time}.", time=moment(snapshot.since)),
+            tr("No service is fenced."),
+        ),
+        Section(
+            "countries",
+            tr("Countries"),
+            tables.countries(snapshot),
+            tr("Where noted sources are; in a flood, only some packets are noted."),
+            tr("No source was noted."),
+            folded=True,
+        ),
+        Section(
+            "time",
+            tr("Over time"),
+            tables.over_time((each.start, each.packets) for each in bars),
+            tr("Hours are kept for a week, days for a year."),
+            tr("Nothing was counted."),
+            folded=True,
+        ),
+        Section(
+            "sources",
+            tr("Sources"),
+            tables.sources(snapshot),
+            tr("Those with the most packets. The commands are for this host."),
+            tr("No source was noted."),
+        ),
+        Section(
+            "exceptions",
+            tr("Exceptions"),
+            tables.exceptions(snapshot),
+            tr("Who is allowed beside the countries."),
+            tr("No exception is enabled."),
+        ),
+        Section(
+            "bans",
+            tr("Bans"),
+            tables.bans(snapshot),
+            tr("Who is blocked for a time."),
+            tr("Nothing is banned."),
+        ),
+        Section(
+            "lists",
+            tr("Lists"),
+            tables.lists(snapshot),
+            tr("Where allowed and blocked addresses come from."),
+            tr("The rules name no list."),
+        ),
+        Section(
+            "history",
+            tr("Changes"),
+            tables.history(snapshot),
+            tr("The latest first. 'geofence rollback' returns to an earlier one."),
+            tr("Nothing has been applied yet."),
+        ),
+    ]
