@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from geofence.model.plan import Count
 
 _ATTEMPTS = 5
+_FEW = 1
+"""Where the first set comes in so many messages, one thread reads all."""
 
 
 class NftablesNoting:
@@ -61,24 +63,24 @@ def read_noted(netlink: NftConnection, key: SetKey, *, times: bool = True) -> No
 
 
 def _pieces_of_each(netlink: NftConnection, names: Sequence[str]) -> list[list[bytes]]:
-    """Return the elements of sets; two threads read, as nearly all the time is the kernel's.
+    """Return the elements of sets.
 
-    What the other thread could not read, this one does, or says why it cannot.
+    Of many, two threads read, as nearly all the time is the kernel's. What the other one could not
+    read, this one does, or says why it cannot.
     """
-    found: dict[str, list[bytes]] = {}
+    found = {name: pieces_of(netlink, name) for name in names[:1]}
+    others = names[1:]
 
-    def read_others() -> None:
-        with suppress(GeofenceError), connected() as other:
-            for name in names[1::2]:
+    def read_half() -> None:
+        with suppress(GeofenceError, MemoryError), connected() as other:
+            for name in others[::2]:
                 found[name] = pieces_of(other, name)
 
-    helper = Thread(target=read_others)
-    with suppress(RuntimeError):  # no room for another thread
-        helper.start()
-    try:
-        found |= {name: pieces_of(netlink, name) for name in names[::2]}
-    finally:
-        if helper.ident is not None:
+    helper = Thread(target=read_half)
+    if any(len(pieces) > _FEW for pieces in found.values()):
+        with suppress(RuntimeError):  # no room for another thread
+            helper.start()
+            found.update((name, pieces_of(netlink, name)) for name in others[1::2])
             helper.join()
     return [found[name] if name in found else pieces_of(netlink, name) for name in names]
 

@@ -22,6 +22,7 @@ from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
 from geofence.model.sets import NOTED_ROLES, Role, SetKey
 from tests.backends.test_runtime_sets import RULESET
+from tests.support.noted import note
 
 BACKEND = NftablesBackend()
 KEYS = {family: SetKey(Role.DENIED, "sip", family) for family in Family}
@@ -87,11 +88,31 @@ def test_what_the_second_thread_cannot_read_is_read_all_the_same(
     def start(_: Thread) -> None:
         raise RuntimeError("can't start new thread")
 
+    monkeypatch.setattr(noting, "_FEW", 0)
     monkeypatch.setattr(noting, "pieces_of", pieces_of)
     if not thread_starts:
         monkeypatch.setattr(Thread, "start", start)
 
     assert BACKEND.noted(KEYS[Family.IPV4]).networks == whole.networks
+
+
+def test_two_threads_read_many_sources(pbx: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = {f"46.0.{third}.{last}": 3 for third in range(64) for last in range(256)}
+    note(pbx.pbx, "nftables", sources)
+    readers = set()
+    usual = noting.pieces_of
+
+    def pieces_of(netlink: NftConnection, name: str) -> list[bytes]:
+        readers.add(get_ident())
+        return usual(netlink, name)
+
+    monkeypatch.setattr(noting, "pieces_of", pieces_of)
+
+    noted = BACKEND.noted(KEYS[Family.IPV4])
+
+    assert len(readers) == 2
+    assert sorted(noted.networks) == sorted(map(network, sources))
+    assert noted.parts == (len(sources) // PARTS,) * PARTS
 
 
 @pytest.mark.parametrize("missing", [0, 3, PARTS - 1])
