@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from geofence.asterisk.derived import Refused
+from geofence.asterisk.reading import ReadingWarning, WarningKind
 from geofence.model.notes import Note, NoteKind
+from geofence.sentences.asterisk import reading_sentence
 from geofence.sentences.lists import names
 from geofence.spelling import listed
 from geofence.translation import join, tr
@@ -126,6 +128,9 @@ FOLLOWING_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         sources=_named(note, "sources"),
     ),
     NoteKind.ASTERISK_LEFT_OUT: _left_out,
+    NoteKind.ASTERISK_NOT_A_TRUNK: lambda note: reading_sentence(
+        ReadingWarning(WarningKind(str(note.data["kind"])), note.subject, dict(note.data))
+    ),
     NoteKind.ASTERISK_UNSEEN: lambda note: tr(
         "Files do not tell all of Asterisk's configuration ({places}); trunks and ports in a "
         "database are not derived. 'geofence discover' shows what is missing.",
