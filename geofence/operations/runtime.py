@@ -162,10 +162,10 @@ def _prune(
             )
             if seen_key not in before:
                 continue
-            seen = backend.noted(seen_key)  # has all that the other has
-            if not is_crowded(seen):
+            # It has all that the other has. Times, which take longer to read, are seldom needed.
+            if not is_crowded(backend.noted(seen_key, times=False)):
                 continue
-            denied = backend.noted(denied_key)
+            seen, denied = backend.noted(seen_key), backend.noted(denied_key)
             gone = superfluous(denied, seen)
             if gone:
                 backend.forget(denied_key, gone)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from geofence.backends.nftables.connection import Changed, NftConnection, Refused, connected
 from geofence.backends.nftables.kernel_sets import Key, is_undivided, kernel_keys, whole_keys
 from geofence.backends.nftables.listing import listed_elements, read_sets
 from geofence.backends.nftables.noted import decode_noted
-from geofence.errors import BackendError
+from geofence.errors import BackendError, GeofenceError
 from geofence.model.elements import Noted
 from geofence.model.sets import SetKey
 from geofence.translation import tr
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from geofence.model.plan import Count
 
 _ATTEMPTS = 5
+_FEW = 1
+"""Where the first set comes in so many messages, one thread reads all."""
 
 
 class NftablesNoting:
@@ -53,11 +57,32 @@ class NftablesNoting:
 
 def read_noted(netlink: NftConnection, key: SetKey, *, times: bool = True) -> Noted:
     """Return the sources in the parts of a set that the kernel fills."""
-    parts = [
-        decode_noted(key.family, pieces_of(netlink, name), times=times)
-        for name in names_of(netlink, key)
-    ]
+    found = _pieces_of_each(netlink, names_of(netlink, key))
+    parts = [decode_noted(key.family, pieces, times=times) for pieces in found]
     return Noted.joined(parts)._replace(parts=tuple(part.number for part in parts))
+
+
+def _pieces_of_each(netlink: NftConnection, names: Sequence[str]) -> list[list[bytes]]:
+    """Return the elements of sets.
+
+    Of many, two threads read, as nearly all the time is the kernel's. What the other one could not
+    read, this one does, or says why it cannot.
+    """
+    found = {name: pieces_of(netlink, name) for name in names[:1]}
+    others = names[1:]
+
+    def read_half() -> None:
+        with suppress(GeofenceError, MemoryError), connected() as other:
+            for name in others[::2]:
+                found[name] = pieces_of(other, name)
+
+    helper = Thread(target=read_half)
+    if any(len(pieces) > _FEW for pieces in found.values()):
+        with suppress(RuntimeError):  # no room for another thread
+            helper.start()
+            found.update((name, pieces_of(netlink, name)) for name in others[1::2])
+            helper.join()
+    return [found[name] if name in found else pieces_of(netlink, name) for name in names]
 
 
 def names_of(netlink: NftConnection, key: SetKey) -> list[str]:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from threading import Thread, get_ident
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.apply import apply_ruleset, plan_for
+from geofence.backends.nftables import noting
 from geofence.backends.nftables.backend import NftablesBackend
+from geofence.backends.nftables.connection import NftConnection
 from geofence.backends.nftables.kernel_sets import PARTS, PartKey, part_of, parts_of
 from geofence.backends.nftables.noted import decode_noted, pieces_of_part
+from geofence.errors import BackendError
 from geofence.lab.network import PBX, Lab
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
 from geofence.model.sets import NOTED_ROLES, Role, SetKey
 from tests.backends.test_runtime_sets import RULESET
+from tests.support.noted import note
 
 BACKEND = NftablesBackend()
 KEYS = {family: SetKey(Role.DENIED, "sip", family) for family in Family}
@@ -64,6 +69,50 @@ def test_each_part_notes_the_sources_that_belong_to_it(pbx: Lab, family: Family)
     for number, part in enumerate(noted.in_parts()):
         assert {part_of(family, each) for each in part.networks} == {number}
     assert all(BACKEND.test(KEYS[family], int(ip_address(each))) for each in sources)
+
+
+@pytest.mark.parametrize("thread_starts", [False, True])
+def test_what_the_second_thread_cannot_read_is_read_all_the_same(
+    pbx: Lab, monkeypatch: pytest.MonkeyPatch, *, thread_starts: bool
+) -> None:
+    sources = SOURCES[Family.IPV4]
+    pbx.fire([Probe(ip_address(s), PBX[Family.IPV4], Transport.UDP, 5060) for s in sources])
+    whole = BACKEND.noted(KEYS[Family.IPV4])
+    usual, own = noting.pieces_of, get_ident()
+
+    def pieces_of(netlink: NftConnection, name: str) -> list[bytes]:
+        if get_ident() != own:
+            raise BackendError("the other thread")
+        return usual(netlink, name)
+
+    def start(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(noting, "_FEW", 0)
+    monkeypatch.setattr(noting, "pieces_of", pieces_of)
+    if not thread_starts:
+        monkeypatch.setattr(Thread, "start", start)
+
+    assert BACKEND.noted(KEYS[Family.IPV4]).networks == whole.networks
+
+
+def test_two_threads_read_many_sources(pbx: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = {f"46.0.{third}.{last}": 3 for third in range(64) for last in range(256)}
+    note(pbx.pbx, "nftables", sources)
+    readers = set()
+    usual = noting.pieces_of
+
+    def pieces_of(netlink: NftConnection, name: str) -> list[bytes]:
+        readers.add(get_ident())
+        return usual(netlink, name)
+
+    monkeypatch.setattr(noting, "pieces_of", pieces_of)
+
+    noted = BACKEND.noted(KEYS[Family.IPV4])
+
+    assert len(readers) == 2
+    assert sorted(noted.networks) == sorted(map(network, sources))
+    assert noted.parts == (len(sources) // PARTS,) * PARTS
 
 
 @pytest.mark.parametrize("missing", [0, 3, PARTS - 1])
