@@ -161,7 +161,12 @@ def _follow_asterisk(site: Site, seconds: float) -> NoReturn:
             known = {}
             sleep(seconds)
             continue
-        state = wait_for_change(*place, known, seconds)
+        try:
+            state = wait_for_change(*place, known, seconds)
+        except OSError as error:
+            _log.error("asterisk: %s", error)
+            sleep(seconds)
+            continue
         if state == known:
             continue
         if follow_it():

@@ -14,6 +14,10 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyroute2.inotify.inotify_fd import Inotify
 
 MOST_DIRECTORIES = 200
 """Directories that are watched."""
@@ -64,22 +68,41 @@ def _directories(directory: Path) -> Iterator[Path]:
 @contextmanager
 def _woken(directory: Path, files: Iterable[str]) -> Iterator[int | None]:
     """Give a descriptor that is readable after a change; None where the kernel has none left."""
-    from pyroute2.inotify.inotify_fd import Inotify
-
+    try:
+        kernel = _inotify()
+    except (ImportError, AttributeError, OSError, MemoryError):
+        yield None
+        return
     places = [*_directories(directory), directory.parent]
     real = (os.path.realpath(directory / each) for each in files)
     places += [Path(each).parent for each in islice(real, _MOST_FILES)]
-    kernel = Inotify(path=())
     try:
-        kernel.bind()
         for place in islice(dict.fromkeys(map(str, places)), MOST_DIRECTORIES):
             with suppress(OSError):  # it is gone meanwhile
                 kernel.register_path(place, _ANY_CHANGE)
-        yield kernel.fd if kernel.fd >= 0 else None
+        yield kernel.fd
     finally:
-        if kernel.fd is not None and kernel.fd < 0:
-            kernel.fd = None
         kernel.close()
+
+
+def _inotify() -> Inotify:
+    """Return a set of watches.
+
+    Raises:
+        OSError: the kernel has none left.
+    """
+    import ctypes
+
+    from pyroute2.inotify.inotify_fd import Inotify
+
+    # Not left to Inotify, which would look for the C library by starting programs.
+    kernel = Inotify(libc=ctypes.CDLL(None, use_errno=True), path=())
+    kernel.bind()
+    if kernel.fd < 0:
+        kernel.fd = None
+        kernel.close()
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return kernel
 
 
 def wait_for_change(

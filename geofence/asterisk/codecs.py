@@ -9,6 +9,7 @@ from geofence.asterisk.configuration import Configuration
 from geofence.asterisk.directory import Directory
 from geofence.asterisk.findings import Findings
 from geofence.asterisk.sections import Key, printable
+from geofence.asterisk.wizard import wizard_objects
 
 _OTHER_MEDIA = frozenset(
     (
@@ -26,7 +27,8 @@ def read_codecs(directory: Path) -> Mapping[str, tuple[str, ...]]:
         AsteriskError: there is no configuration, or the directory cannot be read.
     """
     configuration = Configuration(Directory(directory), Findings())
-    endpoints = configuration.objects("endpoint").loaded
+    made = (each for kind, each in wizard_objects(configuration) if kind == "endpoint")
+    endpoints = (*configuration.objects("endpoint").loaded, *made)
     found = {printable(each.section.name): _allowed(each.section.keys) for each in endpoints}
     return {name: codecs for name, codecs in found.items() if codecs}
 

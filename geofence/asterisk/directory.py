@@ -29,46 +29,55 @@ class Directory:
     """Files below a directory; links are followed, within a container's root if it is in one."""
 
     def __init__(self, directory: Path) -> None:
-        self._base = Path(os.path.abspath(directory))  # noqa: PTH100 - resolve() follows links
-        self._check()
-        self._root = _root_of(str(self._base))
+        self._given = os.path.abspath(directory)  # noqa: PTH100 - resolve() leaves the root
+        before = _root_of(self._given)
+        self._root = os.path.realpath(before)
+        self._base = ""
+        self._base = self._checked(self._walk(self._root, self._given.removeprefix(before)))
 
-    def _check(self) -> None:
+    def _checked(self, place: str | Absent) -> str:
+        """Return the directory, if it is one of Asterisk's."""
         try:
-            names = os.listdir(self._base)  # noqa: PTH208 - one call, whatever there is
+            names = os.listdir(self._given if isinstance(place, Absent) else place)  # noqa: PTH208
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise AsteriskError(
-                tr(
-                    "There is no Asterisk configuration in {directory}. Give its directory with "
-                    "'--asterisk-dir'.",
-                    directory=self._base,
-                )
-            ) from error
+            raise self._missing() from error
         except OSError as error:
             raise AsteriskError(
                 tr(
                     "Cannot read {directory}: {reason}. Run the command as root.",
-                    directory=self._base,
+                    directory=self._given,
                     reason=error.strerror,
                 )
             ) from error
+        if isinstance(place, Absent):
+            raise self._missing()
         if not any(name in names for name in _SIGNS):
             raise AsteriskError(
                 tr(
                     "{directory} holds no file of Asterisk's, such as pjsip.conf. Give its "
                     "directory with '--asterisk-dir'.",
-                    directory=self._base,
+                    directory=self._given,
                 )
             )
+        return place
+
+    def _missing(self) -> AsteriskError:
+        return AsteriskError(
+            tr(
+                "There is no Asterisk configuration in {directory}. Give its directory with "
+                "'--asterisk-dir'.",
+                directory=self._given,
+            )
+        )
 
     def content(self, path: str) -> bytes | Absent:
         """Return what a file holds, or why that is not known."""
-        place = self._resolved(path)
+        place = self._walk(self._base, path)
         return place if isinstance(place, Absent) else _read(place)
 
     def listed(self, directory: str) -> Iterable[str]:
         """Return the names in a directory; none where it cannot be read."""
-        place = self._resolved(directory)
+        place = self._walk(self._base, directory)
         if isinstance(place, Absent):
             return ()
         try:
@@ -79,16 +88,16 @@ class Directory:
 
     def inside(self, path: str) -> str | None:
         """Return where an absolute path of Asterisk's is below the directory."""
-        for start in (_USUAL, str(self._base)):
+        for start in (_USUAL, self._given, self._base):
             rest = below(path, start)
             if rest is not None:
                 return rest
         return None
 
-    def _resolved(self, path: str) -> str | Absent:
-        """Follow all links of a path, as far as they stay within the root."""
+    def _walk(self, start: str, path: str) -> str | Absent:
+        """Follow a path and all links in it; none of them leads out of the root."""
         waiting = [part for part in reversed(path.split("/")) if part]
-        current = str(self._base)
+        current = start
         links = 0
         while waiting:
             part = waiting.pop()
@@ -119,9 +128,9 @@ class Directory:
 
     def _absolute(self, target: str) -> tuple[str, str]:
         """Return where an absolute link begins, and the rest of it."""
-        inside = self.inside(target)
+        inside = self.inside(target) if self._base else None
         if inside is not None:
-            return str(self._base), inside
+            return self._base, inside
         return self._root, target
 
 

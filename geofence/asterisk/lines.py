@@ -14,7 +14,7 @@ _MOST_NESTED = 256
 _BYTE_ORDER_MARK = "\ufeff"
 _MARK_AS_BYTES = _BYTE_ORDER_MARK.encode().decode("latin-1")
 """The same at the head of a file that is not UTF-8 in the rest."""
-SPECIAL = frozenset([*BLANKS, "[", "#", "\\", _BYTE_ORDER_MARK])
+SPECIAL = frozenset([*BLANKS, "[", "#", "\\"])
 """How lines begin that need a closer look; so do those with ``;`` or ``+=``."""
 
 

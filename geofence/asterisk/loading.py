@@ -100,7 +100,11 @@ class _Run:
 
     section: Section | None
     depth: int = 0
-    lines: int = 0
+    """How many block comments are open."""
+    line: int = 0
+    """The number of the line that is read."""
+    begun: bool = False
+    """Whether a file was read before; only the first may begin with a mark."""
 
 
 class _Loader:
@@ -194,7 +198,7 @@ class _Loader:
         return True
 
     def _fail(self, path: str, run: _Run, error: _LineError) -> None:
-        where = _place(path, run.lines)
+        where = _place(path, run.line)
         self._warn(error.kind, where, **error.data)
         if len(self._within) > 1:
             self._warn(WarningKind.CUT_AT_ERROR, where, **error.data)
@@ -203,38 +207,38 @@ class _Loader:
 
     def _lines(self, path: str, content: bytes, run: _Run) -> None:
         lines, long = split(content)
-        before = run.lines
+        if not run.begun:
+            lines[0] = without_mark(lines[0])
+        run.begun = True
         for at in sorted(long):
-            self._warn(WarningKind.LINE_TOO_LONG, _place(path, before + at + 1))
+            self._warn(WarningKind.LINE_TOO_LONG, _place(path, at + 1))
         plain = 0
         """How many lines before this one are plain and not handed over yet."""
         for at, line in enumerate(lines):
             if not line or (line[0] not in SPECIAL and ";" not in line and "+=" not in line):
                 plain += 1
                 continue
-            self._plain(lines[at - plain : at], path, before + at - plain, run)
+            self._plain(lines[at - plain : at], path, at - plain, run)
             plain = 0
-            run.lines = before + at + 1
+            run.line = at + 1
             self._special(line, path, run)
-        self._plain(lines[len(lines) - plain :], path, before + len(lines) - plain, run)
-        run.lines = before + len(lines)
+        self._plain(lines[len(lines) - plain :], path, len(lines) - plain, run)
 
     def _plain(self, lines: list[str], path: str, before: int, run: _Run) -> None:
         """Take lines of which each is an assignment or empty."""
         if run.depth or not lines:
             return
         if run.section is None:
-            run.lines = before + next((at for at, line in enumerate(lines, 1) if line), 0)
+            run.line = before + next((at for at, line in enumerate(lines, 1) if line), 0)
             if any(lines):
                 raise _LineError("no-section")
             return
         self._count(len(lines), path)
         run.section.add_plain(PlainLines(lines, path, before + 1))
 
-    def _special(self, line: str, path: str, run: _Run) -> None:
+    def _special(self, text: str, path: str, run: _Run) -> None:
         """Take a line that may be anything."""
-        self._count(1 + (len(line) // 4 if len(line) > _LONG else 0), path)
-        text = without_mark(line) if run.lines == 1 else line
+        self._count(1 + (len(text) // 4 if len(text) > _LONG else 0), path)
         if run.depth or ";" in text:
             try:
                 text, run.depth = uncommented(text, run.depth)
@@ -272,7 +276,7 @@ class _Loader:
             value = value[1:]
         name = name.strip(BLANKS)
         if name:
-            section.keys.append(Key(name, value.strip(BLANKS), path, run.lines))
+            section.keys.append(Key(name, value.strip(BLANKS), path, run.line))
 
     def _count(self, work: int, path: str) -> None:
         self._work += work
@@ -284,7 +288,7 @@ class _Loader:
         if end < 0:
             raise _LineError("no-bracket")
         self._count(_HEADER_WORK, path)
-        new = Section(text[1:end], path, run.lines)
+        new = Section(text[1:end], path, run.line)
         target = new
         if text[end + 1 : end + 2] == "(":
             close = text.find(")", end)
@@ -327,7 +331,7 @@ class _Loader:
         closing = {'"': '"', "<": ">"}.get(argument[0])
         if closing and argument.endswith(closing):
             argument = argument[1:-1]
-        where = _place(path, run.lines)
+        where = _place(path, run.line)
         if word == "exec":
             self._unseen(WarningKind.EXEC, where, command=printable(argument))
         elif not self._include(argument, where) and word == "include":

@@ -38,6 +38,7 @@ from geofence.setup.look import look
 from geofence.setup.machine import Existing, Machine
 from geofence.setup.proposal import Proposal, propose
 from geofence.setup.report import SetupReport
+from geofence.spelling import quoted
 from geofence.translation import tr
 
 
@@ -66,7 +67,7 @@ class Dialogue:
         """
         existing = read_existing(self.site)
         answers = _checked(answers, existing)
-        found = look(self.site, existing, directory or _directory_before(existing))
+        found = look(self.site, existing, _directory(directory) or _directory_before(existing))
         questions = open_questions(found, existing, answers)
         given = self._answered(questions, answers, existing)
         proposal = propose(found, given, existing)
@@ -185,6 +186,8 @@ class Dialogue:
             self.screen.say(
                 tr("Set up. 'geofence status' shows the fence, 'geofence denied' who was blocked.")
             )
+            if "notify" in (proposal.changes or {}):
+                self.screen.say(tr("'geofence notify --test' sends a test message."))
         return report.with_notes(notes)
 
 
@@ -210,6 +213,17 @@ def _checked(answers: Answers, existing: Existing) -> Answers:
 
 def _is_missing(question: Question, answers: Answers) -> bool:
     return question.topic is Topic.COUNTRIES and not answers.countries
+
+
+def _directory(given: Path | None) -> Path | None:
+    """Return the directory that the operator names.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    if given is not None and not given.is_dir():
+        raise UsageError(tr("--asterisk-dir: {path} is not a directory.", path=quoted(str(given))))
+    return given
 
 
 def _directory_before(existing: Existing) -> Path | None:

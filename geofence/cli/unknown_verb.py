@@ -32,6 +32,7 @@ _MEANT = {
     "revoke": ("disallow",),
     "ban": ("block", "deny", "drop", "reject", "blacklist", "blocklist", "denylist"),
     "unban": ("unblock", "undeny"),
+    "catalog": ("search", "find", "provider", "providers", "trunk", "trunks", "push"),
     "allow": ("permit", "exceptions", "exception"),
 }
 

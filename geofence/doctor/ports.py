@@ -9,14 +9,18 @@ from typing import NamedTuple
 from geofence.doctor.evidence import Evidence, RulesOfOthers
 from geofence.doctor.findings import Finding, FindingKind
 from geofence.doctor.port_sets import common, covered, fenced
+from geofence.flows.shared_source import PRIVATE
 from geofence.host.sockets import ListeningSocket
 from geofence.model.policy import Ports, Protocol
+from geofence.model.prefixes import AddressSpace, Family
+from geofence.routing.local_networks import LOOPBACKS
 
 PBX_PROGRAMS = frozenset({"asterisk", "freeswitch", "kamailio", "opensips"})
 """Names of processes whose ports are a PBX's."""
 _SIP = (5060, 5061)
 """Ports on which SIP is expected, whatever program listens there."""
 _NONE = RulesOfOthers()
+_LOOPBACK = AddressSpace.of(LOOPBACKS)
 _MOST_ALONE = 8
 """UDP ports of one process that are told one by one."""
 _RANGE = 100
@@ -32,6 +36,7 @@ class Heard(NamedTuple):
     where: str
     """Its address; of the configuration, file and section."""
     certain: bool = True
+    """False if it may be closed, or open for private networks alone."""
 
 
 def is_pbx(socket: ListeningSocket) -> bool:
@@ -58,12 +63,26 @@ def heard(evidence: Evidence) -> tuple[Heard, ...]:
         at = Ports(socket.protocol, socket.port, socket.port)
         if socket.exposed and _counts(evidence, socket, at, known):
             process = socket.holders[0].program if socket.holders else ""
-            found.setdefault(at, Heard(at, process, str(socket.address)))
+            heard_at = Heard(at, process, str(socket.address), not _is_inside(evidence, socket))
+            known_before = found.get(at)
+            if known_before is None or (heard_at.certain and not known_before.certain):
+                found[at] = heard_at
     running = any(map(is_pbx, evidence.sockets or ()))
     for each in configured:
         # What a running Asterisk does not listen on is opened by its next reload at most.
         found.setdefault(each.ports, each._replace(certain=each.certain and not running))
     return tuple(found[at] for at in sorted(found))
+
+
+def _is_inside(evidence: Evidence, socket: ListeningSocket) -> bool:
+    """Whether only a private network reaches a socket, since this host has a public address, too.
+
+    Without one, another host may translate a public address to the private one.
+    """
+    own = evidence.hosts.own if evidence.hosts else AddressSpace()
+    address = getattr(socket.address, "ipv4_mapped", None) or socket.address
+    family = Family.IPV4 if address.version == 4 else Family.IPV6  # noqa: PLR2004
+    return int(address) in PRIVATE[family] and bool((own - PRIVATE - _LOOPBACK)[family])
 
 
 def _counts(evidence: Evidence, socket: ListeningSocket, at: Ports, configured: set[Ports]) -> bool:

@@ -13,10 +13,12 @@ from geofence.doctor.ports import media
 from geofence.model.policy import Ports
 from geofence.model.prefixes import AddressSpace, Family, address_text, address_texts
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
-from geofence.routing.local_networks import BROADEST
+from geofence.routing.local_networks import BROADEST, LOOPBACKS
 
 _SHOWN = 5
 """Addresses that a finding names."""
+_REGISTERED_BY = (Use.SIP, Use.HTTP, Use.HTTPS)
+"""How phones register: browsers by a WebSocket."""
 _SIGNALLING = {Use.SIP: (Use.SIP, Use.SIPS), Use.SIPS: (Use.SIP, Use.SIPS), Use.IAX: (Use.IAX,)}
 
 
@@ -56,13 +58,15 @@ def _verdict(
 def addresses_of(trunk: Trunk, evidence: Evidence) -> AddressSpace | None:
     """Return the addresses of a trunk; None if they are not known.
 
-    A prefix that is broader than a network of somebody's (``0.0.0.0/0``) is no trunk.
+    A prefix that is broader than a network of somebody's (``0.0.0.0/0``) is no trunk, and this host
+    itself is none.
     """
     space = address_space(trunk.host) or evidence.names.get(trunk.host)
     if not space:
         return None
+    own = evidence.hosts.own if evidence.hosts else AddressSpace()
     left_out = (address_space(each) or AddressSpace() for each in trunk.left_out)
-    rest = space - AddressSpace.union(left_out)
+    rest = space - AddressSpace.union((*left_out, own, AddressSpace.of(LOOPBACKS)))
     prefixes = (prefix for family in Family for prefix in rest[family].prefixes())
     return AddressSpace.of(each for each in prefixes if each.length >= BROADEST[each.family])
 
@@ -90,7 +94,9 @@ def contacts(evidence: Evidence) -> Iterator[Finding]:
     ruleset, reading = evidence.ruleset, evidence.reading
     if ruleset is None or evidence.contacts is None:
         return
-    ports = _listening(reading, Use.SIP) if reading else ()
+    ports = (
+        tuple(at for use in _REGISTERED_BY for at in _listening(reading, use)) if reading else ()
+    )
     services = _serving(ruleset, ports or _not_media(evidence))
     for each in evidence.contacts:
         if services and all(_blocked(evidence, one, each.space) for one in services):

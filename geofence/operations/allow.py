@@ -51,7 +51,7 @@ def allow(
     """
     wish = Wish(f"allow {request.arguments}", accept, ssh)
     with holding(site):
-        now = _situation(site)
+        now = situation(site)
         return _carry_out(site, now, allowing(now, request), wish, watch, request.countries)
 
 
@@ -72,13 +72,18 @@ def revoke(
         StateError: the file could not be written; nothing was changed.
     """
     with holding(site):
-        now = _situation(site)
+        now = situation(site)
         answer = revoking(now, request)
         wish = Wish(f"revoke {request.arguments}", accept, ssh, revoked=answer.revoked)
         return _carry_out(site, now, answer, wish, watch)
 
 
-def _situation(site: Site) -> Situation:
+def situation(site: Site) -> Situation:
+    """Return what a request by hand is held against.
+
+    Raises:
+        RulesError: the rules do not load.
+    """
     policy, others = site.policy(), site.policy_without_switches()
     owned = read_owned(_text(read_if_there(site.owned_file)))
     known = {each.name for each in policy.exceptions}

@@ -74,7 +74,7 @@ class Bans:
             StateError: the record could not be written; nothing was changed.
             BackendError: the kernel refused; the next run puts it there.
         """
-        refused = [error for each in prefixes if (error := self._refusal(each))]
+        refused = [error for each in prefixes if (error := self.refusal(each))]
         if refused:
             raise BanRefused(join("\n", map(str, refused)), refused[0].why)
         with self._drafting() as draft:
@@ -110,7 +110,7 @@ class Bans:
             BackendError: the kernel refused; the next run does it.
         """
         refusals = [
-            self._refusal(each.prefix) if isinstance(each, BanOrder) else None for each in orders
+            self.refusal(each.prefix) if isinstance(each, BanOrder) else None for each in orders
         ]
         with self._drafting() as draft:
             answers: list[GeofenceError | None] = [
@@ -197,7 +197,8 @@ class Bans:
             return (0, 0)
         return (facts.st_ino, facts.st_size)
 
-    def _refusal(self, prefix: Prefix) -> BanRefused | None:
+    def refusal(self, prefix: Prefix) -> BanRefused | None:
+        """Return why a prefix must not be banned, as known for some seconds; None if it may."""
         why = self._protecting().refusal(prefix)
         return BanRefused(ban_refusal(prefix, why), why) if why else None
 

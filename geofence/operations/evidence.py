@@ -25,7 +25,7 @@ from geofence.doctor.evidence import (
     Startup,
 )
 from geofence.doctor.findings import Subject, Unchecked, WhyUnchecked
-from geofence.errors import BackendUnavailable, GeofenceError, PrivilegeError
+from geofence.errors import BackendUnavailable, GeofenceError, PrivilegeError, RulesError
 from geofence.host import clock, sip_helper
 from geofence.host.privilege import has_net_admin
 from geofence.host.sockets import ListeningSocket, read_sockets
@@ -66,9 +66,15 @@ class _Notes:
         self.unchecked.append(Unchecked(subject, why, message))
 
     def trying(self, subject: Subject, read: Callable[[], _T]) -> _T | None:
-        """Return what a source tells; None if it fails, which is noted."""
+        """Return what a source tells; None if it fails, which is noted.
+
+        Raises:
+            RulesError: the rules do not load.
+        """
         try:
             return read()
+        except RulesError:
+            raise
         except PrivilegeError as error:
             self.told(subject, WhyUnchecked.NOT_ROOT, str(error))
         except BackendUnavailable as error:
@@ -97,7 +103,7 @@ def gather(
         console: the program that asks the running Asterisk; that of the rules if empty.
     """
     notes = _Notes()
-    report = notes.trying(Subject.FENCE, lambda: status(site))
+    report, facts = _status(site, notes)
     policy = _policy(site)
     directory = asterisk or Path(policy.asterisk.directory)
     program = console or policy.asterisk.cli
@@ -112,7 +118,7 @@ def gather(
     rules = _rules_of_others(services, notes)
     return Evidence(
         services=services,
-        fence=_fence(report) if report else None,
+        fence=facts,
         ruleset=ruleset,
         exceptions=exceptions,
         rules=rules,
@@ -132,6 +138,16 @@ def gather(
         providers=tuple(providers(pbx.reading, policy, exceptions)) if pbx.reading else (),
         unchecked=(*notes.unchecked, *pbx.unchecked),
     )
+
+
+def _status(site: Site, notes: _Notes) -> tuple[StatusReport | None, FenceFacts | None]:
+    """Return the status of the fence; without the rules, that they do not load."""
+    try:
+        report = notes.trying(Subject.FENCE, lambda: status(site))
+    except RulesError as error:
+        notes.told(Subject.FENCE, WhyUnchecked.FAILED)
+        return None, FenceFacts("", rules_error=str(error))
+    return report, _fence(report) if report else None
 
 
 def _policy(site: Site) -> Policy:
@@ -190,10 +206,9 @@ def _say_who_is_hidden(sockets: tuple[ListeningSocket, ...] | None, notes: _Note
 
 def _rules_of_others(services: Mapping[str, tuple[Ports, ...]], notes: _Notes) -> RulesOfOthers:
     tables = read_tables()
-    for program in tables.unread:
-        root = has_net_admin()
-        why = WhyUnchecked.FAILED if root else WhyUnchecked.NOT_ROOT
-        notes.told(Subject.OTHER_RULES, why, program)
+    if tables.unread:
+        why = WhyUnchecked.FAILED if has_net_admin() else WhyUnchecked.NOT_ROOT
+        notes.told(Subject.OTHER_RULES, why, ", ".join(tables.unread))
     return rules_of_others(tables, services)
 
 

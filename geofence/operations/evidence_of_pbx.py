@@ -85,8 +85,10 @@ def read_pbx(  # noqa: PLR0913 - where to look
         _read_names(pbx, pbx.reading, site, offline=offline)
         _read_public(pbx, pbx.reading, hosts, offline=offline)
         _tell_unseen(pbx, pbx.reading)
-    if program or console.is_installed() or any(map(is_pbx, sockets)):
+    if program or console.is_installed():
         _read_running(pbx, directory, program)
+    elif any(map(is_pbx, sockets)):
+        pbx.told(Subject.CONSOLE, WhyUnchecked.NOT_THERE, "asterisk -rx")
     return pbx
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from geofence.model.notes import Note, NoteKind
 
-_SERVER = ("127.0.0.1", 25)
+SMTP = 25
+_SERVER = ("127.0.0.1", SMTP)
 SENDMAIL = Path("/usr/sbin/sendmail")
 _MAILNAME = Path("/etc/mailname")
 """Where Debian keeps the domain of local users."""

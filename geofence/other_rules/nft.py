@@ -54,6 +54,8 @@ _UNDERSTOOD = {
     *("counter", "log", "comment", "mangle"),  # every packet goes on from these
 }
 _PROTOCOLS = {"udp": Protocol.UDP, "tcp": Protocol.TCP, 17: Protocol.UDP, 6: Protocol.TCP}
+_WITHOUT_PORTS = {"icmp", "icmpv6", "igmp", "esp", "ah", "comp", "gre", "sctp", "dccp", "udplite"}
+"""Protocols that services do not have."""
 _NFPROTO = {"ipv4": Family.IPV4, "ipv6": Family.IPV6}
 
 
@@ -221,22 +223,28 @@ def _narrower(  # noqa: PLR0911 - one a kind of match
     if subject == "nfproto" and not negated:
         families = frozenset(_NFPROTO[each] for each in _several(right) if each in _NFPROTO)
         return replace(condition, families=condition.families & families)
-    if _is_state(left):
+    tracked = _tracked(left)
+    if tracked == "state":
         return replace(condition, new=condition.new and ("new" in _several(right)) != negated)
+    if tracked == "status":  # translated, seen before: no packet that begins a connection here
+        return replace(condition, new=condition.new and negated)
     excluding = negated and subject == "saddr"
     return _of_family(condition, left).with_further(excluding=excluding)
 
 
-def _is_state(left: Json) -> bool:
+def _tracked(left: Json) -> str:
+    """Return what of connection tracking is asked for; empty for something else."""
     tracked = left.get("ct") if isinstance(left, dict) else None
-    return isinstance(tracked, dict) and tracked.get("key") == "state"
+    return _word(tracked.get("key")) if isinstance(tracked, dict) else ""
 
 
 def _of_family(condition: Condition, left: Json) -> Condition:
-    """Return the condition for a family: ``ip saddr`` means IPv4."""
+    """Return the condition for a family or protocol: ``ip saddr`` means IPv4, ``icmp`` none."""
     payload = left.get("payload") if isinstance(left, dict) else None
-    protocol = payload.get("protocol") if isinstance(payload, dict) else None
-    meant = _FAMILIES.get(protocol, frozenset(Family)) if isinstance(protocol, str) else None
+    protocol = _word(payload.get("protocol")) if isinstance(payload, dict) else ""
+    if protocol in _WITHOUT_PORTS:
+        return replace(condition, protocols=frozenset())
+    meant = _FAMILIES.get(protocol)
     return condition if meant is None else replace(condition, families=condition.families & meant)
 
 

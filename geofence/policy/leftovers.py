@@ -65,6 +65,24 @@ def without_moot_ends(owned: Table, others: Table) -> Table:
     return _with_inner(owned, "exception", inner)
 
 
+def without_undefined(rules: Table, others: Table) -> Table:
+    """Return a file's tree without what it says of exceptions and services that none defines.
+
+    Args:
+        rules: the tree of the file.
+        others: those of all files, merged.
+    """
+    services = {n: each for n, each in _inner(others, "service").items() if _has_ports(each)}
+    kept = {n: each for n, each in _inner(rules, "service").items() if n in services}
+    known = _with_inner(others, "service", services)
+    left = without(_with_inner(rules, "service", kept), stale_switches(rules, others))
+    return without_lost_services(left, known)
+
+
+def _has_ports(service: Node) -> bool:
+    return isinstance(service, Table) and "ports" in service.entries
+
+
 def _without_moot_end(switch: Node, defined: Node | None) -> Node:
     if not isinstance(switch, Table) or not isinstance(defined, Table):
         return switch

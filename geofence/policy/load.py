@@ -15,6 +15,7 @@ from geofence.policy.leftovers import (
     without,
     without_lost_services,
     without_moot_ends,
+    without_undefined,
 )
 from geofence.policy.mistakes import Problems
 from geofence.policy.owned import is_owned
@@ -40,7 +41,8 @@ def load_policy(
         all_must_exist: whether the others must exist, too.
         by_hand: whether the file of ``allow`` and ``revoke`` counts.
         drafts: files of the last directory that count in place of those on disk, by name.
-        without: names of files of the last directory that do not count.
+        without: names of files of the last directory that do not count, and neither does what
+            others say of what only these define.
 
     Raises:
         RulesError: rules cannot be read, cannot be trusted, or are wrong; it has a line for each
@@ -49,7 +51,8 @@ def load_policy(
     problems = Problems()
     files = read_rules(directories, problems, all_must_exist=all_must_exist)
     files = _with_drafts(files, directories[-1], drafts, without)
-    policy = combined((each for each in files if by_hand or not is_owned(each.name)), problems)
+    counting = (each for each in files if by_hand or not is_owned(each.name))
+    policy = combined(counting, problems, whole=not without)
     others = (each for directory in directories[1:] for each in passed_over(directory))
     return replace(policy, passed_over=tuple(others))
 
@@ -69,12 +72,14 @@ def _with_drafts(
     return (*others, *(own[name] for name in sorted(own) if name not in without))
 
 
-def combined(files: Iterable[RulesFile], problems: Problems) -> Policy:
+def combined(files: Iterable[RulesFile], problems: Problems, *, whole: bool = True) -> Policy:
     """Return the policy that some drop-ins make together; later ones override earlier ones.
 
     Args:
         files: the drop-ins.
         problems: the mistakes so far; told about others.
+        whole: whether all files are there; else what is said of exceptions and services that none
+            defines does not count.
 
     Raises:
         RulesError: there are mistakes; it has a line for each.
@@ -83,6 +88,8 @@ def combined(files: Iterable[RulesFile], problems: Problems) -> Policy:
     problems.raise_any()
     read = [(name, tree) for name, tree in trees if tree]
     others = _together(tree for name, tree in read if not is_owned(name))
+    if not whole:
+        read = [(name, without_undefined(tree, others)) for name, tree in read]
     gone: dict[str, bool] = {}
     for number, (name, tree) in enumerate(read):
         if is_owned(name):

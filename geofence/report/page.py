@@ -79,15 +79,15 @@ def _context(snapshot: Snapshot) -> dict[str, object]:
         "notes": (*status_notes(snapshot.status, full=False), *sentences(snapshot.notes)),
         "width": SIZE[0],
         "height": SIZE[1],
-        "shapes": charts.world(snapshot.countries, _allowed(snapshot)),
+        "shapes": charts.world(snapshot.countries, allowed(snapshot)),
         "map_title": tr("Packets turned away, by country"),
-        "legend": [tr("none"), tr("few"), tr("many"), tr("allowed")],
+        "legend": legend(),
         "shades": charts.SHADES,
         "bars": bars,
         "chart_title": tr("Packets turned away over time"),
-        "most": _most(bars),
-        "before": _sections(snapshot, bars)[:3],
-        "sections": _sections(snapshot, bars)[3:],
+        "most": most(bars),
+        "before": sections(snapshot, bars)[:3],
+        "sections": sections(snapshot, bars)[3:],
         "made": tr("Made {time} by geofence.", time=moment(snapshot.at)),
         "map_from": tr("Map: Natural Earth."),
     }
@@ -116,16 +116,26 @@ def summary(snapshot: Snapshot) -> list[str]:
     return lines
 
 
-def _allowed(snapshot: Snapshot) -> set[str]:
+def legend() -> list[str]:
+    """Return what the colours of the map mean: none, few, many, allowed."""
+    return [tr("none"), tr("few"), tr("many"), tr("allowed")]
+
+
+def allowed(snapshot: Snapshot) -> set[str]:
+    """Return the codes of the countries that some service allows."""
     return {code for each in snapshot.status.allowed for code in each.countries}
 
 
-def _most(bars: Sequence[charts.Bar]) -> str:
-    most = max((each.packets for each in bars), default=0)
-    return trn(most, "at most {number} packet", "at most {number} packets")
+def most(bars: Sequence[charts.Bar]) -> str:
+    """Return what the highest bar stands for."""
+    highest = max((each.packets for each in bars), default=0)
+    return trn(highest, "at most {number} packet", "at most {number} packets")
 
 
-def _sections(snapshot: Snapshot, bars: Sequence[charts.Bar]) -> list[Section]:
+def sections(
+    snapshot: Snapshot, bars: Sequence[charts.Bar], sources: int = tables.MOST_SOURCES
+) -> list[Section]:
+    """Return the parts with tables, in their order; of sources at most so many."""
     return [
         Section(
             "services",
@@ -153,7 +163,7 @@ def _sections(snapshot: Snapshot, bars: Sequence[charts.Bar]) -> list[Section]:
         Section(
             "sources",
             tr("Sources"),
-            tables.sources(snapshot),
+            tables.sources(snapshot, sources),
             tr("Those with the most packets. The commands are for this host."),
             tr("No source was noted."),
         ),

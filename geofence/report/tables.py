@@ -66,7 +66,7 @@ def countries(snapshot: Snapshot) -> Table:
     return Table(headings, rows)
 
 
-def sources(snapshot: Snapshot) -> Table:
+def sources(snapshot: Snapshot, most: int = MOST_SOURCES) -> Table:
     """Return the sources with the most packets, each with what would allow or ban it."""
     headings = (
         tr("source"),
@@ -80,7 +80,7 @@ def sources(snapshot: Snapshot) -> Table:
         tr("to ban it"),
     )
     ports = {each.name: " ".join(each.ports) for each in snapshot.status.services}
-    rows = [_source(each, ports, snapshot) for each in snapshot.denied.rows[:MOST_SOURCES]]
+    rows = [_source(each, ports, snapshot) for each in snapshot.denied.rows[:most]]
     return Table(headings, rows)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from geofence.asterisk.derived import Refused
+from geofence.asterisk.additions import Refused
 from geofence.model.notes import Note, NoteKind
 from geofence.sentences.lists import names
 from geofence.spelling import listed

@@ -146,7 +146,7 @@ def _mail(found: Machine, existing: Existing) -> Question | None:
     told = any(key.startswith("notify.") for key in existing.operators) or "notify" in (
         existing.setup
     )
-    if not found.sendmail or told or existing.has_file:
+    if not found.has_mta or told or existing.has_file:
         return None
     return Question(Topic.MAIL, ())
 

@@ -10,14 +10,12 @@ from pathlib import Path
 from geofence.asterisk.console import contacts, is_installed
 from geofence.asterisk.derived import derive
 from geofence.asterisk.reader import read_configuration
-from geofence.errors import AsteriskError, BackendError, UsageError
+from geofence.errors import AsteriskError, BackendError
 from geofence.host.sockets import program_name
 from geofence.model.address import Address
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.setup.machine import AsteriskFound
-from geofence.spelling import quoted
-from geofence.translation import tr
 
 DIRECTORY = Path("/etc/asterisk")
 _PROGRAM = "asterisk"
@@ -30,18 +28,11 @@ def find_asterisk(
     """Return Asterisk's configuration, and what it asks of the rules.
 
     Args:
-        directory: the one that the operator names; None: look for it.
+        directory: where it is; None: look for it.
         policy: the rules that there are.
         own: addresses of this host.
         proc: where processes are listed.
-
-    Raises:
-        UsageError: the directory that the operator names is none.
     """
-    if directory is not None and not directory.is_dir():
-        raise UsageError(
-            tr("--asterisk-dir: {path} is not a directory.", path=quoted(str(directory)))
-        )
     place, hidden = (directory, ()) if directory else _looked_for(proc)
     if place is None:
         return AsteriskFound(hidden=hidden)

@@ -35,7 +35,6 @@ def read_existing(site: Site) -> Existing:
                 path=path,
             )
         )
-    site.policy()  # all mistakes are told before anything is asked
     policy = load_policy(
         site.rules_directories, all_must_exist=site.rules_required, without=(SETUP_FILE,)
     )

@@ -30,7 +30,7 @@ from geofence.setup.likely import (
 from geofence.setup.machine import AsteriskFound, Existing, Machine, Peer
 from geofence.setup.surroundings import (
     find_firewalls,
-    find_sendmail,
+    has_mta,
     published,
     tunnels_or_none,
 )
@@ -46,10 +46,9 @@ def look(site: Site, existing: Existing, directory: Path | None) -> Machine:
     Args:
         site: the installation.
         existing: its rules.
-        directory: Asterisk's configuration, if the operator names it.
+        directory: Asterisk's configuration; None: look for it.
 
     Raises:
-        UsageError: the directory that the operator names is none.
         StateError: the stored lists cannot be read.
     """
     own = _own_addresses()
@@ -57,28 +56,23 @@ def look(site: Site, existing: Existing, directory: Path | None) -> Machine:
     sockets, country = _sockets(), _countries(site)
     addresses = _public(own, asterisk)
     peers = _peers(_fenced(existing.policy, asterisk), country)
-    ssh = ssh_session()
-    operator = Address(ssh.family, ssh.source) if ssh else None
-    contacts = registered(existing.policy.asterisk.cli)
-    here = most_common(map(country, addresses))
-    likely = likely_countries(
-        {
-            Evidence.CONTACTS: most_common(map(country, contacts)),
-            Evidence.HOST: here,
-            Evidence.ZONE: zone_country(),
-            Evidence.LOCALE: locale_country(os.environ),
-            Evidence.PEERS: most_common(each.country for each in peers),
-            Evidence.OPERATOR: (country(operator),) if operator else (),
-        }
-    )
+    ssh, contacts = ssh_session(), registered(existing.policy.asterisk.cli)
+    found = {
+        Evidence.CONTACTS: most_common(map(country, contacts)),
+        Evidence.HOST: most_common(map(country, addresses)),
+        Evidence.ZONE: zone_country(),
+        Evidence.LOCALE: locale_country(os.environ),
+        Evidence.PEERS: most_common(each.country for each in peers),
+        Evidence.OPERATOR: (country(Address(ssh.family, ssh.source)),) if ssh else (),
+    }
     return Machine(
         asterisk=asterisk,
         sockets=sockets,
         tunnels=tunnels_or_none(),
         ssh=ssh,
         addresses=addresses,
-        country=here[0] if here else "",
-        likely=likely,
+        country=next(iter(found[Evidence.HOST]), ""),
+        likely=likely_countries(found),
         contacts=contacts,
         peers=peers,
         firewalls=find_firewalls(),
@@ -88,7 +82,7 @@ def look(site: Site, existing: Existing, directory: Path | None) -> Machine:
         has_systemd=units.is_running(),
         has_units=units.are_installed(),
         units_enabled=units.are_enabled(),
-        sendmail=find_sendmail(),
+        has_mta=has_mta(sockets),
         standard=is_standard(site),
     )
 

@@ -103,7 +103,7 @@ class Machine:
     has_units: bool = False
     """Whether the units of geofence are installed."""
     units_enabled: bool = False
-    sendmail: str = ""
-    """Path of the program of the local MTA; empty for none."""
+    has_mta: bool = False
+    """Whether mail can be handed to this host."""
     standard: bool = True
     """Whether rules and state are where the units and fail2ban's files expect them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,7 +10,9 @@ from pathlib import Path
 from geofence.backends.ipset.startup import startup_programs
 from geofence.errors import BackendError
 from geofence.host.sockets import ListeningSocket
+from geofence.model.policy import Protocol
 from geofence.model.prefixes import Family
+from geofence.operations.mail import SENDMAIL, SMTP
 from geofence.routing.outgoing import RouteQuery, outgoing_interfaces
 from geofence.routing.routes import read_links
 from geofence.setup.machine import Tunnel
@@ -32,7 +34,6 @@ _FIREWALLS = (
     "docker",
 )
 _PUBLISHER = "docker-proxy"
-SENDMAIL = "/usr/sbin/sendmail"
 
 
 def read_tunnels() -> tuple[Tunnel, ...]:
@@ -75,6 +76,7 @@ def published(sockets: Iterable[ListeningSocket]) -> Iterator[ListeningSocket]:
             yield each
 
 
-def find_sendmail() -> str:
-    """Return the path of the local MTA's program; empty for none."""
-    return shutil.which(SENDMAIL) or ""
+def has_mta(sockets: Iterable[ListeningSocket]) -> bool:
+    """Whether an MTA of this host takes mail: at its port, or by its program."""
+    listens = any((each.protocol, each.port) == (Protocol.TCP, SMTP) for each in sockets)
+    return listens or os.access(SENDMAIL, os.X_OK)

@@ -104,6 +104,36 @@ def test_a_link_to_etc_asterisk_means_this_directory(host: Path, target: str) ->
     assert sockets(read_configuration(host)) == {OPEN}
 
 
+def test_a_configuration_may_itself_be_a_link(host: Path, tmp_path: Path) -> None:
+    write(tmp_path / "more" / "1.conf", UDP)
+    link(host / "d", "../more")
+    write(host / "pjsip.conf", "#include d/1.conf\n")
+    link(tmp_path / "elsewhere" / "deep" / "link", host)
+    assert sockets(read_configuration(tmp_path / "elsewhere" / "deep" / "link")) == {OPEN}
+
+
+def test_a_configuration_that_is_a_link_in_a_container_stays_there(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    write(root / "data" / "asterisk" / "pjsip.conf", "#include /etc/asterisk/1.conf\n")
+    write(root / "data" / "asterisk" / "1.conf", UDP)
+    link(root / "etc" / "asterisk", "/data/asterisk")
+    assert sockets(read_configuration(root / "etc" / "asterisk")) == {OPEN}
+
+
+def test_a_container_may_be_behind_a_link(container: Path, tmp_path: Path) -> None:
+    write(container.parents[1] / "real.conf", UDP)
+    link(container / "pjsip.conf", "../../../../real.conf")
+    link(tmp_path / "other", tmp_path / "root")
+    assert sockets(read_configuration(tmp_path / "other" / "etc" / "asterisk")) == {OPEN}
+
+
+def test_a_configuration_of_a_host_that_a_container_links_to_is_not_read(tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside" / "pjsip.conf", UDP).parent
+    link(tmp_path / "root" / "etc" / "asterisk", outside)
+    with pytest.raises(AsteriskError, match="There is no Asterisk configuration"):
+        read_configuration(tmp_path / "root" / "etc" / "asterisk")
+
+
 def test_an_absolute_include_of_the_directory_itself_is_inside(host: Path) -> None:
     write(host / "more.conf", UDP)
     write(host / "pjsip.conf", f"#include {host}/more.conf\n")

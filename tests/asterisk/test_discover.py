@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from geofence.asterisk.reader import read_configuration, reading_of
-from geofence.asterisk.reading import ReadingWarning, WarningKind
+from geofence.asterisk.reading import WarningKind
 from geofence.cli.views.discover import reading_json, show_reading
 from geofence.screen import Screen
-from geofence.sentences.asterisk import SENTENCES, reading_sentence
+from geofence.sentences.asterisk import SENTENCES
 from tests.asterisk.told import UDP
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -109,18 +109,3 @@ def test_an_empty_configuration_can_be_shown(capsys: pytest.CaptureFixture[str])
 
 def test_every_kind_has_a_sentence() -> None:
     assert SENTENCES.keys() == set(WarningKind)
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        ("no-base", 'pjsip.conf:3: The template "t" does not exist.'),
-        ("no-addition", 'pjsip.conf:3: There is no section "t" to add to.'),
-        ("no-bracket", 'pjsip.conf:3: Syntax error: the "]" is missing.'),
-        ("no-section", "pjsip.conf:3: Syntax error: the line belongs to no section."),
-    ],
-)
-def test_sentences_of_syntax_errors(error: str, text: str) -> None:
-    data: dict[str, object] = {"error": error, "name": "t"}
-    warning = ReadingWarning(WarningKind.SYNTAX, "pjsip.conf:3", data)
-    assert reading_sentence(warning) == text

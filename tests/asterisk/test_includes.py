@@ -172,6 +172,13 @@ def test_a_missing_include_in_an_included_file_cuts_that_file_alone() -> None:
     ]
 
 
+def test_lines_are_counted_from_the_beginning_of_each_file() -> None:
+    files = with_files("[a]\n#include d/*.conf\n", d__1="x=y\n" * 9, d__2="x=y\n[b](none)\n")
+    assert {each.where for each in reading_of(files).warnings if each.kind is Kind.SYNTAX} == {
+        "d/2.conf:2"
+    }
+
+
 CYCLES = {
     "itself": {"pjsip.conf": "#include pjsip.conf\n"},
     "each other": {"pjsip.conf": "#include 1.conf\n", "1.conf": "#include pjsip.conf\n"},

@@ -231,3 +231,17 @@ def test_a_stored_feed_survives_a_boot_and_an_apply(fresh: Machine) -> None:
     assert arrives(fresh, HELD, STRANGER) == [True, False]
     fresh.ok("apply")
     assert arrives(fresh, HELD, STRANGER) == [True, False]
+
+
+def test_a_feed_may_be_a_file(one: Machine) -> None:
+    path = one.directory / "voice.json"
+    path.write_bytes(voice(FEW))
+    path.chmod(0o644)
+    one.rule("60-feed.toml", f'[exception.media]\nfeed = "{path}"\nservices = ["rtp"]\n')
+    one.ok("refresh")
+    assert arrives(one, HELD, STRANGER) == [True, False]
+    path.chmod(0o666)
+    done = one.run("refresh", "--json")
+    assert done.code == 5
+    assert str(path) in problem_with(done, NAME)
+    assert arrives(one, HELD) == [True]

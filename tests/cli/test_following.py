@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from geofence.errors import ExitCode
@@ -232,3 +235,31 @@ def test_a_narrower_range_of_rtp_stays_fenced(pbx: Pbx, one: Machine) -> None:
     assert fenced(one, 30050)
     one.ok("apply", "--accept", "unfenced=rtp")
     assert not fenced(one, 30050)
+
+
+def test_it_is_followed_with_the_capabilities_of_the_unit_and_kept_without(
+    pbx: Pbx, one: Machine
+) -> None:
+    """Debian's files belong to the user of Asterisk, and others may not read them."""
+    one.wrapper = _with("net_admin", "net_raw", "dac_read_search")
+    _make_asterisks(pbx.directory)
+    one.ok("refresh")
+    assert one.gets_in(TRUNK) == [True]
+    one.wrapper = _with("net_admin", "net_raw")
+    pbx.listen(5070, "198.18.8.0/24")
+    _make_asterisks(pbx.directory)
+    kept = one.run("apply", "--json")
+    assert kept.code == ExitCode.DEGRADED
+    assert fact(kept, NoteKind.ASTERISK_UNREAD)[1]["kept"] is True
+    assert one.gets_in(TRUNK) == [True]
+
+
+def _make_asterisks(directory: Path) -> None:
+    for path in (directory, *directory.iterdir()):
+        os.chown(path, 1, 1)
+        path.chmod(0o750 if path.is_dir() else 0o640)
+
+
+def _with(*capabilities: str) -> tuple[str, ...]:
+    kept = ",".join(("-all", *(f"+{each}" for each in capabilities)))
+    return ("setpriv", f"--bounding-set={kept}", "--inh-caps=-all")

@@ -251,6 +251,15 @@ def test_a_bound_port_that_is_not_fenced(each: Ward) -> None:
     assert found["5038/tcp"].data["process"] == "asterisk"
 
 
+def test_a_port_that_only_a_lan_reaches_is_a_notice(pbx: Ward) -> None:
+    pbx.hold("asterisk", "192.168.7.2:5038/tcp")
+    assert pbx.only().severity is Severity.NOTICE
+    pbx.machine.tool("ip", "link", "delete", "wan")
+    pbx.configure(pjsip=TRANSPORTS.replace("192.0.2.10", "192.168.7.2") + TRUNK)
+    found = {each.kind: each for each in pbx.found()}
+    assert found[Kind.BOUND_NOT_FENCED].severity is Severity.WRONG, "a router may translate"
+
+
 def test_many_calls_on_ports_that_are_not_fenced_are_one_finding(pbx: Ward) -> None:
     pbx.configure(rtp=RTP.format(10000, 19999))
     pbx.hold("asterisk", *(f"{port}/udp" for port in range(25000, 25040, 2)))
@@ -413,8 +422,9 @@ def test_a_trunk_behind_a_trusted_interface_is_not_blocked(pbx: Ward) -> None:
     assert Kind.TRUNK_BLOCKED not in pbx.kinds()
 
 
-def test_everybody_as_a_trunk_is_no_trunk(pbx: Ward) -> None:
-    trunk(pbx, "0.0.0.0/0")
+@pytest.mark.parametrize("match", ["0.0.0.0/0", "127.0.0.1/32", PBX])
+def test_everybody_and_this_host_are_no_trunks(pbx: Ward, match: str) -> None:
+    trunk(pbx, match)
     assert pbx.found() == []
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geofence.asterisk.codecs import read_codecs
 from geofence.asterisk.console import parse_contacts, parse_translations
 from geofence.asterisk.reading import Listener, PortRange, Reading, Use
 from geofence.doctor.checks import findings
@@ -112,6 +113,28 @@ def test_endpoints_own_ranges_and_fax_ports_are_media_too() -> None:
     needed = Reading(udptl=replace(fax, needed=True))
     (finding,) = findings(replace(NOTHING, reading=needed))
     assert finding.subject == "4000-4999/udp"
+
+
+@pytest.mark.parametrize(
+    ("lines", "codecs"),
+    [
+        ("disallow=all\nallow=ulaw,alaw", ("ulaw", "alaw")),
+        ("allow=!all,ulaw\nallow=g722", ("ulaw", "g722")),
+        ("allow=ulaw,alaw,g722\ndisallow=alaw", ("ulaw", "g722")),
+        ("allow=g729:40,h264,VP8", ("g729",)),
+        ("disallow=all\nallow=all", ()),
+        ("disallow=all", ()),
+        ("", ()),
+    ],
+)
+def test_codecs_of_an_endpoint(tmp_path: Path, lines: str, codecs: tuple[str, ...]) -> None:
+    text = f"[101]\ntype=endpoint\n{lines}\n"
+    (tmp_path / "pjsip.conf").write_text(text, encoding="utf-8")
+    assert read_codecs(tmp_path) == ({"101": codecs} if codecs else {})
+    wizard = "\n".join(f"endpoint/{line}" for line in lines.splitlines())
+    (tmp_path / "pjsip.conf").write_text("", encoding="utf-8")
+    (tmp_path / "pjsip_wizard.conf").write_text(f"[101]\ntype=wizard\n{wizard}\n", encoding="utf-8")
+    assert read_codecs(tmp_path) == ({"101": codecs} if codecs else {})
 
 
 PORTS = st.builds(

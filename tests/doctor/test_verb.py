@@ -72,6 +72,24 @@ def test_without_a_fence_that_was_ever_applied_the_ports_of_the_rules_count(pbx:
     assert {Kind.NO_FENCE, Kind.BOUND_NOT_FENCED} <= set(pbx.kinds())
 
 
+def test_rules_that_nobody_may_read_are_wrong_and_the_rest_is_looked_at(pbx: Ward) -> None:
+    pbx.hold("asterisk", "5038/tcp")
+    pbx.machine.rules.chmod(0o777)
+    try:
+        report = pbx.examine()
+    finally:
+        pbx.machine.rules.chmod(0o755)
+    assert {Kind.RULES_BROKEN, Kind.BOUND_NOT_FENCED} <= {each.kind for each in report.findings}
+
+
+def test_without_privilege_what_needs_it_is_told(pbx: Ward) -> None:
+    pbx.machine.wrapper = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+    done = pbx.machine.run("doctor", "--offline", "--json", "--asterisk-dir", str(pbx.asterisk))
+    told = {(each["subject"], each["why"]) for each in done.json["unchecked"]}
+    assert {("fence", "not-root"), ("other-rules", "not-root")} <= told
+    assert Kind.NO_FENCE not in {each["kind"] for each in done.json["findings"]}
+
+
 @contextmanager
 def stun_server(pbx: Ward, says: str) -> Iterator[int]:
     """A STUN server on the loopback that says from where packets come."""

@@ -9,13 +9,15 @@ from tests.packaging.lifetime import (
     ENABLE,
     ENABLED,
     FIRST_FENCE,
+    STRANGERS,
+    attacked,
     install,
     prepare,
     rebooted,
     under_attack,
     units_run,
 )
-from tests.walk.__main__ import Walk, all_well, attack, furnish, strangers_in, unplug
+from tests.walk.__main__ import Walk, all_well, furnish, strangers_in, unplug
 from tests.walk.system import System
 
 CHECKOUT = "/root/geofence"
@@ -74,8 +76,8 @@ def by_hand_again(walk: Walk, system: System) -> None:
     """Boot it, then purge what is left of the package."""
     walk.say("rebooting, by './bootstrap install' again")
     unplug(walk.lab)
-    with attack(walk.lab) as stream, system.boot(walk.lab.pbx) as walk.system:
-        walk.expect("no stranger got in at the boot", holds=strangers_in(stream) == 0)
+    with attacked(walk.lab) as stream, system.boot(walk.lab.pbx) as walk.system:
+        walk.expect("no stranger got in at the boot", holds=strangers_in(stream, STRANGERS) == 0)
         purged = walk.type(f"{APT} purge --yes geofence")
         walk.expect("what is left of the package is purged", holds=purged == 0)
         for unit in ENABLED:
@@ -85,4 +87,4 @@ def by_hand_again(walk: Walk, system: System) -> None:
             walk.expect(f"it is {place.strip()}", holds=place.startswith("/etc/systemd/system/"))
         walk.look(fenced=True)
         all_well(walk)
-        walk.expect("still no stranger got in", holds=strangers_in(stream) == 0)
+        walk.expect("still no stranger got in", holds=strangers_in(stream, STRANGERS) == 0)

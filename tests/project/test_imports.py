@@ -32,7 +32,7 @@ backends apply
 operations
 screen
 demo daemon setup
-cli report
+cli report panel
 __main__
 """
 """Packages and modules of geofence from the bottom up: a line may import itself and lines above."""

@@ -150,7 +150,7 @@ def test_all_services_are_hardened_by_the_one_drop_in() -> None:
     assert sandbox["Service"]["ProtectSystem"] == "strict"
     assert sandbox["Service"]["PrivateTmp"] == "yes"
     assert sandbox["Service"]["CapabilityBoundingSet"] == "CAP_NET_ADMIN"
-    shared = set(sandbox["Service"]) - {"ReadWritePaths"}  # which adds up
+    shared = set(sandbox["Service"]) - {"ReadWritePaths", "CapabilityBoundingSet"}  # they add up
     assert not [path.name for path in SERVICES if shared & set(settings(path)["Service"])]
 
 
@@ -181,3 +181,9 @@ def test_the_timer_is_daily_randomised_and_makes_up_for_missed_runs() -> None:
     command = ["systemd-analyze", "calendar", "--iterations=3", timer["OnCalendar"]]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert said.count("02:00:00") >= 3
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.stem)
+def test_only_units_that_read_asterisk_s_configuration_may_read_it(path: Path) -> None:
+    reads = path.stem in ("geofence-refresh", "geofence-daemon")
+    assert ("CAP_DAC_READ_SEARCH" in words(path.name, "CapabilityBoundingSet")) is reads

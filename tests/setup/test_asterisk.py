@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from geofence.errors import UsageError
 from geofence.model.prefixes import AddressSpace
 from geofence.setup import asterisk
 from geofence.setup.asterisk import find_asterisk
@@ -70,8 +69,12 @@ def test_a_named_directory_counts_alone(proc: Path, tmp_path: Path) -> None:
     found = find_asterisk(tmp_path / "etc", SHIPPED, NOWHERE, proc)
     assert found.directory == tmp_path / "etc"
     assert not found.hidden
-    with pytest.raises(UsageError, match="is not a directory"):
-        find_asterisk(tmp_path / "nowhere", SHIPPED, NOWHERE, proc)
+
+
+def test_a_directory_that_went_is_told_and_stays_the_one(proc: Path, tmp_path: Path) -> None:
+    found = find_asterisk(tmp_path / "nowhere", SHIPPED, NOWHERE, proc)
+    assert (found.directory, found.reading) == (tmp_path / "nowhere", None)
+    assert found.unread
 
 
 def test_an_asterisk_of_this_host_is_where_it_always_is(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from geofence.setup.rules_file import RulesTable, file_text
 from tests.cli.machine import Machine
 from tests.setup.pbx import FOREIGN, FOREIGN_TRUNK, JAPANESE, configured, setup_file
 from tests.support.list_server import status
@@ -43,6 +44,18 @@ def test_a_second_time_changes_nothing(one: Machine, how: str) -> None:
     assert (setup_file(one).read_bytes(), one.fence(), len(one.generations())) == before
 
 
+@pytest.mark.parametrize("how", ["--follow", "--fixed"])
+def test_a_configuration_that_went_changes_nothing(one: Machine, how: str) -> None:
+    directory = configured(one)
+    one.ok("setup", "--yes", "--country", "JP", "--asterisk-dir", str(directory), how)
+    before = setup_file(one).read_bytes()
+    directory.rename(one.directory / "elsewhere")
+    done = one.run("setup", "--yes")
+    assert str(directory) in done.err
+    assert setup_file(one).read_bytes() == before
+    assert one.gets_in(JAPANESE, FOREIGN_TRUNK, FOREIGN) == [True, True, False]
+
+
 def test_a_new_trunk_is_added_the_next_time(one: Machine) -> None:
     directory = configured(one)
     one.ok("setup", "--yes", "--country", "JP", "--asterisk-dir", str(directory), "--fixed")
@@ -67,6 +80,35 @@ def test_the_operators_file_stays_and_overrides(one: Machine) -> None:
     assert "service" not in written
     assert "00-mine.toml:1 has allow.countries" in done.err.replace(":2", ":1")
     assert "50-later.toml" in done.err
+
+
+def test_rules_of_the_operators_may_refer_to_what_was_written(one: Machine) -> None:
+    iax = "[general]\nbindaddr=0.0.0.0\n"
+    directory = configured(one)
+    (directory / "iax.conf").write_text(iax)
+    arguments = ("--country", "JP", "--asterisk-dir", str(directory), "--fixed")
+    one.ok("setup", "--yes", *arguments)
+    assert tomllib.loads(setup_file(one).read_text())["service"]["iax"] == {"ports": ["4569/udp"]}
+    mine = (
+        "[exception.asterisk-south]\nenabled = false\n[service.iax]\nobserve = true\n"
+        '[exception.branch]\nprefixes = ["45.77.9.0/24"]\nservices = ["iax", "sip"]\n'
+    )
+    one.rule("50-mine.toml", mine)
+    one.ok("apply")
+    before = setup_file(one).read_bytes()
+    assert "Nothing to change" in one.ok("setup", "--yes").out
+    assert setup_file(one).read_bytes() == before
+    assert one.gets_in(FOREIGN_TRUNK, "45.77.9.1") == [False, True]
+
+
+def test_an_entry_that_the_catalogue_lost_is_taken_out(one: Machine) -> None:
+    one.ok("setup", "--yes", "--country", "JP")
+    table = RulesTable("exception.gone-provider", {"enabled": True})
+    kept = RulesTable("allow", {"countries": ("JP",)})
+    setup_file(one).write_text(file_text((kept, table)))  # as an older geofence wrote it
+    assert one.run("refresh").code == 2
+    one.ok("setup", "--yes")
+    assert tomllib.loads(setup_file(one).read_text()) == {"allow": {"countries": ["JP"]}}
 
 
 def test_another_country_than_the_operators_is_refused(one: Machine) -> None:
@@ -234,6 +276,48 @@ def test_registered_phones_tell_the_country_and_a_push_server(one: Machine) -> N
     assert questions["countries"]["likely"][0]["country"] == "JP"
     assert "contacts" in questions["countries"]["likely"][0]["evidence"]
     assert questions["providers"]["about"] == ["push-as"]
+
+
+def test_the_country_of_this_host_is_that_of_its_address(one: Machine) -> None:
+    one.tool("ip", "address", "add", "133.1.2.9/32", "dev", "lo")
+    facts = one.ok("setup", "--json", "--country", "JP").json["found"]
+    assert (facts["addresses"], facts["country"]) == (["133.1.2.9"], None)  # no list knows it yet
+    one.ok("refresh")
+    questions = one.ok("setup", "--json").json["questions"]
+    assert questions[0]["default"] == ["JP"]
+    assert questions[0]["likely"][0]["evidence"][0] == "host-address"
+
+
+def called_by(where: Machine, *callers: str) -> None:
+    """Conversations with the SIP port that go on now."""
+    for caller in callers:
+        where.tool(
+            *("conntrack", "-I", "-p", "udp", "-s", caller, "-d", "127.0.0.1"),
+            *("--sport", "5060", "--dport", "5060", "-t", "300", "-u", "SEEN_REPLY,ASSURED"),
+        )
+
+
+def test_who_talks_now_and_would_be_cut_off_is_named(fresh: Machine) -> None:
+    called_by(fresh, JAPANESE, FOREIGN)
+    done = fresh.ok("setup", "--dry-run", "--country", "JP")
+    assert f"Talks now and would be CUT OFF: {FOREIGN} (sip 1)" in done.out
+    facts = fresh.ok("setup", "--json", "--country", "JP").json
+    assert {each["address"] for each in facts["found"]["peers"]} == {JAPANESE, FOREIGN}
+
+
+def test_who_talks_now_and_stays_is_counted(one: Machine) -> None:
+    called_by(one, JAPANESE)
+    done = one.ok("setup", "--dry-run", "--country", "JP")
+    assert "1 source talks to these ports now. It stays connected." in done.out
+
+
+def test_rules_that_cut_off_most_who_talk_are_refused(one: Machine) -> None:
+    called_by(one, "45.9.1.1", "45.10.1.1", "45.11.1.1", "45.12.1.1")
+    done = one.run("setup", "--yes", "--country", "JP")
+    assert done.code == 3
+    assert "live-sources" in done.err
+    assert not setup_file(one).exists()
+    one.ok("setup", "--yes", "--country", "JP", "--accept", "live-sources")
 
 
 HOSTILE = """\

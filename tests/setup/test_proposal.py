@@ -116,9 +116,7 @@ def test_what_the_operator_wrote_is_neither_written_nor_asked() -> None:
             "notify.command": Origin("/etc/geofence/rules.d/50-mine.toml", 9),
         },
     )
-    found = replace(
-        with_trunk(), tunnels=(Tunnel("wg0", "wireguard", False),), sendmail="/usr/sbin/sendmail"
-    )
+    found = replace(with_trunk(), tunnels=(Tunnel("wg0", "wireguard", False),), has_mta=True)
     assert topics(found, before) == []
     proposal = propose(found, Answers(countries=("JP",), tunnels=True), before)
     assert {table.heading for table in proposal.tables}.isdisjoint({"allow", "local", "asterisk"})
@@ -241,7 +239,7 @@ def test_defaults_are_the_likely_ones() -> None:
         has_fail2ban=True,
         has_systemd=True,
         has_units=True,
-        sendmail="/usr/sbin/sendmail",
+        has_mta=True,
         tunnels=(Tunnel("wg0", "wireguard", False),),
     )
     questions = open_questions(found, existing(), Answers())

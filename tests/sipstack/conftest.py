@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import platform
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ from geofence.model.prefixes import Family
 from tests.cli.machine import BACKENDS
 from tests.coexistence.machine import Debian, is_real_root
 from tests.sipstack.site import Site, site
-from tests.sipstack.stacks import DOWNLOADED, Pbx, kamailio, pjsip
+from tests.sipstack.stacks import DOWNLOADED, Pbx, kamailio, no_pjsip, pjsip
 
 OBLIGING = "kamailio, reply_to_via"
 
@@ -59,8 +57,8 @@ def family(request: pytest.FixtureRequest) -> Family:
 @pytest.fixture(autouse=True)
 def with_pjsip() -> None:
     """Skip where PyPI has no pjsip; where it has, its absence is an error."""
-    if sys.version_info >= (3, 13) or platform.machine() != "x86_64":
-        pytest.skip("pjsua2-python has no wheel for this Python on this machine")
+    if no_pjsip():
+        pytest.skip(no_pjsip())
 
 
 @contextmanager

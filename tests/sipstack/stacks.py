@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -22,6 +23,13 @@ RTP_PORTS = range(10_000, 10_100)
 """Which the media server of either PBX uses; fenced by what ships."""
 
 _SOCKET = "unix:/run/kamailio_ctl"
+
+
+def no_pjsip() -> str:
+    """Return why there is no pjsip here; nothing where PyPI has one."""
+    if sys.version_info >= (3, 13) or platform.machine() != "x86_64":
+        return "pjsua2-python has no wheel for this Python on this machine"
+    return ""
 
 
 class Pbx(Protocol):

@@ -104,3 +104,47 @@ def report(  # noqa: PLR0913 - an option each
         from geofence.state.files import write_atomically
 
         write_atomically(html.absolute(), page(found).encode())
+
+
+@app.command(
+    cls=ForRoot,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Show the report live in a browser on this host.\n\n"
+        "It prints a link that works once. It listens on the loopback only; from elsewhere, tunnel "
+        "to it: ssh -L 8437:127.0.0.1:8437 HOST. Without --actions it changes nothing.\n\n"
+        "Example: geofence panel --actions"
+    ),
+)
+def panel(
+    context: typer.Context,
+    *,
+    actions: Annotated[
+        bool,
+        typer.Option("--actions", help=tr("Let it allow, revoke, ban, unban, confirm, refresh.")),
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help=tr("Listen here; 0: anywhere."))
+    ] = 8437,
+    unix: Annotated[
+        Path | None,
+        typer.Option("--unix", metavar="PATH", help=tr("Listen on this Unix socket instead.")),
+    ] = None,
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help=tr("How far back to count, e.g. 30d."))
+    ] = "7d",
+) -> None:
+    """Show the report live in a browser on this host."""
+    from datetime import timedelta
+
+    from geofence.cli.arguments import parse_since
+    from geofence.panel.run import Wish, run
+
+    wish = Wish(port, unix, actions, parse_since(since) or timedelta())
+    screen = Screen()
+
+    def told(link: str) -> None:
+        screen.note(tr("Open this link; it works once. Ctrl-C ends the panel."))
+        screen.say(link)
+
+    run(context.obj, wish, told)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from geofence.cli.commands import ForRoot
+from geofence.cli.completion import countries
 from geofence.cli.options import Json
 from geofence.cli.root import app
 from geofence.errors import UsageError
@@ -36,6 +37,7 @@ def setup(  # noqa: PLR0913 - an option each
         typer.Option(
             "--country",
             metavar="CODE",
+            autocompletion=countries,
             help=tr("A country your phones call from, or a region such as @nordics; repeatable."),
         ),
     ] = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from geofence.cli.views.flows import show_impact
+from geofence.cli.views.people import show_people
 from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
 from geofence.countries import country_name
@@ -65,6 +66,7 @@ def show_meaning(screen: Screen, found: Machine, policy: Policy, report: PlanRep
     else:
         named = listed([str(each) for each in cut], _SHOWN)
         screen.say(tr("Talks now and would be CUT OFF: {sources}", sources=named), "bold red")
+    show_people(screen, report.people)
     if impact and impact.unnamed:
         show_impact(screen, impact)
     for note in report.notes:

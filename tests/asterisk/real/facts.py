@@ -45,6 +45,7 @@ class Facts:
 
 
 _UDPTL_DEFAULT = (4000, 4999)
+_URI = re.compile(r"<?sips?:(?:[^@]*@)?(\[[^]]+\]|[^:;>?]+)(?::(\d+))?", re.IGNORECASE)
 _RTP = r"Port start: +(\d+)\s+Port end: +(\d+)"
 _UDPTL = r"udptlstart: +(\d+)\s+udptlend: +(\d+)"
 
@@ -162,10 +163,10 @@ def _used(declared: tuple[int, int]) -> tuple[int, int]:
 
 
 def _match(shown: str) -> tuple[str, int | None]:
-    """Return prefix and port of a match: ``198.51.100.200:5060/32``."""
-    found = re.fullmatch(r"(\d+\.\d+\.\d+\.\d+):(\d+)/32", shown)
+    """Return prefix and port of a match: ``198.51.100.200:5060/32``, ``[2001:db8::9]:5060/128``."""
+    found = re.fullmatch(r"(?:\[([^]]+)\]|([\d.]+)):(\d+)(/\d+)", shown)
     if found:
-        return found[1], int(found[2])
+        return _plain((found[1] or found[2]) + found[4]), int(found[3])
     return _plain(shown), None
 
 
@@ -185,8 +186,8 @@ def _plain(prefix: str) -> str:
 
 def _uri_hosts(value: str) -> Iterator[tuple[str, int | None]]:
     """Yield hosts and ports of URIs; an endpoint's ``outbound_proxy`` need not be one."""
-    for uri in re.split(r",(?=sips?:)", value):
-        found = re.match(r"sips?:(?:[^@]*@)?(\[[^]]+\]|[^:;>]+)(?::(\d+))?", uri.strip())
+    for uri in re.split(r",(?=<?sips?:)", value, flags=re.IGNORECASE):
+        found = _URI.match(uri.strip())
         if found:
             yield found[1].strip("[]"), int(found[2]) if found[2] else None
 

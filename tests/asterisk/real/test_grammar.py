@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from geofence.asterisk.files import InMemory
-from geofence.asterisk.loading import load
+from geofence.asterisk.loading import Loaded, load
+from geofence.asterisk.reading import WarningKind
 from tests.asterisk.real.ami import CONFIGURATION, Manager, Sections
 from tests.asterisk.real.asterisk import Asterisk, missing
 from tests.asterisk.real.hosts import pbx_host
@@ -38,8 +39,7 @@ def parser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parser]:
         yield manager, asterisk.configuration
 
 
-def by_reader(written: Files) -> Sections | None:
-    loaded = load(InMemory(written), "x.conf")
+def by_reader(loaded: Loaded) -> Sections | None:
     if not loaded.present or not loaded.valid:
         return None
     return [
@@ -55,6 +55,9 @@ def test_a_mark_before_what_is_not_utf_8(parser: Parser) -> None:
 @settings(max_examples=EXAMPLES)
 @given(written=files())
 def test_any_files_are_read_as_asterisk_reads_them(parser: Parser, written: Files) -> None:
+    # Where errors add up to the deepest level, Asterisk cuts a file and the reader refuses all.
+    warnings = load(InMemory(written), "x.conf").warnings
+    assume(WarningKind.INCLUDE_CYCLE not in {each.kind for each in warnings})
     agree(parser, written)
 
 
@@ -63,7 +66,7 @@ def agree(parser: Parser, written: Files) -> None:
     manager, directory = parser
     for name, content in written.items():
         (directory / name).write_bytes(content)
-    assert plain(by_reader(written)) == plain(manager.sections("x.conf"))
+    assert plain(by_reader(load(InMemory(written), "x.conf"))) == plain(manager.sections("x.conf"))
 
 
 def plain(sections: Sections | None) -> Sections | None:

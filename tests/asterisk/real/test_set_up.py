@@ -28,10 +28,11 @@ from tests.cli.machine import BACKENDS, Done
 from tests.sipstack.addresses import Endpoint
 from tests.sipstack.messages import request
 from tests.sipstack.peers import PATIENCE, QUIET, udp_socket, until
-from tests.sipstack.stacks import Agent
+from tests.sipstack.stacks import Agent, no_pjsip
 from tests.sipstack.watch import Delivered, Ear
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+LACKING = missing() or no_pjsip()
+pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING)
 
 TLS, WSS = 5061, 8089
 RTP_PORT = 10_090

@@ -35,6 +35,13 @@ _KEPT = re.compile(
 )
 
 
+def release(transcript: Transcript) -> str:
+    """Return the release of the Asterisk that answered: ``22``."""
+    found = re.match(r"Asterisk (\d+)\.", transcript["core show version"])
+    assert found
+    return found[1]
+
+
 def take(asterisk: Asterisk) -> Transcript:
     """Ask an Asterisk for everything."""
     taken = {SOCKETS: _own_sockets(asterisk.sockets("-lntup"))}

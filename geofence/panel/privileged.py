@@ -1,0 +1,108 @@
+"""The privileged process of the panel: it answers on a Unix socket, to one user only."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+from geofence.panel.protocol import (
+    ACTIONS,
+    LONGEST_QUESTION,
+    Answer,
+    ProtocolError,
+    Question,
+    read_question,
+)
+from geofence.translation import tr
+
+_UCRED = struct.Struct("3i")
+"""``struct ucred`` of ``linux/socket.h``: process, user, group."""
+_SECONDS = 10.0
+"""Within which a question has to come."""
+_WAITING = 8
+"""Connections that may wait: the panel has one reader."""
+
+
+def listen(path: Path, user: int) -> socket.socket:
+    """Return a socket that listens at a path, and that one user may connect to.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    path.chmod(0o600)
+    os.chown(path, user, -1)
+    server.listen(_WAITING)
+    return server
+
+
+def serve(
+    server: socket.socket, user: int, answer: Callable[[Question], Answer], *, actions: bool
+) -> None:
+    """Answer until the socket is closed, one question at a time.
+
+    Args:
+        server: listens.
+        user: who may ask; the kernel tells who does.
+        answer: answers what is a question.
+        actions: whether actions are answered, too.
+    """
+    while True:
+        try:
+            link, _ = server.accept()
+        except OSError:  # closed: the panel ends
+            return
+        with link:
+            link.settimeout(_SECONDS)
+            with suppress(OSError):
+                link.sendall(_answered(link, user, answer, actions=actions).line())
+
+
+def in_background(
+    server: socket.socket, user: int, answer: Callable[[Question], Answer], *, actions: bool
+) -> None:
+    """Do the same in a thread that ends with the process."""
+    Thread(
+        target=serve, args=(server, user, answer), kwargs={"actions": actions}, daemon=True
+    ).start()
+
+
+def _answered(
+    link: socket.socket, user: int, answer: Callable[[Question], Answer], *, actions: bool
+) -> Answer:
+    if _user_of(link) != user:
+        return _refusal(tr("Only the panel may ask."))
+    try:
+        question = read_question(_line(link))
+    except ProtocolError:
+        return _refusal(tr("This is not a question of the panel."))
+    if question.verb in ACTIONS and not actions:
+        return _refusal(tr("The panel was started without --actions, so it changes nothing."))
+    return answer(question)
+
+
+def _refusal(text: str) -> Answer:
+    return Answer(ok=False, lines=(text,))
+
+
+def _user_of(link: socket.socket) -> int:
+    """Return who is at the other end, by the kernel (``SO_PEERCRED``, unix(7))."""
+    facts = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    return int(_UCRED.unpack(facts)[1])
+
+
+def _line(link: socket.socket) -> bytes:
+    """Return a line that is not too long."""
+    found = b""
+    while not found.endswith(b"\n"):
+        part = link.recv(LONGEST_QUESTION)
+        found += part
+        if not part or len(found) > LONGEST_QUESTION:
+            raise ProtocolError
+    return found
