@@ -16,9 +16,6 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # What a build needs beside debootstrap's minimum.
 tools='debhelper lintian man-db python3-pip python3-venv'
-sources='geofence rules.d cron fail2ban packaging tools docs tests
-    pyproject.toml MANIFEST.in README.md CHANGELOG.md LICENSE
-    requirements.lock requirements-build.lock requirements-release.lock'
 
 make_base() {
     rm -rf "$base.making"
@@ -35,10 +32,11 @@ make_base() {
 
 copy_sources() {
     mkdir -p "$work/upper/build/geofence"
-    for source in $sources; do
-        cp -R "$here/$source" "$work/upper/build/geofence/"
-    done
-    find "$work/upper/build" -name __pycache__ -prune -exec rm -rf {} +
+    # What git knows: the sdist has all of it.
+    git -c safe.directory="$here" -C "$here" ls-files -z --cached | (
+        cd "$here"
+        xargs -0 cp --parents --target-directory="$work/upper/build/geofence"
+    )
     chmod -R u=rwX,go=rX "$work/upper/build"
     # Names are resolved and certificates trusted as on this machine.
     mkdir -p "$work/upper/etc"

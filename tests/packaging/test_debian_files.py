@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.test_units import UNITS
-
 PACKAGING = Path(__file__).parents[2] / "packaging"
 DEBIAN = PACKAGING / "debian"
 MAINTAINER = ("preinst", "postinst", "prerm", "postrm")
@@ -50,14 +48,6 @@ def test_a_removal_takes_the_fence_down_only_if_asked() -> None:
     prerm = (DEBIAN / "geofence.prerm").read_text()
     assert prerm.count("geofence remove >&2") == 1
     assert prerm.index('"$RET" = true') < prerm.index("geofence remove >&2")
-
-
-def test_what_runs_by_itself_pauses_while_the_environment_is_replaced() -> None:
-    preinst = (DEBIAN / "geofence.preinst").read_text()
-    timers = {name for name in UNITS if name.endswith(".timer")}
-    paused = set(re.findall(r"geofence-[a-z-]+\.(?:timer|service)", preinst))
-    started = {timer.replace(".timer", ".service") for timer in timers}
-    assert paused == timers | started | {"geofence-daemon.service"}
 
 
 def test_the_release_workflow_builds_by_the_same_commands() -> None:

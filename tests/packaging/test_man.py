@@ -6,16 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from typer.core import TyperGroup
-from typer.main import get_command
 
-from geofence.cli.app import app
 from geofence.errors import ExitCode
+from tests.packaging.verbs import COMMAND, VERBS
 from tools import man, roff
 
-COMMAND = get_command(app)
-assert isinstance(COMMAND, TyperGroup)
-VERBS = {name: verb for name, verb in COMMAND.commands.items() if not verb.hidden}
 needs_man = pytest.mark.skipif(not shutil.which("lexgrog"), reason="needs the package man-db")
 
 
