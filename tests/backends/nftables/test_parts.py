@@ -21,6 +21,7 @@ from geofence.errors import BackendError
 from geofence.lab.network import PBX, Lab
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
+from geofence.model.ruleset import Ruleset
 from geofence.model.sets import NOTED_ROLES, Role, SetKey
 from tests.backends.test_runtime_sets import RULESET
 from tests.support.noted import note
@@ -95,6 +96,19 @@ def test_what_the_second_thread_cannot_read_is_read_all_the_same(
         monkeypatch.setattr(Thread, "start", start)
 
     assert ALONE.noted(KEYS[Family.IPV4]).networks == whole.networks
+
+
+def test_without_room_for_a_thread_the_fence_is_changed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", start)
+
+    apply_ruleset(BACKEND, Ruleset())
+
+    assert plan_for(BACKEND, Ruleset()).is_empty
 
 
 def test_two_threads_read_many_sources(pbx: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
