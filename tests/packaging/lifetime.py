@@ -38,7 +38,7 @@ COMPLETED = (
 )
 LEFT_OVER = (
     "find / -xdev \\( -path /proc -o -path /sys -o -path /root -o -path /var/log -o -path /old"
-    " -o -path /tmp \\) -prune -o -iname '*geofence*' -print"
+    " -o -path /tmp -o -name 'systemd-private-*' \\) -prune -o -iname '*geofence*' -print"
 )
 STRANGERS = 44
 STRANGERS_IPV6 = 8
