@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterable
 from itertools import islice
@@ -18,6 +19,8 @@ _USUAL = str(ASTERISK_DIRECTORY)
 """Where Asterisk believes its configuration to be, also in a container."""
 _HOST_PREFIXES = ("", "/usr", "/usr/local")
 """What may be before ``/etc/asterisk`` on a host; behind anything else is a container's root."""
+_OF_PROCESS = re.compile(r"/proc/(self|\d+)/root(/|$)")
+"""The root that a process sees, such as that of a container."""
 _MOST_LINKS = 40
 _MOST_NAMES = 100_000
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENXIO)
@@ -31,7 +34,9 @@ class Directory:
     def __init__(self, directory: Path) -> None:
         self._given = os.path.abspath(directory)  # noqa: PTH100 - resolve() leaves the root
         before = _root_of(self._given)
-        self._root = os.path.realpath(before)
+        # The root of a process is no link to a path: what it leads to may have no name here.
+        is_of_process = _OF_PROCESS.match(before) is not None
+        self._root = before if is_of_process else os.path.realpath(before)
         self._base = ""
         self._base = self._checked(self._walk(self._root, self._given.removeprefix(before)))
 

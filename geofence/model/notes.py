@@ -101,6 +101,9 @@ class NoteKind(StrEnum):
     ASTERISK_TRUNK_REMOVED = "asterisk-trunk-removed"
     ASTERISK_LEFT_OUT = "asterisk-left-out"
     """``subject`` in the configuration does not become a rule; ``why`` is one of ``Refused``."""
+    ASTERISK_NOT_A_TRUNK = "asterisk-not-a-trunk"
+    """What ``subject`` (file and section) has as ``host`` is no exception, by ``kind`` (of
+    ``WarningKind``)."""
     ASTERISK_UNSEEN = "asterisk-unseen"
     """The configuration has more than can be seen in files, by ``places``."""
     ASTERISK_WAITS = "asterisk-waits"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from geofence.asterisk.derived import Derived, DerivedException, FencedPorts, derive, with_derived
 from geofence.asterisk.reader import read_configuration
-from geofence.asterisk.reading import Reading
+from geofence.asterisk.reading import Reading, WarningKind
 from geofence.errors import AsteriskError, BackendError, StateError
 from geofence.guards.following import Judged, judge_reading, newly_blind
 from geofence.guards.objection import Guard
@@ -21,6 +21,9 @@ from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, address_texts
 from geofence.operations.site import Site
 from geofence.routing.routes import local_addresses
+
+_NO_TRUNKS = (WarningKind.TRUNK_IS_EVERYBODY, WarningKind.TRUNK_IS_THIS_HOST)
+"""What the reader takes for no trunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def followed(site: Site, accept: Collection[str] = (), *, everything: bool = Fal
         *damage,
         *_not_in_force(judged, before, now, rules),
         *_changes(was, derived, rules),
-        *_left_out(Derived() if everything else was, derived),
+        *_left_out(*((Derived(), derive(now, rules, own)) if everything else (was, derived))),
         *(_unseen(now) if everything else ()),
     )
     degraded = bool(damage or judged.refusals or judged.blind or (before is None and now.invalid))
@@ -188,6 +191,10 @@ def _left_out(was: Derived, now: Derived) -> Iterator[Note]:
 
 
 def _unseen(reading: Reading) -> Iterator[Note]:
+    for each in reading.warnings:
+        if each.kind in _NO_TRUNKS:
+            facts = {"kind": str(each.kind), "host": str(each.data.get("host", ""))}
+            yield Note(NoteKind.ASTERISK_NOT_A_TRUNK, each.where, facts)
     if reading.unseen:
         places = list(dict.fromkeys(each.where for each in reading.unseen))
         yield Note(NoteKind.ASTERISK_UNSEEN, "", {"places": places})

@@ -62,8 +62,8 @@ def _shape(
     css = f"shade{shade(packets, most)}" + (" allowed" if is_allowed else "")
     title = trn(
         packets,
-        "{country}: {number} packet turned away",
-        "{country}: {number} packets turned away",
+        "{country}: {number} packet blocked",
+        "{country}: {number} packets blocked",
         country=country_name(code),
     )
     if is_allowed:

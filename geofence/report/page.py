@@ -80,11 +80,11 @@ def _context(snapshot: Snapshot) -> dict[str, object]:
         "width": SIZE[0],
         "height": SIZE[1],
         "shapes": charts.world(snapshot.countries, allowed(snapshot)),
-        "map_title": tr("Packets turned away, by country"),
+        "map_title": tr("Packets blocked, by country"),
         "legend": legend(),
         "shades": charts.SHADES,
         "bars": bars,
-        "chart_title": tr("Packets turned away over time"),
+        "chart_title": tr("Packets blocked over time"),
         "most": most(bars),
         "before": sections(snapshot, bars)[:3],
         "sections": sections(snapshot, bars)[3:],
@@ -100,8 +100,8 @@ def summary(snapshot: Snapshot) -> list[str]:
     lines = [
         trn(
             packets,
-            "{number} packet turned away in {span}.",
-            "{number} packets turned away in {span}.",
+            "{number} packet blocked in {span}.",
+            "{number} packets blocked in {span}.",
             span=span(snapshot.at - since),
         ),
         trn(
@@ -141,7 +141,7 @@ def sections(
             "services",
             tr("Services"),
             tables.services(snapshot),
-            tr("What each service turned away since {time}.", time=moment(snapshot.since)),
+            tr("What each service has blocked since {time}.", time=moment(snapshot.since)),
             tr("No service is fenced."),
         ),
         Section(
@@ -186,7 +186,7 @@ def sections(
             tr("Lists"),
             tables.lists(snapshot),
             tr("Where allowed and blocked addresses come from."),
-            tr("The rules name no list."),
+            tr("There are no lists in the rules."),
         ),
         Section(
             "history",

@@ -38,7 +38,7 @@ def services(snapshot: Snapshot) -> Table:
         tr("service"),
         tr("ports"),
         tr("allowed"),
-        ">" + tr("packets turned away"),
+        ">" + tr("packets blocked"),
         ">" + tr("bytes"),
     )
     allowed = {each.service: ", ".join(each.names) for each in snapshot.status.allowed}
@@ -142,7 +142,7 @@ def history(snapshot: Snapshot) -> Table:
 
 def over_time(periods: Iterable[tuple[datetime, int]]) -> Table:
     """Return what was turned away in each hour or day in which something was."""
-    headings = (tr("from"), ">" + tr("packets turned away"))
+    headings = (tr("from"), ">" + tr("packets blocked"))
     return Table(headings, [(moment(at), f"{number:,}") for at, number in periods if number])
 
 

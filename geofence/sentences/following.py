@@ -1,10 +1,12 @@
-"""Sentences of notes on what the fence derives from Asterisk's configuration."""
+"""Sentences of notes on what the fence derives from Asterisk's configuration.
+
+What knows that configuration is imported on use: ``restore`` at boot has notes, too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from geofence.asterisk.additions import Refused
 from geofence.model.notes import Note, NoteKind
 from geofence.sentences.lists import names
 from geofence.spelling import listed
@@ -74,7 +76,17 @@ def _trunk(note: Note) -> str:
     return text
 
 
+def _not_a_trunk(note: Note) -> str:
+    from geofence.asterisk.reading import ReadingWarning, WarningKind
+    from geofence.sentences.asterisk import reading_sentence
+
+    kind = WarningKind(str(note.data["kind"]))
+    return reading_sentence(ReadingWarning(kind, note.subject, dict(note.data)))
+
+
 def _why_left_out(note: Note) -> str:
+    from geofence.asterisk.additions import Refused
+
     texts = {
         Refused.EVERYBODY: tr("it is the whole Internet"),
         Refused.LOOPBACK: tr("it is loopback"),
@@ -126,6 +138,7 @@ FOLLOWING_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         sources=_named(note, "sources"),
     ),
     NoteKind.ASTERISK_LEFT_OUT: _left_out,
+    NoteKind.ASTERISK_NOT_A_TRUNK: _not_a_trunk,
     NoteKind.ASTERISK_UNSEEN: lambda note: tr(
         "Files do not tell all of Asterisk's configuration ({places}); trunks and ports in a "
         "database are not derived. 'geofence discover' shows what is missing.",

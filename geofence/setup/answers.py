@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
+from geofence.model.evidence import Evidence
 from geofence.setup.machine import Existing, LikelyCountry, Machine
 from geofence.setup.providers import offered
+
+_WEAK = {Evidence.PEERS, Evidence.OPERATOR}
+"""Who talks to a PBX without a fence may be an attacker, and who sets it up may be anywhere."""
 
 
 class Topic(StrEnum):
@@ -104,7 +109,8 @@ def _countries(found: Machine, existing: Existing) -> Question | None:
     key = "allow.countries"
     if existing.says(key) or previous(existing, key):
         return None
-    default = tuple(each.code for each in found.likely[:1])
+    strong = (each.code for each in found.likely if set(each.evidence) - _WEAK)
+    default = tuple(islice(strong, 1))
     return Question(Topic.COUNTRIES, default, likely=found.likely)
 
 

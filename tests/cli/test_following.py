@@ -149,6 +149,17 @@ def test_no_file_of_asterisk_opens_the_fence_to_everybody(
     assert one.gets_in(TRUNK, BROAD, "8.8.8.8") == [False] * 3
 
 
+def test_what_cannot_be_a_trunk_is_told_even_beside_what_is_refused(pbx: Pbx, one: Machine) -> None:
+    one.ok("refresh")
+    pbx.listen(5070, "20.0.0.0/8,0.0.0.0/0")
+    planned = one.ok("plan", "--json")
+    assert fact(planned, NoteKind.ASTERISK_REFUSED)[0] == "asterisk-north"
+    assert fact(planned, NoteKind.ASTERISK_NOT_A_TRUNK)[1] == {
+        "kind": "trunk-is-everybody",
+        "host": "0.0.0.0/0",
+    }
+
+
 def test_many_trunks_do_not_add_up_to_the_internet(pbx: Pbx, one: Machine) -> None:
     one.ok("refresh")
     pbx.listen(5070, ",".join(f"{first}.1.0.0/16" for first in range(11, 40)))

@@ -528,3 +528,19 @@ def test_an_exception_pins_a_name_that_another_allows(one: Machine, names: NameS
     assert fact(one.ok("refresh", "--json"), NoteKind.OUTSIDE_PIN) == outside
     assert one.gets_in(FIRST, ELSEWHERE) == [True, False]
     assert one.gets_in(FIRST, ELSEWHERE, service="rtp") == [True, True]
+
+
+def test_a_sip_domain_is_looked_up_as_sip_software_does(one: Machine, names: NameServer) -> None:
+    domain = "provider.net"
+    trunk(one, AT_ONCE, f'sip = ["{domain}"]')
+    names.addresses |= {domain: [THIRD], NAME: [FIRST], OTHER: [SECOND]}
+    names.services[f"_sip._udp.{domain}"] = [f"10 5 5060 {NAME}."]
+    one.ok("refresh")
+    assert one.gets_in(FIRST, SECOND, THIRD) == [True, False, True]
+    assert f"sip {domain}" in one.ok("status", "--full").out
+    assert all(each in one.ok("why", domain).out for each in (FIRST, THIRD))
+
+    del names.services[f"_sip._udp.{domain}"]
+    names.services[f"_sips._tcp.{domain}"] = [f"10 5 5061 {OTHER}."]
+    one.ok(*FOLLOW)
+    assert one.gets_in(FIRST, SECOND, THIRD) == [False, True, True]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from geofence.backends.ipset import conflicts
 from geofence.doctor.findings import FindingKind as Kind
 from geofence.doctor.findings import Severity
 from tests.cli.machine import ROOT
@@ -104,6 +106,18 @@ def test_a_missing_timer_and_cron_in_its_place(pbx: Ward) -> None:
     cron.mkdir()
     (cron / "geofence").write_bytes((ROOT / "cron/geofence.cron").read_bytes())
     assert pbx.found() == []
+
+
+def test_a_firewall_that_flushes_iptables_at_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for backend, kinds in (("ipset", [Kind.FLUSHED_BY_OTHERS]), ("nftables", [])):
+        (tmp_path / backend).mkdir()
+        with ward(tmp_path / backend, backend) as pbx:
+            monkeypatch.setattr(conflicts, "ROOT", pbx.root)
+            (pbx.root / "etc/systemd/system/csf.service").write_text("", encoding="ascii")
+            pbx.enable("csf.service")
+            assert pbx.kinds() == kinds
 
 
 # rules of other programs

@@ -13,19 +13,24 @@ from hypothesis import strategies as st
 
 from geofence.asterisk.codecs import read_codecs
 from geofence.asterisk.console import parse_contacts, parse_translations
-from geofence.asterisk.reading import Listener, PortRange, Reading, Use
+from geofence.asterisk.reading import HostKind, Listener, PortRange, Reading, Trunk, Use
 from geofence.doctor.checks import findings
-from geofence.doctor.evidence import Clock, Evidence, FenceFacts, KernelHelper, Startup
+from geofence.doctor.evidence import Clock, Evidence, FenceFacts, Hosts, KernelHelper, Startup
 from geofence.doctor.findings import Finding, Severity, Subject, Unchecked, WhyUnchecked
 from geofence.doctor.findings import FindingKind as Kind
+from geofence.doctor.nat import address_space
 from geofence.doctor.port_sets import common, covered, left
 from geofence.host.sip_helper import loaded_modules
 from geofence.host.stun import parse_answer
+from geofence.merge import merge
 from geofence.model.policy import Ports, Protocol
+from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.operations.doctor import DoctorReport
+from geofence.routing.local_networks import Place, Reached
 from geofence.sentences.doctor import finding_texts, page, unchecked_text
 from tests.project.documents import TOP
 from tests.project.test_readme import anchors
+from tests.support.values import JAPAN, policy
 
 UDP, TCP = Protocol.UDP, Protocol.TCP
 SERVICES = {"sip": (Ports(UDP, 5060, 5060),), "rtp": (Ports(UDP, 10000, 20000),)}
@@ -137,6 +142,9 @@ def test_codecs_of_an_endpoint(tmp_path: Path, lines: str, codecs: tuple[str, ..
     assert read_codecs(tmp_path) == ({"101": codecs} if codecs else {})
 
 
+RULESET = merge(policy(), JAPAN)
+FENCED = {service.name: service for service in RULESET.services}
+LAN = (Place("eth1", Prefix(Family.IPV4, 192 << 24 | 168 << 16, 24), Reached.CONNECTED),)
 PORTS = st.builds(
     lambda protocol, one, other: Ports(protocol, min(one, other), max(one, other)),
     st.sampled_from(Protocol),
@@ -156,6 +164,58 @@ def test_what_is_left_of_ports_is_what_others_do_not_have(one: Ports, others: li
         assert any(port in each for each in rest) is not held
         if len(others) == 1:
             assert any(port in each for each in common(one, others)) is held
+
+
+HOSTS = st.one_of(
+    st.text(max_size=30),
+    st.ip_addresses().map(str),
+    st.ip_addresses().map(lambda address: f"{address}/{address.max_prefixlen - 4}"),
+    st.sampled_from(["0.0.0.0/0", "::/0", "fe80::1%eth0", "10.0.0.0/255.0.0.0", "127.0.0.1", ""]),
+)
+LISTENERS = st.builds(
+    Listener,
+    st.sampled_from(Protocol),
+    st.integers(1, 65535),
+    st.just(frozenset({4, 6})),
+    st.just("0.0.0.0"),  # noqa: S104
+    st.sampled_from(Use),
+    st.text(max_size=20),
+)
+TRUNKS = st.builds(
+    Trunk,
+    HOSTS,
+    st.sampled_from(HostKind),
+    st.just(("identify x",)),
+    left_out=st.lists(HOSTS, max_size=2).map(tuple),
+)
+RANGES = st.builds(
+    lambda one, other: PortRange(min(one, other), max(one, other), "rtp.conf"),
+    st.integers(0, 65535),
+    st.integers(0, 65535),
+)
+READINGS = st.builds(
+    Reading,
+    st.lists(LISTENERS, max_size=4).map(tuple),
+    RANGES,
+    trunks=st.lists(TRUNKS, max_size=4).map(tuple),
+    local_nets=st.lists(HOSTS, max_size=3).map(tuple),
+    external=st.lists(HOSTS, max_size=3).map(tuple),
+    invalid=st.lists(st.text(max_size=20), max_size=2).map(tuple),
+)
+
+
+@given(READINGS, HOSTS.map(address_space))
+def test_whatever_a_configuration_says_findings_are_sentences(
+    reading: Reading, own: AddressSpace | None
+) -> None:
+    evidence = Evidence(
+        {name: service.ports for name, service in FENCED.items()},
+        ruleset=RULESET,
+        reading=reading,
+        hosts=Hosts(own or AddressSpace(), LAN),
+    )
+    for finding in findings(evidence):
+        assert all(map(str.strip, finding_texts(finding)))
 
 
 @given(st.binary(max_size=200), st.binary(min_size=12, max_size=12))

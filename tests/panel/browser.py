@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
@@ -45,7 +44,7 @@ def unpacked(place: Path) -> Path:
 
 
 @contextmanager
-def browser(host: Host, place: Path, profile: Path, *more: str) -> Iterator[Any]:
+def browser(host: Host, place: Path, profile: Path, *more: str) -> Iterator[Chrome]:
     """A browser on a host of the lab."""
     options = ChromeOptions()
     options.binary_location = str(place / "usr/lib/chromium/chromium")

@@ -14,10 +14,10 @@ from tests.support.noted import note
 from tests.support.values import space
 
 
-@pytest.fixture
-def visited(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Iterator[Ground]:
-    """A PBX at which strangers have knocked."""
-    with ground(tmp_path_factory.mktemp("visited"), "nftables", lab) as made:
+@pytest.fixture(scope="module")
+def visited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """A PBX at which strangers have knocked; tests leave it as they find it."""
+    with Lab() as lab, ground(tmp_path_factory.mktemp("visited"), "nftables", lab) as made:
         made.machine.ok("refresh")
         spaces = {"DE": space("45.9.0.0/16"), "SG": space("8.0.0.0/8")}
         save_atlas(made.machine.state, StoredAtlas(make_atlas(spaces, datetime.now(UTC)), {}))

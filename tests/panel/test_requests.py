@@ -124,10 +124,12 @@ def test_what_was_not_shown_is_not_done(acting: Panel) -> None:
     changed = {**form, "what": "203.0.113.0/24"}
     assert acting.ask("/do", changed).code == 409
     acting.ground.machine.ok("allow", "office")
-    acting.ground.machine.rule("66-more.toml", '[allow]\ncountries = ["JP", "DE"]\n')
+    more = acting.ground.machine.rule("66-more.toml", '[allow]\ncountries = ["JP", "DE"]\n')
     assert acting.ask("/do", form).code == 409
     assert acting.ask("/do", {**form, "plan": ""}).code in (200, 409)
     assert not gets_in(acting)
+    more.unlink()
+    acting.ground.machine.ok("revoke", "office")
 
 
 def test_guards_are_asked(acting: Panel) -> None:
@@ -155,12 +157,13 @@ def test_a_ban_and_its_end(acting: Panel) -> None:
 
 def test_a_pending_change_is_confirmed_and_the_lists_are_refreshed(acting: Panel) -> None:
     machine = acting.ground.machine
-    machine.rule("66-more.toml", '[service.sip]\nports = ["5060/udp", "5070/udp"]\n')
+    more = machine.rule("66-more.toml", '[service.sip]\nports = ["5060/udp", "5070/udp"]\n')
     machine.ok("apply", "--confirm-within", "60s")
     acting.enter()
     form, _ = planned(acting, verb="confirm")
     assert acting.ask("/do", form).code == 200
     assert machine.ok("status", "--json").json["probation"] is None
+    more.unlink()
     form, _ = planned(acting, verb="refresh")
     assert acting.ask("/do", form).code == 200
 

@@ -228,7 +228,7 @@ def test_one_concern_a_file() -> None:
         "42-trunks.toml": {"exception"},
         "50-blocklists.toml": {"blocklist"},
         "60-sources.toml": {"source"},
-        "70-operation.toml": {"backend", "lists", "atlas", "boot", "daemon"},
+        "70-operation.toml": {"backend", "lists", "atlas", "boot", "daemon", "asterisk"},
     }
 
 

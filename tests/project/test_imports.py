@@ -120,6 +120,7 @@ def test_restore_imports_little(tmp_path: Path, backend: str) -> None:
         assert done.code == 0
         assert made.observe().sets
     names = re.findall(r"^import time:.*\| +(\S+)$", done.err, re.MULTILINE)
+    assert not [name for name in names if name.startswith("geofence.asterisk")]
     tops = {name.split(".")[0] for name in names}
     assert {"geofence", "typer"} <= tops
     assert tops & set(RESTORE_DOES_WITHOUT) == set()

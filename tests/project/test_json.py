@@ -12,7 +12,7 @@ from pathlib import Path
 from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
 from geofence.asterisk.people import Call, Contact
 from geofence.asterisk.reader import read_configuration
-from geofence.asterisk.reading import Reading, ReadingWarning, WarningKind
+from geofence.asterisk.reading import HostKind, Reading, ReadingWarning, Use, WarningKind
 from geofence.atlas import make_atlas
 from geofence.catalog import Carries
 from geofence.cli.views.atlas import atlas_json, located_json
@@ -289,6 +289,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         "denied",
         "exceptions",
         "catalog",
+        "discover",
     }
     states = {
         *ListOutcome,
@@ -308,6 +309,9 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *Severity,
         *Subject,
         *WhyUnchecked,
+        *Protocol,
+        *Use,
+        *HostKind,
         *format_names(ListKind.COUNTRY),
         "null",
         "unknown",
@@ -315,4 +319,4 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         "watch",
         "notice",
     }
-    assert words - commands - states == printed - commands - states
+    assert words - commands - states - BY_NAME == printed - commands - states

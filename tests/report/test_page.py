@@ -105,7 +105,7 @@ def test_each_part_is_there_with_its_table(seen: Snapshot) -> None:
 def test_the_map_shades_who_was_turned_away_and_outlines_who_is_allowed(seen: Snapshot) -> None:
     shapes = {each.title.split(":")[0]: each for each in world(seen.countries, {"JP"})}
     assert shapes["Germany"].css == f"shade{SHADES}"
-    assert shapes["Germany"].title == "Germany: 700 packets turned away"
+    assert shapes["Germany"].title == "Germany: 700 packets blocked"
     assert shapes["Singapore"].dot is not None
     assert shapes["Singapore"].css in {"shade1", "shade2"}
     assert shapes["Japan"].css == "shade0 allowed"

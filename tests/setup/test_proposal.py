@@ -257,6 +257,16 @@ def test_defaults_are_the_likely_ones() -> None:
     assert "so says the time zone" in proposal.text
 
 
+@pytest.mark.parametrize("weak", [Evidence.PEERS, Evidence.OPERATOR])
+def test_a_country_of_weak_evidence_is_shown_and_not_taken(weak: Evidence) -> None:
+    found = Machine(likely=(LikelyCountry("US", (weak,)),))
+    (question,) = open_questions(found, existing(), Answers())
+    assert question.default == ()
+    both = (LikelyCountry("US", (weak,)), LikelyCountry("JP", (Evidence.LOCALE, weak)))
+    (question,) = open_questions(Machine(likely=both), existing(), Answers())
+    assert question.default == ("JP",)
+
+
 def test_units_and_jail_are_for_the_usual_directories_only() -> None:
     found = Machine(has_fail2ban=True, has_systemd=True, has_units=True, standard=False)
     assert topics(found, existing(), Answers(countries=("JP",))) == []

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from geofence.asterisk.reading import PortRange, Reading, ReadingWarning, Server, WarningKind
 from geofence.errors import StateError
 from geofence.state.following import ReadingStore
+from geofence.state.records import seal
 from tests.asterisk.made import listener, media, readings, trunk
+from tests.state.test_generations import json_values
 
 FULL = Reading(
     listeners=(listener(5070), listener(5061, certain=False)),
@@ -77,3 +82,15 @@ def test_any_reading_is_read_back(
     store = ReadingStore(tmp_path_factory.getbasetemp() / "any")
     store.save(reading)
     assert store.load() == reading
+
+
+@given(body=json_values | st.dictionaries(st.sampled_from(list(Reading.__slots__)), json_values))
+def test_whatever_is_sealed_is_a_reading_or_an_error(
+    tmp_path_factory: pytest.TempPathFactory, body: object
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "sealed" / "asterisk" / "reading.json"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.write_bytes(seal(1, json.dumps(body).encode()))
+    path.chmod(0o600)
+    with suppress(StateError):
+        assert isinstance(ReadingStore(path.parents[1]).load(), Reading)

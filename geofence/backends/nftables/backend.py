@@ -22,6 +22,7 @@ class NftablesBackend(NftablesNoting):
     """The table ``inet geofence`` of the current network namespace."""
 
     name = "nftables"
+    by_two = False  # at boot, no thread more than needed
     keeps_counts = True
 
     def __init__(self) -> None:

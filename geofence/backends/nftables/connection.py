@@ -260,10 +260,17 @@ def connected(*, deleting: bool = False) -> Iterator[NftConnection]:
             tr("The answer of nf_tables makes no sense: {reason}.", reason=error)
         ) from error
     finally:
-        if deleting:
-            Thread(target=connection.close).start()
-        else:
+        if not deleting or not _starts(Thread(target=connection.close)):
             connection.close()
+
+
+def _starts(thread: Thread) -> bool:
+    """Start a thread, and return whether there was room for it."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 def batch_size(messages: Sequence[BatchMessage]) -> int:

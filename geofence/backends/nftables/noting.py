@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from geofence.model.plan import Count
 
 _ATTEMPTS = 5
-_FEW = 1
-"""Where the first set comes in so many messages, one thread reads all."""
 
 
 class NftablesNoting:
     """The sets of the table that the kernel itself fills."""
+
+    by_two = True
+    """Whether a second thread reads half of the sources: somebody waits for them."""
 
     def keys(self) -> frozenset[SetKey]:
         """Return which of geofence's sets the kernel holds."""
@@ -38,7 +39,7 @@ class NftablesNoting:
     def noted(self, key: SetKey, *, times: bool = True) -> Noted:
         """Return the sources in a set that the kernel fills."""
         with connected() as netlink:
-            return read_noted(netlink, key, times=times)
+            return read_noted(netlink, key, times=times, by_two=self.by_two)
 
     def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
         """Take sources out of a set that the kernel fills."""
@@ -55,33 +56,40 @@ class NftablesNoting:
             return read_counters(netlink)
 
 
-def read_noted(netlink: NftConnection, key: SetKey, *, times: bool = True) -> Noted:
-    """Return the sources in the parts of a set that the kernel fills."""
-    found = _pieces_of_each(netlink, names_of(netlink, key))
+def read_noted(
+    netlink: NftConnection, key: SetKey, *, times: bool = True, by_two: bool = False
+) -> Noted:
+    """Return the sources in the parts of a set that the kernel fills.
+
+    Args:
+        netlink: a connection.
+        key: the set.
+        times: whether to tell how long each stays.
+        by_two: whether a second thread reads half of them.
+    """
+    names = names_of(netlink, key)
+    found = _read_by_two(netlink, names) if by_two else [pieces_of(netlink, n) for n in names]
     parts = [decode_noted(key.family, pieces, times=times) for pieces in found]
     return Noted.joined(parts)._replace(parts=tuple(part.number for part in parts))
 
 
-def _pieces_of_each(netlink: NftConnection, names: Sequence[str]) -> list[list[bytes]]:
-    """Return the elements of sets.
+def _read_by_two(netlink: NftConnection, names: Sequence[str]) -> list[list[bytes]]:
+    """Return the elements of sets; two threads read, as nearly all the time is the kernel's.
 
-    Of many, two threads read, as nearly all the time is the kernel's. What the other one could not
-    read, this one does, or says why it cannot.
+    What the other one could not read, this one does, or says why it cannot.
     """
-    found = {name: pieces_of(netlink, name) for name in names[:1]}
-    others = names[1:]
+    found: dict[str, list[bytes]] = {}
 
     def read_half() -> None:
         with suppress(GeofenceError, MemoryError), connected() as other:
-            for name in others[::2]:
+            for name in names[1::2]:
                 found[name] = pieces_of(other, name)
 
     helper = Thread(target=read_half)
-    if any(len(pieces) > _FEW for pieces in found.values()):
-        with suppress(RuntimeError):  # no room for another thread
-            helper.start()
-            found.update((name, pieces_of(netlink, name)) for name in others[1::2])
-            helper.join()
+    with suppress(RuntimeError):  # no room for another thread
+        helper.start()
+        found.update((name, pieces_of(netlink, name)) for name in names[::2])
+        helper.join()
     return [found[name] if name in found else pieces_of(netlink, name) for name in names]
 
 

@@ -51,7 +51,7 @@ def metrics(
     cls=ForRoot,
     rich_help_panel=PANEL,
     help=tr(
-        "Report who was turned away, from where, and how the fence is.\n\n"
+        "Report who was blocked, from where, and how the fence is.\n\n"
         "With --html it writes one file for a browser, with a map. With --mail it sends that to "
         "those that \\[report] in the rules names, as a timer does each week.\n\n"
         "Example: geofence report --html /root/geofence.html --since 30d"
@@ -76,7 +76,7 @@ def report(  # noqa: PLR0913 - an option each
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Report who was turned away, from where, and how the fence is."""
+    """Report who was blocked, from where, and how the fence is."""
     from datetime import timedelta
 
     from geofence.cli.arguments import choose_language, parse_since

@@ -9,10 +9,10 @@ from geofence.cli.views.people import show_people
 from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
 from geofence.countries import country_name
-from geofence.flows.impact import by_source
+from geofence.flows.impact import TouchedSource, by_source
 from geofence.model.notes import NoteKind
 from geofence.model.policy import Policy
-from geofence.model.prefixes import address_texts
+from geofence.model.prefixes import address_text, address_texts
 from geofence.operations.plan import PlanReport
 from geofence.screen import Screen
 from geofence.sentences import note_json, sentence
@@ -64,7 +64,7 @@ def show_meaning(screen: Screen, found: Machine, policy: Policy, report: PlanRep
             )
         )
     else:
-        named = listed([str(each) for each in cut], _SHOWN)
+        named = listed([_with_country(each, found) for each in cut], _SHOWN)
         screen.say(tr("Talks now and would be CUT OFF: {sources}", sources=named), "bold red")
     show_people(screen, report.people)
     if impact and impact.unnamed:
@@ -74,6 +74,12 @@ def show_meaning(screen: Screen, found: Machine, policy: Policy, report: PlanRep
             screen.note(sentence(note), "yellow")
     for refusal in report.refusals:
         screen.say(tr("A check refuses this: {reason}", reason=refusal), "bold red")
+
+
+def _with_country(source: TouchedSource, found: Machine) -> str:
+    address = address_text(source.family, source.address)
+    code = next((each.country for each in found.peers if str(each.address) == address), "")
+    return f"{source}, {country_name(code)}" if code else str(source)
 
 
 def _allowed_lines(policy: Policy) -> Iterator[str]:
@@ -153,6 +159,7 @@ def _found_json(found: Machine) -> dict[str, object]:
             for each in found.tunnels
         ],
         "firewalls": list(found.firewalls),
+        "registered": [str(each) for each in found.contacts],
         "peers": [
             {"address": str(each.address), "ports": list(each.ports), "country": each.country}
             for each in found.peers

@@ -35,6 +35,8 @@ PHONE, OTHER_PHONE = "133.1.2.3", "133.1.2.4"
 STRANGER = "45.99.1.1"
 NORTH, SOUTH = "45.9.20.5", "45.9.30.5"
 """Abroad: the trunk that is configured by its name, and one of those by their addresses."""
+EAST = "45.9.40.5"
+"""Abroad: a trunk that is not configured yet."""
 PUSH = "35.185.177.49"
 """Abroad: a push server, by its name."""
 NAMES = {"sip.north.example": [NORTH], "push-as.softphone.com": [PUSH]}
@@ -214,5 +216,5 @@ def _wire(internet: Host, router: Host, pbx: Host) -> None:
     route_default(router, (ip_address("198.51.100.1"),))
     route_default(pbx, (ip_address("192.168.7.1"),))
     router.run("nft", "-f", "-", stdin=_ROUTER)
-    everybody = (PHONE, OTHER_PHONE, STRANGER, NORTH, SOUTH, PUSH)
+    everybody = (PHONE, OTHER_PHONE, STRANGER, NORTH, SOUTH, EAST, PUSH)
     give_addresses(internet, *map(ip_address, everybody))

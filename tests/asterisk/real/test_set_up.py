@@ -11,6 +11,7 @@ import pytest
 from geofence.model.prefixes import Family
 from tests.asterisk.real.asterisk import missing
 from tests.asterisk.real.scene import (
+    EAST,
     NORTH,
     OTHER_PHONE,
     PHONE,
@@ -52,6 +53,23 @@ ALL = dict.fromkeys(("sip", "register", "tls", "websocket"), True)
 NOTHING = dict.fromkeys(ALL, False)
 
 fenced = pytest.mark.usefixtures("set_up")
+NEW_TRUNK = f"""\
+[east]
+type = aor
+contact = sip:{EAST}
+
+[east]
+type = endpoint
+context = from-trunk
+disallow = all
+allow = ulaw
+aors = east
+
+[east]
+type = identify
+endpoint = east
+match = {EAST}
+"""
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -191,3 +209,16 @@ def test_set_up_again_has_nothing_to_do(built: Scene) -> None:
 
     assert "rules: " not in again.out
     assert reached(built, STRANGER, QUIET) == NOTHING
+
+
+@fenced
+def test_a_trunk_that_asterisk_gets_later_calls_in_after_the_next_refresh(office: Scene) -> None:
+    (office.asterisk.configuration / "pjsip.d/40-east.conf").write_text(NEW_TRUNK)
+    office.asterisk.rx("module reload res_pjsip.so")
+    assert office.answer(EAST, "OPTIONS", QUIET) == b""
+
+    office.geofence.ok("refresh")
+
+    trunk = office.agent(EAST)
+    call(trunk, None, "5550002")
+    assert is_talking(trunk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 from threading import Thread, get_ident
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
@@ -20,11 +21,13 @@ from geofence.errors import BackendError
 from geofence.lab.network import PBX, Lab
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
+from geofence.model.ruleset import Ruleset
 from geofence.model.sets import NOTED_ROLES, Role, SetKey
 from tests.backends.test_runtime_sets import RULESET
 from tests.support.noted import note
 
 BACKEND = NftablesBackend()
+ALONE = noting.NftablesNoting()
 KEYS = {family: SetKey(Role.DENIED, "sip", family) for family in Family}
 SOURCES = {
     Family.IPV4: [f"45.9.1.{last}" for last in range(16)],
@@ -88,12 +91,24 @@ def test_what_the_second_thread_cannot_read_is_read_all_the_same(
     def start(_: Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(noting, "_FEW", 0)
     monkeypatch.setattr(noting, "pieces_of", pieces_of)
     if not thread_starts:
         monkeypatch.setattr(Thread, "start", start)
 
-    assert BACKEND.noted(KEYS[Family.IPV4]).networks == whole.networks
+    assert ALONE.noted(KEYS[Family.IPV4]).networks == whole.networks
+
+
+def test_without_room_for_a_thread_the_fence_is_changed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", start)
+
+    apply_ruleset(BACKEND, Ruleset())
+
+    assert plan_for(BACKEND, Ruleset()).is_empty
 
 
 def test_two_threads_read_many_sources(pbx: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,9 +123,12 @@ def test_two_threads_read_many_sources(pbx: Lab, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(noting, "pieces_of", pieces_of)
 
-    noted = BACKEND.noted(KEYS[Family.IPV4])
+    noted = ALONE.noted(KEYS[Family.IPV4])
 
     assert len(readers) == 2
+    readers.clear()
+    assert BACKEND.noted(KEYS[Family.IPV4]) == noted._replace(seconds=ANY)
+    assert len(readers) == 1
     assert sorted(noted.networks) == sorted(map(network, sources))
     assert noted.parts == (len(sources) // PARTS,) * PARTS
 
