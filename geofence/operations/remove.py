@@ -6,7 +6,6 @@ from geofence.apply import remove_all
 from geofence.model.notes import Note
 from geofence.model.ruleset import Ruleset
 from geofence.operations.confirm import forget
-from geofence.operations.counts import keep_before_removal
 from geofence.operations.site import Site
 from geofence.state.lock import exclusive
 from geofence.state.removal import note_removal
@@ -35,6 +34,9 @@ def remove(site: Site) -> tuple[str, ...]:
 
 def remove_fence(site: Site) -> tuple[str, ...]:
     """Remove the fence without recording it; the caller holds the lock, if there is one."""
+    # Imported here: restore at boot removes nothing, and should not wait for the module.
+    from geofence.operations.counts import keep_before_removal
+
     keep_before_removal(site)
     names = remove_all()
     if names:

@@ -26,6 +26,7 @@ from geofence.cli.views.notify import told_json
 from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
 from geofence.cli.views.setup import setup_json
+from geofence.cli.views.snapshot import snapshot_json
 from geofence.cli.views.status import status_json
 from geofence.cli.views.why import why_json
 from geofence.cli.views.why_host import host_json
@@ -53,6 +54,7 @@ from geofence.model.address import Address
 from geofence.model.bans import Ban
 from geofence.model.catalog import Media
 from geofence.model.chosen import ChosenBackend, ChosenBy
+from geofence.model.counts import Counted, CountKey, Counts, Period, Tally
 from geofence.model.evidence import Evidence
 from geofence.model.generation import Generation, ListNote
 from geofence.model.lists import DroppedAddress, ListKind, Provenance
@@ -76,6 +78,7 @@ from geofence.operations.people import CutCall, CutContact, People
 from geofence.operations.plan import PlanReport
 from geofence.operations.report import AllowedTo, ListOutcome, ListReport, RunReport
 from geofence.operations.site import Site
+from geofence.operations.snapshot import CountryShare, Health, Snapshot
 from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.operations.status_facts import Traffic
 from geofence.operations.webhook import webhook_facts
@@ -136,6 +139,40 @@ BY_NAME = {"allow4", "allow6", "sip", "rtp", "ipv4", "ipv6"}
 """Keys that are names of sets, services and families."""
 
 
+STATUS = StatusReport(
+    backend=IPSET,
+    unfenced=(Family.IPV6,),
+    drift=(Difference(DriftKind.RULE_MISSING, "a rule"),),
+    generation=1,
+    applied_at=NOW,
+    reason="refresh",
+    services=(ServiceStatus("sip", ("5060/udp",), Count(1, 2)),),
+    traffic=Traffic(SOURCES, SOURCES, Crowd(Family.IPV4, 10 << 24 | 1, 16, 20)),
+    other_rules=OtherRules((UNTRACKED,), (REDIRECTED,)),
+    sets={"allow4": 1},
+    lists=LISTS,
+    allowed=(AllowedTo("sip", ("JP", "AS4713"), ("JP",), (4713,)),),
+    exceptions=ActiveExceptions(inactive=(Inactive("office", Obstacle.NOT_APPLIED),)),
+    probation=Probation("x", 1, NOW, 1.0, "boot"),
+    last=RunOutcome(
+        "restore",
+        Ending.DONE,
+        NOW,
+        unresolved=(Ended("refresh", Ending.FAILED, NOW),),
+    ),
+)
+
+
+def _snapshot() -> Snapshot:
+    key = CountKey(Counted.SOURCES, "sip", Family.IPV4)
+    hours = (Period(NOW, {key: Tally(1, 1, 1)}),)
+    counts = Counts(NOW, NOW, hours, hours, {key: Tally(1, 1, 1)})
+    shares = (CountryShare("DE", 1, 1, allowed=False),)
+    return Snapshot(
+        NOW, NOW, Health.WELL, STATUS, countries=shares, counts=counts, lately=counts.totals
+    )
+
+
 def documents() -> Iterator[object]:
     """One of each, with nothing left out."""
     generation = Generation(1, NOW, "refresh", "ipset", RULESET, (ListNote("x", NOW, "0"),))
@@ -151,30 +188,8 @@ def documents() -> Iterator[object]:
     yield plan_json(PlanReport(PLAN, IPSET, LISTS, IMPACT, NOTES, meaning, REFUSALS, people=people))
     yield run_json(RunReport(PLAN, IPSET, 1, LISTS, NOTES, IMPACT))
     yield from map(reading_json, readings())
-    yield status_json(
-        StatusReport(
-            backend=IPSET,
-            unfenced=(Family.IPV6,),
-            drift=(Difference(DriftKind.RULE_MISSING, "a rule"),),
-            generation=1,
-            applied_at=NOW,
-            reason="refresh",
-            services=(ServiceStatus("sip", ("5060/udp",), Count(1, 2)),),
-            traffic=Traffic(SOURCES, SOURCES, Crowd(Family.IPV4, 10 << 24 | 1, 16, 20)),
-            other_rules=OtherRules((UNTRACKED,), (REDIRECTED,)),
-            sets={"allow4": 1},
-            lists=LISTS,
-            allowed=(AllowedTo("sip", ("JP", "AS4713"), ("JP",), (4713,)),),
-            exceptions=ActiveExceptions(inactive=(Inactive("office", Obstacle.NOT_APPLIED),)),
-            probation=Probation("x", 1, NOW, 1.0, "boot"),
-            last=RunOutcome(
-                "restore",
-                Ending.DONE,
-                NOW,
-                unresolved=(Ended("refresh", Ending.FAILED, NOW),),
-            ),
-        )
-    )
+    yield status_json(STATUS)
+    yield snapshot_json(_snapshot())
     hint = Hint(HintKind.ALLOW_EXCEPTION, "office")
     step = Step(Rule(SourceIn(Role.BAN, ""), Action.BANNED, "banned"), True, True)
     explanation = Explanation(SIP_PORT, "sip", Action.DROP, REASON, (hint,), steps=(step,))
@@ -290,6 +305,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         "exceptions",
         "catalog",
         "discover",
+        "report",
     }
     states = {
         *ListOutcome,
@@ -312,6 +328,8 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *Protocol,
         *Use,
         *HostKind,
+        *Health,
+        *Counted,
         *format_names(ListKind.COUNTRY),
         "null",
         "unknown",
