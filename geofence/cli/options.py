@@ -99,3 +99,10 @@ Compare = Annotated[
         help=tr("Download each list from all its mirrors and compare them."),
     ),
 ]
+ConfirmWithin = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help=tr("Restore the previous fence unless confirmed in time: 60s, 5m."),
+    ),
+]

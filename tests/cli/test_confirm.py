@@ -123,3 +123,17 @@ def test_while_a_change_waits_no_source_is_asked(one: Machine) -> None:
     one.ok("confirm")
     one.ok("refresh")
     assert len(one.server.requests) > asked
+
+
+def test_a_first_refresh_can_wait_to_be_confirmed(one: Machine) -> None:
+    done = one.ok("refresh", "--confirm-within", "60s", "--json")
+    assert done.err.splitlines()[-1] == REMINDER
+    assert one.ok("status", "--json").json["probation"]["former"] is None
+    one.ok("confirm")
+    assert "confirm" not in one.ok("refresh").said
+
+
+def test_a_refresh_of_names_alone_cannot_wait(one: Machine) -> None:
+    done = one.run("refresh", "--names-only", "--confirm-within", "60s")
+    assert done.code == 2
+    assert "--names-only and --confirm-within exclude each other" in done.err

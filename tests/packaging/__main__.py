@@ -2,8 +2,9 @@
 
 The package is built twice, as the previous and the next build, then installed, upgraded, booted by
 a real systemd, removed, installed again and purged, while strangers send SIP all the time. Then the
-same host changes from './bootstrap install' to the package and back. Needs root, debootstrap and
-Debian's mirror; five minutes a release on two idle cores, most of them for the builds:
+same host changes from './bootstrap install' to the package and back. Another host is managed by the
+Ansible role. Needs root, debootstrap and Debian's mirror; five minutes a release on two idle cores,
+most of them for the builds:
 
     python -m tests.packaging --release bookworm
 """
@@ -20,10 +21,11 @@ from geofence.lab.network import Lab
 from tests.packaging.builds import Builds, builds
 from tests.packaging.changing import changed
 from tests.packaging.lifetime import lived
+from tests.packaging.managed import managed
 from tests.walk.system import System, WalkError, debootstrapped
 
 _BUILT = Path(__file__).parents[2] / ".venv/package/built"
-_WALKS = {"lifetime": lived, "changing": changed}
+_WALKS = {"lifetime": lived, "changing": changed, "managed": managed}
 
 
 def main() -> int:
@@ -35,7 +37,7 @@ def main() -> int:
     )
     parser.add_argument("--release", default="bookworm", help="bookworm or trixie")
     parser.add_argument("--built", type=Path, default=_BUILT, help="where packages are or will be")
-    parser.add_argument("--only", choices=list(_WALKS), help="one of the two walks")
+    parser.add_argument("--only", choices=list(_WALKS), help="one of the walks")
     asked = parser.parse_args()
     problems: list[str] = []
     for name, walk in _WALKS.items():

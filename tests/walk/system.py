@@ -109,15 +109,11 @@ class Booted(AbstractContextManager["Booted"]):
 
     def do(self, command: str) -> tuple[int, str]:
         """Run shell commands as root there; exit code and all that they printed."""
-        init = self._init()
-        if init is None:
+        entering = self.entering()
+        if not entering:
             return 1, "not up yet"
         done = subprocess.run(
-            [
-                *("nsenter", "--target", init, "--all", "env", "-i", "HOME=/root", "TERM=dumb"),
-                *("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",),
-                *("sh", "-c", command),
-            ],
+            [*entering, "sh", "-c", command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -125,6 +121,16 @@ class Booted(AbstractContextManager["Booted"]):
             check=False,
         )
         return done.returncode, done.stdout
+
+    def entering(self) -> tuple[str, ...]:
+        """Return what a program is run there by; nothing while it is not up."""
+        init = self._init()
+        if init is None:
+            return ()
+        return (
+            *("nsenter", "--target", init, "--all", "env", "-i", "HOME=/root", "TERM=dumb"),
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
 
     def _init(self) -> str | None:
         """Its first process, as this machine numbers it, once that is systemd."""

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from geofence.cli.commands import ForReaders, ForRoot, ForStateReaders
-from geofence.cli.options import Accept, Compare, Cut, Json
+from geofence.cli.options import Accept, Compare, ConfirmWithin, Cut, Json
 from geofence.cli.root import app
 from geofence.errors import ExitCode, UsageError
 from geofence.screen import Screen, print_json
@@ -103,28 +103,45 @@ def refresh(  # noqa: PLR0913 - an option each
             help=tr("Resolve the names of exceptions; download no list, apply no edited rule."),
         ),
     ] = False,
+    confirm_within: ConfirmWithin = None,
     as_json: Json = False,
 ) -> None:
     """Download the lists and apply the rules."""
     if names_only:
+        if confirm_within:
+            raise UsageError(
+                tr(
+                    "{one} and {other} exclude each other; use one of them.",
+                    one="--names-only",
+                    other="--confirm-within",
+                )
+            )
         if cut or compare_mirrors:
             raise UsageError(
                 tr("--names-only excludes --cut and --compare-mirrors; leave one of them out.")
             )
         _refresh_names(context, accept or (), unattended=unattended, as_json=as_json)
         return
+    from geofence.cli.arguments import parse_seconds
     from geofence.cli.progress import watching
-    from geofence.cli.views.run import finish
+    from geofence.cli.views.run import finish, reminder
     from geofence.operations import commit, mirrors, ssh
     from geofence.operations.refresh import refresh_and_renew
 
-    screen, site = Screen(), context.obj
-    wish = commit.Wish("refresh", accept or (), ssh.ssh_session(), cut=cut, unattended=unattended)
+    screen, site, seconds = Screen(), context.obj, parse_seconds(confirm_within)
+    wish = commit.Wish(
+        "refresh",
+        accept or (),
+        ssh.ssh_session(),
+        cut=cut,
+        unattended=unattended,
+        confirm_seconds=seconds,
+    )
     with watching(screen) as watch:
         report = refresh_and_renew(site, wish, watch)
         if compare_mirrors:
             report = report.with_notes(mirrors.compared(site, watch))
-    finish(screen, report, as_json=as_json)
+    finish(screen, report, as_json=as_json, reminder=reminder(seconds))
 
 
 def _refresh_names(
@@ -157,33 +174,24 @@ def apply(
     *,
     accept: Accept = None,
     cut: Cut = False,
-    confirm_within: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help=tr("Restore the previous fence unless confirmed in time: 60s, 5m."),
-        ),
-    ] = None,
+    confirm_within: ConfirmWithin = None,
     as_json: Json = False,
 ) -> None:
     """Apply the rules with the stored lists."""
     from geofence.cli.arguments import parse_seconds
     from geofence.cli.running import run
+    from geofence.cli.views.run import reminder
     from geofence.operations import commit, ssh
     from geofence.operations.apply import apply as operation
 
     site, seconds = context.obj, parse_seconds(confirm_within)
     wish = commit.Wish("apply", accept or (), ssh.ssh_session(), cut=cut, confirm_seconds=seconds)
-    reminder = tr(
-        "Run 'geofence confirm' within {seconds} s. Otherwise the previous fence is restored.",
-        seconds=seconds,
-    )
     run(
         site,
         "apply",
         lambda: operation(site, wish),
         as_json=as_json,
-        reminder=reminder if seconds else "",
+        reminder=reminder(seconds),
     )
 
 

@@ -28,6 +28,16 @@ def finish(screen: Screen, report: RunReport, *, as_json: bool, reminder: str = 
     _end(report)
 
 
+def reminder(seconds: int) -> str:
+    """Return what is left to do after a run that must be confirmed; nothing for 0 seconds."""
+    if not seconds:
+        return ""
+    return tr(
+        "Run 'geofence confirm' within {seconds} s. Otherwise the previous fence is restored.",
+        seconds=seconds,
+    )
+
+
 def tell_notes(screen: Screen, report: RunReport) -> None:
     """Print only what happened beside, and end with the run's exit code."""
     _print_notes(screen, report)

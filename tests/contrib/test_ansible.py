@@ -1,0 +1,118 @@
+"""The Ansible role, run by a real ansible-core against a PBX that real packets reach or not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cli.world import FOREIGN, JAPANESE
+from tests.contrib.role.controller import ROLE, Controller, Played, controller
+
+WANTED: dict[str, object] = {
+    "geofence_countries": ["JP"],
+    "geofence_exceptions": {
+        "branch": {"prefixes": ["45.9.0.0/16"], "services": ["sip"], "description": 'Büro "2"'}
+    },
+    "geofence_rules": {"60-iax.toml": '[service.iax]\nports = ["4569/udp"]\n'},
+}
+LOCKED_OUT: dict[str, object] = {
+    **WANTED,
+    "geofence_rules": {"60-ssh.toml": '[service.ssh]\nports = ["22/tcp"]\n'},
+    "geofence_confirm_within": 8,
+}
+
+
+@dataclass(frozen=True)
+class Managed:
+    """A PBX after the first run."""
+
+    controller: Controller
+    before: Played
+    """What a run in check mode said before."""
+    untouched: bool
+    """Whether that changed nothing."""
+    first: Played
+
+    def state(self) -> tuple[object, ...]:
+        """What no failed run may change."""
+        return *self.controller.ground.fence(), self.controller.rules()
+
+
+@pytest.fixture(scope="module")
+def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
+    """A PBX whose rules are the role's."""
+    with controller(tmp_path_factory.mktemp("ansible")) as made:
+        rules, fence = made.rules(), made.ground.machine.fence()
+        before = made.play("--check", **WANTED)
+        untouched = (made.rules(), made.ground.machine.fence()) == (rules, fence)
+        yield Managed(made, before, untouched, made.play(**WANTED))
+
+
+def test_check_mode_on_a_new_host_shows_the_plan_and_changes_nothing(managed: Managed) -> None:
+    assert managed.before.changed > 0
+    assert "Nothing has been changed." in managed.before.text
+    assert managed.untouched
+
+
+def test_the_first_run_makes_the_fence_and_confirms_it(managed: Managed) -> None:
+    assert managed.first.changed > 0
+    machine = managed.controller.ground.machine
+    assert machine.gets_in(*JAPANESE, *FOREIGN) == [True, True, True, False]
+    status = machine.ok("status", "--json").json
+    assert (status["probation"], status["rules_edited"], status["drift"]) == (None, False, [])
+    assert {each["service"] for each in status["services"]} == {"iax", "rtp", "sip"}
+    assert set(managed.controller.rules()) == {
+        "rules/40-ansible.toml",
+        "rules/50-test.toml",
+        "rules/60-iax.toml",
+    }
+
+
+def test_the_second_run_changes_nothing(managed: Managed) -> None:
+    before = managed.state()
+    assert managed.controller.play(**WANTED).changed == 0
+    assert managed.state() == before
+
+
+def test_a_mistake_is_told_in_geofences_words_and_nothing_changes(managed: Managed) -> None:
+    before = managed.state()
+    played = managed.controller.play(**{**WANTED, "geofence_countries": ["UK"]})
+    assert played.failed == 1
+    assert 'unknown country "UK"' in played.text
+    assert "rules/40-ansible.toml:2" in played.text
+    assert managed.state() == before
+
+
+def test_a_change_that_locks_the_controller_out_is_taken_back(managed: Managed) -> None:
+    before = managed.state()
+    played = managed.controller.play(**LOCKED_OUT)
+    assert played.failed == 1
+    assert "the host took it back: generation" in played.text
+    assert "timed out waiting for ping module test" in played.text
+    assert managed.state() == before
+    status = managed.controller.ground.machine.ok("status", "--json").json
+    assert status["probation"] is None
+    assert "was not confirmed" in status["last_run"]["message"]
+
+
+def test_rules_that_leave_the_variables_leave_the_host(managed: Managed) -> None:
+    played = managed.controller.play(**{**WANTED, "geofence_rules": {}})
+    assert played.changed > 0
+    assert "rules/60-iax.toml" not in managed.controller.rules()
+    assert "rules/50-test.toml" in managed.controller.rules()
+    services = managed.controller.ground.machine.ok("status", "--json").json["services"]
+    assert {each["service"] for each in services} == {"rtp", "sip"}
+
+
+def test_each_variable_has_a_default_a_check_and_a_line_in_the_readme() -> None:
+    defaults: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text("utf-8"))
+    specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text("utf-8"))
+    options = specs["argument_specs"]["main"]["options"]
+    assert defaults == {name: each["default"] for name, each in options.items()}
+    table = re.findall(r"^\| `(\w+)` \|", (ROLE / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(table) == sorted(defaults)
