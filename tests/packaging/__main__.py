@@ -3,7 +3,7 @@
 The package is built twice, as the previous and the next build, then installed, upgraded, booted by
 a real systemd, removed, installed again and purged, while strangers send SIP all the time. Then the
 same host changes from './bootstrap install' to the package and back. Needs root, debootstrap and
-Debian's mirror; ten minutes a release, most of them for the builds:
+Debian's mirror; five minutes a release on two idle cores, most of them for the builds:
 
     python -m tests.packaging --release bookworm
 """
