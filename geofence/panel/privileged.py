@@ -87,10 +87,11 @@ def in_background(
 def _answered(
     link: socket.socket, asking: Peer, answer: Callable[[Question], Answer], *, actions: bool
 ) -> Answer:
-    if _peer_of(link) != asking:
-        return _refusal(tr("Only the panel may ask."))
     try:
-        question = read_question(_line(link))
+        line = _line(link)  # read even if it is refused: or the refusal would not arrive
+        if _peer_of(link) != asking:
+            return _refusal(tr("Only the panel may ask."))
+        question = read_question(line)
     except ProtocolError:
         return _refusal(tr("This is not a question of the panel."))
     if question.verb in ACTIONS and not actions:
