@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic, sleep
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -26,6 +26,7 @@ from apscheduler.triggers.cron import CronTrigger
 from geofence import journal
 from geofence.asterisk.changes import FilesState, wait_for_change
 from geofence.errors import BackendError, BusyError, ExitCode, GeofenceError, StateError
+from geofence.host.system_log import Event, log_event
 from geofence.model.policy import Policy
 from geofence.operations.commit import Wish
 from geofence.operations.follow_asterisk import follow_asterisk, watched
@@ -90,21 +91,32 @@ def run(site: Site, watch_seconds: float = WATCH_SECONDS) -> NoReturn:
 
 
 def _set_up_log() -> None:
-    """Log to standard error; with priorities if that is the journal."""
-    handler = logging.StreamHandler(sys.stderr)
-    if journal.is_connected(os.environ):
-        handler.setFormatter(_JournalFormatter())
+    """Log to standard error; if that is the journal, with facts as fields."""
+    is_journal = journal.is_connected(os.environ)
+    handler = _JournalHandler(sys.stderr) if is_journal else logging.StreamHandler(sys.stderr)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 
-class _JournalFormatter(logging.Formatter):
-    """Lines with the priority that the journal stores with each."""
+class _JournalHandler(logging.StreamHandler[TextIO]):
+    """Lines with priority, job and kind of event as the journal's fields.
+
+    Where the journal does not take them so, they go to standard error with the priority.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the lines of a record."""
+        job, event = getattr(record, "job", ""), getattr(record, "event", None)
+        if not log_event(super().format(record), _priority(record), event, job=job):
+            super().emit(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the lines of a record."""
-        priority = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
-        return journal.with_priority(super().format(record), priority)
+        """Return the lines of a record for standard error."""
+        return journal.with_priority(super().format(record), _priority(record))
+
+
+def _priority(record: logging.LogRecord) -> int:
+    return next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
 
 
 _PRIORITIES = (
@@ -268,7 +280,7 @@ class _Job:
         try:
             report = self._operation()
         except BusyError as error:
-            _log.info("%s: %s", self._name, english(str(error)))
+            self._log(logging.INFO, Event.NOTICED, english(str(error)))
         except GeofenceError as error:
             self._warn(logging.ERROR, (str(error), *getattr(error, "__notes__", ())))
         except Exception as error:  # noqa: BLE001 - a bug must not end the checks of the fence
@@ -283,7 +295,8 @@ class _Job:
         """Log what is new since the last time; a bug with its traceback."""
         for note in notes:
             if note not in self._said:
-                _log.log(level, "%s: %s", self._name, english(note), exc_info=bug)
+                event = Event.FAILED if level >= logging.ERROR else Event.NOTICED
+                self._log(level, event, english(note), bug)
         self._said = notes
 
     def _tell(self, report: RunReport) -> None:
@@ -291,6 +304,10 @@ class _Job:
             verb = _VERBS.get(self._name, "updated")
             sets = plural(len(report.plan.content_changes), "set")
             rules = plural(len(report.plan.rules_added), "rule")
-            _log.info("%s: %s %s, %s", self._name, verb, sets, rules)
+            self._log(logging.INFO, Event.CHANGED, f"{verb} {sets}, {rules}")
         elif self._name == "refresh":
-            _log.info("refresh: nothing to change")
+            self._log(logging.INFO, Event.WORKED, "nothing to change")
+
+    def _log(self, level: int, event: Event, text: str, bug: Exception | None = None) -> None:
+        facts = {"job": self._name, "event": event}
+        _log.log(level, "%s: %s", self._name, text, exc_info=bug, extra=facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from geofence.daemon import mind_the_clock
+from geofence.host.system_log import Event
 from geofence.model.policy import Policy
 from geofence.state.lock import exclusive
 from geofence.state.outcomes import Journal
@@ -356,11 +358,17 @@ def test_a_lasting_problem_is_logged_once(one: Machine) -> None:
 
 
 AS_A_UNIT = 'JOURNAL_STREAM=$(stat -Lc %d:%i "/proc/$$/fd/2") exec "$0" "$@"'
+JOURNAL = "/run/systemd/journal"
+HIDDEN = (
+    f"[ ! -d {JOURNAL} ] || mount -t tmpfs none {JOURNAL}; {AS_A_UNIT}",
+    f"mkdir -p {JOURNAL} && mount --bind $DIRECTORY {JOURNAL}; {AS_A_UNIT}",
+)
+"""Without a journal, and with one of the test's own, in a mount namespace of its own."""
 
 
 def test_the_journal_gets_priorities(one: Machine) -> None:
     one.ok("refresh")
-    one.wrapper = ("sh", "-c", AS_A_UNIT)
+    one.wrapper = ("unshare", "--mount", "sh", "-c", HIDDEN[0])
     with daemon(one) as running:
         running.until("<6>Refreshing daily")
         one.break_set()
@@ -370,6 +378,37 @@ def test_the_journal_gets_priorities(one: Machine) -> None:
         running.until("<4>watch: No saved fence found in")
         assert running.end().code == 0
     assert all(re.match("<[346]>[a-zR]", line) for line in running.log)
+
+
+def test_the_journal_gets_facts_as_fields(one: Machine, tmp_path: Path) -> None:
+    one.ok("refresh")
+    one.wrapper = ("unshare", "--mount", "sh", "-c", HIDDEN[1])
+    one.environment["DIRECTORY"] = str(tmp_path)
+    entries: list[dict[str, str]] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "socket"))
+        heard.settimeout(60)
+
+        def until(text: str) -> dict[str, str]:
+            while True:
+                entry = dict(line.split("=", 1) for line in heard.recv(65536).decode().splitlines())
+                entries.append(entry)
+                if text in entry["MESSAGE"]:
+                    return entry
+
+        with daemon(one) as running:
+            until("Refreshing daily")
+            one.break_set()
+            repaired = until("watch: repaired")
+            for generation in one.generations():
+                generation.unlink()
+            lost = until("watch: No saved fence found in")
+            assert running.end().code == 0
+    assert repaired["MESSAGE_ID"] == Event.CHANGED
+    assert (repaired["PRIORITY"], repaired["GEOFENCE_JOB"]) == ("6", "watch")
+    assert (lost["MESSAGE_ID"], lost["PRIORITY"]) == (Event.NOTICED, "4")
+    assert {entry["SYSLOG_IDENTIFIER"] for entry in entries} == {"geofence"}
+    assert running.log == []
 
 
 def test_a_terminal_and_a_file_get_no_priorities(one: Machine) -> None:

@@ -15,6 +15,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from geofence.translation import english
@@ -57,6 +58,45 @@ def author() -> Author:
     return Author(_login() or sudo, bool(sudo), _terminal(), _unit())
 
 
+class Event(StrEnum):
+    """What a line of the log is about: its ``MESSAGE_ID``, which never changes."""
+
+    CHANGED = "cd0f902ad0894681a64b50fd69341793"
+    """The fence was changed, by a command or by the daemon."""
+    NOTICED = "9762e850465b400f865689219e3c8e2d"
+    """A run of the daemon went well, and something should be known."""
+    FAILED = "d3ddb4e70e1a4a9db808bb60888344fe"
+    """A run of the daemon failed."""
+    WORKED = "0c60d809ebb44d7a915199f91b084f1c"
+    """The daemon did something and changed nothing."""
+
+
+def log_event(message: str, priority: int, event: Event | None = None, **facts: str) -> bool:
+    """Write a line to the journal with facts as fields; whether the journal took it.
+
+    Args:
+        message: the line, in English.
+        priority: from 0 (emergency) to 7 (debug), as syslog(3) numbers them.
+        event: what it is about.
+        facts: more fields, by name; ``GEOFENCE_`` is put before each.
+    """
+    fields = {
+        "MESSAGE": message,
+        "PRIORITY": str(priority),
+        "SYSLOG_FACILITY": str(_DAEMON),
+        "SYSLOG_IDENTIFIER": "geofence",
+        "MESSAGE_ID": event.value if event else "",
+        **{f"GEOFENCE_{name.upper()}": value for name, value in facts.items()},
+    }
+    with suppress(OSError):
+        return _sent(JOURNAL, _native(_shown(fields)))
+    return False
+
+
+def _shown(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: _UNPRINTABLE.sub("?", value) for name, value in fields.items() if value}
+
+
 def log_change(command: str, what: str, generation: int | None = None) -> None:
     """Write to the system log what was changed, by which command and by whom.
 
@@ -72,11 +112,12 @@ def log_change(command: str, what: str, generation: int | None = None) -> None:
         "PRIORITY": str(_NOTICE),
         "SYSLOG_FACILITY": str(_DAEMON),
         "SYSLOG_IDENTIFIER": "geofence",
+        "MESSAGE_ID": Event.CHANGED.value,
         "GEOFENCE_COMMAND": command,
         "GEOFENCE_GENERATION": number,
         "GEOFENCE_BY": str(by),
     }
-    shown = {name: _UNPRINTABLE.sub("?", value) for name, value in fields.items() if value}
+    shown = _shown(fields)
     with suppress(OSError):
         if not _sent(JOURNAL, _native(shown)):
             _sent(SYSLOG, _classic(shown["MESSAGE"]))

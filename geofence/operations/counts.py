@@ -19,7 +19,7 @@ from geofence.errors import GeofenceError, RulesError, StateError
 from geofence.model.counts import Counted, CountKey, Counts, Resolution, Tallies, Tally, gained
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Count
-from geofence.operations.denied import read_dropped, read_sources
+from geofence.operations.denied import noted_sources, read_dropped
 from geofence.operations.knowledge import known_countries
 from geofence.operations.site import Site
 from geofence.state.counts import CountStore, DamagedCountsError, Look
@@ -110,7 +110,7 @@ def _keep_sources(site: Site, store: CountStore, now: datetime, every: timedelta
     if last.sources_at and timedelta() <= now - last.sources_at < every:
         return
     before = {(each.service, each.family): each for each in store.sources()}
-    found = read_sources(site)
+    found = list(noted_sources(site))
     more = [sent_between(before.get((part.service, part.family)), part) for part in found]
     known = known_countries(site).knowledge
     shown = _used(site)

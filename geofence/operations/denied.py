@@ -134,6 +134,36 @@ def denied(site: Site, asked: Selection) -> DeniedReport:
     )
 
 
+def denied_by_source_and_country(site: Site, limit: int) -> tuple[DeniedReport, tuple[Group, ...]]:
+    """Return the sources one by one, and by country, with one look at the kernel.
+
+    Args:
+        site: the installation.
+        limit: how many sources to tell one by one.
+
+    Raises:
+        BackendError: the kernel does not tell.
+    """
+    newest = newest_facts(site.state_directory)
+    backend, keys = _noting(newest, None)
+    if backend is None:
+        return DeniedReport(), ()
+    now = time.time()
+    parts = [_read(backend, key, now, timed=True) for key in keys]
+    known = known_all(site)
+    report = DeniedReport(
+        _services(newest.observed, keys, parts, backend.dropped()),
+        distinct(parts),
+        sum(part.number for part in parts),
+        tuple(described(parts, known.knowledge, limit)),
+        None,
+        known.groups,
+        known.together,
+        known.notes,
+    )
+    return report, _grouped(parts, known.knowledge, GroupedBy.COUNTRY)
+
+
 def _grouped(parts: Sequence[Sources], known: Knowledge, by: GroupedBy) -> tuple[Group, ...]:
     if by is GroupedBy.COUNTRY:
         return tuple(grouped([(part, labels(part, known.countries)) for part in parts]))
@@ -197,17 +227,6 @@ def _others(
         part.only([at for at, each in enumerate(part.networks) if (key, each) not in seen])
         for key, part in zip(keys, parts, strict=True)
     ]
-
-
-def read_sources(site: Site) -> list[Sources]:
-    """Return all noted sources with their times; none without a fence.
-
-    Raises:
-        BackendError: the kernel does not tell.
-    """
-    backend, keys = _noting(newest_facts(site.state_directory), None)
-    now = time.time()
-    return [] if backend is None else [_read(backend, key, now, timed=True) for key in keys]
 
 
 def read_dropped(site: Site) -> Mapping[str, Count]:

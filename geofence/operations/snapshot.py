@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
+from geofence.denied import Group
 from geofence.errors import GeofenceError
 from geofence.model.counts import Counted, CountKey, Counts, Tallies, Tally
 from geofence.model.notes import Note, problem
 from geofence.operations.bans import Bans, CurrentBan
 from geofence.operations.counts import read_counts
-from geofence.operations.denied import DeniedReport, GroupedBy, Selection, denied
+from geofence.operations.denied import DeniedReport, denied_by_source_and_country
 from geofence.operations.exceptions import ExceptionsReport, exceptions
 from geofence.operations.history import HistoryEntry, history
 from geofence.operations.site import Site
@@ -88,7 +89,7 @@ class Parts:
 
     status: StatusReport
     denied: DeniedReport
-    by_country: DeniedReport
+    by_country: tuple[Group, ...]
     exceptions: ExceptionsReport
     bans: tuple[CurrentBan, ...]
     history: tuple[HistoryEntry | Damaged, ...]
@@ -138,10 +139,10 @@ def health(report: StatusReport) -> Health:
 
 
 def _shares(
-    by_country: DeniedReport, lately: Tallies, allowed: Iterable[str]
+    by_country: Iterable[Group], lately: Tallies, allowed: Iterable[str]
 ) -> Sequence[CountryShare]:
     """Return each country's share, by what was counted, and by what is noted of the others."""
-    noted = {each.name: each for each in by_country.groups or ()}
+    noted = {each.name: each for each in by_country}
     counted = {
         key.name or None: tally for key, tally in lately.items() if key.counted is Counted.COUNTRY
     }
@@ -174,10 +175,11 @@ def snapshot(site: Site, lasting: timedelta = WEEK) -> Snapshot:
         listed, bans = exceptions(site), Bans(site).all()
     except GeofenceError as error:
         listed, bans, notes = ExceptionsReport((), ()), (), (*notes, problem(error))
+    sources, by_country = denied_by_source_and_country(site, MOST_SOURCES)
     parts = Parts(
         status=status(site),
-        denied=denied(site, Selection(limit=MOST_SOURCES)),
-        by_country=denied(site, Selection(by=GroupedBy.COUNTRY)),
+        denied=sources,
+        by_country=by_country,
         exceptions=listed,
         bans=bans,
         history=tuple(islice(history(site), MOST_HISTORY)),

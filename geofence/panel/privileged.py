@@ -1,4 +1,7 @@
-"""The privileged process of the panel: it answers on a Unix socket, to one user only."""
+"""The privileged process of the panel: it answers on a Unix socket, to one process only.
+
+Not to each process of that user: ``nobody`` runs other programs, too.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from typing import NamedTuple
 
 from geofence.panel.protocol import (
     ACTIONS,
@@ -28,6 +32,13 @@ _WAITING = 8
 """Connections that may wait: the panel has one reader."""
 
 
+class Peer(NamedTuple):
+    """Who is at the other end of a Unix socket."""
+
+    process: int
+    user: int
+
+
 def listen(path: Path, user: int) -> socket.socket:
     """Return a socket that listens at a path, and that one user may connect to.
 
@@ -43,13 +54,13 @@ def listen(path: Path, user: int) -> socket.socket:
 
 
 def serve(
-    server: socket.socket, user: int, answer: Callable[[Question], Answer], *, actions: bool
+    server: socket.socket, asking: Peer, answer: Callable[[Question], Answer], *, actions: bool
 ) -> None:
     """Answer until the socket is closed, one question at a time.
 
     Args:
         server: listens.
-        user: who may ask; the kernel tells who does.
+        asking: who may ask; the kernel tells who does.
         answer: answers what is a question.
         actions: whether actions are answered, too.
     """
@@ -61,25 +72,26 @@ def serve(
         with link:
             link.settimeout(_SECONDS)
             with suppress(OSError):
-                link.sendall(_answered(link, user, answer, actions=actions).line())
+                link.sendall(_answered(link, asking, answer, actions=actions).line())
 
 
 def in_background(
-    server: socket.socket, user: int, answer: Callable[[Question], Answer], *, actions: bool
+    server: socket.socket, asking: Peer, answer: Callable[[Question], Answer], *, actions: bool
 ) -> None:
     """Do the same in a thread that ends with the process."""
     Thread(
-        target=serve, args=(server, user, answer), kwargs={"actions": actions}, daemon=True
+        target=serve, args=(server, asking, answer), kwargs={"actions": actions}, daemon=True
     ).start()
 
 
 def _answered(
-    link: socket.socket, user: int, answer: Callable[[Question], Answer], *, actions: bool
+    link: socket.socket, asking: Peer, answer: Callable[[Question], Answer], *, actions: bool
 ) -> Answer:
-    if _user_of(link) != user:
-        return _refusal(tr("Only the panel may ask."))
     try:
-        question = read_question(_line(link))
+        line = _line(link)  # read even if it is refused: or the refusal would not arrive
+        if _peer_of(link) != asking:
+            return _refusal(tr("Only the panel may ask."))
+        question = read_question(line)
     except ProtocolError:
         return _refusal(tr("This is not a question of the panel."))
     if question.verb in ACTIONS and not actions:
@@ -91,10 +103,11 @@ def _refusal(text: str) -> Answer:
     return Answer(ok=False, lines=(text,))
 
 
-def _user_of(link: socket.socket) -> int:
+def _peer_of(link: socket.socket) -> Peer:
     """Return who is at the other end, by the kernel (``SO_PEERCRED``, unix(7))."""
     facts = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    return int(_UCRED.unpack(facts)[1])
+    process, user, _ = _UCRED.unpack(facts)
+    return Peer(process, user)
 
 
 def _line(link: socket.socket) -> bytes:

@@ -18,7 +18,7 @@ from typing import NoReturn
 from geofence.errors import GeofenceError, UsageError
 from geofence.operations.site import Site
 from geofence.operations.snapshot import snapshot
-from geofence.panel.privileged import in_background, listen
+from geofence.panel.privileged import Peer, in_background, listen
 from geofence.panel.protocol import Answer, Question, Verb
 from geofence.panel.sessions import Sessions
 from geofence.panel.words import words
@@ -78,7 +78,10 @@ def run(site: Site, wish: Wish, told: Callable[[str], None]) -> None:
         listener_name = _name(listener, wish)
         listener.close()
         in_background(
-            server, user.pw_uid, lambda asked: _answer(site, wish, asked), actions=wish.actions
+            server,
+            Peer(child, user.pw_uid),
+            lambda asked: _answer(site, wish, asked),
+            actions=wish.actions,
         )
         told(f"{listener_name}/enter?link={sessions.link}")
         try:

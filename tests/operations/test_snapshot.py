@@ -62,8 +62,7 @@ def test_what_is_not_as_it_should_be_is_told_worst_first(standing: StatusReport)
 
 
 def seen(standing: StatusReport, counts: Counts, *groups: Group) -> Snapshot:
-    by_country = DeniedReport(groups=groups)
-    parts = Parts(standing, DeniedReport(), by_country, ExceptionsReport((), ()), (), (), counts)
+    parts = Parts(standing, DeniedReport(), groups, ExceptionsReport((), ()), (), (), counts)
     return make_snapshot(parts, NOW, NOW - timedelta(days=7))
 
 

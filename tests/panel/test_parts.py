@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.panel.client import PrivilegedGoneError, ask
-from geofence.panel.privileged import in_background, listen
+from geofence.panel.privileged import Peer, in_background, listen
 from geofence.panel.protocol import (
     KEYS,
     LONGEST_QUESTION,
@@ -25,6 +25,8 @@ from geofence.panel.protocol import (
 )
 from geofence.panel.rows import PAGE, Wanted, read_wanted, shown
 from geofence.panel.sessions import MOST_GUESSES, Sessions
+
+ME = Peer(os.getpid(), os.getuid())
 
 plain = st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=50).filter(
     str.isprintable
@@ -134,10 +136,11 @@ def test_whatever_an_address_says_some_rows_are_shown(query: dict[str, str]) -> 
     assert shown(HEADINGS, ROWS, wanted).pages >= 1
 
 
-def test_only_one_user_may_ask(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stranger", [ME._replace(user=ME.user + 1), ME._replace(process=1)])
+def test_only_one_process_may_ask(tmp_path: Path, stranger: Peer) -> None:
     path = tmp_path / "control"
     server = listen(path, os.getuid())
-    in_background(server, os.getuid() + 1, lambda _: Answer(ok=True), actions=True)
+    in_background(server, stranger, lambda _: Answer(ok=True), actions=True)
     assert not ask(path, Question(Verb.VIEW)).ok
     server.close()
 
@@ -151,7 +154,7 @@ def test_actions_are_refused_where_there_are_none(tmp_path: Path) -> None:
         return Answer(ok=True)
 
     server = listen(path, os.getuid())
-    in_background(server, os.getuid(), answer, actions=False)
+    in_background(server, ME, answer, actions=False)
     assert ask(path, Question(Verb.VIEW)).ok
     assert not ask(path, Question(Verb.BAN, {"what": "203.0.113.7"})).ok
     assert [each.verb for each in asked] == [Verb.VIEW]
@@ -162,7 +165,7 @@ def test_actions_are_refused_where_there_are_none(tmp_path: Path) -> None:
 def test_nonsense_is_answered_and_the_next_question_too(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "control"
     server = listen(path, os.getuid())
-    in_background(server, os.getuid(), lambda _: Answer(ok=True), actions=True)
+    in_background(server, ME, lambda _: Answer(ok=True), actions=True)
     with socket.socket(socket.AF_UNIX) as link:
         link.connect(str(path))
         link.sendall(line)

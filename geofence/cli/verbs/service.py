@@ -17,7 +17,8 @@ PANEL = tr("Service")
 
 _UNITS = (
     "geofence-restore.service geofence-reassert.service geofence-reassert-late.service "
-    "geofence-repair.timer geofence-refresh.timer geofence-names.timer geofence-daemon.service"
+    "geofence-repair.timer geofence-refresh.timer geofence-names.timer geofence-report.timer "
+    "geofence-daemon.service"
 )
 """All that can be enabled."""
 
