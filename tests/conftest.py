@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
 
+from geofence.backends.registry import MODULES
 from geofence.lab import privilege
 from geofence.lab.network import Lab
+
+_BY_TURNS = ("chaos", "cli", "coexistence", "doctor", "operations", "real", "setup", "sipstack")
+"""Directories whose tests run on one backend each, unless ``--thorough`` is given.
+
+They take long, and mostly ask for what is around the fence. Each has its backend, half of them the
+one and half the other. What the fence does to packets is tested on both: ``behaviour``, ``backends``,
+``oracle``.
+"""
 
 # How long an example takes says how busy the machine is, and nothing about what is tested.
 settings.register_profile("geofence", deadline=None)
 settings.load_profile("geofence")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take ``--thorough``."""
+    told = "run every test on every backend; CI runs some on one backend each"
+    parser.addoption("--thorough", action="store_true", help=told)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the other backend of tests that take turns."""
+    if config.getoption("--thorough"):
+        return
+    left_out = [item for item in items if _is_the_others_turn(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _is_the_others_turn(item: pytest.Item) -> bool:
+    if Path(item.path).parent.name not in _BY_TURNS:
+        return False
+    backends = sorted(MODULES)
+    name, _, parameters = item.nodeid.partition("[")
+    mine = [each for each in parameters.rstrip("]").split("-") if each in backends]
+    return bool(mine) and mine[0] != backends[crc32(name.encode()) % len(backends)]
 
 
 def pytest_configure() -> None:
