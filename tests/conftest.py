@@ -17,8 +17,8 @@ _BY_TURNS = ("chaos", "cli", "coexistence", "doctor", "operations", "real", "set
 """Directories whose tests run on one backend each, unless ``--thorough`` is given.
 
 They take long, and mostly ask for what is around the fence. Each has its backend, half of them the
-one and half the other. What the fence does to packets is tested on both: ``behaviour``, ``backends``,
-``oracle``.
+one and half the other. What the fence does to packets is tested on both, in ``behaviour``,
+``backends`` and ``oracle``.
 """
 
 # How long an example takes says how busy the machine is, and nothing about what is tested.
