@@ -14,6 +14,7 @@ import re
 import select
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pjsua2 as pj
@@ -46,7 +47,8 @@ class _Call(pj.Call):  # type: ignore[misc]
     def reply(self, status: int) -> None:
         answer = pj.CallOpParam()
         answer.statusCode = status
-        self.answer(answer)
+        with suppress(pj.Error):  # the caller may have cancelled it meanwhile
+            self.answer(answer)
 
 
 class _Account(pj.Account):  # type: ignore[misc]
