@@ -180,7 +180,8 @@ def test_the_fence_is_repaired_after_the_other_firewall_changed(boots: Boots, de
 def test_the_timer_repairs_changes_that_no_unit_follows(boots: Boots) -> None:
     assert boots.ipset["timer"] == "active"
     assert boots.fence("ipset", "repair").whole
-    assert boots.ipset["repaired"] == "1"
+    # On a busy machine it may come while the change is still being made, and then once more.
+    assert boots.ipset["repaired"] in {"1", "2"}
 
 
 def test_auto_takes_nftables_and_its_fence_is_whole_throughout(boots: Boots) -> None:
