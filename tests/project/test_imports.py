@@ -25,6 +25,7 @@ flows routing
 merge timed prefix_parts active_exceptions left_out atlas denied pruning other_rules fetch lab
 catalog world_map
 guards explain by_hand
+targets
 state
 doctor
 sentences
