@@ -26,6 +26,7 @@ merge timed prefix_parts active_exceptions left_out atlas denied pruning other_r
 catalog world_map
 guards explain by_hand
 targets
+cluster
 state
 doctor
 sentences
