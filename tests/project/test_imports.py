@@ -24,6 +24,7 @@ lists policy geoip asterisk
 flows routing
 merge allowed denied other_rules fetch lab
 guards explain by_hand
+targets
 state
 doctor
 sentences
