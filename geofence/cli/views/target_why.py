@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from geofence.cli.views.why import show_table, then_row, verdicts_json
-from geofence.countries import country_name
 from geofence.explain import Explanation
+from geofence.geoip.countries import country_name
 from geofence.model.address import Address
 from geofence.model.prefixes import prefix_text
 from geofence.model.ruleset import Action

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from geofence.active_exceptions import never_resolved, outside_pins
+from geofence.allowed.active_exceptions import never_resolved, outside_pins
 from geofence.model.lists import ListKind
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.operations.apply import noted

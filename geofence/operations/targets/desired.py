@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from geofence.allowed.timed import timed_prefixes
 from geofence.merge import merge
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId
@@ -17,7 +18,6 @@ from geofence.operations.targets.site import TargetSite
 from geofence.state.timed import Timed
 from geofence.targets.fence import ClusterFence, cluster_fence, with_runtime
 from geofence.targets.objects import ClusterObject
-from geofence.timed import timed_prefixes
 
 
 @dataclass(frozen=True, slots=True)
