@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.clusters.fake import checks
-from tests.clusters.fake.apply import Owners, applied, managed_fields
+from tests.clusters.fake.apply import Owners, after_update, applied, managed_fields, merged
 from tests.clusters.fake.kinds import BUILT_IN, CALICO, NETWORK_POLICY, Kind, cilium, unknown_fields
 from tests.clusters.fake.refusal import Refusal, invalid, no_such_path, not_found
 
@@ -173,6 +173,24 @@ class Cluster:
             made["spec"] = checks.with_defaults(made.get("spec") or {}, self.version)
             if mistakes := checks.mistakes(made["spec"]):
                 raise invalid(kind.resource, name, mistakes)
+
+    def merge(self, kind: Kind, namespace: str, name: str, patch: Thing, manager: str) -> Thing:
+        """A JSON merge patch; who sends it owns what it changes or adds.
+
+        Raises:
+            Refusal: the object is not there, is newer than it says, or is refused.
+        """
+        before = self.get(kind, namespace, name)
+        stored = self.objects[kind.plural, namespace, name]
+        wanted = (patch.get("metadata") or {}).get("resourceVersion")
+        if wanted not in (None, before["metadata"]["resourceVersion"]):
+            raise Refusal(409, "Conflict", "the object has been modified")
+        made = merged(_content(stored.thing), {**patch, "metadata": {}})
+        self._complete(kind, namespace, name, made)
+        self._admit(kind, namespace, new=False)
+        owners = after_update(kind, stored.owners, _content(stored.thing), made, manager)
+        self._store(kind, (kind.plural, namespace, name), _Stored(made, owners))
+        return self._shown(kind, self.objects[kind.plural, namespace, name])
 
     def delete(self, kind: Kind, namespace: str, name: str, preconditions: Thing) -> Thing:
         """Delete an object.
