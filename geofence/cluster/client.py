@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from geofence.cluster.connection import Call, Connection
 from geofence.cluster.refusals import GONE, NOT_FOUND
@@ -39,8 +39,10 @@ class Cluster:
         """
         self._connection = Connection(target, patience)
 
-    def close(self) -> None:
-        """Close all connections."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._connection.close()
 
     def version(self) -> Version:

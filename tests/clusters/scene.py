@@ -53,6 +53,7 @@ class Scene:
     kubeconfig: Path
     patience: float = 20.0
     text: str = RULES
+    _place: TargetSite | None = None
 
     def __post_init__(self) -> None:
         (self.directory / "rules").mkdir()
@@ -75,11 +76,13 @@ class Scene:
     @property
     def place(self) -> TargetSite:
         """The target, by the rules as they are now."""
-        return target_site(self.site, "k8s")
+        if self._place is None:  # to read the rules takes longer than what most tests do with them
+            self._place = target_site(self.site, "k8s")
+        return self._place
 
     def rules(self, text: str) -> None:
         """Write the rules."""
-        self.text = text
+        self.text, self._place = text, None
         content = text.replace("KUBECONFIG", str(self.kubeconfig))
         (self.directory / "rules" / "80-mine.toml").write_text(content)
 
@@ -152,7 +155,7 @@ class Scene:
     ) -> Thing:
         """Send a request as another program does."""
         with self.place.connected() as cluster:
-            body = json.dumps(thing).encode() if thing else None
+            body = json.dumps(thing, separators=(",", ":")).encode() if thing else None
             content_type = "application/apply-patch+yaml" if thing else "application/json"
             call = Call(method, path, query, f"{method} {path}", body, content_type)
             found: Thing = connection_of(cluster).json(call)

@@ -6,13 +6,12 @@ is one field. An object's ``labels`` and ``annotations`` have a path each.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.clusters.fake.kinds import Kind
-from tests.clusters.fake.refusal import Refusal
+from tests.clusters.fake.refusal import Refusal, copied
 
 Path = tuple[str, ...]
 Owners = dict[str, frozenset[Path]]
@@ -65,7 +64,7 @@ def _set(thing: dict[str, Any], path: Path, value: Any) -> None:  # noqa: ANN401
         if not isinstance(here.get(key), dict):
             here[key] = {}
         here = here[key]
-    here[last] = copy.deepcopy(value)
+    here[last] = copied(value)
 
 
 def _drop(thing: dict[str, Any], path: Path) -> None:
@@ -97,7 +96,7 @@ def applied(  # noqa: PLR0913 - what an apply is
     conflicts = {name: held & differing for name, held in others.items()}
     if not force and any(conflicts.values()):
         raise _conflict(kind, wanted, conflicts)
-    made: dict[str, Any] = copy.deepcopy(dict(before))
+    made: dict[str, Any] = copied(dict(before))
     kept = frozenset[Path]().union(*others.values())
     gone = owners.get(manager, frozenset()) - named - kept
     for path in sorted(gone):
@@ -143,7 +142,7 @@ def _conflict(
 def merged(thing: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON
     """RFC 7386: a value with a merge patch."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return copied(patch)
     made = dict(thing) if isinstance(thing, dict) else {}
     for key, value in patch.items():
         if value is None:

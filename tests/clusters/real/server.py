@@ -105,17 +105,14 @@ def _await(kubeconfig: Path) -> None:
     target = Target("k8s", TargetKind.NETWORKPOLICY, kubeconfig=str(kubeconfig))
     until = time.monotonic() + _PATIENCE
     while True:
-        cluster = Cluster(target, 5.0)
         try:
-            cluster.list(Resource("v1", "Namespace", "namespaces", namespaced=False))
+            with Cluster(target, 5.0) as cluster:
+                cluster.list(Resource("v1", "Namespace", "namespaces", namespaced=False))
+                return
         except ClusterError:
             if time.monotonic() >= until:
                 raise
             time.sleep(0.5)
-        else:
-            return
-        finally:
-            cluster.close()
 
 
 def _free_port() -> int:
