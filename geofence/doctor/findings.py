@@ -68,6 +68,9 @@ class FindingKind(StrEnum):
     """``subject`` is delivered to ``target`` of the container ``address``; neither is fenced."""
     DOCKER_HIDES_SOURCES = "docker-hides-sources"
     """Docker's proxy takes connections to ``subject``, so the container sees one address."""
+    NODES_TRUSTED = "nodes-trusted"
+    """This host is a Kubernetes node (``interfaces`` of pods), and trusts the network ``subject``,
+    from which other nodes forward strangers' packets; ``delivered``: fenced ports that are so."""
     HIDDEN_SOURCES = "hidden-sources"
     """``flows`` of ``of`` connections come from the private address ``subject``."""
 
