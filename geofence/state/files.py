@@ -43,6 +43,7 @@ _OURS = frozenset(
         "outcome.json",
         "probation.json",
         "removed",
+        "targets",
         "timed.json",
         "lost+found",
     }

@@ -25,6 +25,7 @@ flows routing
 merge allowed denied other_rules fetch lab
 guards explain by_hand
 targets
+cluster
 state
 doctor
 sentences
