@@ -20,6 +20,7 @@ errors spelling loopback
 model
 netlink host wording
 verdict observed_ruleset plan closed_fence
+mirror
 lists policy countries special_prefixes asterisk
 flows routing
 merge timed prefix_parts active_exceptions left_out atlas denied pruning other_rules fetch lab
