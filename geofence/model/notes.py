@@ -158,6 +158,8 @@ class NoteKind(StrEnum):
     """``number`` lines of the log of bans ``subject`` could not be read."""
     METRICS_NOT_WRITTEN = "metrics-not-written"
     """The file ``subject`` of ``[metrics]`` was not written; ``message`` is why."""
+    MIRROR_NOT_WRITTEN = "mirror-not-written"
+    """The signed lists in ``subject`` are those of before; ``message`` is why."""
     COUNTS_NOT_KEPT = "counts-not-kept"
     """The counts over time ``subject`` were not continued; ``message`` is why."""
     COUNTS_BEGUN_ANEW = "counts-begun-anew"

@@ -40,6 +40,7 @@ _OURS = frozenset(
         "counts.sqlite",
         "generations",
         "lists",
+        "mirrors.json",
         "outcome.json",
         "probation.json",
         "removed",

@@ -20,6 +20,7 @@ errors spelling
 model
 netlink host wording
 verdict plan
+mirror
 lists policy geoip asterisk
 flows routing
 merge allowed denied other_rules fetch lab

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -114,6 +115,44 @@ def _tell_removed(screen: Screen, backends: tuple[str, ...]) -> None:
     screen.note(f"  systemctl disable --now {_UNITS}")
     # Translators: the command line before the parenthesis stays as it is.
     screen.note(tr("  rm /etc/cron.d/geofence    (if you use cron)"))
+
+
+@app.command(
+    cls=ForStateReaders,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Sign the stored lists for other hosts, and write them where a web server gives them.\n\n"
+        "\\[mirror] in the rules names the directory and the key. Each refresh does the same. "
+        "Other hosts verify them with \\[source.mirror].\n\n"
+        "Example: geofence mirror --new-key /etc/geofence/mirror.key"
+    ),
+)
+def mirror(
+    context: typer.Context,
+    *,
+    key: Annotated[
+        Path | None,
+        typer.Option("--new-key", metavar="FILE", help=tr("Only make a key, in this new file.")),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Sign the stored lists for other hosts."""
+    from geofence.cli.views import mirror as view
+    from geofence.operations.mirror import make_key, publish
+
+    if key is not None:
+        path = key.absolute()
+        made = make_key(path)
+        if as_json:
+            print_json(view.key_json(path, made))
+        else:
+            view.show_key(Screen(), path, made)
+        return
+    published = publish(context.obj)
+    if as_json:
+        print_json(view.mirror_json(published))
+    else:
+        view.show_mirror(Screen(), published)
 
 
 @app.command(
