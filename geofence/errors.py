@@ -13,6 +13,7 @@
     │   ├── BackendUnavailable    1  privilege, program or kernel support is missing
     │   │   └── PrivilegeError    1  the command needs root
     │   └── UntidyError           1  the fence is applied, but parts of the previous are left
+    ├── TargetError               1  a cluster refused, or its objects cannot be read
     ├── VerificationError         1  the kernel does not hold what was committed
     ├── AsteriskError             1  there is no configuration of Asterisk that can be read
     ├── LabError                  1  a step of the demo or of a test's network failed
@@ -94,6 +95,10 @@ class PrivilegeError(BackendUnavailable):
 
 class UntidyError(BackendError):
     """The fence is applied, but parts of the previous one could not be removed."""
+
+
+class TargetError(GeofenceError):
+    """A cluster refused, or holds objects that are not as geofence makes them."""
 
 
 class VerificationError(GeofenceError):

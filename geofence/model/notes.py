@@ -200,6 +200,11 @@ class NoteKind(StrEnum):
     WEBHOOK_FAILED = "webhook-failed"
     """The URL in the file ``subject`` could not be told; ``message`` is why."""
 
+    # targets
+    TARGET_CANNOT = "target-cannot"
+    """The engine of the target ``subject`` cannot do ``what`` (of ``Gap``), which the rules say for
+    ``names``; empty: of all."""
+
     # setup
     SETUP_NO_ASTERISK = "setup-no-asterisk"
     """No configuration of an Asterisk was found."""

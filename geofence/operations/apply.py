@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from geofence.active_exceptions import never_resolved, outside_pins
+from geofence.allowed.active_exceptions import never_resolved, outside_pins
+from geofence.allowed.timed import timed_prefixes
 from geofence.merge import blocked, merge
 from geofence.model.generation import ListNote
 from geofence.model.notes import problem
@@ -24,7 +25,6 @@ from geofence.operations.lists import (
 from geofence.operations.report import ListReport, RunReport
 from geofence.operations.site import Site
 from geofence.routing.routes import read_places
-from geofence.timed import timed_prefixes
 
 
 def apply(site: Site, wish: Wish) -> RunReport:

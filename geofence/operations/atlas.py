@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from geofence.atlas import Label, make_atlas
-from geofence.countries import countries
 from geofence.errors import GeofenceError, ListError, StateError
 from geofence.fetch.events import Failed, Fresh, Outcome, Renewed, Unchanged, ignore
 from geofence.fetch.limits import Limits
+from geofence.geoip.atlas import Label, make_atlas
+from geofence.geoip.countries import countries
 from geofence.merge import needed_lists
 from geofence.model.address import Address
 from geofence.model.lists import AcceptedList, ListId, ListKind

@@ -150,6 +150,15 @@ def last_refresh(site: Site) -> datetime | None:
     return min(known, default=None) if len(known) == len(moments) else None
 
 
+def missed_a_day(site: Site) -> bool:
+    """Whether a list is missing, or was last confirmed more than a day ago.
+
+    A time in the future means that the clock was set back; it says nothing of missed refreshes.
+    """
+    last = last_refresh(site)
+    return last is None or not timedelta() <= datetime.now(UTC) - last <= timedelta(days=1)
+
+
 def unchanging(site: Site, reports: Iterable[ListReport]) -> tuple[Note, ...]:
     """Return a note for each country's list that stays the same for longer than such lists do."""
     names = [report.id for report in reports if report.id.kind is ListKind.COUNTRY]

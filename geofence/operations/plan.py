@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from geofence.active_exceptions import never_resolved, outside_pins
+from geofence.allowed.active_exceptions import never_resolved, outside_pins
 from geofence.apply import survey
 from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable, StateError

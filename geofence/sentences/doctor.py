@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from geofence.active_exceptions import Inactive, Obstacle
+from geofence.allowed.active_exceptions import Inactive, Obstacle
 from geofence.doctor.findings import Finding, FindingKind, Subject, Unchecked, WhyUnchecked
 from geofence.sentences.doctor_others import OTHERS_TEXTS
 from geofence.sentences.doctor_pbx import PBX_TEXTS

@@ -13,6 +13,14 @@ from geofence.sentences.runs import RUN_SENTENCES
 from geofence.sentences.setup import SETUP_SENTENCES
 from geofence.translation import english
 
+
+def _of_target(note: Note) -> str:
+    # Not at the top: restore at boot has no targets.
+    from geofence.sentences.targets import cannot
+
+    return cannot(note)
+
+
 SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.PROBLEM: lambda note: str(note.data["message"]),
     **LIST_SENTENCES,
@@ -21,6 +29,7 @@ SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     **BY_HAND_SENTENCES,
     **FOLLOWING_SENTENCES,
     **SETUP_SENTENCES,
+    NoteKind.TARGET_CANNOT: _of_target,
 }
 
 

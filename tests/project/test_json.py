@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from geofence.active_exceptions import ActiveExceptions, Inactive, Obstacle
+from geofence.allowed.active_exceptions import ActiveExceptions, Inactive, Obstacle
+from geofence.allowed.catalog import Carries
+from geofence.allowed.prefix_parts import Part
 from geofence.asterisk.people import Call, Contact
 from geofence.asterisk.reader import read_configuration
 from geofence.asterisk.reading import HostKind, Reading, ReadingWarning, Use, WarningKind
-from geofence.atlas import make_atlas
-from geofence.catalog import Carries
 from geofence.cli.views.atlas import atlas_json, located_json
 from geofence.cli.views.catalog import catalog_json
 from geofence.cli.views.denied import denied_json
@@ -31,7 +31,7 @@ from geofence.cli.views.status import status_json
 from geofence.cli.views.why import why_json
 from geofence.cli.views.why_host import host_json
 from geofence.cli.views.why_prefix import prefix_json
-from geofence.denied import DeniedSource, Group
+from geofence.denied.sources import DeniedSource, Group
 from geofence.doctor.findings import (
     Finding,
     FindingKind,
@@ -46,6 +46,7 @@ from geofence.flows.connections import Began, Connections
 from geofence.flows.flow import Flow, FlowState
 from geofence.flows.impact import Impact, Touched, by_source
 from geofence.flows.shared_source import Crowd
+from geofence.geoip.atlas import make_atlas
 from geofence.guards.objection import Guard, Objection
 from geofence.host.sockets import ListeningSocket
 from geofence.lists.formats import format_names
@@ -88,7 +89,6 @@ from geofence.other_rules import Direction, OtherRules, Redirected, Untracked
 from geofence.plan import make_plan
 from geofence.plan.by_country import CountryChange
 from geofence.plan.drift import Difference, DriftKind
-from geofence.prefix_parts import Part
 from geofence.sentences.steps import StepKind
 from geofence.setup.answers import Answers, Question, Topic
 from geofence.setup.machine import LikelyCountry, Machine, Peer, Tunnel

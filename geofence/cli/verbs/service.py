@@ -142,7 +142,8 @@ def notify(
     rich_help_panel=PANEL,
     help=tr(
         "Run in the foreground: refresh daily and repair the fence.\n\n"
-        "It replaces the timers, or cron.\n\n"
+        "It replaces the timers, or cron. With --follow-rules, it also applies your rules whenever "
+        "they change: for a pod, whose rules are a ConfigMap.\n\n"
         "Example: geofence daemon, which geofence-daemon.service runs."
     ),
 )
@@ -153,9 +154,13 @@ def daemon(
         float,
         typer.Option(metavar="SECONDS", min=0.1, help=tr("Seconds between checks.")),
     ] = 30.0,
+    follow_rules: Annotated[
+        bool,
+        typer.Option("--follow-rules", help=tr("Apply the rules whenever their files change.")),
+    ] = False,
 ) -> None:
     """Refresh daily and repair the fence until told to end."""
     from geofence.cli.arguments import parse_wait
     from geofence.daemon import run
 
-    run(context.obj, parse_wait(watch, "--watch"))
+    run(context.obj, parse_wait(watch, "--watch"), following=follow_rules)

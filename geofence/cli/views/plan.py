@@ -10,8 +10,8 @@ from geofence.cli.views.fence import observed_text
 from geofence.cli.views.flows import impact_json, show_impact
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.cli.views.people import people_json, show_people
-from geofence.countries import country_name
 from geofence.flows.impact import by_source
+from geofence.geoip.countries import country_name
 from geofence.model.notes import NoteKind
 from geofence.model.plan import Plan, SetChange
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet

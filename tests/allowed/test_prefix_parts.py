@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geofence.allowed.prefix_parts import cut
 from geofence.model.prefixes import Family, Prefix, PrefixSet
-from geofence.prefix_parts import cut
 from tests.support.values import prefix_sets
 
 PREFIX = Prefix(Family.IPV4, 0, 23)

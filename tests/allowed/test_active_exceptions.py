@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from geofence.active_exceptions import (
+from geofence.allowed.active_exceptions import (
     ActiveExceptions,
     Inactive,
     Obstacle,

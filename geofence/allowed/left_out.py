@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from geofence.geoip.special_prefixes import special_space
 from geofence.merge import downloaded, exception_space
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
-from geofence.special_prefixes import special_space
 
 
 class WhyLeftOut(StrEnum):

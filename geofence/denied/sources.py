@@ -14,7 +14,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
-from geofence.atlas import Atlas, make_atlas
+from geofence.geoip.atlas import Atlas, make_atlas
 from geofence.model.elements import Noted
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet, address_text
 from geofence.model.sets import MOST_NOTED, NOTED_BITS, NOTED_SECONDS

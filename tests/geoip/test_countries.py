@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.countries import countries, country_name
+from geofence.geoip.countries import countries, country_name
 from geofence.policy.countries import _not_countries, country_code
 from geofence.policy.mistakes import Mistake
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence import atlas
-from geofence.atlas import Atlas, make_atlas
 from geofence.errors import ListError, StateError
+from geofence.geoip import atlas
+from geofence.geoip.atlas import Atlas, make_atlas
 from geofence.model.address import Address
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 from tests.support.values import families, prefix_sets, space

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.spelling import nearest
 
-DATA = Path(__file__).parent / "data" / "countries.tsv"
+DATA = Path(__file__).parents[1] / "data" / "countries.tsv"
 SITE = 1 << (128 - 48)
 """Addresses in a /48, the unit of the table's IPv6 sizes."""
 _SIZES_ARE_OF = "# sizes: "

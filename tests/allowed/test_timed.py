@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geofence.allowed.timed import timed_prefixes
 from geofence.errors import MissingListError
 from geofence.merge import closed, merge, needed_lists
 from geofence.model.elements import TimedPrefix
@@ -15,7 +16,6 @@ from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Blocklist, CountrySwitch, NamedException
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey
-from geofence.timed import timed_prefixes
 from tests.support.values import JAPAN, RTP, SIP, country, policy, prefix, prefix_sets, space
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -9,7 +9,8 @@ from ipaddress import ip_address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.denied import (
+from geofence.denied.pruning import is_crowded, strays, superfluous
+from geofence.denied.sources import (
     DeniedSource,
     Group,
     Knowledge,
@@ -25,7 +26,6 @@ from geofence.denied import (
 from geofence.model.elements import Noted
 from geofence.model.prefixes import Family
 from geofence.model.sets import MOST_NOTED, NOTED_SECONDS
-from geofence.pruning import is_crowded, strays, superfluous
 from tests.support.values import space
 
 NOW = 1_800_000_000.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-DATA = Path(__file__).parent / "data" / "world-map.tsv"
+DATA = Path(__file__).parents[1] / "data" / "world-map.tsv"
 SIZE = (1000, 440)
 """Width and height of the part of their box in which there are countries."""
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.catalog import Carries, carries, command, entries, holding, match
+from geofence.allowed.catalog import Carries, carries, command, entries, holding, match
 from geofence.model.catalog import CatalogFacts, EntryKind, Media
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace
@@ -16,7 +16,7 @@ from geofence.policy import load_policy
 from geofence.policy.naming import addresses
 from tests.support.values import space
 
-RULES = Path(__file__).parents[1] / "rules.d"
+RULES = Path(__file__).parents[2] / "rules.d"
 
 
 @pytest.fixture(scope="module")

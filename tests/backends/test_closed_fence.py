@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from geofence.backends import registry
-from geofence.closed_fence import iptables_text, nft_text
+from geofence.backends.closed_fence import iptables_text, nft_text
 from geofence.lab.network import CONTAINER, Lab
 from geofence.lab.probes import Probe, Transport
 from geofence.merge import closed
