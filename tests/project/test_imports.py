@@ -29,6 +29,7 @@ state
 doctor
 sentences
 backends apply
+shield
 operations
 screen
 demo daemon setup
