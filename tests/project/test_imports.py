@@ -31,6 +31,7 @@ state
 doctor
 sentences
 backends apply
+shield
 operations
 screen
 demo daemon setup
