@@ -43,6 +43,7 @@ _OURS = frozenset(
         "outcome.json",
         "probation.json",
         "removed",
+        "shield.json",
         "timed.json",
         "lost+found",
     }
