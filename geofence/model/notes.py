@@ -200,6 +200,12 @@ class NoteKind(StrEnum):
     WEBHOOK_FAILED = "webhook-failed"
     """The URL in the file ``subject`` could not be told; ``message`` is why."""
 
+    # the shield
+    SHIELD_DROPS = "shield-drops"
+    """The shield drops new packets of the address to ``services``."""
+    SHIELD_SAMPLES = "shield-samples"
+    """The fence notes ``one_in`` so many of the packets that the shield would drop."""
+
     # setup
     SETUP_NO_ASTERISK = "setup-no-asterisk"
     """No configuration of an Asterisk was found."""

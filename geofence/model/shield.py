@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from geofence.model.prefixes import Family
 
+ARMED_SAMPLE = 1024
+"""Of what an armed shield would drop, one packet in so many goes on to the fence, marked."""
+
 
 class Why(StrEnum):
     """Why the shield is not up, or why it leaves a service to the fence."""

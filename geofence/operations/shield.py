@@ -8,9 +8,13 @@ shield's tables do not have. The process of ``geofence-shield.service`` puts it 
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from geofence.errors import BackendUnavailable
 from geofence.operations.site import Site
+
+if TYPE_CHECKING:
+    from geofence.model.notes import Note
 
 _DIRECTORY = "geofence"
 
@@ -47,3 +51,17 @@ def remove_shield(site: Site) -> None:
         with suppress(BackendUnavailable):  # then there is no such table
             remove_counters()
         forget(site.bpf_directory)
+
+
+def sample_notes(site: Site) -> tuple[Note, ...]:
+    """Return a note that the fence sees only a sample, where the shield is armed."""
+    if not may_be_up(site):
+        return ()
+    from geofence.model.notes import Note, NoteKind
+    from geofence.model.shield import ARMED_SAMPLE, ShieldState
+    from geofence.state.shield import read_shield
+
+    record = read_shield(site.state_directory)
+    if record is None or record.state is not ShieldState.ARMED:
+        return ()
+    return (Note(NoteKind.SHIELD_SAMPLES, "", {"one_in": ARMED_SAMPLE}),)

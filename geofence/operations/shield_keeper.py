@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from geofence.errors import BackendError, BackendUnavailable, BusyError, StateError
 from geofence.model.prefixes import Family
-from geofence.model.shield import Reason, ShieldDrops, ShieldRecord, ShieldState, Why
+from geofence.model.shield import ARMED_SAMPLE, Reason, ShieldDrops, ShieldRecord, ShieldState, Why
 from geofence.operations.shield import lower_shield, remove_shield
 from geofence.operations.shield_counts import read_counts, together
 from geofence.operations.shield_wanted import Wanted, fence_fault, wanted_shield
@@ -31,8 +31,6 @@ from geofence.shield.program import COUNT_SIZE, counters
 from geofence.state.lock import exclusive
 from geofence.state.shield import boot_id, read_shield, write_shield
 
-ARMED_SAMPLE = 1024
-"""Of what an armed shield would drop, one packet in so many goes on to the fence, marked."""
 _LOCK_SECONDS = 1.0
 _IDLE_SHARE = 9
 """The pause after a comparison of everything, in lengths of it."""

@@ -11,6 +11,7 @@ from geofence.sentences.following import FOLLOWING_SENTENCES
 from geofence.sentences.lists import LIST_SENTENCES
 from geofence.sentences.runs import RUN_SENTENCES
 from geofence.sentences.setup import SETUP_SENTENCES
+from geofence.sentences.shield import SHIELD_SENTENCES
 from geofence.translation import english
 
 SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
@@ -21,6 +22,7 @@ SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     **BY_HAND_SENTENCES,
     **FOLLOWING_SENTENCES,
     **SETUP_SENTENCES,
+    **SHIELD_SENTENCES,
 }
 
 

@@ -44,6 +44,7 @@ _OURS = frozenset(
         "probation.json",
         "removed",
         "shield.json",
+        "shield.lock",
         "timed.json",
         "lost+found",
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from pathlib import Path
 
 from geofence.errors import StateError
@@ -20,6 +22,8 @@ from geofence.state.files import read_if_there, write_atomically
 from geofence.state.records import COUNT, DAMAGE, MOMENT, TEXT, choice, many, maybe, objects
 
 NAME = "shield.json"
+LOCK = "shield.lock"
+"""The file that the process which keeps the shield holds locked."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _DROPS = objects(ShieldDrops, service=TEXT, family=choice(Family), packets=COUNT, octets=COUNT)
 _RECORD = objects(
@@ -57,6 +61,21 @@ def write_shield(state_directory: Path, record: ShieldRecord) -> None:
         StateError: it could not be written.
     """
     write_atomically(state_directory / NAME, json.dumps(_RECORD.write(record), indent=1).encode())
+
+
+def is_kept(state_directory: Path) -> bool:
+    """Whether a process keeps the shield."""
+    try:
+        descriptor = os.open(state_directory / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def boot_id() -> str:
