@@ -17,8 +17,8 @@ from benchmarks import report
 from benchmarks.country_database import write_database
 from benchmarks.measure import Subject, in_turns, settled, usual
 from benchmarks.processes import geofence
-from geofence.atlas import Atlas, make_atlas
 from geofence.errors import StateError
+from geofence.geoip.atlas import Atlas, make_atlas
 from geofence.lists.text import parse_text
 from geofence.model.address import Address
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet, address_text

@@ -17,9 +17,9 @@ from benchmarks import report
 from benchmarks.atlas import world_spaces
 from benchmarks.measure import Cost, Subject, empty_namespace, in_turns, settled
 from benchmarks.processes import geofence, restore_arguments
-from geofence.atlas import make_atlas
 from geofence.backends import registry
 from geofence.backends.nftables.kernel_sets import PARTS, part_of
+from geofence.geoip.atlas import make_atlas
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet, address_text
 from geofence.model.ruleset import MOST_NOTED
 from geofence.state.atlas import StoredAtlas, save_atlas

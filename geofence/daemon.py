@@ -1,5 +1,7 @@
 """The daemon: daily refreshes, missed ones included, names of exceptions, and checks of the fence.
 
+If told to, it also follows the rules, which a ConfigMap changes in a pod.
+
 APScheduler starts the refreshes, by the wall clock. The checks go by elapsed time, so that no
 change of the clock can stop them. Each is the same operation as the command of its name. Every
 outcome is a line of the log, in English, and no failure ends the daemon.
@@ -25,12 +27,20 @@ from apscheduler.triggers.cron import CronTrigger
 
 from geofence import journal
 from geofence.asterisk.changes import FilesState, wait_for_change
-from geofence.errors import BackendError, BusyError, ExitCode, GeofenceError, StateError
+from geofence.errors import (
+    BackendError,
+    BusyError,
+    ExitCode,
+    GeofenceError,
+    RulesError,
+    StateError,
+)
 from geofence.host.system_log import Event, log_event
 from geofence.model.policy import Policy
 from geofence.operations.commit import Wish
 from geofence.operations.follow_asterisk import follow_asterisk, watched
-from geofence.operations.lists import last_refresh
+from geofence.operations.follow_rules import follow_rules
+from geofence.operations.lists import missed_a_day
 from geofence.operations.local_networks import follow
 from geofence.operations.names import refresh_names, seconds_to_wait
 from geofence.operations.refresh import refresh_and_renew
@@ -52,6 +62,8 @@ _SETTLE_SECONDS = 1.0
 """How long to collect changes of addresses and routes before one check of all."""
 _IDLE_SHARE = 9
 """The pause after a check, in lengths of it: a full Internet table never stops changing."""
+_LONGEST_PAUSE = 1800.0
+"""Seconds at most until rules that could not be applied are tried again."""
 _LEAVE_SECONDS = 10.0
 """How long to wait at the end for a change that is under way."""
 _DAILY = "daily"
@@ -62,26 +74,30 @@ _Signals = SimpleQueue[int]
 """Signals to stop; unlike an event, a handler may put into it at any moment."""
 
 
-def run(site: Site, watch_seconds: float = WATCH_SECONDS) -> NoReturn:
+def run(site: Site, watch_seconds: float = WATCH_SECONDS, *, following: bool = False) -> NoReturn:
     """Serve until SIGTERM or SIGINT, then end the process.
 
     Args:
         site: the installation.
         watch_seconds: how often to compare the kernel with what was applied.
+        following: whether to apply the rules whenever they change.
 
     Raises:
-        RulesError: the rules do not load; a running daemon outlives later mistakes in them.
+        RulesError: the rules do not load; a running daemon outlives later mistakes in them, and
+            one that follows them outlives all.
     """
     _set_up_log()
     _Job("restore", lambda: restore(site))()
-    policy = site.policy()
+    policy = _schedule_of(site, following=following)
     signals = _hear_signals()
-    scheduler = _scheduler(site, policy)
+    scheduler = _scheduler(site, policy, following=following)
     watch = _Job("watch", lambda: repair(site))
     Thread(target=_follow, args=(site, watch_seconds), daemon=True).start()
     soonest = _LOOKS_BETWEEN * timedelta(seconds=watch_seconds)
     Thread(target=_follow_names, args=(site, soonest), daemon=True).start()
     Thread(target=_follow_asterisk, args=(site, watch_seconds), daemon=True).start()
+    if following:
+        Thread(target=_follow_rules, args=(site, scheduler, watch_seconds), daemon=True).start()
     _log.info("Refreshing daily at %s, watching every %g s.", policy.daemon_at, watch_seconds)
     while _none_within(watch_seconds, signals):
         watch()
@@ -194,13 +210,53 @@ def _look_at_networks(follow_them: Callable[[], object], changes: RouteChanges) 
     sleep(_IDLE_SHARE * (monotonic() - began))
 
 
-def _scheduler(site: Site, policy: Policy) -> BackgroundScheduler:
-    """Start a scheduler that refreshes daily, and at once if a refresh was missed."""
+def _follow_rules(site: Site, scheduler: BackgroundScheduler, seconds: float) -> NoReturn:
+    """Apply the rules when they change, and at the start; what fails is tried again."""
+    follow_them = _Job("rules", lambda: follow_rules(site, Wish("daemon", unattended=True)))
+    tried: FilesState = {}
+    done, pause = False, seconds
+    while True:
+        try:
+            state = wait_for_change(site.rules_directory, (), tried, pause)
+        except OSError as error:
+            _log.error("rules: %s", error)
+            sleep(seconds)
+            continue
+        if done and state == tried:
+            continue
+        pause = min(2 * pause, max(seconds, _LONGEST_PAUSE)) if state == tried else seconds
+        tried = state
+        done = follow_them()
+        if done:
+            pause = seconds
+            with suppress(GeofenceError):  # changed again, and wrong: the next round tells
+                scheduler.reschedule_job(_DAILY, trigger=_daily(site.policy()))
+
+
+def _schedule_of(site: Site, *, following: bool) -> Policy:
+    """Return the rules for the time of the daily refresh; the shipped ones if they do not load.
+
+    Raises:
+        RulesError: they do not load, and changes of them would not be seen.
+    """
+    try:
+        return site.policy()
+    except RulesError:
+        if not following:
+            raise
+        return site.shipped_policy()
+
+
+def _scheduler(site: Site, policy: Policy, *, following: bool) -> BackgroundScheduler:
+    """Start a scheduler that refreshes daily, and at once if a refresh was missed.
+
+    Where rules are followed, their thread does what was missed, again and again if it fails.
+    """
     scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
     wish = Wish("daemon", unattended=True)
     renew = _Job("refresh", lambda: refresh_and_renew(site, wish))
     scheduler.add_job(renew, _daily(policy), id=_DAILY)
-    if _missed_a_day(site):
+    if not following and missed_a_day(site):
         scheduler.add_job(renew, id="missed")
     scheduler.start()
     return scheduler
@@ -249,12 +305,6 @@ def _leave(site: Site) -> NoReturn:
     with suppress(BusyError, StateError), exclusive(site.state_directory, _LEAVE_SECONDS):
         os._exit(ExitCode.DONE)
     os._exit(ExitCode.DONE)
-
-
-def _missed_a_day(site: Site) -> bool:
-    last = last_refresh(site)
-    # A time in the future means that the clock was set back; it says nothing of missed refreshes.
-    return last is None or not timedelta() <= datetime.now(UTC) - last <= timedelta(days=1)
 
 
 _VERBS = {"watch": "repaired", "restore": "restored"}

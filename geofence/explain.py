@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from geofence.catalog import allowed_by_group
+from geofence.allowed.catalog import allowed_by_group
 from geofence.flows.connections import Fenced
 from geofence.merge import blocklist_space, exception_space
 from geofence.model.address import Address
@@ -15,7 +15,7 @@ from geofence.model.policy import Policy, Ports, Service
 from geofence.model.prefixes import AddressSpace, Family, prefix_text
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, LocalNetwork, Role, Ruleset, SetKey, SourceIn
-from geofence.observed_ruleset import Held, decide_now
+from geofence.plan.observed_ruleset import Held, decide_now
 from geofence.routing.local_networks import LINK_LOCAL, where_trusted
 from geofence.verdict import Decision, Packet, Step, decide, steps
 

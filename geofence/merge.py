@@ -76,7 +76,7 @@ def blocklist_space(blocklist: Blocklist, lists: Mapping[ListId, AddressSpace]) 
     if not found:
         return blocklist.prefixes
     # Not at the top: restore at boot merges no list.
-    from geofence.special_prefixes import special_space
+    from geofence.geoip.special_prefixes import special_space
 
     return blocklist.prefixes | found.without(special_space())
 
@@ -86,7 +86,7 @@ def merge(
 ) -> Ruleset:
     """Return the desired ruleset.
 
-    What has an end is not in it: see ``geofence.timed``.
+    What has an end is not in it: see ``geofence.allowed.timed``.
 
     Args:
         policy: the rules.

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geofence.allowed.left_out import WhyLeftOut, left_out
 from geofence.errors import MissingListError
-from geofence.left_out import WhyLeftOut, left_out
 from geofence.merge import blocked, closed, merge, needed_lists
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Blocklist, NamedException

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from geofence.countries import DATA, SITE
+from geofence.geoip.countries import DATA, SITE
 from geofence.lists.country_json import parse_country_json
 from geofence.model.prefixes import AddressSpace
 

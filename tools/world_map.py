@@ -16,7 +16,7 @@ from math import asin, cos, radians, sin, sqrt
 from pathlib import Path
 from typing import Any
 
-from geofence.world_map import DATA
+from geofence.geoip.world_map import DATA
 
 _Point = tuple[float, float]
 _Ring = list[_Point]

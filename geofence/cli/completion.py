@@ -30,7 +30,7 @@ def enabled_exceptions(ctx: typer.Context) -> Iterator[str]:
 
 def countries(incomplete: str) -> Iterator[tuple[str, str]]:
     """List codes of countries with their names, in the case that was begun with."""
-    from geofence.countries import countries as all_countries
+    from geofence.geoip.countries import countries as all_countries
 
     for code, country in sorted(all_countries().items()):
         yield (code.lower() if incomplete.islower() else code), country.name

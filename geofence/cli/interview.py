@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
-from geofence.countries import country_name
 from geofence.errors import UsageError
+from geofence.geoip.countries import country_name
 from geofence.screen import Screen
 from geofence.sentences.setup import evidence_text
 from geofence.setup.answers import Answers, Question, Topic, answered

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from geofence.active_exceptions import Inactive
+from geofence.allowed.active_exceptions import Inactive
 from geofence.asterisk.reading import Reading
 from geofence.doctor.findings import Unchecked
 from geofence.flows.impact import TouchedSource

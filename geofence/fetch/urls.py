@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 from geofence.errors import ListError
-from geofence.loopback import is_loopback
+from geofence.host.loopback import is_loopback
 from geofence.spelling import printable
 from geofence.translation import clause, tr
 

@@ -18,7 +18,7 @@ from geofence.flows.impact import (
 )
 from geofence.model.policy import Ports, Protocol
 from geofence.model.ruleset import Action, Ruleset
-from geofence.observed_ruleset import Held, decide_now
+from geofence.plan.observed_ruleset import Held, decide_now
 
 
 class Began(StrEnum):

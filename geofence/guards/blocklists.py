@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from geofence.geoip.special_prefixes import public_addresses, special_space
 from geofence.guards.limits import (
     BLOCKLIST_MOST_GAINED,
     BLOCKLIST_MOST_OF_ALLOWED,
@@ -16,7 +17,6 @@ from geofence.guards.limits import (
 from geofence.guards.objection import Guard, Objection
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
-from geofence.special_prefixes import public_addresses, special_space
 from geofence.translation import tr, trn
 from geofence.wording import address_count, percent
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from geofence.countries import known_size, sizes_are_of
+from geofence.geoip.countries import known_size, sizes_are_of
+from geofence.geoip.special_prefixes import special_in, special_space
 from geofence.guards.blocklists import Blocked, check_blocked
 from geofence.guards.limits import (
     ALWAYS_FEW,
@@ -32,7 +33,6 @@ from geofence.guards.objection import Guard, Objection, Yields
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
-from geofence.special_prefixes import special_in, special_space
 from geofence.spelling import listed
 from geofence.translation import tr
 from geofence.wording import address_count, percent

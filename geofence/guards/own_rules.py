@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from geofence.geoip.special_prefixes import special_space
 from geofence.guards.objection import Guard, Objection
 from geofence.merge import exception_space
 from geofence.model.lists import ListId
@@ -11,7 +12,6 @@ from geofence.model.policy import NamedException, Policy, Service
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 from geofence.routing.local_networks import BROADEST
-from geofence.special_prefixes import special_space
 from geofence.translation import tr
 from geofence.wording import address_count
 

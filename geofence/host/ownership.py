@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from geofence.host.acl import Writers, read_acl, writers
+from geofence.host.mounts import is_config_map
 from geofence.translation import tr
 
 _MOST_LINKS = 40
@@ -57,7 +58,8 @@ def distrust_on_the_way(path: Path) -> tuple[Path, Distrust] | None:
     """Return the directory on the way to a file that others could exchange.
 
     Symbolic links are followed, and the directories that they lead through count. Others may write
-    to a sticky one (``/tmp``), where users can exchange only their own entries. The owner of the
+    to a sticky one (``/tmp``), where users can exchange only their own entries. A ConfigMap of a
+    pod has a mode as if others could write, and they cannot (see ``host.mounts``). The owner of the
     root directory is trusted: it is root, or unknown in a user namespace without root.
 
     Args:
@@ -82,8 +84,10 @@ def _exchangeable(directory: Path, entry: Path, trusted: set[int]) -> tuple[Path
     if facts.st_uid not in trusted:
         return directory, _foreign(facts.st_uid, "chown root")
     doubt = _other_writer(facts, read_acl(directory), trusted, private_groups=True)
-    if doubt is None or not facts.st_mode & stat.S_ISVTX:
-        return (directory, doubt) if doubt else None
+    if doubt is None or is_config_map(directory):
+        return None
+    if not facts.st_mode & stat.S_ISVTX:
+        return directory, doubt
     owner = entry.lstat().st_uid
     if owner in trusted:
         return None

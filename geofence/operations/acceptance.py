@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from geofence.allowed.left_out import spared
 from geofence.fetch.events import Event
 from geofence.guards.judging import ListDecision, ListVerdict, NewVersion, judge
 from geofence.guards.limits import MONTH
 from geofence.guards.lists import check_list
 from geofence.guards.objection import Guard, Objection
 from geofence.guards.settling import Refusal
-from geofence.left_out import spared
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind

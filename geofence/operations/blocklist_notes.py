@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from geofence.left_out import LeftOut, WhyLeftOut, left_out
+from geofence.allowed.left_out import LeftOut, WhyLeftOut, left_out
+from geofence.geoip.special_prefixes import special_in
 from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import Family
 from geofence.operations.report import ListOutcome, ListReport
-from geofence.special_prefixes import special_in
 
 _NAMED = 5
 """Special-purpose blocks that one note names."""

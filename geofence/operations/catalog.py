@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from geofence.active_exceptions import active_exceptions
-from geofence.catalog import Carries, carries, command, entries, match, together
+from geofence.allowed.active_exceptions import active_exceptions
+from geofence.allowed.catalog import Carries, carries, command, entries, match, together
 from geofence.merge import exception_space
 from geofence.model.catalog import Media
 from geofence.model.lists import ListId

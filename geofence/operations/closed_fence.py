@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geofence.closed_fence import iptables_text, nft_text
+from geofence.backends.closed_fence import iptables_text, nft_text
 from geofence.errors import StateError
 from geofence.model.notes import Note, problem
 from geofence.model.prefixes import Family

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geofence.denied import Knowledge, Sources, distinct, labels, sent_between
+from geofence.denied.sources import Knowledge, Sources, distinct, labels, sent_between
 from geofence.errors import GeofenceError, RulesError, StateError
 from geofence.model.counts import Counted, CountKey, Counts, Resolution, Tallies, Tally, gained
 from geofence.model.notes import Note, NoteKind, problem

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from geofence.backends.noting import NotedSets, noting
-from geofence.denied import (
+from geofence.denied.sources import (
     DeniedSource,
     Group,
     Knowledge,

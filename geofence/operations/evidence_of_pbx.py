@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
-from geofence import catalog
+from geofence.allowed import catalog
 from geofence.asterisk import console
 from geofence.asterisk.codecs import read_codecs
 from geofence.asterisk.reader import read_configuration

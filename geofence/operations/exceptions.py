@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from geofence.active_exceptions import Inactive, active_exceptions
+from geofence.allowed.active_exceptions import Inactive, active_exceptions
 from geofence.errors import BackendError
 from geofence.merge import exception_space
 from geofence.model.elements import Element

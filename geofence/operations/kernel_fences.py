@@ -10,9 +10,9 @@ from geofence.backends.interface import Backend
 from geofence.errors import BackendError, BackendUnavailable, StateError
 from geofence.model.plan import Observed
 from geofence.model.ruleset import Ruleset
-from geofence.observed_ruleset import Held, held
 from geofence.operations.site import Site
 from geofence.plan import make_plan
+from geofence.plan.observed_ruleset import Held, held
 from geofence.state.generations import Damaged
 
 _MOST_GENERATIONS = 10

@@ -12,7 +12,7 @@ from geofence.model.address import Address
 from geofence.model.elements import Element, TimedPrefix
 from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import NOTED_SECONDS, Role, SetKey, SetKind, SourceIn
-from geofence.observed_ruleset import Held
+from geofence.plan.observed_ruleset import Held
 from geofence.verdict import Step
 
 _CLOSE = 3.0

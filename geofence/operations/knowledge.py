@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from geofence.atlas import Atlas
-from geofence.denied import Knowledge, index_of
+from geofence.denied.sources import Knowledge, index_of
 from geofence.errors import GeofenceError, StateError
+from geofence.geoip.atlas import Atlas
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.site import Site
 from geofence.state.atlas import open_atlas
@@ -67,7 +67,7 @@ def known_all(site: Site) -> Known:
 
 
 def _together(policy: Policy) -> dict[str, str]:
-    from geofence.catalog import allowed_by_group
+    from geofence.allowed.catalog import allowed_by_group
 
     known = ((each.name, allowed_by_group(each, policy.exceptions)) for each in policy.exceptions)
     return {name: group for name, group in known if group}

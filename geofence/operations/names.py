@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from geofence.allowed.timed import timed_prefixes
 from geofence.errors import UsageError
 from geofence.merge import blocked, exception_space, listed_space, needed_lists
 from geofence.model.chosen import NO_BACKEND
@@ -31,7 +32,6 @@ from geofence.operations.runtime import put_in_force
 from geofence.operations.site import Site
 from geofence.state.removal import is_removed
 from geofence.state.timed import Timed
-from geofence.timed import timed_prefixes
 from geofence.translation import tr
 
 SOONEST = timedelta(seconds=60)

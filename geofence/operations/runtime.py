@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from geofence.apply import Applied, apply_ruleset
 from geofence.backends import registry
 from geofence.backends.interface import Backend
+from geofence.denied.pruning import is_crowded, strays, superfluous
 from geofence.errors import BackendUnavailable, GeofenceError, StateError
 from geofence.model.bans import Ban
 from geofence.model.elements import TimedPrefix
@@ -25,7 +26,6 @@ from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.counters import note_counting
 from geofence.operations.shield import lower_shield
 from geofence.operations.site import Site
-from geofence.pruning import is_crowded, strays, superfluous
 
 if TYPE_CHECKING:
     from geofence.state.timed import Timed

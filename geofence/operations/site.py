@@ -66,6 +66,9 @@ class Site:
     bpf_directory: Path = BPF_DIRECTORY
     """Where the BPF file system is mounted, in which the shield has its names."""
 
+    target: str = ""
+    """Name of the target whose state ``state_directory`` has; empty for that of this host."""
+
     log_changes: bool = True
     """Whether changes are written to the host's log; not for a throw-away network."""
 

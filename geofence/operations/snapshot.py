@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from geofence.denied import Group
+from geofence.denied.sources import Group
 from geofence.errors import GeofenceError
 from geofence.model.counts import Counted, CountKey, Counts, Tallies, Tally
 from geofence.model.notes import Note, problem

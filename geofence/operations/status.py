@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from geofence.active_exceptions import (
+from geofence.allowed.active_exceptions import (
     ActiveExceptions,
     active_exceptions,
     never_resolved,

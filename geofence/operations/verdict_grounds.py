@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from geofence.allowed.timed import timed_prefixes
 from geofence.errors import StateError
 from geofence.fetch.limits import Limits
 from geofence.flows.connections import Fenced
@@ -24,7 +25,6 @@ from geofence.operations.report import ListOutcome
 from geofence.operations.runtime import BAN_KEYS, as_timed
 from geofence.operations.site import Site
 from geofence.routing.routes import read_places
-from geofence.timed import timed_prefixes
 
 LIMITS = Limits(connect=3.0, read=4.0, body=5.0, retries=0, resolve=3.0, run=6.0)
 """Short, since an operator waits for the answer, and the kernel gives most of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from geofence.allowed.prefix_parts import Part, cut
 from geofence.explain import (
     Answer,
     Explanation,
@@ -25,7 +26,6 @@ from geofence.model.ruleset import Ruleset
 from geofence.operations.lists import Watch, unwatched
 from geofence.operations.site import Site
 from geofence.operations.verdict_grounds import Grounds, gather_grounds
-from geofence.prefix_parts import Part, cut
 
 _FEW_BANS = 20
 """Up to so many bans in a prefix are told one by one."""

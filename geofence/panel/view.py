@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from geofence.cli.views.notes import status_notes
 from geofence.cli.views.status import headline
+from geofence.geoip.world_map import SIZE
 from geofence.operations.snapshot import MOST_SOURCES, Snapshot
 from geofence.report import charts
 from geofence.report.page import allowed, legend, most, sections, summary, title
 from geofence.sentences import sentences
 from geofence.translation import tr
 from geofence.wording import moment
-from geofence.world_map import SIZE
 
 
 def view(snapshot: Snapshot) -> dict[str, object]:

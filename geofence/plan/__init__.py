@@ -1,4 +1,4 @@
-"""The plan: what would change, as a difference, by country, and in words."""
+"""The plan: what would change, as a difference, by country, and which ruleset the kernel holds."""
 
 from geofence.plan.diff import make_plan
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geofence.countries import countries, country_name, likely_countries
+from geofence.geoip.countries import countries, country_name, likely_countries
 from geofence.policy.mistakes import Mistake
 from geofence.spelling import plain, quoted
 from geofence.translation import tr

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from geofence.host.acl import read_acl
+from geofence.host.mounts import is_config_map
 from geofence.host.ownership import distrust, distrust_on_the_way
 from geofence.model.policy import Origin, PassedOver, WhyPassedOver
 from geofence.policy.mistakes import Mistake, Problems
@@ -166,7 +167,7 @@ def _opened(path: Path, flags: int = 0) -> Iterator[int]:
 def _require_trust(path: Path, handle: int) -> None:
     """Raise a Mistake about a file or directory that other users could have written."""
     doubt = distrust(os.fstat(handle), read_acl(handle), by_hand=True)
-    if doubt:
+    if doubt and not _is_pods_own(path, handle):
         raise _written_by_others(doubt.reason, doubt.remedy, path)
     way = distrust_on_the_way(path)
     if way:
@@ -175,6 +176,12 @@ def _require_trust(path: Path, handle: int) -> None:
             "is reached through {place}, which {reason}", place=_name(place), reason=doubt.reason
         )
         raise _written_by_others(reason, doubt.remedy, place)
+
+
+def _is_pods_own(path: Path, handle: int) -> bool:
+    """Whether it is the directory of a pod's ConfigMap, whose mode says more than is true."""
+    facts = os.fstat(handle)
+    return stat.S_ISDIR(facts.st_mode) and not facts.st_uid and is_config_map(path)
 
 
 def _written_by_others(reason: str, remedy: str, place: Path) -> Mistake:

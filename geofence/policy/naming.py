@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from geofence.countries import country_meant, country_name
 from geofence.errors import UsageError
+from geofence.geoip.countries import country_meant, country_name
 from geofence.model.address import Address
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet

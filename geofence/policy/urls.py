@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from geofence.loopback import is_loopback
+from geofence.host.loopback import is_loopback
 from geofence.policy.addresses import host_name
 from geofence.policy.mistakes import Mistake
 from geofence.spelling import printable, quoted

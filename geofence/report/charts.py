@@ -7,11 +7,11 @@ from datetime import datetime
 from math import log10
 from typing import NamedTuple
 
-from geofence.countries import country_name
+from geofence.geoip.countries import country_name
+from geofence.geoip.world_map import outlines
 from geofence.model.counts import Counted, Counts, Period, Resolution
 from geofence.operations.snapshot import CountryShare
 from geofence.translation import tr, trn
-from geofence.world_map import outlines
 
 SHADES = 5
 """Steps from few to many, as colours for the eyes of everybody (see ``style.css``)."""

@@ -11,13 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from geofence.cli.views.notes import status_notes
 from geofence.cli.views.status import headline
+from geofence.geoip.world_map import SIZE
 from geofence.operations.snapshot import Health, Snapshot, dropped
 from geofence.report import charts, tables
 from geofence.report.tables import Table
 from geofence.sentences import sentences
 from geofence.translation import language, tr, trn
 from geofence.wording import moment, span
-from geofence.world_map import SIZE
 
 TEMPLATES = Path(__file__).parent / "templates"
 

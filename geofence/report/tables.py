@@ -11,7 +11,7 @@ from geofence.cli.views.denied import country_text
 from geofence.cli.views.exceptions import exception_rows
 from geofence.cli.views.history import history_rows
 from geofence.cli.views.lists import list_rows
-from geofence.denied import DeniedSource
+from geofence.denied.sources import DeniedSource
 from geofence.model.counts import Counted, CountKey, Counts
 from geofence.operations.exceptions import ExceptionEntry
 from geofence.operations.history import HistoryEntry

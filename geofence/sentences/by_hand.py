@@ -104,7 +104,7 @@ def _still_allowed(note: Note) -> str:
 
 def _name_of(code: str) -> str:
     # Not at the top: restore at boot tells of no country.
-    from geofence.countries import country_name
+    from geofence.geoip.countries import country_name
 
     return country_name(code)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geofence.active_exceptions import Inactive, Obstacle
+from geofence.allowed.active_exceptions import Inactive, Obstacle
 from geofence.translation import tr
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from geofence.countries import country_name
+from geofence.geoip.countries import country_name
 from geofence.model.prefixes import Family
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.translation import english, join, tr

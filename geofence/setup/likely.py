@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from geofence.countries import countries
+from geofence.geoip.countries import countries
 from geofence.model.evidence import Evidence
 from geofence.setup.machine import LikelyCountry
 

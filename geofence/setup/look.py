@@ -10,6 +10,7 @@ from pathlib import Path
 from geofence.errors import BackendError, GeofenceError
 from geofence.flows.conntrack import read_flows
 from geofence.flows.flow import Flow
+from geofence.geoip.special_prefixes import special_space
 from geofence.host.sockets import ListeningSocket, read_sockets
 from geofence.model.address import Address
 from geofence.model.evidence import Evidence
@@ -34,7 +35,6 @@ from geofence.setup.surroundings import (
     published,
     tunnels_or_none,
 )
-from geofence.special_prefixes import special_space
 
 Country = Callable[[Address], str]
 """Returns the code of an address's country; empty if it is unknown."""

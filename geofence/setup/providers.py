@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from geofence.allowed.catalog import holding, match
 from geofence.asterisk.reading import HostKind, Trunk
-from geofence.catalog import holding, match
 from geofence.model.policy import NamedException
 from geofence.model.prefixes import AddressSpace, Prefix
 from geofence.policy.addresses import prefix

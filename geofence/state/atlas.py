@@ -24,8 +24,8 @@ from pathlib import Path
 from sys import byteorder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from geofence.atlas import HALF, LABEL, NUMBER, Atlas, Code, Column, Label, Pieces
 from geofence.errors import StateError
+from geofence.geoip.atlas import HALF, LABEL, NUMBER, Atlas, Code, Column, Label, Pieces
 from geofence.model.prefixes import Family
 from geofence.state.files import (
     ensure_private_directory,

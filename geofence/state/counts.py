@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from geofence.denied import Sources
+from geofence.denied.sources import Sources
 from geofence.errors import StateError
 from geofence.model.counts import (
     Counted,

@@ -40,11 +40,13 @@ _OURS = frozenset(
         "counts.sqlite",
         "generations",
         "lists",
+        "mirrors.json",
         "outcome.json",
         "probation.json",
         "removed",
         "shield.json",
         "shield.lock",
+        "targets",
         "timed.json",
         "lost+found",
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.flood import Flood, udp_frame
-from geofence.denied import Knowledge, described, joined
+from geofence.denied.sources import Knowledge, described, joined
 from geofence.lab.network import PBX, Lab
 from geofence.lab.probes import Probe, Transport
 from geofence.lab.sender import MACS

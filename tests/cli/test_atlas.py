@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from geofence.countries import countries
+from geofence.geoip.countries import countries
 from geofence.model.notes import NoteKind
 from geofence.model.prefixes import Family
 from geofence.state.atlas import StoredAtlas, atlas_path, load_atlas, save_atlas

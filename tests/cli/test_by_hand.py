@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from geofence.allowed.timed import timed_prefixes
 from geofence.model.notes import NoteKind
 from geofence.model.policy import BackendChoice
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Role, SetKey
 from geofence.operations.lists import at_hand
 from geofence.operations.site import Site
-from geofence.timed import timed_prefixes
 from tests.cli.facts import fact, kinds
 from tests.cli.machine import Machine, ended
 from tests.cli.test_cut import Talk, dropped, talking

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from geofence.atlas import make_atlas
+from geofence.geoip.atlas import make_atlas
 from geofence.model.sets import MOST_NOTED
 from geofence.state.atlas import StoredAtlas, save_atlas
 from tests.cli.machine import BACKENDS, Machine, machine

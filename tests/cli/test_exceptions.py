@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from geofence.active_exceptions import Obstacle
+from geofence.allowed.active_exceptions import Obstacle
 from geofence.model.notes import NoteKind
 from geofence.policy import OWNED_FILE
 from tests.cli.facts import fact, kinds, problem_with

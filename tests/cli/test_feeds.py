@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from geofence.active_exceptions import Obstacle
+from geofence.allowed.active_exceptions import Obstacle
 from geofence.model.notes import NoteKind
 from tests.cli.facts import fact, problem_with
 from tests.cli.machine import Done, Machine

@@ -9,7 +9,7 @@ from time import sleep, time
 
 import pytest
 
-from geofence.active_exceptions import Obstacle
+from geofence.allowed.active_exceptions import Obstacle
 from geofence.model.notes import NoteKind
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey

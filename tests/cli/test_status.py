@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from geofence.active_exceptions import Obstacle
+from geofence.allowed.active_exceptions import Obstacle
 from geofence.apply import plan_for
 from geofence.backends import registry
 from geofence.model.notes import NoteKind

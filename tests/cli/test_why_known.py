@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from geofence.atlas import make_atlas
+from geofence.geoip.atlas import make_atlas
 from geofence.model.notes import NoteKind
 from geofence.state.atlas import StoredAtlas, save_atlas
 from tests.cli.facts import fact, kinds

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from geofence.geoip.special_prefixes import public_addresses, special_space
 from geofence.guards.blocklists import Blocked, check_blocked
 from geofence.guards.limits import (
     BLOCKLIST_MOST_GAINED,
@@ -19,7 +20,6 @@ from geofence.guards.objection import Objection
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
-from geofence.special_prefixes import public_addresses, special_space
 from tests.support.values import country, space
 
 DROP = ListId(ListKind.BLOCKLIST, "drop")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.countries import DATA, SITE, countries, known_size, sizes_are_of
 from geofence.errors import ListError
+from geofence.geoip.countries import DATA, SITE, countries, known_size, sizes_are_of
 from geofence.model.prefixes import Family
 from tools.country_sizes import main, rounded, sizes
 
@@ -75,5 +75,5 @@ def test_a_list_in_the_wrong_place_makes_no_table(tmp_path: Path) -> None:
 
 def test_countries_can_be_imported_first() -> None:
     """Whatever is imported first: nothing that it needs needs it."""
-    program = "import geofence.countries, geofence.policy.countries"
+    program = "import geofence.geoip.countries, geofence.policy.countries"
     subprocess.run([sys.executable, "-c", program], cwd=TOP, check=True)

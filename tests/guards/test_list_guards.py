@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.countries import known_size
+from geofence.geoip.countries import known_size
+from geofence.geoip.special_prefixes import (
+    public_addresses,
+    special_blocks,
+    special_in,
+    special_space,
+)
 from geofence.guards.limits import ALWAYS_FEW, BROADEST, size_class
 from geofence.guards.lists import check_list
 from geofence.guards.objection import Yields
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
-from geofence.special_prefixes import (
-    public_addresses,
-    special_blocks,
-    special_in,
-    special_space,
-)
 
 JP = ListId(ListKind.COUNTRY, "JP")
 US = ListId(ListKind.COUNTRY, "US")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.denied import Sources, sent_between
+from geofence.denied.sources import Sources, sent_between
 from geofence.model.counts import Counted, CountKey, Counts, Period, Resolution, Tally, gained
 from geofence.model.prefixes import Family
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from geofence.atlas import make_atlas
+from geofence.geoip.atlas import make_atlas
 from geofence.lab.network import PBX, Lab
 from geofence.lab.probes import Probe, Transport
 from geofence.model.counts import Counted, CountKey, Counts

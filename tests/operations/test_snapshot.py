@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from geofence.atlas import make_atlas
-from geofence.denied import Group
+from geofence.denied.sources import Group
+from geofence.geoip.atlas import make_atlas
 from geofence.lab.network import PBX, Lab
 from geofence.lab.probes import Probe, Transport
 from geofence.model.counts import Counted, CountKey, Counts, Period, Resolution, Tally

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from geofence.countries import countries
+from geofence.geoip.countries import countries
 from geofence.model.bans import Ban
 from geofence.model.prefixes import Family, Prefix
 from geofence.state.bans import BanStore

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from geofence.atlas import make_atlas
+from geofence.geoip.atlas import make_atlas
 from geofence.lab.network import Lab
 from geofence.state.atlas import StoredAtlas, save_atlas
 from tests.chaos.ground import Ground, ground

@@ -15,8 +15,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.countries import country_name
 from geofence.errors import RulesError
+from geofence.geoip.countries import country_name
 from geofence.model.policy import Policy
 from geofence.policy.files import RulesFile
 from geofence.policy.load import load_policy

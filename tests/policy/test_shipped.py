@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from geofence import catalog
-from geofence.catalog import Carries
-from geofence.countries import known_size
+from geofence.allowed import catalog
+from geofence.allowed.catalog import Carries
+from geofence.geoip.countries import known_size
 from geofence.guards.lists import check_list
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import BackendChoice, Policy, WithoutRuleset

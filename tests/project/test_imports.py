@@ -16,15 +16,17 @@ from tests.support.source import Module, modules
 LAYERS = """
 geofence journal
 translation
-errors spelling loopback
+errors spelling
 model
 netlink host wording
-verdict observed_ruleset plan closed_fence
-lists policy countries special_prefixes asterisk
+verdict plan
+mirror
+lists policy geoip asterisk
 flows routing
-merge timed prefix_parts active_exceptions left_out atlas denied pruning other_rules fetch lab
-catalog world_map
+merge allowed denied other_rules fetch lab
 guards explain by_hand
+targets
+cluster
 state
 doctor
 sentences

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from geofence.atlas import make_atlas
+from geofence.geoip.atlas import make_atlas
 from geofence.lab.network import Lab
 from geofence.operations.snapshot import Snapshot, snapshot
 from geofence.state.atlas import StoredAtlas, save_atlas

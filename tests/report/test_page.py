@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from geofence.denied import DeniedSource
+from geofence.denied.sources import DeniedSource
 from geofence.model.counts import Counted, CountKey, Counts, Period, Resolution, Tally
 from geofence.model.prefixes import Family
 from geofence.operations.denied import DeniedReport

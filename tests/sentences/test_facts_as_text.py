@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from geofence.active_exceptions import Inactive, Obstacle
+from geofence.allowed.active_exceptions import Inactive, Obstacle
 from geofence.model.notes import Instead, Note, NoteKind
 from geofence.model.reasons import Reason, ReasonKind
 from geofence.plan.drift import Difference, DriftKind

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geofence.atlas import make_atlas
 from geofence.errors import StateError
+from geofence.geoip.atlas import make_atlas
 from geofence.model.lists import Provenance
 from geofence.model.prefixes import Family
 from geofence.state import atlas as module
@@ -26,8 +26,8 @@ from geofence.state.atlas import (
     save_atlas,
 )
 from geofence.state.files import ensure_private_directory
+from tests.geoip.test_atlas import Spaces, telling, worlds
 from tests.support.values import space
-from tests.test_atlas import Spaces, telling, worlds
 
 MADE = datetime(2026, 2, 1, 3, 30, tzinfo=UTC)
 PART = Provenance("https://lists.example/jp.json", '"one"', "0" * 64, MADE, MADE, None, "json")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from geofence.denied import Sources
+from geofence.denied.sources import Sources
 from geofence.errors import StateError
 from geofence.model.counts import Counted, CountKey, Counts, Resolution, Tally
 from geofence.model.prefixes import Family

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import typer
 
-from geofence.countries import country_name
 from geofence.errors import ExitCode
+from geofence.geoip.countries import country_name
 from geofence.model.prefixes import Family
 from geofence.operations.atlas import AtlasReport, Located
 from geofence.screen import Screen, print_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from geofence.catalog import Carries
+from geofence.allowed.catalog import Carries
 from geofence.fetch.urls import public
 from geofence.model.catalog import Media
 from geofence.model.prefixes import address_texts

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from geofence.denied import DeniedSource, Group
+from geofence.denied.sources import DeniedSource, Group
 from geofence.model.sets import NOTED_PER_SECOND
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
 from geofence.screen import Screen, aligned
@@ -94,7 +94,7 @@ def _source_row(each: DeniedSource, now: datetime) -> tuple[str, ...]:
 
 def country_text(code: str | None) -> str:
     """Return ``Japan (JP)``; a dash where no list has the address."""
-    from geofence.countries import country_name
+    from geofence.geoip.countries import country_name
 
     return "-" if code is None else f"{country_name(code)} ({code})"
 

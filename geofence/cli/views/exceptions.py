@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from geofence.countries import country_name
 from geofence.fetch.urls import public
+from geofence.geoip.countries import country_name
 from geofence.model.policy import CountrySwitch
 from geofence.model.prefixes import Family, address_texts
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from threading import Event
 
 from geofence.cli.views.denied import country_text, hint_text, source_json
-from geofence.denied import DeniedSource
+from geofence.denied.sources import DeniedSource
 from geofence.operations.denied import Selection, follow
 from geofence.operations.knowledge import Known, known_all
 from geofence.operations.site import Site

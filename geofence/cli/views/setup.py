@@ -8,8 +8,8 @@ from geofence.cli.views.flows import show_impact
 from geofence.cli.views.people import show_people
 from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
-from geofence.countries import country_name
 from geofence.flows.impact import TouchedSource, by_source
+from geofence.geoip.countries import country_name
 from geofence.model.notes import NoteKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import address_text, address_texts

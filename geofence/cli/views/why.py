@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from geofence.cli.views.why_known import known_json, known_lines, show_memberships, show_steps
-from geofence.countries import country_name
 from geofence.explain import Answer, Explanation
 from geofence.flows.connections import Began, Connections
+from geofence.geoip.countries import country_name
 from geofence.model.address import Address
 from geofence.model.prefixes import Family
 from geofence.model.reasons import Hint, HintKind, Reason

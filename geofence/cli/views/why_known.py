@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from geofence.countries import country_name
 from geofence.explain import Answer, Explanation
+from geofence.geoip.countries import country_name
 from geofence.model.address import Address
 from geofence.model.prefixes import Family, prefix_text
 from geofence.operations.containing_lists import ContainingList

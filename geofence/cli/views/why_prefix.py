@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from geofence.cli.views.why import now_row, show_table, then_row, verdicts_json
-from geofence.countries import country_name
 from geofence.explain import Answer, Explanation
+from geofence.geoip.countries import country_name
 from geofence.model.prefixes import Family, address_text
 from geofence.model.ruleset import Action
 from geofence.operations.why_prefix import PrefixPart, PrefixReport
