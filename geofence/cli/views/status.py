@@ -9,6 +9,7 @@ from geofence.cli.views.allowed import allowed_json, allowed_lines
 from geofence.cli.views.fence import fence_json, no_fence, observed_text
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.cli.views.notes import other_rules_json, sources_json, status_notes
+from geofence.cli.views.shield import shield_json, show_shield
 from geofence.model.policy import besides_loopback
 from geofence.model.prefixes import Family, address_text
 from geofence.operations.report import ListReport
@@ -50,6 +51,8 @@ def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> 
         _show_exceptions(screen, report, full=full)
     _show_trusted(screen, report)
     _show_services(screen, report, now)
+    if report.shield:
+        show_shield(screen, report.shield)
     if full:
         _show_kernel(screen, report)
     if not report.wrong_rules:
@@ -166,6 +169,7 @@ def _status_json(report: StatusReport) -> dict[str, object]:
             }
             for service in report.services
         ],
+        "shield": shield_json(report.shield),
         "interfaces": list(report.interfaces),
         "local_networks": list(map(str, report.local)),
         "crowd": _crowd_json(report),
