@@ -16,6 +16,7 @@ from geofence.model.prefixes import AddressSpace
 
 if TYPE_CHECKING:
     from geofence.model.ruleset import LocalNetwork
+    from geofence.model.target import Target
 
 LOOPBACK = "lo"
 """The interface by which this host sends to itself."""
@@ -140,6 +141,32 @@ class ListSource(NamedTuple):
     """Template of the URL or path of a list's checksum; ``{url}`` stands for that of the list."""
     paths: tuple[str, ...] = ()
     """Where the prefixes of a feed are in its JSON; empty: anywhere."""
+
+
+class MirrorSource(NamedTuple):
+    """Signed mirrors that lists come from: ``[source.mirror]``."""
+
+    urls: tuple[str, ...] = ()
+    """Of their directories, each ending in ``/``, in the order they are tried."""
+    keys: tuple[str, ...] = ()
+    """Public keys of minisign; any one of them must have signed."""
+    fallback: bool = False
+    """Whether the other sources of the rules are asked where no mirror gives a list."""
+
+
+class Publishing(NamedTuple):
+    """The signed mirror that this host makes for others: ``[mirror]``."""
+
+    directory: str = ""
+    """Absolute path, which a web server serves; empty for none."""
+    key_file: str = ""
+    """Absolute path of the secret key."""
+    expires: timedelta = timedelta(days=7)
+    """How long an index counts."""
+
+
+_NO_MIRROR = MirrorSource()
+_NOT_PUBLISHING = Publishing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +387,8 @@ class Policy:
     """``[source.asn] urls``; see ``ListSource``."""
     asn_format: str | None = None
     asn_checksum: str | None = None
+    mirror_source: MirrorSource = _NO_MIRROR
+    publishing: Publishing = _NOT_PUBLISHING
     backend: BackendChoice = BackendChoice.AUTO
     without_ruleset: WithoutRuleset = WithoutRuleset.CLOSED
     notify_command: tuple[str, ...] = ()
@@ -390,6 +419,8 @@ class Policy:
     """``[daemon] jitter``: the refresh starts up to this much later, at random."""
     asterisk: Following = field(default_factory=Following)
     """``[asterisk]``: the configuration that the fence follows."""
+    targets: tuple[Target, ...] = ()
+    """Clusters that are fenced beside the local kernel, by ``[target.NAME]``."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each table (``exception.push-as``, ``allow``) was last written to."""
 
