@@ -206,6 +206,19 @@ class NoteKind(StrEnum):
     TARGET_CANNOT = "target-cannot"
     """The engine of the target ``subject`` cannot do ``what`` (of ``Gap``), which the rules say for
     ``names``; empty: of all."""
+    TARGET_UNLISTED = "target-unlisted"
+    """The role of the target ``subject`` may not list ``kinds``: unknown objects stay unseen."""
+    TARGET_UNREAD = "target-unread"
+    """The cluster of the target ``subject`` could not be read: ``message``."""
+    TARGET_CHANGED = "target-changed"
+    """The objects of the target ``subject`` have not the shape that geofence gives them."""
+    TARGET_NEVER_APPLIED = "target-never-applied"
+    """Nothing was applied to the target ``subject`` yet."""
+    TARGET_FOREIGN = "target-foreign"
+    """Other programs made ``objects``, which have names or labels of the target ``subject``."""
+    TARGET_VERDICTS_DIFFER = "target-verdicts-differ"
+    """The objects in the cluster and generation ``generation`` of the target ``subject`` differ in
+    their verdicts on ``ports``."""
 
     # setup
     SETUP_NO_ASTERISK = "setup-no-asterisk"

@@ -16,6 +16,7 @@ from geofence.model.prefixes import AddressSpace
 
 if TYPE_CHECKING:
     from geofence.model.ruleset import LocalNetwork
+    from geofence.model.target import Target
 
 LOOPBACK = "lo"
 """The interface by which this host sends to itself."""
@@ -418,6 +419,8 @@ class Policy:
     """``[daemon] jitter``: the refresh starts up to this much later, at random."""
     asterisk: Following = field(default_factory=Following)
     """``[asterisk]``: the configuration that the fence follows."""
+    targets: tuple[Target, ...] = ()
+    """Clusters that are fenced beside the local kernel, by ``[target.NAME]``."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where each table (``exception.push-as``, ``allow``) was last written to."""
 

@@ -72,6 +72,8 @@ class Target:
     """Path of the client's configuration; empty: that of the pod it runs in, or the default."""
     context: str = ""
     """A context of that configuration; empty: its current one."""
+    login_program: bool = False
+    """Whether a program that the configuration names may be run to log in."""
 
     @property
     def prefix(self) -> str:

@@ -75,8 +75,11 @@ def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunRep
 
 
 def _measured(site: Site, command: str) -> tuple[Note, ...]:
-    """Write metrics where the rules say so; ``restore`` at boot does not wait for the rules."""
-    if command == _RESTORE:
+    """Write metrics of this host where the rules say so.
+
+    ``restore`` at boot does not wait for the rules.
+    """
+    if command == _RESTORE or site.target:
         return ()
     from geofence.operations.after import write_metrics
 

@@ -62,6 +62,9 @@ class Site:
     """Files that count in place of those in ``rules_directory``, by name: that of ``setup`` until
     it is confirmed."""
 
+    target: str = ""
+    """Name of the target whose state ``state_directory`` has; empty for that of this host."""
+
     log_changes: bool = True
     """Whether changes are written to the host's log; not for a throw-away network."""
 

@@ -16,9 +16,20 @@ from geofence.translation import english
 
 def _of_target(note: Note) -> str:
     # Not at the top: restore at boot has no targets.
-    from geofence.sentences.targets import cannot
+    from geofence.sentences.targets import TARGET_SENTENCES
 
-    return cannot(note)
+    return TARGET_SENTENCES[note.kind](note)
+
+
+_TARGET_KINDS = (
+    NoteKind.TARGET_CANNOT,
+    NoteKind.TARGET_UNLISTED,
+    NoteKind.TARGET_UNREAD,
+    NoteKind.TARGET_CHANGED,
+    NoteKind.TARGET_NEVER_APPLIED,
+    NoteKind.TARGET_FOREIGN,
+    NoteKind.TARGET_VERDICTS_DIFFER,
+)
 
 
 SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
@@ -29,7 +40,7 @@ SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     **BY_HAND_SENTENCES,
     **FOLLOWING_SENTENCES,
     **SETUP_SENTENCES,
-    NoteKind.TARGET_CANNOT: _of_target,
+    **dict.fromkeys(_TARGET_KINDS, _of_target),
 }
 
 

@@ -44,6 +44,7 @@ _OURS = frozenset(
         "outcome.json",
         "probation.json",
         "removed",
+        "targets",
         "timed.json",
         "lost+found",
     }

@@ -26,10 +26,12 @@ flows routing
 merge allowed denied other_rules fetch lab
 guards explain by_hand
 targets
+cluster
 state
 doctor
 sentences
 backends apply
+shield
 operations
 screen
 demo daemon setup

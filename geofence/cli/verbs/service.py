@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from geofence.cli.commands import ForRoot, ForStateReaders
-from geofence.cli.options import Json
+from geofence.cli.options import Json, TargetName
 from geofence.cli.root import app
 from geofence.errors import ExitCode, UsageError
 from geofence.screen import Screen, print_json
@@ -32,8 +32,13 @@ _UNITS = (
         "Example: geofence restore, after another program flushed the firewall."
     ),
 )
-def restore(context: typer.Context, *, as_json: Json = False) -> None:
+def restore(context: typer.Context, *, target: TargetName = None, as_json: Json = False) -> None:
     """Restore the last good fence."""
+    if target:
+        from geofence.cli import targets
+
+        targets.restore(context.obj, target, as_json=as_json)
+        return
     from geofence.cli.running import run
     from geofence.operations.restore import restore as operation
 
@@ -81,8 +86,13 @@ def repair(
         "Example: geofence remove, then geofence apply to have the fence again."
     ),
 )
-def remove(context: typer.Context, *, as_json: Json = False) -> None:
+def remove(context: typer.Context, *, target: TargetName = None, as_json: Json = False) -> None:
     """Remove the fence from the kernel."""
+    if target:
+        from geofence.cli import targets
+
+        targets.remove(context.obj, target, as_json=as_json)
+        return
     from geofence.operations.remove import remove as operation
 
     removed = operation(context.obj)
