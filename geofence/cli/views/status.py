@@ -143,9 +143,31 @@ def _telling(lists: tuple[ListReport, ...]) -> tuple[ListReport, ...]:
     return tuple(each for each in lists if each in shown)
 
 
+def waiting(report: StatusReport) -> list[str]:
+    """Return what is not as it should be beside the fence itself, a sentence each."""
+    last = report.last
+    bad = last is not None and last.ending is not Ending.DONE
+    return [
+        *([str(report.wrong_rules)] if report.wrong_rules else []),
+        *([f"{last.command} {last.ending}: {last.message}"] if last and bad else []),
+        *([last.failing] if last and last.failing else []),
+        *(["A change waits to be confirmed."] if report.probation else []),
+        *map(sentence, report.stale),
+    ]
+
+
+def _health_json(report: StatusReport) -> dict[str, object]:
+    from geofence.operations.snapshot import Health, health
+
+    found = health(report)
+    up = found in (Health.WELL, Health.ATTENTION)
+    problems = [*([] if up else [headline(report)[0]]), *waiting(report)]
+    return {"health": found.value, "problems": [english(each) for each in problems]}
+
+
 def status_json(report: StatusReport) -> dict[str, object]:
     """Return the state for scripts; times are UTC."""
-    told = _status_json(report)
+    told = {**_health_json(report), **_status_json(report)}
     return told | dict.fromkeys(_TOLD_BY_RULES) if report.wrong_rules else told
 
 
