@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import atlas, beside, denied, discover, packets, processes, report, world
+from benchmarks import atlas, beside, denied, discover, loads, packets, processes, report, world
 
 PARTS = (
     "loading",
     "restoring",
+    "loads",
     "linearity",
     "starting",
     "atlas",
@@ -96,6 +97,8 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         processes.loading(lists, scratch, options.rounds)
     if "restoring" in wanted:
         processes.restoring(lists, scratch, options.rounds)
+    if "loads" in wanted and options.lists:
+        loads.loads(lists, scratch, options.rounds)
     if "linearity" in wanted:
         processes.linearity(scratch, options.rounds)
     if "starting" in wanted:

@@ -7,6 +7,7 @@
     ├── UsageError                2  the command line names something unknown
     ├── ListError                 1  a list could not be downloaded, or is not valid
     │   └── MissingListError      1  a needed list has not been downloaded yet
+    ├── MirrorError               1  a mirror for other hosts cannot be written, or not verified
     ├── StateError                1  the state directory cannot be read or written
     │   └── LockError             1  its file system has no locks
     ├── BackendError              1  the kernel or a program of the backend refused
@@ -72,6 +73,10 @@ class ListError(GeofenceError):
 
 class MissingListError(ListError):
     """A needed list has not been downloaded yet."""
+
+
+class MirrorError(GeofenceError):
+    """A mirror for other hosts cannot be signed and written, or nothing verifies one."""
 
 
 class StateError(GeofenceError):

@@ -29,6 +29,8 @@ class FindingKind(StrEnum):
     RULES_NOT_APPLIED = "rules-not-applied"
     OBSERVED_ONLY = "observed-only"
     """Nothing is dropped for ``services``."""
+    SHIELD_OFF = "shield-off"
+    """The rules ask for the shield, and it is off: ``reasons``; ``kept``: its process runs."""
     EXCEPTION_INACTIVE = "exception-inactive"
     """The exception ``subject`` is enabled and not active: ``obstacle``, ``hosts``."""
 
@@ -68,6 +70,9 @@ class FindingKind(StrEnum):
     """``subject`` is delivered to ``target`` of the container ``address``; neither is fenced."""
     DOCKER_HIDES_SOURCES = "docker-hides-sources"
     """Docker's proxy takes connections to ``subject``, so the container sees one address."""
+    NODES_TRUSTED = "nodes-trusted"
+    """This host is a Kubernetes node (``interfaces`` of pods), and trusts the network ``subject``,
+    from which other nodes forward strangers' packets; ``delivered``: fenced ports that are so."""
     HIDDEN_SOURCES = "hidden-sources"
     """``flows`` of ``of`` connections come from the private address ``subject``."""
 

@@ -158,6 +158,8 @@ class NoteKind(StrEnum):
     """``number`` lines of the log of bans ``subject`` could not be read."""
     METRICS_NOT_WRITTEN = "metrics-not-written"
     """The file ``subject`` of ``[metrics]`` was not written; ``message`` is why."""
+    MIRROR_NOT_WRITTEN = "mirror-not-written"
+    """The signed lists in ``subject`` are those of before; ``message`` is why."""
     COUNTS_NOT_KEPT = "counts-not-kept"
     """The counts over time ``subject`` were not continued; ``message`` is why."""
     COUNTS_BEGUN_ANEW = "counts-begun-anew"
@@ -199,6 +201,12 @@ class NoteKind(StrEnum):
     """``[notify] mail`` to ``subject`` could not be sent; ``message`` is why."""
     WEBHOOK_FAILED = "webhook-failed"
     """The URL in the file ``subject`` could not be told; ``message`` is why."""
+
+    # the shield
+    SHIELD_DROPS = "shield-drops"
+    """The shield drops new packets of the address to ``services``."""
+    SHIELD_SAMPLES = "shield-samples"
+    """The fence notes ``one_in`` so many of the packets that the shield would drop."""
 
     # targets
     TARGET_CANNOT = "target-cannot"

@@ -143,6 +143,32 @@ class ListSource(NamedTuple):
     """Where the prefixes of a feed are in its JSON; empty: anywhere."""
 
 
+class MirrorSource(NamedTuple):
+    """Signed mirrors that lists come from: ``[source.mirror]``."""
+
+    urls: tuple[str, ...] = ()
+    """Of their directories, each ending in ``/``, in the order they are tried."""
+    keys: tuple[str, ...] = ()
+    """Public keys of minisign; any one of them must have signed."""
+    fallback: bool = False
+    """Whether the other sources of the rules are asked where no mirror gives a list."""
+
+
+class Publishing(NamedTuple):
+    """The signed mirror that this host makes for others: ``[mirror]``."""
+
+    directory: str = ""
+    """Absolute path, which a web server serves; empty for none."""
+    key_file: str = ""
+    """Absolute path of the secret key."""
+    expires: timedelta = timedelta(days=7)
+    """How long an index counts."""
+
+
+_NO_MIRROR = MirrorSource()
+_NOT_PUBLISHING = Publishing()
+
+
 @dataclass(frozen=True, slots=True)
 class NamedException:
     """A named list of addresses that is always allowed: ``[exception.NAME]``."""
@@ -361,6 +387,8 @@ class Policy:
     """``[source.asn] urls``; see ``ListSource``."""
     asn_format: str | None = None
     asn_checksum: str | None = None
+    mirror_source: MirrorSource = _NO_MIRROR
+    publishing: Publishing = _NOT_PUBLISHING
     backend: BackendChoice = BackendChoice.AUTO
     without_ruleset: WithoutRuleset = WithoutRuleset.CLOSED
     notify_command: tuple[str, ...] = ()
@@ -385,6 +413,8 @@ class Policy:
     """``[report] language``: that of the mailed report."""
     metrics_textfile: Path | None = None
     """``[metrics] textfile``: where runs write metrics for node_exporter; None: nowhere."""
+    shield_enabled: bool = False
+    """``[shield] enabled``: whether ``geofence-shield.service`` drops packets before the fence."""
     daemon_at: time = _DAEMON_AT
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER

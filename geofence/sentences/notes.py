@@ -21,6 +21,14 @@ def _of_target(note: Note) -> str:
     return TARGET_SENTENCES[note.kind](note)
 
 
+def _of_shield(note: Note) -> str:
+    # Not at the top: restore at boot has nothing to say of the shield.
+    from geofence.sentences.shield import SHIELD_SENTENCES
+
+    return SHIELD_SENTENCES[note.kind](note)
+
+
+_SHIELD_KINDS = (NoteKind.SHIELD_DROPS, NoteKind.SHIELD_SAMPLES)
 _TARGET_KINDS = (
     NoteKind.TARGET_CANNOT,
     NoteKind.TARGET_UNLISTED,
@@ -40,6 +48,7 @@ SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     **BY_HAND_SENTENCES,
     **FOLLOWING_SENTENCES,
     **SETUP_SENTENCES,
+    **dict.fromkeys(_SHIELD_KINDS, _of_shield),
     **dict.fromkeys(_TARGET_KINDS, _of_target),
 }
 

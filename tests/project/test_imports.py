@@ -20,6 +20,7 @@ errors spelling
 model
 netlink host wording
 verdict plan
+mirror
 lists policy geoip asterisk
 flows routing
 merge allowed denied other_rules fetch lab
@@ -30,9 +31,10 @@ state
 doctor
 sentences
 backends apply
+shield
 operations
 screen
-demo daemon setup
+demo daemon shield_daemon setup
 cli report panel
 __main__
 """

@@ -31,6 +31,7 @@ from geofence.backends.nftables.encoding import (
     load_ct,
     load_family,
     load_payload,
+    load_prefix,
     lookup,
     named_port,
     network_mask,
@@ -49,6 +50,7 @@ from geofence.backends.nftables.kernel_sets import (
     PARTS,
     PartKey,
     PrefilterKey,
+    by_length,
 )
 from geofence.backends.nftables.objects import (
     BASE,
@@ -324,4 +326,12 @@ def _in_sets(
     field: Mapping[Family, tuple[int, int]], role: Role, group: str, names: Names
 ) -> tuple[bytes, ...]:
     keys = (SetKey(role, group, family) for family in Family)
-    return tuple(load_address(field, key.family) + lookup(names.sets[key]) for key in keys)
+    return tuple(found for key in keys for found in _in_set(field, key, names))
+
+
+def _in_set(field: Mapping[Family, tuple[int, int]], key: SetKey, names: Names) -> Iterator[bytes]:
+    """Yield a look-up in a set of intervals, or one for each length of prefixes."""
+    if key in names.sets:
+        yield load_address(field, key.family) + lookup(names.sets[key])
+    for part in by_length(key, names.sets):
+        yield load_prefix(field, key.family, part.length) + lookup(names.sets[part])

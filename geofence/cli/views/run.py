@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from geofence.cli.views.fence import fence_json, no_fence, observed_text
 from geofence.cli.views.lists import list_json
 from geofence.errors import ExitCode
@@ -51,7 +49,7 @@ def _print_notes(screen: Screen, report: RunReport) -> None:
 
 def _end(report: RunReport) -> None:
     if report.degraded:
-        raise typer.Exit(ExitCode.DEGRADED)
+        raise SystemExit(ExitCode.DEGRADED)
 
 
 def show_run(screen: Screen, report: RunReport) -> None:
