@@ -85,6 +85,8 @@ class Killer:
     api: FakeApi
     verb: str = "apply"
     sizes: tuple[int, int] | None = None
+    kinds: tuple[FaultKind, ...] = (FaultKind.DROPPED, FaultKind.LOST)
+    """Whether the request at which it is killed is done."""
     seen: list[Verdicts] = field(default_factory=list)
     """What was in force after each kill."""
 
@@ -92,16 +94,16 @@ class Killer:
         """Kill at each request; check what is in force; then the next run heals.
 
         Returns:
-            How many runs were killed.
+            At how many requests it was killed.
         """
         begun = self._saved()
         number = 0
         while True:
-            for kind in (FaultKind.DROPPED, FaultKind.LOST):
+            for kind in self.kinds:
                 self._restore(begun)
                 killed = self._killed_at(number, kind)
                 if not killed:
-                    return 2 * number
+                    return number
                 self.seen.append(verdicts(self.scene))
                 check(self.seen[-1])
             number += 1

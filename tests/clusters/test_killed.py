@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from geofence.cluster import connection
 from geofence.errors import ClusterError, GeofenceError, VerificationError
 from geofence.operations.targets.remove import remove_from_cluster
 from tests.clusters.fake import FakeApi, Fault, FaultKind, Quota, Webhook
@@ -21,8 +22,9 @@ from tests.clusters.scene import Scene
 
 
 @pytest.fixture
-def scene(tmp_path: Path, api: FakeApi) -> Scene:
-    return Scene(tmp_path, api.kubeconfig(tmp_path), patience=0.3)
+def scene(tmp_path: Path, api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setattr(connection, "_pause", lambda _after, _number: 0.0)
+    return Scene(tmp_path, api.kubeconfig(tmp_path))
 
 
 def prepared(scene: Scene) -> tuple[Verdicts, Verdicts]:
@@ -47,7 +49,7 @@ def test_killed_at_any_request_of_one_object(scene: Scene, api: FakeApi) -> None
         scene.apply()
         assert verdicts(scene) == new
 
-    assert killer.kill_everywhere(check) >= 8
+    assert killer.kill_everywhere(check) >= 4
     assert {old, new} == set(killer.seen)
 
 
@@ -63,7 +65,7 @@ def test_killed_at_any_request_of_several_objects(scene: Scene, api: FakeApi) ->
             assert verdicts(scene) == new
             assert scene.plan().is_empty
 
-        assert killer.kill_everywhere(check) >= 16
+        assert killer.kill_everywhere(check) >= 7
         assert {old, new} < set(killer.seen)
 
 
@@ -78,7 +80,8 @@ def test_the_first_apply_killed_at_any_request(scene: Scene, api: FakeApi) -> No
             assert between(found, nothing, new)
             assert not all(new)
 
-        assert Killer(scene, api, sizes=SMALL_RANGES).kill_everywhere(check) >= 10
+        killer = Killer(scene, api, sizes=SMALL_RANGES, kinds=(FaultKind.LOST,))
+        assert killer.kill_everywhere(check) >= 10
 
 
 def test_remove_killed_at_any_request(scene: Scene, api: FakeApi) -> None:
@@ -91,8 +94,8 @@ def test_remove_killed_at_any_request(scene: Scene, api: FakeApi) -> None:
             remove_from_cluster(scene.place)
             assert all(verdicts(scene))
 
-        killer = Killer(scene, api, "remove", SMALL_RANGES)
-        assert killer.kill_everywhere(check) >= 10
+        killer = Killer(scene, api, "remove", SMALL_RANGES, (FaultKind.LOST,))
+        assert killer.kill_everywhere(check) >= 8
 
 
 REFUSALS = [
@@ -119,8 +122,9 @@ def how_it_ends(scene: Scene) -> GeofenceError | None:
 def test_refused_or_cut_off_at_any_request(scene: Scene, api: FakeApi, fault: Fault) -> None:
     with chunked(SMALL_RANGES):
         old, new = prepared(scene)
+        stored = dict(api.cluster.objects)
         for number in range(100):
-            begun = len(api.seen)
+            api.cluster.objects, begun = dict(stored), len(api.seen)
             api.faults = {begun + each: fault for each in range(number, 200)}
             ended = how_it_ends(scene)
             api.faults = {}
