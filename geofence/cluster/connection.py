@@ -148,6 +148,8 @@ class Connection:
                 raise self._unreachable(error) from error
             body = error.body.encode() if isinstance(error.body, str) else error.body or b""
             return Answer(error.status, body, (error.headers or {}).get("Retry-After") or "")
+        except http.NewConnectionError as error:  # a kind of timeout in some releases
+            raise self._unreachable(error) from error
         except (http.ReadTimeoutError, http.ConnectTimeoutError) as error:
             raise ClusterError(
                 tr(
