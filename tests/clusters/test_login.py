@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from geofence.cluster import connection, login
+from geofence.cluster import login
 from geofence.cluster.client import Cluster
 from geofence.errors import ClusterError
 from geofence.model.target import Target, TargetKind
@@ -149,7 +149,7 @@ def test_a_busy_server_is_asked_again_after_the_time_that_it_names(
     api: FakeApi, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(connection.time, "sleep", pauses.append)
+    monkeypatch.setattr("time.sleep", pauses.append)
     busy = Fault(FaultKind.REFUSED, 429, "slow down", "TooManyRequests", {"Retry-After": "3"})
     api.faults = {0: busy, 1: Fault(FaultKind.DROPPED)}
     assert asked(target, 60.0) == ""
@@ -167,7 +167,7 @@ def test_a_role_that_lacks_a_verb_is_named_by_the_server(api: FakeApi, target: T
 
 
 def test_an_answer_of_no_api_server(api: FakeApi, target: Target) -> None:
-    api.answer = lambda *_: (200, [])  # type: ignore[method-assign, assignment]
+    api.answer = lambda *_: (200, [])  # type: ignore[method-assign]
     assert "none of an API server" in asked(target)
 
 
