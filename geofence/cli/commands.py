@@ -50,7 +50,7 @@ class ForRoot(ForAll):
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
         """Run the verb; without root, say so before anything else."""
-        if not has_net_admin():
+        if not has_net_admin() and not _is_for_cluster(ctx):
             raise refusal(str(self.name))
         return super().invoke(ctx)
 
@@ -60,7 +60,7 @@ class ForReaders(ForAll):
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
         """Run the verb; without root, say first what is missing."""
-        if not has_net_admin():
+        if not has_net_admin() and not _is_for_cluster(ctx):
             if _is_state_closed(ctx.obj):
                 raise refusal(str(self.name))
             said = tr(
@@ -97,6 +97,11 @@ class Verbs(_InReadersLanguage, TyperGroup):
             known = [name for name, each in self.commands.items() if not each.hidden]
             raise UsageError(unknown_verb(args[0], known))
         return super().resolve_command(ctx, args)
+
+
+def _is_for_cluster(ctx: Any) -> bool:  # noqa: ANN401 - typer's own types
+    """Whether a verb is about a cluster, where the kernel of this host does not matter."""
+    return bool(ctx.params.get("target"))
 
 
 def _is_state_closed(site: object) -> bool:

@@ -99,6 +99,14 @@ Compare = Annotated[
         help=tr("Download each list from all its mirrors and compare them."),
     ),
 ]
+TargetName = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        help=tr("The cluster of [target.NAME] in the rules, instead of this host."),
+    ),
+]
 ConfirmWithin = Annotated[
     str | None,
     typer.Option(

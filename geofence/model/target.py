@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from geofence.model.frozen import dataclass
 
 FIELD_MANAGER = "geofence"
 """Who geofence is to an API server: under this name it owns what it has applied."""
@@ -72,6 +73,8 @@ class Target:
     """Path of the client's configuration; empty: that of the pod it runs in, or the default."""
     context: str = ""
     """A context of that configuration; empty: its current one."""
+    login_program: bool = False
+    """Whether a program that the configuration names may be run to log in."""
 
     @property
     def prefix(self) -> str:

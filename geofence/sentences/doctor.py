@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from geofence.allowed.active_exceptions import Inactive, Obstacle
 from geofence.doctor.findings import Finding, FindingKind, Subject, Unchecked, WhyUnchecked
+from geofence.sentences.doctor_cluster import CLUSTER_TEXTS
 from geofence.sentences.doctor_others import OTHERS_TEXTS
 from geofence.sentences.doctor_pbx import PBX_TEXTS
 from geofence.sentences.doctor_texts import FindingTexts, labels, words
@@ -93,6 +94,7 @@ def _what(subject: Subject) -> str:
         Subject.ADDRESSES: tr("this host's addresses"),
         Subject.PUBLIC_ADDRESS: tr("this host's public address"),
         Subject.FAIL2BAN: tr("fail2ban's jails"),
+        Subject.CLUSTER: tr("the cluster of a target"),
     }[subject]
 
 
@@ -174,6 +176,7 @@ def _clock_wrong(found: Finding) -> FindingTexts:
 _TEXTS: Mapping[FindingKind, Callable[[Finding], FindingTexts]] = {
     **PBX_TEXTS,
     **OTHERS_TEXTS,
+    **CLUSTER_TEXTS,
     FindingKind.NO_FENCE: _no_fence,
     FindingKind.FENCE_DIFFERS: lambda found: FindingTexts(
         tr("The fence in the kernel differs from what was applied."),

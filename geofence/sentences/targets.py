@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from geofence.model.notes import Note
+from geofence.model.notes import Note, NoteKind
 from geofence.model.target import Gap
 from geofence.translation import tr
 
@@ -61,5 +61,47 @@ _GAPS: Mapping[Gap, Callable[[str], str]] = {
     ),
     Gap.PUBLIC_PORT: lambda _: tr(
         "The port of the pod counts, not the port of the node or the load balancer before it."
+    ),
+}
+
+
+def _listed(note: Note, key: str) -> str:
+    values = note.data.get(key)
+    return ", ".join(map(str, values)) if isinstance(values, list) else ""
+
+
+TARGET_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
+    NoteKind.TARGET_CANNOT: cannot,
+    NoteKind.TARGET_UNLISTED: lambda note: tr(
+        "The role of geofence may not list {kinds} in the cluster of {target}: objects that it "
+        "does not know by name stay unseen.",
+        kinds=_listed(note, "kinds"),
+        target=note.subject,
+    ),
+    NoteKind.TARGET_UNREAD: lambda note: tr(
+        "The cluster of {target} could not be read, so the plan is against no fence: {reason}",
+        target=note.subject,
+        reason=note.data["message"],
+    ),
+    NoteKind.TARGET_CHANGED: lambda note: tr(
+        "Another program changed the objects of {target} so that geofence cannot read them. "
+        "'geofence apply --target {target}' repairs them.",
+        target=note.subject,
+    ),
+    NoteKind.TARGET_NEVER_APPLIED: lambda note: tr(
+        "Nothing has been applied to {target} yet. Run 'geofence refresh --target {target}'.",
+        target=note.subject,
+    ),
+    NoteKind.TARGET_FOREIGN: lambda note: tr(
+        "Another program made {objects}, with names or labels of geofence's. An apply would be "
+        "refused.",
+        objects=_listed(note, "objects"),
+    ),
+    NoteKind.TARGET_VERDICTS_DIFFER: lambda note: tr(
+        "The cluster does not do what generation {number} says, for {ports}. Another program "
+        "changed the objects; 'geofence apply --target {target}' repairs them.",
+        number=note.data["generation"],
+        ports=_listed(note, "ports"),
+        target=note.subject,
     ),
 }

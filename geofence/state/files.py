@@ -40,9 +40,11 @@ _OURS = frozenset(
         "counts.sqlite",
         "generations",
         "lists",
+        "mirrors.json",
         "outcome.json",
         "probation.json",
         "removed",
+        "targets",
         "timed.json",
         "lost+found",
     }

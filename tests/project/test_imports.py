@@ -20,15 +20,18 @@ errors spelling
 model
 netlink host wording
 verdict plan
+mirror
 lists policy geoip asterisk
 flows routing
 merge allowed denied other_rules fetch lab
 guards explain by_hand
 targets
+cluster
 state
 doctor
 sentences
 backends apply
+shield
 operations
 screen
 demo daemon setup

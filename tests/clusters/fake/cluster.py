@@ -131,7 +131,15 @@ class Cluster:
         ]
 
     def apply(  # noqa: PLR0913 - what an apply is
-        self, kind: Kind, namespace: str, name: str, wanted: Thing, manager: str, *, force: bool
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        wanted: Thing,
+        manager: str,
+        *,
+        force: bool,
+        dry_run: bool = False,
     ) -> tuple[Thing, bool]:
         """Server-side apply: the object, and whether it is new.
 
@@ -146,6 +154,17 @@ class Cluster:
         owners = before.owners if before else {}
         stored = _content(before.thing) if before else None
         made, new_owners = applied(kind, stored, owners, wanted, manager, force=force)
+        self._complete(kind, namespace, name, made)
+        self._admit(kind, namespace, new=before is None)
+        if before and _content(before.thing) == made and owners == new_owners:
+            return self._shown(kind, before), False
+        if dry_run:
+            return self._shown(kind, _Stored(made, new_owners)), before is None
+        self._store(kind, key, _Stored(made, new_owners))
+        return self._shown(kind, self.objects[key]), before is None
+
+    def _complete(self, kind: Kind, namespace: str, name: str, made: Thing) -> None:
+        """Fill in what the path says and what a server adds, and check the whole."""
         made |= {"apiVersion": kind.group_version, "kind": kind.name}
         made.setdefault("metadata", {}).update({"name": name})
         if kind.namespaced:
@@ -154,11 +173,6 @@ class Cluster:
             made["spec"] = checks.with_defaults(made.get("spec") or {}, self.version)
             if mistakes := checks.mistakes(made["spec"]):
                 raise invalid(kind.resource, name, mistakes)
-        self._admit(kind, namespace, new=before is None)
-        if before and _content(before.thing) == made and owners == new_owners:
-            return self._shown(kind, before), False
-        self._store(kind, key, _Stored(made, new_owners))
-        return self._shown(kind, self.objects[key]), before is None
 
     def delete(self, kind: Kind, namespace: str, name: str, preconditions: Thing) -> Thing:
         """Delete an object.

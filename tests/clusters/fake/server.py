@@ -66,7 +66,7 @@ class Seen:
     @property
     def writes(self) -> bool:
         """Whether it would change something."""
-        return self.method != "GET"
+        return self.method != "GET" and "dryRun" not in self.query
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -251,6 +251,7 @@ class FakeApi:
             wanted,
             query["fieldManager"],
             force=query.get("force") == "true",
+            dry_run=query.get("dryRun") == "All",
         )
         return 201 if new else 200, thing
 

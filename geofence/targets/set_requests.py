@@ -1,0 +1,178 @@
+"""The order of requests that change sets and the rules that select them.
+
+A group's set has a name that no other ports use, so that rules with other ports select other sets:
+one request changes the rules, and with them all sets at once. Sets of the same name change one
+object at a time, and there only two things matter, since whom exceptions or the allow set of either
+fence hold is in the ban set of neither:
+
+- what is added comes before what is taken away, so that nobody who moves between two objects or
+  from an exception to the allow set is shut in between;
+- sets come before the rules that select them, and go after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from geofence.errors import TargetError
+from geofence.model.prefixes import AddressSpace
+from geofence.targets.labelled_sets import SetRole, SetShape, prefix_texts, set_space
+from geofence.targets.objects import (
+    ROLE_LABEL,
+    ClusterObject,
+    Json,
+    ObjectKey,
+    Request,
+    Verb,
+)
+
+
+def requests(
+    before: Sequence[ClusterObject],
+    after: Sequence[ClusterObject],
+    shape: SetShape,
+    foundations: Collection[str] = (),
+) -> tuple[Request, ...]:
+    """Return requests that lead from stored objects to others, one after the other.
+
+    Args:
+        before: stored objects, whoever changed them.
+        after: what is wanted.
+        shape: how the engine has sets.
+        foundations: kinds that come first and go last.
+    """
+    kinds = _Kinds(shape, foundations)
+    stored = {each.key: each for each in before}
+    wanted = {each.key for each in after}
+    changed = [each for each in after if not same(stored.get(each.key), each, shape)]
+    gone = [each for each in before if each.key not in wanted]
+    steps = _Steps()
+    for each in changed:
+        kinds.sort(steps, stored.get(each.key), each)
+    applied = (
+        *steps.foundations,
+        *steps.growing,
+        *_widened(stored, steps.narrowed, shape),
+        *steps.rules,
+        *sorted(steps.narrowed, key=_narrowing),
+    )
+    return (
+        *(Request(Verb.APPLY, each) for each in applied),
+        *(Request(Verb.DELETE, each) for each in sorted(gone, key=kinds.leaving)),
+    )
+
+
+def same(stored: ClusterObject | None, wanted: ClusterObject, shape: SetShape) -> bool:
+    """Whether a stored object is as it is wanted.
+
+    Servers add empty fields, and others add labels and annotations.
+    """
+    if stored is None or stored.api_version != wanted.api_version:
+        return False
+    if not (wanted.labels.items() <= stored.labels.items()):
+        return False
+    if not (wanted.annotations.items() <= stored.annotations.items()):
+        return False
+    if wanted.kind != shape.resource.kind:
+        return pruned(stored.spec) == pruned(wanted.spec)
+    return _entries(stored, shape) == _entries(wanted, shape) and stored.spec.keys() == (
+        wanted.spec.keys()
+    )
+
+
+def pruned(value: Json) -> Json:
+    """Return a value without fields that are empty: to an API server they say nothing."""
+    if isinstance(value, Mapping):
+        fields = {key: pruned(each) for key, each in value.items()}
+        return {key: each for key, each in fields.items() if each not in (None, {}, [])}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [pruned(each) for each in value]
+    return value
+
+
+@dataclass
+class _Steps:
+    """Objects to be applied, by when."""
+
+    foundations: list[ClusterObject] = field(default_factory=list)
+    growing: list[ClusterObject] = field(default_factory=list)
+    rules: list[ClusterObject] = field(default_factory=list)
+    narrowed: list[ClusterObject] = field(default_factory=list)
+
+
+class _Kinds(NamedTuple):
+    shape: SetShape
+    foundations: Collection[str]
+
+    def sort(self, steps: _Steps, stored: ClusterObject | None, wanted: ClusterObject) -> None:
+        """Note when an object is to be applied."""
+        if wanted.kind in self.foundations:
+            steps.foundations.append(wanted)
+        elif wanted.kind != self.shape.resource.kind:
+            steps.rules.append(wanted)
+        elif stored is None or _grows(stored, wanted, self.shape):
+            steps.growing.append(wanted)
+        else:
+            steps.narrowed.append(wanted)
+
+    def leaving(self, gone: ClusterObject) -> tuple[int, ObjectKey]:
+        """Return when an object is deleted: rules first, then the sets that they select."""
+        if gone.kind in self.foundations:
+            return 2, gone.key
+        return int(gone.kind == self.shape.resource.kind), gone.key
+
+
+def _grows(stored: ClusterObject, wanted: ClusterObject, shape: SetShape) -> bool:
+    """Whether a set's object loses no address, and no label by which rules select it."""
+    name = wanted.labels.get(ROLE_LABEL, "")
+    selecting = {ROLE_LABEL: name, **shape.labels(name)}
+    if any(stored.labels.get(key, value) != value for key, value in selecting.items()):
+        return False
+    return not _held(stored, shape) - set_space(shape, wanted)
+
+
+def _widened(
+    stored: Mapping[ObjectKey, ClusterObject], narrowed: Sequence[ClusterObject], shape: SetShape
+) -> Iterator[ClusterObject]:
+    """Yield exceptions with what they had, where the allow set loses addresses, too.
+
+    Some may move from the one to the other, and others the other way. Of two requests, either would
+    shut some of them.
+    """
+    losing = {_of(each) for each in narrowed}
+    for each in narrowed:
+        role, digest = _of(each)
+        if role == SetRole.EXCEPT and (SetRole.ALLOW.value, digest) in losing:
+            space = _held(stored[each.key], shape) | set_space(shape, each)
+            yield _with(each, space, shape)
+
+
+def _narrowing(narrowed: ClusterObject) -> tuple[bool, ObjectKey]:
+    """Return when a set loses addresses: exceptions at last."""
+    return _of(narrowed)[0] == SetRole.EXCEPT, narrowed.key
+
+
+def _of(of_a_set: ClusterObject) -> tuple[str, str]:
+    role, _, digest = of_a_set.labels.get(ROLE_LABEL, "").partition("-")
+    return role, digest
+
+
+def _with(one: ClusterObject, space: AddressSpace, shape: SetShape) -> ClusterObject:
+    texts: list[Json] = list(prefix_texts(space))
+    content = {**one.content, "spec": {shape.field: texts}}
+    return ClusterObject(one.api_version, one.kind, one.namespace, one.name, content)
+
+
+def _held(stored: ClusterObject, shape: SetShape) -> AddressSpace:
+    """Return what a stored set holds; nothing if it cannot be read."""
+    try:
+        return set_space(shape, stored)
+    except TargetError:
+        return AddressSpace()
+
+
+def _entries(one: ClusterObject, shape: SetShape) -> list[str]:
+    found = one.spec.get(shape.field)
+    return sorted(map(str, found)) if isinstance(found, list | tuple) else []
