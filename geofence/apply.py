@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from geofence.backends import registry
 from geofence.backends.interface import Backend
 from geofence.backends.registry import others
 from geofence.errors import BackendError, BackendUnavailable, UntidyError, VerificationError
+from geofence.model.frozen import dataclass, replace
 from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import Ruleset
 from geofence.plan import make_plan
-from geofence.plan.drift import differences
-from geofence.sentences.drift import drift_summary
 from geofence.translation import tr
 
 
@@ -117,6 +115,9 @@ def _commit(backend: Backend, plan: Plan) -> str:
             )
         ) from error
     if not (left.only_tidies if untidy else left.is_empty):
+        from geofence.plan.drift import differences
+        from geofence.sentences.drift import drift_summary
+
         raise VerificationError(
             tr(
                 "The kernel does not hold what was committed: {differences}. Another program may "
