@@ -23,3 +23,10 @@ def nft_stage(tmp_path: Path) -> Iterator[Scene]:
     """The same on one backend, where the other would show nothing else."""
     with scene(tmp_path, "nftables", tcx=True) as made:
         yield made
+
+
+@pytest.fixture
+def clsact_stage(tmp_path: Path) -> Iterator[Scene]:
+    """The same by cls_bpf."""
+    with scene(tmp_path, "nftables", tcx=False) as made:
+        yield made
