@@ -129,7 +129,7 @@ def _methods(made: Any, fields: Mapping[str, tuple[Any, Field]]) -> dict[str, An
         if named:
             raise TypeError(f"{made.__name__} got unknown arguments: {', '.join(named)}")
 
-    def equals(self: object, other: object) -> bool:
+    def equals(self: object, other: object) -> Any:  # noqa: ANN401 - NotImplemented, too
         if type(other) is not type(self):
             return NotImplemented
         return self is other or compared(self) == compared(other)
@@ -152,8 +152,8 @@ def _methods(made: Any, fields: Mapping[str, tuple[Any, Field]]) -> dict[str, An
 def _comparisons(made: type, fields: Mapping[str, tuple[Any, Field]]) -> dict[str, Any]:
     compared = _compared(fields)
 
-    def comparing(ask: Callable[[Any, Any], bool]) -> Callable[[object, object], bool]:
-        def compare(self: object, other: object) -> bool:
+    def comparing(ask: Callable[[Any, Any], bool]) -> Callable[[object, object], Any]:
+        def compare(self: object, other: object) -> Any:  # noqa: ANN401 - NotImplemented, too
             if type(other) is not made:
                 return NotImplemented
             return ask(compared(self), compared(other))
