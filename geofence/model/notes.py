@@ -6,8 +6,9 @@ A note is not text. ``geofence.sentences`` turns it into a sentence for people; 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from geofence.model.frozen import dataclass, field
 
 
 class NoteKind(StrEnum):
@@ -201,6 +202,12 @@ class NoteKind(StrEnum):
     """``[notify] mail`` to ``subject`` could not be sent; ``message`` is why."""
     WEBHOOK_FAILED = "webhook-failed"
     """The URL in the file ``subject`` could not be told; ``message`` is why."""
+
+    # the shield
+    SHIELD_DROPS = "shield-drops"
+    """The shield drops new packets of the address to ``services``."""
+    SHIELD_SAMPLES = "shield-samples"
+    """The fence notes ``one_in`` so many of the packets that the shield would drop."""
 
     # targets
     TARGET_CANNOT = "target-cannot"

@@ -7,7 +7,6 @@ takes to read and to make a table is imported where there is one to read or to m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from geofence.backends.nftables.connection import NoLabels, connected
 from geofence.backends.nftables.noting import NftablesNoting
 from geofence.errors import BackendError
 from geofence.model.elements import Element, TimedPrefix
+from geofence.model.frozen import replace
 from geofence.model.plan import Observed, Plan
 from geofence.model.prefixes import Prefix
 from geofence.model.ruleset import Ruleset, SetKey

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 
 from geofence.backends.nftables import batches, messages
 from geofence.backends.nftables.connection import (
@@ -21,6 +20,7 @@ from geofence.backends.nftables.objects import Names
 from geofence.backends.nftables.observe import in_force, sets_in_use
 from geofence.backends.nftables.snapshot import Snapshot, read_snapshot
 from geofence.errors import BackendError, UntidyError
+from geofence.model.frozen import replace
 from geofence.model.plan import Plan
 from geofence.translation import tr
 

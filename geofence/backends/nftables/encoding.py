@@ -30,7 +30,7 @@ from geofence.backends.nftables.uapi import (
     PayloadBase,
     Range,
 )
-from geofence.model.policy import LOOPBACK, Ports, Protocol
+from geofence.model.ports import LOOPBACK, Ports, Protocol
 from geofence.model.prefixes import Family, Prefix
 from geofence.netlink.attributes import attribute, nested, number, string
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from geofence.backends.nftables import elements, uapi, userdata
 from geofence.backends.nftables.connection import TABLE, BatchMessage
@@ -18,6 +17,7 @@ from geofence.backends.nftables.kernel_sets import (
 )
 from geofence.backends.nftables.objects import KernelChain, KernelObject, KernelRule, gate_of
 from geofence.backends.nftables.uapi import Message
+from geofence.model.frozen import dataclass
 from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import MOST_NOTED, NOTED_SECONDS, Role
 from geofence.netlink.attributes import attribute, nested, number, string

@@ -7,7 +7,6 @@ would have typed them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.encoding import (
@@ -77,7 +76,8 @@ from geofence.backends.nftables.uapi import (
     PayloadBase,
 )
 from geofence.backends.nftables.userdata import comment
-from geofence.model.policy import Protocol
+from geofence.model.frozen import replace
+from geofence.model.ports import Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
     ADMITTED,
