@@ -24,7 +24,7 @@ import pytest
 from tests.node.helm import HERE
 from tests.node.recipe import Image, assembled
 from tests.node.test_daemonset import IMAGE
-from tests.packaging.builds import builds
+from tests.packaging.builds import built
 from tests.walk.system import WalkError
 
 _TOP = Path(__file__).parents[2]
@@ -53,8 +53,8 @@ def main() -> int:
         return int(pytest.main([*arguments, str(Path(__file__).parent / "test_daemonset.py")]))
 
 
-def _assembled(scratch: Path, built: Path, keep: Path | None) -> Image:
-    package = builds("trixie", built).previous
+def _assembled(scratch: Path, directory: Path, keep: Path | None) -> Image:
+    package = built("trixie", directory, 1)
     context = scratch / "dist"
     context.mkdir()
     shutil.copy(package, context)
