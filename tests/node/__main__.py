@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.node.helm import HERE
-from tests.node.recipe import Image, assembled
+from tests.node.recipe import Image, assembled, write_image
 from tests.node.test_daemonset import IMAGE
 from tests.packaging.builds import built
 from tests.walk.system import WalkError
@@ -48,7 +48,8 @@ def main() -> int:
         except WalkError as error:
             sys.stdout.write(f"WRONG: {error}\n")
             return 1
-        os.environ[IMAGE] = str(image.root)
+        os.environ[IMAGE] = str(Path(scratch) / "image.json")
+        write_image(image, Path(os.environ[IMAGE]))
         arguments = ["-q", "-p", "no:xdist", "--durations=0"]
         return int(pytest.main([*arguments, str(Path(__file__).parent / "test_daemonset.py")]))
 
