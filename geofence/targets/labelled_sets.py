@@ -20,6 +20,7 @@ from geofence.model.target import Target
 from geofence.targets.fence import FenceGroup
 from geofence.targets.objects import (
     ROLE_LABEL,
+    TARGET_LABEL,
     ClusterObject,
     Json,
     Marks,
@@ -151,39 +152,52 @@ def set_space(shape: SetShape, stored: ClusterObject) -> AddressSpace:
     Raises:
         TargetError: what should be a prefix is none.
     """
-    bounds: dict[Family, tuple[list[int], list[int]]] = {family: ([], []) for family in Family}
-    for text in as_sequence(stored.spec.get(shape.field)):
-        prefix = _prefix(text)
-        if prefix is None:
-            raise TargetError(
-                tr(
-                    '{object} in the cluster has "{text}", which is not a prefix. Run \'geofence '
-                    "apply --target' to replace it.",
-                    object=stored.key,
-                    text=text,
-                )
+    try:
+        return parse_texts(map(str, as_sequence(stored.spec.get(shape.field))))
+    except ValueError as error:
+        raise TargetError(
+            tr(
+                '{object} in the cluster has "{text}", which is not a prefix. '
+                "Run 'geofence apply --target {target}' to replace it.",
+                object=stored.key,
+                text=str(error),
+                target=stored.labels.get(TARGET_LABEL, "NAME"),
             )
+        ) from error
+
+
+def parse_texts(texts: Iterable[str]) -> AddressSpace:
+    """Return what prefixes make up, as API servers have them.
+
+    Raises:
+        ValueError: one is no prefix; its argument.
+    """
+    bounds: dict[Family, tuple[list[int], list[int]]] = {family: ([], []) for family in Family}
+    for text in texts:
+        prefix = _prefix(text)
         firsts, pasts = bounds[prefix.family]
         firsts.append(prefix.network)
         pasts.append(prefix.past)
     return AddressSpace(*(PrefixSet.of_ranges(family, *bounds[family]) for family in Family))
 
 
-def _prefix(text: Json) -> Prefix | None:
-    """Return a prefix as API servers have it; None for what is none, or has host bits."""
-    if not isinstance(text, str):
-        return None
+def _prefix(text: str) -> Prefix:
+    """Return a prefix.
+
+    Raises:
+        ValueError: it is none, or has host bits.
+    """
     address, slash, length = text.partition("/")
     family = Family.IPV6 if ":" in address else Family.IPV4
     try:
         network = int.from_bytes(socket.inet_pton(family.socket_family, address), "big")
-    except OSError:
-        return None
+    except (OSError, ValueError):
+        raise ValueError(text) from None
     if slash and not (length.isascii() and length.isdigit()):
-        return None
+        raise ValueError(text)
     bits = int(length) if slash else family.bits
     if bits > family.bits or network & ((1 << (family.bits - bits)) - 1):
-        return None
+        raise ValueError(text)
     return Prefix(family, network, bits)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from geofence.guards.objection import Objection
 from geofence.targets.calico import policies
+from geofence.targets.limits import objection, size_limits
 from geofence.targets.objects import ROLE_LABEL, ClusterObject, as_sequence
-from geofence.targets.set_limits import objection, size_limits
 from geofence.translation import tr
 
 MOST_IN_AN_IPSET = 1_048_576

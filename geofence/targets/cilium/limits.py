@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from geofence.guards.objection import Objection
 from geofence.targets.cilium import policies
+from geofence.targets.limits import objection, size_limits
 from geofence.targets.objects import ClusterObject, Json, as_mapping, as_sequence
-from geofence.targets.set_limits import objection, size_limits
 from geofence.translation import tr
 
 MOST_PREFIXES = 100_000
