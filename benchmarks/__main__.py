@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import atlas, beside, denied, discover, packets, processes, report, world
+from benchmarks import atlas, beside, denied, discover, glance, packets, processes, report, world
 
 PARTS = (
     "loading",
@@ -20,6 +20,7 @@ PARTS = (
     "starting",
     "atlas",
     "denied",
+    "glance",
     "discover",
     "packets",
     "bans",
@@ -104,6 +105,8 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         atlas.looking_up(lists, scratch, options.rounds)
     if "denied" in wanted:
         denied.showing(lists, scratch, options.rounds)
+    if "glance" in wanted:
+        glance.showing(lists, scratch, options.rounds)
     if "discover" in wanted:
         discover.reading(scratch, options.rounds)
     _measure_packets(options, wanted, lists, scratch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -111,9 +112,23 @@ def summary(snapshot: Snapshot) -> list[str]:
         ),
         trn(len(snapshot.bans), "{number} ban lasts.", "{number} bans last."),
     ]
+    status = snapshot.status
+    if status.compared_at and not status.drift:
+        lines.append(_compared(status.compared_at, status.generation, status.unchanged_since))
     if snapshot.counts.since is None:
         lines[0] = tr("Nothing was counted yet: counting begins with the next check of the fence.")
     return lines
+
+
+def _compared(at: datetime, generation: int | None, earlier: bool) -> str:
+    facts = {"number": generation, "time": moment(at)}
+    if earlier:
+        return tr(
+            "Sets and rules were compared with generation {number} at {time} and have not changed "
+            "since.",
+            **facts,
+        )
+    return tr("Sets and rules were compared with generation {number} at {time}.", **facts)
 
 
 def legend() -> list[str]:

@@ -44,7 +44,7 @@ def history(context: typer.Context, *, as_json: Json = False) -> None:
     from geofence.cli.views.history import history_json, show_history
     from geofence.operations.history import history as operation
 
-    found = operation(context.obj)
+    found = tuple(operation(context.obj))
     if as_json:
         print_json(history_json(found))
     else:
