@@ -11,11 +11,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import atlas, beside, denied, discover, glance, packets, processes, report, world
+from benchmarks import (
+    atlas,
+    beside,
+    denied,
+    discover,
+    glance,
+    loads,
+    packets,
+    processes,
+    report,
+    world,
+)
 
 PARTS = (
     "loading",
     "restoring",
+    "loads",
     "linearity",
     "starting",
     "atlas",
@@ -97,16 +109,15 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         processes.loading(lists, scratch, options.rounds)
     if "restoring" in wanted:
         processes.restoring(lists, scratch, options.rounds)
+    if "loads" in wanted and options.lists:
+        loads.loads(lists, scratch, options.rounds)
     if "linearity" in wanted:
         processes.linearity(scratch, options.rounds)
     if "starting" in wanted:
         processes.starting(options.rounds)
     if "atlas" in wanted:
         atlas.looking_up(lists, scratch, options.rounds)
-    if "denied" in wanted:
-        denied.showing(lists, scratch, options.rounds)
-    if "glance" in wanted:
-        glance.showing(lists, scratch, options.rounds)
+    _measure_noted(options, wanted, lists, scratch)
     if "discover" in wanted:
         discover.reading(scratch, options.rounds)
     _measure_packets(options, wanted, lists, scratch)
@@ -114,6 +125,15 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         from benchmarks import bans  # what it shares with the tests needs their libraries
 
         bans.bans(scratch, options.rounds)
+
+
+def _measure_noted(
+    options: argparse.Namespace, wanted: Sequence[str], lists: Path, scratch: Path
+) -> None:
+    if "denied" in wanted:
+        denied.showing(lists, scratch, options.rounds)
+    if "glance" in wanted:
+        glance.showing(lists, scratch, options.rounds)
 
 
 def _measure_packets(

@@ -16,6 +16,9 @@ from geofence.model.prefixes import Family, Prefix, PrefixSet, address_text
 FAMILY = Family.IPV4
 """What is loaded; the figures that geofence is held to are about IPv4."""
 
+SET_FILES = {family: f"{family}-aggregated.txt" for family in Family}
+"""The text list of each family, as ipverse names it."""
+
 WORLD = 175_195
 """IPv4 prefixes in all countries' lists on 2026-02-01."""
 

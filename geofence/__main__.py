@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO, cast
 
+from geofence.cli.boot import plain_restore, restore
 from geofence.translation import activate, tr
 
 if TYPE_CHECKING:
@@ -80,10 +81,14 @@ def main() -> None:
 def _run() -> None:
     _catch_interrupts()
     activate(sys.argv, os.environ, sys.stdout)
-    # Only now: help is translated while it is imported.
-    from geofence.cli.app import main as run
-
+    directories = plain_restore(sys.argv[1:], os.environ)
     try:
+        if directories is not None:
+            restore(directories)
+            return
+        # Only now: help is translated while it is imported.
+        from geofence.cli.app import main as run
+
         run()
     finally:
         sys.stdout.flush()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 
 from geofence.backends import registry
 from geofence.backends.interface import Backend
 from geofence.backends.registry import others
 from geofence.errors import BackendError, BackendUnavailable, UntidyError, VerificationError
+from geofence.model.frozen import dataclass, replace
 from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import Ruleset
 from geofence.plan import make_plan
-from geofence.plan.drift import differences
-from geofence.sentences.drift import drift_summary
 from geofence.translation import tr
 
 
@@ -58,14 +57,27 @@ def survey(backend: Backend, known: Observed | None = None) -> Observed:
     )
 
 
-def apply_ruleset(backend: Backend, desired: Ruleset) -> Applied:
+def _nothing_before() -> None:
+    """Do nothing before the kernel is changed."""
+
+
+def apply_ruleset(
+    backend: Backend, desired: Ruleset, before_change: Callable[[], None] = _nothing_before
+) -> Applied:
     """Make the kernel hold the ruleset, and prove that it does.
+
+    Args:
+        backend: holds the fence.
+        desired: the ruleset.
+        before_change: called before the kernel is changed, if it has to be.
 
     Raises:
         BackendError: the kernel refused.
         VerificationError: the kernel took it and then did not hold it.
     """
     plan = plan_for(backend, desired)
+    if not plan.is_empty:
+        before_change()
     untidy = "" if plan.is_empty else _commit(backend, plan)
     replaced: list[str] = []
     left = [untidy] if untidy else []
@@ -107,6 +119,9 @@ def _commit(backend: Backend, plan: Plan) -> str:
             )
         ) from error
     if not (left.only_tidies if untidy else left.is_empty):
+        from geofence.plan.drift import differences
+        from geofence.sentences.drift import drift_summary
+
         raise VerificationError(
             tr(
                 "The kernel does not hold what was committed: {differences}. Another program may "

@@ -7,12 +7,15 @@
     ├── UsageError                2  the command line names something unknown
     ├── ListError                 1  a list could not be downloaded, or is not valid
     │   └── MissingListError      1  a needed list has not been downloaded yet
+    ├── MirrorError               1  a mirror for other hosts cannot be written, or not verified
     ├── StateError                1  the state directory cannot be read or written
     │   └── LockError             1  its file system has no locks
     ├── BackendError              1  the kernel or a program of the backend refused
     │   ├── BackendUnavailable    1  privilege, program or kernel support is missing
     │   │   └── PrivilegeError    1  the command needs root
     │   └── UntidyError           1  the fence is applied, but parts of the previous are left
+    ├── TargetError               1  a cluster refused, or its objects cannot be read
+    │   └── ClusterError          1  an API server refused, or did not answer
     ├── VerificationError         1  the kernel does not hold what was committed
     ├── AsteriskError             1  there is no configuration of Asterisk that can be read
     ├── LabError                  1  a step of the demo or of a test's network failed
@@ -72,6 +75,10 @@ class MissingListError(ListError):
     """A needed list has not been downloaded yet."""
 
 
+class MirrorError(GeofenceError):
+    """A mirror for other hosts cannot be signed and written, or nothing verifies one."""
+
+
 class StateError(GeofenceError):
     """The state directory cannot be read or written, or holds something damaged."""
 
@@ -94,6 +101,24 @@ class PrivilegeError(BackendUnavailable):
 
 class UntidyError(BackendError):
     """The fence is applied, but parts of the previous one could not be removed."""
+
+
+class TargetError(GeofenceError):
+    """A cluster refused, or holds objects that are not as geofence makes them."""
+
+
+class ClusterError(TargetError):
+    """An API server refused, or did not answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        """Make it.
+
+        Args:
+            message: sentences for people.
+            status: code of the answer; 0 for none.
+        """
+        super().__init__(message)
+        self.status = status
 
 
 class VerificationError(GeofenceError):

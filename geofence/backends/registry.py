@@ -11,8 +11,8 @@ from typing import NamedTuple, cast
 
 from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable
+from geofence.model.choices import BackendChoice
 from geofence.model.chosen import ChosenBackend, ChosenBy
-from geofence.model.policy import BackendChoice
 from geofence.translation import join
 
 MODULES = {

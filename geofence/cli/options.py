@@ -41,6 +41,15 @@ Backend = Annotated[
         help=tr("Firewall backend: auto, ipset or nftables (overrides the rules)."),
     ),
 ]
+BpfDir = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="GEOFENCE_BPF_DIR",
+        metavar="PATH",
+        hidden=True,
+        help=tr("Where the BPF file system is mounted (default: /sys/fs/bpf)."),
+    ),
+]
 LockWait = Annotated[
     float,
     typer.Option(
@@ -97,6 +106,14 @@ Compare = Annotated[
     typer.Option(
         "--compare-mirrors",
         help=tr("Download each list from all its mirrors and compare them."),
+    ),
+]
+TargetName = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        help=tr("The cluster of [target.NAME] in the rules, instead of this host."),
     ),
 ]
 ConfirmWithin = Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from geofence.doctor import fail2ban, fence, media, nat, other_programs, ports, trunks
 from geofence.doctor.evidence import Evidence
@@ -17,7 +17,11 @@ CHECKS = tuple(
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
     """Return all findings; what is wrong first."""
-    found = [each for check in (*CHECKS, _refused) for each in check(evidence)]
+    return worst_first(each for check in (*CHECKS, _refused) for each in check(evidence))
+
+
+def worst_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings with those at the front that are not only notices."""
     return tuple(sorted(found, key=lambda each: each.severity is Severity.NOTICE))
 
 

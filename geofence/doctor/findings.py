@@ -29,6 +29,8 @@ class FindingKind(StrEnum):
     RULES_NOT_APPLIED = "rules-not-applied"
     OBSERVED_ONLY = "observed-only"
     """Nothing is dropped for ``services``."""
+    SHIELD_OFF = "shield-off"
+    """The rules ask for the shield, and it is off: ``reasons``; ``kept``: its process runs."""
     EXCEPTION_INACTIVE = "exception-inactive"
     """The exception ``subject`` is enabled and not active: ``obstacle``, ``hosts``."""
 
@@ -68,6 +70,9 @@ class FindingKind(StrEnum):
     """``subject`` is delivered to ``target`` of the container ``address``; neither is fenced."""
     DOCKER_HIDES_SOURCES = "docker-hides-sources"
     """Docker's proxy takes connections to ``subject``, so the container sees one address."""
+    NODES_TRUSTED = "nodes-trusted"
+    """This host is a Kubernetes node (``interfaces`` of pods), and trusts the network ``subject``,
+    from which other nodes forward strangers' packets; ``delivered``: fenced ports that are so."""
     HIDDEN_SOURCES = "hidden-sources"
     """``flows`` of ``of`` connections come from the private address ``subject``."""
 
@@ -132,6 +137,25 @@ class FindingKind(StrEnum):
     """The jail ``subject`` counts each attempt twice; ``why`` is ``both-streams`` (``files``) or
     ``same-line`` (``files``)."""
 
+    # clusters; ``subject`` is the target
+    CLUSTER_WITHOUT_FENCE = "cluster-without-fence"
+    CLUSTER_DIFFERS = "cluster-differs"
+    """``differences`` of the cluster from what was applied."""
+    KIND_NOT_SERVED = "kind-not-served"
+    """The API server serves none of ``kinds``."""
+    NOT_ENFORCED = "not-enforced"
+    """No engine of ``wanted`` runs, only ``engines``: objects of ``kind`` do nothing."""
+    END_PORT_DROPPED = "end-port-dropped"
+    """Servers of ``version`` cut ``ports`` to their first port; those from ``since`` on do not."""
+    NOTHING_SELECTED = "nothing-selected"
+    """No ``what`` (``pods`` in ``namespace``, or ``nodes``) has ``labels``."""
+    HOST_NETWORK_PODS = "host-network-pods"
+    """``pods`` use the network of their node, where policies for pods do not apply."""
+    SERVICE_HIDES_SOURCES = "service-hides-sources"
+    """``service`` of ``type`` leads to the pods with ``externalTrafficPolicy: Cluster``."""
+    OTHER_POLICIES = "other-policies"
+    """``policies`` of others select the same pods, and may open what is fenced."""
+
 
 NOTICES = frozenset(
     {
@@ -146,6 +170,7 @@ NOTICES = frozenset(
         FindingKind.MEDIA_BLOCKED,
         FindingKind.UNNAMED_PEER,
         FindingKind.TRUNK_UNKNOWN,
+        FindingKind.OTHER_POLICIES,
     }
 )
 """Kinds that may be meant so."""
@@ -186,6 +211,8 @@ class Subject(StrEnum):
     """This host's addresses, and the networks that it is connected to."""
     PUBLIC_ADDRESS = "public-address"
     FAIL2BAN = "fail2ban"
+    CLUSTER = "cluster"
+    """The cluster of a target."""
 
 
 class WhyUnchecked(StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -13,11 +12,10 @@ from geofence.model.prefixes import AddressSpace, Family, Prefix, address_texts,
 from geofence.policy.addresses import prefix
 from geofence.policy.mistakes import Mistake
 from geofence.routing.local_networks import LINK_LOCAL, LOOPBACKS, Place, Reached
+from geofence.routing.pods import is_of_guests
 
 _NOT_REACHED = PRIVATE | AddressSpace.of(LOOPBACKS)
 """Addresses that no distant host reaches."""
-_CONTAINERS = re.compile(r"docker\d+|br-[0-9a-f]{12}|veth.*|cni\d+|podman\d+|virbr\d+|lxcbr\d+")
-"""Interfaces of containers and virtual machines, where no phone is."""
 
 
 def address_space(text: str) -> AddressSpace | None:
@@ -107,7 +105,7 @@ def _families(evidence: Evidence) -> frozenset[Family]:
 def _is_lan(place: Place) -> bool:
     inside = not AddressSpace.of((place.prefix,)) - PRIVATE
     connected = place.how is Reached.CONNECTED
-    return inside and connected and not _CONTAINERS.fullmatch(place.interface)
+    return inside and connected and not is_of_guests(place.interface)
 
 
 CHECKS = (external, missing_external, local_net)

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from geofence.doctor.evidence import Evidence
 from geofence.doctor.findings import Finding, FindingKind
-from geofence.doctor.port_sets import covered, fenced, united
+from geofence.doctor.port_sets import common, covered, fenced, united
 from geofence.host.sockets import ListeningSocket
 from geofence.model.policy import Ports, Protocol
-from geofence.model.prefixes import Family, address_text
+from geofence.model.prefixes import Family, Prefix, address_text, prefix_text
 from geofence.other_rules.filtering import Published
+from geofence.routing.local_networks import Place, without_pods
+from geofence.routing.pods import interfaces_of_pods
 
 _USUAL = tuple(Ports(protocol, 5060, 5069) for protocol in Protocol)
 """Ports that SIP usually has in a container."""
@@ -142,6 +144,38 @@ def hidden_sources(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(FindingKind.HIDDEN_SOURCES, source, data)
 
 
+def nodes_trusted(evidence: Evidence) -> Iterator[Finding]:
+    """Find that a Kubernetes node trusts the network from which other nodes forward packets.
+
+    Where a Service delivers to fenced ports, they do so for strangers, too: it is as on this node.
+    """
+    hosts, ruleset = evidence.hosts, evidence.ruleset
+    if hosts is None or ruleset is None:
+        return
+    places = without_pods(hosts.places)
+    pods = interfaces_of_pods(place.interface for place in hosts.places)
+    delivered = [str(each) for each in _delivered(evidence)]
+    for interface, prefix in ruleset.local if pods else ():
+        if any(_is_within(interface, prefix, place) for place in places):
+            data = {"interface": interface, "interfaces": list(pods), "delivered": delivered}
+            subject = prefix_text(prefix)
+            yield Finding(FindingKind.NODES_TRUSTED, subject, data, mild=not delivered)
+
+
+def _is_within(interface: str, prefix: Prefix, place: Place) -> bool:
+    same = place.interface == interface and place.prefix.family is prefix.family
+    return same and place.prefix.network < prefix.past and prefix.network < place.prefix.past
+
+
+def _delivered(evidence: Evidence) -> tuple[Ports, ...]:
+    """Return the fenced ports to which rules of other programs deliver."""
+    if evidence.rules is None:
+        return ()
+    rules, ports = evidence.rules, fenced(evidence.services)
+    targets = (*(e.target for e in rules.published), *(e.target for e in rules.other.redirected))
+    return united(part for target in targets for part in common(target, united(ports)))
+
+
 def _names(families: Iterable[Family]) -> list[str]:
     return [str(each) for each in families]
 
@@ -154,5 +188,6 @@ CHECKS = (
     sip_helper,
     published,
     proxied,
+    nodes_trusted,
     hidden_sources,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from geofence.lists.parsed import Candidate
+from geofence.mirror.memory import MirrorMemory
 from geofence.model.lists import AcceptedList, ListId
 
 
@@ -50,6 +51,8 @@ class FetchReport:
     outcomes: Mapping[ListId, Outcome]
     busy: Mapping[str, datetime] = field(default_factory=dict)
     """Hosts that asked for a pause, and until when, UTC."""
+    mirrors: MirrorMemory = field(default_factory=MirrorMemory)
+    """What the next run is to remember of signed mirrors."""
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

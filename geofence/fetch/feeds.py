@@ -8,6 +8,7 @@ from geofence.errors import ListError
 from geofence.fetch.http import Body
 from geofence.fetch.urls import public
 from geofence.lists import feed
+from geofence.lists.parsed import Candidate
 from geofence.lists.sniff import looks_like_json
 from geofence.model.lists import AcceptedList
 from geofence.translation import join, tr
@@ -39,3 +40,17 @@ def is_read_alike(stored: AcceptedList, paths: tuple[str, ...]) -> bool:
     if all(part.format == feed.NAME for part in stored.provenance):
         return feed.paths_of(stored.carried) == paths
     return not paths
+
+
+def require_alike(found: Candidate, paths: tuple[str, ...], url: str) -> None:
+    """See that a mirror has read a feed by the paths of the rules here.
+
+    Raises:
+        ListError: it has not, so it may have other addresses than are meant.
+    """
+    if not is_read_alike(replace(found.accepted, carried=found.parsed.carried), paths):
+        why = tr(
+            "The mirror has read the list {list} by other paths than the rules here have.",
+            list=found.accepted.id,
+        )
+        raise ListError(join(": ", (public(url), why)))

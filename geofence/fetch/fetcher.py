@@ -26,9 +26,11 @@ from geofence.fetch.events import (
 )
 from geofence.fetch.http import Client
 from geofence.fetch.limits import Limits
+from geofence.fetch.mirror import Indexes
 from geofence.fetch.questions import Ask, ask_system
 from geofence.fetch.sources import Tools, renew
 from geofence.fetch.threads import start
+from geofence.mirror.memory import MirrorMemory
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import Policy
 from geofence.translation import tr
@@ -56,6 +58,7 @@ class _Run:
     busy: BusyHosts
     trust: Trust
     databases: Databases
+    indexes: Indexes
 
 
 def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
@@ -68,6 +71,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
     limits: Limits | None = None,
     ask: Ask = ask_system,
     busy: Mapping[str, datetime] | None = None,
+    mirrors: MirrorMemory | None = None,
 ) -> FetchReport:
     """Have every list confirmed, or get its new version, from the first source that gives it.
 
@@ -82,6 +86,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
         limits: of time and size.
         ask: asks DNS.
         busy: hosts that asked an earlier run for a pause, and until when, UTC.
+        mirrors: what earlier runs remember of signed mirrors.
     """
     names = tuple(dict.fromkeys(wanted))
     bounds = limits or Limits()
@@ -97,6 +102,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
         BusyHosts(busy),
         Trust(),
         Databases(names, accepted),
+        Indexes(policy.mirror_source, mirrors or MirrorMemory()),
     )
     for name in names:
         run.jobs.put(name)
@@ -106,7 +112,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
     finally:
         run.stop.set()
     done = {name: outcomes.get(name) or _late(name, run.limits) for name in names}
-    return FetchReport(done, run.busy.told)
+    return FetchReport(done, run.busy.told, run.indexes.memory)
 
 
 def _late(name: ListId, limits: Limits) -> Failed:
@@ -201,7 +207,15 @@ class _Worker:
 
 
 def _outcome(run: _Run, wanted: ListId, client: Client) -> Outcome:
-    tools = Tools(client, run.clock(), run.limits.resolve, run.ask, run.databases, run.limits.size)
+    tools = Tools(
+        client,
+        run.clock(),
+        run.limits.resolve,
+        run.ask,
+        run.databases,
+        run.indexes,
+        run.limits.size,
+    )
     try:
         return renew(wanted, run.policy, run.accepted.get(wanted), tools)
     except ListError as error:

@@ -14,41 +14,23 @@ from geofence.fetch.apiban import collect
 from geofence.fetch.checksums import MOST_BYTES, require_match
 from geofence.fetch.databases import Database, Databases, Extract
 from geofence.fetch.events import Fresh, Outcome, Renewed, Unchanged
-from geofence.fetch.feeds import is_read_alike, kept
+from geofence.fetch.feeds import is_read_alike, kept, require_alike
 from geofence.fetch.files import files_in, is_local, read_list
 from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError, Rejected
 from geofence.fetch.keys import read_key
+from geofence.fetch.mirror import Indexes, body_of, confirmed, entry_of, is_stored
 from geofence.fetch.names import renew_name
+from geofence.fetch.places import Mirror, Source, mirrors
 from geofence.fetch.questions import Ask
 from geofence.fetch.unpacking import unpacked
 from geofence.fetch.urls import public
 from geofence.lists import apiban
-from geofence.lists.formats import format_of, is_database, parse_part
+from geofence.lists.formats import format_of, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
-from geofence.model.policy import Blocklist, ListSource, Policy
+from geofence.model.policy import Blocklist, Policy
 from geofence.model.prefixes import Family
 from geofence.translation import clause, join, sentence, tr
-
-
-class Source(NamedTuple):
-    """Where one body of a list is."""
-
-    url: str
-    family: Family | None
-    """The family that the body is for; None for a body with both."""
-    format: str | None = None
-    """Name of the body's format; None to find it out."""
-    checksum: str | None = None
-    """Where its checksum is; None for none."""
-    database: bool = False
-    """Whether the body is a database of all countries."""
-    paths: tuple[str, ...] = ()
-    """Where the prefixes of a feed are in its JSON."""
-
-
-Mirror = tuple[Source, ...]
-"""The sources that make up a list together."""
 
 
 class _Part(NamedTuple):
@@ -67,48 +49,12 @@ class Tools:
     ask: Ask
     databases: Databases
     """Those of the run."""
+    indexes: Indexes
+    """Of the signed mirrors of the run."""
     most: int
     """Bytes that a file may have, unpacked."""
     patient: bool = True
     """Whether to wait for a host that asks for a pause."""
-
-
-def mirrors(wanted: ListId, policy: Policy) -> tuple[Mirror, ...]:
-    """Return the mirrors of a list, in the order to try; a host name has none."""
-    source, blocklist = policy.source(wanted), policy.blocklist(wanted)
-    if blocklist is not None and blocklist.parts:
-        return (tuple(_source(url, None, source) for url in blocklist.parts),)
-    return tuple(_mirror(wanted, template, source) for template in source.urls)
-
-
-_NAME_IN_URL = {ListKind.COUNTRY: "{cc}", ListKind.ASN: "{asn}"}
-
-
-def _mirror(wanted: ListId, template: str, source: ListSource) -> Mirror:
-    placeholder = _NAME_IN_URL.get(wanted.kind)
-    if placeholder is None:
-        return (_source(template, None, source),)
-
-    def filled(text: str) -> str:
-        return text.replace(placeholder, wanted.name.lower())
-
-    named = source._replace(checksum=filled(source.checksum) if source.checksum else None)
-    database = wanted.kind is ListKind.COUNTRY and (
-        placeholder not in template or is_database(source.format)
-    )
-    families = tuple(Family) if "{family}" in template else (None,)
-    return tuple(_source(filled(template), each, named, database=database) for each in families)
-
-
-def _source(
-    template: str, family: Family | None, source: ListSource, *, database: bool = False
-) -> Source:
-    def filled(text: str) -> str:
-        return text if family is None else text.replace("{family}", family)
-
-    url = filled(template)
-    checksum = filled(source.checksum).replace("{url}", url) if source.checksum else None
-    return Source(url, family, source.format, checksum, database, source.paths)
 
 
 def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: Tools) -> Outcome:
@@ -201,6 +147,39 @@ def _in_turn(known: Sequence[Mirror], busy: list[Mirror]) -> Iterator[tuple[Mirr
     yield from ((mirror, True) for mirror in busy)
 
 
+def _from_signed(
+    wanted: ListId, mirror: Mirror, stored: AcceptedList | None, tools: Tools
+) -> Outcome:
+    """Return the list from a signed mirror.
+
+    Raises:
+        ListError: the mirror does not have it, or cannot be verified.
+    """
+    (source,) = mirror
+    url, patient = source.url, tools.patient
+    index = tools.indexes.ask(url, tools.client, tools.now, patient=patient)
+    entry = entry_of(index, wanted, url)
+    if stored is not None and is_stored(entry, stored):
+        return Unchanged(confirmed(entry, stored, url, tools.now))
+    parts = []
+    for each in entry.parts:
+        body = Body(body_of(each, url, tools.client, patient=patient), None)
+        place = Source(f"{url}{each.path}", each.family, each.format)
+        part = _part(wanted, place, body, tools)
+        there = min(entry.checked_at, tools.now)
+        provenance = replace(
+            part.provenance,
+            checked_at=there,
+            published_at=each.published_at,
+            copyright=each.copyright,
+        )
+        parts.append(part._replace(provenance=provenance))
+    found = _outcome(wanted, parts, stored)
+    if wanted.kind is ListKind.FEED and isinstance(found, Renewed):
+        require_alike(found.candidate, source.paths, url)
+    return found
+
+
 def _from_mirror(
     wanted: ListId, mirror: Mirror, stored: AcceptedList | None, tools: Tools
 ) -> Outcome:
@@ -209,6 +188,8 @@ def _from_mirror(
     Raises:
         ListError: a source did not give its body, or the body is not what it should be.
     """
+    if mirror[0].signed:
+        return _from_signed(wanted, mirror, stored, tools)
     parts = _parts(mirror)
     answers = {source: _ask(wanted, source, stored, tools) for source in parts}
     problem = _missing(wanted, answers)

@@ -42,6 +42,8 @@ class Guard(StrEnum):
     """A trunk in Asterisk's configuration has a prefix that is broader than a trunk's should be."""
     MANY_TRUNKS = "many-trunks"
     """All trunks in Asterisk's configuration together would allow too many addresses."""
+    TARGET_LIMIT = "target-limit"
+    """The objects for a cluster exceed a limit of its API server or of its engine."""
 
     @property
     def of_a_list(self) -> bool:
@@ -59,6 +61,7 @@ _OF = {
     Guard.UNFENCED: "SERVICE",
     Guard.BROAD_TRUNK: "EXCEPTION",
     Guard.MANY_TRUNKS: "",
+    Guard.TARGET_LIMIT: "",
 }
 
 

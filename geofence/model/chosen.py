@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from geofence.model.frozen import dataclass
 
 
 class ChosenBy(StrEnum):
@@ -17,6 +18,8 @@ class ChosenBy(StrEnum):
     """The generation that is in force."""
     AUTOMATIC = "automatic"
     """geofence, since the rules say ``auto``."""
+    TARGET = "target"
+    """``[target.NAME] kind``: no backend, but objects of a cluster."""
     NOBODY = "nobody"
     """No backend was used, or none could be."""
 
@@ -32,6 +35,8 @@ class ChosenBackend:
     """The number of the generation that had it."""
     against: tuple[str, ...] = ()
     """What speaks against it, or against backends that come before it: a sentence each."""
+    target: str = ""
+    """Name of the target whose kind it is; empty for a backend of this host."""
 
 
 NO_BACKEND = ChosenBackend("")

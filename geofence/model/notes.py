@@ -6,8 +6,9 @@ A note is not text. ``geofence.sentences`` turns it into a sentence for people; 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from geofence.model.frozen import dataclass, field
 
 
 class NoteKind(StrEnum):
@@ -158,6 +159,8 @@ class NoteKind(StrEnum):
     """``number`` lines of the log of bans ``subject`` could not be read."""
     METRICS_NOT_WRITTEN = "metrics-not-written"
     """The file ``subject`` of ``[metrics]`` was not written; ``message`` is why."""
+    MIRROR_NOT_WRITTEN = "mirror-not-written"
+    """The signed lists in ``subject`` are those of before; ``message`` is why."""
     COUNTS_NOT_KEPT = "counts-not-kept"
     """The counts over time ``subject`` were not continued; ``message`` is why."""
     COUNTS_BEGUN_ANEW = "counts-begun-anew"
@@ -199,6 +202,30 @@ class NoteKind(StrEnum):
     """``[notify] mail`` to ``subject`` could not be sent; ``message`` is why."""
     WEBHOOK_FAILED = "webhook-failed"
     """The URL in the file ``subject`` could not be told; ``message`` is why."""
+
+    # the shield
+    SHIELD_DROPS = "shield-drops"
+    """The shield drops new packets of the address to ``services``."""
+    SHIELD_SAMPLES = "shield-samples"
+    """The fence notes ``one_in`` so many of the packets that the shield would drop."""
+
+    # targets
+    TARGET_CANNOT = "target-cannot"
+    """The engine of the target ``subject`` cannot do ``what`` (of ``Gap``), which the rules say for
+    ``names``; empty: of all."""
+    TARGET_UNLISTED = "target-unlisted"
+    """The role of the target ``subject`` may not list ``kinds``: unknown objects stay unseen."""
+    TARGET_UNREAD = "target-unread"
+    """The cluster of the target ``subject`` could not be read: ``message``."""
+    TARGET_CHANGED = "target-changed"
+    """The objects of the target ``subject`` have not the shape that geofence gives them."""
+    TARGET_NEVER_APPLIED = "target-never-applied"
+    """Nothing was applied to the target ``subject`` yet."""
+    TARGET_FOREIGN = "target-foreign"
+    """Other programs made ``objects``, which have names or labels of the target ``subject``."""
+    TARGET_VERDICTS_DIFFER = "target-verdicts-differ"
+    """The objects in the cluster and generation ``generation`` of the target ``subject`` differ in
+    their verdicts on ``ports``."""
 
     # setup
     SETUP_NO_ASTERISK = "setup-no-asterisk"

@@ -14,12 +14,13 @@ from __future__ import annotations
 import socket
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import starmap
 from struct import iter_unpack
 from sys import byteorder
 from typing import TYPE_CHECKING, NamedTuple
+
+from geofence.model.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -8,6 +8,7 @@ a few operations a message instead of several an entry.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from struct import iter_unpack
 
 from geofence.netlink.attributes import Span
 
@@ -55,3 +56,17 @@ def alike(data: bytes, start: int, step: int, fields: Iterable[Span]) -> int:
         if any(data[row + at : row + at + 1] != first[at] for at in fixed):
             return rows
     return count
+
+
+def same_rows(one: bytes, other: bytes, width: int) -> bool:
+    """Whether two columns have the same values, in whatever order.
+
+    Args:
+        one: values that differ from each other, one after the other.
+        other: any values.
+        width: bytes of a value.
+    """
+    if len(one) != len(other):
+        return False
+    form = f"{width}s"
+    return one == other or set(iter_unpack(form, one)).issubset(iter_unpack(form, other))

@@ -59,7 +59,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     chosen = site.choose_backend(policy.backend)
     denied = blocked(policy, lists)
     timed = timed_prefixes(policy, lists, datetime.now(UTC))
-    report = commit(site, wish, chosen, desired, _noted(reports), denied=denied, timed=timed)
+    report = commit(site, wish, chosen, desired, noted(reports), denied=denied, timed=timed)
     problems = tuple(problem(each.problem, str(each.id)) for each in reports if each.problem)
     notes = (
         *asterisk.notes,
@@ -80,7 +80,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     )
 
 
-def _noted(reports: Iterable[ListReport]) -> tuple[ListNote, ...]:
+def noted(reports: Iterable[ListReport]) -> tuple[ListNote, ...]:
     """Return the versions of lists that a generation is made of."""
     known = tuple(reports)
     used = tuple(

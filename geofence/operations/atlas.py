@@ -22,6 +22,7 @@ from geofence.fetch.limits import Limits
 from geofence.geoip.atlas import Label, make_atlas
 from geofence.geoip.countries import countries
 from geofence.merge import needed_lists
+from geofence.mirror.memory import MirrorMemory
 from geofence.model.address import Address
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.notes import Note, NoteKind
@@ -33,6 +34,7 @@ from geofence.state.atlas import StoredAtlas, load_atlas, open_atlas, save_atlas
 from geofence.state.backoff import load_busy, save_busy
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
+from geofence.state.mirrors import load_mirrors, save_mirrors
 from geofence.state.records import RecordError
 from geofence.translation import tr
 
@@ -182,7 +184,7 @@ class _Renewal:
             StateError: it could not be written; the previous one is unchanged.
         """
         at_hand = self._at_hand()
-        outcomes, busy = _fetched(self.site, self.policy, wanted, at_hand, watch)
+        outcomes, report = _fetched(self.site, self.policy, wanted, at_hand, watch)
         failed = {name.name: o.why for name, o in outcomes.items() if isinstance(o, Failed)}
         why = next(iter(failed.values()), "")
         made = None
@@ -190,7 +192,8 @@ class _Renewal:
             fresh = {name: _list_of(o) for name, o in outcomes.items() if not isinstance(o, Failed)}
             made = _made({**at_hand, **fresh}, failed, self.now)
         with exclusive(self.site.state_directory, self.site.lock_seconds):
-            save_busy(self.site.state_directory, busy)
+            save_busy(self.site.state_directory, report.busy)
+            save_mirrors(self.site.state_directory, report.mirrors)
             if made is None:
                 raise ListError(tr("No list for the world index could be renewed. {why}", why=why))
             written = save_atlas(self.site.state_directory, made)
@@ -227,28 +230,38 @@ def _fetched(
     wanted: Collection[ListId],
     at_hand: Mapping[ListId, AcceptedList],
     watch: Watch,
-) -> tuple[dict[ListId, Outcome], Mapping[str, datetime]]:
+) -> tuple[dict[ListId, Outcome], FetchReport]:
     """Fetch lists, as many at once as a refresh does; if the first few all fail, no others.
 
     Returns:
-        The outcomes, and the hosts that asked for a pause.
+        The outcomes, and the report that has what is to be remembered.
     """
     from geofence.fetch.fetcher import fetch_lists  # requests takes long to import
 
     limits = Limits(body=site.patience, run=_RUN_SECONDS)
 
-    def fetch(some: Iterable[ListId], busy: Mapping[str, datetime]) -> FetchReport:
+    def fetch(
+        some: Iterable[ListId], busy: Mapping[str, datetime], mirrors: MirrorMemory
+    ) -> FetchReport:
         return fetch_lists(
-            some, policy, at_hand, lambda: datetime.now(UTC), watch, limits=limits, busy=busy
+            some,
+            policy,
+            at_hand,
+            lambda: datetime.now(UTC),
+            watch,
+            limits=limits,
+            busy=busy,
+            mirrors=mirrors,
         )
 
     names = tuple(wanted)
-    report = fetch(names[: limits.workers], load_busy(site.state_directory))
+    directory = site.state_directory
+    report = fetch(names[: limits.workers], load_busy(directory), load_mirrors(directory))
     outcomes = dict(report.outcomes)
     if not all(isinstance(outcome, Failed) for outcome in outcomes.values()):
-        report = fetch(names[limits.workers :], report.busy)
+        report = fetch(names[limits.workers :], report.busy, report.mirrors)
         outcomes |= report.outcomes
-    return outcomes, report.busy
+    return outcomes, report
 
 
 def _list_of(outcome: Renewed | Unchanged | Fresh) -> AcceptedList:

@@ -28,6 +28,7 @@ from geofence.errors import BackendUnavailable, UsageError
 from geofence.model.elements import Noted
 from geofence.model.sets import Role, SetKey
 from geofence.operations.knowledge import Known, known_all, known_countries
+from geofence.operations.shield import sample_notes
 from geofence.operations.site import Site
 from geofence.state.newest import NewestFacts, newest_facts
 from geofence.translation import tr
@@ -141,7 +142,7 @@ def denied(site: Site, asked: Selection) -> DeniedReport:
         begin = found.at - asked.since.total_seconds()
         chosen = [part.since(begin) for part in found.timed(found.parts)]
     known = known_countries(site) if asked.by is GroupedBy.COUNTRY else known_all(site)
-    return _report(found, chosen, known, asked)
+    return _report(site, found, chosen, known, asked)
 
 
 def denied_by_source_and_country(
@@ -161,7 +162,7 @@ def denied_by_source_and_country(
     if found is None:
         return DeniedReport(), ()
     known = known_all(site, policy)
-    report = _report(found, found.parts, known, Selection(limit=limit))
+    report = _report(site, found, found.parts, known, Selection(limit=limit))
     return report, _grouped(found.parts, known.knowledge, GroupedBy.COUNTRY)
 
 
@@ -188,7 +189,7 @@ def _seen(backend: NotedSets, key: SetKey, *, times: bool) -> Noted:
 
 
 def _report(
-    found: _Look, chosen: Sequence[Sources], known: Known, asked: Selection
+    site: Site, found: _Look, chosen: Sequence[Sources], known: Known, asked: Selection
 ) -> DeniedReport:
     """Return the sources that were chosen, one by one or grouped."""
     groups = _grouped(chosen, known.knowledge, asked.by) if asked.by else None
@@ -205,7 +206,7 @@ def _report(
         groups,
         known.groups,
         known.together,
-        known.notes,
+        (*known.notes, *sample_notes(site)),
     )
 
 

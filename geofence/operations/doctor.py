@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from geofence.doctor.checks import findings
+from geofence.doctor.checks import findings, worst_first
 from geofence.doctor.evidence import Evidence
 from geofence.doctor.findings import Finding, Severity, Unchecked
+from geofence.errors import GeofenceError
 from geofence.operations.evidence import gather
 from geofence.operations.site import Site
 
@@ -46,8 +47,42 @@ def doctor(site: Site, examined: Examined | None = None) -> DoctorReport:
 
     Never fails: what cannot be read is told.
     """
-    evidence = evidence_of(site, examined or Examined())
-    return DoctorReport(findings(evidence), evidence.unchecked)
+    examined = examined or Examined()
+    evidence = evidence_of(site, examined)
+    clusters = DoctorReport((), ()) if examined.offline else _of_clusters(site)
+    return _together(DoctorReport(findings(evidence), evidence.unchecked), clusters)
+
+
+def doctor_of_cluster(site: Site, name: str) -> DoctorReport:
+    """Examine the cluster of one target; change nothing.
+
+    Raises:
+        RulesError: the rules do not load.
+        UsageError: they have no such target.
+    """
+    # Not at the top: most hosts have no targets.
+    from geofence.doctor.cluster import cluster_findings
+    from geofence.operations.targets.evidence import cluster_evidence
+    from geofence.operations.targets.site import target_site
+
+    evidence, unchecked = cluster_evidence(target_site(site, name))
+    return DoctorReport(worst_first(cluster_findings(evidence)), unchecked)
+
+
+def _of_clusters(site: Site) -> DoctorReport:
+    """Examine the clusters of all targets; rules that do not load are a finding elsewhere."""
+    try:
+        names = [target.name for target in site.policy().targets]
+    except GeofenceError:
+        return DoctorReport((), ())
+    return _together(*(doctor_of_cluster(site, name) for name in names))
+
+
+def _together(*reports: DoctorReport) -> DoctorReport:
+    return DoctorReport(
+        worst_first(found for report in reports for found in report.findings),
+        tuple(unchecked for report in reports for unchecked in report.unchecked),
+    )
 
 
 def evidence_of(site: Site, examined: Examined) -> Evidence:

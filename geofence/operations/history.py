@@ -164,7 +164,7 @@ def rollback(site: Site, number: int | None, wish: Wish) -> RunReport:
         UsageError: the generation does not exist or cannot be used.
     """
     with holding(site):
-        generation = _before_newest(site) if number is None else _wanted(site, number)
+        generation = to_roll_back_to(site, number)
         chosen = site.choose_holder(generation)
         origin = generation.restores or generation.number
         wish = replace(wish, restores=origin)
@@ -179,6 +179,15 @@ def _placed(site: Site, ruleset: Ruleset) -> tuple[Ruleset, tuple[Note, ...]]:
         return replace(ruleset, local=current(site)), ()
     except (RulesError, BackendError) as error:
         return ruleset, (Note(NoteKind.LOCAL_NETWORKS_AS_RECORDED, "", {"message": str(error)}),)
+
+
+def to_roll_back_to(site: Site, number: int | None) -> Generation:
+    """Return a generation to return to; without a number, the one before the current.
+
+    Raises:
+        UsageError: it does not exist or cannot be used.
+    """
+    return _before_newest(site) if number is None else _wanted(site, number)
 
 
 def _before_newest(site: Site) -> Generation:

@@ -14,6 +14,7 @@ from geofence.guards.overlaps import overlaps
 from geofence.guards.settling import Refusal
 from geofence.lists.parsed import Candidate
 from geofence.merge import needed_lists
+from geofence.mirror.memory import MirrorMemory
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy, WhyPassedOver
@@ -24,6 +25,7 @@ from geofence.operations.report import Listed, ListOutcome, ListReport
 from geofence.operations.site import Site
 from geofence.policy import OWNED_FILE
 from geofence.state.backoff import load_busy, save_busy
+from geofence.state.mirrors import load_mirrors, save_mirrors
 from geofence.state.versions import History
 from geofence.translation import join, tr
 
@@ -52,6 +54,8 @@ class Gathered:
     """Notes that ``[notify]`` is told although the run went well."""
     busy: Mapping[str, datetime] | None = None
     """Hosts that asked for a pause, and until when, UTC; None if none was asked."""
+    mirrors: MirrorMemory | None = None
+    """What is to be remembered of signed mirrors; None if none was asked."""
 
     def store(self, site: Site) -> None:
         """Store new versions; the caller holds the lock.
@@ -61,6 +65,8 @@ class Gathered:
         """
         if self.busy is not None:
             save_busy(site.state_directory, self.busy)
+        if self.mirrors is not None:
+            save_mirrors(site.state_directory, self.mirrors)
         for candidate in self.renewed:
             name = candidate.accepted.id
             if name.kind.is_from_dns:  # a name may change every minute, and has no history
@@ -277,6 +283,7 @@ def fetched_alone(  # noqa: PLR0913 - as ``fetched``
         watch,
         limits=limits,
         busy=load_busy(site.state_directory),
+        mirrors=load_mirrors(site.state_directory),
     )
     formerly = {name: each.space for name, each in accepted.items()}
     held = dict(formerly)
@@ -307,6 +314,7 @@ def fetched_alone(  # noqa: PLR0913 - as ``fetched``
         _refusals(refusals, judged, report.outcomes),
         tuple(each for judgement in judged.values() for each in judgement.news),
         report.busy,
+        report.mirrors,
     )
 
 

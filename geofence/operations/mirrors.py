@@ -59,9 +59,9 @@ def compared(site: Site, watch: Watch = unwatched) -> tuple[Note, ...]:
 
 
 def _fetched(site: Site, policy: Policy, watch: Watch) -> dict[ListId, list[Copy]]:
-    from geofence.fetch.sources import mirrors
+    from geofence.fetch.places import all_mirrors
 
-    known = {name: mirrors(name, policy) for name in needed_lists(policy)}
+    known = {name: all_mirrors(name, policy) for name in needed_lists(policy)}
     several = {name: each for name, each in known.items() if len(each) > 1}
     copies: dict[ListId, list[Copy]] = {name: [] for name in several}
     for number in range(max(map(len, several.values()), default=0)):

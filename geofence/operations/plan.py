@@ -124,7 +124,7 @@ def plan(
             NO_BACKEND,
             reports,
             notes=(*notes, Note(NoteKind.PLAN_WITHOUT_KERNEL, "", facts)),
-            countries=_by_country(site, reports, made),
+            countries=changes_by_country(site, reports, made),
             next_run=verb,
             allowed=allowed_to(policy),
         )
@@ -141,9 +141,9 @@ def plan(
             *observing_changes(recorded, desired),
             *notes,
             *change.notes,
-            *map(_refusal, refusals),
+            *map(refusal_note, refusals),
         ),
-        _by_country(site, reports, made),
+        changes_by_country(site, reports, made),
         refusals,
         verb,
         allowed_to(policy),
@@ -151,7 +151,7 @@ def plan(
     )
 
 
-def _by_country(
+def changes_by_country(
     site: Site, reports: tuple[ListReport, ...], made: Plan
 ) -> tuple[CountryChange, ...]:
     """Return what the plan changes for each country and AS number, those that go, too."""
@@ -187,6 +187,7 @@ def _plan_unread(site: Site, desired: Ruleset) -> tuple[Plan, int | None]:
     return make_plan(desired, Observed.holding(generation.ruleset), ()), generation.number
 
 
-def _refusal(objection: Objection) -> Note:
+def refusal_note(objection: Objection) -> Note:
+    """Return the note on a check for which a run would be refused."""
     facts = {"message": str(objection), "accept": objection.accept}
     return Note(NoteKind.CHECK_REFUSES, str(objection.guard), facts)

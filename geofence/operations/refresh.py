@@ -13,6 +13,7 @@ from geofence.operations.counts import keep_sources
 from geofence.operations.following import followed
 from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Watch, fetched, unwatched
+from geofence.operations.mirror import publish_if_asked
 from geofence.operations.outcome import told
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -20,18 +21,18 @@ from geofence.state.files import ensure_private_directory
 
 
 def refresh_and_renew(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
-    """Refresh and record how it ended; then renew the world index, if that is due.
+    """Refresh and record how it ended; then publish the lists and renew the world index.
 
-    The fence does not wait for the index or for the counts over time, and no failure of either is
-    one of the refresh.
+    Both only if the rules say so. The fence does not wait for them or for the counts over time, and
+    no failure of these is one of the refresh.
 
     Raises:
         GeofenceError: what the refresh raised.
     """
     report = told(site, "refresh", lambda: refresh(site, wish, watch))
-    return replace(
-        report, notes=(*report.notes, *renew_if_due(site, report, watch), *keep_sources(site))
-    )
+    published = publish_if_asked(site)
+    renewed = renew_if_due(site, report, watch)
+    return replace(report, notes=(*report.notes, *published, *renewed, *keep_sources(site)))
 
 
 def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from geofence.model.chosen import ChosenBackend
+from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import ListId, Provenance
 from geofence.model.notes import Note
 from geofence.model.plan import Plan
-from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
 
 if TYPE_CHECKING:  # restore at boot reports no connections, and should not wait for the module
     from geofence.flows.impact import Impact
+    from geofence.model.policy import Policy
 
 
 class ListOutcome(StrEnum):

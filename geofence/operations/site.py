@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geofence.errors import BackendUnavailable, StateError
+from geofence.model.frozen import dataclass
 
 if TYPE_CHECKING:
     from geofence.backends.registry import Chosen
+    from geofence.model.choices import BackendChoice
     from geofence.model.chosen import ChosenBy
     from geofence.model.generation import Generation
-    from geofence.model.policy import BackendChoice, Policy
+    from geofence.model.policy import Policy
     from geofence.policy.files import RulesFile
     from geofence.state.bans import BanStore
     from geofence.state.following import ReadingStore
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 RULES_DIRECTORY = Path("/etc/geofence/rules.d")
 STATE_DIRECTORY = Path("/var/lib/geofence")
+BPF_DIRECTORY = Path("/sys/fs/bpf")
 LOCK_SECONDS = 30.0
 """Seconds that a run waits for another to end."""
 PATIENCE = 120.0
@@ -61,6 +63,12 @@ class Site:
     drafts: tuple[RulesFile, ...] = ()
     """Files that count in place of those in ``rules_directory``, by name: that of ``setup`` until
     it is confirmed."""
+
+    bpf_directory: Path = BPF_DIRECTORY
+    """Where the BPF file system is mounted, in which the shield has its names."""
+
+    target: str = ""
+    """Name of the target whose state ``state_directory`` has; empty for that of this host."""
 
     log_changes: bool = True
     """Whether changes are written to the host's log; not for a throw-away network."""
@@ -217,8 +225,8 @@ class Site:
         Raises:
             BackendUnavailable: none can.
         """
+        from geofence.model.choices import BackendChoice
         from geofence.model.chosen import ChosenBy
-        from geofence.model.policy import BackendChoice
 
         try:
             before = BackendChoice(generation.backend)

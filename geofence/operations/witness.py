@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 from geofence.fetch.events import Event, Outcome, Renewed
 from geofence.guards.settling import agrees
 from geofence.model.lists import AcceptedList, ListId
-from geofence.model.policy import Policy
+from geofence.model.policy import Blocklist, MirrorSource, Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.site import Site
 from geofence.state.backoff import load_busy
+from geofence.state.mirrors import load_mirrors
 
 
 def from_mirror(
@@ -32,20 +33,58 @@ def from_mirror(
         number: which mirror, from 0.
         watch: called with each event.
     """
+    from geofence.fetch.places import signed_mirrors
+
+    found: dict[ListId, Outcome] = {}
+    names = tuple(wanted)
+    through = [name for name in names if signed_mirrors(name, policy)]
+    for some in (through, [name for name in names if name not in through]):
+        if some:
+            only = _only(policy, number, bool(through) and some is through)
+            found |= _fetched_from(site, only, some, watch)
+    return found
+
+
+def _only(policy: Policy, number: int, through_mirrors: bool) -> Policy:
+    """Return rules with one mirror of each list; signed mirrors come before the others."""
+    signed = policy.mirror_source.urls if through_mirrors else ()
+    if number < len(signed):
+        one = policy.mirror_source._replace(urls=signed[number : number + 1], fallback=False)
+        return replace(policy, mirror_source=one, blocklists=_asked_at_once(policy.blocklists))
+    at = number - len(signed)
+    blocklists = tuple(replace(each, urls=each.urls[at : at + 1]) for each in policy.blocklists)
+    countries, asns = (urls[at : at + 1] for urls in (policy.country_urls, policy.asn_urls))
+    return replace(
+        policy,
+        mirror_source=MirrorSource(),
+        country_urls=countries,
+        asn_urls=asns,
+        blocklists=_asked_at_once(blocklists),
+    )
+
+
+def _asked_at_once(blocklists: Iterable[Blocklist]) -> tuple[Blocklist, ...]:
+    return tuple(replace(each, refresh=None) for each in blocklists)
+
+
+def _fetched_from(
+    site: Site, policy: Policy, wanted: Iterable[ListId], watch: Callable[[Event], None]
+) -> Mapping[ListId, Outcome]:
     from geofence.fetch.fetcher import fetch_lists
     from geofence.fetch.limits import Limits
 
-    blocklists = tuple(
-        replace(each, urls=each.urls[number : number + 1], refresh=None)
-        for each in policy.blocklists
-    )
-    countries, asns = (urls[number : number + 1] for urls in (policy.country_urls, policy.asn_urls))
-    only = replace(policy, country_urls=countries, asn_urls=asns, blocklists=blocklists)
-    limits, busy = Limits(body=site.patience), load_busy(site.state_directory)
+    directory = site.state_directory
     report = fetch_lists(
-        wanted, only, {}, lambda: datetime.now(UTC), watch, limits=limits, busy=busy
+        wanted,
+        policy,
+        {},
+        lambda: datetime.now(UTC),
+        watch,
+        limits=Limits(body=site.patience),
+        busy=load_busy(directory),
+        mirrors=load_mirrors(directory),
     )
-    return dict(report.outcomes)
+    return report.outcomes
 
 
 def confirms(
@@ -66,14 +105,14 @@ def confirms(
         before: the addresses of the version before it.
         watch: called with each event.
     """
-    from geofence.fetch.sources import mirrors
+    from geofence.fetch.places import all_mirrors, gave
 
-    gave = {part.url for part in candidate.provenance}
-    hosts = {_host(url) for url in gave}
+    urls = {part.url for part in candidate.provenance}
+    hosts = {_host(url) for url in urls}
     others = [
         (number, _host(mirror[0].url))
-        for number, mirror in enumerate(mirrors(candidate.id, policy))
-        if gave.isdisjoint(source.url for source in mirror)
+        for number, mirror in enumerate(all_mirrors(candidate.id, policy))
+        if not gave(mirror, urls)
     ]
     elsewhere = [each for each in others if each[1] not in hosts]
     for number, host in elsewhere or others:

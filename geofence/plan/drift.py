@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
+from geofence.model.frozen import dataclass
 from geofence.model.plan import Observed, Plan, SetChange
 
 

@@ -28,6 +28,7 @@ from geofence.policy.blocklists import with_source
 from geofence.policy.catalog import with_catalog, with_feed
 from geofence.policy.countries import country_code
 from geofence.policy.languages import spoken
+from geofence.policy.mirrors import mirror_source, publishing
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.owned import OWNED_FILE, is_owned
 from geofence.policy.paths import textfile
@@ -44,6 +45,7 @@ from geofence.policy.regions import (
 from geofence.policy.shrinking import shrink_limits
 from geofence.policy.sources import checksum, list_format, list_source
 from geofence.policy.table_reader import Section, argument, choice, rule_name
+from geofence.policy.targets import LONGEST_TARGET_NAME, read_targets
 from geofence.policy.toml_tree import Table
 from geofence.policy.urls import OF_ASNS, OF_COUNTRIES, url
 from geofence.spelling import nearest, one_of, quoted
@@ -57,7 +59,7 @@ _NAMES = ("hosts", "srv", "sip")
 """Keys with names in DNS."""
 _LISTED = (*_NAMES, "feed")
 """Keys of an exception that give it lists of addresses."""
-_NAMED = ("service", "exception", "country", "blocklist", "region", "source")
+_NAMED = ("service", "exception", "country", "blocklist", "region", "source", "target")
 """Tables that contain a table for each thing of their kind."""
 
 
@@ -74,10 +76,13 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     countries = root.tables("country", country_code, "CODE") if "country" in root else {}
     blocklists = root.named("blocklist")
     regions = read_regions(root.named("region"))
+    targets = root.named("target", LONGEST_TARGET_NAME)
     allow, local, source = root.table("allow"), root.table("local"), root.table("source")
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
     notify, daemon, atlas = root.table("notify"), root.table("daemon"), root.table("atlas")
     mailed, metrics = root.table("report"), root.table("metrics")
+    shield = root.table("shield")
+    mirror = root.table("mirror")
     observe = root.table("mode").flag("observe", default=False)
     of_countries = list_source(source.table("country"), ListKind.COUNTRY, OF_COUNTRIES)
     of_asns = list_source(source.table("asn"), ListKind.ASN, OF_ASNS)
@@ -105,6 +110,8 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         asn_urls=of_asns.urls,
         asn_format=of_asns.format,
         asn_checksum=of_asns.checksum,
+        mirror_source=mirror_source(source.table("mirror")),
+        publishing=publishing(mirror),
         backend=root.value("backend", choice(BackendChoice), _DEFAULT.backend),
         without_ruleset=boot.value(
             "without_ruleset", choice(WithoutRuleset), _DEFAULT.without_ruleset
@@ -119,9 +126,11 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         report_mail=mailed.values("mail", mail_address) or (),
         report_language=mailed.value("language", spoken, _DEFAULT.report_language),
         metrics_textfile=metrics.value("textfile", textfile, None),
+        shield_enabled=shield.flag("enabled", default=_DEFAULT.shield_enabled),
         daemon_at=daemon.value("at", time_of_day, _DEFAULT.daemon_at),
         daemon_jitter=daemon.value("jitter", jitter, _DEFAULT.daemon_jitter),
         asterisk=read_following(root.table("asterisk")),
+        targets=read_targets(targets, known),
         origins=_origins(rules),
     )
     root.finish()

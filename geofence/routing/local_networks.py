@@ -2,7 +2,8 @@
 
 An address says little by itself: a neighbour on the provider's network may have one of 10.0.0.0/8,
 and so has every peer behind a proxy that hides sources. So a network that the rules name is
-trusted only on the interface by which this host reaches it.
+trusted only on the interface by which this host reaches it. On a Kubernetes node, networks of pods
+are not trusted so, nor are those behind a gateway, which may be pods' as well.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import NamedTuple
 from geofence.model.policy import LOOPBACK, Policy
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 from geofence.model.ruleset import LocalNetwork
+from geofence.routing.pods import interfaces_of_pods, is_of_guests
 
 
 class Reached(StrEnum):
@@ -63,7 +65,7 @@ def local_networks(policy: Policy, places: Iterable[Place]) -> tuple[LocalNetwor
     candidates = policy.local - _NOWHERE_BY_ROUTE
     met = {
         place[:2]
-        for place in places
+        for place in without_pods(places)
         if meets(candidates[place.prefix.family], place.prefix)
         and _counts(place, policy.interfaces)
     }
@@ -76,6 +78,21 @@ def local_networks(policy: Policy, places: Iterable[Place]) -> tuple[LocalNetwor
         LocalNetwork(interface, prefix)
         for interface in sorted({interface for interface, _ in named})
         for prefix in _united(prefix for name, prefix in named if name == interface)
+    )
+
+
+def without_pods(places: Iterable[Place]) -> tuple[Place, ...]:
+    """Return what a host reaches; of a Kubernetes node, only what is connected and no pods'.
+
+    A gateway may be another node, and the network behind it its pods'; a route does not tell.
+    """
+    known = tuple(places)
+    if not interfaces_of_pods(place.interface for place in known):
+        return known
+    return tuple(
+        place
+        for place in known
+        if place.how is Reached.CONNECTED and not is_of_guests(place.interface)
     )
 
 

@@ -19,6 +19,8 @@ def backend_text(chosen: ChosenBackend) -> str:
 def _reason(chosen: ChosenBackend) -> str:
     if chosen.by is ChosenBy.GENERATION:
         return tr("as generation {number} was", number=chosen.generation)
+    if chosen.by is ChosenBy.TARGET:
+        return tr("in the cluster of the target {target}", target=chosen.target)
     return {
         ChosenBy.RULES: tr("as the rules say"),
         ChosenBy.OPTION: tr("as --backend says"),
@@ -35,5 +37,6 @@ def backend_json(chosen: ChosenBackend) -> dict[str, object]:
             "kind": chosen.by.value,
             "generation": chosen.generation,
             "against": [english(each) for each in chosen.against],
+            "target": chosen.target or None,
         },
     }

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 
 from geofence.allowed.active_exceptions import Inactive, Obstacle
 from geofence.doctor.findings import Finding, FindingKind, Subject, Unchecked, WhyUnchecked
+from geofence.model.shield import Reason, Why
+from geofence.sentences.doctor_cluster import CLUSTER_TEXTS
 from geofence.sentences.doctor_others import OTHERS_TEXTS
 from geofence.sentences.doctor_pbx import PBX_TEXTS
 from geofence.sentences.doctor_texts import FindingTexts, labels, words
 from geofence.sentences.exceptions import obstacle_text
+from geofence.sentences.shield import reason_text
 from geofence.translation import english, join, tr, trn
 
 __all__ = ["FindingTexts", "finding_json", "finding_texts", "unchecked_json", "unchecked_text"]
@@ -93,6 +96,7 @@ def _what(subject: Subject) -> str:
         Subject.ADDRESSES: tr("this host's addresses"),
         Subject.PUBLIC_ADDRESS: tr("this host's public address"),
         Subject.FAIL2BAN: tr("fail2ban's jails"),
+        Subject.CLUSTER: tr("the cluster of a target"),
     }[subject]
 
 
@@ -111,6 +115,26 @@ def _no_fence(found: Finding) -> FindingTexts:
         tr("There is NO FENCE: everybody reaches the ports."),
         tr("No packet enters a fence in the kernel."),
         tr("Run 'geofence restore', or 'geofence refresh' if nothing has been applied yet."),
+    )
+
+
+def _shield_off(found: Finding) -> FindingTexts:
+    what = tr("The shield is off, so the fence drops everything itself.")
+    if not found.data["kept"]:
+        return FindingTexts(
+            what,
+            tr("The rules have 'enabled = true' in [shield], and no process keeps the shield."),
+            tr("Run 'systemctl enable --now geofence-shield'."),
+        )
+    known = found.data["reasons"]
+    reasons = [
+        reason_text(Reason(Why(each["why"]), each["subject"]))
+        for each in (known if isinstance(known, list) else ())
+    ]
+    return FindingTexts(
+        what,
+        join(" ", reasons) if reasons else tr("Its process has just started."),
+        tr("See docs/shield.md. Without [shield], nothing is lost but speed under a flood."),
     )
 
 
@@ -174,6 +198,7 @@ def _clock_wrong(found: Finding) -> FindingTexts:
 _TEXTS: Mapping[FindingKind, Callable[[Finding], FindingTexts]] = {
     **PBX_TEXTS,
     **OTHERS_TEXTS,
+    **CLUSTER_TEXTS,
     FindingKind.NO_FENCE: _no_fence,
     FindingKind.FENCE_DIFFERS: lambda found: FindingTexts(
         tr("The fence in the kernel differs from what was applied."),
@@ -202,6 +227,7 @@ _TEXTS: Mapping[FindingKind, Callable[[Finding], FindingTexts]] = {
         tr("The rules have 'observe = true'."),
         tr("Allow what 'geofence denied' shows and you know. Then remove 'observe'."),
     ),
+    FindingKind.SHIELD_OFF: _shield_off,
     FindingKind.EXCEPTION_INACTIVE: _inactive,
     FindingKind.LIST_STALE: lambda found: FindingTexts(
         tr("The list {list} is old.", list=found.subject),

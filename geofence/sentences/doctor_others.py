@@ -171,6 +171,26 @@ def _twice(found: Finding) -> FindingTexts:
     )
 
 
+def _nodes(found: Finding) -> FindingTexts:
+    facts = {"network": found.subject, "interface": found.data["interface"]}
+    ports = words(found, "delivered")
+    return FindingTexts(
+        tr("Strangers reach {ports} through other nodes.", ports=listed(ports, _SHOWN))
+        if ports
+        else tr("Other nodes of the cluster are trusted."),
+        tr(
+            "This host is a Kubernetes node ({interfaces}). {network} on {interface} is a local "
+            "network, and other nodes forward packets in their own name.",
+            interfaces=listed(words(found, "interfaces"), _SHOWN),
+            **facts,
+        ),
+        tr(
+            "Write 'prefixes = []' below [local] in the rules, or only networks of your phones. "
+            "Set externalTrafficPolicy: Local for the Service of the PBX."
+        ),
+    )
+
+
 OTHERS_TEXTS: Mapping[FindingKind, Callable[[Finding], FindingTexts]] = {
     FindingKind.UNTRACKED: _untracked,
     FindingKind.REDIRECTED: _redirected,
@@ -181,6 +201,7 @@ OTHERS_TEXTS: Mapping[FindingKind, Callable[[Finding], FindingTexts]] = {
     FindingKind.SIP_HELPER: _helper,
     FindingKind.PUBLISHED_NOT_FENCED: _published,
     FindingKind.DOCKER_HIDES_SOURCES: _proxied,
+    FindingKind.NODES_TRUSTED: _nodes,
     FindingKind.HIDDEN_SOURCES: _hidden,
     FindingKind.FAIL2BAN_IGNORES_EXCEPTIONS: _ignores,
     FindingKind.FAIL2BAN_COUNTS_TWICE: _twice,

@@ -115,6 +115,11 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.METRICS_NOT_WRITTEN: lambda note: tr(
         "Metrics were not written: {reason}", reason=note.data["message"]
     ),
+    NoteKind.MIRROR_NOT_WRITTEN: lambda note: tr(
+        "The lists for other hosts in {directory} were not renewed: {reason}",
+        directory=note.subject,
+        reason=note.data["message"],
+    ),
     NoteKind.COUNTS_NOT_KEPT: lambda note: tr(
         "Counts over time were not continued: {reason}", reason=note.data["message"]
     ),

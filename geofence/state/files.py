@@ -41,9 +41,13 @@ _OURS = frozenset(
         "facts.cache",
         "generations",
         "lists",
+        "mirrors.json",
         "outcome.json",
         "probation.json",
         "removed",
+        "shield.json",
+        "shield.lock",
+        "targets",
         "timed.json",
         "lost+found",
     }

@@ -14,15 +14,15 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from geofence.errors import StateError
+from geofence.model.frozen import dataclass, replace
 from geofence.model.generation import Generation, ListNote
-from geofence.model.policy import Ports, Protocol
+from geofence.model.ports import Ports, Protocol
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
 from geofence.model.ruleset import FencedService, LocalNetwork, Role, Ruleset, SetKey
 from geofence.state.files import (

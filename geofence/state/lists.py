@@ -138,6 +138,16 @@ class ListStore:
                 found[each] = loaded.accepted
         return found, tuple(warnings)
 
+    def bodies(self, wanted: ListId) -> tuple[AcceptedList, tuple[bytes, ...]] | None:
+        """Return the last accepted version of a list with its bodies as received.
+
+        None if there is none that can be used, as where ``load`` falls back to the one before.
+        """
+        content = _intact(self._paths(wanted)[0], wanted)
+        if content is None or not content.is_usable:
+            return None
+        return content.accepted(), content.bodies
+
     def ids(self, kinds: Collection[ListKind] = tuple(ListKind)) -> tuple[ListId, ...]:
         """Return the lists on disk, whether they are still wanted or not, ordered by name.
 

@@ -9,6 +9,7 @@ from itertools import cycle, islice
 import pytest
 
 from geofence.backends import registry
+from geofence.backends.nftables.backend import NftablesBackend
 from geofence.lab import payloads
 from geofence.lab.network import Lab
 from geofence.lab.probes import Probe, Transport
@@ -101,6 +102,24 @@ def test_a_hundred_refreshes_neither_lose_nor_leak_packets(fence: Fence) -> None
     assert min(report.sent for report in reports.values()) >= ROUNDS
     assert [lost(report) for report in of(reports, Role.ALLOWED)] == [0] * 2
     assert [len(report.arrived) for report in of(reports, Role.FOREIGN)] == [0] * 2
+
+
+def test_sets_of_nftables_change_their_form_under_traffic(lab: Lab) -> None:
+    """A list that grows beyond what is searched as intervals, and is small again the next day."""
+    fence = Fence(lab, NftablesBackend(PREFIXES // 2))
+    small, large = with_list(LISTS[JP]), with_list(made_up_list(1))
+    other = with_list(made_up_list(2))
+    fence.apply(small)
+
+    with lab.stream(both_families(Role.ALLOWED, Role.FOREIGN)) as stream:
+        for ruleset in islice(cycle((large, other, small)), ROUNDS // 2):
+            assert fence.apply(ruleset).untidy == ""
+            run_on(stream, fence, 1)
+        reports = stream.finish()
+
+    assert min(report.sent for report in reports.values()) >= ROUNDS // 2
+    assert [lost(report) for report in of(reports, Role.ALLOWED)] == [0] * 6
+    assert [len(report.arrived) for report in of(reports, Role.FOREIGN)] == [0] * 6
 
 
 def test_services_may_be_regrouped_under_traffic(fence: Fence) -> None:

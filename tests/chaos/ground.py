@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -100,13 +100,14 @@ def ground(directory: Path, backend: str, lab: Lab) -> Iterator[Ground]:
         server.__exit__(None, None, None)
 
 
-def medium_list(hole: int) -> bytes:
+def medium_list(hole: int, added: Sequence[str] = ()) -> bytes:
     """Japan's list, with one /24 missing from each /16 of one /8, and the same in IPv6.
 
     Two such lists differ by 0.03 %: no guard objects to one after the other.
 
     Args:
         hole: which /24 and /48 is missing, 0 to 255.
+        added: IPv4 prefixes that it has beside.
     """
     whole = [59, 61, 101, 103, 111, 113, 115, 119, 121, 125, 133]
     ipv4 = [f"{octet}.0.0.0/8" for octet in whole[1:]]
@@ -120,7 +121,18 @@ def medium_list(hole: int) -> bytes:
         f"2400:5000:{third * 256:x}::/{length + 16}".replace(":0::", "::")
         for third, length in _without(hole, 24)
     ]
-    return country_json("JP", ipv4, ipv6)
+    return country_json("JP", [*ipv4, *added], ipv6)
+
+
+def varying_list(hole: int) -> bytes:
+    """The same list, and for every other hole with 10,500 prefixes more, no two of which touch.
+
+    That is more than nftables holds as one set of intervals.
+    """
+    if hole % 2:
+        return medium_list(hole)
+    added = [f"105.{at >> 8}.{at & 255}.0/28" for at in range(10_500)]
+    return medium_list(hole, added)
 
 
 def _without(hole: int, longest: int) -> list[tuple[int, int]]:

@@ -91,6 +91,8 @@ class Killer:
     """How long each verb takes, unharmed, on this machine and under this load."""
     hole: int = 7
     """Which version of the list the server has."""
+    listing: Callable[[int], bytes] = medium_list
+    """Returns that version."""
     extra: bool = False
     """Whether the rules have the piece that ``apply`` is to bring in or take out."""
 
@@ -157,7 +159,7 @@ class Killer:
         command: tuple[str, ...] = (verb,)
         if verb == "refresh":
             self.hole = (self.hole + 1) % 256
-            self.ground.machine.serve("JP", medium_list(self.hole))
+            self.ground.machine.serve("JP", self.listing(self.hole))
         elif verb == "apply":
             self._toggle_extra()
         elif verb == "allow":
@@ -217,7 +219,7 @@ class Killer:
 
     def _lists(self, verb: str) -> Mapping[ListId, AddressSpace]:
         if verb == "refresh":
-            return {JAPAN: parse_country_json(medium_list(self.hole), "JP").space}
+            return {JAPAN: parse_country_json(self.listing(self.hole), "JP").space}
         loaded = self.ground.site.lists.load(JAPAN)
         assert loaded.warnings == ()
         assert loaded.accepted is not None

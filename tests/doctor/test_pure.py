@@ -15,7 +15,15 @@ from geofence.asterisk.codecs import read_codecs
 from geofence.asterisk.console import parse_contacts, parse_translations
 from geofence.asterisk.reading import HostKind, Listener, PortRange, Reading, Trunk, Use
 from geofence.doctor.checks import findings
-from geofence.doctor.evidence import Clock, Evidence, FenceFacts, Hosts, KernelHelper, Startup
+from geofence.doctor.evidence import (
+    Clock,
+    Evidence,
+    FenceFacts,
+    Hosts,
+    KernelHelper,
+    RulesOfOthers,
+    Startup,
+)
 from geofence.doctor.findings import Finding, Severity, Subject, Unchecked, WhyUnchecked
 from geofence.doctor.findings import FindingKind as Kind
 from geofence.doctor.nat import address_space
@@ -26,6 +34,7 @@ from geofence.merge import merge
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.operations.doctor import DoctorReport
+from geofence.other_rules.filtering import Published
 from geofence.routing.local_networks import Place, Reached
 from geofence.sentences.doctor import finding_texts, page, unchecked_text
 from tests.project.documents import TOP
@@ -91,6 +100,27 @@ def test_the_sip_helper(helper: KernelHelper, how: str, severity: Severity) -> N
     )
     assert all(finding_texts(finding))
     assert findings(replace(NOTHING, helper=KernelHelper())) == ()
+
+
+@pytest.mark.parametrize(
+    ("target", "severity"),
+    [(Ports(UDP, 5060, 5060), Severity.WRONG), (Ports(UDP, 53, 53), Severity.NOTICE)],
+)
+def test_a_node_that_trusts_other_nodes(target: Ports, severity: Severity) -> None:
+    lan, pods = (Prefix(Family.IPV4, n, 24) for n in (192 << 24 | 168 << 16, 10 << 24 | 42 << 16))
+    reached = (Place("eth0", lan, Reached.CONNECTED), Place("cni0", pods, Reached.CONNECTED))
+    delivered = Published(target, target, "192.168.0.11", Family.IPV4, "iptables nat KUBE-SEP")
+    evidence = replace(
+        NOTHING,
+        ruleset=merge(policy(local=AddressSpace.of((lan,)), countries=()), {}, reached),
+        hosts=Hosts(AddressSpace(), reached),
+        rules=RulesOfOthers(published=(delivered,)),
+    )
+    (finding,) = findings(evidence)
+    assert (finding.kind, finding.severity) == (Kind.NODES_TRUSTED, severity)
+    assert all(finding_texts(finding))
+    lone = replace(evidence, hosts=Hosts(AddressSpace(), reached[:1]))
+    assert findings(lone) == ()
 
 
 def test_modules_are_told_by_their_whole_names() -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 
 from geofence.backends import registry
+from geofence.backends.nftables.backend import NftablesBackend
 from geofence.lab import privilege
 from tests.oracle.trial import trial
 
@@ -15,6 +16,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.oracle", description=__doc__)
     parser.add_argument("--packets", type=int, default=100_000, help="how many are sent")
     parser.add_argument("--backend", choices=sorted(registry.MODULES), default="ipset")
+    parser.add_argument(
+        "--intervals", type=int, help="of a set of nftables that is not divided by lengths"
+    )
     parser.add_argument("--seed", type=int, default=1, help="the same seed sends the same packets")
     return parser.parse_args()
 
@@ -24,7 +28,10 @@ def main() -> int:
     asked = _arguments()
     privilege.ensure()
     began, sent, passed, wrong = time.monotonic(), 0, 0, 0
-    for outcome in trial(registry.load(asked.backend), asked.seed, asked.packets):
+    backend = registry.load(asked.backend)
+    if asked.intervals is not None:
+        backend = NftablesBackend(asked.intervals)
+    for outcome in trial(backend, asked.seed, asked.packets):
         sent += outcome.packets
         passed += outcome.passed
         wrong += len(outcome.disagreements)

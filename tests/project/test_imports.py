@@ -20,17 +20,21 @@ errors spelling
 model
 netlink host wording
 verdict plan
+mirror
 lists policy geoip asterisk
 flows routing
 merge allowed denied other_rules fetch lab
 guards explain by_hand
+targets
+cluster
 state
 doctor
 sentences
 backends apply
+shield
 operations
 screen
-demo daemon setup
+demo daemon shield_daemon setup
 cli report panel
 __main__
 """

@@ -22,6 +22,7 @@ from geofence.cli.views.discover import reading_json
 from geofence.cli.views.doctor import doctor_json
 from geofence.cli.views.exceptions import exceptions_json
 from geofence.cli.views.history import history_json
+from geofence.cli.views.mirror import key_json, mirror_json
 from geofence.cli.views.notify import told_json
 from geofence.cli.views.plan import plan_json
 from geofence.cli.views.run import run_json
@@ -51,6 +52,8 @@ from geofence.guards.objection import Guard, Objection
 from geofence.host.sockets import ListeningSocket
 from geofence.lists.formats import format_names
 from geofence.merge import merge
+from geofence.mirror.index import Entry, Index
+from geofence.mirror.signature import SigningKey
 from geofence.model.address import Address
 from geofence.model.bans import Ban
 from geofence.model.catalog import Media
@@ -74,6 +77,7 @@ from geofence.operations.doctor import DoctorReport
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
 from geofence.operations.history import HistoryEntry, SetDifference
 from geofence.operations.kernel_knowledge import Membership, TurnedAway
+from geofence.operations.mirror import Published
 from geofence.operations.notify import Channel, Sent, notify_facts
 from geofence.operations.people import CutCall, CutContact, People
 from geofence.operations.plan import PlanReport
@@ -237,11 +241,10 @@ def documents() -> Iterator[object]:
     stored = StoredAtlas(make_atlas({"JP": SPACE}, NOW), {"JP": parts}, ("JP", "DE"), 1)
     yield atlas_json(AtlasReport(stored, None, NOTES))
     yield located_json((Located(Address(Family.IPV4, 1), ("JP", "DE")),))
-    yield {"removed": ["ipset"]}
     office = NamedException("office", until=NOW)
     entry = ExceptionEntry(office, None, SPACE, False, Inactive("office", Obstacle.NOT_APPLIED))
     yield exceptions_json(ExceptionsReport((entry,), (CountrySwitch("US", allowed=True),), NOTES))
-    yield {"covered": True, "by": "own", "name": ""}
+    yield from _small_documents()
     yield catalog_json(CatalogReport((CatalogEntry("twilio", Kind.TRUNK, "", enabled=False),), 1))
     found = Finding(FindingKind.LIST_MISSING, "country JP")
     unchecked = Unchecked(Subject.SOCKETS, WhyUnchecked.NOT_ROOT)
@@ -251,6 +254,14 @@ def documents() -> Iterator[object]:
     yield webhook_facts(facts)
     yield told_json((Sent(Channel.MAIL, "root", NOTES),))
     yield set_up_json()
+
+
+def _small_documents() -> Iterator[object]:
+    yield {"removed": ["ipset"]}
+    yield {"covered": True, "by": "own", "name": ""}
+    yield key_json(Path("/k"), SigningKey(b"", "RW"))
+    lists = {country("JP"): Entry(NOW, ())}
+    yield mirror_json(Published("/m", "RW", Index(1, NOW, NOW, lists), (country("JP"),)))
 
 
 def set_up_json() -> object:
@@ -298,6 +309,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     commands = {"plan", "refresh", "apply", "restore", "rollback", "allow", "revoke", "remove"}
     commands |= {
         "setup",
+        "mirror",
         "notify",
         "test",
         "command",

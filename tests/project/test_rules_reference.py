@@ -27,6 +27,7 @@ until = 2026-11-26T12:00:00Z
 until = 2026-11-26T12:00:00Z
 [blocklist.NAME]
 [region.NAME]
+[target.NAME]
 [guard.shrink]
 country = 5
 """

@@ -9,11 +9,11 @@ two columns of it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from operator import add
 
 from geofence.backends.ipset.elements import CIDR, DATA, IP
 from geofence.backends.ipset.shapes import MESSAGE_LIMIT
+from geofence.model.frozen import dataclass
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, as_number, attribute, each, nested, values
 from geofence.netlink.columns import put, take

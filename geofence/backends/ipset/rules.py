@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from geofence.backends.ipset.rule import IptablesRule, Verdict
 from geofence.backends.ipset.shapes import set_name
-from geofence.model.policy import Ports, Protocol
+from geofence.model.ports import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
     ADMITTED,

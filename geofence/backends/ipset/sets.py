@@ -213,7 +213,7 @@ class KernelSets(AbstractContextManager["KernelSets"]):
             content: what it holds at first.
             key: what it is for.
         """
-        from geofence.backends.ipset.compact import in_few_lengths
+        from geofence.backends.compact import in_few_lengths
         from geofence.backends.ipset.entries import pack_entries
 
         networks, lengths = in_few_lengths(content)

@@ -7,15 +7,20 @@ takes to read and to make a table is imported where there is one to read or to m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from geofence.backends.nftables.connection import NoLabels, connected
 from geofence.backends.nftables.noting import NftablesNoting
 from geofence.errors import BackendError
 from geofence.model.elements import Element, TimedPrefix
+from geofence.model.frozen import replace
 from geofence.model.plan import Observed, Plan
 from geofence.model.prefixes import Prefix
 from geofence.model.ruleset import Ruleset, SetKey
+
+if TYPE_CHECKING:
+    from geofence.backends.nftables.forms import Forms
 
 
 class NftablesBackend(NftablesNoting):
@@ -25,8 +30,21 @@ class NftablesBackend(NftablesNoting):
     by_two = False  # at boot, no thread more than needed
     keeps_counts = True
 
-    def __init__(self) -> None:
+    def __init__(self, most_intervals: int | None = None) -> None:
+        """Open nothing yet.
+
+        Args:
+            most_intervals: of a set that is not divided by lengths of prefixes; None: the usual.
+        """
         self.labels = True
+        self._most_intervals = most_intervals
+
+    @cached_property
+    def _forms(self) -> Forms:
+        from geofence.backends.nftables.forms import MOST_INTERVALS, Forms
+
+        most = self._most_intervals
+        return Forms(MOST_INTERVALS if most is None else most)
 
     def obstacle(self) -> str | None:
         """Return why nf_tables cannot be used here, or None."""
@@ -47,8 +65,7 @@ class NftablesBackend(NftablesNoting):
         from geofence.backends.nftables.snapshot import Snapshot
 
         ruleset = replace(ruleset, labels=self.labels)
-        sets = batches.wanted_sets(ruleset)
-        names = batches.free_names(ruleset, Snapshot(0), {}, sets)
+        names = batches.free_names(ruleset, Snapshot(0), {}, self._forms.wanted(ruleset))
         chains = batches.wanted_chains(ruleset, names)
         compiled = (*rules.base_rules(ruleset, names), *rules.service_rules(ruleset, names))
         return render.lines(chains, compiled, render.Shown({}, {}))
@@ -61,7 +78,7 @@ class NftablesBackend(NftablesNoting):
         with connected() as netlink:
             held = read_snapshot(netlink, elements=True)
         self.labels = not does_without_labels(held)
-        return observed(held)
+        return observed(held, self._forms)
 
     def fingerprint(self) -> str:
         """Return the number of the last transaction that anybody made in this namespace.
@@ -78,12 +95,13 @@ class NftablesBackend(NftablesNoting):
         with connected(deleting=True) as netlink:
             if self.labels:
                 try:
-                    change_table(netlink, plan)
+                    change_table(netlink, plan, self._forms)
                 except NoLabels:
                     self.labels = False
                 else:
                     return
-            change_table(netlink, replace(plan, desired=replace(plan.desired, labels=False)))
+            unlabelled = replace(plan, desired=replace(plan.desired, labels=False))
+            change_table(netlink, unlabelled, self._forms)
 
     def elements(self, key: SetKey) -> list[Element]:
         """Return the elements of a runtime set with their times and counts."""

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from geofence.backends.nftables import messages, rules
 from geofence.backends.nftables.connection import BatchMessage
-from geofence.backends.nftables.kernel_sets import Key, kernel_keys, key_of, names_for
+from geofence.backends.nftables.kernel_sets import Key, key_of, names_for
 from geofence.backends.nftables.messages import SetContent
 from geofence.backends.nftables.objects import (
     BASES,
@@ -40,10 +40,8 @@ from geofence.backends.nftables.objects import (
     counter_of,
     is_gate,
 )
-from geofence.backends.nftables.prefilter import prefilter_sets
 from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag
-from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import Ruleset
 
 
@@ -66,14 +64,6 @@ def _usual_chains(ruleset: Ruleset) -> Iterator[str]:
 def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
     """Return the counters of a ruleset."""
     return tuple(counter_of(service.name) for service in ruleset.services)
-
-
-def wanted_sets(ruleset: Ruleset) -> dict[Key, PrefixSet]:
-    """Return all sets: the ruleset's, and the prefilters that enclose what they allow."""
-    own: dict[Key, PrefixSet] = {key: ruleset.sets[key] for key in ruleset.sets}
-    runtime = (each for key in ruleset.runtime_keys for each in kernel_keys(key))
-    own |= {key: PrefixSet(key.family) for key in runtime}
-    return own | dict(prefilter_sets(ruleset).items())
 
 
 def free_names(

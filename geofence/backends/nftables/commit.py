@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
 
 from geofence.backends.nftables import batches, messages
 from geofence.backends.nftables.connection import (
@@ -13,13 +12,15 @@ from geofence.backends.nftables.connection import (
     Changed,
     NftConnection,
 )
-from geofence.backends.nftables.kernel_sets import Key, PartKey, is_runtime, kernel_keys, key_of
+from geofence.backends.nftables.forms import Forms
+from geofence.backends.nftables.kernel_sets import Key, PartKey, is_runtime, key_of, whole_of
 from geofence.backends.nftables.messages import SetContent
 from geofence.backends.nftables.noted import pieces_of_part
 from geofence.backends.nftables.objects import Names
 from geofence.backends.nftables.observe import in_force, sets_in_use
 from geofence.backends.nftables.snapshot import Snapshot, read_snapshot
 from geofence.errors import BackendError, UntidyError
+from geofence.model.frozen import replace
 from geofence.model.plan import Plan
 from geofence.translation import tr
 
@@ -28,15 +29,20 @@ _PAUSE = 0.002
 """Seconds by which each further attempt waits longer."""
 
 
-def change_table(netlink: NftConnection, plan: Plan) -> None:
+def change_table(netlink: NftConnection, plan: Plan, forms: Forms) -> None:
     """Bring the table to what the plan desires; see ``batches`` for the steps.
+
+    Args:
+        netlink: the connection.
+        plan: what is desired.
+        forms: what its sets look like in the kernel.
 
     Raises:
         UntidyError: the previous fence could not be removed; the fence is the desired one.
         BackendError: the kernel refused, or other programs changed nftables all the time; the
             fence is unchanged.
     """
-    step = _TableChange(netlink, plan)
+    step = _TableChange(netlink, plan, forms)
     try:
         while not (step.replace(names := step.add()) and step.clear(names)):
             pass
@@ -93,11 +99,11 @@ class _Attempts:
 class _TableChange:
     """The steps; each reads a snapshot of its own, and says whether what it builds on was there."""
 
-    def __init__(self, netlink: NftConnection, plan: Plan) -> None:
+    def __init__(self, netlink: NftConnection, plan: Plan, forms: Forms) -> None:
         self._netlink = netlink
         self._attempts = _Attempts(netlink)
         self._desired = plan.desired
-        self._sets = batches.wanted_sets(plan.desired)
+        self._sets = forms.wanted(plan.desired)
         self._changed = frozenset(change.key for change in plan.set_changes)
         self._contents: dict[Key, SetContent] = {}
         self._staged: dict[Key, str] = {}
@@ -167,17 +173,26 @@ class _TableChange:
         Prefilters are always made anew, they are small.
         """
         in_use = sets_in_use(in_force(held))
-        every = (*self._desired.sets, *self._desired.runtime_keys)
-        # Of noted sources, a part that is there stays also where another one is missing.
-        unchanged = (
-            each
-            for key in every
-            for each in kernel_keys(key)
-            if key not in self._changed or isinstance(each, PartKey)
-        )
         present = {each.name for each in held.sets}
         staged = {key: name for key, name in self._staged.items() if name in present}
-        return {key: in_use[key] for key in unchanged if key in in_use} | staged
+        stays = {key: in_use[key] for key in self._sets if key in in_use}
+        return {key: name for key, name in stays.items() if self._is_right(key, in_use)} | staged
+
+    def _is_right(self, key: Key, in_use: Collection[Key]) -> bool:
+        """Whether a set that is in use can stay.
+
+        Of noted sources, a part stays also where another one is missing. A declared set stays in
+        the form that it is in, all of it, or not at all.
+        """
+        whole = whole_of(key)
+        if whole is None:
+            return False
+        if isinstance(key, PartKey):
+            return True
+        form, wanted = (
+            {each for each in keys if whole_of(each) == whole} for keys in (in_use, self._sets)
+        )
+        return whole not in self._changed and form == wanted
 
     def _encode(self, keys: Iterable[Key]) -> bool:
         """Encode the contents of sets that are not ready to be sent; whether there were any."""

@@ -25,7 +25,7 @@ from geofence.netlink.attributes import (
     number,
     values,
 )
-from geofence.netlink.columns import put
+from geofence.netlink.columns import alike, put, take
 
 LIST_HEADER = 4
 END = number(ElementAttribute.FLAGS, ElementFlag.INTERVAL_END)
@@ -71,11 +71,16 @@ def encode(prefixes: PrefixSet) -> list[bytes]:
 
 def encode_keys(family: Family, keys: Sequence[int]) -> list[bytes]:
     """Return the elements of a set without intervals, in pieces that each fit one attribute."""
+    return encode_packed(family, pack_addresses(family, keys))
+
+
+def encode_packed(family: Family, keys: bytes) -> list[bytes]:
+    """Return the same of packed keys."""
     octets = family.bits // 8
     head = _head(family, b"")
     size = len(head) + octets
-    encoded = bytearray((head + bytes(octets)) * len(keys))
-    put(encoded, size, len(head), octets, pack_addresses(family, keys))
+    encoded = bytearray((head + bytes(octets)) * (len(keys) // octets))
+    put(encoded, size, len(head), octets, keys)
     return _pieces(encoded, size)
 
 
@@ -85,10 +90,23 @@ def _pieces(encoded: bytearray, size: int) -> list[bytes]:
     return [bytes(encoded[at : at + step]) for at in range(0, len(encoded), step)]
 
 
-def decode_keys(family: Family, pieces: Sequence[bytes]) -> list[int]:
-    """Return the keys of a set without intervals, in whatever order."""
+def packed_keys(family: Family, pieces: Sequence[bytes]) -> bytes | None:
+    """Return the keys of a set without intervals, packed, in whatever order.
+
+    None: an element of another program's stands for all addresses that are none of the keys.
+    """
     data = b"".join(pieces)
-    return (_bulk(family, data) or _one_by_one(data))[0]
+    octets = family.bits // 8
+    step = len(_head(family, b"")) + octets
+    usual = re.match(_listed_head(family, b""), data)
+    at = step - octets
+    if usual and alike(data, 0, step, [(at, step)]) * step == len(data):
+        return take(data, step, at, octets)
+    found = [values(element) for _, element in each(data)]
+    if any(as_number(e.get(ElementAttribute.FLAGS)) & ElementFlag.CATCHALL for e in found):
+        return None
+    keys = (values(element.get(ElementAttribute.KEY, b"")) for element in found)
+    return b"".join(key.get(uapi.DATA_VALUE, bytes(octets)) for key in keys)
 
 
 def decode(family: Family, pieces: Sequence[bytes]) -> PrefixSet:

@@ -30,7 +30,7 @@ from geofence.backends.nftables.uapi import (
     PayloadBase,
     Range,
 )
-from geofence.model.policy import LOOPBACK, Ports, Protocol
+from geofence.model.ports import LOOPBACK, Ports, Protocol
 from geofence.model.prefixes import Family, Prefix
 from geofence.netlink.attributes import attribute, nested, number, string
 
@@ -190,11 +190,7 @@ def host_order(number: int) -> bytes:
 def source_far_from(name: str, family: Family) -> bytes:
     """Match a source address whose network is not in the set."""
     inverted = number(Lookup.FLAGS, uapi.LOOKUP_INVERTED)
-    return (
-        load_address(SOURCE, family)
-        + keep_bits(network_mask(family, LENGTH))
-        + lookup(name, inverted)
-    )
+    return load_prefix(SOURCE, family, LENGTH) + lookup(name, inverted)
 
 
 def network_mask(family: Family, length: int) -> bytes:
@@ -206,9 +202,14 @@ def network_mask(family: Family, length: int) -> bytes:
 def within(field: Mapping[Family, tuple[int, int]], prefix: Prefix) -> bytes:
     """Match an address of the packet within a prefix."""
     family, network, length = prefix
-    masked = b"" if length == family.bits else keep_bits(network_mask(family, length))
     value = network.to_bytes(family.bits // 8, "big")
-    return load_address(field, family) + masked + compare_with(CmpOp.EQ, value)
+    return load_prefix(field, family, length) + compare_with(CmpOp.EQ, value)
+
+
+def load_prefix(field: Mapping[Family, tuple[int, int]], family: Family, length: int) -> bytes:
+    """Match the family of a packet and load the prefix of a length that an address is in."""
+    masked = b"" if length == family.bits else keep_bits(network_mask(family, length))
+    return load_address(field, family) + masked
 
 
 def load_address(field: Mapping[Family, tuple[int, int]], family: Family) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
@@ -27,6 +26,7 @@ from geofence.backends.nftables.uapi import (
     Payload,
     VerdictAttribute,
 )
+from geofence.model.frozen import replace
 from geofence.model.prefixes import Family, Prefix
 from geofence.netlink.attributes import as_number, as_string, each, nested, values
 

@@ -80,6 +80,38 @@ class PartKey(NamedTuple):
         return cls(whole, _PART_NAMES[part])
 
 
+class LengthKey(NamedTuple):
+    """Which of the sets that together hold a large set: its prefixes of one length."""
+
+    whole: SetKey
+    length: int
+
+    @property
+    def family(self) -> Family:
+        """That of the prefixes."""
+        return self.whole.family
+
+    @property
+    def name(self) -> str:
+        """Unique among geofence's sets: ``allow4.24``, ``except6.48-sip``."""
+        stem = f"{self.whole.role}{self.family.digit}.{self.length}"
+        return f"{stem}-{self.whole.group}" if self.whole.group else stem
+
+    @classmethod
+    def parse(cls, name: str) -> LengthKey | None:
+        """Return the key of a name; None for a name that geofence does not give."""
+        stem, dash, group = name.partition("-")
+        head, _, length = stem.partition(".")
+        whole, bits = SetKey.parse(f"{head}{dash}{group}"), _LENGTHS.get(length, 0)
+        if whole is None or whole.kind is not SetKind.DECLARED:
+            return None
+        return cls(whole, bits) if 0 < bits <= whole.family.bits else None
+
+
+_LENGTHS = {str(length): length for length in range(1, Family.IPV6.bits + 1)}
+"""Of prefixes, as names have them."""
+
+
 def parts_of(whole: SetKey) -> tuple[PartKey, ...]:
     """Return the sets over which sources are spread."""
     return tuple(PartKey(whole, part) for part in range(PARTS))
@@ -101,8 +133,20 @@ def kernel_keys(key: SetKey) -> tuple[SetKey | PartKey, ...]:
     return parts_of(key) if key.role in NOTED_ROLES else (key,)
 
 
-Key = SetKey | PrefilterKey | PartKey
+Key = SetKey | PrefilterKey | PartKey | LengthKey
 """What a set is for."""
+
+
+def whole_of(key: Key | None) -> SetKey | None:
+    """Return the set of the fence of which a set of the table holds a part, or all."""
+    if isinstance(key, PartKey | LengthKey):
+        return key.whole
+    return key if isinstance(key, SetKey) and not is_undivided(key) else None
+
+
+def by_length(whole: SetKey, keys: Iterable[Key]) -> list[LengthKey]:
+    """Return the sets that together hold a large one, the shortest prefixes first."""
+    return sorted(key for key in keys if isinstance(key, LengthKey) and key.whole == whole)
 
 
 class KernelSet(NamedTuple):
@@ -152,6 +196,11 @@ def usual_name(name: str) -> str:
 def key_of(held: KernelSet) -> Key | None:
     """Return what a set is for; None for one that geofence does not make, in name or in shape."""
     name = usual_name(held.name)
-    key = SetKey.parse(name) or PartKey.parse(name) or PrefilterKey.parse(name)
+    key = (
+        SetKey.parse(name)
+        or PartKey.parse(name)
+        or LengthKey.parse(name)
+        or PrefilterKey.parse(name)
+    )
     own = key is not None and held == set_of(key, held.name)
     return key if own else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from geofence.backends.nftables import elements, uapi, userdata
 from geofence.backends.nftables.connection import TABLE, BatchMessage
@@ -11,15 +10,16 @@ from geofence.backends.nftables.kernel_sets import (
     PARTS,
     KernelSet,
     Key,
+    LengthKey,
     PartKey,
-    PrefilterKey,
     set_of,
+    whole_of,
 )
 from geofence.backends.nftables.objects import KernelChain, KernelObject, KernelRule, gate_of
-from geofence.backends.nftables.prefilter import networks
 from geofence.backends.nftables.uapi import Message
+from geofence.model.frozen import dataclass
 from geofence.model.prefixes import PrefixSet
-from geofence.model.ruleset import MOST_NOTED, NOTED_SECONDS, Role, SetKey
+from geofence.model.ruleset import MOST_NOTED, NOTED_SECONDS, Role
 from geofence.netlink.attributes import attribute, nested, number, string
 from geofence.netlink.messages import APPEND, CREATE
 
@@ -61,22 +61,24 @@ class SetContent:
     """The most elements that it will ever hold; 0: not said."""
 
     @classmethod
-    def of(cls, key: Key, prefixes: PrefixSet) -> SetContent:
-        """Encode it."""
-        if not isinstance(key, PrefilterKey):
-            return cls(key, elements.encode(prefixes))
-        keys = networks(prefixes)
-        return cls(key, elements.encode_keys(key.family, keys), len(keys))
+    def of(cls, key: Key, content: PrefixSet | bytes) -> SetContent:
+        """Encode intervals, or the packed keys of a hash."""
+        if isinstance(content, PrefixSet):
+            return cls(key, elements.encode(content))
+        number = len(content) // (key.family.bits // 8)
+        return cls(key, elements.encode_packed(key.family, content), number)
 
 
 def new_set(name: str, content: SetContent) -> list[BatchMessage]:
     """Make a set and fill it."""
     key = content.key
-    own = key.whole if isinstance(key, PartKey) else key
-    told = _SET_COMMENTS[own.role] if isinstance(own, SetKey) else _NEAR_COMMENT
+    own = whole_of(key)
+    told = _NEAR_COMMENT if own is None else _SET_COMMENTS[own.role]
+    if isinstance(key, LengthKey):
+        told = f"{told}: prefixes of length {key.length}"
     size = content.size
     more = b""
-    if isinstance(own, SetKey) and own.role in _COUNTED:
+    if own is not None and own.role in _COUNTED:
         more += nested(uapi.SetAttribute.EXPRESSION, string(uapi.Expression.NAME, "counter"))
     if isinstance(key, PartKey):
         more += number(uapi.SetAttribute.TIMEOUT, NOTED_SECONDS * 1000, 8)

@@ -8,7 +8,13 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from geofence.backends.nftables.connection import Changed, NftConnection, Refused, connected
-from geofence.backends.nftables.kernel_sets import Key, is_undivided, kernel_keys, whole_keys
+from geofence.backends.nftables.kernel_sets import (
+    Key,
+    LengthKey,
+    PartKey,
+    whole_keys,
+    whole_of,
+)
 from geofence.backends.nftables.listing import listed_elements, read_sets
 from geofence.backends.nftables.noted import decode_noted
 from geofence.errors import BackendError, GeofenceError
@@ -33,8 +39,8 @@ class NftablesNoting:
         with connected() as netlink:
             netlink.generation()  # tells what is missing where it is not just the table
             keys = [key for key, _ in read_sets(netlink)]
-        own = {key for key in keys if isinstance(key, SetKey) and not is_undivided(key)}
-        return frozenset(own | whole_keys(keys))
+        own = {whole_of(key) for key in keys if not isinstance(key, PartKey)}
+        return frozenset(key for key in own | whole_keys(keys) if key is not None)
 
     def noted(self, key: SetKey, *, times: bool = True) -> Noted:
         """Return the sources in a set that the kernel fills."""
@@ -67,7 +73,7 @@ def read_noted(
         times: whether to tell how long each stays.
         by_two: whether a second thread reads half of them.
     """
-    names = names_of(netlink, key)
+    names = list(names_of(netlink, key).values())
     found = _read_by_two(netlink, names) if by_two else [pieces_of(netlink, n) for n in names]
     parts = [decode_noted(key.family, pieces, times=times) for pieces in found]
     return Noted.joined(parts)._replace(parts=tuple(part.number for part in parts))
@@ -93,14 +99,14 @@ def _read_by_two(netlink: NftConnection, names: Sequence[str]) -> list[list[byte
     return [found[name] if name in found else pieces_of(netlink, name) for name in names]
 
 
-def names_of(netlink: NftConnection, key: SetKey) -> list[str]:
+def names_of(netlink: NftConnection, key: SetKey) -> dict[Key, str]:
     """Return what a set is called in the kernel, or its parts, of several what rules look into."""
-    wanted = kernel_keys(key)
-    found = [(each, name) for each, name in read_sets(netlink) if each in wanted]
+    found = [(each, name) for each, name in read_sets(netlink) if whole_of(each) == key]
     in_use: dict[Key, str] = dict(found)
-    if len(in_use) < len(found):
+    if len(in_use) < len(found) or any(isinstance(each, LengthKey) for each in in_use):
         in_use = _names_in_use(netlink)
-    return [in_use[each] for each in wanted if each in in_use]
+    wanted = sorted((each for each in in_use if whole_of(each) == key), key=lambda each: each.name)
+    return {each: in_use[each] for each in wanted}
 
 
 def _names_in_use(netlink: NftConnection) -> dict[Key, str]:

@@ -7,11 +7,11 @@ they keep until they are replaced themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.kernel_sets import KernelSet, Key, usual_name
+from geofence.model.frozen import dataclass
 from geofence.model.plan import Count
 
 _NOTHING = Count(0, 0)

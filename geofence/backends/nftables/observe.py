@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import takewhile
 
 from geofence.backends.nftables import elements, expressions, prefilter, render, timed, uapi
 from geofence.backends.nftables.foreign import foreign
+from geofence.backends.nftables.forms import Forms
 from geofence.backends.nftables.kernel_sets import (
     Key,
+    LengthKey,
     PrefilterKey,
+    by_length,
     is_undivided,
     key_of,
     usual_name,
     whole_keys,
+    whole_of,
 )
 from geofence.backends.nftables.objects import (
     BASE,
@@ -29,25 +32,28 @@ from geofence.backends.nftables.objects import (
 )
 from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag, TableFlag
+from geofence.model.frozen import replace
 from geofence.model.plan import Observed
-from geofence.model.prefixes import Family, PrefixSet
+from geofence.model.prefixes import Family, PrefixSet, pack_addresses
 from geofence.model.ruleset import SetKey, SetKind
+from geofence.netlink.columns import same_rows
 from geofence.translation import tr
 
 
-def observed(held: Snapshot) -> Observed:
-    """Return what a snapshot with elements tells the planner."""
+def observed(held: Snapshot, forms: Forms) -> Observed:
+    """Return what a snapshot with elements tells the planner.
+
+    Args:
+        held: the snapshot.
+        forms: know what large sets should look like, which spares decoding them.
+    """
     if not held.exists:
         return Observed()
     held = in_force(held)
     chains = chains_in_use(held)
     in_use = sets_in_use(held)
     own = {key: name for key, name in in_use.items() if isinstance(key, SetKey)}
-    sets = {
-        key: elements.decode(key.family, held.elements[name])
-        for key, name in own.items()
-        if key.kind is SetKind.DECLARED
-    }
+    sets = _declared(held, in_use, forms)
     runtime = {
         key: timed.addresses(key.family, held.elements[name])
         for key, name in own.items()
@@ -66,7 +72,7 @@ def observed(held: Snapshot) -> Observed:
             for counter in held.objects
             if (service := counted_service(counter)) is not None
         },
-        debris=(*_debris(held, chains, in_use), *_outdated(held, chains, in_use, sets)),
+        debris=(*_debris(held, chains, in_use), *_outdated(held, chains, in_use, sets, forms)),
         # One table is for both families.
         fenced=frozenset(Family) if _packets_enter(held, sets) else frozenset(),
         guarded=frozenset(Family) if _every_way_watched(held) else frozenset(),
@@ -74,6 +80,28 @@ def observed(held: Snapshot) -> Observed:
             tr("{object} in the table inet geofence", object=each) for each in foreign(held)
         ),
     )
+
+
+def _declared(held: Snapshot, in_use: Mapping[Key, str], forms: Forms) -> dict[SetKey, PrefixSet]:
+    """Return what the sets hold that geofence fills itself."""
+    wholes = {key: whole for key in in_use if (whole := whole_of(key)) is not None}
+    declared = dict.fromkeys(each for each in wholes.values() if each.kind is SetKind.DECLARED)
+    return {whole: _content(whole, held, in_use, forms) for whole in declared}
+
+
+def _content(whole: SetKey, held: Snapshot, in_use: Mapping[Key, str], forms: Forms) -> PrefixSet:
+    family = whole.family
+    found: dict[LengthKey, bytes] = {}
+    for part in by_length(whole, in_use):
+        keys = elements.packed_keys(family, held.elements[in_use[part]])
+        if keys is None:
+            return PrefixSet(family).complement()
+        found[part] = keys
+    if whole not in in_use:
+        return forms.whole(whole, found)
+    intervals = elements.decode(family, held.elements[in_use[whole]])
+    # Where rules look into both, another program has added some.
+    return intervals | forms.whole(whole, found) if found else intervals
 
 
 def does_without_labels(held: Snapshot) -> bool:
@@ -189,7 +217,8 @@ def chains_in_use(held: Snapshot) -> dict[str, str]:
 def sets_in_use(held: Snapshot) -> dict[Key, str]:
     """Return the set that is in use for each key, by its name in the kernel.
 
-    Of several it is the one that rules look into: others are what a killed run was filling.
+    Of several it is the one that rules look into: others are what a killed run was filling. The
+    same holds of the forms that a set can have, intervals or prefixes by length.
     """
     chains = chains_in_use(held).values()
     in_use = (rule for rule in held.rules if rule.chain in chains)
@@ -199,7 +228,20 @@ def sets_in_use(held: Snapshot) -> dict[Key, str]:
         key = key_of(candidate)
         if key is not None and not is_undivided(key):
             names.setdefault(key, candidate.name)
-    return names
+    asked = {whole_of(key) for key, name in names.items() if name in looked_into}
+    return {
+        key: name
+        for key, name in names.items()
+        if name in looked_into or not _has_another_form(key, names, asked)
+    }
+
+
+def _has_another_form(key: Key, names: Collection[Key], asked: Collection[SetKey | None]) -> bool:
+    """Whether a set that no rule looks into is of a form that its whole is not in."""
+    whole = whole_of(key)
+    if whole is None or whole.kind is not SetKind.DECLARED:
+        return False
+    return whole in asked or (isinstance(key, LengthKey) and whole in names)
 
 
 def _outdated(
@@ -207,6 +249,7 @@ def _outdated(
     chains: Mapping[str, str],
     in_use: Mapping[Key, str],
     sets: Mapping[SetKey, PrefixSet],
+    forms: Forms,
 ) -> Iterator[str]:
     """Yield prefilters that do not enclose the sets that the same chain looks into."""
     keys = {name: key for key, name in in_use.items()}
@@ -214,13 +257,13 @@ def _outdated(
         if isinstance(key, PrefilterKey):
             chain = chains.get(chain_name(Part.FENCE, key.service))
             rules = [rule for rule in held.rules if rule.chain == chain]
-            beside = [keys.get(each) for each in expressions.sets_looked_into(rules)]
+            beside = {whole_of(keys.get(each)) for each in expressions.sets_looked_into(rules)}
             parts = [sets[each] for each in sets if each in beside and _is_enclosed(each, key)]
             parts += [PrefixSet.of(key.family, expressions.sources_looked_for(rules, key.family))]
-            networks = elements.decode_keys(key.family, held.elements[name])
-            if sorted(networks) != prefilter.networks(
-                prefilter.enclosing_networks(key.family, parts)
-            ):
+            around = prefilter.networks(forms.enclosing(key.family, parts))
+            networks = elements.packed_keys(key.family, held.elements[name])
+            wanted, width = pack_addresses(key.family, around), key.family.bits // 8
+            if networks is None or not same_rows(wanted, networks, width):
                 yield tr("set {name} (does not enclose the other sets)", name=name)
 
 

@@ -12,7 +12,7 @@ are done with the first rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from geofence.backends.nftables.kernel_sets import PrefilterKey
@@ -71,13 +71,22 @@ def arranged(rules: tuple[Rule, ...]) -> ArrangedRules:
     return ArrangedRules((*rules[:start], *others), sources, rules[-1:])
 
 
-def prefilter_sets(ruleset: Ruleset) -> dict[PrefilterKey, PrefixSet]:
-    """Return the networks that enclose what each service allows."""
+def prefilter_sets(
+    ruleset: Ruleset,
+    enclosing: Callable[[Family, Iterable[PrefixSet]], PrefixSet] | None = None,
+) -> dict[PrefilterKey, PrefixSet]:
+    """Return the networks that enclose what each service allows.
+
+    Args:
+        ruleset: whose services they are.
+        enclosing: returns what ``enclosing_networks`` does; None: that function.
+    """
+    enclosing = enclosing or enclosing_networks
     found: dict[PrefilterKey, PrefixSet] = {}
     for service in ruleset.services:
         sources = arranged(ruleset.rules(service)).sources
         for family in Family if sources else ():
-            around = enclosing_networks(family, _allowed(ruleset, sources, family))
+            around = enclosing(family, _allowed(ruleset, sources, family))
             if around.size < _MOST << (family.bits - LENGTH):
                 found[PrefilterKey(service.name, family)] = around
     return found
@@ -85,13 +94,12 @@ def prefilter_sets(ruleset: Ruleset) -> dict[PrefilterKey, PrefixSet]:
 
 def enclosing_networks(family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
     """Return all addresses that share their first 16 bits with one of the given."""
-    host = (1 << (family.bits - LENGTH)) - 1
-    firsts: list[int] = []
-    pasts: list[int] = []
-    for part in parts:
-        firsts += (first & ~host for first in part.bounds[0::2])
-        pasts += ((past + host) & ~host for past in part.bounds[1::2])
-    return PrefixSet.of_ranges(family, firsts, pasts)
+    rest = family.bits - LENGTH
+    spans = {
+        (first >> rest, (past - 1) >> rest) for part in parts for first, past in part.intervals()
+    }
+    firsts = [first << rest for first, _ in spans]
+    return PrefixSet.of_ranges(family, firsts, [(last + 1) << rest for _, last in spans])
 
 
 def networks(around: PrefixSet) -> list[int]:

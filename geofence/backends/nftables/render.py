@@ -57,7 +57,7 @@ from geofence.backends.nftables.uapi import (
     Range,
     VerdictAttribute,
 )
-from geofence.model.policy import LOOPBACK, Protocol
+from geofence.model.ports import LOOPBACK, Protocol
 from geofence.model.prefixes import Family, address_text
 from geofence.model.ruleset import ADMITTED, BEGUN
 from geofence.netlink.attributes import as_number, as_string

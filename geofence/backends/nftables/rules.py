@@ -7,7 +7,6 @@ would have typed them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.encoding import (
@@ -31,6 +30,7 @@ from geofence.backends.nftables.encoding import (
     load_ct,
     load_family,
     load_payload,
+    load_prefix,
     lookup,
     named_port,
     network_mask,
@@ -49,6 +49,7 @@ from geofence.backends.nftables.kernel_sets import (
     PARTS,
     PartKey,
     PrefilterKey,
+    by_length,
 )
 from geofence.backends.nftables.objects import (
     BASE,
@@ -75,7 +76,8 @@ from geofence.backends.nftables.uapi import (
     PayloadBase,
 )
 from geofence.backends.nftables.userdata import comment
-from geofence.model.policy import Protocol
+from geofence.model.frozen import replace
+from geofence.model.ports import Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
     ADMITTED,
@@ -324,4 +326,12 @@ def _in_sets(
     field: Mapping[Family, tuple[int, int]], role: Role, group: str, names: Names
 ) -> tuple[bytes, ...]:
     keys = (SetKey(role, group, family) for family in Family)
-    return tuple(load_address(field, key.family) + lookup(names.sets[key]) for key in keys)
+    return tuple(found for key in keys for found in _in_set(field, key, names))
+
+
+def _in_set(field: Mapping[Family, tuple[int, int]], key: SetKey, names: Names) -> Iterator[bytes]:
+    """Yield a look-up in a set of intervals, or one for each length of prefixes."""
+    if key in names.sets:
+        yield load_address(field, key.family) + lookup(names.sets[key])
+    for part in by_length(key, names.sets):
+        yield load_prefix(field, key.family, part.length) + lookup(names.sets[part])

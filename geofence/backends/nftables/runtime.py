@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from geofence.backends.nftables import messages, timed
 from geofence.backends.nftables.connection import BatchMessage, NftConnection
+from geofence.backends.nftables.kernel_sets import Key, LengthKey, PartKey
 from geofence.backends.nftables.noted import decode_noted
 from geofence.backends.nftables.noting import names_of, pieces_of, read_noted
 from geofence.backends.nftables.snapshot import has_element
@@ -33,16 +34,35 @@ def read_elements(netlink: NftConnection, key: SetKey) -> list[Element]:
     if key.role in NOTED_ROLES:
         size = 1 << (key.family.bits - NOTED_BITS[key.family])
         return read_noted(netlink, key).elements(size)
-    name = _name(netlink, key)
-    return [] if name is None else _read(netlink, key, name)
+    found = names_of(netlink, key).items()
+    return [each for part, name in found for each in _elements(netlink, part, name)]
+
+
+def _elements(netlink: NftConnection, key: Key, name: str) -> list[Element]:
+    if not isinstance(key, LengthKey):
+        return timed.decode(key.family, pieces_of(netlink, name))
+    held = decode_noted(key.family, pieces_of(netlink, name))
+    return held.elements(1 << (key.family.bits - key.length))
 
 
 def test_element(netlink: NftConnection, key: SetKey, address: int) -> bool:
     """Whether the kernel finds an address in a set; false without the set."""
-    noted = key.role in NOTED_ROLES
-    rest = key.family.bits - NOTED_BITS[key.family] if noted else 0
-    asked = address >> rest << rest
-    return any(has_element(netlink, name, key.family, asked) for name in names_of(netlink, key))
+    found = names_of(netlink, key).items()
+    return any(
+        has_element(netlink, name, key.family, _asked(each, address)) for each, name in found
+    )
+
+
+def _asked(key: Key, address: int) -> int:
+    """Return the key in the kernel's set that an address is found by."""
+    bits = key.family.bits
+    match key:
+        case LengthKey(_, length):
+            bits = length
+        case PartKey():
+            bits = NOTED_BITS[key.family]
+    rest = key.family.bits - bits
+    return address >> rest << rest
 
 
 def forget_noted(netlink: NftConnection, key: SetKey, networks: Sequence[int] | None) -> None:
@@ -53,7 +73,7 @@ def forget_noted(netlink: NftConnection, key: SetKey, networks: Sequence[int] | 
     """
     unwanted = None if networks is None else set(networks)
     for attempt in range(_ATTEMPTS):
-        names = names_of(netlink, key)
+        names = names_of(netlink, key).values()
         gone = [each for name in names for each in _forgetting(netlink, key, name, unwanted)]
         try:
             _exchange(netlink, gone)
@@ -155,7 +175,7 @@ def _read(netlink: NftConnection, key: SetKey, name: str) -> list[Element]:
 
 
 def _name(netlink: NftConnection, key: SetKey) -> str | None:
-    return next(iter(names_of(netlink, key)), None)
+    return next(iter(names_of(netlink, key).values()), None)
 
 
 def _missing(key: SetKey) -> BackendError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.connection import TABLE, Changed, NftConnection, Refused
@@ -32,6 +31,7 @@ from geofence.backends.nftables.objects import (
 )
 from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError
+from geofence.model.frozen import dataclass, field, replace
 from geofence.model.plan import Count
 from geofence.model.prefixes import Family
 from geofence.netlink.attributes import as_number, as_string, nested, string, values

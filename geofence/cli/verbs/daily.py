@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from geofence.cli.commands import ForReaders, ForRoot, ForStateReaders
-from geofence.cli.options import Accept, Compare, ConfirmWithin, Cut, Json
+from geofence.cli.options import Accept, Compare, ConfirmWithin, Cut, Json, TargetName
 from geofence.cli.root import app
 from geofence.errors import ExitCode, UsageError
 from geofence.screen import Screen, print_json
@@ -45,9 +45,24 @@ def plan(  # noqa: PLR0913 - an option each
             help=tr("Exit with 3 if a check refuses the plan, or with 6 if it has changes."),
         ),
     ] = False,
+    target: TargetName = None,
     as_json: Json = False,
 ) -> None:
     """Show what a refresh would change."""
+    if target:
+        from geofence.cli import targets
+
+        targets.without({"--compare-mirrors": compare_mirrors})
+        targets.plan(
+            context.obj,
+            target,
+            offline=offline,
+            accept=accept or (),
+            full=full,
+            exit_code=exit_code,
+            as_json=as_json,
+        )
+        return
     from geofence.cli.progress import watching
     from geofence.cli.views.plan import plan_json, show_plan
     from geofence.operations import mirrors, ssh
@@ -104,9 +119,23 @@ def refresh(  # noqa: PLR0913 - an option each
         ),
     ] = False,
     confirm_within: ConfirmWithin = None,
+    target: TargetName = None,
     as_json: Json = False,
 ) -> None:
     """Download the lists and apply the rules."""
+    if target:
+        from geofence.cli import targets
+
+        targets.without(
+            {
+                "--cut": cut,
+                "--compare-mirrors": compare_mirrors,
+                "--names-only": names_only,
+                "--confirm-within": confirm_within,
+            }
+        )
+        targets.refresh(context.obj, target, accept or (), as_json=as_json)
+        return
     if names_only:
         if confirm_within:
             raise UsageError(
@@ -169,15 +198,22 @@ def _refresh_names(
         "Example: geofence apply --confirm-within 60s, then geofence confirm from a new connection."
     ),
 )
-def apply(
+def apply(  # noqa: PLR0913 - an option each
     context: typer.Context,
     *,
     accept: Accept = None,
     cut: Cut = False,
     confirm_within: ConfirmWithin = None,
+    target: TargetName = None,
     as_json: Json = False,
 ) -> None:
     """Apply the rules with the stored lists."""
+    if target:
+        from geofence.cli import targets
+
+        targets.without({"--cut": cut, "--confirm-within": confirm_within})
+        targets.apply(context.obj, target, accept or (), as_json=as_json)
+        return
     from geofence.cli.arguments import parse_seconds
     from geofence.cli.running import run
     from geofence.cli.views.run import reminder
@@ -216,9 +252,16 @@ def status(
     nagios: Annotated[
         bool, typer.Option("--nagios", help=tr("Print one line, as a plugin of Nagios does."))
     ] = False,
+    target: TargetName = None,
     as_json: Json = False,
 ) -> None:
     """Show the fence, its counters and the age of its lists."""
+    if target:
+        from geofence.cli import targets
+
+        targets.without({"--nagios": nagios})
+        targets.status(context.obj, target, full=full, as_json=as_json)
+        return
     from geofence.cli.views.status import show_status, status_json
     from geofence.operations.status import status as operation
 
@@ -250,7 +293,7 @@ def status(
         "geofence why phone.example.org --full."
     ),
 )
-def why(
+def why(  # noqa: PLR0913 - an option each
     context: typer.Context,
     address: Annotated[
         str,
@@ -271,9 +314,16 @@ def why(
             "--full", help=tr("Show each step of a packet, what the kernel finds, and all parts.")
         ),
     ] = False,
+    target: TargetName = None,
     as_json: Json = False,
 ) -> None:
     """Show whether an address is allowed."""
+    if target:
+        from geofence.cli import targets
+
+        targets.without({"--full": full})
+        targets.why(context.obj, target, address, port or (), as_json=as_json)
+        return
     from geofence.cli.arguments import parse_asked, parse_ports
     from geofence.cli.progress import watching
     from geofence.cli.views.why import show_why, why_json

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from geofence.cli.commands import ForAll
-from geofence.cli.options import AsteriskDir, Json
+from geofence.cli.options import AsteriskDir, Json, TargetName
 from geofence.cli.root import app
 from geofence.cli.verbs.daily import PANEL
 from geofence.errors import ExitCode
@@ -32,16 +32,23 @@ def doctor(
     *,
     asterisk_dir: AsteriskDir = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help=tr("Ask neither DNS nor a STUN server."))
+        bool, typer.Option("--offline", help=tr("Ask neither DNS, STUN servers nor clusters."))
     ] = False,
+    target: TargetName = None,
     as_json: Json = False,
 ) -> None:
     """Look for faults."""
     from geofence.cli.views.doctor import doctor_json, show_doctor
-    from geofence.operations.doctor import Examined
+    from geofence.operations.doctor import Examined, doctor_of_cluster
     from geofence.operations.doctor import doctor as operation
 
-    report = operation(context.obj, Examined(asterisk_dir, offline=offline))
+    if target:
+        from geofence.cli import targets
+
+        targets.without({"--offline": offline, "--asterisk-dir": asterisk_dir})
+        report = doctor_of_cluster(context.obj, target)
+    else:
+        report = operation(context.obj, Examined(asterisk_dir, offline=offline))
     if as_json:
         print_json(doctor_json(report))
     else:

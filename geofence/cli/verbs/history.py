@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from geofence.cli.commands import ForRoot, ForStateReaders
-from geofence.cli.options import Accept, Cut, Json
+from geofence.cli.options import Accept, Cut, Json, TargetName
 from geofence.cli.root import app
 from geofence.screen import Screen, print_json
 from geofence.translation import tr
@@ -39,12 +39,17 @@ def confirm(context: typer.Context) -> None:
         "Example: geofence history, to find the generation for a rollback."
     ),
 )
-def history(context: typer.Context, *, as_json: Json = False) -> None:
+def history(context: typer.Context, *, target: TargetName = None, as_json: Json = False) -> None:
     """List the generations."""
     from geofence.cli.views.history import history_json, show_history
     from geofence.operations.history import history as operation
 
-    found = tuple(operation(context.obj))
+    site = context.obj
+    if target:
+        from geofence.cli import targets
+
+        site = targets.history(site, target)
+    found = tuple(operation(site))
     if as_json:
         print_json(history_json(found))
     else:
@@ -60,7 +65,7 @@ def history(context: typer.Context, *, as_json: Json = False) -> None:
         "Example: geofence rollback, or geofence rollback 7 for generation 7."
     ),
 )
-def rollback(
+def rollback(  # noqa: PLR0913 - an option each
     context: typer.Context,
     number: Annotated[
         int | None,
@@ -71,9 +76,16 @@ def rollback(
     *,
     accept: Accept = None,
     cut: Cut = False,
+    target: TargetName = None,
     as_json: Json = False,
 ) -> None:
     """Go back to an earlier generation."""
+    if target:
+        from geofence.cli import targets
+
+        targets.without({"--cut": cut})
+        targets.rollback(context.obj, target, number, accept or (), as_json=as_json)
+        return
     from geofence.cli.running import run
     from geofence.operations import commit, ssh
     from geofence.operations.history import rollback as operation

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from geofence.cli.commands import ForRoot, ForStateReaders
-from geofence.cli.options import Json
+from geofence.cli.options import Json, TargetName
 from geofence.cli.root import app
 from geofence.errors import ExitCode, UsageError
 from geofence.screen import Screen, print_json
@@ -18,7 +19,7 @@ PANEL = tr("Service")
 _UNITS = (
     "geofence-restore.service geofence-reassert.service geofence-reassert-late.service "
     "geofence-repair.timer geofence-refresh.timer geofence-names.timer geofence-report.timer "
-    "geofence-daemon.service"
+    "geofence-daemon.service geofence-shield.service"
 )
 """All that can be enabled."""
 
@@ -31,8 +32,13 @@ _UNITS = (
         "Example: geofence restore, after another program flushed the firewall."
     ),
 )
-def restore(context: typer.Context, *, as_json: Json = False) -> None:
+def restore(context: typer.Context, *, target: TargetName = None, as_json: Json = False) -> None:
     """Restore the last good fence."""
+    if target:
+        from geofence.cli import targets
+
+        targets.restore(context.obj, target, as_json=as_json)
+        return
     from geofence.cli.running import run
     from geofence.operations.restore import restore as operation
 
@@ -80,8 +86,13 @@ def repair(
         "Example: geofence remove, then geofence apply to have the fence again."
     ),
 )
-def remove(context: typer.Context, *, as_json: Json = False) -> None:
+def remove(context: typer.Context, *, target: TargetName = None, as_json: Json = False) -> None:
     """Remove the fence from the kernel."""
+    if target:
+        from geofence.cli import targets
+
+        targets.remove(context.obj, target, as_json=as_json)
+        return
     from geofence.operations.remove import remove as operation
 
     removed = operation(context.obj)
@@ -104,6 +115,44 @@ def _tell_removed(screen: Screen, backends: tuple[str, ...]) -> None:
     screen.note(f"  systemctl disable --now {_UNITS}")
     # Translators: the command line before the parenthesis stays as it is.
     screen.note(tr("  rm /etc/cron.d/geofence    (if you use cron)"))
+
+
+@app.command(
+    cls=ForStateReaders,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Sign the stored lists for other hosts, and write them where a web server gives them.\n\n"
+        "\\[mirror] in the rules names the directory and the key. Each refresh does the same. "
+        "Other hosts verify them with \\[source.mirror].\n\n"
+        "Example: geofence mirror --new-key /etc/geofence/mirror.key"
+    ),
+)
+def mirror(
+    context: typer.Context,
+    *,
+    key: Annotated[
+        Path | None,
+        typer.Option("--new-key", metavar="FILE", help=tr("Only make a key, in this new file.")),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Sign the stored lists for other hosts."""
+    from geofence.cli.views import mirror as view
+    from geofence.operations.mirror import make_key, publish
+
+    if key is not None:
+        path = key.absolute()
+        made = make_key(path)
+        if as_json:
+            print_json(view.key_json(path, made))
+        else:
+            view.show_key(Screen(), path, made)
+        return
+    published = publish(context.obj)
+    if as_json:
+        print_json(view.mirror_json(published))
+    else:
+        view.show_mirror(Screen(), published)
 
 
 @app.command(
@@ -135,6 +184,33 @@ def notify(
         show_told(Screen(), told)
     if any(each.failures for each in told):
         raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command(
+    cls=ForRoot,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Keep the shield up: a BPF program that drops packets before the fence.\n\n"
+        "It runs in the foreground. The rules must have 'enabled = true' in [shield]. When it ends "
+        "it takes the shield down; the fence stays.\n\n"
+        "Example: geofence shield, which geofence-shield.service runs."
+    ),
+)
+def shield(
+    context: typer.Context,
+    *,
+    down: Annotated[bool, typer.Option("--down", help=tr("Take the shield down and end."))] = False,
+) -> None:
+    """Keep the shield up until told to end."""
+    if down:
+        from geofence.operations.shield import remove_shield
+
+        remove_shield(context.obj)
+        Screen().say(tr("The shield is down. The fence decides every packet."))
+        return
+    from geofence.shield_daemon import run
+
+    run(context.obj)
 
 
 @app.command(

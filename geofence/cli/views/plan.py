@@ -12,6 +12,7 @@ from geofence.cli.views.lists import list_json, list_rows
 from geofence.cli.views.people import people_json, show_people
 from geofence.flows.impact import by_source
 from geofence.geoip.countries import country_name
+from geofence.model.chosen import ChosenBackend
 from geofence.model.notes import NoteKind
 from geofence.model.plan import Plan, SetChange
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
@@ -38,7 +39,7 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
     if plan.content_changes:
         _show_sets(screen, plan, full=full)
     if plan.rules_differ and full:
-        _show_rules(screen, plan)
+        _show_rules(screen, plan, tr("Objects") if report.backend.target else tr("Rules"))
     _show_debris(screen, plan)
     if report.lists:
         _heading(screen, tr("Lists"))
@@ -47,7 +48,7 @@ def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:
         if note.kind is not NoteKind.CHECK_REFUSES:
             screen.note(sentence(note), "yellow")
     screen.say("")
-    screen.say(closing_line(plan), "bold")
+    screen.say(closing_line(plan, report.backend), "bold")
     if plan.desired.observed:
         screen.say(observed_text(plan.desired.observed), "yellow")
     for refusal in report.refusals:
@@ -125,8 +126,10 @@ def _space(space: AddressSpace) -> str:
     return ", ".join(address_count(f, space[f].size) for f in Family if space[f])
 
 
-def closing_line(plan: Plan) -> str:
+def closing_line(plan: Plan, backend: ChosenBackend) -> str:
     """Return the plan in one line."""
+    if backend.target:
+        return _closing_line_of_cluster(plan)
     if plan.is_empty:
         return tr("Nothing would change: the kernel holds the rules and lists on disk.")
     return tr(
@@ -134,6 +137,17 @@ def closing_line(plan: Plan) -> str:
         sets=trn(len(plan.content_changes), "{number} set", "{number} sets"),
         added=trn(len(plan.rules_added), "{number} rule", "{number} rules"),
         removed=trn(len(plan.rules_removed), "{number} rule", "{number} rules"),
+    )
+
+
+def _closing_line_of_cluster(plan: Plan) -> str:
+    if plan.is_empty:
+        return tr("Nothing would change: the cluster holds the rules and lists on disk.")
+    objects = {line.partition(" ")[0] for line in (*plan.rules_added, *plan.rules_removed)}
+    return tr(
+        "Would change {sets} and {objects} of the cluster. Nothing has been changed.",
+        sets=trn(len(plan.content_changes), "{number} set", "{number} sets"),
+        objects=trn(len(objects), "{number} object", "{number} objects"),
     )
 
 
@@ -159,7 +173,7 @@ def plan_json(report: PlanReport) -> dict[str, object]:
         ],
         "notes": [english(sentence(note)) for note in report.notes],
         "note_facts": [note_json(note) for note in report.notes],
-        "summary": english(closing_line(plan)),
+        "summary": english(closing_line(plan, report.backend)),
     }
 
 
@@ -172,8 +186,8 @@ def _country_json(change: CountryChange) -> dict[str, object]:
     }
 
 
-def _show_rules(screen: Screen, plan: Plan) -> None:
-    _heading(screen, tr("Rules"))
+def _show_rules(screen: Screen, plan: Plan, title: str) -> None:
+    _heading(screen, title)
     for line in plan.rules_removed:
         screen.say(f"  - {line}", "red")
     for line in plan.rules_added:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
 from geofence.cli.views.fence import fence_json, no_fence, observed_text
-from geofence.cli.views.lists import list_json
 from geofence.errors import ExitCode
 from geofence.model.plan import SetChange
 from geofence.operations.report import RunReport
@@ -51,7 +48,7 @@ def _print_notes(screen: Screen, report: RunReport) -> None:
 
 def _end(report: RunReport) -> None:
     if report.degraded:
-        raise typer.Exit(ExitCode.DEGRADED)
+        raise SystemExit(ExitCode.DEGRADED)
 
 
 def show_run(screen: Screen, report: RunReport) -> None:
@@ -60,7 +57,11 @@ def show_run(screen: Screen, report: RunReport) -> None:
         screen.say(f"{change.key.name}: {_set_change(change)}")
     if report.plan.rules_differ:
         added, removed = len(report.plan.rules_added), len(report.plan.rules_removed)
-        screen.say(tr("rules: {added} added, {removed} removed", added=added, removed=removed))
+        if report.backend.target:
+            changed = tr("objects: {added} added, {removed} removed", added=added, removed=removed)
+        else:
+            changed = tr("rules: {added} added, {removed} removed", added=added, removed=removed)
+        screen.say(changed)
     if report.impact is not None:
         # Imported here: restore at boot reads no live flows, and should not wait for the module.
         from geofence.cli.views.flows import show_impact
@@ -73,6 +74,7 @@ def show_run(screen: Screen, report: RunReport) -> None:
 def run_json(report: RunReport) -> dict[str, object]:
     """Return the run for scripts."""
     from geofence.cli.views.flows import impact_json
+    from geofence.cli.views.lists import list_json
 
     plan = report.plan
     return {
@@ -133,6 +135,12 @@ def _done(report: RunReport) -> str:
     if report.plan.is_empty:
         return tr(
             "Nothing to change: the fence is that of generation {number} ({backend}).",
+            number=number,
+            backend=backend,
+        )
+    if report.backend.target:
+        return tr(
+            "The fence is now that of generation {number}, read back from the cluster ({backend}).",
             number=number,
             backend=backend,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -11,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.clusters.fake import checks
-from tests.clusters.fake.apply import Owners, applied, managed_fields
+from tests.clusters.fake.apply import Owners, after_update, applied, managed_fields, merged
 from tests.clusters.fake.kinds import BUILT_IN, CALICO, NETWORK_POLICY, Kind, cilium, unknown_fields
-from tests.clusters.fake.refusal import Refusal, invalid, no_such_path, not_found
+from tests.clusters.fake.refusal import Refusal, copied, invalid, no_such_path, not_found
 
 LARGEST_REQUEST = 3 << 20
 """Bytes that the API server takes."""
@@ -131,7 +130,15 @@ class Cluster:
         ]
 
     def apply(  # noqa: PLR0913 - what an apply is
-        self, kind: Kind, namespace: str, name: str, wanted: Thing, manager: str, *, force: bool
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        wanted: Thing,
+        manager: str,
+        *,
+        force: bool,
+        dry_run: bool = False,
     ) -> tuple[Thing, bool]:
         """Server-side apply: the object, and whether it is new.
 
@@ -146,6 +153,17 @@ class Cluster:
         owners = before.owners if before else {}
         stored = _content(before.thing) if before else None
         made, new_owners = applied(kind, stored, owners, wanted, manager, force=force)
+        self._complete(kind, namespace, name, made)
+        self._admit(kind, namespace, new=before is None)
+        if before and _content(before.thing) == made and owners == new_owners:
+            return self._shown(kind, before), False
+        if dry_run:
+            return self._shown(kind, _Stored(made, new_owners)), before is None
+        self._store(kind, key, _Stored(made, new_owners))
+        return self._shown(kind, self.objects[key]), before is None
+
+    def _complete(self, kind: Kind, namespace: str, name: str, made: Thing) -> None:
+        """Fill in what the path says and what a server adds, and check the whole."""
         made |= {"apiVersion": kind.group_version, "kind": kind.name}
         made.setdefault("metadata", {}).update({"name": name})
         if kind.namespaced:
@@ -154,11 +172,24 @@ class Cluster:
             made["spec"] = checks.with_defaults(made.get("spec") or {}, self.version)
             if mistakes := checks.mistakes(made["spec"]):
                 raise invalid(kind.resource, name, mistakes)
-        self._admit(kind, namespace, new=before is None)
-        if before and _content(before.thing) == made and owners == new_owners:
-            return self._shown(kind, before), False
-        self._store(kind, key, _Stored(made, new_owners))
-        return self._shown(kind, self.objects[key]), before is None
+
+    def merge(self, kind: Kind, namespace: str, name: str, patch: Thing, manager: str) -> Thing:
+        """A JSON merge patch; who sends it owns what it changes or adds.
+
+        Raises:
+            Refusal: the object is not there, is newer than it says, or is refused.
+        """
+        before = self.get(kind, namespace, name)
+        stored = self.objects[kind.plural, namespace, name]
+        wanted = (patch.get("metadata") or {}).get("resourceVersion")
+        if wanted not in (None, before["metadata"]["resourceVersion"]):
+            raise Refusal(409, "Conflict", "the object has been modified")
+        made = merged(_content(stored.thing), {**patch, "metadata": {}})
+        self._complete(kind, namespace, name, made)
+        self._admit(kind, namespace, new=False)
+        owners = after_update(kind, stored.owners, _content(stored.thing), made, manager)
+        self._store(kind, (kind.plural, namespace, name), _Stored(made, owners))
+        return self._shown(kind, self.objects[kind.plural, namespace, name])
 
     def delete(self, kind: Kind, namespace: str, name: str, preconditions: Thing) -> Thing:
         """Delete an object.
@@ -181,7 +212,7 @@ class Cluster:
         inside = thing["metadata"].get("namespace", "") if kind.namespaced else ""
         key = (kind.plural, inside, thing["metadata"]["name"])
         _, owners = applied(kind, None, {}, thing, manager, force=True)
-        self._store(kind, key, _Stored(copy.deepcopy(thing), owners))
+        self._store(kind, key, _Stored(copied(thing), owners))
 
     def _check_patch(self, kind: Kind, namespace: str, name: str, wanted: Thing) -> None:
         told = wanted.get("metadata") or {}
@@ -236,7 +267,7 @@ class Cluster:
         self.objects[key] = made
 
     def _shown(self, kind: Kind, stored: _Stored) -> Thing:
-        thing = copy.deepcopy(stored.thing)
+        thing = copied(stored.thing)
         thing["metadata"]["managedFields"] = managed_fields(kind, stored.owners)
         return thing
 
@@ -246,7 +277,7 @@ _SERVERS = ("uid", "resourceVersion", "generation", "creationTimestamp")
 
 def _content(thing: Thing) -> Thing:
     """An object without what the server itself writes."""
-    made = copy.deepcopy(thing)
+    made = copied(thing)
     for key in _SERVERS:
         made["metadata"].pop(key, None)
     return made

@@ -27,6 +27,7 @@ TOKEN = "a-secret-token-of-the-service-account"  # noqa: S105 - of the fake
 _KEY = CERTIFICATE.with_name("key.pem")
 _PAGE = 500
 _APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
 
 
 class FaultKind(Enum):
@@ -66,7 +67,7 @@ class Seen:
     @property
     def writes(self) -> bool:
         """Whether it would change something."""
-        return self.method != "GET"
+        return self.method != "GET" and "dryRun" not in self.query
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -237,6 +238,10 @@ class FakeApi:
             return 200, self.cluster.delete(
                 kind, namespace, name, options.get("preconditions") or {}
             )
+        if handler.headers.get("Content-Type") == _MERGE:
+            return 200, self.cluster.merge(
+                kind, namespace, name, json.loads(body), query.get("fieldManager", "unknown")
+            )
         if handler.headers.get("Content-Type") != _APPLY:
             raise Refusal(
                 415, "UnsupportedMediaType", "the body of the request was of another type"
@@ -251,6 +256,7 @@ class FakeApi:
             wanted,
             query["fieldManager"],
             force=query.get("force") == "true",
+            dry_run=query.get("dryRun") == "All",
         )
         return 201 if new else 200, thing
 

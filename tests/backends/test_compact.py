@@ -5,7 +5,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.backends.ipset.compact import fewest_lengths, in_few_lengths, lengthened
+from geofence.backends.compact import fewest_lengths, in_few_lengths, lengthened
 from geofence.model.prefixes import Family, Prefix, PrefixSet
 from tests.support.values import families, prefix_sets, space
 

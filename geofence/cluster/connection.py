@@ -1,0 +1,229 @@
+"""Requests to an API server, by the official client; its errors end here."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from ssl import SSLCertVerificationError
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from geofence.cluster.login import configuration
+from geofence.cluster.refusals import refused
+from geofence.errors import ClusterError
+from geofence.model.target import Target
+from geofence.translation import tr
+
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
+"""How long an API server may take for one answer."""
+_BUSY = (429, 503, 504)
+"""Codes after which the same request may be sent again."""
+_TRIES = 4
+_LONGEST_PAUSE = 20.0
+"""Seconds between two tries."""
+_USER_AGENT = "geofence"
+
+
+class Call(NamedTuple):
+    """One request."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    what: str
+    """A clause on it for messages: ``read NetworkPolicy/pbx/geofence-k8s``."""
+    body: bytes | Mapping[str, object] | None = None
+    """Bytes, or for JSON what the client encodes itself."""
+    content_type: str = "application/json"
+
+
+class Answer(NamedTuple):
+    """An answer, of success or not."""
+
+    status: int
+    body: bytes
+    retry_after: str = ""
+
+
+class Connection:
+    """A connection to the API server of one target."""
+
+    def __init__(self, target: Target, patience: float) -> None:
+        """Connect lazily.
+
+        Args:
+            target: which cluster, and how to log in.
+            patience: seconds for one request, its repetitions included.
+
+        Raises:
+            ClusterError: there is no client, or there are no usable credentials.
+        """
+        self._target = target
+        self._patience = patience
+        self._configuration = configuration(target)
+        from kubernetes import client
+
+        self._client: Any = client.ApiClient(self._configuration)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def json(self, call: Call) -> dict[str, Any]:
+        """Send a request and return the object of the answer.
+
+        A busy server is asked again, and so is one that ends the connection, since each request of
+        geofence's has the same effect twice as once.
+
+        Raises:
+            ClusterError: the server refused, or did not answer.
+        """
+        until = time.monotonic() + self._patience
+        answer = self._patiently(call, until)
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 - codes of success
+            raise refused(call.what, answer.status, answer.body)
+        try:
+            found = json.loads(answer.body)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ClusterError(
+                tr(
+                    "The answer of {server} is none of an API server. Check the address in the "
+                    "kubeconfig.",
+                    server=self._configuration.host,
+                )
+            )
+        return found
+
+    def _patiently(self, call: Call, until: float) -> Answer:
+        for number in range(1, _TRIES + 1):
+            left = until - time.monotonic()
+            try:
+                answer = self._send(call, max(left, 0.1))
+            except ConnectionResetError as error:
+                if number == _TRIES:
+                    raise self._unreachable(error.__cause__ or error) from error
+                pause = _pause("", number)
+            else:
+                if answer.status not in _BUSY or number == _TRIES:
+                    return answer
+                pause = _pause(answer.retry_after, number)
+            if time.monotonic() + pause >= until:
+                break
+            time.sleep(pause)
+        raise ClusterError(
+            tr(
+                "The cluster was busy or ended the connection at each try to {what}. Run the "
+                "command again later.",
+                what=call.what,
+            ),
+            0,
+        )
+
+    def _send(self, call: Call, seconds: float) -> Answer:
+        """Send it once.
+
+        Raises:
+            ConnectionResetError: the connection ended before the answer.
+            ClusterError: the server cannot be reached, or its certificate is wrong.
+        """
+        import urllib3.exceptions as http
+        from kubernetes.client import ApiException
+
+        timeouts = (min(CONNECT_SECONDS, seconds), min(ANSWER_SECONDS, seconds))
+        try:
+            found = self._client.rest_client.request(
+                call.method,
+                self._url(call),
+                headers=self._headers(call),
+                body=call.body,
+                _request_timeout=timeouts,
+            )
+            return Answer(found.status, _content(found), _header(found, "Retry-After"))
+        except ApiException as error:  # releases before 36 raise it for codes of failure, too
+            if not error.status:
+                raise self._unreachable(error) from error
+            body = error.body.encode() if isinstance(error.body, str) else error.body or b""
+            return Answer(error.status, body, (error.headers or {}).get("Retry-After") or "")
+        except (http.ReadTimeoutError, http.ConnectTimeoutError) as error:
+            raise ClusterError(
+                tr(
+                    "The API server {server} did not answer in time when asked to {what}.",
+                    server=self._configuration.host,
+                    what=call.what,
+                )
+            ) from error
+        except http.ProtocolError as error:
+            raise ConnectionResetError from error
+        except (http.HTTPError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    def _url(self, call: Call) -> str:
+        query = f"?{urlencode(call.query)}" if call.query else ""
+        return f"{str(self._configuration.host).rstrip('/')}{quote(call.path)}{query}"
+
+    def _headers(self, call: Call) -> dict[str, str]:
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": call.content_type,
+            "User-Agent": _USER_AGENT,
+        }
+        login = self._configuration.auth_settings().get("BearerToken")
+        if login and login["value"]:
+            headers[login["key"]] = login["value"]
+        return headers
+
+    def _unreachable(self, error: BaseException) -> ClusterError:
+        server = self._configuration.host
+        if any(isinstance(each, SSLCertVerificationError) for each in _causes(error)):
+            return ClusterError(
+                tr(
+                    "The certificate of {server} is not one of the authority in the kubeconfig. "
+                    "Correct certificate-authority there, if the server is the right one.",
+                    server=server,
+                )
+            )
+        return ClusterError(
+            tr(
+                "The API server {server} of the target {target} cannot be reached: {reason}.",
+                server=server,
+                target=self._target.name,
+                reason=_cause(error),
+            )
+        )
+
+
+def _pause(retry_after: str, number: int) -> float:
+    seconds = float(retry_after) if retry_after.isdecimal() else 0.25 * 2**number
+    return min(seconds, _LONGEST_PAUSE)
+
+
+def _content(found: Any) -> bytes:  # noqa: ANN401 - the client's own type
+    data = found.data if hasattr(found, "data") and found.data is not None else found.read()
+    return data.encode() if isinstance(data, str) else bytes(data)
+
+
+def _header(found: Any, name: str) -> str:  # noqa: ANN401 - the client's own type
+    return str(found.getheader(name) or "") if hasattr(found, "getheader") else ""
+
+
+def _cause(error: BaseException) -> str:
+    """Return why, in the system's words; the client's own text repeats the address."""
+    said = (each.strerror for each in _causes(error) if isinstance(each, OSError))
+    return next(filter(None, said), type(error).__name__)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what led to it; the HTTP library keeps that as a reason or an argument."""
+    pending, met = [error], set[int]()
+    while pending:
+        here = pending.pop()
+        if id(here) in met:
+            continue
+        met.add(id(here))
+        yield here
+        within = (getattr(here, "reason", None), *here.args, here.__cause__, here.__context__)
+        pending += [each for each in within if isinstance(each, BaseException)]

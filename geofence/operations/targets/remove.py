@@ -1,0 +1,65 @@
+"""``remove --target``: take the fence of a target out of its cluster."""
+
+from __future__ import annotations
+
+from geofence.errors import ClusterError, TargetError
+from geofence.operations.targets.commit import command_of
+from geofence.operations.targets.desired import as_recorded
+from geofence.operations.targets.observe import observe
+from geofence.operations.targets.site import TargetSite
+from geofence.targets.objects import Verb
+from geofence.translation import join, tr
+
+
+def remove_from_cluster(place: TargetSite) -> tuple[str, ...]:
+    """Delete the objects that geofence has applied, and return their names.
+
+    Objects of other programs stay, whatever their names and labels. Records stay, too, so that
+    ``restore`` brings the fence back.
+
+    Raises:
+        ClusterError: the cluster refused; some objects may be left.
+    """
+    with place.holding(), place.connected() as cluster:
+        newest, _ = place.own.generations.newest()
+        known = as_recorded(place, newest).objects if newest else ()
+        found = observe(place, cluster, known)
+        removed: list[str] = []
+        for request in place.engine.order(found.objects, ()):
+            thing, resource = request.object, place.resource(request.object.kind)
+            try:
+                if request.verb is Verb.APPLY:
+                    cluster.apply(thing, resource)
+                    continue
+                cluster.delete(thing, resource, found.uids.get(thing.key, ""))
+            except ClusterError as error:
+                raise _half_done(place, error, removed) from error
+            removed.append(str(thing.key))
+        left = observe(place, cluster, known).objects if removed else ()
+    if left:
+        raise TargetError(
+            tr(
+                "The cluster still has {objects}, although it took their deletion. Another program "
+                "may have made them again.",
+                objects=", ".join(str(each.key) for each in left),
+            )
+        )
+    if removed:
+        what = "the fence in the cluster is removed: there is no fence"
+        place.own.log_change(command_of(place, "remove"), what)
+    return tuple(removed)
+
+
+def _half_done(place: TargetSite, error: ClusterError, removed: list[str]) -> ClusterError:
+    meaning = (
+        tr(
+            "Removed so far: {objects}. Run 'geofence remove --target {target}' again.",
+            objects=", ".join(removed),
+            target=place.target.name,
+        )
+        if removed
+        else ""
+    )
+    return ClusterError(
+        join(" ", (str(error), meaning) if meaning else (str(error),)), error.status
+    )

@@ -1,0 +1,130 @@
+"""Calico's objects for a fence.
+
+Within its tier, each service has the rules of the packet's path: pass exceptions, deny bans, pass
+the allow set, deny the rest of its ports. Whatever passes goes on to the tiers of others, as if
+there were no fence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from geofence.model.policy import Ports, Protocol
+from geofence.model.target import Target
+from geofence.targets.fence import ClusterFence, FenceGroup
+from geofence.targets.fence_facts import Placed, Side, facts_of, placed, sides
+from geofence.targets.labelled_sets import (
+    SetRole,
+    SetShape,
+    group_set_objects,
+    set_name,
+)
+from geofence.targets.objects import (
+    ROLE_LABEL,
+    ClusterObject,
+    Json,
+    Marks,
+    Resource,
+    new_object,
+)
+
+VERSION = "projectcalico.org/v3"
+TIER = Resource(VERSION, "Tier", "tiers", namespaced=False)
+NETWORK_SET = Resource(VERSION, "GlobalNetworkSet", "globalnetworksets", namespaced=False)
+POLICY = Resource(VERSION, "GlobalNetworkPolicy", "globalnetworkpolicies", namespaced=False)
+STAGED = Resource(
+    VERSION, "StagedGlobalNetworkPolicy", "stagedglobalnetworkpolicies", namespaced=False
+)
+SHAPE = SetShape(NETWORK_SET, "nets", lambda _: {}, (SetRole.ALLOW, SetRole.BAN, SetRole.EXCEPT))
+
+_TIER_ORDER = 100
+"""Before Calico's own tiers, which begin at 1,000."""
+_ORDERS = {Side.PODS: 10, Side.NODES: 20}
+_PLAN = (
+    (SetRole.EXCEPT, "Pass"),
+    (SetRole.BAN, "Deny"),
+    (SetRole.ALLOW, "Pass"),
+    (None, "Deny"),
+)
+"""What becomes of packets, by the set that has their sources; None: of all others."""
+
+
+def objects(fence: ClusterFence, target: Target) -> Iterator[ClusterObject]:
+    """Yield the objects that hold a fence.
+
+    Raises:
+        RulesError: the target lacks what is needed.
+    """
+    chosen = sides(target)
+    if not fence.groups:
+        return
+    yield tier(target)
+    for group in fence.groups:
+        yield from group_set_objects(SHAPE, group, target)
+    for observe in (False, True):
+        if groups := placed(fence, observe=observe):
+            for side in chosen:
+                yield policy(groups, target, side, observe=observe)
+
+
+def policy_name(target: Target, side: Side, *, observe: bool) -> str:
+    """Return the name of a policy; it begins with that of its tier, as Calico asks."""
+    return f"{target.prefix}.{side}{'-observe' if observe else ''}"
+
+
+def policy(groups: Iterable[Placed], target: Target, side: Side, *, observe: bool) -> ClusterObject:
+    """Return the policy of some groups; one that only observes is staged."""
+    known = tuple(groups)
+    rules: list[Json] = [rule for _, group in known for rule in _rules(group, target)]
+    spec: dict[str, Json] = {
+        "tier": target.prefix,
+        "order": _ORDERS[side],
+        **_subject(target, side),
+        "types": ["Ingress"],
+        "ingress": rules,
+    }
+    if observe:
+        spec["stagedAction"] = "Set"
+    return new_object(
+        STAGED if observe else POLICY,
+        target,
+        policy_name(target, side, observe=observe),
+        spec,
+        Marks(annotations=facts_of(known)),
+    )
+
+
+def tier(target: Target) -> ClusterObject:
+    """Return the tier of a target; each has its own, since removing one must not harm others."""
+    spec: dict[str, Json] = {"order": _TIER_ORDER, "defaultAction": "Pass"}
+    return new_object(TIER, target, target.prefix, spec)
+
+
+def _subject(target: Target, side: Side) -> dict[str, Json]:
+    selector = " && ".join(f"{key} == '{value}'" for key, value in side.labels(target))
+    if side is Side.NODES:  # by the port that the Internet named, forwarded packets included
+        return {"selector": selector, "preDNAT": True, "applyOnForward": True}
+    namespace = f"kubernetes.io/metadata.name == '{target.namespace}'"
+    return {"selector": selector, "namespaceSelector": namespace}
+
+
+def _rules(group: FenceGroup, target: Target) -> Iterator[Json]:
+    for role, action in _PLAN:
+        for protocol in Protocol:
+            ports = [each for each in group.ports if each.protocol is protocol]
+            if ports:
+                name = set_name(role, group, target) if role else ""
+                yield _rule(action, protocol, ports, name)
+
+
+def _rule(action: str, protocol: Protocol, ports: Iterable[Ports], set_named: str) -> Json:
+    rule: dict[str, Json] = {"action": action, "protocol": protocol.upper()}
+    if set_named:  # without "global()", a pod with this label would be of the set
+        selector = f"{ROLE_LABEL} == '{set_named}'"
+        rule["source"] = {"selector": selector, "namespaceSelector": "global()"}
+    rule["destination"] = {"ports": [_port(each) for each in ports]}
+    return rule
+
+
+def _port(ports: Ports) -> Json:
+    return ports.first if ports.first == ports.last else f"{ports.first}:{ports.last}"

@@ -1,0 +1,83 @@
+"""Limits of Cilium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from geofence.guards.objection import Objection
+from geofence.targets.cilium import policies
+from geofence.targets.objects import ClusterObject, Json, as_mapping, as_sequence
+from geofence.targets.set_limits import objection, size_limits
+from geofence.translation import tr
+
+MOST_PREFIXES = 100_000
+"""Prefixes in groups that its developers say it carries (cilium#33441)."""
+MOST_ENTRIES = 16_384
+"""Entries of an endpoint's policy map (``bpf-policy-map-max``), by default. A full one shuts the
+endpoint, or drops at random (cilium#35042)."""
+
+
+def limits(objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
+    """Return the limits of API servers and of Cilium that objects exceed."""
+    return (*size_limits(objects), *_of_prefixes(objects), *_of_entries(objects))
+
+
+def _of_prefixes(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
+    groups = (each for each in objects if each.kind == policies.CIDR_GROUP.kind)
+    number = sum(len(as_sequence(each.spec.get("externalCIDRs"))) for each in groups)
+    if number > MOST_PREFIXES:
+        yield objection(
+            policies.CIDR_GROUP.kind,
+            tr("The fence has {number} prefixes.", number=number),
+            tr("Cilium carries some {limit} in groups.", limit=MOST_PREFIXES),
+        )
+
+
+def _of_entries(objects: Sequence[ClusterObject]) -> Iterator[Objection]:
+    groups = sum(each.kind == policies.CIDR_GROUP.kind for each in objects)
+    for each in objects:
+        number = policy_entries(each, groups)
+        if number > MOST_ENTRIES:
+            yield objection(
+                str(each.key),
+                tr(
+                    "{object} takes {number} entries in the policy map of a pod or node.",
+                    object=each.key,
+                    number=number,
+                ),
+                tr("Cilium has room for {limit} by default.", limit=MOST_ENTRIES),
+            )
+
+
+def policy_entries(policy: ClusterObject, groups: int) -> int:
+    """Return the most entries that a policy takes, with so many groups.
+
+    Each group is an identity, and each rule about groups takes an entry for each of them and each
+    of the masks that make up its ranges of ports; a rule about all takes one for each mask.
+    """
+    rules = (*as_sequence(policy.spec.get("ingress")), *as_sequence(policy.spec.get("ingressDeny")))
+    return sum(_entries(as_mapping(rule), groups) for rule in rules)
+
+
+def _entries(rule: Mapping[str, Json], groups: int) -> int:
+    lists = (*as_sequence(rule.get("toPorts")), *as_sequence(rule.get("icmps")))
+    masks = sum(
+        _masks(as_mapping(port))
+        for each in map(as_mapping, lists)
+        for port in (*as_sequence(each.get("ports")), *as_sequence(each.get("fields")))
+    )
+    return masks * (groups if "fromCIDRSet" in rule else 1)
+
+
+def _masks(port: Mapping[str, Json]) -> int:
+    """Return into how many ranges of aligned powers of two a range of ports falls."""
+    first = int(str(port.get("port", 0)))
+    past = int(str(port.get("endPort", first))) + 1
+    number = 0
+    while first < past:
+        size = first & -first or 1 << 16
+        while size > past - first:
+            size //= 2
+        first += size
+        number += 1
+    return number

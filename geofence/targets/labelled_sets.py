@@ -1,0 +1,207 @@
+"""Sets of prefixes that rules select by label, as Calico and Cilium have them.
+
+A set is one or more objects that share a label, each with the prefixes of one part of the address
+space. The parts are bisected where they hold too many, so that a change of a list changes few of
+them, and an address never moves between objects that both stay.
+"""
+
+from __future__ import annotations
+
+import socket
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from hashlib import sha256
+from typing import NamedTuple
+
+from geofence.errors import TargetError
+from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
+from geofence.model.target import Target
+from geofence.targets.fence import FenceGroup
+from geofence.targets.objects import (
+    ROLE_LABEL,
+    ClusterObject,
+    Json,
+    Marks,
+    Resource,
+    as_sequence,
+    new_object,
+)
+from geofence.translation import tr
+
+MOST_IN_A_SET = 10_000
+"""Prefixes in one object: a request of some 200 kB, which an API server stores as some 500 kB."""
+
+
+class SetRole(StrEnum):
+    """What being in a set means."""
+
+    EXCEPT = "except"
+    BAN = "ban"
+    ALLOW = "allow"
+
+
+class SetShape(NamedTuple):
+    """How an engine has sets."""
+
+    resource: Resource
+    field: str
+    """Where in ``spec`` the prefixes are."""
+    labels: Callable[[str], Mapping[str, str]]
+    """Labels beside ``ROLE_LABEL`` by which rules select the objects of a set, by its name."""
+    narrowing: tuple[SetRole, ...]
+    """In which order sets lose addresses. A run that was killed may leave an address in more than
+    one of them. Bans then lose it after what they overrule, and before what overrules them."""
+
+
+def set_name(role: SetRole, group: FenceGroup, target: Target) -> str:
+    """Return the name of a group's set: that of no other services, ports or targets.
+
+    Sets change one object at a time. One that old and new rules of other ports share would be open
+    by the old rules to what is new in it.
+    """
+    digest = sha256(f"{target.name} {group.digest}".encode()).hexdigest()[:8]
+    return f"{role}-{digest}"
+
+
+def members(group: FenceGroup) -> tuple[tuple[SetRole, AddressSpace], ...]:
+    """Return the sets of a group."""
+    return (
+        (SetRole.EXCEPT, group.excepted),
+        (SetRole.BAN, group.banned),
+        (SetRole.ALLOW, group.allowed),
+    )
+
+
+def set_objects(
+    shape: SetShape, name: str, space: AddressSpace, target: Target
+) -> Iterator[ClusterObject]:
+    """Yield the objects of a set; none for an empty one."""
+    marks = Marks(name, shape.labels(name))
+    for family in Family:
+        for part, texts in parts(space[family], MOST_IN_A_SET):
+            stem = f"{target.prefix}-{name}-v{family.digit}"
+            full = f"{stem}-{part}" if part else stem
+            yield new_object(shape.resource, target, full, {shape.field: texts}, marks)
+
+
+def group_set_objects(
+    shape: SetShape, group: FenceGroup, target: Target
+) -> Iterator[ClusterObject]:
+    """Yield the objects of all sets of a group."""
+    for role, space in members(group):
+        yield from set_objects(shape, set_name(role, group, target), space, target)
+
+
+def parts(prefixes: PrefixSet, most: int) -> Iterator[tuple[str, list[Json]]]:
+    """Yield the parts of a set, none with more than so many prefixes: first bits, and prefixes.
+
+    No prefix has length 0: Calico's agent ends at ``0.0.0.0/0`` in a set (calico#13477), and
+    Cilium's takes it for nobody (cilium#39688). None crosses the border of a part, since one as
+    broad as a part is alone in it.
+    """
+    family = prefixes.family
+    networks, lengths = prefixes.split(shortest=1)
+    for part, low, high in _parts(networks, (0, len(networks)), ("", 0), family.bits, most):
+        yield part, list(_texts(family, networks[low:high], lengths[low:high]))
+
+
+def prefix_texts(space: AddressSpace) -> Iterator[str]:
+    """Yield the prefixes of a space as objects have them."""
+    for family in Family:
+        yield from _texts(family, *space[family].split(shortest=1))
+
+
+def _texts(family: Family, networks: Sequence[int], lengths: Sequence[int]) -> Iterator[str]:
+    return (str(Prefix(family, *pair)) for pair in zip(networks, lengths, strict=True))
+
+
+def _parts(
+    networks: Sequence[int], span: tuple[int, int], part: tuple[str, int], left: int, most: int
+) -> Iterator[tuple[str, int, int]]:
+    low, high = span
+    name, base = part
+    if high - low <= most:
+        if high > low:
+            yield name, low, high
+        return
+    left -= 1
+    middle = base + (1 << left)
+    cut = bisect_left(networks, middle, low, high)
+    yield from _parts(networks, (low, cut), (f"{name}0", base), left, most)
+    yield from _parts(networks, (cut, high), (f"{name}1", middle), left, most)
+
+
+def read_sets(shape: SetShape, objects: Iterable[ClusterObject]) -> Mapping[str, AddressSpace]:
+    """Return what the sets hold, by their names.
+
+    Raises:
+        TargetError: what should be a prefix is none.
+    """
+    found: dict[str, list[AddressSpace]] = {}
+    for each in objects:
+        if each.kind == shape.resource.kind and ROLE_LABEL in each.labels:
+            found.setdefault(each.labels[ROLE_LABEL], []).append(set_space(shape, each))
+    return {name: AddressSpace.union(spaces) for name, spaces in found.items()}
+
+
+def set_space(shape: SetShape, stored: ClusterObject) -> AddressSpace:
+    """Return what one object of a set holds.
+
+    Raises:
+        TargetError: what should be a prefix is none.
+    """
+    bounds: dict[Family, tuple[list[int], list[int]]] = {family: ([], []) for family in Family}
+    for text in as_sequence(stored.spec.get(shape.field)):
+        prefix = _prefix(text)
+        if prefix is None:
+            raise TargetError(
+                tr(
+                    '{object} in the cluster has "{text}", which is not a prefix. Run \'geofence '
+                    "apply --target' to replace it.",
+                    object=stored.key,
+                    text=text,
+                )
+            )
+        firsts, pasts = bounds[prefix.family]
+        firsts.append(prefix.network)
+        pasts.append(prefix.past)
+    return AddressSpace(*(PrefixSet.of_ranges(family, *bounds[family]) for family in Family))
+
+
+def _prefix(text: Json) -> Prefix | None:
+    """Return a prefix as API servers have it; None for what is none, or has host bits."""
+    if not isinstance(text, str):
+        return None
+    address, slash, length = text.partition("/")
+    family = Family.IPV6 if ":" in address else Family.IPV4
+    try:
+        network = int.from_bytes(socket.inet_pton(family.socket_family, address), "big")
+    except OSError:
+        return None
+    if slash and not (length.isascii() and length.isdigit()):
+        return None
+    bits = int(length) if slash else family.bits
+    if bits > family.bits or network & ((1 << (family.bits - bits)) - 1):
+        return None
+    return Prefix(family, network, bits)
+
+
+def without_mapped(space: AddressSpace) -> AddressSpace:
+    """Return a space without prefixes that engines would take for IPv4.
+
+    ``::ffff:192.0.2.0/120`` is IPv4's ``192.0.2.0/24`` to Go, in which they are written. No packet
+    has such a source.
+    """
+    if not space.ipv6.meets(_MAPPED):
+        return space
+    taken = [prefix for prefix in space.ipv6.prefixes() if _within_mapped(prefix)]
+    return AddressSpace(space.ipv4, space.ipv6 - PrefixSet.of(Family.IPV6, taken))
+
+
+_MAPPED_PREFIX = Prefix(Family.IPV6, 0xFFFF << 32, 96)
+_MAPPED = PrefixSet.of(Family.IPV6, [_MAPPED_PREFIX])
+
+
+def _within_mapped(prefix: Prefix) -> bool:
+    return _MAPPED_PREFIX.network <= prefix.network and prefix.past <= _MAPPED_PREFIX.past

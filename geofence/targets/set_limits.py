@@ -1,0 +1,48 @@
+"""Limits of API servers, as objections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from geofence.guards.objection import Guard, Objection
+from geofence.targets.objects import ClusterObject
+from geofence.translation import tr
+
+LARGEST_REQUEST = 3 * 1024 * 1024
+"""Bytes of a request that an API server takes; it has no setting for that."""
+LARGEST_STORED = 1536 * 1024
+"""Bytes of an object that etcd takes, by default (``--max-request-bytes``)."""
+NOTED_ENTRIES = 2.5
+"""How much larger an object is stored whose entries each have a note of who manages them, as those
+of lists do that are sets (measured: 169 kB for 67 kB)."""
+
+
+def size_limits(
+    objects: Iterable[ClusterObject], noted: frozenset[str] = frozenset()
+) -> Iterator[Objection]:
+    """Yield objections to objects that an API server or etcd would refuse.
+
+    Args:
+        objects: all of a fence.
+        noted: kinds whose lists are sets, of which each entry has a note.
+    """
+    for each in objects:
+        size = len(each.text)
+        stored = int(size * NOTED_ENTRIES) if each.kind in noted else size
+        if size > LARGEST_REQUEST:
+            yield objection(
+                str(each.key),
+                tr("{object} has {number} bytes.", object=each.key, number=size),
+                tr("An API server takes {limit} bytes in a request.", limit=LARGEST_REQUEST),
+            )
+        elif stored > LARGEST_STORED:
+            yield objection(
+                str(each.key),
+                tr("{object} takes {number} bytes when stored.", object=each.key, number=stored),
+                tr("etcd takes {limit} bytes by default.", limit=LARGEST_STORED),
+            )
+
+
+def objection(subject: str, saw: str, allows: str) -> Objection:
+    """Return the objection to a limit that is exceeded."""
+    return Objection(Guard.TARGET_LIMIT, subject, saw, allows, Guard.TARGET_LIMIT.value)
