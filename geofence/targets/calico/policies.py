@@ -119,6 +119,7 @@ def _rules(group: FenceGroup, target: Target) -> Iterator[Json]:
 
 def _rule(action: str, protocol: Protocol, ports: Iterable[Ports], set_named: str) -> Json:
     rule: dict[str, Json] = {"action": action, "protocol": protocol.upper()}
+    rule["source"] = {}  # as Calico's own server returns it
     if set_named:  # without "global()", a pod with this label would be of the set
         selector = f"{ROLE_LABEL} == '{set_named}'"
         rule["source"] = {"selector": selector, "namespaceSelector": "global()"}

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from geofence.guards.objection import Objection
 from geofence.targets.cilium import policies
+from geofence.targets.limits import exceeded, server_limits
 from geofence.targets.objects import ClusterObject, Json, as_mapping, as_sequence
-from geofence.targets.set_limits import objection, size_limits
 from geofence.translation import tr
 
 MOST_PREFIXES = 100_000
@@ -19,17 +19,18 @@ endpoint, or drops at random (cilium#35042)."""
 
 def limits(objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
     """Return the limits of API servers and of Cilium that objects exceed."""
-    return (*size_limits(objects), *_of_prefixes(objects), *_of_entries(objects))
+    sized = (each for found in objects for each in server_limits(found, len(found.text)))
+    return (*sized, *_of_prefixes(objects), *_of_entries(objects))
 
 
 def _of_prefixes(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
-    groups = (each for each in objects if each.kind == policies.CIDR_GROUP.kind)
+    groups = [each for each in objects if each.kind == policies.CIDR_GROUP.kind]
     number = sum(len(as_sequence(each.spec.get("externalCIDRs"))) for each in groups)
     if number > MOST_PREFIXES:
-        yield objection(
-            policies.CIDR_GROUP.kind,
-            tr("The fence has {number} prefixes.", number=number),
-            tr("Cilium carries some {limit} in groups.", limit=MOST_PREFIXES),
+        yield exceeded(
+            groups[0],
+            tr("The fence has {number} prefixes.", number=f"{number:,}"),
+            tr("Cilium carries some {limit} in groups.", limit=f"{MOST_PREFIXES:,}"),
         )
 
 
@@ -38,14 +39,14 @@ def _of_entries(objects: Sequence[ClusterObject]) -> Iterator[Objection]:
     for each in objects:
         number = policy_entries(each, groups)
         if number > MOST_ENTRIES:
-            yield objection(
-                str(each.key),
+            yield exceeded(
+                each,
                 tr(
                     "{object} takes {number} entries in the policy map of a pod or node.",
                     object=each.key,
-                    number=number,
+                    number=f"{number:,}",
                 ),
-                tr("Cilium has room for {limit} by default.", limit=MOST_ENTRIES),
+                tr("Cilium has room for {limit} by default.", limit=f"{MOST_ENTRIES:,}"),
             )
 
 
