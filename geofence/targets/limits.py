@@ -16,16 +16,17 @@ ANNOTATIONS_MOST = 256 * 1024
 """Bytes of all annotations of an object."""
 
 
-def server_limits(found: ClusterObject, stored: int) -> Iterator[Objection]:
+def server_limits(found: ClusterObject, request: int, stored: int) -> Iterator[Objection]:
     """Yield the limits of an API server that an object exceeds.
 
     Args:
         found: the object.
+        request: bytes of its text.
         stored: bytes that it takes in etcd.
     """
     notes = sum(len(key) + len(value) for key, value in found.annotations.items())
     found_sizes = (
-        (len(found.text), REQUEST_MOST, _of_request),
+        (request, REQUEST_MOST, _of_request),
         (stored, STORED_MOST, _of_store),
         (notes, ANNOTATIONS_MOST, _of_annotations),
     )
