@@ -23,13 +23,14 @@ each entry (measured: 169 kB for 67 kB)."""
 
 def limits(objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
     """Return the limits of API servers and of Calico that objects exceed."""
-    sized = (each for found in objects for each in server_limits(found, _stored(found)))
+    sized = (each for found in objects for each in _of_size(found))
     return (*sized, *_of_sets(objects), *_of_rules(objects))
 
 
-def _stored(found: ClusterObject) -> int:
+def _of_size(found: ClusterObject) -> Iterator[Objection]:
+    request = len(found.text)
     of_a_set = found.kind == policies.NETWORK_SET.kind
-    return int(len(found.text) * (STORED_PER_BYTE if of_a_set else 1))
+    yield from server_limits(found, request, int(request * (STORED_PER_BYTE if of_a_set else 1)))
 
 
 def _of_sets(objects: Iterable[ClusterObject]) -> Iterator[Objection]:

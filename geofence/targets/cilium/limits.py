@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from geofence.guards.objection import Objection
+from geofence.guards.objection import Guard, Objection
 from geofence.targets.cilium import policies
 from geofence.targets.limits import exceeded, server_limits
 from geofence.targets.objects import ClusterObject, Json, as_mapping, as_sequence
@@ -15,12 +16,40 @@ MOST_PREFIXES = 100_000
 MOST_ENTRIES = 16_384
 """Entries of an endpoint's policy map (``bpf-policy-map-max``), by default. A full one shuts the
 endpoint, or drops at random (cilium#35042)."""
+_IGNORED = re.compile(
+    r"io\.kubernetes|kubernetes\.io|k8s\.io|.*beta\.kubernetes\.io|pod-template-|controller-"
+)
+"""Labels that Cilium leaves out of what it knows of pods and nodes, by default."""
 
 
 def limits(objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
     """Return the limits of API servers and of Cilium that objects exceed."""
-    sized = (each for found in objects for each in server_limits(found, len(found.text)))
-    return (*sized, *_of_prefixes(objects), *_of_entries(objects))
+    return (
+        *(each for found in objects for each in _of_size(found)),
+        *_of_prefixes(objects),
+        *_of_entries(objects),
+        *(each for found in objects for each in _of_labels(found)),
+    )
+
+
+def _of_size(found: ClusterObject) -> Iterator[Objection]:
+    size = len(found.text)
+    yield from server_limits(found, size, size)
+
+
+def _of_labels(found: ClusterObject) -> Iterator[Objection]:
+    """Yield an objection to labels that Cilium does not look at: it would fence nothing."""
+    for selector in ("endpointSelector", "nodeSelector"):
+        for key in as_mapping(as_mapping(found.spec.get(selector)).get("matchLabels")):
+            if _IGNORED.match(key):
+                yield Objection(
+                    Guard.TARGET_LIMIT,
+                    str(found.key),
+                    tr("{object} selects by the label {label}.", object=found.key, label=key),
+                    tr("Cilium ignores this label by default, so that nothing would be fenced."),
+                    Guard.TARGET_LIMIT,
+                    tr("Select by a label of your own."),
+                )
 
 
 def _of_prefixes(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
