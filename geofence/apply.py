@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from geofence.backends import registry
 from geofence.backends.interface import Backend
 from geofence.backends.registry import others
@@ -51,14 +53,27 @@ def survey(backend: Backend) -> Observed:
     )
 
 
-def apply_ruleset(backend: Backend, desired: Ruleset) -> Applied:
+def _nothing_before() -> None:
+    """Do nothing before the kernel is changed."""
+
+
+def apply_ruleset(
+    backend: Backend, desired: Ruleset, before_change: Callable[[], None] = _nothing_before
+) -> Applied:
     """Make the kernel hold the ruleset, and prove that it does.
+
+    Args:
+        backend: holds the fence.
+        desired: the ruleset.
+        before_change: called before the kernel is changed, if it has to be.
 
     Raises:
         BackendError: the kernel refused.
         VerificationError: the kernel took it and then did not hold it.
     """
     plan = plan_for(backend, desired)
+    if not plan.is_empty:
+        before_change()
     untidy = "" if plan.is_empty else _commit(backend, plan)
     replaced: list[str] = []
     left = [untidy] if untidy else []

@@ -41,6 +41,15 @@ Backend = Annotated[
         help=tr("Firewall backend: auto, ipset or nftables (overrides the rules)."),
     ),
 ]
+BpfDir = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="GEOFENCE_BPF_DIR",
+        metavar="PATH",
+        hidden=True,
+        help=tr("Where the BPF file system is mounted (default: /sys/fs/bpf)."),
+    ),
+]
 LockWait = Annotated[
     float,
     typer.Option(

@@ -17,10 +17,21 @@ from geofence.model.notes import Note
 from geofence.model.policy import NamedException, Ports
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset
+from geofence.model.shield import Reason, ShieldState
 from geofence.other_rules import OtherRules
 from geofence.other_rules.filtering import Filtering, Published
 from geofence.routing.local_networks import Place
 from geofence.state.outcomes import Ended
+
+
+class ShieldFacts(NamedTuple):
+    """The shield that the rules ask for."""
+
+    kept: bool
+    """Whether its process runs."""
+    state: ShieldState = ShieldState.OFF
+    reasons: tuple[Reason, ...] = ()
+    """Why it is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,8 @@ class FenceFacts:
     """Runs that ended badly."""
     failing: str = ""
     """Why the daemon cannot repair the fence."""
+    shield: ShieldFacts | None = None
+    """None where the rules do not ask for it."""
 
 
 @dataclass(frozen=True, slots=True)

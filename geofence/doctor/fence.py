@@ -9,6 +9,7 @@ from geofence.doctor.evidence import Evidence
 from geofence.doctor.findings import Finding, FindingKind
 from geofence.model.notes import NoteKind
 from geofence.model.prefixes import Family
+from geofence.model.shield import ShieldState, Why
 
 _CLOCKS_DIFFER = timedelta(hours=1)
 """A larger difference than clocks of hosts have."""
@@ -43,6 +44,20 @@ def rules(evidence: Evidence) -> Iterator[Finding]:
     observed = evidence.ruleset.observed if evidence.ruleset else ()
     if observed:
         yield Finding(FindingKind.OBSERVED_ONLY, "", {"services": list(observed)})
+
+
+def shield(evidence: Evidence) -> Iterator[Finding]:
+    """Find that the rules ask for the shield, and it is off."""
+    found = evidence.fence.shield if evidence.fence else None
+    if found is None or (found.kept and found.state is not ShieldState.OFF):
+        return
+    reasons = [{"why": each.why.value, "subject": each.subject} for each in found.reasons]
+    mild = found.kept and bool(reasons) and not any(r.why in _FAULTS for r in found.reasons)
+    yield Finding(FindingKind.SHIELD_OFF, "", {"kept": found.kept, "reasons": reasons}, mild=mild)
+
+
+_FAULTS = {Why.DISAGREEMENT, Why.LOST_MARKS, Why.KERNEL, Why.RIGHTS, Why.BPFFS}
+"""What keeps a shield down that should be up; other reasons lie in rules that may be meant so."""
 
 
 def exceptions(evidence: Evidence) -> Iterator[Finding]:
@@ -102,4 +117,4 @@ def clock(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(FindingKind.CLOCK_UNSYNCHRONISED)
 
 
-CHECKS = (fence_up, rules, exceptions, lists, runs, startup, clock)
+CHECKS = (fence_up, rules, shield, exceptions, lists, runs, startup, clock)

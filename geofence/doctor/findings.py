@@ -29,6 +29,8 @@ class FindingKind(StrEnum):
     RULES_NOT_APPLIED = "rules-not-applied"
     OBSERVED_ONLY = "observed-only"
     """Nothing is dropped for ``services``."""
+    SHIELD_OFF = "shield-off"
+    """The rules ask for the shield, and it is off: ``reasons``; ``kept``: its process runs."""
     EXCEPTION_INACTIVE = "exception-inactive"
     """The exception ``subject`` is enabled and not active: ``obstacle``, ``hosts``."""
 

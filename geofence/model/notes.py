@@ -203,6 +203,12 @@ class NoteKind(StrEnum):
     WEBHOOK_FAILED = "webhook-failed"
     """The URL in the file ``subject`` could not be told; ``message`` is why."""
 
+    # the shield
+    SHIELD_DROPS = "shield-drops"
+    """The shield drops new packets of the address to ``services``."""
+    SHIELD_SAMPLES = "shield-samples"
+    """The fence notes ``one_in`` so many of the packets that the shield would drop."""
+
     # targets
     TARGET_CANNOT = "target-cannot"
     """The engine of the target ``subject`` cannot do ``what`` (of ``Gap``), which the rules say for

@@ -175,6 +175,8 @@ class Policy:
     """``[report] language``: that of the mailed report."""
     metrics_textfile: Path | None = None
     """``[metrics] textfile``: where runs write metrics for node_exporter; None: nowhere."""
+    shield_enabled: bool = False
+    """``[shield] enabled``: whether ``geofence-shield.service`` drops packets before the fence."""
     daemon_at: time = _DAEMON_AT
     """``[daemon] at``: when the daemon refreshes each day, local time."""
     daemon_jitter: timedelta = _JITTER

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from geofence.model.prefixes import Family
+
+ARMED_SAMPLE = 1024
+"""Of what an armed shield would drop, one packet in so many goes on to the fence, marked."""
 
 
 class Why(StrEnum):
@@ -65,3 +72,57 @@ class ShieldState(StrEnum):
     AUDITING = "auditing"
     """It marks what it would drop, and drops nothing."""
     ARMED = "armed"
+
+
+class OnInterface(NamedTuple):
+    """Where a program is attached."""
+
+    number: int
+    """The interface's index."""
+    name: str
+    how: str
+    """``tcx`` or ``clsact``."""
+    program: int
+    """The program's number in the kernel."""
+
+
+class ShieldDrops(NamedTuple):
+    """What the shield has dropped of a service and a family."""
+
+    service: str
+    family: Family
+    packets: int
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShieldRecord:
+    """What the process that keeps the shield knows of it."""
+
+    state: ShieldState
+    since: datetime
+    """Since when, UTC."""
+    boot: str
+    """ID of the boot; the shield does not outlive it."""
+    reasons: tuple[Reason, ...] = ()
+    """Why it is off."""
+    left_out: tuple[LeftOut, ...] = ()
+    interfaces: tuple[OnInterface, ...] = ()
+    generation: int | None = None
+    mark: int = 0
+    """The bit of the packets' mark that marks samples."""
+    samples: int = 0
+    """Marked packets that came to the fence while it was audited."""
+    fingerprint: str = ""
+    """Of program and tables."""
+    dropped: tuple[ShieldDrops, ...] = ()
+    """Since the boot."""
+    before: tuple[ShieldDrops, ...] = ()
+    """Of these, what is not in the kernel's counters."""
+    services: tuple[str, ...] = ()
+    """Names of the services that the kernel's counters count, in their order."""
+
+    def drops_of(self, service: str) -> tuple[int, int]:
+        """Return packets and bytes that were dropped of a service."""
+        mine = [each for each in self.dropped if each.service == service]
+        return sum(each.packets for each in mine), sum(each.octets for each in mine)

@@ -18,6 +18,7 @@ from geofence.errors import BusyError, GeofenceError, StateError, UsageError
 from geofence.model.frozen import replace
 from geofence.operations.outcome import note_unconfirmed, tell_unconfirmed
 from geofence.operations.runtime import put_in_force
+from geofence.operations.shield import remove_shield
 from geofence.operations.site import Site
 from geofence.sentences import sentence
 from geofence.state.lock import exclusive
@@ -203,6 +204,7 @@ def _return(site: Site, probation: Probation) -> None:
     from geofence.operations.live_flows import unblock
 
     if probation.former is None:
+        remove_shield(site)
         remove_all()
         unblock(None)
     else:

@@ -26,6 +26,7 @@ from geofence.errors import BackendUnavailable, UsageError
 from geofence.model.elements import Noted
 from geofence.model.sets import Role, SetKey
 from geofence.operations.knowledge import known_all, known_countries
+from geofence.operations.shield import sample_notes
 from geofence.operations.site import Site
 from geofence.state.newest import NewestFacts, newest_facts
 from geofence.translation import tr
@@ -130,7 +131,7 @@ def denied(site: Site, asked: Selection) -> DeniedReport:
         groups,
         known.groups,
         known.together,
-        known.notes,
+        (*known.notes, *sample_notes(site)),
     )
 
 
@@ -159,7 +160,7 @@ def denied_by_source_and_country(site: Site, limit: int) -> tuple[DeniedReport, 
         None,
         known.groups,
         known.together,
-        known.notes,
+        (*known.notes, *sample_notes(site)),
     )
     return report, _grouped(parts, known.knowledge, GroupedBy.COUNTRY)
 

@@ -22,6 +22,7 @@ from geofence.doctor.evidence import (
     KernelHelper,
     NotedSource,
     RulesOfOthers,
+    ShieldFacts,
     Startup,
 )
 from geofence.doctor.findings import Subject, Unchecked, WhyUnchecked
@@ -194,7 +195,18 @@ def _fence(report: StatusReport) -> FenceFacts:
         tuple(str(each.id) for each in report.lists if each.is_absent and each.id.kind.allows),
         last.unresolved if last else (),
         last.failing if last else "",
+        _shield(report),
     )
+
+
+def _shield(report: StatusReport) -> ShieldFacts | None:
+    shield = report.shield
+    if shield is None or not shield.enabled:
+        return None
+    record = shield.record
+    if record is None:
+        return ShieldFacts(shield.kept)
+    return ShieldFacts(shield.kept, record.state, record.reasons)
 
 
 def _say_who_is_hidden(sockets: tuple[ListeningSocket, ...] | None, notes: _Notes) -> None:

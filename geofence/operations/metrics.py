@@ -26,10 +26,12 @@ from geofence.model.counts import Counted, Counts, Tally
 from geofence.model.lists import ListKind
 from geofence.model.notes import NoteKind
 from geofence.model.prefixes import Family
+from geofence.model.shield import ShieldState
 from geofence.operations.bans import Bans
 from geofence.operations.counts import read_counts
 from geofence.operations.lists import last_refresh
 from geofence.operations.report import ListReport
+from geofence.operations.shield_status import ShieldStatus
 from geofence.operations.site import Site
 from geofence.operations.snapshot import Health, health
 from geofence.operations.status import StatusReport, status
@@ -89,6 +91,7 @@ class _Families(Collector):
         yield from _build(self._measured)
         yield from _state(self._measured)
         yield from _dropped(self._measured)
+        yield from _shield(self._measured.status.shield)
         yield from _sets(self._measured)
         yield from _lists(self._measured.status.lists)
         yield from _runs(self._measured)
@@ -124,6 +127,30 @@ def _state(measured: Measured) -> Iterator[Metric]:
         {(each.name,): float(each.observed) for each in report.services},
         ("service",),
     )
+
+
+def _shield(shield: ShieldStatus | None) -> Iterator[Metric]:
+    record = shield.record if shield else None
+    if shield is None or record is None:
+        return
+    yield _gauge(
+        "geofence_shield_state",
+        "1 for what the shield is: off, auditing or armed; 0 for the others.",
+        {(each.value,): float(each is record.state) for each in ShieldState},
+        ("state",),
+    )
+    for unit in ("packets", "bytes"):
+        yield _counter(
+            f"geofence_shield_dropped_{unit}",
+            f"{unit.capitalize()} that the shield dropped before the fence, since the boot.",
+            {
+                (each.service, str(each.family)): float(
+                    each.packets if unit == "packets" else each.octets
+                )
+                for each in record.dropped
+            },
+            ("service", "family"),
+        )
 
 
 def _dropped(measured: Measured) -> Iterator[Metric]:

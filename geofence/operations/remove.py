@@ -6,6 +6,7 @@ from geofence.apply import remove_all
 from geofence.model.notes import Note
 from geofence.model.ruleset import Ruleset
 from geofence.operations.confirm import forget
+from geofence.operations.shield import remove_shield
 from geofence.operations.site import Site
 from geofence.state.lock import exclusive
 from geofence.state.removal import note_removal
@@ -37,6 +38,7 @@ def remove_fence(site: Site) -> tuple[str, ...]:
     # Imported here: restore at boot removes nothing, and should not wait for the module.
     from geofence.operations.counts import keep_before_removal
 
+    remove_shield(site)  # first: there is no shield without its fence
     keep_before_removal(site)
     names = remove_all()
     if names:

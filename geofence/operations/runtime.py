@@ -10,19 +10,21 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from geofence.apply import Applied, apply_ruleset
 from geofence.backends import registry
 from geofence.backends.interface import Backend
 from geofence.denied.pruning import is_crowded, strays, superfluous
-from geofence.errors import BackendUnavailable, GeofenceError
+from geofence.errors import BackendUnavailable, GeofenceError, StateError
 from geofence.model.bans import Ban
 from geofence.model.elements import TimedPrefix
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.counters import note_counting
+from geofence.operations.shield import lower_shield
 from geofence.operations.site import Site
 
 if TYPE_CHECKING:
@@ -49,9 +51,20 @@ def put_in_force(
         BackendError: the kernel refused the ruleset.
         VerificationError: the kernel took it and then did not hold it.
     """
-    applied = apply_ruleset(backend, ruleset)
+    if timed is not None and _is_new(site, timed):
+        lower_shield(site)
+    # The shield's tables have only whom the present fence may allow.
+    applied = apply_ruleset(backend, ruleset, partial(lower_shield, site))
     note_counting(site, backend, applied.plan)
     return applied, synchronize(site, backend, ruleset, applied.plan.observed.runtime, timed)
+
+
+def _is_new(site: Site, timed: Timed) -> bool:
+    """Whether something else is allowed until a time than before."""
+    try:
+        return {key: held for key, held in timed.items() if held} != site.timed.load()
+    except StateError:
+        return True
 
 
 def without_labels(backend: Backend) -> tuple[Note, ...]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 RULES_DIRECTORY = Path("/etc/geofence/rules.d")
 STATE_DIRECTORY = Path("/var/lib/geofence")
+BPF_DIRECTORY = Path("/sys/fs/bpf")
 LOCK_SECONDS = 30.0
 """Seconds that a run waits for another to end."""
 PATIENCE = 120.0
@@ -62,6 +63,9 @@ class Site:
     drafts: tuple[RulesFile, ...] = ()
     """Files that count in place of those in ``rules_directory``, by name: that of ``setup`` until
     it is confirmed."""
+
+    bpf_directory: Path = BPF_DIRECTORY
+    """Where the BPF file system is mounted, in which the shield has its names."""
 
     target: str = ""
     """Name of the target whose state ``state_directory`` has; empty for that of this host."""

@@ -38,6 +38,7 @@ from geofence.operations.lists import (
 )
 from geofence.operations.report import AllowedTo, ListReport, allowed_to
 from geofence.operations.runtime import without_labels
+from geofence.operations.shield_status import ShieldStatus, shield_status
 from geofence.operations.site import Site
 from geofence.operations.status_facts import (
     Traffic,
@@ -109,6 +110,8 @@ class StatusReport:
     probation_over: bool = False
     """Whether it was not confirmed in time; then the next run restores the previous fence."""
     notes: tuple[Note, ...] = ()
+    shield: ShieldStatus | None = None
+    """None where nobody ever asked for it."""
     allowed: tuple[AllowedTo, ...] = ()
     """Whom the rules allow to reach each service."""
 
@@ -171,6 +174,7 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
         exceptions_off=tuple(each.name for each in policy.exceptions if not each.enabled),
         wrong_rules=wrong,
         allowed=allowed_to(policy),
+        shield=shield_status(site, policy),
         notes=(
             *problems,
             *without_labels(chosen.backend),

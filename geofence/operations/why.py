@@ -39,6 +39,7 @@ from geofence.operations.kernel_knowledge import (
 )
 from geofence.operations.lists import Watch, unwatched
 from geofence.operations.runtime import BAN_KEYS
+from geofence.operations.shield_status import shield_notes
 from geofence.operations.site import Site
 from geofence.operations.verdict_grounds import LIMITS, Grounds, gather_grounds
 from geofence.policy.addresses import is_srv_name
@@ -225,8 +226,17 @@ def _report(ground: Grounds, source: Address, ports: tuple[Ports, ...]) -> WhyRe
             *unseen,
             *unread,
             *(_drift(each, source) for each in seen.memberships if not each.agrees),
+            *_shield(ground, source),
         ),
     )
+
+
+def _shield(ground: Grounds, source: Address) -> tuple[Note, ...]:
+    """Return a note if the shield drops packets of the address before the fence sees them."""
+    try:
+        return shield_notes(ground.site, ground.policy, source)
+    except (BackendError, StateError) as error:
+        return (problem(error),)
 
 
 def _bans(ground: Grounds, source: Address) -> tuple[Ban, ...]:

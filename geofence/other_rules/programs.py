@@ -91,6 +91,30 @@ def read_tables(names: Collection[str] = ALL_TABLES) -> AllTables:
     return AllTables(nftables, tuple(by_nft), tuple(legacy), tuple(dict.fromkeys(unread)))
 
 
+def read_texts() -> tuple[str, tuple[str, ...]]:
+    """Return what nft prints of all tables as JSON, and what iptables prints of raw and mangle.
+
+    Never fails: a program that is missing has made no rules. Makes no table in the kernel.
+    """
+    unread: list[str] = []
+    listed = _printed("nft", ("-j", "-t", "list", "ruleset"), unread)
+    names = ("raw", "mangle")
+    asked = [
+        (f"{_PROGRAMS[family]}{flavour}-save", table)
+        for family in Family
+        for flavour, tables in (
+            (
+                "-nft",
+                {table for at, table in nft.iptables_tables(listed or "", names) if at is family},
+            ),
+            ("-legacy", set(_legacy(family)) & set(names)),
+        )
+        for table in sorted(tables)
+    ]
+    texts = (_printed(program, ("-t", table), unread) for program, table in asked)
+    return listed or "", tuple(text for text in texts if text)
+
+
 def _nft_flavour(
     family: Family, listed: str | None, names: Collection[str], unread: list[str]
 ) -> Iterable[OthersTable]:

@@ -81,6 +81,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
     lists, guard, boot = root.table("lists"), root.table("guard"), root.table("boot")
     notify, daemon, atlas = root.table("notify"), root.table("daemon"), root.table("atlas")
     mailed, metrics = root.table("report"), root.table("metrics")
+    shield = root.table("shield")
     mirror = root.table("mirror")
     observe = root.table("mode").flag("observe", default=False)
     of_countries = list_source(source.table("country"), ListKind.COUNTRY, OF_COUNTRIES)
@@ -125,6 +126,7 @@ def read_policy(rules: Table, problems: Problems) -> Policy:
         report_mail=mailed.values("mail", mail_address) or (),
         report_language=mailed.value("language", spoken, _DEFAULT.report_language),
         metrics_textfile=metrics.value("textfile", textfile, None),
+        shield_enabled=shield.flag("enabled", default=_DEFAULT.shield_enabled),
         daemon_at=daemon.value("at", time_of_day, _DEFAULT.daemon_at),
         daemon_jitter=daemon.value("jitter", jitter, _DEFAULT.daemon_jitter),
         asterisk=read_following(root.table("asterisk")),

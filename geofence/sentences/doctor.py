@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 
 from geofence.allowed.active_exceptions import Inactive, Obstacle
 from geofence.doctor.findings import Finding, FindingKind, Subject, Unchecked, WhyUnchecked
+from geofence.model.shield import Reason, Why
 from geofence.sentences.doctor_cluster import CLUSTER_TEXTS
 from geofence.sentences.doctor_others import OTHERS_TEXTS
 from geofence.sentences.doctor_pbx import PBX_TEXTS
 from geofence.sentences.doctor_texts import FindingTexts, labels, words
 from geofence.sentences.exceptions import obstacle_text
+from geofence.sentences.shield import reason_text
 from geofence.translation import english, join, tr, trn
 
 __all__ = ["FindingTexts", "finding_json", "finding_texts", "unchecked_json", "unchecked_text"]
@@ -116,6 +118,26 @@ def _no_fence(found: Finding) -> FindingTexts:
     )
 
 
+def _shield_off(found: Finding) -> FindingTexts:
+    what = tr("The shield is off, so the fence drops everything itself.")
+    if not found.data["kept"]:
+        return FindingTexts(
+            what,
+            tr("The rules have 'enabled = true' in [shield], and no process keeps the shield."),
+            tr("Run 'systemctl enable --now geofence-shield'."),
+        )
+    known = found.data["reasons"]
+    reasons = [
+        reason_text(Reason(Why(each["why"]), each["subject"]))
+        for each in (known if isinstance(known, list) else ())
+    ]
+    return FindingTexts(
+        what,
+        join(" ", reasons) if reasons else tr("Its process has just started."),
+        tr("See docs/shield.md. Without [shield], nothing is lost but speed under a flood."),
+    )
+
+
 def _run_failed(found: Finding) -> FindingTexts:
     if found.subject == "daemon":
         what = tr("The daemon cannot repair the fence.")
@@ -205,6 +227,7 @@ _TEXTS: Mapping[FindingKind, Callable[[Finding], FindingTexts]] = {
         tr("The rules have 'observe = true'."),
         tr("Allow what 'geofence denied' shows and you know. Then remove 'observe'."),
     ),
+    FindingKind.SHIELD_OFF: _shield_off,
     FindingKind.EXCEPTION_INACTIVE: _inactive,
     FindingKind.LIST_STALE: lambda found: FindingTexts(
         tr("The list {list} is old.", list=found.subject),

@@ -21,6 +21,7 @@ def every_sentence() -> Mapping[NoteKind, Callable[[Note], str]]:
     from geofence.sentences.lists import LIST_SENTENCES
     from geofence.sentences.runs import RUN_SENTENCES
     from geofence.sentences.setup import SETUP_SENTENCES
+    from geofence.sentences.shield import SHIELD_SENTENCES
     from geofence.sentences.targets import TARGET_SENTENCES
 
     return {
@@ -31,6 +32,7 @@ def every_sentence() -> Mapping[NoteKind, Callable[[Note], str]]:
         **BY_HAND_SENTENCES,
         **FOLLOWING_SENTENCES,
         **SETUP_SENTENCES,
+        **SHIELD_SENTENCES,
         **TARGET_SENTENCES,
     }
 

@@ -26,6 +26,7 @@ _SCHED_CLS = 3
 _READ_ONLY_FOR_PROGRAMS = 1 << 7
 _TCX_INGRESS = 46
 _NAME = b"geofence"
+_LINK_DETACH = 34
 _LICENCE = b"Dual MIT/GPL\0"
 """Functions of the kernel are for programs whose licence is compatible with the GPL."""
 _LOG_SIZE = 1 << 20
@@ -129,6 +130,14 @@ def attach_tcx(program: int, interface: int) -> int:
 def replace_tcx(link: int, program: int) -> None:
     """Put a program in the place of a link's."""
     _call(_LINK_UPDATE, struct.pack("=IIII", link, program, 0, 0))
+
+
+def detach_link(link: int) -> None:
+    """Take a link's program off its interface, and wait until it runs there no more.
+
+    Needs no capability beyond the descriptor.
+    """
+    _call(_LINK_DETACH, struct.pack("=I", link))
 
 
 def link_info(link: int) -> LinkInfo:

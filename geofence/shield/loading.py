@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from geofence.model.prefixes import Family
 from geofence.model.shield import Reason, Why
 from geofence.shield import bpf, btf
-from geofence.shield.decision import tables_of
 from geofence.shield.design import Design
 from geofence.shield.program import COUNT_SIZE, Functions, Maps, counters, program
+from geofence.shield.tables import Table
 
 LOOKUP, RELEASE = "bpf_skb_ct_lookup", "bpf_ct_release"
 
@@ -81,12 +81,21 @@ def new_counters(made: Design) -> int:
         return bpf.per_cpu_array(COUNT_SIZE, counters(made))
 
 
-def load(side: KernelSide, made: Design, counts: int, *, sample: int, mark: int) -> int:
+def load(  # noqa: PLR0913 - what a program is made of
+    side: KernelSide,
+    made: Design,
+    tables: Mapping[Family, Table],
+    counts: int,
+    *,
+    sample: int,
+    mark: int,
+) -> int:
     """Load tables and program; return the descriptor of the program.
 
     Args:
         side: functions of the kernel.
         made: what to drop.
+        tables: its tables.
         counts: descriptor of the counters.
         sample: one in so many is marked instead of dropped; 0: none.
         mark: the bit that marks it.
@@ -94,7 +103,6 @@ def load(side: KernelSide, made: Design, counts: int, *, sample: int, mark: int)
     Raises:
         ShieldError: the kernel refuses it.
     """
-    tables = tables_of(made)
     with ExitStack() as closing, refusing():
         descriptors: dict[Family, int] = {}
         for family, table in tables.items():

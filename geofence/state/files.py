@@ -44,6 +44,8 @@ _OURS = frozenset(
         "outcome.json",
         "probation.json",
         "removed",
+        "shield.json",
+        "shield.lock",
         "targets",
         "timed.json",
         "lost+found",

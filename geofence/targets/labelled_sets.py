@@ -49,6 +49,9 @@ class SetShape(NamedTuple):
     """Where in ``spec`` the prefixes are."""
     labels: Callable[[str], Mapping[str, str]]
     """Labels beside ``ROLE_LABEL`` by which rules select the objects of a set, by its name."""
+    narrowing: tuple[SetRole, ...]
+    """In which order sets lose addresses. A run that was killed may leave an address in more than
+    one of them. Bans then lose it after what they overrule, and before what overrules them."""
 
 
 def set_name(role: SetRole, group: FenceGroup, target: Target) -> str:

@@ -34,7 +34,7 @@ backends apply
 shield
 operations
 screen
-demo daemon setup
+demo daemon shield_daemon setup
 cli report panel
 __main__
 """

@@ -46,7 +46,7 @@ STRANGER = {
 def loaded(made: Design, sample: int = 0) -> Iterator[tuple[int, int]]:
     """The program and its counters."""
     counts = new_counters(made)
-    program = load(side(), made, counts, sample=sample, mark=MARK)
+    program = load(side(), made, tables_of(made), counts, sample=sample, mark=MARK)
     try:
         yield program, counts
     finally:

@@ -19,7 +19,7 @@ PANEL = tr("Service")
 _UNITS = (
     "geofence-restore.service geofence-reassert.service geofence-reassert-late.service "
     "geofence-repair.timer geofence-refresh.timer geofence-names.timer geofence-report.timer "
-    "geofence-daemon.service"
+    "geofence-daemon.service geofence-shield.service"
 )
 """All that can be enabled."""
 
@@ -184,6 +184,33 @@ def notify(
         show_told(Screen(), told)
     if any(each.failures for each in told):
         raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command(
+    cls=ForRoot,
+    rich_help_panel=PANEL,
+    help=tr(
+        "Keep the shield up: a BPF program that drops packets before the fence.\n\n"
+        "It runs in the foreground. The rules must have 'enabled = true' in [shield]. When it ends "
+        "it takes the shield down; the fence stays.\n\n"
+        "Example: geofence shield, which geofence-shield.service runs."
+    ),
+)
+def shield(
+    context: typer.Context,
+    *,
+    down: Annotated[bool, typer.Option("--down", help=tr("Take the shield down and end."))] = False,
+) -> None:
+    """Keep the shield up until told to end."""
+    if down:
+        from geofence.operations.shield import remove_shield
+
+        remove_shield(context.obj)
+        Screen().say(tr("The shield is down. The fence decides every packet."))
+        return
+    from geofence.shield_daemon import run
+
+    run(context.obj)
 
 
 @app.command(

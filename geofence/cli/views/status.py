@@ -9,6 +9,7 @@ from geofence.cli.views.allowed import allowed_json, allowed_lines
 from geofence.cli.views.fence import fence_json, no_fence, observed_text
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.cli.views.notes import other_rules_json, sources_json, status_notes
+from geofence.cli.views.shield import shield_json, show_shield
 from geofence.model.policy import besides_loopback
 from geofence.model.prefixes import Family, address_text
 from geofence.operations.report import ListReport
@@ -50,6 +51,8 @@ def show_status(screen: Screen, report: StatusReport, *, full: bool = False) -> 
         _show_exceptions(screen, report, full=full)
     _show_trusted(screen, report)
     _show_services(screen, report, now)
+    if report.shield:
+        show_shield(screen, report.shield)
     if full:
         _show_kernel(screen, report)
     if not report.wrong_rules:
@@ -140,9 +143,31 @@ def _telling(lists: tuple[ListReport, ...]) -> tuple[ListReport, ...]:
     return tuple(each for each in lists if each in shown)
 
 
+def waiting(report: StatusReport) -> list[str]:
+    """Return what is not as it should be beside the fence itself, a sentence each."""
+    last = report.last
+    bad = last is not None and last.ending is not Ending.DONE
+    return [
+        *([str(report.wrong_rules)] if report.wrong_rules else []),
+        *([f"{last.command} {last.ending}: {last.message}"] if last and bad else []),
+        *([last.failing] if last and last.failing else []),
+        *(["A change waits to be confirmed."] if report.probation else []),
+        *map(sentence, report.stale),
+    ]
+
+
+def _health_json(report: StatusReport) -> dict[str, object]:
+    from geofence.operations.snapshot import Health, health
+
+    found = health(report)
+    up = found in (Health.WELL, Health.ATTENTION)
+    problems = [*([] if up else [headline(report)[0]]), *waiting(report)]
+    return {"health": found.value, "problems": [english(each) for each in problems]}
+
+
 def status_json(report: StatusReport) -> dict[str, object]:
     """Return the state for scripts; times are UTC."""
-    told = _status_json(report)
+    told = {**_health_json(report), **_status_json(report)}
     return told | dict.fromkeys(_TOLD_BY_RULES) if report.wrong_rules else told
 
 
@@ -166,6 +191,7 @@ def _status_json(report: StatusReport) -> dict[str, object]:
             }
             for service in report.services
         ],
+        "shield": shield_json(report.shield),
         "interfaces": list(report.interfaces),
         "local_networks": list(map(str, report.local)),
         "crowd": _crowd_json(report),

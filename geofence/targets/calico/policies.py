@@ -35,7 +35,7 @@ POLICY = Resource(VERSION, "GlobalNetworkPolicy", "globalnetworkpolicies", names
 STAGED = Resource(
     VERSION, "StagedGlobalNetworkPolicy", "stagedglobalnetworkpolicies", namespaced=False
 )
-SHAPE = SetShape(NETWORK_SET, "nets", lambda _: {})
+SHAPE = SetShape(NETWORK_SET, "nets", lambda _: {}, (SetRole.ALLOW, SetRole.BAN, SetRole.EXCEPT))
 
 _TIER_ORDER = 100
 """Before Calico's own tiers, which begin at 1,000."""

@@ -27,6 +27,7 @@ TOKEN = "a-secret-token-of-the-service-account"  # noqa: S105 - of the fake
 _KEY = CERTIFICATE.with_name("key.pem")
 _PAGE = 500
 _APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
 
 
 class FaultKind(Enum):
@@ -236,6 +237,10 @@ class FakeApi:
             options = json.loads(body or b"{}")
             return 200, self.cluster.delete(
                 kind, namespace, name, options.get("preconditions") or {}
+            )
+        if handler.headers.get("Content-Type") == _MERGE:
+            return 200, self.cluster.merge(
+                kind, namespace, name, json.loads(body), query.get("fieldManager", "unknown")
             )
         if handler.headers.get("Content-Type") != _APPLY:
             raise Refusal(
