@@ -109,7 +109,7 @@ def test_nothing_can_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(value, "first", 2)  # noqa: B010 - type checkers know better
     with pytest.raises(dataclasses.FrozenInstanceError):
-        delattr(value, "text")  # noqa: B043 - the same
+        delattr(value, "text")
     with pytest.raises(AttributeError):
         value.another = 1  # type: ignore[attr-defined]  # that is the test
 
