@@ -13,6 +13,7 @@ from geofence.errors import ClusterError, GeofenceError
 from geofence.model.target import Labels
 from geofence.operations.targets.desired import as_recorded
 from geofence.operations.targets.engines import engines_in
+from geofence.operations.targets.node_fences import unwatched_nodes
 from geofence.operations.targets.observe import observe
 from geofence.operations.targets.shown import shown_plan
 from geofence.operations.targets.site import TargetSite
@@ -79,6 +80,7 @@ def _evidence(
         reader.read(lambda: tuple(_services(place, cluster, pods or ()))) if target.pods else None,
         reader.read(lambda: engines_in(cluster)),
         reader.read(lambda: tuple(_others(place, cluster, pods or ()))) if target.pods else None,
+        reader.read(lambda: unwatched_nodes(cluster, target, nodes)) if nodes else None,
     )
     return evidence, tuple(reader.unchecked)
 
