@@ -8,12 +8,12 @@ import pytest
 
 from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.model.ruleset import Action
-from geofence.model.target import TargetKind
+from geofence.model.target import Target, TargetKind
 from geofence.targets.fence import cluster_fence
 from geofence.verdict import decide
 from tests.support.values import space
 from tests.targets.agreement import (
-    KINDS,
+    TARGETS,
     asked_of,
     disagreements,
     judge_of,
@@ -37,10 +37,9 @@ def made_list(number: int) -> AddressSpace:
 RULESET = ruleset_of(rules("JP"), {"JP": made_list(120)})
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("side", [0, 1])
-def test_objects_decide_as_the_verdict_does(kind: TargetKind, side: int) -> None:
-    assert list(disagreements(RULESET, sides_of(kind)[side], asked_of(RULESET, 3_000))) == []
+@pytest.mark.parametrize("target", TARGETS)
+def test_objects_decide_as_the_verdict_does(target: Target) -> None:
+    assert list(disagreements(RULESET, target, asked_of(RULESET, 3_000))) == []
 
 
 def test_a_difference_would_be_found() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from geofence.guards.objection import Objection
 from geofence.targets.calico import policies
-from geofence.targets.limits import exceeded, server_limits
+from geofence.targets.limits import objection, size_limits
 from geofence.targets.objects import ROLE_LABEL, ClusterObject, as_sequence
 from geofence.translation import tr
 
@@ -16,21 +16,12 @@ MOST_IN_AN_IPSET = 1_048_576
 programming (calico#4069)."""
 MOST_RULES = 1_024
 """Ingress rules of one policy."""
-STORED_PER_BYTE = 2.5
-"""How much larger a network set is stored: its list is a set, of which the server keeps a note for
-each entry (measured: 169 kB for 67 kB)."""
 
 
 def limits(objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
     """Return the limits of API servers and of Calico that objects exceed."""
-    sized = (each for found in objects for each in _of_size(found))
+    sized = size_limits(objects, frozenset({policies.NETWORK_SET.kind}))
     return (*sized, *_of_sets(objects), *_of_rules(objects))
-
-
-def _of_size(found: ClusterObject) -> Iterator[Objection]:
-    request = len(found.text)
-    of_a_set = found.kind == policies.NETWORK_SET.kind
-    yield from server_limits(found, request, int(request * (STORED_PER_BYTE if of_a_set else 1)))
 
 
 def _of_sets(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
@@ -44,7 +35,7 @@ def _of_sets(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
             numbers[name, "IPv4"] += len(nets) - six
             for family in ("IPv4", "IPv6"):
                 if (number := numbers[name, family]) > MOST_IN_AN_IPSET:
-                    yield exceeded(each, _saw(name, family, number), _allows())
+                    yield objection(str(each.key), _saw(name, family, number), _allows())
                     return
 
 
@@ -65,8 +56,8 @@ def _of_rules(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
     for each in objects:
         number = len(as_sequence(each.spec.get("ingress")))
         if number > MOST_RULES:
-            yield exceeded(
-                each,
+            yield objection(
+                str(each.key),
                 tr("{object} has {number} rules.", object=each.key, number=f"{number:,}"),
                 tr("Calico takes {limit} rules in a policy.", limit=f"{MOST_RULES:,}"),
             )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from geofence.guards.objection import Guard, Objection
 from geofence.targets.cilium import policies
-from geofence.targets.limits import exceeded, server_limits
+from geofence.targets.limits import objection, size_limits
 from geofence.targets.objects import ClusterObject, Json, as_mapping, as_sequence
 from geofence.translation import tr
 
@@ -25,16 +25,11 @@ _IGNORED = re.compile(
 def limits(objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
     """Return the limits of API servers and of Cilium that objects exceed."""
     return (
-        *(each for found in objects for each in _of_size(found)),
+        *size_limits(objects),
         *_of_prefixes(objects),
         *_of_entries(objects),
         *(each for found in objects for each in _of_labels(found)),
     )
-
-
-def _of_size(found: ClusterObject) -> Iterator[Objection]:
-    size = len(found.text)
-    yield from server_limits(found, size, size)
 
 
 def _of_labels(found: ClusterObject) -> Iterator[Objection]:
@@ -56,8 +51,8 @@ def _of_prefixes(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
     groups = [each for each in objects if each.kind == policies.CIDR_GROUP.kind]
     number = sum(len(as_sequence(each.spec.get("externalCIDRs"))) for each in groups)
     if number > MOST_PREFIXES:
-        yield exceeded(
-            groups[0],
+        yield objection(
+            str(groups[0].key),
             tr("The fence has {number} prefixes.", number=f"{number:,}"),
             tr("Cilium carries some {limit} in groups.", limit=f"{MOST_PREFIXES:,}"),
         )
@@ -68,8 +63,8 @@ def _of_entries(objects: Sequence[ClusterObject]) -> Iterator[Objection]:
     for each in objects:
         number = policy_entries(each, groups)
         if number > MOST_ENTRIES:
-            yield exceeded(
-                each,
+            yield objection(
+                str(each.key),
                 tr(
                     "{object} takes {number} entries in the policy map of a pod or node.",
                     object=each.key,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from geofence.guards.objection import Objection
 from geofence.model.prefixes import Family
-from geofence.targets.limits import exceeded, server_limits
+from geofence.targets.limits import objection, server_limits
 from geofence.targets.objects import ClusterObject, as_mapping, as_sequence
 from geofence.translation import tr
 
@@ -24,7 +24,7 @@ def limits(objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
 
 
 def stored_size(found: ClusterObject) -> int:
-    """Return how many bytes an object takes in etcd, about; never less than it does."""
+    """Return how many bytes an object takes in etcd, about (measured for JP: 79 kB)."""
     return _stored(len(found.text), list(_rules(found)))
 
 
@@ -49,7 +49,7 @@ def _too_many(found: ClusterObject, family: Family, number: int) -> Objection:
         "kube-router takes {most}, and updates no policy of the node with more.",
         most=f"{KUBE_ROUTER_MOST:,}",
     )
-    return exceeded(found, saw, allows)
+    return objection(str(found.key), saw, allows)
 
 
 def _stored(request: int, rules: Sequence[Sequence[str]]) -> int:
