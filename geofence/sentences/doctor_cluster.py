@@ -128,6 +128,11 @@ CLUSTER_TEXTS: Mapping[FindingKind, Callable[[Finding], FindingTexts]] = {
         tr("Set externalTrafficPolicy: Local."),
     ),
     FindingKind.NODES_NOT_WATCHED: _not_watched,
+    FindingKind.POLICY_REFUSED: lambda found: FindingTexts(
+        tr("The engine of {target} refuses its fence: it is not in force.", target=found.subject),
+        tr("It says that {objects} is not valid.", objects=_names(found, "objects")),
+        tr("Read the status of these objects ('kubectl describe')."),
+    ),
     FindingKind.OTHER_POLICIES: lambda found: FindingTexts(
         tr("Other policies may open what {target} blocks.", target=found.subject),
         tr(

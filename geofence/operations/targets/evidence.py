@@ -12,8 +12,8 @@ from geofence.doctor.findings import Subject, Unchecked, WhyUnchecked
 from geofence.errors import ClusterError, GeofenceError
 from geofence.model.target import Labels
 from geofence.operations.targets.desired import as_recorded
+from geofence.operations.targets.engine_state import refused_policies, unwatched_nodes
 from geofence.operations.targets.engines import engines_in
-from geofence.operations.targets.node_fences import unwatched_nodes
 from geofence.operations.targets.observe import observe
 from geofence.operations.targets.shown import shown_plan
 from geofence.operations.targets.site import TargetSite
@@ -81,6 +81,7 @@ def _evidence(
         reader.read(lambda: engines_in(cluster)),
         reader.read(lambda: tuple(_others(place, cluster, pods or ()))) if target.pods else None,
         reader.read(lambda: unwatched_nodes(cluster, target, nodes)) if nodes else None,
+        reader.read(lambda: refused_policies(cluster, target, place.engine.resources)),
     )
     return evidence, tuple(reader.unchecked)
 

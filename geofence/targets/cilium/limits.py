@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from geofence.guards.objection import Guard, Objection
 from geofence.targets.cilium import policies
-from geofence.targets.limits import objection, size_limits
+from geofence.targets.limits import objection, server_limits
 from geofence.targets.objects import ClusterObject, Json, as_mapping, as_sequence
 from geofence.translation import tr
 
@@ -25,11 +25,16 @@ _IGNORED = re.compile(
 def limits(objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
     """Return the limits of API servers and of Cilium that objects exceed."""
     return (
-        *size_limits(objects),
+        *(each for found in objects for each in _of_size(found)),
         *_of_prefixes(objects),
         *_of_entries(objects),
         *(each for found in objects for each in _of_labels(found)),
     )
+
+
+def _of_size(found: ClusterObject) -> Iterator[Objection]:
+    size = len(found.text)
+    yield from server_limits(found, size, size)
 
 
 def _of_labels(found: ClusterObject) -> Iterator[Objection]:

@@ -1,4 +1,4 @@
-"""Nodes whose engine does not look at what comes to them are found."""
+"""What an engine does not do, and does not say, is found."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.project.documents import TOP
 from tests.project.test_readme import anchors
 
 LABELS = {"geofence.io/fence": "pbx-node"}
+NODE_POLICY = "CiliumClusterwideNetworkPolicy/geofence-k8s-nodes"
 NODES = 'nodes = ["geofence.io/fence=pbx-node"]'
 
 
@@ -41,16 +42,20 @@ def thing(
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **content}
 
 
-def open_nodes(scene: Scene) -> list[str]:
-    """The nodes that doctor finds open; the sentences and the document's section are there."""
+def told(scene: Scene, kind: FindingKind, name: str) -> list[str]:
+    """What a finding of doctor lists; its sentences and its section of the document are there."""
     for found in doctor_of_cluster(scene.site, "k8s").findings:
-        if found.kind is FindingKind.NODES_NOT_WATCHED:
+        if found.kind is kind:
             texts = finding_texts(found)
             assert "{" not in f"{texts.finding} {texts.evidence} {texts.remedy}"
             section = page(found.kind).partition("#")[2]
             assert section in anchors(TOP / "docs/troubleshooting.md")
-            return [str(each) for each in found.data["nodes"]]  # type: ignore[attr-defined]
+            return [str(each) for each in found.data[name]]  # type: ignore[attr-defined]
     return []
+
+
+def open_nodes(scene: Scene) -> list[str]:
+    return told(scene, FindingKind.NODES_NOT_WATCHED, "nodes")
 
 
 def test_a_node_without_a_host_endpoint_of_its_labels_is_found(
@@ -75,3 +80,16 @@ def test_nodes_without_the_host_firewall_of_cilium_are_found(
     if setting is not None:
         api.cluster.put(thing("v1", "ConfigMap", "cilium-config", {}, data=setting))
     assert open_nodes(scene) == expected
+
+
+@pytest.mark.parametrize(("status", "expected"), [("True", []), ("False", [NODE_POLICY])])
+def test_a_policy_that_cilium_calls_invalid_is_found(
+    tmp_path: Path, api: FakeApi, status: str, expected: list[str]
+) -> None:
+    scene = scene_of("cilium", tmp_path, api)
+    (stored,) = (
+        each for each in scene.in_cluster().objects if each.kind == NODE_POLICY.partition("/")[0]
+    )
+    conditions = [{"type": "Valid", "status": status}]
+    api.cluster.put({**stored.content, "status": {"conditions": conditions}})
+    assert told(scene, FindingKind.POLICY_REFUSED, "objects") == expected

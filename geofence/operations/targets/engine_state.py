@@ -1,4 +1,4 @@
-"""Whether an engine looks at what comes to nodes: by default none does, and none says so."""
+"""Whether an engine does what it was told: some store a policy and do nothing, without a word."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from geofence.cluster.client import Cluster, Thing
-from geofence.model.target import Target, TargetKind
-from geofence.targets.objects import Resource
+from geofence.model.target import FIELD_MANAGER, Target, TargetKind
+from geofence.targets.objects import MANAGED_BY, TARGET_LABEL, Resource
 
 HOST_ENDPOINTS = Resource("projectcalico.org/v3", "HostEndpoint", "hostendpoints", namespaced=False)
 CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
@@ -28,6 +28,29 @@ def unwatched_nodes(cluster: Cluster, target: Target, nodes: Iterable[str]) -> t
     if target.kind is TargetKind.CILIUM and _has_no_host_firewall(cluster):
         return names
     return ()
+
+
+def refused_policies(
+    cluster: Cluster, target: Target, resources: Iterable[Resource]
+) -> tuple[str, ...]:
+    """Return the objects of a target that the engine itself has called invalid, as Cilium does.
+
+    Raises:
+        ClusterError: the cluster does not say.
+    """
+    labels = {MANAGED_BY: FIELD_MANAGER, TARGET_LABEL: target.name}
+    return tuple(
+        f"{resource.kind}/{_field(each, 'metadata').get('name', '')}"
+        for resource in resources
+        if target.namespace or not resource.namespaced
+        for each in cluster.list(resource, target.namespace if resource.namespaced else "", labels)
+        if _is_refused(each)
+    )
+
+
+def _is_refused(thing: Thing) -> bool:
+    conditions = _field(thing, "status").get("conditions") or ()
+    return any((each.get("type"), each.get("status")) == ("Valid", "False") for each in conditions)
 
 
 def _with_host_endpoints(cluster: Cluster, target: Target) -> set[str]:
