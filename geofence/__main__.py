@@ -10,10 +10,13 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO, cast
 
+from geofence.cli.boot import plain_restore, restore
 from geofence.translation import activate, tr
 
 if TYPE_CHECKING:
@@ -80,13 +83,28 @@ def main() -> None:
 def _run() -> None:
     _catch_interrupts()
     activate(sys.argv, os.environ, sys.stdout)
-    # Only now: help is translated while it is imported.
-    from geofence.cli.app import main as run
-
+    directories = plain_restore(sys.argv[1:], os.environ)
     try:
+        if directories is not None:
+            _restore_and_end(directories)
+        # Only now: help is translated while it is imported.
+        from geofence.cli.app import main as run
+
         run()
     finally:
         sys.stdout.flush()
+
+
+def _restore_and_end(directories: Mapping[str, Path]) -> NoReturn:
+    """Restore, and end at once: on Python's own way out, all memory is freed piece by piece."""
+    code = 0
+    try:
+        restore(directories)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _end_without_memory() -> NoReturn:

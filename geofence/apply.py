@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from geofence.backends import registry
 from geofence.backends.interface import Backend
 from geofence.backends.registry import others
 from geofence.errors import BackendError, BackendUnavailable, UntidyError, VerificationError
+from geofence.model.frozen import dataclass, replace
 from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import Ruleset
 from geofence.plan import make_plan
-from geofence.plan.drift import differences
-from geofence.sentences.drift import drift_summary
 from geofence.translation import tr
 
 
@@ -34,16 +32,20 @@ def plan_for(backend: Backend, desired: Ruleset) -> Plan:
     return make_plan(desired, backend.observe(), backend.rules(desired))
 
 
-def survey(backend: Backend) -> Observed:
+def survey(backend: Backend, known: Observed | None = None) -> Observed:
     """Return what the kernel holds of geofence's, whichever backend put it there.
 
     There should be one fence: what the others hold was left behind when a run was killed, and is
     removed by the next one.
 
+    Args:
+        backend: that which should hold the fence.
+        known: what it holds, as far as it is known already.
+
     Raises:
         BackendError: the kernel cannot be read, or what another backend holds in it.
     """
-    own = backend.observe()
+    own = backend.observe() if known is None else known
     beside = {other.name: seen for other in others(backend) if (seen := _seen(other)) != Observed()}
     return replace(
         own,
@@ -117,6 +119,9 @@ def _commit(backend: Backend, plan: Plan) -> str:
             )
         ) from error
     if not (left.only_tidies if untidy else left.is_empty):
+        from geofence.plan.drift import differences
+        from geofence.sentences.drift import drift_summary
+
         raise VerificationError(
             tr(
                 "The kernel does not hold what was committed: {differences}. Another program may "

@@ -13,8 +13,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import typer
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -119,15 +117,23 @@ def print_json(value: object) -> None:
 
 
 def _line(text: str, style: str, *, err: bool) -> None:
-    words = style.split() if _takes_styles() else []
-    colour = next((word for word in words if word != "bold"), None)
-    styled = typer.style(text, fg=colour, bold="bold" in words or None) if words else text
+    stream = sys.stderr if err else sys.stdout
+    if style and stream.isatty() and _takes_styles():
+        text = _styled(text, style.split())
     try:
-        # Not err=err, with which typer writes UTF-8 even where ASCII is asked for.
-        typer.echo(styled, file=sys.stderr if err else sys.stdout)
+        # Not by typer, which writes UTF-8 even where ASCII is asked for.
+        stream.write(f"{text}\n")
+        stream.flush()
     except BrokenPipeError as error:
         # Without its number, or typer would exit with 1; ``__main__`` exits with 0.
         raise BrokenPipeError from error
+
+
+def _styled(text: str, words: Sequence[str]) -> str:
+    import typer
+
+    colour = next((word for word in words if word != "bold"), None)
+    return typer.style(text, fg=colour, bold="bold" in words or None)
 
 
 def _takes_styles() -> bool:

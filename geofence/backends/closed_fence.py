@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from geofence.model.policy import Ports
+from geofence.model.ports import Ports
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
 

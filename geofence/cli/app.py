@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from geofence.cli.ending import ending_in_message
 from geofence.cli.root import app
 from geofence.cli.verbs import (
     asterisk,
@@ -14,13 +15,13 @@ from geofence.cli.verbs import (
     denied,
     doctor,
     exceptions,
+    export,
     glance,
     history,
     service,
     setup,
     trial,
 )
-from geofence.errors import GeofenceError
 
 __all__ = ["PANELS", "app", "main"]
 
@@ -29,6 +30,7 @@ PANELS = (
     daily,
     denied,
     doctor,
+    export,
     glance,
     exceptions,
     catalog,
@@ -48,12 +50,8 @@ _FLAGS = ("--help", "-h", "--version", "--install-completion", "--show-completio
 def main() -> None:
     """Run the command line; an error of geofence's own ends in its message and its exit code."""
     _leave_out_others(verb_in(sys.argv[1:]))
-    try:
+    with ending_in_message():
         app()
-    except GeofenceError as error:
-        for line in (f"geofence: {error}", *getattr(error, "__notes__", ())):
-            sys.stderr.write(f"{line}\n")
-        sys.exit(error.exit_code)
 
 
 def verb_in(arguments: Sequence[str]) -> str:

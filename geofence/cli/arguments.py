@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -36,28 +35,6 @@ def backend_choice(text: str | None) -> BackendChoice | None:
                 known=", ".join(BackendChoice),
             )
         ) from None
-
-
-def state_path(path: Path) -> Path:
-    """Return the path of a state directory, which need not exist yet.
-
-    Raises:
-        UsageError: no file system takes such a name.
-    """
-    try:
-        path.stat()
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            from geofence.spelling import quoted
-
-            raise UsageError(
-                tr(
-                    "--state-dir: {path} cannot be a directory: {why}.",
-                    path=quoted(str(path)),
-                    why=error.strerror,
-                )
-            ) from error
-    return path
 
 
 def parse_address(text: str) -> Address:

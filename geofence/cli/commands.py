@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from geofence.errors import PrivilegeError, UsageError
+from geofence.cli.privileges import refusal
+from geofence.errors import UsageError
 from geofence.host.privilege import has_net_admin
 from geofence.translation import tr
 
@@ -50,7 +51,7 @@ class ForRoot(ForAll):
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
         """Run the verb; without root, say so before anything else."""
         if not has_net_admin() and not _is_for_cluster(ctx):
-            _refuse(str(self.name))
+            raise refusal(str(self.name))
         return super().invoke(ctx)
 
 
@@ -61,7 +62,7 @@ class ForReaders(ForAll):
         """Run the verb; without root, say first what is missing."""
         if not has_net_admin() and not _is_for_cluster(ctx):
             if _is_state_closed(ctx.obj):
-                _refuse(str(self.name))
+                raise refusal(str(self.name))
             said = tr(
                 "Without root, 'geofence {verb}' cannot read the kernel; it shows only what is "
                 "stored on disk.",
@@ -77,7 +78,7 @@ class ForStateReaders(ForAll):
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types
         """Run the verb; if this user cannot read the state, say that it needs root."""
         if _is_state_closed(ctx.obj):
-            _refuse(str(self.name))
+            raise refusal(str(self.name))
         return super().invoke(ctx)
 
 
@@ -117,15 +118,3 @@ def _is_state_closed(site: object) -> bool:
     except OSError:
         return False
     return not os.access(site.state_directory, os.R_OK | os.X_OK)
-
-
-def _refuse(verb: str) -> NoReturn:
-    if os.geteuid() == 0:
-        raise PrivilegeError(
-            tr(
-                "'geofence {verb}' needs the capability CAP_NET_ADMIN, which root lacks here. Give "
-                "it to the container or the unit.",
-                verb=verb,
-            )
-        )
-    raise PrivilegeError(tr("'geofence {verb}' needs root; run 'sudo geofence {verb}'.", verb=verb))

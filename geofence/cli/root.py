@@ -31,7 +31,8 @@ def site_options(  # noqa: PLR0913 - an option each
     _version: Version = False,
 ) -> None:
     """Take the options of all verbs."""
-    from geofence.cli.arguments import backend_choice, parse_wait, state_path
+    from geofence.cli.arguments import backend_choice, parse_wait
+    from geofence.cli.state_path import state_path
     from geofence.operations.site import BPF_DIRECTORY, RULES_DIRECTORY, STATE_DIRECTORY, Site
 
     context.obj = Site(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from geofence.cluster.connection import Call, Connection
 from geofence.cluster.refusals import GONE, NOT_FOUND
 from geofence.errors import ClusterError
 from geofence.model.target import FIELD_MANAGER, Target
-from geofence.targets.objects import ClusterObject, ObjectKey, Resource
+from geofence.targets.objects import ClusterObject, Json, ObjectKey, Resource
 
 _APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
 _PAGE = 50
 """Objects of a page: one may have a megabyte."""
 Thing = Mapping[str, Any]
@@ -38,8 +39,10 @@ class Cluster:
         """
         self._connection = Connection(target, patience)
 
-    def close(self) -> None:
-        """Close all connections."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._connection.close()
 
     def version(self) -> Version:
@@ -116,8 +119,29 @@ class Cluster:
         if only_try:
             query["dryRun"] = "All"
         path = _path(resource, thing.namespace, thing.name)
-        body = thing.text.encode()
-        return self._connection.json(Call("PATCH", path, query, f"apply {thing.key}", body, _APPLY))
+        what = f"apply {thing.key}"
+        return self._connection.json(Call("PATCH", path, query, what, thing.content, _APPLY))
+
+    def merge_spec(
+        self, thing: ClusterObject, resource: Resource, spec: Mapping[str, Json], stored: Thing
+    ) -> Thing:
+        """Replace fields of a spec, null for none, and return what is stored.
+
+        Args:
+            thing: the object.
+            resource: its kind.
+            spec: the fields.
+            stored: as it is; if it has changed meanwhile, the server refuses.
+
+        Raises:
+            ClusterError: the server refused; the object is as before.
+        """
+        version = (stored.get("metadata") or {}).get("resourceVersion")
+        body = {"metadata": {"resourceVersion": version}, "spec": spec}
+        path, query = _path(resource, thing.namespace, thing.name), {"fieldManager": FIELD_MANAGER}
+        return self._connection.json(
+            Call("PATCH", path, query, f"repair {thing.key}", body, _MERGE)
+        )
 
     def delete(self, thing: ClusterObject, resource: Resource, uid: str) -> None:
         """Delete an object; one that is not there any more is no error.

@@ -14,10 +14,10 @@ import re
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from geofence.model.frozen import dataclass
 from geofence.translation import english
 
 JOURNAL = Path("/run/systemd/journal/socket")
@@ -30,7 +30,6 @@ _DAEMON = 3
 """Facility of RFC 3164."""
 _NO_LOGIN = 2**32 - 1
 """``/proc/self/loginuid`` of processes without a login: units, cron."""
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,16 @@ def log_event(message: str, priority: int, event: Event | None = None, **facts: 
 
 
 def _shown(fields: Mapping[str, str]) -> dict[str, str]:
-    return {name: _UNPRINTABLE.sub("?", value) for name, value in fields.items() if value}
+    return {name: _printable(value) for name, value in fields.items() if value}
+
+
+def _printable(text: str) -> str:
+    """Return a text without control characters and what is beyond the basic plane."""
+    return "".join(each if _is_printable(each) else "?" for each in text)
+
+
+def _is_printable(character: str) -> bool:
+    return " " <= character <= "~" or "\u00a0" <= character <= "\uffff"
 
 
 def log_change(command: str, what: str, generation: int | None = None) -> None:

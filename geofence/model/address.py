@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 
+from geofence.model.frozen import dataclass
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet, address_text
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from geofence.model.frozen import dataclass
 from geofence.model.prefixes import Prefix
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from geofence.model.frozen import dataclass
 
 
 class ChosenBy(StrEnum):

@@ -7,11 +7,11 @@ backend. What they gained between two looks is added up here, so that no such ev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import NamedTuple
 
+from geofence.model.frozen import dataclass, field
 from geofence.model.prefixes import Family
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from geofence.model.frozen import dataclass
 from geofence.model.ruleset import Ruleset
 
 

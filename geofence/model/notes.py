@@ -6,8 +6,9 @@ A note is not text. ``geofence.sentences`` turns it into a sentence for people; 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from geofence.model.frozen import dataclass, field
 
 
 class NoteKind(StrEnum):

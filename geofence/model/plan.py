@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from geofence.model.frozen import dataclass, field
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Ruleset, SetKey, SetKind
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from geofence.model.frozen import dataclass, field
 
 
 class ReasonKind(StrEnum):

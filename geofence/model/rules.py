@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from geofence.model.policy import Protocol
+from geofence.model.frozen import dataclass
+from geofence.model.ports import Protocol
 from geofence.model.prefixes import Prefix
 from geofence.model.sets import Role
 

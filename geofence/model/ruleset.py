@@ -8,9 +8,9 @@ what geofence says about a packet and what it tells the kernel have one origin.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
-from geofence.model.policy import Ports, Protocol
+from geofence.model.frozen import dataclass, field
+from geofence.model.ports import Ports, Protocol
 from geofence.model.prefixes import Family, Prefix, PrefixSet
 from geofence.model.rules import (
     ADMITTED,

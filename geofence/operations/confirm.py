@@ -8,15 +8,14 @@ terminal, the shell and the command that applied. If it dies too, any later run 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from geofence.apply import fence_is_up, remove_all
 from geofence.errors import BusyError, GeofenceError, StateError, UsageError
+from geofence.model.frozen import replace
 from geofence.operations.outcome import note_unconfirmed, tell_unconfirmed
 from geofence.operations.runtime import put_in_force
 from geofence.operations.shield import remove_shield
@@ -252,6 +251,8 @@ def _unconfirmed(probation: Probation) -> str:
 
 def _start_watchman(site: Site, token: str, seconds: int) -> int:
     """Start the process that waits, and return its number."""
+    import subprocess  # restore at boot, which forgets what is over, starts nothing
+
     places = (site.rules_directory.absolute(), site.state_directory.absolute())
     options = ["--rules-dir", str(places[0]), "--state-dir", str(places[1])]
     if site.backend is not None:

@@ -5,15 +5,14 @@ What each needs is imported only where somebody is told that way.
 
 from __future__ import annotations
 
-import socket
+import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from geofence.errors import ExitCode, UsageError
+from geofence.model.frozen import dataclass
 from geofence.model.notes import Note
-from geofence.operations.hook import run_hook
 from geofence.operations.site import Site
 from geofence.state.outcomes import Ending, RunOutcome
 from geofence.translation import tr
@@ -85,6 +84,8 @@ def send_test(site: Site) -> tuple[Sent, ...]:
 def _sent(outcome: RunOutcome, facts: Mapping[str, object]) -> Iterator[Sent]:
     if outcome.notify_command:
         hook = outcome.notify_command
+        from geofence.operations.hook import run_hook
+
         yield Sent(Channel.COMMAND, hook[0], run_hook(hook, facts))
     if outcome.notify_mail:
         from geofence.operations.mail import send_mail
@@ -109,6 +110,6 @@ def notify_facts(  # noqa: PLR0913 - each is one of the facts
         "message": message,
         "healed": outcome.healed,
         "at": datetime.now(UTC).isoformat(),
-        "host": socket.gethostname(),
+        "host": os.uname().nodename,
         "state_directory": str(site.state_directory),
     }

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from geofence.errors import (
     BusyError,
@@ -20,8 +20,8 @@ from geofence.errors import (
     UsageError,
     unexpected,
 )
+from geofence.model.frozen import replace
 from geofence.model.notes import Note, problem
-from geofence.model.policy import Policy
 from geofence.operations.notify import tell
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -30,6 +30,9 @@ from geofence.state.files import refuse_foreign
 from geofence.state.lock import exclusive
 from geofence.state.outcomes import Ended, Ending, RunOutcome
 from geofence.translation import english
+
+if TYPE_CHECKING:
+    from geofence.model.policy import Policy
 
 _WATCH = "watch"
 """Stands for the daemon's checks between refreshes, in place of a command."""
@@ -178,7 +181,15 @@ def _after(before: RunOutcome | None, run: Ended) -> RunOutcome:
     if not done:
         left = (*(bad for bad in left if bad.command != run.command), run)
     failing = "" if done else known.failing
-    return replace(known, **asdict(run), failing=failing, unresolved=left)
+    return replace(
+        known,
+        command=run.command,
+        ending=run.ending,
+        at=run.at,
+        message=run.message,
+        failing=failing,
+        unresolved=left,
+    )
 
 
 def _shows_over(command: str, bad: Ended) -> bool:

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 
-from geofence.backends.interface import Backend
-from geofence.errors import LockError, RulesError, StateError
+from geofence.errors import LockError, StateError
 from geofence.flows.count import any_flow
-from geofence.merge import closed, merge, needed_lists
+from geofence.model.frozen import replace
 from geofence.model.generation import Generation
-from geofence.model.notes import Instead, Note, NoteKind, problem
-from geofence.model.plan import Observed, Plan
-from geofence.model.policy import Policy, WithoutRuleset
-from geofence.model.prefixes import AddressSpace, Family
-from geofence.model.ruleset import Ruleset
+from geofence.model.notes import Note, NoteKind, problem
+from geofence.model.plan import Plan
 from geofence.operations.confirm import forget, lapsed
 from geofence.operations.remove import remove_fence, unblock_connections
 from geofence.operations.report import RunReport
 from geofence.operations.runtime import put_in_force
 from geofence.operations.site import Site
-from geofence.routing.local_networks import Place
 from geofence.state.lock import exclusive
 from geofence.state.outcomes import Probation
 from geofence.state.removal import forget_removal
-
-_NOTHING = Plan(Ruleset(), Observed())
-"""The plan of a run that changes nothing."""
 
 
 def restore(site: Site) -> RunReport:
@@ -36,7 +27,7 @@ def restore(site: Site) -> RunReport:
     changed.
     """
     if not site.state_directory.is_dir():
-        return _without_record(site, ())
+        return _without_record(site)
     with ExitStack() as held:
         unlocked = _locked(site, held)
         if not unlocked:
@@ -61,7 +52,9 @@ def _restore(site: Site, notes: tuple[Note, ...]) -> RunReport:
         another = bool(damaged) or over is not None
         report = _restored(site, generation, (*notes, *damaged), another=another)
     elif damaged or (over.former if over else site.generations.ever_recorded()):
-        report = _without_ruleset(site, (*notes, *damaged))
+        from geofence.operations.without_ruleset import restore_without_ruleset
+
+        report = restore_without_ruleset(site, (*notes, *damaged))
     else:
         if over is not None:
             remove_fence(site)  # there was none before: the one in the kernel is unconfirmed
@@ -69,20 +62,11 @@ def _restore(site: Site, notes: tuple[Note, ...]) -> RunReport:
     return report if over is None else _forgetting(site, over, report)
 
 
-def _without_record(site: Site, notes: tuple[Note, ...]) -> RunReport:
-    """Change nothing, since nobody has asked for a fence yet.
+def _without_record(site: Site, notes: tuple[Note, ...] = ()) -> RunReport:
+    # Imported here: where a generation is restored, neither rules nor local networks are read.
+    from geofence.operations.without_ruleset import restore_without_record
 
-    Objects of geofence's in the kernel show that somebody has, and that the record is lost.
-    """
-    policy, wrong = _policy_or_shipped(site)
-    chosen = site.choose_backend(policy.backend)
-    observed = chosen.backend.observe()
-    if (observed.rules or observed.sets) and not observed.foreign:
-        return _without_ruleset(site, notes)
-    nothing = Note(NoteKind.NOTHING_APPLIED, str(site.state_directory))
-    said = (*notes, *wrong, nothing)
-    unfenced = observed.unfenced
-    return RunReport(_NOTHING, chosen.reason, notes=said, unfenced=unfenced, degraded=True)
+    return restore_without_record(site, notes)
 
 
 def _last_good(site: Site, over: Probation | None) -> tuple[Generation | None, tuple[Note, ...]]:
@@ -105,7 +89,7 @@ def _restored(
         number = generation.number
         site.log_change("restore", f"generation {number} is in force again", number)
     again = unblock_connections(generation.ruleset) if another else ()
-    again = (*_forget_unwatched(applied.plan), *again)
+    again = (*forget_unwatched_flows(applied.plan), *again)
     wrong = (*notes, problem(applied.untidy)) if applied.untidy else notes
     wrong = (*wrong, *missed)
     return RunReport(
@@ -127,78 +111,8 @@ def _forgetting(site: Site, over: Probation, report: RunReport) -> RunReport:
     return replace(report, notes=(*report.notes, unconfirmed))
 
 
-def _without_ruleset(site: Site, notes: tuple[Note, ...]) -> RunReport:
-    """Do what ``[boot] without_ruleset`` says; a fence that is up is kept.
-
-    One that receives no packets, or those of one family only, is completed. Where the policy does
-    not tell how, it does not count as a fence.
-    """
-    policy, wrong = _policy_or_shipped(site)
-    chosen = site.choose_backend(policy.backend)
-    observed = chosen.backend.observe()
-    unfenced: tuple[Family, ...] = ()
-    standing = _standing(policy, observed) if observed.rules else None
-    if standing is not None or not observed.unfenced:
-        made, instead = _kept(site, chosen.backend, standing, observed)
-    elif policy.without_ruleset is WithoutRuleset.OPEN:
-        made, unfenced = _NOTHING, observed.unfenced
-        instead = Instead.OPEN
-    else:
-        applied, missed = put_in_force(site, chosen.backend, closed(policy, _places()))
-        made = applied.plan
-        notes = (*notes, *missed)
-        site.log_change("restore", "the fence is closed to all but exceptions and local networks")
-        notes = (*notes, *_forget_unwatched(made))
-        instead = Instead.CLOSED
-    told = Note(
-        NoteKind.NO_GENERATION,
-        str(site.state_directory),
-        {"instead": instead.value, "families": [str(family) for family in unfenced]},
-    )
-    said = (*notes, *wrong, told)
-    return RunReport(made, chosen.reason, notes=said, unfenced=unfenced, degraded=True)
-
-
-def _kept(
-    site: Site, backend: Backend, standing: Ruleset | None, observed: Observed
-) -> tuple[Plan, Instead]:
-    """Complete the fence in the kernel, as far as the policy tells how."""
-    made = put_in_force(site, backend, standing)[0].plan if standing else _NOTHING
-    if made.is_empty:
-        return made, Instead.KEPT
-    return made, Instead.COMPLETED if observed.fenced else Instead.RESTORED
-
-
-def _standing(policy: Policy, observed: Observed) -> Ruleset | None:
-    """Return the ruleset of the fence in the kernel, complete or not, as its sets tell.
-
-    None where they are not those of the policy: then the fence is more than the policy knows.
-    """
-    places = _places()
-    hollow = merge(policy, {wanted: AddressSpace() for wanted in needed_lists(policy)}, places)
-    for shape in (hollow, closed(policy, places)):
-        if shape.sets.keys() == observed.sets.keys():
-            return replace(shape, sets=observed.sets)
-    return None
-
-
-def _places() -> tuple[Place, ...]:
-    # Imported here: a generation has its local networks, so restore at boot does not ask.
-    from geofence.routing.routes import read_places
-
-    return read_places()
-
-
-def _policy_or_shipped(site: Site) -> tuple[Policy, tuple[Note, ...]]:
-    """Return the rules; the shipped ones where they do not load, so that a slip opens nothing."""
-    try:
-        return site.policy(), ()
-    except RulesError as error:
-        note = Note(NoteKind.SHIPPED_RULES, "", {"message": str(error)})
-        return site.shipped_policy(), (note,)
-
-
-def _forget_unwatched(made: Plan) -> tuple[Note, ...]:
+def forget_unwatched_flows(made: Plan) -> tuple[Note, ...]:
+    """Let connections that began while there was no fence begin anew; return notes."""
     if not any_flow():  # at boot there is none
         return ()
     from geofence.operations.live_flows import forget_unwatched

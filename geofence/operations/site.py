@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geofence.errors import BackendUnavailable, StateError
+from geofence.model.frozen import dataclass
 
 if TYPE_CHECKING:
     from geofence.backends.registry import Chosen
+    from geofence.model.choices import BackendChoice
     from geofence.model.chosen import ChosenBy
     from geofence.model.generation import Generation
-    from geofence.model.policy import BackendChoice, Policy
+    from geofence.model.policy import Policy
     from geofence.policy.files import RulesFile
     from geofence.state.bans import BanStore
     from geofence.state.following import ReadingStore
@@ -224,8 +225,8 @@ class Site:
         Raises:
             BackendUnavailable: none can.
         """
+        from geofence.model.choices import BackendChoice
         from geofence.model.chosen import ChosenBy
-        from geofence.model.policy import BackendChoice
 
         try:
             before = BackendChoice(generation.backend)

@@ -7,8 +7,8 @@ comparison with rulesets that are known: recorded ones, and that of the rules on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 
+from geofence.model.frozen import dataclass, replace
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Action, Ruleset

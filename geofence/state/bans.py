@@ -11,11 +11,11 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from geofence.model.bans import Ban
+from geofence.model.frozen import dataclass
 from geofence.model.prefixes import Prefix
 from geofence.state.files import (
     PRIVATE_FILE,

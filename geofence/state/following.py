@@ -21,7 +21,7 @@ from geofence.asterisk.reading import (
     WarningKind,
 )
 from geofence.errors import StateError
-from geofence.model.policy import Protocol
+from geofence.model.ports import Protocol
 from geofence.state.files import ensure_private_directory, read_if_there, write_atomically
 from geofence.state.records import (
     COUNT,

@@ -7,13 +7,13 @@ treats as the safer case.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from geofence.errors import StateError
+from geofence.model.frozen import dataclass, replace
 from geofence.state.files import read_if_there, state_error, write_atomically
 from geofence.state.records import (
     COUNT,

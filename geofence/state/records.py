@@ -8,7 +8,6 @@ to the default of its class.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import socket
@@ -18,6 +17,7 @@ from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from geofence.model.prefixes import Family, Prefix
+from geofence.state.digest import sha256_of
 from geofence.translation import tr
 
 DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -38,7 +38,7 @@ def damaged() -> RecordError:
 
 def seal(form: int, body: bytes) -> bytes:
     """Return the content of a file: the head line, then the body."""
-    return _head(form, hashlib.sha256(body).hexdigest()) + b"\n" + body
+    return _head(form, sha256_of(body)) + b"\n" + body
 
 
 def unseal(content: bytes, newest: int) -> tuple[int, bytes]:
@@ -61,7 +61,7 @@ def unseal(content: bytes, newest: int) -> tuple[int, bytes]:
         raise RecordError(tr("Its format is unknown."))
     if form > newest:
         raise RecordError(_newer(form, newest))
-    if checksum != hashlib.sha256(body).hexdigest():
+    if checksum != sha256_of(body):
         raise RecordError(tr("Its checksum does not match its content."))
     if head != _head(form, checksum):  # the same in other words is not what was written
         raise damaged()
@@ -232,7 +232,7 @@ def _same(value: _T) -> _T:
 
 TEXT = Codec(text, _same)
 UTF8 = Codec(utf8, _same)
-FLAG = Codec(flag, _same)
+FLAG: Codec[bool] = Codec(flag, _same)
 COUNT = Codec(count, _same)
 NUMBER = Codec(number, _same)
 MOMENT = Codec(moment, datetime.isoformat)

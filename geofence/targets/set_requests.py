@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from geofence.errors import TargetError
 from geofence.model.prefixes import AddressSpace
@@ -43,24 +42,22 @@ def requests(
         shape: how the engine has sets.
         foundations: kinds that come first and go last.
     """
-    kinds = _Kinds(shape, foundations)
     stored = {each.key: each for each in before}
     wanted = {each.key for each in after}
-    changed = [each for each in after if not same(stored.get(each.key), each, shape)]
-    gone = [each for each in before if each.key not in wanted]
-    steps = _Steps()
-    for each in changed:
-        kinds.sort(steps, stored.get(each.key), each)
-    applied = (
-        *steps.foundations,
-        *steps.growing,
-        *_widened(stored, steps.narrowed, shape),
-        *steps.rules,
-        *sorted(steps.narrowed, key=_narrowing),
-    )
+    steps = _Steps(shape, foundations)
+    for each in after:
+        if not same(stored.get(each.key), each, shape):
+            steps.apply(stored.get(each.key), each)
+    for each in before:
+        if each.key not in wanted:
+            steps.delete(each)
     return (
-        *(Request(Verb.APPLY, each) for each in applied),
-        *(Request(Verb.DELETE, each) for each in sorted(gone, key=kinds.leaving)),
+        *steps.first,
+        *steps.growing,
+        *_widened(stored, steps.narrowing, shape),
+        *steps.rules,
+        *sorted(steps.narrowing, key=lambda request: _narrowing(request, shape)),
+        *steps.last,
     )
 
 
@@ -94,34 +91,39 @@ def pruned(value: Json) -> Json:
 
 @dataclass
 class _Steps:
-    """Objects to be applied, by when."""
+    """Requests, by when they come."""
 
-    foundations: list[ClusterObject] = field(default_factory=list)
-    growing: list[ClusterObject] = field(default_factory=list)
-    rules: list[ClusterObject] = field(default_factory=list)
-    narrowed: list[ClusterObject] = field(default_factory=list)
-
-
-class _Kinds(NamedTuple):
     shape: SetShape
     foundations: Collection[str]
+    first: list[Request] = field(default_factory=list)
+    growing: list[Request] = field(default_factory=list)
+    """Sets that lose nothing."""
+    rules: list[Request] = field(default_factory=list)
+    narrowing: list[Request] = field(default_factory=list)
+    """Sets that lose something, or go."""
+    last: list[Request] = field(default_factory=list)
 
-    def sort(self, steps: _Steps, stored: ClusterObject | None, wanted: ClusterObject) -> None:
-        """Note when an object is to be applied."""
+    def apply(self, stored: ClusterObject | None, wanted: ClusterObject) -> None:
+        """Note that an object is to be applied."""
+        request = Request(Verb.APPLY, wanted)
         if wanted.kind in self.foundations:
-            steps.foundations.append(wanted)
+            self.first.append(request)
         elif wanted.kind != self.shape.resource.kind:
-            steps.rules.append(wanted)
+            self.rules.append(request)
         elif stored is None or _grows(stored, wanted, self.shape):
-            steps.growing.append(wanted)
+            self.growing.append(request)
         else:
-            steps.narrowed.append(wanted)
+            self.narrowing.append(request)
 
-    def leaving(self, gone: ClusterObject) -> tuple[int, ObjectKey]:
-        """Return when an object is deleted: rules first, then the sets that they select."""
+    def delete(self, gone: ClusterObject) -> None:
+        """Note that an object is to be deleted."""
+        request = Request(Verb.DELETE, gone)
         if gone.kind in self.foundations:
-            return 2, gone.key
-        return int(gone.kind == self.shape.resource.kind), gone.key
+            self.last.append(request)
+        elif gone.kind != self.shape.resource.kind:
+            self.rules.append(request)
+        else:
+            self.narrowing.append(request)
 
 
 def _grows(stored: ClusterObject, wanted: ClusterObject, shape: SetShape) -> bool:
@@ -134,24 +136,30 @@ def _grows(stored: ClusterObject, wanted: ClusterObject, shape: SetShape) -> boo
 
 
 def _widened(
-    stored: Mapping[ObjectKey, ClusterObject], narrowed: Sequence[ClusterObject], shape: SetShape
-) -> Iterator[ClusterObject]:
+    stored: Mapping[ObjectKey, ClusterObject], narrowing: Sequence[Request], shape: SetShape
+) -> Iterator[Request]:
     """Yield exceptions with what they had, where the allow set loses addresses, too.
 
     Some may move from the one to the other, and others the other way. Of two requests, either would
     shut some of them.
     """
-    losing = {_of(each) for each in narrowed}
-    for each in narrowed:
+    losing = {_of(each.object) for each in narrowing}
+    for verb, each in narrowing:
         role, digest = _of(each)
-        if role == SetRole.EXCEPT and (SetRole.ALLOW.value, digest) in losing:
+        if (
+            verb is Verb.APPLY
+            and role == SetRole.EXCEPT
+            and (SetRole.ALLOW.value, digest) in losing
+        ):
             space = _held(stored[each.key], shape) | set_space(shape, each)
-            yield _with(each, space, shape)
+            yield Request(verb, _with(each, space, shape))
 
 
-def _narrowing(narrowed: ClusterObject) -> tuple[bool, ObjectKey]:
-    """Return when a set loses addresses: exceptions at last."""
-    return _of(narrowed)[0] == SetRole.EXCEPT, narrowed.key
+def _narrowing(request: Request, shape: SetShape) -> tuple[int, Verb, ObjectKey]:
+    """Return when a set loses addresses."""
+    role = _of(request.object)[0]
+    place = shape.narrowing.index(SetRole(role)) if role in list(SetRole) else len(SetRole)
+    return place, request.verb, request.object.key
 
 
 def _of(of_a_set: ClusterObject) -> tuple[str, str]:

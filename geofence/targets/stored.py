@@ -63,3 +63,27 @@ def differing(sent: Json, stored: Json, path: str = "") -> Iterator[str]:
             yield from differing(*pair, f"{path}[{at}]")
     elif sent != stored:
         yield path
+
+
+def lost(sent: Json, stored: Json, path: str = "") -> Iterator[str]:
+    """Yield the paths at which something that was sent is not stored, whatever is stored beside."""
+    if isinstance(sent, Mapping) and isinstance(stored, Mapping):
+        for key in sent:
+            yield from lost(sent[key], stored.get(key), f"{path}.{key}".lstrip("."))
+    elif isinstance(sent, list) and isinstance(stored, list):
+        if _are_plain(sent) and _are_plain(stored):
+            if not set(map(str, sent)) <= set(map(str, stored)):
+                yield path
+        else:
+            yield from differing(sent, stored, path)
+    elif sent != stored:
+        yield path
+
+
+def removal(sent: ClusterObject, stored: ClusterObject) -> dict[str, Json]:
+    """Return what is to be merged into a stored spec so that it has nothing but what was sent.
+
+    Server-side apply leaves fields, and members of sets, that another program owns.
+    """
+    wanted, held = sent.spec, stored.spec
+    return {key: wanted.get(key) for key in held if held[key] != wanted.get(key)}

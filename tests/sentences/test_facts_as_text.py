@@ -11,14 +11,14 @@ from geofence.plan.drift import Difference, DriftKind
 from geofence.sentences import sentence
 from geofence.sentences.drift import difference_text, drift_summary
 from geofence.sentences.exceptions import obstacle_text
-from geofence.sentences.notes import SENTENCES
+from geofence.sentences.notes import every_sentence
 from geofence.sentences.reasons import reason_text
 
 JP = "country JP"
 
 
 def test_every_kind_of_note_has_a_sentence() -> None:
-    assert SENTENCES.keys() == set(NoteKind)
+    assert every_sentence().keys() == set(NoteKind)
 
 
 @pytest.mark.parametrize(

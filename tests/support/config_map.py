@@ -21,11 +21,11 @@ WRAPPER = ("unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNTED
 class ConfigMapVolume:
     """The volume of one pod, which its container has mounted."""
 
-    def __init__(self, kubelet: Path, name: str = "rules") -> None:
+    def __init__(self, kubelet: Path, name: str = "rules", pod: str = POD) -> None:
         """Make an empty one below the kubelet's directory."""
         pods = kubelet / "pods"
-        pods.mkdir(mode=0o750, parents=True)
-        self.path = pods / POD / "volumes/kubernetes.io~configmap" / name
+        pods.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self.path = pods / pod / "volumes/kubernetes.io~configmap" / name
         self.path.mkdir(parents=True)
         self.path.chmod(0o777)
 

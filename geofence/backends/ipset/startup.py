@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from geofence.model.frozen import dataclass
 
 _UNIT_DIRECTORIES = (
     "etc/systemd/system",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import takewhile
 
 from geofence.backends.nftables import elements, expressions, prefilter, render, timed, uapi
@@ -32,7 +31,9 @@ from geofence.backends.nftables.objects import (
     is_gate,
 )
 from geofence.backends.nftables.snapshot import Snapshot
-from geofence.backends.nftables.uapi import ChainFlag, SetFlag, TableFlag
+from geofence.backends.nftables.uapi import ChainFlag, SetFlag
+from geofence.backends.nftables.uapi_names import TableFlag
+from geofence.model.frozen import replace
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses
 from geofence.model.ruleset import SetKey, SetKind

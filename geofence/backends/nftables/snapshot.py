@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 from geofence.backends.nftables import uapi
-from geofence.backends.nftables.connection import TABLE, Changed, NftConnection, Refused
+from geofence.backends.nftables.connection import Changed, NftConnection, Refused
 from geofence.backends.nftables.elements import encode_keys
 from geofence.backends.nftables.kernel_sets import (
     KernelSet,
@@ -30,8 +29,10 @@ from geofence.backends.nftables.objects import (
     counted_service,
     is_gate,
 )
+from geofence.backends.nftables.traces import TABLE
 from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError
+from geofence.model.frozen import dataclass, field, replace
 from geofence.model.plan import Count
 from geofence.model.prefixes import Family
 from geofence.netlink.attributes import as_number, as_string, nested, string, values

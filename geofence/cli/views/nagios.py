@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntEnum
 
-from geofence.cli.views.status import headline
+from geofence.cli.views.status import headline, waiting
 from geofence.errors import GeofenceError
 from geofence.operations.snapshot import Health, health
 from geofence.operations.status import StatusReport
-from geofence.sentences import sentence
-from geofence.state.outcomes import Ending, RunOutcome
 from geofence.translation import english
 
 
@@ -53,19 +51,7 @@ def _line(code: Plugin, text: str) -> str:
 
 def _told(report: StatusReport) -> str:
     """Return how the fence is, and what else is not as it should be."""
-    last, pending = report.last, report.probation
-    waiting = [
-        *([str(report.wrong_rules)] if report.wrong_rules else []),
-        *([f"{last.command} {last.ending}: {last.message}"] if last and _is_bad(last) else []),
-        *([last.failing] if last and last.failing else []),
-        *(["A change waits to be confirmed."] if pending else []),
-        *map(sentence, report.stale),
-    ]
-    return " ".join([headline(report)[0], *waiting])
-
-
-def _is_bad(last: RunOutcome) -> bool:
-    return last.ending is not Ending.DONE
+    return " ".join([headline(report)[0], *waiting(report)])
 
 
 def _performance(report: StatusReport) -> str:

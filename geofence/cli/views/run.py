@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
 from geofence.cli.views.fence import fence_json, no_fence, observed_text
-from geofence.cli.views.lists import list_json
 from geofence.errors import ExitCode
 from geofence.model.plan import SetChange
 from geofence.operations.report import RunReport
@@ -51,7 +48,7 @@ def _print_notes(screen: Screen, report: RunReport) -> None:
 
 def _end(report: RunReport) -> None:
     if report.degraded:
-        raise typer.Exit(ExitCode.DEGRADED)
+        raise SystemExit(ExitCode.DEGRADED)
 
 
 def show_run(screen: Screen, report: RunReport) -> None:
@@ -77,6 +74,7 @@ def show_run(screen: Screen, report: RunReport) -> None:
 def run_json(report: RunReport) -> dict[str, object]:
     """Return the run for scripts."""
     from geofence.cli.views.flows import impact_json
+    from geofence.cli.views.lists import list_json
 
     plan = report.plan
     return {

@@ -30,8 +30,8 @@ from geofence.operations.targets.desired import Desired
 from geofence.operations.targets.observe import InCluster, observe
 from geofence.operations.targets.shown import shown_plan
 from geofence.operations.targets.site import TargetSite
-from geofence.targets.objects import ClusterObject, Request, Verb
-from geofence.targets.stored import differing, normalized
+from geofence.targets.objects import ClusterObject, Request, Resource, Verb
+from geofence.targets.stored import differing, lost, normalized, removal
 from geofence.translation import join, tr
 
 _BAD_REQUEST = 400
@@ -97,7 +97,30 @@ def check(
     before = newest.ruleset if newest and not found.is_empty else None
     known = newest is not None and newest.ruleset == wanted.recorded
     rules = () if restores or known else check_rules(before, wanted.ruleset)
-    return (*_foreign(found), *place.engine.limits(wanted.objects), *rules)
+    return (
+        *_foreign(found),
+        *place.engine.limits(wanted.objects),
+        *_nothing_fenced(place, found, wanted),
+        *rules,
+    )
+
+
+def _nothing_fenced(place: TargetSite, found: InCluster, wanted: Desired) -> tuple[Objection, ...]:
+    if wanted.objects or found.is_empty:
+        return ()
+    return (
+        Objection(
+            Guard.OPEN,
+            f"target {place.target.name}",
+            tr("The rules fence no service by the target {target}.", target=place.target.name),
+            tr("Its fence would be removed, and everybody could reach the pods."),
+            str(Guard.OPEN),
+            tr(
+                "Enable a service, or run 'geofence remove --target {target}'.",
+                target=place.target.name,
+            ),
+        ),
+    )
 
 
 def _foreign(found: InCluster) -> tuple[Objection, ...]:
@@ -135,7 +158,7 @@ def _try(place: TargetSite, cluster: Cluster, requests: Sequence[Request]) -> No
             if error.status == _BAD_REQUEST:  # as where a webhook cannot be tried
                 continue
             raise _with_consequence(place, error, 0, len(requests)) from error
-        paths = _differing(thing, ClusterObject.of(stored))
+        paths = list(lost(thing.content, normalized(ClusterObject.of(stored), thing).content))
         if paths:
             raise VerificationError(
                 tr(
@@ -163,12 +186,25 @@ def _send(
             if request.verb is Verb.DELETE:
                 cluster.delete(thing, resource, found.uids.get(thing.key, ""))
                 continue
-            stored = cluster.apply(thing, resource)
+            stored = _applied(cluster, thing, resource)
         except ClusterError as error:
             raise _with_consequence(place, error, number, len(requests)) from error
-        paths = _differing(thing, ClusterObject.of(stored))
+        paths = _differing(thing, stored)
         if paths:
             raise _not_held(place, [f"{thing.key}: {_listed(paths)}"])
+
+
+def _applied(cluster: Cluster, thing: ClusterObject, resource: Resource) -> ClusterObject:
+    """Apply an object, and take away what other programs have put into it; return what is stored.
+
+    Raises:
+        ClusterError: the server refused.
+    """
+    answer = cluster.apply(thing, resource)
+    extra = removal(thing, normalized(ClusterObject.of(answer), thing))
+    if extra:
+        answer = cluster.merge_spec(thing, resource, extra, answer)
+    return ClusterObject.of(answer)
 
 
 def _verify(place: TargetSite, cluster: Cluster, wanted: Desired) -> None:

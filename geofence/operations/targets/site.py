@@ -46,18 +46,13 @@ class TargetSite:
         """Return how the API serves a kind of the engine's objects."""
         return next(each for each in self.engine.resources if each.kind == kind)
 
-    @contextmanager
-    def connected(self) -> Iterator[Cluster]:
-        """Yield a client of the cluster.
+    def connected(self) -> Cluster:
+        """Return a client of the cluster, which is a context manager.
 
         Raises:
             ClusterError: there is no client, or there are no usable credentials.
         """
-        cluster = Cluster(self.target, self.main.patience)
-        try:
-            yield cluster
-        finally:
-            cluster.close()
+        return Cluster(self.target, self.main.patience)
 
     @contextmanager
     def holding(self) -> Iterator[None]:

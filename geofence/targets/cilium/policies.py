@@ -40,7 +40,12 @@ NODE_POLICY = Resource(
     "ciliumclusterwidenetworkpolicies",
     namespaced=False,
 )
-SHAPE = SetShape(CIDR_GROUP, "externalCIDRs", lambda name: {f"geofence.io/{name}": ""})
+SHAPE = SetShape(
+    CIDR_GROUP,
+    "externalCIDRs",
+    lambda name: {f"geofence.io/{name}": ""},
+    (SetRole.ALLOW, SetRole.EXCEPT, SetRole.BAN),
+)
 MOST_PORTS = 40
 """Ports, and types of ICMP, that Cilium takes in one list."""
 

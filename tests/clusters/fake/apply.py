@@ -6,19 +6,20 @@ is one field. An object's ``labels`` and ``annotations`` have a path each.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.clusters.fake.kinds import Kind
-from tests.clusters.fake.refusal import Refusal
+from tests.clusters.fake.refusal import Refusal, copied
 
 Path = tuple[str, ...]
 Owners = dict[str, frozenset[Path]]
 """The fields of each manager."""
 _MEMBER = "v:"
 """Begins the last part of a path to a member of a set."""
+_UPDATES = " (update)"
+"""Ends the name of a manager that has not applied its fields, but changed them."""
 _ATOMIC = frozenset({("spec", "podSelector"), ("spec", "selector")})
 
 
@@ -63,7 +64,7 @@ def _set(thing: dict[str, Any], path: Path, value: Any) -> None:  # noqa: ANN401
         if not isinstance(here.get(key), dict):
             here[key] = {}
         here = here[key]
-    here[last] = copy.deepcopy(value)
+    here[last] = copied(value)
 
 
 def _drop(thing: dict[str, Any], path: Path) -> None:
@@ -95,7 +96,7 @@ def applied(  # noqa: PLR0913 - what an apply is
     conflicts = {name: held & differing for name, held in others.items()}
     if not force and any(conflicts.values()):
         raise _conflict(kind, wanted, conflicts)
-    made: dict[str, Any] = copy.deepcopy(dict(before))
+    made: dict[str, Any] = copied(dict(before))
     kept = frozenset[Path]().union(*others.values())
     gone = owners.get(manager, frozenset()) - named - kept
     for path in sorted(gone):
@@ -138,12 +139,43 @@ def _conflict(
     return Refusal(409, "Conflict", what, {"name": name, "causes": causes})
 
 
+def merged(thing: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON
+    """RFC 7386: a value with a merge patch."""
+    if not isinstance(patch, dict):
+        return copied(patch)
+    made = dict(thing) if isinstance(thing, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            made.pop(key, None)
+        else:
+            made[key] = merged(made.get(key), value)
+    return made
+
+
+def after_update(
+    kind: Kind, owners: Owners, before: Mapping[str, Any], made: Mapping[str, Any], manager: str
+) -> Owners:
+    """The owners after a change that is no apply: of what it changed, and not of what is gone."""
+    old, new = fields_of(kind, before), fields_of(kind, made)
+    differs = (
+        path
+        for path in new & old
+        if not _is_member(path) and value_at(before, path) != value_at(made, path)
+    )
+    changed = (new - old) | frozenset(differs)
+    left = {name: held & new - changed for name, held in owners.items()}
+    if changed:
+        updater = f"{manager}{_UPDATES}"
+        left[updater] = left.get(updater, frozenset()) | changed
+    return {name: held for name, held in left.items() if held}
+
+
 def managed_fields(kind: Kind, owners: Owners) -> list[dict[str, Any]]:
     """The managed fields as an object shows them."""
     return [
         {
-            "manager": name,
-            "operation": "Apply",
+            "manager": name.removesuffix(_UPDATES),
+            "operation": "Update" if name.endswith(_UPDATES) else "Apply",
             "apiVersion": kind.group_version,
             "fieldsType": "FieldsV1",
             "fieldsV1": _tree(held),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from tests.clusters.fake.refusal import copied
 
 END_PORT_SINCE = (1, 25)
 """The release in which ``endPort`` cannot be turned off any more."""
@@ -15,7 +16,7 @@ _LAST_PORT = 65_535
 
 def with_defaults(spec: dict[str, Any], version: tuple[int, int]) -> dict[str, Any]:
     """Return the spec as it is stored: defaults filled in, endPort dropped by an old server."""
-    made = copy.deepcopy(spec)
+    made = copied(spec)
     if not made.get("policyTypes"):
         made["policyTypes"] = ["Ingress", *(["Egress"] if made.get("egress") else [])]
     made.setdefault("podSelector", {})

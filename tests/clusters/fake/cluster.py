@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -11,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.clusters.fake import checks
-from tests.clusters.fake.apply import Owners, applied, managed_fields
+from tests.clusters.fake.apply import Owners, after_update, applied, managed_fields, merged
 from tests.clusters.fake.kinds import BUILT_IN, CALICO, NETWORK_POLICY, Kind, cilium, unknown_fields
-from tests.clusters.fake.refusal import Refusal, invalid, no_such_path, not_found
+from tests.clusters.fake.refusal import Refusal, copied, invalid, no_such_path, not_found
 
 LARGEST_REQUEST = 3 << 20
 """Bytes that the API server takes."""
@@ -174,6 +173,24 @@ class Cluster:
             if mistakes := checks.mistakes(made["spec"]):
                 raise invalid(kind.resource, name, mistakes)
 
+    def merge(self, kind: Kind, namespace: str, name: str, patch: Thing, manager: str) -> Thing:
+        """A JSON merge patch; who sends it owns what it changes or adds.
+
+        Raises:
+            Refusal: the object is not there, is newer than it says, or is refused.
+        """
+        before = self.get(kind, namespace, name)
+        stored = self.objects[kind.plural, namespace, name]
+        wanted = (patch.get("metadata") or {}).get("resourceVersion")
+        if wanted not in (None, before["metadata"]["resourceVersion"]):
+            raise Refusal(409, "Conflict", "the object has been modified")
+        made = merged(_content(stored.thing), {**patch, "metadata": {}})
+        self._complete(kind, namespace, name, made)
+        self._admit(kind, namespace, new=False)
+        owners = after_update(kind, stored.owners, _content(stored.thing), made, manager)
+        self._store(kind, (kind.plural, namespace, name), _Stored(made, owners))
+        return self._shown(kind, self.objects[kind.plural, namespace, name])
+
     def delete(self, kind: Kind, namespace: str, name: str, preconditions: Thing) -> Thing:
         """Delete an object.
 
@@ -195,7 +212,7 @@ class Cluster:
         inside = thing["metadata"].get("namespace", "") if kind.namespaced else ""
         key = (kind.plural, inside, thing["metadata"]["name"])
         _, owners = applied(kind, None, {}, thing, manager, force=True)
-        self._store(kind, key, _Stored(copy.deepcopy(thing), owners))
+        self._store(kind, key, _Stored(copied(thing), owners))
 
     def _check_patch(self, kind: Kind, namespace: str, name: str, wanted: Thing) -> None:
         told = wanted.get("metadata") or {}
@@ -250,7 +267,7 @@ class Cluster:
         self.objects[key] = made
 
     def _shown(self, kind: Kind, stored: _Stored) -> Thing:
-        thing = copy.deepcopy(stored.thing)
+        thing = copied(stored.thing)
         thing["metadata"]["managedFields"] = managed_fields(kind, stored.owners)
         return thing
 
@@ -260,7 +277,7 @@ _SERVERS = ("uid", "resourceVersion", "generation", "creationTimestamp")
 
 def _content(thing: Thing) -> Thing:
     """An object without what the server itself writes."""
-    made = copy.deepcopy(thing)
+    made = copied(thing)
     for key in _SERVERS:
         made["metadata"].pop(key, None)
     return made

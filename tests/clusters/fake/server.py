@@ -27,6 +27,7 @@ TOKEN = "a-secret-token-of-the-service-account"  # noqa: S105 - of the fake
 _KEY = CERTIFICATE.with_name("key.pem")
 _PAGE = 500
 _APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
 
 
 class FaultKind(Enum):
@@ -200,7 +201,8 @@ class FakeApi:
         Raises:
             Refusal: what it says.
         """
-        if handler.headers.get("Authorization") != f"Bearer {TOKEN}":
+        scheme, _, token = (handler.headers.get("Authorization") or "").partition(" ")
+        if (scheme.lower(), token) != ("bearer", TOKEN):
             raise Refusal(401, "Unauthorized", "Unauthorized")
         if len(body) > self.cluster.largest_request:
             said = f"Request entity too large: limit is {self.cluster.largest_request}"
@@ -236,6 +238,10 @@ class FakeApi:
             options = json.loads(body or b"{}")
             return 200, self.cluster.delete(
                 kind, namespace, name, options.get("preconditions") or {}
+            )
+        if handler.headers.get("Content-Type") == _MERGE:
+            return 200, self.cluster.merge(
+                kind, namespace, name, json.loads(body), query.get("fieldManager", "unknown")
             )
         if handler.headers.get("Content-Type") != _APPLY:
             raise Refusal(

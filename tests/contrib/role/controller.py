@@ -74,7 +74,7 @@ def play(
     with lab.internet.entered():
         done = subprocess.run(
             [_PROGRAM, "-i", "pbx,", "-e", f"@{made}", *options, playbook],
-            env=_environment(directory),
+            env=environment(directory),
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -87,7 +87,8 @@ def play(
     return Played(done.stdout)
 
 
-def _environment(directory: Path) -> Mapping[str, str]:
+def environment(directory: Path) -> Mapping[str, str]:
+    """The environment of Ansible's programs, in a directory of the controller's own."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(directory),
@@ -125,7 +126,7 @@ class Controller:
         network = f"/proc/{os.getpid()}/fd/{machine.host.fd}"
         return {
             "ansible_lab_entering": ["nsenter", f"--net={network}"],
-            "ansible_python_interpreter": sys.executable,
+            "ansible_python_interpreter": str(Path(sys.executable).resolve()),
             "geofence_install": "none",
             "geofence_units": "none",
             "geofence_command": str(wrapper),
@@ -138,9 +139,10 @@ class _Closing(socketserver.BaseRequestHandler):
 
 
 @contextmanager
-def _listening(host: Host) -> Iterator[None]:
+def listening(host: Host, address: str) -> Iterator[None]:
+    """Something at the port of SSH, which ends each connection."""
     with host.entered():
-        server = socketserver.TCPServer((str(PBX[Family.IPV4]), SSH), _Closing)
+        server = socketserver.TCPServer((address, SSH), _Closing)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
@@ -157,5 +159,9 @@ def controller(directory: Path) -> Iterator[Controller]:
     place, away = directory / "pbx", directory / "controller"
     place.mkdir()
     away.mkdir()
-    with Lab() as lab, ground(place, "nftables", lab) as made, _listening(lab.pbx):
+    with (
+        Lab() as lab,
+        ground(place, "nftables", lab) as made,
+        listening(lab.pbx, str(PBX[Family.IPV4])),
+    ):
         yield Controller(made, away)
