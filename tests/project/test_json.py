@@ -21,6 +21,7 @@ from geofence.cli.views.denied import denied_json
 from geofence.cli.views.discover import reading_json
 from geofence.cli.views.doctor import doctor_json
 from geofence.cli.views.exceptions import exceptions_json
+from geofence.cli.views.export import export_json
 from geofence.cli.views.history import history_json
 from geofence.cli.views.mirror import key_json, mirror_json
 from geofence.cli.views.notify import told_json
@@ -68,6 +69,7 @@ from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, Role, Rule, SetKey, SourceIn
+from geofence.model.target import Target, TargetKind
 from geofence.operations.atlas import AtlasReport, Located
 from geofence.operations.catalog import CatalogEntry, CatalogReport, Kind
 from geofence.operations.containing_lists import ContainingList
@@ -75,6 +77,7 @@ from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
 from geofence.operations.doctor import DoctorReport
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
+from geofence.operations.export import Export, ExportedFile, FileState
 from geofence.operations.history import HistoryEntry
 from geofence.operations.kernel_knowledge import Membership, TurnedAway
 from geofence.operations.mirror import Published
@@ -102,6 +105,7 @@ from geofence.setup.rules_file import RulesTable
 from geofence.state.atlas import StoredAtlas
 from geofence.state.generations import Damaged
 from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
+from geofence.targets.registry import load
 from geofence.verdict import Step
 from tests.support.values import JAPAN, country, policy
 
@@ -254,6 +258,9 @@ def _small_documents() -> Iterator[object]:
     yield {"covered": True, "by": "own", "name": ""}
     yield key_json(Path("/k"), SigningKey(b"", "RW"))
     lists = {country("JP"): Entry(NOW, ())}
+    target = Target("pbx", TargetKind.NETWORKPOLICY)
+    written = ExportedFile(Path("/f/1.json"), FileState.NEW, 1)
+    yield export_json(Export(target, load(target.kind), ()), [written], Path("/f"))
     yield mirror_json(Published("/m", "RW", Index(1, NOW, NOW, lists), (country("JP"),)))
 
 
