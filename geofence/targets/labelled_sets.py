@@ -7,7 +7,6 @@ them, and an address never moves between objects that both stay.
 
 from __future__ import annotations
 
-import socket
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -28,7 +27,8 @@ from geofence.targets.objects import (
     as_sequence,
     new_object,
 )
-from geofence.translation import tr
+from geofence.targets.prefixes import parse_prefix
+from geofence.translation import join, tr
 
 MOST_IN_A_SET = 10_000
 """Prefixes in one object: a request of some 200 kB, which an API server stores as some 500 kB."""
@@ -152,53 +152,17 @@ def set_space(shape: SetShape, stored: ClusterObject) -> AddressSpace:
     Raises:
         TargetError: what should be a prefix is none.
     """
+    found = stored.spec.get(shape.field)
     try:
-        return parse_texts(map(str, as_sequence(stored.spec.get(shape.field))))
-    except ValueError as error:
-        raise TargetError(
-            tr(
-                '{object} in the cluster has "{text}", which is not a prefix. '
-                "Run 'geofence apply --target {target}' to replace it.",
-                object=stored.key,
-                text=str(error),
-                target=stored.labels.get(TARGET_LABEL, "NAME"),
-            )
-        ) from error
-
-
-def parse_texts(texts: Iterable[str]) -> AddressSpace:
-    """Return what prefixes make up, as API servers have them.
-
-    Raises:
-        ValueError: one is no prefix; its argument.
-    """
-    bounds: dict[Family, tuple[list[int], list[int]]] = {family: ([], []) for family in Family}
-    for text in texts:
-        prefix = _prefix(text)
-        firsts, pasts = bounds[prefix.family]
-        firsts.append(prefix.network)
-        pasts.append(prefix.past)
-    return AddressSpace(*(PrefixSet.of_ranges(family, *bounds[family]) for family in Family))
-
-
-def _prefix(text: str) -> Prefix:
-    """Return a prefix.
-
-    Raises:
-        ValueError: it is none, or has host bits.
-    """
-    address, slash, length = text.partition("/")
-    family = Family.IPV6 if ":" in address else Family.IPV4
-    try:
-        network = int.from_bytes(socket.inet_pton(family.socket_family, address), "big")
-    except (OSError, ValueError):
-        raise ValueError(text) from None
-    if slash and not (length.isascii() and length.isdigit()):
-        raise ValueError(text)
-    bits = int(length) if slash else family.bits
-    if bits > family.bits or network & ((1 << (family.bits - bits)) - 1):
-        raise ValueError(text)
-    return Prefix(family, network, bits)
+        return AddressSpace.of([parse_prefix(str(text)) for text in as_sequence(found)])
+    except TargetError as error:
+        message = tr(
+            "{object} in the cluster cannot be read. Run 'geofence apply --target {target}' to "
+            "replace it.",
+            object=stored.key,
+            target=stored.labels.get(TARGET_LABEL, "NAME"),
+        )
+        raise TargetError(join(" ", (message, str(error)))) from error
 
 
 def without_mapped(space: AddressSpace) -> AddressSpace:

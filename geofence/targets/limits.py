@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from geofence.guards.objection import Guard, Objection
 from geofence.targets.objects import ClusterObject
@@ -12,25 +12,6 @@ LARGEST_REQUEST = 3 * 1024 * 1024
 """Bytes of a request that an API server takes; it has no setting for that."""
 LARGEST_STORED = 1536 * 1024
 """Bytes of an object that etcd takes, by default (``--max-request-bytes``)."""
-NOTED_ENTRIES = 2.5
-"""How much larger an object is stored whose entries each have a note of who manages them, as those
-of lists do that are sets (measured: 169 kB for 67 kB)."""
-
-
-def size_limits(
-    objects: Iterable[ClusterObject], noted: frozenset[str] = frozenset()
-) -> Iterator[Objection]:
-    """Yield objections to objects that an API server or etcd would refuse.
-
-    Args:
-        objects: all of a fence.
-        noted: kinds whose lists are sets, of which each entry has a note.
-    """
-    for each in objects:
-        size = len(each.text)
-        yield from server_limits(
-            each, size, int(size * NOTED_ENTRIES) if each.kind in noted else size
-        )
 
 
 def server_limits(found: ClusterObject, request: int, stored: int) -> Iterator[Objection]:

@@ -19,7 +19,7 @@ from geofence.model.ruleset import Action, Ruleset
 from geofence.model.target import Target, TargetKind
 from geofence.targets.fence import ClusterFence, cluster_fence, with_runtime
 from geofence.targets.interface import Judge
-from geofence.targets.labelled_sets import parse_texts
+from geofence.targets.prefixes import parse_prefix
 from geofence.targets.registry import load
 from geofence.verdict import Packet, decide
 from tests.support.values import country, policy, prefix, space
@@ -83,7 +83,7 @@ def real_list(directory: Path) -> AddressSpace:
         for line in path.read_text(encoding="utf-8").split("\n")
         if line and not line.startswith("#")
     )
-    return parse_texts(texts)
+    return AddressSpace.of([parse_prefix(text) for text in texts])
 
 
 def main() -> None:

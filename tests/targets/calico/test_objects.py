@@ -169,7 +169,7 @@ def test_many_services_exceed_the_rules_of_a_policy() -> None:
         for n in range(1, 130)
     )
     (told,) = CALICO.limits(CALICO.objects(ClusterFence(groups), target(KIND)))
-    assert "has 1032 rules" in str(told)
+    assert "has 1,032 rules" in str(told)
     assert told.accept == "target-limit"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 
@@ -199,6 +201,26 @@ def test_limits_are_told_with_their_numbers(monkeypatch: pytest.MonkeyPatch) -> 
     told = [str(each) for each in CILIUM.limits(CILIUM.objects(EXAMPLE, PODS))]
     assert [text for text in told if "Cilium carries some 3 in groups" in text]
     assert [text for text in told if "entries in the policy map" in text]
+
+
+@pytest.mark.parametrize(
+    ("label", "ignored"),
+    [
+        ("kubernetes.io/os", True),
+        ("beta.kubernetes.io/arch", True),
+        ("pod-template-hash", True),
+        ("app.kubernetes.io/name", False),
+        ("node-role.kubernetes.io/pbx", False),
+        ("geofence.io/fence", False),
+    ],
+)
+def test_a_label_that_cilium_ignores_is_refused_since_it_selects_nothing(
+    label: str, ignored: bool
+) -> None:
+    for chosen in (replace(PODS, pods=((label, "x"),)), replace(NODES, nodes=((label, "x"),))):
+        told = [str(each) for each in CILIUM.limits(CILIUM.objects(EXAMPLE, chosen))]
+        assert bool(told) is ignored
+        assert all("so that nothing would be fenced" in text for text in told)
 
 
 def test_what_cilium_cannot_is_told_for_pods_and_for_nodes() -> None:
