@@ -93,39 +93,39 @@ def test_a_rollback_and_a_decline_allow_again_at_once(stage: Scene) -> None:
     assert stage.knock() == ["pbx"]
 
 
-def test_who_is_allowed_until_a_time_is_so_after_a_restore_too(stage: Scene) -> None:
-    stage.armed()
-    for_a_time(stage)
-    stage.look()
-    with stage.lab.pbx.entered():
-        stage.site.choose_backend(stage.site.policy().backend).backend.remove()
-        restore(stage.site)
-    assert stage.knock() == ["pbx"]
-    stage.restart()
-    assert stage.look().state is not ShieldState.OFF
-    assert stage.knock() == ["pbx"]
-    with stage.lab.pbx.entered():
-        revoke(stage.site, Request((str(STRANGER),)), accept=("shut-out",))
-    assert stage.knock() == [None]
+def test_who_is_allowed_until_a_time_is_so_after_a_restore_too(nft_stage: Scene) -> None:
+    nft_stage.armed()
+    for_a_time(nft_stage)
+    nft_stage.look()
+    with nft_stage.lab.pbx.entered():
+        nft_stage.site.choose_backend(nft_stage.site.policy().backend).backend.remove()
+        restore(nft_stage.site)
+    assert nft_stage.knock() == ["pbx"]
+    nft_stage.restart()
+    assert nft_stage.look().state is not ShieldState.OFF
+    assert nft_stage.knock() == ["pbx"]
+    with nft_stage.lab.pbx.entered():
+        revoke(nft_stage.site, Request((str(STRANGER),)), accept=("shut-out",))
+    assert nft_stage.knock() == [None]
 
 
-def test_the_shield_outlives_its_process(stage: Scene) -> None:
-    before = stage.armed()
-    stage.knock(7)
-    stage.restart()
-    assert stage.knock(10) == [None] * 10
-    record = stage.look()
+def test_the_shield_outlives_its_process(nft_stage: Scene) -> None:
+    before = nft_stage.armed()
+    nft_stage.knock(7)
+    nft_stage.restart()
+    assert nft_stage.knock(10) == [None] * 10
+    record = nft_stage.look()
     assert (record.state, record.interfaces) == (ShieldState.ARMED, before.interfaces)
-    assert stage.dropped() >= 15
+    assert nft_stage.dropped() >= 15
 
 
-def test_a_run_that_changes_nothing_leaves_it_up(stage: Scene) -> None:
-    before = stage.armed()
-    stage.apply()
-    with stage.lab.pbx.entered():
-        restore(stage.site)
-    assert stage.up
-    assert stage.look(changed=False).interfaces == before.interfaces
+def test_a_run_that_changes_nothing_leaves_it_up(nft_stage: Scene) -> None:
+    before = nft_stage.armed()
+    nft_stage.apply()
+    with nft_stage.lab.pbx.entered():
+        restore(nft_stage.site)
+    assert nft_stage.up
+    assert nft_stage.look(changed=False).interfaces == before.interfaces
 
 
 def test_it_goes_with_the_fence_and_leaves_nothing(stage: Scene) -> None:
@@ -143,12 +143,12 @@ def test_it_goes_with_the_fence_and_leaves_nothing(stage: Scene) -> None:
     assert stage.look().state is ShieldState.AUDITING
 
 
-def test_it_ends_when_the_rules_do_not_ask_for_it(stage: Scene) -> None:
-    stage.armed()
-    stage.rules("[shield]\nenabled = false\n")
-    assert stage.look(changed=False).reasons == (Reason(Why.DISABLED),)
-    assert not stage.up
-    assert stage.knock() == [None]
+def test_it_ends_when_the_rules_do_not_ask_for_it(nft_stage: Scene) -> None:
+    nft_stage.armed()
+    nft_stage.rules("[shield]\nenabled = false\n")
+    assert nft_stage.look(changed=False).reasons == (Reason(Why.DISABLED),)
+    assert not nft_stage.up
+    assert nft_stage.knock() == [None]
 
 
 def test_other_programs_of_tc_stay(clsact_stage: Scene) -> None:

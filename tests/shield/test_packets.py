@@ -68,11 +68,11 @@ def test_replies_pass_and_near_misses_drop(stage: Scene, family: Family) -> None
     assert stage.fired(replace(reply, port=MEDIA + 2)) == (False, 1)
 
 
-def test_the_fence_still_notes_a_sample(stage: Scene) -> None:
-    stage.armed()
+def test_the_fence_still_notes_a_sample(nft_stage: Scene) -> None:
+    nft_stage.armed()
     total = 6 * ARMED_SAMPLE
-    stage.knock(total)
-    dropped = stage.dropped()
+    nft_stage.knock(total)
+    dropped = nft_stage.dropped()
     assert total - 40 < dropped < total
 
 
