@@ -28,9 +28,41 @@ def read_targets(sections: Mapping[str, Section], services: Collection[str]) -> 
         services: names of all services.
     """
     found = tuple(_target(name, section, services) for name, section in sections.items())
-    for target in found:
+    for at, target in enumerate(found):
         _complain(target, sections[target.name])
+        _complain_of_shared_pods(target, found[:at], sections[target.name])
     return found
+
+
+def _complain_of_shared_pods(target: Target, others: Collection[Target], section: Section) -> None:
+    """Complain of pods of two targets: what one leaves alone it opens, the other's ports, too."""
+    for other in others:
+        if _share_pods(target, other):
+            section.complain(
+                Mistake(
+                    tr("selects pods that [target.{name}] may select, too", name=other.name),
+                    tr(
+                        "one target for them, or a label with another value: policies add up, and "
+                        "each opens all ports that it does not fence"
+                    ),
+                ),
+                "pods",
+            )
+
+
+def _share_pods(one: Target, other: Target) -> bool:
+    """Whether a pod may be fenced by both, in a cluster that may be the same, by policies that add.
+
+    Calico's tiers do not add up: each may deny.
+    """
+    if not (one.pods and other.pods) or TargetKind.CALICO in (one.kind, other.kind):
+        return False
+    if one.namespace != other.namespace:
+        return False
+    if (one.kubeconfig, one.context) != (other.kubeconfig, other.context):
+        return False
+    wanted = dict(one.pods)
+    return all(wanted.get(key, value) == value for key, value in other.pods)
 
 
 def _target(name: str, section: Section, services: Collection[str]) -> Target:
@@ -57,6 +89,13 @@ def _labels(section: Section, key: str) -> Labels:
 
 
 def _complain(target: Target, section: Section) -> None:
+    if target.name.endswith("-"):
+        section.complain(
+            Mistake(
+                tr("{name} cannot begin names of objects", name=quoted(target.name)),
+                tr("a name that ends with a letter or digit"),
+            )
+        )
     if not section.gives("kind"):
         section.complain(Mistake(tr("has no kind"), one_of(TargetKind)))
     if not section.gives("pods", "nodes"):
