@@ -37,7 +37,7 @@ def read_targets(sections: Mapping[str, Section], services: Collection[str]) -> 
 def _complain_of_shared_pods(target: Target, others: Collection[Target], section: Section) -> None:
     """Complain of pods of two targets: what one leaves alone it opens, the other's ports, too."""
     for other in others:
-        if _share_pods(target, other):
+        if target.may_share_pods(other):
             section.complain(
                 Mistake(
                     tr("selects pods that [target.{name}] may select, too", name=other.name),
@@ -48,21 +48,6 @@ def _complain_of_shared_pods(target: Target, others: Collection[Target], section
                 ),
                 "pods",
             )
-
-
-def _share_pods(one: Target, other: Target) -> bool:
-    """Whether a pod may be fenced by both, in a cluster that may be the same, by policies that add.
-
-    Calico's tiers do not add up: each may deny.
-    """
-    if not (one.pods and other.pods) or TargetKind.CALICO in (one.kind, other.kind):
-        return False
-    if one.namespace != other.namespace:
-        return False
-    if (one.kubeconfig, one.context) != (other.kubeconfig, other.context):
-        return False
-    wanted = dict(one.pods)
-    return all(wanted.get(key, value) == value for key, value in other.pods)
 
 
 def _target(name: str, section: Section, services: Collection[str]) -> Target:
