@@ -7,8 +7,6 @@ panel writes must not put them back.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from geofence.asterisk.additions import (
     Asked,
     Derived,
@@ -23,6 +21,7 @@ from geofence.asterisk.additions import (
 from geofence.asterisk.fenced_ports import fenced_ports, reach
 from geofence.asterisk.reading import Reading
 from geofence.asterisk.trunk_exceptions import LOOPBACK, PRIVATE, trunk_exceptions, trunk_key
+from geofence.model.frozen import replace
 from geofence.model.policy import Policy, Ports, Service
 from geofence.model.prefixes import AddressSpace
 from geofence.policy.addresses import prefix

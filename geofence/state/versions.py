@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.prefixes import AddressSpace, Family, pack_addresses
+from geofence.state.cache import stamp
 from geofence.state.files import ensure_private_directory, read_if_there, write_atomically
 from geofence.state.records import COUNT, DAMAGE, MOMENT, Codec, many, objects, text
 
@@ -124,8 +125,14 @@ class VersionStore:
         except (StateError, *DAMAGE):
             return History()
 
+    def stamp(self, wanted: ListId) -> str:
+        """Return what tells the file of a history from its other versions; empty without one."""
+        return stamp(self._path(wanted))
+
     def note(self, accepted: AcceptedList, *, former: AcceptedList | None = None) -> None:
         """Record that a version was accepted or confirmed, at the time that its provenance says.
+
+        The last of several is followed by ``flush`` of the lists, which are in the same directory.
 
         Args:
             accepted: the version.
@@ -139,7 +146,8 @@ class VersionStore:
             history = history.noted(former.space, former.checked_at, _fetched_at(former))
         noted = history.noted(accepted.space, accepted.checked_at, _fetched_at(accepted))
         ensure_private_directory(self._directory)
-        write_atomically(self._path(accepted.id), _encode(accepted.id, noted))
+        data = _encode(accepted.id, noted)
+        write_atomically(self._path(accepted.id), data, flush_directory=False)
 
     def _path(self, wanted: ListId) -> Path:
         """Return the file of a list's history; hashed, since names may be too long."""
@@ -157,17 +165,16 @@ def _hash(value: object) -> str:
     return text(value)
 
 
-_VERSIONS = many(
-    objects(
-        Version,
-        sha256=Codec(_hash, str),
-        ipv4=COUNT,
-        ipv6=COUNT,
-        first_accepted_at=MOMENT,
-        accepted_at=MOMENT,
-        confirmed_at=MOMENT,
-    )
+VERSION = objects(
+    Version,
+    sha256=Codec(_hash, str),
+    ipv4=COUNT,
+    ipv6=COUNT,
+    first_accepted_at=MOMENT,
+    accepted_at=MOMENT,
+    confirmed_at=MOMENT,
 )
+_VERSIONS = many(VERSION)
 
 
 def _encode(wanted: ListId, history: History) -> bytes:
