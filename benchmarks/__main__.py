@@ -36,6 +36,7 @@ PARTS = (
     "discover",
     "packets",
     "bans",
+    "fleet",
 )
 
 
@@ -121,10 +122,21 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
     if "discover" in wanted:
         discover.reading(scratch, options.rounds)
     _measure_packets(options, wanted, lists, scratch)
+    _measure_with_libraries_of_tests(options, wanted, lists, scratch)
+
+
+def _measure_with_libraries_of_tests(
+    options: argparse.Namespace, wanted: Sequence[str], lists: Path, scratch: Path
+) -> None:
+    """Measure what shares code with the tests, and so needs their libraries."""
     if "bans" in wanted:
-        from benchmarks import bans  # what it shares with the tests needs their libraries
+        from benchmarks import bans
 
         bans.bans(scratch, options.rounds)
+    if "fleet" in wanted:
+        from benchmarks import fleet
+
+        fleet.refreshing(lists, scratch)
 
 
 def _measure_noted(

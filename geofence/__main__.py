@@ -10,7 +10,9 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO, cast
 
@@ -84,14 +86,25 @@ def _run() -> None:
     directories = plain_restore(sys.argv[1:], os.environ)
     try:
         if directories is not None:
-            restore(directories)
-            return
+            _restore_and_end(directories)
         # Only now: help is translated while it is imported.
         from geofence.cli.app import main as run
 
         run()
     finally:
         sys.stdout.flush()
+
+
+def _restore_and_end(directories: Mapping[str, Path]) -> NoReturn:
+    """Restore, and end at once: on Python's own way out, all memory is freed piece by piece."""
+    code = 0
+    try:
+        restore(directories)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _end_without_memory() -> NoReturn:

@@ -14,13 +14,13 @@ Catalogues are made with ``python -m tools.catalogue`` (see CONTRIBUTING.md).
 
 from __future__ import annotations
 
-import gettext
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Protocol, Self, TextIO
 
 from geofence.journal import is_connected
 
@@ -31,6 +31,28 @@ _NO_DOMAIN = "messages"
 """The text domain of a process that has chosen none."""
 _ENGLISH = (SOURCE_LANGUAGE, "C", "POSIX")
 """Languages and locales that mean the messages as they are."""
+
+
+class _Catalogue(Protocol):
+    """What ``gettext`` has of a language."""
+
+    def gettext(self, message: str, /) -> str:
+        """Return the translation of a message."""
+        ...
+
+    def ngettext(self, one: str, several: str, number: int, /) -> str:
+        """Return the translation of a message that depends on a number."""
+        ...
+
+
+class _English:
+    """The messages as the source has them."""
+
+    def gettext(self, message: str, /) -> str:
+        return message
+
+    def ngettext(self, one: str, several: str, number: int, /) -> str:
+        return one if number == 1 else several
 
 
 class Text(str):
@@ -115,6 +137,8 @@ def activate(arguments: Sequence[str], environment: Mapping[str, str], stdout: T
         return
     if not _has_catalogue(environment):
         return
+    import gettext
+
     gettext.bindtextdomain(DOMAIN, str(LOCALES))
     gettext.textdomain(DOMAIN)
     _catalogue.cache_clear()
@@ -128,6 +152,8 @@ def speak(code: str) -> None:
     """
     if code not in languages():
         raise ValueError(code)
+    import gettext
+
     os.environ["LANGUAGE"], os.environ["LC_ALL"] = code, f"{code}.UTF-8"  # where gettext looks
     gettext.bindtextdomain(DOMAIN, str(LOCALES))
     gettext.textdomain(DOMAIN if code != SOURCE_LANGUAGE else _NO_DOMAIN)
@@ -141,14 +167,24 @@ def languages() -> tuple[str, ...]:
 
 def language() -> str:
     """Return the code of the language of messages."""
+    import gettext
+
     found = gettext.find(DOMAIN, LOCALES) if gettext.textdomain() == DOMAIN else None
     return Path(found).parts[-3] if found else SOURCE_LANGUAGE
 
 
 @cache
-def _catalogue() -> gettext.NullTranslations:
+def _catalogue() -> _Catalogue:
+    """Return the catalogue of the language that was chosen.
+
+    As long as nothing has imported gettext, none was: a run in English does without it.
+    """
+    if "gettext" not in sys.modules:
+        return _English()
+    import gettext
+
     if gettext.textdomain() != DOMAIN:
-        return gettext.NullTranslations()
+        return _English()
     return gettext.translation(DOMAIN, LOCALES, fallback=True)
 
 
@@ -178,6 +214,8 @@ def _has_catalogue(environment: Mapping[str, str]) -> bool:
     for language in _languages(environment):
         if re.split("[_.@]", language)[0] in _ENGLISH:
             return False
+        import gettext
+
         if gettext.find(DOMAIN, LOCALES, [language]) is not None:
             return True
     return False

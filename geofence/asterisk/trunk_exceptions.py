@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 
 from geofence.asterisk.additions import DerivedException, Refused, RefusedItem, Remark
 from geofence.asterisk.fenced_ports import Reach
 from geofence.asterisk.reading import HostKind, Reading, Trunk, Use
 from geofence.geoip.scopes import LOOPBACK, NOT_DISTANT, PRIVATE
+from geofence.model.frozen import dataclass, field, replace
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.policy.addresses import host_name, prefix

@@ -9,7 +9,6 @@ lengths is left for half as many entries again, and what arrives costs the host 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from operator import itemgetter
@@ -27,44 +26,52 @@ _Kept = tuple[int, tuple[int, ...]]
 """A number of entries, and the lengths in which they are written."""
 
 
-def in_few_lengths(content: PrefixSet) -> tuple[list[int], list[int]]:
-    """Return prefixes that make up a set, in few lengths: networks, ascending, and lengths.
+def by_few_lengths(content: PrefixSet) -> dict[int, list[int]]:
+    """Return prefixes that make up a set, in few lengths: the networks of each, ascending.
 
     None is a ``/0``, which the kernel does not take. They are the fewest possible where the set
     holds half of all addresses or more: there, hardly a packet is dropped.
     """
     networks, lengths = content.split(shortest=1)
-    if len(lengths) <= _READABLE or content.size >> (content.family.bits - 1):
-        return networks, lengths
+    found: dict[int, list[int]] = {length: [] for length in sorted(set(lengths))}
+    append = {length: group.append for length, group in found.items()}
+    for network, length in zip(networks, lengths, strict=True):
+        append[length](network)
+    if len(lengths) <= _READABLE or _covered(content.family, found) >> (content.family.bits - 1):
+        return found
     most = min(len(lengths) * _GROWTH, _MOST)
-    return lengthened(content.family, networks, lengths, most)
+    return lengthened(content.family, found, most)
+
+
+def _covered(family: Family, prefixes: Mapping[int, list[int]]) -> int:
+    return sum(len(group) << (family.bits - length) for length, group in prefixes.items())
 
 
 def lengthened(
-    family: Family, networks: list[int], lengths: list[int], most: int
-) -> tuple[list[int], list[int]]:
+    family: Family, prefixes: Mapping[int, list[int]], most: int
+) -> dict[int, list[int]]:
     """Return the same addresses in as few lengths as a number of entries allows.
 
     Args:
         family: of all prefixes.
-        networks: the first address of each.
-        lengths: the length of each.
+        prefixes: the first address of each, ascending, by their lengths.
         most: how many entries it may come to; as many as there are prefixes are always allowed.
     """
-    kept = fewest_lengths(family, Counter(lengths), most)
-    longer = {length: kept[bisect_left(kept, length)] for length in set(lengths)}
-    more_networks: list[int] = []
-    more_lengths: list[int] = []
-    for network, length in zip(networks, lengths, strict=True):
-        target = longer[length]
-        if target == length:
-            more_networks.append(network)
-            more_lengths.append(length)
-        else:
-            past = network + (1 << (family.bits - length))
-            more_networks += range(network, past, 1 << (family.bits - target))
-            more_lengths += [target] * (1 << (target - length))
-    return more_networks, more_lengths
+    kept = fewest_lengths(family, {length: len(group) for length, group in prefixes.items()}, most)
+    found: dict[int, list[int]] = {length: [] for length in kept}
+    for length, group in prefixes.items():
+        target = kept[bisect_left(kept, length)]
+        found[target] += group if target == length else _cut(family, group, length, target)
+    for group in found.values():
+        group.sort()
+    return found
+
+
+def _cut(family: Family, networks: list[int], length: int, target: int) -> Iterator[int]:
+    """Yield the prefixes of a longer length that make up those of a shorter one."""
+    size, step = 1 << (family.bits - length), 1 << (family.bits - target)
+    for network in networks:
+        yield from range(network, network + size, step)
 
 
 def fewest_lengths(family: Family, counts: Mapping[int, int], most: int) -> tuple[int, ...]:

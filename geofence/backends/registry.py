@@ -71,8 +71,13 @@ def choose(
 
 
 def others(backend: Backend) -> Iterator[Backend]:
-    """Yield the backends that are not the one given."""
-    return (load(name) for name in MODULES if name != backend.name)
+    """Yield the backends beside the one given that may hold something in the kernel."""
+    return (load(name) for name in MODULES if name != backend.name and _may_hold(name))
+
+
+def _may_hold(name: str) -> bool:
+    """Whether the kernel may hold anything of a backend's, which is imported only then."""
+    return bool(import_module(f"{MODULES[name]}.traces").may_hold())
 
 
 def _ranked(holder: str | None) -> list[str]:

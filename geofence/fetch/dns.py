@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from socket import inet_ntop, inet_pton
 from time import monotonic
 
 import netaddr
 
 from geofence.errors import ListError
-from geofence.fetch.questions import ADDRESS_TYPES, Ask, Records, RecordType, ask_system
+from geofence.fetch.questions import ask_system
+from geofence.fetch.records import ADDRESS_TYPES, Ask, Records, RecordType
 from geofence.geoip.scopes import PRIVATE_NETWORKS
+from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import MOST_ADDRESSES, ListKind
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.policy.addresses import SIP_SERVICES, host_name

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.client import HTTPException
@@ -40,6 +39,7 @@ from geofence.fetch.headers import authentication, etag_of, retry_after, status_
 from geofence.fetch.limits import Limits
 from geofence.fetch.threads import start
 from geofence.fetch.urls import Target, redirected, target
+from geofence.model.frozen import dataclass
 from geofence.translation import clause, tr
 
 _CHUNK = 16 << 10

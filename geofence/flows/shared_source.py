@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from geofence.flows.flow import Flow
 from geofence.geoip.scopes import NOT_ROUTED
+from geofence.model.frozen import dataclass
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family, address_text
 from geofence.model.ruleset import FencedService

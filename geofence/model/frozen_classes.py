@@ -10,19 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 _FIELDS = "__frozen_fields__"
 _MISSING: Any = object()
 """Stands for a default that there is not."""
 
 
-class Field(NamedTuple):
+class Field:
     """What a class says of a field beside its type."""
 
-    default: Any = _MISSING
-    default_factory: Any = _MISSING
-    compare: bool = True
+    __slots__ = ("compare", "default", "default_factory")
+
+    def __init__(
+        self,
+        default: Any = _MISSING,  # noqa: ANN401 - whatever the field has
+        *,
+        default_factory: Any = _MISSING,  # noqa: ANN401 - makes it
+        compare: bool = True,
+    ) -> None:
+        self.default, self.default_factory, self.compare = default, default_factory, compare
 
     def made(self, name: str) -> Any:  # noqa: ANN401 - whatever the field has
         """Return the default.
@@ -40,7 +47,7 @@ class Field(NamedTuple):
         """Return what ``dataclasses.field`` does."""
         import dataclasses
 
-        pairs = self._asdict().items()
+        pairs = ((name, getattr(self, name)) for name in self.__slots__)
         return dataclasses.field(**{name: value for name, value in pairs if value is not _MISSING})
 
 
@@ -118,13 +125,16 @@ def _described(described: type) -> tuple[dict[str, Any], dict[str, tuple[Any, Fi
 
 def _methods(made: Any, fields: Mapping[str, tuple[Any, Field]]) -> dict[str, Any]:  # noqa: ANN401
     names = tuple(fields)
-    setters = [(name, getattr(made, name).__set__, fields[name][1]) for name in names]
+    puts = [getattr(made, name).__set__ for name in names]
+    setters = [(name, put, fields[name][1]) for name, put in zip(names, puts, strict=True)]
     values, compared = _getter(names), _compared(fields)
 
     def init(self: object, *given: object, **named: object) -> None:
         if given:
-            named = _with_places(made.__name__, names, given, named)
-        for name, put, default in setters:
+            _check_places(made.__name__, names, given, named)
+            for put, value in zip(puts, given, strict=False):
+                put(self, value)
+        for name, put, default in setters[len(given) :]:
             put(self, named.pop(name) if name in named else default.made(name))
         if named:
             raise TypeError(f"{made.__name__} got unknown arguments: {', '.join(named)}")
@@ -168,16 +178,14 @@ def _comparisons(made: type, fields: Mapping[str, tuple[Any, Field]]) -> dict[st
     }
 
 
-def _with_places(
-    kind: str, names: tuple[str, ...], given: tuple[object, ...], named: dict[str, object]
-) -> dict[str, object]:
-    """Return all arguments by name."""
+def _check_places(
+    kind: str, names: tuple[str, ...], given: tuple[object, ...], named: Mapping[str, object]
+) -> None:
+    """Raise what Python raises for too many arguments, or two values for one."""
     if len(given) > len(names):
         raise TypeError(f"{kind} takes {len(names)} arguments")
-    for name in names[: len(given)]:
-        if name in named:
-            raise TypeError(f"{kind} got two values for {name!r}")
-    return {**dict(zip(names, given, strict=False)), **named}
+    if named and not named.keys().isdisjoint(names[: len(given)]):
+        raise TypeError(f"{kind} got two values for one argument")
 
 
 def _compared(fields: Mapping[str, tuple[Any, Field]]) -> Callable[[object], Any]:

@@ -15,7 +15,8 @@ import socket
 from array import array
 from bisect import bisect_right
 from enum import StrEnum
-from itertools import starmap
+from itertools import compress, islice
+from operator import lt
 from struct import iter_unpack
 from sys import byteorder
 from typing import TYPE_CHECKING, NamedTuple
@@ -132,12 +133,11 @@ class PrefixSet:
             return cls(family)
         firsts.sort()
         pasts.sort()
-        later_firsts = iter(firsts)
-        bounds = [next(later_firsts)]
-        for past, first in zip(pasts, later_firsts, strict=False):
-            if past < first:
-                bounds += (past, first)
-        bounds.append(pasts[-1])
+        holes = list(map(lt, pasts, islice(firsts, 1, None)))
+        begins = [firsts[0], *compress(islice(firsts, 1, None), holes)]
+        bounds = [0] * (2 * len(begins))
+        bounds[0::2] = begins
+        bounds[1::2] = [*compress(pasts, holes), pasts[-1]]
         return cls(family, tuple(bounds))
 
     @classmethod
@@ -174,12 +174,18 @@ class PrefixSet:
         return PrefixSet(self.family, bounds)
 
     def __or__(self, other: PrefixSet) -> PrefixSet:
+        if not (self.bounds and other.bounds):
+            return self if self.bounds else other
         return PrefixSet.union(self.family, (self, other))
 
     def __sub__(self, other: PrefixSet) -> PrefixSet:
+        if not (self.bounds and other.bounds):
+            return self
         return (self.complement() | other).complement()
 
     def __and__(self, other: PrefixSet) -> PrefixSet:
+        if not (self.bounds and other.bounds):
+            return PrefixSet(self.family)
         return (self.complement() | other.complement()).complement()
 
     def meets(self, other: PrefixSet) -> bool:
@@ -216,16 +222,23 @@ class PrefixSet:
         """
         bits = self.family.bits
         most = 1 << (bits - shortest)
+        whole = {1 << (bits - length): length for length in range(shortest, bits + 1)}
         networks: list[int] = []
         lengths: list[int] = []
         for first, past in self.intervals():
+            size = past - first
+            length = whole.get(size)
+            if length is not None and not first & (size - 1):  # as most intervals of IPv6 are
+                networks.append(first)
+                lengths.append(length)
+                continue
             at = first
             while at < past:
                 size = at & -at or most
                 if size > past - at or size > most:
                     size = min(most, 1 << ((past - at).bit_length() - 1))
                 networks.append(at)
-                lengths.append(bits + 1 - size.bit_length())
+                lengths.append(whole[size])
                 at += size
         return networks, lengths
 
@@ -236,7 +249,10 @@ class PrefixSet:
         Between its ends, an interval is widest at the address with most trailing zeros; on either
         side of that, each one bit of the distance is one prefix.
         """
-        return sum(starmap(_prefixes_between, self.intervals()))
+        return sum(
+            1 if not (first | (past - first)) & (past - first - 1) else _parts(first, past)
+            for first, past in self.intervals()
+        )
 
     def prefixes(self) -> list[Prefix]:
         """Return the fewest prefixes that make up the set, ascending."""
@@ -249,10 +265,8 @@ def _has_any(bounds: tuple[int, ...], first: int, past: int) -> bool:
     return bool(at & 1) or (at < len(bounds) and bounds[at] < past)
 
 
-def _prefixes_between(first: int, past: int) -> int:
-    size = past - first
-    if not size & (size - 1) and not first & (size - 1):
-        return 1
+def _parts(first: int, past: int) -> int:
+    """Return how many prefixes make up an interval that is more than one."""
     width = (first ^ (past - 1)).bit_length() - 1
     middle = (past - 1) >> width << width
     return (middle - first).bit_count() + (past - middle).bit_count()

@@ -19,7 +19,8 @@ from geofence.backends.nftables.encoding import (
     host_order,
     keep_bits,
 )
-from geofence.backends.nftables.uapi import CmpOp, Message, Meta
+from geofence.backends.nftables.uapi import Message, Meta
+from geofence.backends.nftables.uapi_names import CmpOp, InetHook
 from geofence.netlink.attributes import as_number, attribute, nested, number, string, values
 from geofence.netlink.messages import APPEND, CREATE
 
@@ -123,7 +124,7 @@ def _counter(name: str) -> BatchMessage:
 
 def _chain(name: str, priority: int) -> BatchMessage:
     hook = (
-        number(uapi.HookAttribute.NUMBER, uapi.InetHook.PREROUTING),
+        number(uapi.HookAttribute.NUMBER, InetHook.PREROUTING),
         number(uapi.HookAttribute.PRIORITY, priority),
     )
     body = string(uapi.ChainAttribute.TABLE, TABLE) + string(uapi.ChainAttribute.NAME, name)

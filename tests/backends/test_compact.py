@@ -5,9 +5,17 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.backends.compact import fewest_lengths, in_few_lengths, lengthened
+from geofence.backends.compact import by_few_lengths, fewest_lengths, lengthened
 from geofence.model.prefixes import Family, Prefix, PrefixSet
 from tests.support.values import families, prefix_sets, space
+
+
+def grouped(content: PrefixSet) -> dict[int, list[int]]:
+    """The fewest prefixes of a set, by their lengths."""
+    found: dict[int, list[int]] = {}
+    for network, length in zip(*content.split(shortest=1), strict=True):
+        found.setdefault(length, []).append(network)
+    return found
 
 
 def entries(counts: dict[int, int], kept: tuple[int, ...]) -> int:
@@ -20,14 +28,14 @@ def entries(counts: dict[int, int], kept: tuple[int, ...]) -> int:
 
 @given(families.flatmap(prefix_sets), st.integers(0, 1000))
 def test_the_addresses_are_the_same_in_no_more_lengths(content: PrefixSet, most: int) -> None:
-    fewest, before = content.split(shortest=1)
-    networks, lengths = lengthened(content.family, fewest, before, most)
-    written = [Prefix(content.family, *pair) for pair in zip(networks, lengths, strict=True)]
+    fewest = grouped(content)
+    found = lengthened(content.family, fewest, most)
+    written = [Prefix(content.family, at, length) for length in found for at in found[length]]
     assert PrefixSet.of(content.family, written) == content
     assert sum(prefix.past - prefix.network for prefix in written) == content.size
-    assert networks == sorted(networks)
-    assert set(lengths) <= set(before)
-    assert len(networks) <= max(most, len(fewest))
+    assert all(networks == sorted(networks) for networks in found.values())
+    assert set(found) <= set(fewest)
+    assert len(written) <= max(most, sum(map(len, fewest.values())))
 
 
 @given(
@@ -61,26 +69,26 @@ def scattered(broad: int, narrow: int) -> PrefixSet:
 def test_a_country_needs_a_fraction_of_its_lengths() -> None:
     country = scattered(100, 400)
     fewest, before = country.split()
-    networks, lengths = in_few_lengths(country)
-    assert len(set(lengths)) < len(set(before)) / 2
-    assert len(fewest) < len(networks) <= 2 * len(fewest)
+    found = by_few_lengths(country)
+    assert len(found) < len(set(before)) / 2
+    assert len(fewest) < sum(map(len, found.values())) <= 2 * len(fewest)
 
 
 def test_a_readable_set_keeps_its_prefixes() -> None:
     local = space("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "203.0.113.9/32").ipv4
-    assert in_few_lengths(local) == local.split()
+    assert by_few_lengths(local) == grouped(local)
 
 
 def test_a_set_of_most_addresses_keeps_its_prefixes() -> None:
     most = scattered(100, 400) | space("128.0.0.0/1").ipv4
-    assert in_few_lengths(most) == most.split()
+    assert by_few_lengths(most) == grouped(most)
 
 
 def test_all_addresses_are_two_halves() -> None:
     for family in Family:
         everything = PrefixSet(family).complement()
-        assert in_few_lengths(everything) == ([0, 1 << (family.bits - 1)], [1, 1])
+        assert by_few_lengths(everything) == {1: [0, 1 << (family.bits - 1)]}
 
 
 def test_an_empty_set_has_no_entries() -> None:
-    assert in_few_lengths(PrefixSet(Family.IPV4)) == ([], [])
+    assert by_few_lengths(PrefixSet(Family.IPV4)) == {}

@@ -68,6 +68,15 @@ from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, Role, Rule, SetKey, SourceIn
+from geofence.model.shield import (
+    LeftOut,
+    OnInterface,
+    ShieldDrops,
+    ShieldRecord,
+    ShieldState,
+    Why,
+)
+from geofence.model.shield import Reason as ShieldReason
 from geofence.operations.atlas import AtlasReport, Located
 from geofence.operations.catalog import CatalogEntry, CatalogReport, Kind
 from geofence.operations.containing_lists import ContainingList
@@ -82,6 +91,7 @@ from geofence.operations.notify import Channel, Sent, notify_facts
 from geofence.operations.people import CutCall, CutContact, People
 from geofence.operations.plan import PlanReport
 from geofence.operations.report import AllowedTo, ListOutcome, ListReport, RunReport
+from geofence.operations.shield_status import ShieldStatus
 from geofence.operations.site import Site
 from geofence.operations.snapshot import CountryShare, Health, Snapshot
 from geofence.operations.status import ServiceStatus, StatusReport
@@ -152,6 +162,20 @@ BY_NAME = {"allow4", "allow6", "sip", "rtp", "ipv4", "ipv6"}
 """Keys that are names of sets, services and families."""
 
 
+SHIELD = ShieldStatus(
+    enabled=True,
+    record=ShieldRecord(
+        ShieldState.ARMED,
+        NOW,
+        "boot",
+        reasons=(ShieldReason(Why.ZONES, "a zone"),),
+        left_out=(LeftOut("rtp", Why.OBSERVED),),
+        interfaces=(OnInterface(2, "eth0", "tcx", 1),),
+        generation=1,
+        dropped=(ShieldDrops("sip", Family.IPV4, 1, 1),),
+    ),
+)
+
 STATUS = StatusReport(
     backend=IPSET,
     unfenced=(Family.IPV6,),
@@ -163,6 +187,7 @@ STATUS = StatusReport(
     traffic=Traffic(SOURCES, SOURCES, Crowd(Family.IPV4, 10 << 24 | 1, 16, 20)),
     other_rules=OtherRules((UNTRACKED,), (REDIRECTED,)),
     sets={"allow4": 1},
+    shield=SHIELD,
     lists=LISTS,
     allowed=(AllowedTo("sip", ("JP", "AS4713"), ("JP",), (4713,)),),
     exceptions=ActiveExceptions(inactive=(Inactive("office", Obstacle.NOT_APPLIED),)),
@@ -348,6 +373,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *Use,
         *HostKind,
         *Health,
+        *ShieldState,
         *Counted,
         *format_names(ListKind.COUNTRY),
         "null",

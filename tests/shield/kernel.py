@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from functools import cache
 
 import pytest
@@ -17,6 +19,8 @@ def side() -> KernelSide:
 
     In CI that is a failure: tests run as root there.
     """
+    if shutil.which("modprobe"):  # where it is a module, the first fence would load it
+        subprocess.run(["modprobe", "--quiet", "nf_conntrack"], check=False)
     try:
         return loading.kernel_side()
     except ShieldError as error:

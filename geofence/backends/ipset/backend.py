@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from geofence.backends.ipset import conflicts, foreign, iptables, matches, units
-from geofence.backends.ipset.iptables import Tool
+from geofence.backends.ipset.entries import listed_entries
+from geofence.backends.ipset.iptables import Tables, Tool
 from geofence.backends.ipset.noting import SECOND, IpsetNoting, own_sets
 from geofence.backends.ipset.rules import rule_lines
 from geofence.backends.ipset.sets import KernelSets, SetHeader
@@ -40,6 +41,14 @@ class IpsetBackend(IpsetNoting):
     labels = True
     keeps_counts = False
 
+    def __init__(self) -> None:
+        self._tables = Tables()
+        """As ``obstacle`` read them, for the look that follows."""
+        self._seen: tuple[Observed, Tables] | None = None
+        """What was observed last, and the tables in it, for the commit that follows."""
+        self._written: dict[SetKey, tuple[PrefixSet, bytes]] = {}
+        """What declared sets hold since this run filled them, and how the kernel lists that."""
+
     def obstacle(self) -> str | None:
         """Return why ipset and iptables cannot work here, or not for the units, or None."""
         limit = units.obstacle()
@@ -47,7 +56,7 @@ class IpsetBackend(IpsetNoting):
             return limit
         try:
             for tool in iptables.TOOLS:
-                tool.save()
+                self._tables.get(tool)
             iptables.require_raw_socket()
             with KernelSets() as sets:
                 sets.require_type()
@@ -80,11 +89,12 @@ class IpsetBackend(IpsetNoting):
                 else:
                     _check_shape(header, key)
                     found = runtime if key.kind is SetKind.RUNTIME else held
-                    entries = _content(sets, header.name, key)
+                    entries = self._content(sets, header.name, key)
                     if entries is not None:  # else another run has just taken it away
                         found[key] = entries
             with _rules_reached(sets):
-                tables = [(tool, tool.save()) for tool in iptables.all_tools()]
+                read, self._tables = self._tables, Tables()
+                tables = [(tool, read.get(tool)) for tool in iptables.all_tools()]
         rules = tuple(
             line
             for tool, table in tables
@@ -96,7 +106,7 @@ class IpsetBackend(IpsetNoting):
         )
         guarded = (tool.family for tool, table in tables if table.complete)
         dropped = total(table for _, table in tables)
-        return Observed(
+        observed = Observed(
             held,
             rules,
             dropped,
@@ -106,6 +116,8 @@ class IpsetBackend(IpsetNoting):
             () if held else _foreign(tables),
             runtime,
         )
+        self._seen = (observed, read)
+        return observed
 
     def fingerprint(self) -> str:
         """Return a hash of sets and rules as the kernel tells them."""
@@ -123,13 +135,14 @@ class IpsetBackend(IpsetNoting):
         with KernelSets() as sets:
             for name in plan.observed.debris:
                 sets.destroy(name)
-            for change in plan.set_changes:
-                _fill(sets, change)
+            numbers = {name: n for each in plan.set_changes for name, n in self._fill(sets, each)}
+            sets.require_numbers(numbers)
             try:
                 for tool in iptables.TOOLS:
                     own = [set_name(key) for key in switched if key.family is tool.family]
-                    _commit_family(sets, tool, own, plan)
+                    self._commit_family(sets, tool, own, plan)
             finally:
+                self._seen = None
                 for key in switched:
                     sets.destroy(set_name(key) + SECOND)
             if plan.rules_differ:
@@ -138,6 +151,56 @@ class IpsetBackend(IpsetNoting):
             for change in plan.set_changes:
                 if change.after is None:
                     sets.destroy(set_name(change.key))
+
+    def _content(self, sets: KernelSets, name: str, key: SetKey) -> PrefixSet | None:
+        """Return what a set holds; what the kernel itself puts into one is not read."""
+        if key.role in NOTED_ROLES:
+            return PrefixSet(key.family)
+        if key.kind is SetKind.RUNTIME:
+            held = sets.elements(name, key)
+            firsts, pasts = [each.first for each in held], [each.past for each in held]
+            return PrefixSet.of_ranges(key.family, firsts, pasts)
+        return sets.entries(name, key.family, self._written.get(key))
+
+    def _fill(self, sets: KernelSets, change: SetChange) -> Iterator[tuple[str, int]]:
+        """Fill the second set, if there is to be one, and yield its name and number of entries.
+
+        Where there is no first, it is that at once.
+        """
+        if change.after is None:
+            return
+        key, name = change.key, set_name(change.key)
+        packed = sets.fill(name + SECOND, change.after, key)
+        self._written[key] = (change.after, listed_entries(key.family, packed.content))
+        if change.before is None:
+            sets.rename(name + SECOND, name)
+            yield name, packed.number
+        else:
+            yield name + SECOND, packed.number
+
+    def _commit_family(
+        self, sets: KernelSets, tool: Tool, names: Collection[str], plan: Plan
+    ) -> None:
+        """Swap a family's second sets in and commit its rules.
+
+        A set may mean something else to the new rules than to the present ones. So a set that a
+        rule no longer looks into is swapped when that rule is removed. If iptables refuses the
+        rules, the previous sets come back.
+        """
+        if not plan.rules_differ:
+            _swap(sets, names)
+            return
+        observed, tables = self._seen or (None, Tables())
+        table = tables.get(tool) if observed is plan.observed else tool.save()
+        left = sets_left(plan.desired, tool.family, table)
+        early = [name for name in names if name not in left]
+        _swap(sets, early)
+        try:
+            tool.restore(replacement(plan.desired, tool.family, table))
+        except BackendError:
+            _swap(sets, early)
+            raise
+        _swap(sets, (name for name in names if name in left))
 
     def elements(self, key: SetKey) -> list[Element]:
         """Return the elements of a runtime set with their times and counts."""
@@ -224,17 +287,6 @@ def _foreign(tables: Collection[tuple[Tool, MangleTable]]) -> tuple[str, ...]:
     return () if telling else tuple(found)
 
 
-def _content(sets: KernelSets, name: str, key: SetKey) -> PrefixSet | None:
-    """Return what a set holds; what the kernel itself puts into one is not read."""
-    if key.role in NOTED_ROLES:
-        return PrefixSet(key.family)
-    if key.kind is SetKind.RUNTIME:
-        held = sets.elements(name, key)
-        firsts, pasts = [each.first for each in held], [each.past for each in held]
-        return PrefixSet.of_ranges(key.family, firsts, pasts)
-    return sets.entries(name, key.family)
-
-
 def _timed(added: Iterable[TimedPrefix], family: Family, now: float) -> list[tuple[Prefix, int]]:
     return [
         (part, 0 if until is None else seconds_left(until, now))
@@ -270,38 +322,6 @@ def _check_shape(header: SetHeader, key: SetKey) -> None:
                 family=header.family or "?",
             )
         )
-
-
-def _fill(sets: KernelSets, change: SetChange) -> None:
-    """Fill the second set, if there is to be one; where there is no first, it is that at once."""
-    if change.after is None:
-        return
-    name = set_name(change.key)
-    sets.fill(name + SECOND, change.after, change.key)
-    if change.before is None:
-        sets.rename(name + SECOND, name)
-
-
-def _commit_family(sets: KernelSets, tool: Tool, names: Collection[str], plan: Plan) -> None:
-    """Swap a family's second sets in and commit its rules.
-
-    A set may mean something else to the new rules than to the present ones. So a set that a rule
-    no longer looks into is swapped when that rule is removed. If iptables refuses the rules, the
-    previous sets come back.
-    """
-    if not plan.rules_differ:
-        _swap(sets, names)
-        return
-    table = tool.save()
-    left = sets_left(plan.desired, tool.family, table)
-    early = [name for name in names if name not in left]
-    _swap(sets, early)
-    try:
-        tool.restore(replacement(plan.desired, tool.family, table))
-    except BackendError:
-        _swap(sets, early)
-        raise
-    _swap(sets, (name for name in names if name in left))
 
 
 def _swap(sets: KernelSets, names: Iterable[str]) -> None:

@@ -34,20 +34,19 @@ or load rules that were saved for whole tables."""
 
 _OWN = "geofence"
 _IPTABLES = r"(?:ip6?tables(?:-(?:nft|legacy))?|\$\{?\w*(?:IPT|ipt)\w*\}?)"
-_FLUSHES = re.compile(
-    rf"""
+_FLUSHES = rf"""(?x)
     ip6?tables(?:-(?:nft|legacy))?-restore\b(?!.*\s(?:-n|--noflush|--test)\b)(?!.*\s-T\b)
     | {_IPTABLES}"?(?=\s)(?=.*(?:-t|--table)[\s=]*(?:mangle\b|["']?\$))
         (?=.*\s(?:-F|--flush|-X|--delete-chain)\s*["']?(?:PREROUTING\b|$|[;&|>)]|-t\b|--table))
     | \bipset\s+(?:flush|destroy|-F|-X|x)\s*(?:$|[;&|>])
-    """,
-    re.VERBOSE,
-)
+    """
 """A command that empties PREROUTING of the table mangle, or destroys all sets."""
+_TELLING = ("ipt", "ipset")
+"""One of these is part of every such command, in small letters."""
 
 _UFW_DEFAULTS, _UFW_SETTINGS = "etc/default/ufw", "etc/ufw/ufw.conf"
-_UFW_MANAGES = re.compile(r"^\s*MANAGE_BUILTINS=[\"']?yes", re.MULTILINE | re.IGNORECASE)
-_UFW_ENABLED = re.compile(r"^\s*ENABLED=[\"']?yes", re.MULTILINE | re.IGNORECASE)
+_UFW_MANAGES = r"(?mi)^\s*MANAGE_BUILTINS=[\"']?yes"
+_UFW_ENABLED = r"(?mi)^\s*ENABLED=[\"']?yes"
 
 
 def rival() -> str | None:
@@ -85,8 +84,14 @@ def _rival(found: StartupProgram) -> str | None:
     known = _KNOWN.get(found.name)
     if known is not None:
         return known
-    flushes = any(_FLUSHES.search(line) for line in _commands(found.text))
-    return found.name if flushes else None
+    return found.name if _flushes(found.text) else None
+
+
+def _flushes(text: str) -> bool:
+    lowered = text.lower()
+    if not any(word in lowered for word in _TELLING):
+        return False
+    return any(re.search(_FLUSHES, line) for line in _commands(text))
 
 
 def _commands(text: str) -> list[str]:
@@ -97,7 +102,7 @@ def _commands(text: str) -> list[str]:
 def _ufw_flushes() -> bool:
     """Whether ufw is on and was told that no rules but its own are wanted."""
     defaults, settings = (_text(ROOT / name) for name in (_UFW_DEFAULTS, _UFW_SETTINGS))
-    return bool(_UFW_MANAGES.search(defaults) and _UFW_ENABLED.search(settings))
+    return bool(re.search(_UFW_MANAGES, defaults) and re.search(_UFW_ENABLED, settings))
 
 
 def _text(path: Path) -> str:

@@ -8,7 +8,7 @@ two columns of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import add
 
 from geofence.backends.ipset.elements import CIDR, DATA, IP
@@ -16,7 +16,7 @@ from geofence.backends.ipset.shapes import MESSAGE_LIMIT
 from geofence.model.frozen import dataclass
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, as_number, attribute, each, nested, values
-from geofence.netlink.columns import put, take
+from geofence.netlink.columns import put, same_rows, take
 
 # linux/netfilter/ipset/ip_set.h: enum IPSET_ATTR_*
 _CADT_FLAGS = 8
@@ -53,7 +53,7 @@ _SIZES = {family: [1 << at for at in range(family.bits, -1, -1)] for family in F
 """Number of addresses of a prefix by its length."""
 
 
-def pack_entries(family: Family, networks: list[int], lengths: list[int]) -> list[bytes]:
+def pack_entries(family: Family, networks: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
     """Return prefixes as contents of ``IPSET_ATTR_ADT`` attributes, one for each message."""
     layout = _LAYOUTS[family]
     size = len(layout.template)
@@ -63,6 +63,22 @@ def pack_entries(family: Family, networks: list[int], lengths: list[int]) -> lis
     put(packed, size, layout.cidr_at, 1, bytes(lengths))
     step = MESSAGE_LIMIT // size * size
     return [bytes(packed[at : at + step]) for at in range(0, len(packed), step)]
+
+
+def listed_entries(family: Family, sent: bytes) -> bytes:
+    """Return entries that were sent as the kernel lists them."""
+    layout = _LAYOUTS[family]
+    size = len(layout.template)
+    rows = bytearray(sent)
+    for at, (before, after) in enumerate(zip(layout.template, layout.answer, strict=True)):
+        if before != after:
+            rows[at::size] = bytes((after,)) * (len(sent) // size)
+    return bytes(rows)
+
+
+def are_same_entries(family: Family, known: bytes, listed: bytes) -> bool:
+    """Whether the kernel lists just these entries, in whatever order."""
+    return same_rows(known, listed, len(_LAYOUTS[family].answer))
 
 
 def unpack_entries(family: Family, packed: bytes) -> PrefixSet:

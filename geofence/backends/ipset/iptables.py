@@ -6,39 +6,37 @@ import os
 import re
 import socket
 import subprocess
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from geofence.backends.ipset.rules import CHAIN
+from geofence.backends.ipset.shapes import CHAIN, LEGACY_TABLES
 from geofence.backends.ipset.table import PROGRAMS, MangleTable, parse_table
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.prefixes import Family
 from geofence.translation import tr
 
+_MOMENT = 0.3
+"""Seconds."""
 _TRIES = 5
 """How often a table is read while other runs replace sets."""
-_SET_REPLACED = re.compile(r"Set with index \d+ in kernel doesn't exist")
-_NO_NAMES = re.compile(r"Warning: cannot open .*connlabel\.conf")
+_SET_REPLACED = r"Set with index \d+ in kernel doesn't exist"
+_NO_NAMES = r"Warning: cannot open .*connlabel\.conf"
 """What iptables says, for each rule with a label, where no file gives names to labels."""
 _SEARCH_PATH = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
-_LEGACY_TABLES = {
-    Family.IPV4: Path("/proc/net/ip_tables_names"),
-    Family.IPV6: Path("/proc/net/ip6_tables_names"),
-}
-_PERMISSION = re.compile(
-    r"permission denied|operation not permitted|must be root|can't open socket to ipset",
-    re.IGNORECASE,
+_PERMISSION = (
+    r"(?i)permission denied|operation not permitted|must be root|can't open socket to ipset"
 )
-_NO_MATCH = re.compile(
+_NO_MATCH = (
     r"(?:Extension|match [^a-z]?)\s?(connlabel|u32|helper|conntrack)\b.*"
     r"(?:not supported|missing|found)"
 )
 """What iptables says where the kernel lacks a match, in the words of either flavour."""
 _NO_FAMILY = "address family not supported"
 """What the legacy flavour of ip6tables says of EAFNOSUPPORT."""
-_BUSY_CHAIN = re.compile(rf"CHAIN_DEL failed.*\bchain ({CHAIN}\S*)")
+_BUSY_CHAIN = rf"CHAIN_DEL failed.*\bchain ({CHAIN}\S*)"
 
 
 def require_raw_socket() -> None:
@@ -99,6 +97,22 @@ class Tool(NamedTuple):
         return tuple(f"{self.name} {line}" for line in lines)
 
 
+class Tables:
+    """Tables that one step has read for the next one, which believes them for a moment."""
+
+    def __init__(self) -> None:
+        self._read: dict[Tool, tuple[float, MangleTable]] = {}
+
+    def get(self, tool: Tool) -> MangleTable:
+        """Return a table as it is, or was a moment ago."""
+        at, table = self._read.get(tool, (0.0, None))
+        now = time.monotonic()
+        if table is None or now - at > _MOMENT:
+            table = tool.save()
+            self._read[tool] = (now, table)
+        return table
+
+
 TOOLS = tuple(Tool(family) for family in Family)
 """What holds the fence."""
 
@@ -128,7 +142,7 @@ def _other_tool(family: Family) -> Tool | None:
 
 def _legacy_tables(family: Family) -> list[str]:
     try:
-        return _LEGACY_TABLES[family].read_text(encoding="ascii").split()
+        return LEGACY_TABLES[family].read_text(encoding="ascii").split()
     except OSError:  # the kernel has no legacy iptables, or it was never used
         return []
 
@@ -179,10 +193,10 @@ def _run(command: list[str], given: str) -> str:
             tr("'{program}' cannot be run: {reason}.", program=command[0], reason=error)
         ) from error
     if done.returncode:
-        lines = (line for line in done.stderr.splitlines() if not _NO_NAMES.search(line))
+        lines = (line for line in done.stderr.splitlines() if not re.search(_NO_NAMES, line))
         said = " ".join(" ".join(lines).split())
         refusal = _refusal(command[0], said)
-        raise _SetReplacedError(str(refusal)) if _SET_REPLACED.search(said) else refusal
+        raise _SetReplacedError(str(refusal)) if re.search(_SET_REPLACED, said) else refusal
     return done.stdout
 
 
@@ -196,9 +210,9 @@ def lacks(match: str) -> str:
 
 
 def _refusal(name: str, said: str) -> BackendError:
-    if _PERMISSION.search(said):
+    if re.search(_PERMISSION, said):
         return BackendUnavailable(_needs_privilege(name))
-    missing = _NO_MATCH.search(said)
+    missing = re.search(_NO_MATCH, said)
     if missing:
         return BackendUnavailable(lacks(missing[1]))
     if _NO_FAMILY in said.lower():
@@ -209,7 +223,7 @@ def _refusal(name: str, said: str) -> BackendError:
                 program=name,
             )
         )
-    busy = _BUSY_CHAIN.search(said)
+    busy = re.search(_BUSY_CHAIN, said)
     if busy:
         return BackendError(
             tr(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from geofence.backends.ipset.rule import IptablesRule, Verdict
-from geofence.backends.ipset.shapes import set_name
+from geofence.backends.ipset.shapes import CHAIN, set_name
 from geofence.model.ports import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
@@ -43,8 +43,6 @@ from geofence.model.ruleset import (
     ToLocal,
 )
 
-CHAIN = "GEOFENCE"
-"""The chain that PREROUTING jumps to; the names of all others begin with it."""
 HOOKS = {
     "PREROUTING": CHAIN,
     "INPUT": f"{CHAIN}.input",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple
@@ -109,6 +109,13 @@ class SetHeader(NamedTuple):
     """Bits of an address that count; 0: all."""
 
 
+class PackedEntries(NamedTuple):
+    """Entries of a set as they were sent."""
+
+    number: int
+    content: bytes
+
+
 class KernelSets(AbstractContextManager["KernelSets"]):
     """A netlink socket to the IP sets of the current network namespace.
 
@@ -134,14 +141,24 @@ class KernelSets(AbstractContextManager["KernelSets"]):
         with _translated(tr("The kernel's IP sets cannot be listed.")):
             return [_header(found) for found in self._list(only_headers)]
 
-    def entries(self, name: str, family: Family) -> PrefixSet | None:
-        """Return the addresses in a ``hash:net`` set; None if there is none of that name."""
+    def entries(
+        self, name: str, family: Family, known: tuple[PrefixSet, bytes] | None = None
+    ) -> PrefixSet | None:
+        """Return the addresses in a ``hash:net`` set; None if there is none of that name.
+
+        Args:
+            name: of the set.
+            family: of the set.
+            known: what it may hold, and how the kernel lists that: it is not decoded then.
+        """
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
             packed = self.packed(name)
             if packed is None:
                 return None
-            from geofence.backends.ipset.entries import unpack_entries
+            from geofence.backends.ipset.entries import are_same_entries, unpack_entries
 
+            if known is not None and are_same_entries(family, known[1], packed):
+                return known[0]
             return unpack_entries(family, packed)
 
     def elements(self, name: str, key: SetKey) -> list[Element]:
@@ -203,36 +220,46 @@ class KernelSets(AbstractContextManager["KernelSets"]):
             )
             self._netlink.ask(_message(command, REQUEST | ACK, body))
 
-    def fill(self, name: str, content: PrefixSet, key: SetKey) -> None:
-        """Make a set of that name and content; the name must be free.
-
-        The number of entries is read back: the kernel must hold exactly what was sent.
+    def fill(self, name: str, content: PrefixSet, key: SetKey) -> PackedEntries:
+        """Make a set of that name and content, and return its entries; the name must be free.
 
         Args:
             name: of the set.
             content: what it holds at first.
             key: what it is for.
         """
-        from geofence.backends.compact import in_few_lengths
+        from geofence.backends.compact import by_few_lengths
         from geofence.backends.ipset.entries import pack_entries
 
-        networks, lengths = in_few_lengths(content)
+        prefixes = by_few_lengths(content)
+        networks = [network for group in prefixes.values() for network in group]
+        lengths = b"".join(bytes((each,)) * len(group) for each, group in prefixes.items())
         self._create(name, content.family, len(networks), shape_of(key))
         setname = string(_ATTR_SETNAME, name)
-        for entries in pack_entries(content.family, networks, lengths):
+        parts = pack_entries(content.family, networks, lengths)
+        for entries in parts:
             packed = attribute(_ATTR_ADT | NESTED, entries)
             with _translated(tr('The IP set "{name}" cannot be filled.', name=name)):
                 self._request(_CMD_ADD, setname, number(_ATTR_LINENO | NET_BYTEORDER, 0), packed)
-        held = {header.name: header.entries for header in self.headers()}.get(name)
-        if held != len(networks):
-            raise BackendError(
-                tr(
-                    'The kernel took {held} of {number} entries into the IP set "{name}".',
-                    held=held or 0,
-                    number=len(networks),
-                    name=name,
+        return PackedEntries(len(networks), b"".join(parts))
+
+    def require_numbers(self, numbers: Mapping[str, int]) -> None:
+        """See that sets have so many entries: the kernel must hold exactly what was sent.
+
+        Args:
+            numbers: by the names of the sets.
+        """
+        held = {header.name: header.entries for header in self.headers()} if numbers else {}
+        for name, wanted in numbers.items():
+            if held.get(name) != wanted:
+                raise BackendError(
+                    tr(
+                        'The kernel took {held} of {number} entries into the IP set "{name}".',
+                        held=held.get(name, 0),
+                        number=wanted,
+                        name=name,
+                    )
                 )
-            )
 
     def swap(self, one: str, other: str) -> None:
         """Exchange the contents of two sets in one instant."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
+from geofence.model.prefixes import Family
 from geofence.model.sets import (
     MOST_NOTED,
     NOTED_BITS,
@@ -17,6 +19,13 @@ from geofence.model.sets import (
 MESSAGE_LIMIT = 60_000
 """Bytes of entries in one message; the length of a netlink attribute has 16 bits."""
 SET_PREFIX = "geofence-"
+CHAIN = "GEOFENCE"
+"""Begins the names of chains."""
+LEGACY_TABLES = {
+    Family.IPV4: Path("/proc/net/ip_tables_names"),
+    Family.IPV6: Path("/proc/net/ip6_tables_names"),
+}
+"""Where the kernel names the tables of legacy iptables that are in use."""
 NET = "hash:net"
 """The type of sets of prefixes."""
 ADDRESS = "hash:ip"

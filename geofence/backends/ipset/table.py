@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from geofence.backends.ipset import foreign
 from geofence.backends.ipset.rule import IptablesRule
-from geofence.backends.ipset.rules import CHAIN, HOOKS, JUMPS, OBSERVED, compiled
+from geofence.backends.ipset.rules import HOOKS, JUMPS, OBSERVED, compiled
+from geofence.backends.ipset.shapes import CHAIN
 from geofence.errors import BackendError
 from geofence.model.plan import Count
 from geofence.model.prefixes import Family

@@ -21,6 +21,7 @@ from geofence.model.ruleset import Ruleset, SetKey
 
 if TYPE_CHECKING:
     from geofence.backends.nftables.forms import Forms
+    from geofence.backends.nftables.rules import Compiler
 
 
 class NftablesBackend(NftablesNoting):
@@ -38,6 +39,13 @@ class NftablesBackend(NftablesNoting):
         """
         self.labels = True
         self._most_intervals = most_intervals
+        self._shown: tuple[Ruleset, tuple[str, ...]] | None = None
+
+    @cached_property
+    def _compiler(self) -> Compiler:
+        from geofence.backends.nftables.rules import Compiler
+
+        return Compiler()
 
     @cached_property
     def _forms(self) -> Forms:
@@ -61,14 +69,18 @@ class NftablesBackend(NftablesNoting):
 
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
         """Return all rules, chain by chain, nearly as nft prints them."""
-        from geofence.backends.nftables import batches, render, rules
+        from geofence.backends.nftables import batches, render
         from geofence.backends.nftables.snapshot import Snapshot
 
-        ruleset = replace(ruleset, labels=self.labels)
-        names = batches.free_names(ruleset, Snapshot(0), {}, self._forms.wanted(ruleset))
-        chains = batches.wanted_chains(ruleset, names)
-        compiled = (*rules.base_rules(ruleset, names), *rules.service_rules(ruleset, names))
-        return render.lines(chains, compiled, render.Shown({}, {}))
+        if ruleset.labels is not self.labels:
+            ruleset = replace(ruleset, labels=self.labels)
+        if self._shown is None or self._shown[0] is not ruleset:
+            names = batches.free_names(ruleset, Snapshot(0), {}, self._forms.wanted(ruleset))
+            chains = batches.wanted_chains(ruleset, names)
+            compiled = self._compiler.compiled(ruleset, names)
+            every = (*compiled.base, *compiled.service)
+            self._shown = (ruleset, render.lines(chains, every, render.Shown({}, {})))
+        return self._shown[1]
 
     def observe(self) -> Observed:
         """Read the table with everything in it."""
@@ -95,13 +107,13 @@ class NftablesBackend(NftablesNoting):
         with connected(deleting=True) as netlink:
             if self.labels:
                 try:
-                    change_table(netlink, plan, self._forms)
+                    change_table(netlink, plan, self._forms, self._compiler)
                 except NoLabels:
                     self.labels = False
                 else:
                     return
             unlabelled = replace(plan, desired=replace(plan.desired, labels=False))
-            change_table(netlink, unlabelled, self._forms)
+            change_table(netlink, unlabelled, self._forms, self._compiler)
 
     def elements(self, key: SetKey) -> list[Element]:
         """Return the elements of a runtime set with their times and counts."""

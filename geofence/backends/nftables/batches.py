@@ -40,6 +40,7 @@ from geofence.backends.nftables.objects import (
     counter_of,
     is_gate,
 )
+from geofence.backends.nftables.rules import Compiled
 from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag
 from geofence.model.ruleset import Ruleset
@@ -95,7 +96,11 @@ def can_stay(held: Snapshot) -> bool:
 
 
 def addition(
-    ruleset: Ruleset, held: Snapshot, names: Names, missing: Iterable[SetContent]
+    ruleset: Ruleset,
+    held: Snapshot,
+    names: Names,
+    missing: Iterable[SetContent],
+    compiled: Compiled,
 ) -> list[BatchMessage]:
     """Return messages that make the ruleset's fence and leave the previous one out of use.
 
@@ -104,6 +109,7 @@ def addition(
         held: what it holds, of which the rules can stay.
         names: free ones but for the sets that are right as they are.
         missing: the sets to be made.
+        compiled: the ruleset's rules, by these names.
     """
     gate = _free(GATE, {each.name for each in held.sets})
     return [
@@ -111,14 +117,18 @@ def addition(
         *(part for content in missing for part in _new_set(content, names)),
         messages.new_gate(gate),
         *_chains_and_counters(ruleset, held, names),
-        *map(messages.new_rule, rules.service_rules(ruleset, names)),
-        *_in_front(rules.gated(rules.base_rules(ruleset, names), gate)),
+        *map(messages.new_rule, compiled.service),
+        *_in_front(rules.gated(compiled.base, gate)),
         messages.open_gate(gate),
     ]
 
 
 def anew(
-    ruleset: Ruleset, held: Snapshot, names: Names, contents: Iterable[SetContent]
+    ruleset: Ruleset,
+    held: Snapshot,
+    names: Names,
+    contents: Iterable[SetContent],
+    compiled: Compiled,
 ) -> list[BatchMessage]:
     """Return messages that replace a table whose flags are wrong and cannot be changed.
 
@@ -129,6 +139,7 @@ def anew(
         held: what it holds.
         names: any.
         contents: those of all sets.
+        compiled: the ruleset's rules, by these names.
     """
     counters = {each.name: each for each in held.objects if _is_wanted(each, ruleset)}
     return [
@@ -137,23 +148,26 @@ def anew(
         *(part for content in contents for part in _new_set(content, names)),
         *map(messages.new_chain, wanted_chains(ruleset, names)),
         *(messages.new_counter(counters.get(each.name, each)) for each in wanted_counters(ruleset)),
-        *_rules(ruleset, names),
+        *map(messages.new_rule, (*compiled.base, *compiled.service)),
     ]
 
 
-def replacement(ruleset: Ruleset, held: Snapshot, names: Names) -> list[BatchMessage]:
+def replacement(
+    ruleset: Ruleset, held: Snapshot, names: Names, compiled: Compiled
+) -> list[BatchMessage]:
     """Return messages that remove the previous rules and chains, and make all rules anew.
 
     Args:
         ruleset: what the kernel should hold.
         held: what it holds.
         names: all sets, which are filled, and all chains.
+        compiled: the ruleset's rules, by these names.
     """
     return [
         messages.new_table(),
         *(_clearing(ruleset, held, names) if held.exists else ()),
         *_chains_and_counters(ruleset, held, names),
-        *_rules(ruleset, names),
+        *map(messages.new_rule, (*compiled.base, *compiled.service)),
     ]
 
 
@@ -176,11 +190,6 @@ def _free(usual: str, taken: set[str]) -> str:
 
 def _new_set(content: SetContent, names: Names) -> list[BatchMessage]:
     return messages.new_set(names.sets[content.key], content)
-
-
-def _rules(ruleset: Ruleset, names: Names) -> Iterator[BatchMessage]:
-    yield from map(messages.new_rule, rules.base_rules(ruleset, names))
-    yield from map(messages.new_rule, rules.service_rules(ruleset, names))
 
 
 def _in_front(new: list[KernelRule]) -> Iterator[BatchMessage]:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 
 from geofence.backends.nftables import batches, messages
 from geofence.backends.nftables.connection import (
-    TABLE,
     Attempts,
     BatchMessage,
     Changed,
@@ -18,27 +17,30 @@ from geofence.backends.nftables.messages import SetContent
 from geofence.backends.nftables.noted import pieces_of_part
 from geofence.backends.nftables.objects import Names
 from geofence.backends.nftables.observe import in_force, sets_in_use
+from geofence.backends.nftables.rules import Compiler
 from geofence.backends.nftables.snapshot import Snapshot, read_snapshot
+from geofence.backends.nftables.traces import TABLE
 from geofence.errors import BackendError, UntidyError
 from geofence.model.frozen import replace
 from geofence.model.plan import Plan
 from geofence.translation import tr
 
 
-def change_table(netlink: NftConnection, plan: Plan, forms: Forms) -> None:
+def change_table(netlink: NftConnection, plan: Plan, forms: Forms, compiler: Compiler) -> None:
     """Bring the table to what the plan desires; see ``batches`` for the steps.
 
     Args:
         netlink: the connection.
         plan: what is desired.
         forms: what its sets look like in the kernel.
+        compiler: of its rules.
 
     Raises:
         UntidyError: the previous fence could not be removed; the fence is the desired one.
         BackendError: the kernel refused, or other programs changed nftables all the time; the
             fence is unchanged.
     """
-    step = _TableChange(netlink, plan, forms)
+    step = _TableChange(netlink, plan, forms, compiler)
     try:
         while not (step.replace(names := step.add()) and step.clear(names)):
             pass
@@ -93,11 +95,14 @@ class _Attempts:
 class _TableChange:
     """The steps; each reads a snapshot of its own, and says whether what it builds on was there."""
 
-    def __init__(self, netlink: NftConnection, plan: Plan, forms: Forms) -> None:
+    def __init__(
+        self, netlink: NftConnection, plan: Plan, forms: Forms, compiler: Compiler
+    ) -> None:
         self._netlink = netlink
         self._attempts = _Attempts(netlink)
         self._desired = plan.desired
         self._sets = forms.wanted(plan.desired)
+        self._compiler = compiler
         self._changed = frozenset(change.key for change in plan.set_changes)
         self._contents: dict[Key, SetContent] = {}
         self._staged: dict[Key, str] = {}
@@ -115,7 +120,7 @@ class _TableChange:
         """Make one attempt; None if another snapshot is needed."""
         standing = {} if held.flags else self._standing(held)
         missing = [key for key in self._sets if key not in standing]
-        if self._encode(missing):
+        if self._encode(missing) and held.exists:
             return None  # that took long enough for others to change something
         contents = [_carried(self._contents[key], held) for key in missing]
         if held.flags:
@@ -123,7 +128,8 @@ class _TableChange:
         names = batches.free_names(self._desired, held, standing, missing)
         if not missing:
             return names
-        made = batches.addition(self._desired, held, names, contents)
+        compiled = self._compiler.compiled(self._desired, names)
+        made = batches.addition(self._desired, held, names, contents, compiled)
         if batches.can_stay(held) and self._netlink.room_for(made):
             self.is_in_force = self._attempts.carry_out(made, held)
             return names if self.is_in_force else None
@@ -137,7 +143,8 @@ class _TableChange:
         """
         names = batches.free_names(self._desired, Snapshot(0), {}, self._sets)
         kept = [_kept(content, held) for content in contents]
-        made = batches.anew(self._desired, held, names, kept)
+        compiled = self._compiler.compiled(self._desired, names)
+        made = batches.anew(self._desired, held, names, kept, compiled)
         if not self._netlink.room_for(made):
             self._attempts.carry_out([messages.delete_table()], held)
             return None
@@ -147,7 +154,8 @@ class _TableChange:
     def replace(self, names: Names) -> bool:
         """Remove the previous rules and chains; false if the new sets are gone."""
         while self._holds(names, held := read_snapshot(self._netlink, elements=False)):
-            made = batches.replacement(self._desired, held, names)
+            compiled = self._compiler.compiled(self._desired, names)
+            made = batches.replacement(self._desired, held, names, compiled)
             if self._attempts.carry_out(made, held):
                 self.is_in_force = True
                 return True

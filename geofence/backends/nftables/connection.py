@@ -15,10 +15,10 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from threading import Thread
 from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
+from geofence.backends.nftables.traces import TABLE
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.netlink.attributes import MalformedError, as_number, number, padded, string, values
 from geofence.netlink.messages import (
@@ -35,9 +35,6 @@ from geofence.netlink.messages import (
 )
 from geofence.netlink.socket import NetlinkSocket
 from geofence.translation import tr
-
-TABLE = "geofence"
-"""The one table that is geofence's, of family ``inet``."""
 
 _HEADERS = HEADER.size + NETFILTER.size
 _OFTEN = 40
@@ -69,7 +66,9 @@ class BatchMessage(NamedTuple):
     @property
     def labels(self) -> bool:
         """Whether it makes a rule that asks for labels of connections, or sets one."""
-        asked = number(uapi.Ct.KEY, uapi.CtKey.LABELS)
+        from geofence.backends.nftables.uapi_names import CtKey
+
+        asked = number(uapi.Ct.KEY, CtKey.LABELS)
         return self.kind == uapi.Message.NEWRULE and asked in self.body
 
 
@@ -284,14 +283,16 @@ def connected(*, deleting: bool = False) -> Iterator[NftConnection]:
             tr("The answer of nf_tables makes no sense: {reason}.", reason=error)
         ) from error
     finally:
-        if not deleting or not _starts(Thread(target=connection.close)):
+        if not deleting or not _closes_beside(connection):
             connection.close()
 
 
-def _starts(thread: Thread) -> bool:
-    """Start a thread, and return whether there was room for it."""
+def _closes_beside(connection: NftConnection) -> bool:
+    """Close a connection in a thread, and return whether there was room for one."""
+    from threading import Thread
+
     try:
-        thread.start()
+        Thread(target=connection.close).start()
     except RuntimeError:
         return False
     return True

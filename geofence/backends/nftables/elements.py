@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from operator import lt
 
 from geofence.backends.nftables import uapi, userdata
@@ -126,6 +127,7 @@ def _head(family: Family, after: bytes) -> bytes:
     return element[: len(element) - family.bits // 8 - len(after)]
 
 
+@cache
 def _pattern(family: Family) -> re.Pattern[bytes]:
     """Return the pattern of a start or an end as the kernel lists them."""
     octets = family.bits // 8
@@ -141,7 +143,6 @@ def _listed_head(family: Family, after: bytes) -> bytes:
     return head.replace(mark, b"\x01[\x00\x80]")
 
 
-_PATTERNS = {family: _pattern(family) for family in Family}
 _LENGTHS = {
     family: tuple(len(_head(family, after)) + family.bits // 8 + len(after) for after in (b"", END))
     for family in Family
@@ -150,7 +151,7 @@ _LENGTHS = {
 
 def _bulk(family: Family, data: bytes) -> tuple[list[int], list[int]] | None:
     """Return keys of starts and of ends; None if an element has more than a key."""
-    found = _PATTERNS[family].findall(data)
+    found = _pattern(family).findall(data)
     starts = [int.from_bytes(start, "big") for start, end in found if start]
     ends = [int.from_bytes(end, "big") for start, end in found if end]
     start, end = _LENGTHS[family]

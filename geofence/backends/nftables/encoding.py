@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.prefilter import LENGTH
 from geofence.backends.nftables.uapi import (
-    AddressType,
     Bitwise,
     Cmp,
-    CmpOp,
     Ct,
-    CtDirection,
-    CtKey,
-    CtState,
     Dynset,
-    DynsetOp,
     Expression,
     Fib,
     Immediate,
     Limit,
     Lookup,
     Meta,
-    MetaKey,
     Objref,
     Payload,
-    PayloadBase,
     Range,
+)
+from geofence.backends.nftables.uapi_names import (
+    AddressType,
+    CmpOp,
+    CtDirection,
+    CtKey,
+    CtState,
+    DynsetOp,
+    MetaKey,
+    PayloadBase,
 )
 from geofence.model.ports import LOOPBACK, Ports, Protocol
 from geofence.model.prefixes import Family, Prefix
@@ -55,6 +58,10 @@ OLDER_AND_TRANSLATED = uapi.CT_CONFIRMED | uapi.CT_DNAT
 """Bits of conntrack's status."""
 LABELS = 128
 """Labels that a flow can have."""
+
+
+_remembered = lru_cache(maxsize=256)
+"""For parts of rules that recur, in each service and family."""
 
 
 def at_most(rate: int) -> bytes:
@@ -121,6 +128,7 @@ def named_port(ports: Ports) -> bytes:
     return of_protocol(ports.protocol) + port + is_among(ports)
 
 
+@_remembered
 def of_protocol(protocol: Protocol) -> bytes:
     """Match packets of a transport protocol."""
     return load_meta(MetaKey.L4PROTO) + compare_with(CmpOp.EQ, bytes((protocol.number,)))
@@ -132,11 +140,13 @@ def is_among(ports: Ports) -> bytes:
     return compare_with(CmpOp.EQ, first) if first == last else between(first, last)
 
 
+@_remembered
 def is_translated() -> bytes:
     """Match what destination NAT has changed, and that is no answer."""
     return has_status(uapi.CT_DNAT) + in_direction(CtDirection.ORIGINAL)
 
 
+@_remembered
 def is_older_and_translated() -> bytes:
     """Match what destination NAT has changed, in a flow that conntrack knew before this packet."""
     bits = host_order(OLDER_AND_TRANSLATED)
@@ -168,6 +178,7 @@ def by_interface(key: MetaKey, interface: str) -> bytes:
     return load_meta(key) + compare_with(CmpOp.EQ, name)
 
 
+@_remembered
 def to_this_host() -> bytes:
     """Match a destination that is an address of this host, by the main routing table.
 
@@ -217,11 +228,13 @@ def load_address(field: Mapping[Family, tuple[int, int]], family: Family) -> byt
     return of_family(family) + load_payload(PayloadBase.NETWORK, *field[family])
 
 
+@_remembered
 def of_family(family: Family) -> bytes:
     """Match packets of a family."""
     return load_family() + compare_with(CmpOp.EQ, bytes((NFPROTO[family],)))
 
 
+@_remembered
 def load_ct(key: CtKey, *more: bytes) -> bytes:
     """Load what conntrack knows of the flow."""
     register = number(Ct.DREG, uapi.REGISTER)
@@ -261,6 +274,7 @@ def value_of(kind: int, value: bytes) -> bytes:
     return nested(kind, attribute(uapi.DATA_VALUE, value))
 
 
+@_remembered
 def load_meta(key: MetaKey) -> bytes:
     """Load a fact about the packet that is not in it."""
     return expression("meta", number(Meta.DREG, uapi.REGISTER), number(Meta.KEY, key))
@@ -277,6 +291,7 @@ def lookup(name: str, *more: bytes) -> bytes:
     return expression("lookup", string(Lookup.SET, name), register, *more)
 
 
+@_remembered
 def load_payload(base: PayloadBase, offset: int, length: int) -> bytes:
     """Load a part of the packet."""
     return expression(
@@ -288,12 +303,14 @@ def load_payload(base: PayloadBase, offset: int, length: int) -> bytes:
     )
 
 
+@_remembered
 def compare_with(op: CmpOp, value: bytes) -> bytes:
     """Compare what was loaded."""
     register = number(Cmp.SREG, uapi.REGISTER)
     return expression("cmp", register, number(Cmp.OP, op), value_of(Cmp.DATA, value))
 
 
+@_remembered
 def keep_bits(mask: bytes) -> bytes:
     """Keep some bits of what was loaded."""
     return expression(
@@ -323,6 +340,7 @@ def count_on(counter: str) -> bytes:
     return expression("objref", kind, string(Objref.NAME, counter))
 
 
+@_remembered
 def end_with(code: int, chain: str | None = None) -> bytes:
     """End the rule with a verdict."""
     target = () if chain is None else (string(uapi.VerdictAttribute.CHAIN, chain),)

@@ -15,18 +15,16 @@ from geofence.backends.nftables.uapi import (
     Cmp,
     Code,
     Ct,
-    CtKey,
     Dynset,
     Expression,
     Immediate,
     Lookup,
     Meta,
-    MetaKey,
     Objref,
     Payload,
     VerdictAttribute,
 )
-from geofence.model.frozen import replace
+from geofence.backends.nftables.uapi_names import CtKey, MetaKey
 from geofence.model.prefixes import Family, Prefix
 from geofence.netlink.attributes import as_number, as_string, each, nested, values
 
@@ -104,7 +102,7 @@ def behind(gate: str, rule: KernelRule) -> KernelRule | None:
         return None
     rest = islice(each(rule.expressions), _GATE_LENGTH, None)
     left = b"".join(nested(kind, data) for kind, data in rest)
-    return replace(rule, expressions=left)
+    return rule._replace(expressions=left)
 
 
 def _looks_up_family(name: str, load: Decoded, lookup: Decoded) -> bool:

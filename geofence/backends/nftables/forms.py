@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from geofence.backends.compact import in_few_lengths
+from geofence.backends.compact import by_few_lengths
 from geofence.backends.nftables.kernel_sets import Key, LengthKey, kernel_keys
 from geofence.backends.nftables.prefilter import enclosing_networks, networks, prefilter_sets
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
@@ -84,12 +84,9 @@ class Forms:
 
 def divided(whole: SetKey, content: PrefixSet) -> dict[LengthKey, bytes]:
     """Return the prefixes of a set by their lengths, in few lengths, packed in ascending order."""
-    found: dict[int, list[int]] = {}
-    for network, length in zip(*in_few_lengths(content), strict=True):
-        found.setdefault(length, []).append(network)
     return {
-        LengthKey(whole, length): pack_addresses(whole.family, found[length])
-        for length in sorted(found)
+        LengthKey(whole, length): pack_addresses(whole.family, networks)
+        for length, networks in by_few_lengths(content).items()
     }
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from geofence.backends.nftables import uapi
-from geofence.backends.nftables.connection import TABLE, Attempts, Changed, NftConnection, Refused
+from geofence.backends.nftables.connection import Attempts, Changed, NftConnection, Refused
 from geofence.backends.nftables.kernel_sets import KernelSet, Key, key_of
+from geofence.backends.nftables.traces import TABLE
 from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError
 from geofence.netlink.attributes import as_number, as_string, string, values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from geofence.backends.nftables import elements, uapi, userdata
-from geofence.backends.nftables.connection import TABLE, BatchMessage
+from geofence.backends.nftables.connection import BatchMessage
 from geofence.backends.nftables.kernel_sets import (
     PARTS,
     KernelSet,
@@ -16,6 +16,7 @@ from geofence.backends.nftables.kernel_sets import (
     whole_of,
 )
 from geofence.backends.nftables.objects import KernelChain, KernelObject, KernelRule, gate_of
+from geofence.backends.nftables.traces import TABLE
 from geofence.backends.nftables.uapi import Message
 from geofence.model.frozen import dataclass
 from geofence.model.prefixes import PrefixSet

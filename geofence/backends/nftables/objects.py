@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.kernel_sets import KernelSet, Key, usual_name
+from geofence.backends.nftables.uapi_names import InetHook
 from geofence.model.frozen import dataclass
 from geofence.model.plan import Count
 
@@ -29,8 +31,7 @@ class KernelChain:
     policy: int = uapi.NF_ACCEPT
 
 
-@dataclass(frozen=True, slots=True)
-class KernelRule:
+class KernelRule(NamedTuple):
     """One rule of one chain."""
 
     chain: str
@@ -59,7 +60,7 @@ class Names:
     """By their usual names."""
 
 
-def _base(hook: uapi.InetHook) -> KernelChain:
+def _base(hook: InetHook) -> KernelChain:
     """Return the base chain of a hook, at the priority of mangle: conntrack has seen the packet.
 
     In prerouting, destination NAT has not.
@@ -68,7 +69,7 @@ def _base(hook: uapi.InetHook) -> KernelChain:
     return KernelChain(name, uapi.ChainFlag.BASE, "filter", hook, -150, uapi.NF_ACCEPT)
 
 
-BASES = tuple(map(_base, uapi.InetHook))
+BASES = tuple(map(_base, InetHook))
 """Where packets come to the rules."""
 BASE, INPUT, FORWARD, OUTPUT = (each.name for each in BASES)
 TRANSLATED = "translated"

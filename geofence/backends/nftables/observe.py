@@ -31,7 +31,8 @@ from geofence.backends.nftables.objects import (
     is_gate,
 )
 from geofence.backends.nftables.snapshot import Snapshot
-from geofence.backends.nftables.uapi import ChainFlag, SetFlag, TableFlag
+from geofence.backends.nftables.uapi import ChainFlag, SetFlag
+from geofence.backends.nftables.uapi_names import TableFlag
 from geofence.model.frozen import replace
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses

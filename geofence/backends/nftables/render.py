@@ -7,24 +7,10 @@ with its raw attributes.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from geofence.backends.nftables import uapi, userdata
-from geofence.backends.nftables.encoding import (
-    DESTINATION,
-    DESTINATION_PORT,
-    FIN_SYN_RST_ACK,
-    NFPROTO,
-    OLDER_AND_TRANSLATED,
-    SOURCE,
-    SOURCE_PORT,
-    SYN,
-    TCP_FLAGS,
-    UDP_LENGTH,
-    label_bits,
-)
 from geofence.backends.nftables.expressions import (
     Attributes,
     expressions,
@@ -32,34 +18,39 @@ from geofence.backends.nftables.expressions import (
     verdict_code,
     verdict_parts,
 )
+from geofence.backends.nftables.fields import (
+    ADDRESSES,
+    CT,
+    FIB,
+    MASKED,
+    META,
+    PAYLOAD,
+    Field,
+    labels_text,
+)
 from geofence.backends.nftables.objects import BASE, BASES, KernelChain, KernelRule
 from geofence.backends.nftables.uapi import (
-    AddressType,
     Bitwise,
     Cmp,
-    CmpOp,
     Code,
     Ct,
-    CtDirection,
-    CtKey,
-    CtState,
     Dynset,
-    DynsetOp,
     Fib,
     Immediate,
     Limit,
     Lookup,
     Meta,
-    MetaKey,
     Objref,
     Payload,
-    PayloadBase,
     Range,
     VerdictAttribute,
 )
-from geofence.model.ports import LOOPBACK, Protocol
-from geofence.model.prefixes import Family, address_text
-from geofence.model.ruleset import ADMITTED, BEGUN
+from geofence.backends.nftables.uapi_names import (
+    CmpOp,
+    CtKey,
+    DynsetOp,
+    MetaKey,
+)
 from geofence.netlink.attributes import as_number, as_string
 
 
@@ -68,18 +59,6 @@ class Shown(NamedTuple):
 
     sets: Mapping[str, str]
     chains: Mapping[str, str]
-
-
-class _Field(NamedTuple):
-    """What a register was loaded with."""
-
-    text: str
-    show: Callable[[bytes], str] = bytes.hex
-    """How a value that it is compared with is written."""
-    bits: Mapping[int, str] | None = None
-    """How it is written that none of some bits is set (EQ), or any (NEQ)."""
-    network: tuple[str, int] | None = None
-    """Of an address without its last bits: its text, and how many bits are left."""
 
 
 _OPERATORS = {
@@ -100,7 +79,6 @@ _VERDICTS = {
 _DYNSET_OPS: Mapping[int, str] = {DynsetOp.ADD: "add", DynsetOp.UPDATE: "update"}
 _HOOKS = ("prerouting", "input", "forward", "output", "postrouting", "ingress")
 """``enum nf_inet_hooks``."""
-_IFNAMSIZ = 16
 
 
 def lines(
@@ -149,7 +127,7 @@ class _Line:
     def __init__(self, shown: Shown) -> None:
         self._shown = shown
         self._words: list[str] = []
-        self._registers: dict[int, _Field] = {}
+        self._registers: dict[int, Field] = {}
         self._implied: dict[str, int] = {}
         """Where in the words ``meta nfproto`` or ``meta l4proto`` is settled."""
 
@@ -162,19 +140,19 @@ class _Line:
         word = put(self, attributes) if put else None
         self._words.append(_raw(name, attributes) if word is None else word)
 
-    def _load(self, register: bytes | None, field: _Field) -> str:
+    def _load(self, register: bytes | None, field: Field) -> str:
         self._registers[as_number(register)] = field
         return ""
 
-    def _field(self, register: bytes | None) -> _Field:
+    def _field(self, register: bytes | None) -> Field:
         number = as_number(register)
-        return self._registers.get(number, _Field(f"@reg{number}"))
+        return self._registers.get(number, Field(f"@reg{number}"))
 
     def meta(self, attributes: Attributes) -> str | None:
         key = as_number(attributes.get(Meta.KEY))
-        if attributes.keys() != {Meta.DREG, Meta.KEY} or key not in _META:
+        if attributes.keys() != {Meta.DREG, Meta.KEY} or key not in META:
             return None
-        return self._load(attributes[Meta.DREG], _META[MetaKey(key)])
+        return self._load(attributes[Meta.DREG], META[MetaKey(key)])
 
     def payload(self, attributes: Attributes) -> str | None:
         if attributes.keys() != {Payload.DREG, Payload.BASE, Payload.OFFSET, Payload.LEN}:
@@ -183,12 +161,12 @@ class _Line:
             as_number(attributes[part]) for part in (Payload.BASE, Payload.OFFSET, Payload.LEN)
         )
         for settled, at in self._implied.items():
-            field = _PAYLOAD.get((settled, base, offset, length))
+            field = PAYLOAD.get((settled, base, offset, length))
             if field is not None:
                 self._words[at] = ""
                 return self._load(attributes[Payload.DREG], field)
         layer = {1: "nh", 2: "th"}.get(base, f"base{base}")
-        return self._load(attributes[Payload.DREG], _Field(f"@{layer},{offset * 8},{length * 8}"))
+        return self._load(attributes[Payload.DREG], Field(f"@{layer},{offset * 8},{length * 8}"))
 
     def compare(self, attributes: Attributes) -> str | None:
         op = as_number(attributes.get(Cmp.OP))
@@ -224,20 +202,20 @@ class _Line:
         )
         if any(flip) or as_number(attributes.get(Bitwise.OP)):
             return None
-        known = _MASKED.get((field.text, mask))
+        known = MASKED.get((field.text, mask))
         return self._load(attributes.get(Bitwise.DREG), known or _masked(field, mask))
 
     def conntrack(self, attributes: Attributes) -> str | None:
         key = as_number(attributes.get(Ct.KEY))
         if attributes.keys() == {Ct.SREG, Ct.KEY} and key == CtKey.LABELS:
             return f"ct label set {self._field(attributes[Ct.SREG]).text}"
-        field = _CT.get((key, attributes.get(Ct.DIRECTION)))
+        field = CT.get((key, attributes.get(Ct.DIRECTION)))
         if not {Ct.DREG, Ct.KEY} <= attributes.keys() <= {Ct.DREG, Ct.KEY, Ct.DIRECTION}:
             return None
         return None if field is None else self._load(attributes[Ct.DREG], field)
 
     def fib(self, attributes: Attributes) -> str | None:
-        field = _FIB.get(as_number(attributes.get(Fib.FLAGS)))
+        field = FIB.get(as_number(attributes.get(Fib.FLAGS)))
         if as_number(attributes.get(Fib.RESULT)) != uapi.FIB_ADDRTYPE or field is None:
             return None
         return self._load(attributes.get(Fib.DREG), field)
@@ -282,7 +260,7 @@ class _Line:
     def immediate(self, attributes: Attributes) -> str | None:
         parts = verdict_parts(attributes)
         if value := loaded_value(attributes.get(Immediate.DATA, b"")):
-            return self._load(attributes.get(Immediate.DREG), _Field(_labels(value)))
+            return self._load(attributes.get(Immediate.DREG), Field(labels_text(value)))
         if as_number(attributes.get(Immediate.DREG)) or not parts:
             return None
         code = verdict_code(parts)
@@ -291,128 +269,18 @@ class _Line:
         return f"{_VERDICTS.get(code, f'verdict {code}')} {target}".rstrip()
 
 
-def _masked(field: _Field, mask: bytes) -> _Field:
+def _masked(field: Field, mask: bytes) -> Field:
     ones = as_number(mask)
     length = ones.bit_count()
     leading = ones >> (8 * len(mask) - length) == (1 << length) - 1
-    network = (field.text, length) if leading and field in _ADDRESSES else None
-    return _Field(f"{field.text} & {field.show(mask)}", field.show, network=network)
+    network = (field.text, length) if leading and field in ADDRESSES else None
+    return Field(f"{field.text} & {field.show(mask)}", field.show, network=network)
 
 
 def _raw(name: str, attributes: Attributes) -> str:
     shown = " ".join(f"{kind}={value.hex()}" for kind, value in attributes.items())
     return f"[{name} {shown}]"
 
-
-def _interface(value: bytes) -> str:
-    """Return an interface: compared in full length it is a name, else the beginning of one."""
-    rest = "" if len(value) == _IFNAMSIZ else "*"
-    return f'"{as_string(value)}{rest}"'
-
-
-def _named(names: Mapping[int, str]) -> Callable[[bytes], str]:
-    return lambda value: names.get(as_number(value), value.hex())
-
-
-def _host_order(names: Mapping[int, str]) -> Callable[[bytes], str]:
-    return lambda value: names.get(int.from_bytes(value, sys.byteorder), value.hex())
-
-
-def _address(family: Family) -> Callable[[bytes], str]:
-    return lambda value: address_text(family, as_number(value))
-
-
-def _port(value: bytes) -> str:
-    return str(as_number(value))
-
-
-def _labels(value: bytes) -> str:
-    """Return the numbers of labels, from a bitmap of words in host order."""
-    size = uapi.CT_LABEL_WORD // 8
-    words = (value[at : at + size] for at in range(0, len(value), size))
-    bitmap = sum(
-        int.from_bytes(word, sys.byteorder) << (number * uapi.CT_LABEL_WORD)
-        for number, word in enumerate(words)
-    )
-    return ",".join(str(bit) for bit in range(bitmap.bit_length()) if bitmap >> bit & 1)
-
-
-_IS_LOOPBACK = _host_order({uapi.LOOPBACK_INDEX: f'"{LOOPBACK}"'})
-_META = {
-    MetaKey.IIF: _Field("iif", _IS_LOOPBACK),
-    MetaKey.OIF: _Field("oif", _IS_LOOPBACK),
-    MetaKey.IIFNAME: _Field("iifname", _interface),
-    MetaKey.OIFNAME: _Field("oifname", _interface),
-    MetaKey.NFPROTO: _Field("meta nfproto", _named({v: str(k) for k, v in NFPROTO.items()})),
-    MetaKey.L4PROTO: _Field("meta l4proto", _named({p.number: str(p) for p in Protocol})),
-}
-_NETWORK = {
-    (f"meta nfproto {family}", int(PayloadBase.NETWORK), *field[family]): _Field(
-        f"{'ip' if family is Family.IPV4 else 'ip6'} {name}", _address(family)
-    )
-    for family in Family
-    for name, field in (("saddr", SOURCE), ("daddr", DESTINATION))
-}
-_ADDRESSES = tuple(_NETWORK.values())
-_PAYLOAD = _NETWORK | {
-    (f"meta l4proto {protocol}", int(PayloadBase.TRANSPORT), *field): _Field(
-        f"{protocol} {name}", show
-    )
-    for protocol in Protocol
-    for name, field, show in (
-        ("sport", SOURCE_PORT, _port),
-        ("dport", DESTINATION_PORT, _port),
-        ("flags", TCP_FLAGS, bytes.hex),
-    )
-}
-_PAYLOAD[(f"meta l4proto {Protocol.UDP}", int(PayloadBase.TRANSPORT), *UDP_LENGTH)] = _Field(
-    "udp length", _port
-)
-_ADDRESS_TYPES = _host_order({kind: kind.name.lower() for kind in AddressType})
-_FIB = {uapi.FIB_DADDR: _Field("fib daddr type", _ADDRESS_TYPES)}
-_CT: Mapping[tuple[int, bytes | None], _Field] = {
-    (CtKey.STATE, None): _Field("ct state"),
-    (CtKey.STATUS, None): _Field("ct status"),
-    (CtKey.HELPER, None): _Field("ct helper", lambda value: f'"{as_string(value)}"'),
-    (CtKey.LABELS, None): _Field("ct label", _labels),
-    (CtKey.DIRECTION, None): _Field(
-        "ct direction", _named({each: each.name.lower() for each in CtDirection})
-    ),
-    (CtKey.PROTO_DST, bytes((CtDirection.ORIGINAL,))): _Field("ct original proto-dst", _port),
-}
-_KNOWN = CtState.ESTABLISHED | CtState.RELATED
-_MASKED = (
-    {
-        ("ct state", _KNOWN.to_bytes(4, sys.byteorder)): _Field(
-            "ct state & (established | related)", bits={CmpOp.NEQ: "ct state established,related"}
-        ),
-        ("ct state", CtState.NEW.to_bytes(4, sys.byteorder)): _Field(
-            "ct state & new", bits={CmpOp.EQ: "ct state != new", CmpOp.NEQ: "ct state new"}
-        ),
-        ("tcp flags", bytes((FIN_SYN_RST_ACK,))): _Field(
-            "tcp flags & (fin | syn | rst | ack)", _named({SYN: "syn"})
-        ),
-    }
-    | {
-        ("ct label", label_bits(label)): _Field(
-            f"ct label & {label}",
-            bits={CmpOp.EQ: f"ct label != {label}", CmpOp.NEQ: f"ct label {label}"},
-        )
-        for label in (ADMITTED, BEGUN)
-    }
-    | {
-        ("ct status", bit.to_bytes(4, sys.byteorder)): _Field(
-            f"ct status & {name}",
-            bits={CmpOp.EQ: f"ct status != {name}", CmpOp.NEQ: f"ct status {name}"},
-        )
-        for bit, name in ((uapi.CT_CONFIRMED, "confirmed"), (uapi.CT_DNAT, "dnat"))
-    }
-    | {
-        ("ct status", OLDER_AND_TRANSLATED.to_bytes(4, sys.byteorder)): _Field(
-            "ct status &", _host_order({OLDER_AND_TRANSLATED: "confirmed,dnat"})
-        )
-    }
-)
 
 _PUT: Mapping[str, Callable[[_Line, Attributes], str | None]] = {
     "meta": _Line.meta,

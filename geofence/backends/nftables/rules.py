@@ -7,6 +7,7 @@ would have typed them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.encoding import (
@@ -66,9 +67,9 @@ from geofence.backends.nftables.objects import (
     counter_of,
 )
 from geofence.backends.nftables.prefilter import arranged
-from geofence.backends.nftables.uapi import (
+from geofence.backends.nftables.uapi import Code
+from geofence.backends.nftables.uapi_names import (
     CmpOp,
-    Code,
     CtDirection,
     CtKey,
     DynsetOp,
@@ -76,7 +77,6 @@ from geofence.backends.nftables.uapi import (
     PayloadBase,
 )
 from geofence.backends.nftables.userdata import comment
-from geofence.model.frozen import replace
 from geofence.model.ports import Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
@@ -118,6 +118,29 @@ _OLDER = "older, and asked by two ports"
 _MARK = "mark the connection"
 
 
+class Compiled(NamedTuple):
+    """The rules of a ruleset."""
+
+    base: tuple[KernelRule, ...]
+    """Those that send packets to the services' chains."""
+    service: tuple[KernelRule, ...]
+
+
+class Compiler:
+    """Compiles rulesets, and remembers the last one: a run asks for it several times."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Ruleset, Names, Compiled] | None = None
+
+    def compiled(self, ruleset: Ruleset, names: Names) -> Compiled:
+        """Return the rules of a ruleset."""
+        last = self._last
+        if last is None or last[0] is not ruleset or last[1] != names:
+            base, service = base_rules(ruleset, names), service_rules(ruleset, names)
+            last = self._last = (ruleset, names, Compiled(tuple(base), tuple(service)))
+        return last[2]
+
+
 def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
     """Yield the rules that send a packet to the chain of the service that its port is of.
 
@@ -150,7 +173,7 @@ def gated(rules: Iterable[KernelRule], gate: str) -> list[KernelRule]:
     """Return the rules of base chains, in force once the gate is open, instead of all after."""
     behind = load_family() + lookup(gate)
     return [
-        *(replace(rule, expressions=behind + rule.expressions) for rule in rules),
+        *(rule._replace(expressions=behind + rule.expressions) for rule in rules),
         *(KernelRule(base.name, behind + end_with(Code.RETURN)) for base in BASES),
     ]
 

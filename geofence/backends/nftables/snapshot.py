@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from geofence.backends.nftables import uapi
-from geofence.backends.nftables.connection import TABLE, Attempts, Changed, NftConnection, Refused
+from geofence.backends.nftables.connection import Attempts, Changed, NftConnection, Refused
 from geofence.backends.nftables.elements import encode_keys
 from geofence.backends.nftables.kernel_sets import (
     KernelSet,
@@ -29,6 +29,7 @@ from geofence.backends.nftables.objects import (
     counted_service,
     is_gate,
 )
+from geofence.backends.nftables.traces import TABLE
 from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError
 from geofence.model.frozen import dataclass, field, replace

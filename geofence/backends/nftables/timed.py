@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
@@ -118,7 +119,7 @@ def _pieces(intervals: Iterable[bytes]) -> list[bytes]:
 def each_mark(family: Family, data: bytes) -> Iterator[Mark]:
     """Yield elements: by a pattern those as this kernel writes them, the others one by one."""
     at = 0
-    pattern = _PATTERNS[family]
+    pattern = _pattern(family)
     while at < len(data):
         found = pattern.match(data, at)
         if found is None:
@@ -157,6 +158,7 @@ _LISTED = rb"..\x01[\x00\x80]" if sys.byteorder == "little" else rb"..[\x00\x80]
 """The header of an element, of whatever length."""
 
 
+@cache
 def _pattern(family: Family) -> re.Pattern[bytes]:
     """Return the pattern of an element in the order in which the kernel writes its attributes."""
     octets = family.bits // 8
@@ -192,6 +194,3 @@ def _head(kind: int, size: int) -> bytes:
         re.escape(attribute(each, bytes(size))[:LIST_HEADER]) for each in (kind, kind | NESTED)
     )
     return rb"(?:" + plain + rb"|" + flagged + rb")"
-
-
-_PATTERNS = {family: _pattern(family) for family in Family}

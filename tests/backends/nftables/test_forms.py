@@ -18,6 +18,7 @@ from geofence.backends.nftables.commit import _TableChange
 from geofence.backends.nftables.connection import BatchMessage, NftConnection, connected
 from geofence.backends.nftables.forms import MOST_INTERVALS, Forms, divided
 from geofence.backends.nftables.kernel_sets import LengthKey, key_of, set_of
+from geofence.backends.nftables.rules import Compiler
 from geofence.lab.host import Host
 from geofence.merge import merge
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet, pack_addresses
@@ -262,9 +263,11 @@ def test_entries_of_a_large_exception_count_their_packets(host: Host) -> None:
 def _steps(backend: NftablesBackend, ruleset: Ruleset) -> list[Callable[[], object]]:
     """What a run does that is killed after its first transaction, or after its second."""
 
+    most = 0 if backend is DIVIDED else MOST_INTERVALS
+
     def once(last: int) -> None:
         with connected() as netlink:
-            change = _TableChange(netlink, plan_for(backend, ruleset), backend._forms)  # noqa: SLF001
+            change = _TableChange(netlink, plan_for(backend, ruleset), Forms(most), Compiler())
             names = change.add()
             if last:
                 change.replace(names)

@@ -201,7 +201,8 @@ class FakeApi:
         Raises:
             Refusal: what it says.
         """
-        if handler.headers.get("Authorization") != f"Bearer {TOKEN}":
+        scheme, _, token = (handler.headers.get("Authorization") or "").partition(" ")
+        if (scheme.lower(), token) != ("bearer", TOKEN):
             raise Refusal(401, "Unauthorized", "Unauthorized")
         if len(body) > self.cluster.largest_request:
             said = f"Request entity too large: limit is {self.cluster.largest_request}"
@@ -247,7 +248,8 @@ class FakeApi:
                 415, "UnsupportedMediaType", "the body of the request was of another type"
             )
         if not query.get("fieldManager"):
-            raise Refusal(400, "BadRequest", "fieldManager is required for apply patch")
+            said = "fieldManager: Required value: is required for apply patch"
+            raise Refusal(422, "Invalid", said)
         wanted = json.loads(body) if body.startswith(b"{") else yaml.safe_load(body)
         thing, new = self.cluster.apply(
             kind,
