@@ -11,7 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import atlas, beside, denied, discover, loads, packets, processes, report, world
+from benchmarks import (
+    atlas,
+    beside,
+    denied,
+    discover,
+    glance,
+    loads,
+    packets,
+    processes,
+    report,
+    world,
+)
 
 PARTS = (
     "loading",
@@ -21,9 +32,11 @@ PARTS = (
     "starting",
     "atlas",
     "denied",
+    "glance",
     "discover",
     "packets",
     "bans",
+    "fleet",
 )
 
 
@@ -105,15 +118,34 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         processes.starting(options.rounds)
     if "atlas" in wanted:
         atlas.looking_up(lists, scratch, options.rounds)
-    if "denied" in wanted:
-        denied.showing(lists, scratch, options.rounds)
+    _measure_noted(options, wanted, lists, scratch)
     if "discover" in wanted:
         discover.reading(scratch, options.rounds)
     _measure_packets(options, wanted, lists, scratch)
+    _measure_with_libraries_of_tests(options, wanted, lists, scratch)
+
+
+def _measure_with_libraries_of_tests(
+    options: argparse.Namespace, wanted: Sequence[str], lists: Path, scratch: Path
+) -> None:
+    """Measure what shares code with the tests, and so needs their libraries."""
     if "bans" in wanted:
-        from benchmarks import bans  # what it shares with the tests needs their libraries
+        from benchmarks import bans
 
         bans.bans(scratch, options.rounds)
+    if "fleet" in wanted:
+        from benchmarks import fleet
+
+        fleet.refreshing(lists, scratch)
+
+
+def _measure_noted(
+    options: argparse.Namespace, wanted: Sequence[str], lists: Path, scratch: Path
+) -> None:
+    if "denied" in wanted:
+        denied.showing(lists, scratch, options.rounds)
+    if "glance" in wanted:
+        glance.showing(lists, scratch, options.rounds)
 
 
 def _measure_packets(

@@ -36,7 +36,7 @@ def showing(lists: Path, scratch: Path, rounds: int) -> None:
         "is there. Whole processes.",
     )
     spaces = world_spaces(lists)
-    sources = _sources(spaces)
+    sources = world_sources(spaces)
     costs: dict[str, Cost] = {}
     for name in registry.MODULES:
         arguments = restore_arguments(name, scratch, PrefixSet(Family.IPV4))
@@ -44,7 +44,7 @@ def showing(lists: Path, scratch: Path, rounds: int) -> None:
         save_atlas(state, StoredAtlas(make_atlas(spaces, datetime.now(UTC)), {}))
         empty_namespace()
         subprocess.run(geofence(*arguments), check=True, stdout=subprocess.DEVNULL)
-        _fill(name, sources)
+        fill(name, sources)
         costs |= in_turns(list(_subjects(name, arguments[:-1])), rounds, settled)
     empty_namespace()
     report.costs(costs, f"{_VERSION}, {next(iter(registry.MODULES))}")
@@ -57,7 +57,8 @@ def _subjects(backend: str, options: Sequence[str]) -> Iterator[Subject]:
         yield Subject(f"geofence denied {view}".rstrip() + f", {backend}", command)
 
 
-def _sources(spaces: dict[str, AddressSpace]) -> list[str]:
+def world_sources(spaces: dict[str, AddressSpace]) -> list[str]:
+    """As many sources as one set can have, spread over the world's lists."""
     chance = random.Random(MOST_NOTED)  # noqa: S311 - the same addresses every time, no secret
     known = [interval for space in spaces.values() for interval in space.ipv4.intervals()]
     found: list[set[int]] = [set() for _ in range(PARTS)]
@@ -75,7 +76,7 @@ def _mixed(number: int) -> int:
     return number * 2_654_435_761 % (1 << 32)
 
 
-def _fill(backend: str, sources: Sequence[str]) -> None:
+def fill(backend: str, sources: Sequence[str]) -> None:
     """Put sources into the set of those that were blocked, and into that of their times."""
     chance = random.Random(len(sources))  # noqa: S311 - the same counts every time, no secret
     packets = [chance.randrange(1, 50) for _ in sources]

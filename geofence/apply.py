@@ -32,16 +32,20 @@ def plan_for(backend: Backend, desired: Ruleset) -> Plan:
     return make_plan(desired, backend.observe(), backend.rules(desired))
 
 
-def survey(backend: Backend) -> Observed:
+def survey(backend: Backend, known: Observed | None = None) -> Observed:
     """Return what the kernel holds of geofence's, whichever backend put it there.
 
     There should be one fence: what the others hold was left behind when a run was killed, and is
     removed by the next one.
 
+    Args:
+        backend: that which should hold the fence.
+        known: what it holds, as far as it is known already.
+
     Raises:
         BackendError: the kernel cannot be read, or what another backend holds in it.
     """
-    own = backend.observe()
+    own = backend.observe() if known is None else known
     beside = {other.name: seen for other in others(backend) if (seen := _seen(other)) != Observed()}
     return replace(
         own,

@@ -54,6 +54,18 @@ class Backend(NotedSets, Protocol):
         """
         ...
 
+    def fingerprint(self) -> str:
+        """Return a text that is another one once what ``observe`` reads here has changed.
+
+        It takes much less time. What packets change does not count: counters, and the content of
+        runtime sets.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel's answer could not be had or understood.
+        """
+        ...
+
     def commit(self, plan: Plan) -> None:
         """Bring the kernel from ``plan.observed`` to ``plan.desired``.
 

@@ -119,8 +119,8 @@ class Cluster:
         if only_try:
             query["dryRun"] = "All"
         path = _path(resource, thing.namespace, thing.name)
-        body = thing.text.encode()
-        return self._connection.json(Call("PATCH", path, query, f"apply {thing.key}", body, _APPLY))
+        what = f"apply {thing.key}"
+        return self._connection.json(Call("PATCH", path, query, what, thing.content, _APPLY))
 
     def merge_spec(
         self, thing: ClusterObject, resource: Resource, spec: Mapping[str, Json], stored: Thing

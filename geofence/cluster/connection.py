@@ -34,8 +34,7 @@ class Call(NamedTuple):
     query: Mapping[str, str]
     what: str
     """A clause on it for messages: ``read NetworkPolicy/pbx/geofence-k8s``."""
-    body: bytes | Mapping[str, object] | None = None
-    """Bytes, or for JSON what the client encodes itself."""
+    body: Mapping[str, Any] | None = None
     content_type: str = "application/json"
 
 
@@ -65,11 +64,11 @@ class Connection:
         self._configuration = configuration(target)
         from kubernetes import client
 
-        self._client: Any = client.ApiClient(self._configuration)
+        self._pool: Any = client.ApiClient(self._configuration).rest_client.pool_manager
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        self._pool.clear()
 
     def json(self, call: Call) -> dict[str, Any]:
         """Send a request and return the object of the answer.
@@ -124,30 +123,32 @@ class Connection:
         )
 
     def _send(self, call: Call, seconds: float) -> Answer:
-        """Send it once.
+        """Send it once, by the pool that the client has made with its certificates.
+
+        Releases of the client differ in how they encode the body of an apply, so it is encoded
+        here.
 
         Raises:
             ConnectionResetError: the connection ended before the answer.
             ClusterError: the server cannot be reached, or its certificate is wrong.
         """
+        import urllib3
         import urllib3.exceptions as http
-        from kubernetes.client import ApiException
 
-        timeouts = (min(CONNECT_SECONDS, seconds), min(ANSWER_SECONDS, seconds))
+        limits = urllib3.Timeout(min(CONNECT_SECONDS, seconds), min(ANSWER_SECONDS, seconds))
+        body = json.dumps(call.body, separators=(",", ":")) if call.body is not None else None
         try:
-            found = self._client.rest_client.request(
+            found = self._pool.request(
                 call.method,
                 self._url(call),
+                body=body,
                 headers=self._headers(call),
-                body=call.body,
-                _request_timeout=timeouts,
+                timeout=limits,
+                retries=False,
+                redirect=False,
             )
-            return Answer(found.status, _content(found), _header(found, "Retry-After"))
-        except ApiException as error:  # releases before 36 raise it for codes of failure, too
-            if not error.status:
-                raise self._unreachable(error) from error
-            body = error.body.encode() if isinstance(error.body, str) else error.body or b""
-            return Answer(error.status, body, (error.headers or {}).get("Retry-After") or "")
+        except http.NewConnectionError as error:  # a kind of timeout in some releases
+            raise self._unreachable(error) from error
         except (http.ReadTimeoutError, http.ConnectTimeoutError) as error:
             raise ClusterError(
                 tr(
@@ -160,6 +161,7 @@ class Connection:
             raise ConnectionResetError from error
         except (http.HTTPError, OSError) as error:
             raise self._unreachable(error) from error
+        return Answer(found.status, bytes(found.data), found.headers.get("Retry-After") or "")
 
     def _url(self, call: Call) -> str:
         query = f"?{urlencode(call.query)}" if call.query else ""
@@ -199,15 +201,6 @@ class Connection:
 def _pause(retry_after: str, number: int) -> float:
     seconds = float(retry_after) if retry_after.isdecimal() else 0.25 * 2**number
     return min(seconds, _LONGEST_PAUSE)
-
-
-def _content(found: Any) -> bytes:  # noqa: ANN401 - the client's own type
-    data = found.data if hasattr(found, "data") and found.data is not None else found.read()
-    return data.encode() if isinstance(data, str) else bytes(data)
-
-
-def _header(found: Any, name: str) -> str:  # noqa: ANN401 - the client's own type
-    return str(found.getheader(name) or "") if hasattr(found, "getheader") else ""
 
 
 def _cause(error: BaseException) -> str:

@@ -5,11 +5,11 @@ Columns, since a service and a family may have 65,536 of them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from heapq import nlargest
-from itertools import repeat
+from itertools import accumulate, chain, repeat
 from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
@@ -86,16 +86,50 @@ def joined(service: str, family: Family, denied: Noted, seen: Noted | None, now:
     columns = (denied.networks, denied.packets, denied.octets)
     networks, packets, octets = (_picked(each, order) for each in columns)
     is_full = denied.fullness(MOST_NOTED) >= 1
-    if seen is None:
-        return Sources(service, family, networks, packets, octets, is_full=is_full)
+    found = Sources(service, family, networks, packets, octets, is_full=is_full)
+    return found if seen is None else timed(found, denied, seen, now)
+
+
+def timed(part: Sources, denied: Noted, seen: Noted, now: float) -> Sources:
+    """Return some sources of a service with their times; a few of many take little time.
+
+    Args:
+        part: the sources.
+        denied: all of that service and family, each since it came first.
+        seen: the same, each since it came last.
+        now: seconds since the epoch.
+    """
     begun = now - NOTED_SECONDS
-    first = [begun + seconds for seconds in _picked(denied.seconds, order)]
-    lately = dict(zip(seen.networks, seen.seconds, strict=True))
-    last = [
-        max(each, begun + lately.get(network, 0.0))
-        for network, each in zip(networks, first, strict=True)
+    earliest, lately = (_seconds(part, held) for held in (denied, seen))
+    first = [begun + earliest[network] for network in part.networks]
+    noted = [begun + seconds for seconds in map(lately.get, part.networks, repeat(0.0))]
+    return part._replace(first=first, last=list(map(max, first, noted)))
+
+
+def _seconds(part: Sources, held: Noted) -> Mapping[int, float]:
+    """Return the seconds of noted sources, at least of those of a part."""
+    pairs = zip(held.networks, held.seconds, strict=True)
+    if 2 * part.number > held.number:
+        return dict(pairs)
+    wanted = set(part.networks)
+    return {network: seconds for network, seconds in pairs if network in wanted}
+
+
+def foremost(parts: Sequence[Sources], limit: int) -> list[Sources]:
+    """Return of each part the sources that may be among those with the most packets.
+
+    Args:
+        parts: by service and family.
+        limit: how many of all are wanted at least, as far as there are so many; 0: all.
+    """
+    packets = sorted(chain.from_iterable(part.packets for part in parts))
+    if not 0 < limit < len(packets):
+        return list(parts)
+    least = packets[-limit]
+    return [
+        part.only([at for at, number in enumerate(part.packets) if number >= least])
+        for part in parts
     ]
-    return Sources(service, family, networks, packets, octets, first, last, is_full)
 
 
 def sent_between(before: Sources | None, now: Sources) -> Sources:
@@ -226,27 +260,27 @@ def described(parts: Sequence[Sources], known: Knowledge, limit: int = 0) -> lis
         known: what lists and rules tell.
         limit: how many to return; 0: all.
     """
-    places = [
-        (packets, at, number)
-        for number, part in enumerate(parts)
-        for packets, at in zip(part.packets, range(part.number), strict=True)
-    ]
+    ends = list(accumulate(part.number for part in parts))
+    chosen = _ranked(parts)[: limit or None]
+    rows: dict[int, DeniedSource] = {}
+    wanted: defaultdict[int, list[int]] = defaultdict(list)
+    for place in sorted(chosen):
+        wanted[bisect_right(ends, place)].append(place)
+    for number, places in wanted.items():
+        begin = ends[number] - parts[number].number
+        part = parts[number].only([place - begin for place in places])
+        rows.update(zip(places, _described(part, known), strict=True))
+    return [rows[place] for place in chosen]
 
-    def rank(place: tuple[int, int, int]) -> tuple[int, float]:
-        packets, at, number = place
-        return packets, parts[number].last[at]
 
-    chosen = nlargest(limit or len(places), places, key=rank)
-    rows: list[DeniedSource | None] = [None] * len(chosen)
-    wanted: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    for row, (_, at, number) in enumerate(chosen):
-        wanted[number].append((at, row))
-    for number, pairs in wanted.items():
-        pairs.sort()
-        part = parts[number].only([at for at, _ in pairs])
-        for (_, row), found in zip(pairs, _described(part, known), strict=True):
-            rows[row] = found
-    return [row for row in rows if row is not None]
+def _ranked(parts: Sequence[Sources]) -> list[int]:
+    """Return the places of sources: most packets first, of equal ones those that came last."""
+    packets = list(chain.from_iterable(part.packets for part in parts))
+    last = list(chain.from_iterable(part.last for part in parts))
+    places = list(range(len(packets)))
+    places.sort(key=last.__getitem__, reverse=True)  # the order of what is equal stays
+    places.sort(key=packets.__getitem__, reverse=True)
+    return places
 
 
 def _described(part: Sources, known: Knowledge) -> list[DeniedSource]:

@@ -31,6 +31,9 @@ _SO_RCVBUFFORCE = 33
 _TIMEOUT = 10.0
 """Seconds until a marker counts as lost; it takes microseconds."""
 
+_TCP = struct.Struct("!4xI10xH")
+"""Sequence number and urgent pointer of a segment."""
+
 _PROTOCOLS = {
     socket.AF_INET: (Number.UDP, Number.TCP, Number.ICMP),
     socket.AF_INET6: (Number.UDP, Number.TCP, Number.ICMPV6),
@@ -160,7 +163,9 @@ def _parse(raw: socket.socket, data: bytes) -> int | None:
     body = data[header:]
     if raw.proto != Number.TCP:
         return _token(body)
-    sequence, mark = struct.unpack_from("!4xI10xH", body)
+    if len(body) < _TCP.size:  # no probe, but damaged on purpose
+        return None
+    sequence, mark = _TCP.unpack_from(body)
     return int(sequence) if mark == TCP_MARK else None
 
 

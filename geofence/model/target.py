@@ -52,6 +52,8 @@ class Gap(StrEnum):
     """Packets of other protocols than UDP, TCP and SCTP, and to port 0: the engine's own affair."""
     PUBLIC_PORT = "public-port"
     """Only the pod's own port counts, not the one that destination NAT replaced."""
+    CLUSTER_SOURCES = "cluster-sources"
+    """Pods and nodes of the cluster are in no set of addresses, whatever is in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         *never_resolved(policy.enabled_exceptions(), lists),
         *outside_pins(policy.enabled_exceptions(), lists),
         *stale(policy, reports, datetime.now(UTC)),
-        *unchanging(site, reports),
+        *unchanging(reports, site.versions.load),
         *newly_left_out(policy, reports),
     )
     return replace(

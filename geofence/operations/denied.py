@@ -17,15 +17,17 @@ from geofence.denied.sources import (
     Sources,
     described,
     distinct,
+    foremost,
     grouped,
     joined,
     labels,
     network_labels,
+    timed,
 )
 from geofence.errors import BackendUnavailable, UsageError
 from geofence.model.elements import Noted
 from geofence.model.sets import Role, SetKey
-from geofence.operations.knowledge import known_all, known_countries
+from geofence.operations.knowledge import Known, known_all, known_countries
 from geofence.operations.shield import sample_notes
 from geofence.operations.site import Site
 from geofence.state.newest import NewestFacts, newest_facts
@@ -34,6 +36,7 @@ from geofence.translation import tr
 if TYPE_CHECKING:
     from geofence.model.notes import Note
     from geofence.model.plan import Count
+    from geofence.model.policy import Policy
 
 _PAUSE = 1.0
 """Seconds between two looks at the sets."""
@@ -104,6 +107,26 @@ class DeniedReport(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
+class _Look(NamedTuple):
+    """The kernel's sets of who was turned away, read at one time."""
+
+    backend: NotedSets
+    keys: Sequence[SetKey]
+    parts: Sequence[Sources]
+    """Sources without their times, one part for each of ``keys``."""
+    noted: Sequence[tuple[Noted, Noted]]
+    """What they were made of: since each came first, and since it came last. Empty: not read."""
+    observed: Collection[str]
+    """Services that are only observed."""
+    at: float
+    """Seconds since the epoch."""
+
+    def timed(self, parts: Sequence[Sources]) -> list[Sources]:
+        """Return parts, or some sources of each, with their times."""
+        pairs = zip(parts, self.noted, strict=True)
+        return [timed(part, first, last, self.at) for part, (first, last) in pairs]
+
+
 def denied(site: Site, asked: Selection) -> DeniedReport:
     """Return the sources that the fence turned away, or would have if services are observed.
 
@@ -111,58 +134,80 @@ def denied(site: Site, asked: Selection) -> DeniedReport:
         UsageError: there is no such service.
         BackendError: the kernel does not tell.
     """
-    newest = newest_facts(site.state_directory)
-    backend, keys = _noting(newest, asked.service)
-    if backend is None:
+    found = _look(site, asked.service, times=asked.since is not None or asked.by is None)
+    if found is None:
         return DeniedReport()
-    now = time.time()
-    timed = asked.since is not None or asked.by is None
-    parts = [_read(backend, key, now, timed=timed) for key in keys]
-    since = asked.since
-    chosen = parts if since is None else [p.since(now - since.total_seconds()) for p in parts]
+    chosen = found.parts
+    if asked.since is not None:
+        begin = found.at - asked.since.total_seconds()
+        chosen = [part.since(begin) for part in found.timed(found.parts)]
     known = known_countries(site) if asked.by is GroupedBy.COUNTRY else known_all(site)
-    groups = _grouped(chosen, known.knowledge, asked.by) if asked.by else None
-    rows = () if asked.by else tuple(described(chosen, known.knowledge, asked.limit))
-    return DeniedReport(
-        _services(newest.observed, keys, parts, None if asked.by else backend.dropped()),
-        distinct(chosen),
-        sum(part.number for part in chosen),
-        rows,
-        groups,
-        known.groups,
-        known.together,
-        (*known.notes, *sample_notes(site)),
-    )
+    return _report(site, found, chosen, known, asked)
 
 
-def denied_by_source_and_country(site: Site, limit: int) -> tuple[DeniedReport, tuple[Group, ...]]:
+def denied_by_source_and_country(
+    site: Site, limit: int, policy: Policy | None = None
+) -> tuple[DeniedReport, tuple[Group, ...]]:
     """Return the sources one by one, and by country, with one look at the kernel.
 
     Args:
         site: the installation.
         limit: how many sources to tell one by one.
+        policy: the rules, if they have been loaded already.
 
     Raises:
         BackendError: the kernel does not tell.
     """
-    newest = newest_facts(site.state_directory)
-    backend, keys = _noting(newest, None)
-    if backend is None:
+    found = _look(site, None, times=True)
+    if found is None:
         return DeniedReport(), ()
+    known = known_all(site, policy)
+    report = _report(site, found, found.parts, known, Selection(limit=limit))
+    return report, _grouped(found.parts, known.knowledge, GroupedBy.COUNTRY)
+
+
+def _look(site: Site, service: str | None, *, times: bool) -> _Look | None:
+    """Return what the kernel has noted; None without a fence.
+
+    Raises:
+        UsageError: there is no such service.
+    """
+    newest = newest_facts(site.state_directory)
+    backend, keys = _noting(newest, service)
+    if backend is None:
+        return None
     now = time.time()
-    parts = [_read(backend, key, now, timed=True) for key in keys]
-    known = known_all(site)
-    report = DeniedReport(
-        _services(newest.observed, keys, parts, backend.dropped()),
-        distinct(parts),
-        sum(part.number for part in parts),
-        tuple(described(parts, known.knowledge, limit)),
-        None,
+    noted = [(backend.noted(key, times=times), _seen(backend, key, times=times)) for key in keys]
+    pairs = zip(keys, noted, strict=True)
+    parts = [joined(key.group, key.family, first, None, now) for key, (first, _) in pairs]
+    return _Look(backend, keys, parts, noted, newest.observed, now)
+
+
+def _seen(backend: NotedSets, key: SetKey, *, times: bool) -> Noted:
+    """Return the sources of a set since they came last; none if times are not asked for."""
+    return backend.noted(key._replace(role=Role.SEEN)) if times else Noted()
+
+
+def _report(
+    site: Site, found: _Look, chosen: Sequence[Sources], known: Known, asked: Selection
+) -> DeniedReport:
+    """Return the sources that were chosen, one by one or grouped."""
+    groups = _grouped(chosen, known.knowledge, asked.by) if asked.by else None
+    rows: Sequence[DeniedSource] = ()
+    if asked.by is None:
+        some = foremost(chosen, asked.limit)
+        some = some if asked.since is not None else found.timed(some)
+        rows = described(some, known.knowledge, asked.limit)
+    return DeniedReport(
+        _services(found, None if asked.by else found.backend.dropped()),
+        distinct(chosen),
+        sum(part.number for part in chosen),
+        tuple(rows),
+        groups,
         known.groups,
         known.together,
         (*known.notes, *sample_notes(site)),
     )
-    return report, _grouped(parts, known.knowledge, GroupedBy.COUNTRY)
 
 
 def _grouped(parts: Sequence[Sources], known: Knowledge, by: GroupedBy) -> tuple[Group, ...]:
@@ -177,10 +222,8 @@ def noted_sources(site: Site) -> Iterator[Sources]:
     Raises:
         BackendError: the kernel does not tell.
     """
-    backend, keys = _noting(newest_facts(site.state_directory), None)
-    if backend is not None:
-        for key in keys:
-            yield _read(backend, key, time.time(), timed=True)
+    found = _look(site, None, times=True)
+    yield from () if found is None else found.timed(found.parts)
 
 
 def follow(
@@ -247,14 +290,13 @@ def forget(site: Site, service: str | None) -> int:
         UsageError: there is no such service.
         BackendError: the kernel refused.
     """
-    backend, keys = _noting(newest_facts(site.state_directory), service)
-    if backend is None:
+    found = _look(site, service, times=False)
+    if found is None:
         return 0
-    parts = [_read(backend, key, time.time()) for key in keys]
-    for key in keys:
+    for key in found.keys:
         for role in (Role.DENIED, Role.SEEN):
-            backend.forget(key._replace(role=role))
-    return distinct(parts)
+            found.backend.forget(key._replace(role=role))
+    return distinct(found.parts)
 
 
 def _noting(newest: NewestFacts, service: str | None) -> tuple[NotedSets | None, list[SetKey]]:
@@ -290,25 +332,14 @@ def _require(service: str, known: Sequence[str]) -> None:
         )
 
 
-def _read(backend: NotedSets, key: SetKey, now: float, *, timed: bool = False) -> Sources:
-    """Return the sources of a set; when each came last only if ``timed``, since it takes time."""
-    seen = backend.noted(key._replace(role=Role.SEEN)) if timed else None
-    return joined(key.group, key.family, backend.noted(key, times=timed), seen, now)
-
-
-def _services(
-    observed: Collection[str],
-    keys: Sequence[SetKey],
-    parts: Sequence[Sources],
-    dropped: Mapping[str, Count] | None,
-) -> tuple[DeniedService, ...]:
-    found = []
-    for name in dict.fromkeys(key.group for key in keys):
-        mine = [part for part in parts if part.service == name]
-        found.append(
+def _services(found: _Look, dropped: Mapping[str, Count] | None) -> tuple[DeniedService, ...]:
+    services = []
+    for name in dict.fromkeys(key.group for key in found.keys):
+        mine = [part for part in found.parts if part.service == name]
+        services.append(
             DeniedService(
                 name,
-                name in observed,
+                name in found.observed,
                 distinct(mine),
                 sum(sum(part.packets) for part in mine),
                 sum(sum(part.octets) for part in mine),
@@ -316,4 +347,4 @@ def _services(
                 any(part.is_full for part in mine),
             )
         )
-    return tuple(found)
+    return tuple(services)

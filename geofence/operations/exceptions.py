@@ -15,6 +15,7 @@ from geofence.model.notes import Note
 from geofence.model.policy import CountrySwitch, NamedException, Origin, Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey
+from geofence.operations.facts import Facts
 from geofence.operations.lists import switched_for_nothing
 from geofence.operations.runtime import holders
 from geofence.operations.site import Site
@@ -60,18 +61,23 @@ class ExceptionsReport:
     notes: tuple[Note, ...] = ()
 
 
-def exceptions(site: Site) -> ExceptionsReport:
+def exceptions(site: Site, facts: Facts | None = None) -> ExceptionsReport:
     """Return all exceptions of the rules, in their order.
 
     The rules, the stored lists and the newest generation tell what they are, and the kernel, where
     it can be read, how much they were used.
 
+    Args:
+        site: the installation.
+        facts: the rules and the newest generation, if they have been read already.
+
     Raises:
         RulesError: the rules do not load.
     """
-    policy, others = site.policy(), site.policy_without_switches()
+    known = facts or Facts(site)
+    policy, others = known.policy, site.policy_without_switches()
     lists = _hosts(site, policy)
-    generation, _ = site.generations.newest()
+    generation, _ = known.newest
     applied = generation.ruleset.sets if generation else None
     found = active_exceptions(policy, lists, applied)
     inactive = {each.name: each for each in found.inactive}

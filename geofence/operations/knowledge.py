@@ -50,14 +50,18 @@ def known_countries(site: Site) -> Known:
     return Known(Knowledge(atlas), notes=notes)
 
 
-def known_all(site: Site) -> Known:
+def known_all(site: Site, rules: Policy | None = None) -> Known:
     """Return that, and which other lists and exceptions have an address.
 
     Rules that do not load are a note: the kernel has noted sources all the same.
+
+    Args:
+        site: the installation.
+        rules: those of the site, if they have been loaded already.
     """
     found = known_countries(site)
     try:
-        policy, lists = site.policy(), _stored(site, countries=False)
+        policy, lists = rules or site.policy(), _stored(site, countries=False)
     except GeofenceError as error:
         return Known(found.knowledge, notes=(*found.notes, _problem(error)))
     names = index_of(_named(policy, lists))
@@ -83,8 +87,8 @@ def _stored(site: Site, *, countries: bool) -> Mapping[ListId, AddressSpace]:
     """Return the stored lists: those of countries, or all others; what is damaged is left out."""
     from geofence.model.lists import ListKind
 
-    wanted = (each for each in site.lists.ids() if (each.kind is ListKind.COUNTRY) is countries)
-    found, _ = site.lists.load_all(wanted)
+    kinds = [each for each in ListKind if (each is ListKind.COUNTRY) is countries]
+    found, _ = site.lists.load_all(site.lists.ids(kinds))
     return {name: accepted.space for name, accepted in found.items()}
 
 

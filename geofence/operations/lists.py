@@ -21,11 +21,12 @@ from geofence.model.policy import Policy, WhyPassedOver
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.operations.acceptance import Court, Judgement
 from geofence.operations.list_notes import list_notes, unchanging_notes
-from geofence.operations.report import ListOutcome, ListReport
+from geofence.operations.report import Listed, ListOutcome, ListReport
 from geofence.operations.site import Site
 from geofence.policy import OWNED_FILE
 from geofence.state.backoff import load_busy, save_busy
 from geofence.state.mirrors import load_mirrors, save_mirrors
+from geofence.state.versions import History
 from geofence.translation import join, tr
 
 _CLOCKS_DIFFER = timedelta(hours=1)
@@ -129,10 +130,10 @@ def stored(
         fresh: reports of lists that this run has fetched; they are used as they are.
     """
     known = fresh or {}
-    return tuple(known.get(name) or _stored(site, name) for name in needed_lists(policy))
+    return tuple(known.get(name) or stored_list(site, name) for name in needed_lists(policy))
 
 
-def stale(policy: Policy, reports: Iterable[ListReport], now: datetime) -> tuple[Note, ...]:
+def stale(policy: Policy, reports: Iterable[Listed], now: datetime) -> tuple[Note, ...]:
     """Return a note for each list whose source did not confirm it for too long.
 
     The age of a list from the future is unknown, too: the clock was wrong then or is wrong now.
@@ -155,9 +156,9 @@ def stale(policy: Policy, reports: Iterable[ListReport], now: datetime) -> tuple
     return (*old, *future)
 
 
-def last_refresh(site: Site) -> datetime | None:
+def last_refresh(reports: Iterable[Listed]) -> datetime | None:
     """Return when the list that has waited longest was confirmed, UTC; None if one is missing."""
-    moments = [report.checked_at for report in stored(site, site.policy())]
+    moments = [report.checked_at for report in reports]
     known = [moment for moment in moments if moment is not None]
     return min(known, default=None) if len(known) == len(moments) else None
 
@@ -167,14 +168,14 @@ def missed_a_day(site: Site) -> bool:
 
     A time in the future means that the clock was set back; it says nothing of missed refreshes.
     """
-    last = last_refresh(site)
+    last = last_refresh(stored(site, site.policy()))
     return last is None or not timedelta() <= datetime.now(UTC) - last <= timedelta(days=1)
 
 
-def unchanging(site: Site, reports: Iterable[ListReport]) -> tuple[Note, ...]:
+def unchanging(reports: Iterable[Listed], history: Callable[[ListId], History]) -> tuple[Note, ...]:
     """Return a note for each country's list that stays the same for longer than such lists do."""
     names = [report.id for report in reports if report.id.kind is ListKind.COUNTRY]
-    return unchanging_notes({name: site.versions.load(name) for name in names})
+    return unchanging_notes({name: history(name) for name in names})
 
 
 def overlapping(reports: Iterable[ListReport]) -> tuple[Note, ...]:
@@ -212,7 +213,7 @@ def _as_rules(path: str) -> str:
     return f"{stem or path}.toml"
 
 
-def refused(site: Site, reports: Iterable[ListReport]) -> tuple[Note, ...]:
+def refused(site: Site, reports: Iterable[Listed]) -> tuple[Note, ...]:
     """Return a note for each list whose new versions checks refuse, run after run."""
     refusals = site.refusals.load()
     return tuple(
@@ -346,7 +347,8 @@ def _refusals(
     return {name: each for name, each in before.items() if name not in ended} | going_on
 
 
-def _stored(site: Site, wanted: ListId) -> ListReport:
+def stored_list(site: Site, wanted: ListId) -> ListReport:
+    """Return a report on the stored version of a list."""
     loaded = site.lists.load(wanted)
     damage = join(" ", loaded.warnings)
     if loaded.accepted is None:

@@ -29,12 +29,14 @@ from geofence.model.prefixes import Family
 from geofence.model.shield import ShieldState
 from geofence.operations.bans import Bans
 from geofence.operations.counts import read_counts
+from geofence.operations.facts import Facts
 from geofence.operations.lists import last_refresh
-from geofence.operations.report import ListReport
+from geofence.operations.report import Listed
 from geofence.operations.shield_status import ShieldStatus
 from geofence.operations.site import Site
 from geofence.operations.snapshot import Health, health
 from geofence.operations.status import StatusReport, status
+from geofence.state.cache import FactCache
 from geofence.state.files import write_atomically
 
 _READABLE = 0o644
@@ -61,7 +63,11 @@ def metrics(site: Site) -> bytes:
         BackendError: the kernel does not tell.
     """
     counts, _ = read_counts(site)
-    return exposition(Measured(status(site), counts, len(Bans(site).all()), last_refresh(site)))
+    cache = FactCache(site.state_directory)
+    report = status(site, Facts(site, cache))
+    cache.save()
+    refreshed = None if report.wrong_rules else last_refresh(report.lists)
+    return exposition(Measured(report, counts, len(Bans(site).all()), refreshed))
 
 
 def write_textfile(path: Path, text: bytes) -> None:
@@ -218,14 +224,14 @@ def _sets(measured: Measured) -> Iterator[Metric]:
     )
 
 
-def _lists(reports: Iterable[ListReport]) -> Iterator[Metric]:
+def _lists(reports: Iterable[Listed]) -> Iterator[Metric]:
     """Lists by name; those of names in DNS are not among them, since there may be hundreds."""
     shown = [each for each in reports if each.id.kind is not ListKind.HOST]
     yield _gauge(
         "geofence_list_prefixes",
         "Prefixes of the stored list.",
         {
-            (str(each.id), str(family)): float(each.space[family].prefix_count)
+            (str(each.id), str(family)): float(each.extent(family).prefixes)
             for each in shown
             for family in Family
         },

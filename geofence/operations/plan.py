@@ -107,7 +107,7 @@ def plan(
         *overlapping(reports),
         *unread(policy),
         *switched_for_nothing(policy),
-        *unchanging(site, reports),
+        *unchanging(reports, site.versions.load),
         *format_notes(policy, reports),
         *left_out_notes(policy, reports),
         *never_resolved(policy.enabled_exceptions(), lists),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from geofence.model.chosen import ChosenBackend
 from geofence.model.frozen import dataclass, replace
@@ -37,6 +37,85 @@ class ListOutcome(StrEnum):
     """A check refuses it, and there is no stored version."""
 
 
+class Extent(NamedTuple):
+    """How much a list has of one family."""
+
+    addresses: int
+    prefixes: int
+
+
+class Listed(Protocol):
+    """What is told of a list, whether its addresses are at hand or not."""
+
+    @property
+    def id(self) -> ListId:
+        """Return which list it is."""
+        ...
+
+    @property
+    def outcome(self) -> ListOutcome:
+        """Return how it took part."""
+        ...
+
+    @property
+    def provenance(self) -> tuple[Provenance, ...]:
+        """Return where it comes from."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong with it; empty for nothing."""
+        ...
+
+    @property
+    def checked_at(self) -> datetime | None:
+        """Return when its oldest part was last confirmed by its source, UTC."""
+        ...
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether there is no stored version, so that it has nothing."""
+        ...
+
+    def extent(self, family: Family) -> Extent:
+        """Return how much it has of one family."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredList:
+    """A stored list without its addresses."""
+
+    id: ListId
+    ipv4: Extent
+    ipv6: Extent
+    provenance: tuple[Provenance, ...]
+
+    @property
+    def outcome(self) -> ListOutcome:
+        """It was used as it is stored."""
+        return ListOutcome.STORED
+
+    @property
+    def problem(self) -> str:
+        """Nothing is wrong with it."""
+        return ""
+
+    @property
+    def is_absent(self) -> bool:
+        """It is there."""
+        return False
+
+    @property
+    def checked_at(self) -> datetime | None:
+        """The time when its oldest part was last confirmed by its source, UTC."""
+        return _oldest(self.provenance)
+
+    def extent(self, family: Family) -> Extent:
+        """Return how much it has of one family."""
+        return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+
 @dataclass(frozen=True, slots=True)
 class ListReport:
     """One list of a run."""
@@ -58,7 +137,16 @@ class ListReport:
     @property
     def checked_at(self) -> datetime | None:
         """The time when its oldest part was last confirmed by its source, UTC."""
-        return min((part.checked_at for part in self.provenance), default=None)
+        return _oldest(self.provenance)
+
+    def extent(self, family: Family) -> Extent:
+        """Return how much it has of one family."""
+        held = self.space[family]
+        return Extent(held.size, held.prefix_count)
+
+
+def _oldest(provenance: tuple[Provenance, ...]) -> datetime | None:
+    return min((part.checked_at for part in provenance), default=None)
 
 
 @dataclass(frozen=True, slots=True)

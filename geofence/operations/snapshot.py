@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import islice
 
 from geofence.denied.sources import Group
 from geofence.errors import GeofenceError
@@ -16,9 +17,11 @@ from geofence.operations.bans import Bans, CurrentBan
 from geofence.operations.counts import read_counts
 from geofence.operations.denied import DeniedReport, denied_by_source_and_country
 from geofence.operations.exceptions import ExceptionsReport, exceptions
-from geofence.operations.history import HistoryEntry, history
+from geofence.operations.facts import Facts
+from geofence.operations.history import HistoryEntry, latest_changes
 from geofence.operations.site import Site
 from geofence.operations.status import StatusReport, status
+from geofence.state.cache import FactCache
 from geofence.state.generations import Damaged
 from geofence.state.outcomes import Ending
 
@@ -169,24 +172,46 @@ def snapshot(site: Site, lasting: timedelta = WEEK) -> Snapshot:
         RulesError: the rules do not load, and nothing can be told without them.
         BackendError: the kernel does not tell.
     """
-    now = datetime.now(UTC)
+    with without_garbage_collection():
+        now = datetime.now(UTC)
+        return make_snapshot(_read(site), now, now - lasting)
+
+
+def _read(site: Site) -> Parts:
+    cache = FactCache(site.state_directory)
+    facts = Facts(site, cache)
+    report = status(site, facts)
     counts, notes = read_counts(site)
     try:
-        listed, bans = exceptions(site), Bans(site).all()
+        listed, bans = exceptions(site, facts), Bans(site).all()
     except GeofenceError as error:
         listed, bans, notes = ExceptionsReport((), ()), (), (*notes, problem(error))
-    sources, by_country = denied_by_source_and_country(site, MOST_SOURCES)
+    rules = None if report.wrong_rules else facts.policy
+    sources, by_country = denied_by_source_and_country(site, MOST_SOURCES, rules)
     parts = Parts(
-        status=status(site),
+        status=report,
         denied=sources,
         by_country=by_country,
         exceptions=listed,
         bans=bans,
-        history=tuple(islice(history(site), MOST_HISTORY)),
+        history=tuple(latest_changes(site, MOST_HISTORY, cache)),
         counts=counts,
         notes=notes,
     )
-    return make_snapshot(parts, now, now - lasting)
+    cache.save()
+    return parts
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Do not look for unused objects meanwhile: among so many it takes a fifth of the time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def dropped(snapshot: Snapshot, service: str) -> Tally:

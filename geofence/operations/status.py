@@ -12,8 +12,6 @@ from geofence.allowed.active_exceptions import (
     never_resolved,
     outside_pins,
 )
-from geofence.apply import survey
-from geofence.backends.interface import Backend
 from geofence.backends.registry import Chosen
 from geofence.errors import GeofenceError, RulesError
 from geofence.model.chosen import ChosenBackend
@@ -28,27 +26,21 @@ from geofence.model.ruleset import LocalNetwork, SetKey
 from geofence.operations.blocklist_notes import left_out_notes
 from geofence.operations.confirm import is_over
 from geofence.operations.counters import counting_since
+from geofence.operations.facts import Facts
 from geofence.operations.lists import (
     refused,
     stale,
-    stored,
     switched_for_nothing,
     unchanging,
     unread,
 )
-from geofence.operations.report import AllowedTo, ListReport, allowed_to
+from geofence.operations.report import AllowedTo, Listed, ListReport, allowed_to
 from geofence.operations.runtime import without_labels
 from geofence.operations.shield_status import ShieldStatus, shield_status
 from geofence.operations.site import Site
-from geofence.operations.status_facts import (
-    Traffic,
-    are_rules_edited,
-    look_at_traffic,
-    other_rules_beside,
-)
+from geofence.operations.status_facts import Traffic, look_at_traffic, other_rules_beside
 from geofence.other_rules import OtherRules
-from geofence.plan import make_plan
-from geofence.plan.drift import Difference, differences
+from geofence.plan.drift import Difference
 from geofence.state.outcomes import Probation, RunOutcome
 
 
@@ -77,6 +69,10 @@ class StatusReport:
     applied_at: datetime | None
     reason: str
     services: tuple[ServiceStatus, ...]
+    compared_at: datetime | None = None
+    """When the kernel was read whole and compared with the generation, UTC; None: without one."""
+    unchanged_since: bool = False
+    """Whether that was earlier, and the kernel has not changed since, by its fingerprint."""
     interfaces: tuple[str, ...] = ()
     """Trusted interfaces, which are never fenced."""
     local: tuple[LocalNetwork, ...] = ()
@@ -95,7 +91,7 @@ class StatusReport:
     """Since when ``services`` count dropped packets, UTC; None if unknown."""
     sets: Mapping[str, int] = field(default_factory=dict)
     """Number of prefixes by name of set."""
-    lists: tuple[ListReport, ...] = ()
+    lists: tuple[Listed, ...] = ()
     stale: tuple[Note, ...] = ()
     """A note for each list that its source has not confirmed for too long."""
     exceptions: ActiveExceptions = field(default_factory=ActiveExceptions)
@@ -116,27 +112,35 @@ class StatusReport:
     """Whom the rules allow to reach each service."""
 
 
-def status(site: Site) -> StatusReport:
+def status(site: Site, facts: Facts | None = None) -> StatusReport:
     """Return the fence in the kernel, its drift, and the age of its lists.
+
+    Args:
+        site: the installation.
+        facts: finds out what takes long; None: all of it anew.
 
     Raises:
         RulesError: the rules do not load, and nothing can be told without them.
     """
+    known = facts or Facts(site)
     try:
-        return _status(site, site.policy())
+        return _status(site, known, known.policy)
     except RulesError as error:
         with suppress(GeofenceError):
-            return _status(site, Policy(), error)
+            return _status(site, known, Policy(), error)
         raise
 
 
-def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> StatusReport:
+def _status(
+    site: Site, facts: Facts, policy: Policy, wrong: RulesError | None = None
+) -> StatusReport:
     """Return the status under a policy; ``wrong`` tells why it is not that of the rules."""
-    generation, damaged = site.generations.newest()
+    generation, damaged = facts.newest
     applied = generation.ruleset if generation else None
     chosen = _chosen(site, policy, generation)
-    observed = survey(chosen.backend)
-    reports = stored(site, policy)
+    compared = facts.compared(chosen.backend, generation)
+    observed = compared.observed
+    reports = facts.lists(policy)
     services = _services(policy, generation, observed)
     probation = site.journal.probation()
     problems = (
@@ -149,22 +153,24 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
     return StatusReport(
         backend=chosen.reason,
         unfenced=observed.unfenced,
-        drift=_drift(chosen.backend, generation, observed),
+        drift=compared.drift,
         generation=generation.number if generation else None,
         applied_at=generation.created_at if generation else None,
         reason=generation.reason if generation else "",
         services=services,
+        compared_at=compared.at if generation else None,
+        unchanged_since=compared.is_earlier,
         interfaces=generation.ruleset.interfaces if generation else policy.interfaces,
         local=generation.ruleset.local if generation else (),
         traffic=look_at_traffic(applied, sum(each.dropped.packets for each in services)),
         other_rules=other_rules_beside(applied.services if applied else ()),
         rules_edited=None
-        if wrong or applied is None
-        else are_rules_edited(policy, reports, applied),
+        if wrong or generation is None
+        else facts.are_rules_edited(policy, reports, generation),
         counting_since=counting_since(site) if observed.fenced else None,
         restorable=generation is not None and bool(observed.unfenced),
         rules=observed.rules,
-        sets={key.name: held.prefix_count for key, held in sorted(observed.sets.items())},
+        sets=compared.sets,
         lists=reports,
         stale=stale(policy, reports, datetime.now(UTC)),
         last=site.journal.outcome(),
@@ -180,9 +186,9 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
             *without_labels(chosen.backend),
             *unread(policy),
             *switched_for_nothing(policy),
-            *unchanging(site, reports),
+            *unchanging(reports, facts.history),
             *refused(site, reports),
-            *left_out_notes(policy, reports),
+            *left_out_notes(policy, [each for each in reports if isinstance(each, ListReport)]),
             *never_resolved(active, hosts),
             *outside_pins(policy.enabled_exceptions(), hosts),
             *(() if wrong else _unfenced(policy, services, observed)),
@@ -193,16 +199,6 @@ def _status(site: Site, policy: Policy, wrong: RulesError | None = None) -> Stat
 def _chosen(site: Site, policy: Policy, generation: Generation | None) -> Chosen:
     """Return the backend that holds the generation, or that the rules choose."""
     return site.choose_again(generation) if generation else site.choose_backend(policy.backend)
-
-
-def _drift(
-    backend: Backend, generation: Generation | None, observed: Observed
-) -> tuple[Difference, ...]:
-    """Return the differences of the kernel from the generation in force."""
-    if generation is None:
-        return ()
-    wanted = generation.ruleset
-    return differences(make_plan(wanted, observed, backend.rules(wanted)))
 
 
 def _applied(
@@ -219,12 +215,8 @@ def _applied(
 
 def _hosts(site: Site) -> Mapping[ListId, AddressSpace]:
     """Return the addresses of names in DNS that have resolved, and of feeds."""
-    hosts = (
-        wanted
-        for wanted in site.lists.ids()
-        if wanted.kind.is_from_dns or wanted.kind is ListKind.FEED
-    )
-    found, _ = site.lists.load_all(hosts)
+    kinds = [each for each in ListKind if each.is_from_dns or each is ListKind.FEED]
+    found, _ = site.lists.load_all(site.lists.ids(kinds))
     return {name: accepted.space for name, accepted in found.items()}
 
 

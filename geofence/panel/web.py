@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from anyio.to_thread import run_sync
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -25,9 +24,10 @@ from geofence.panel.client import PrivilegedGoneError, ask
 from geofence.panel.protocol import ACTIONS, KEYS, Answer, Question, Verb
 from geofence.panel.rows import Wanted, read_wanted, shown
 from geofence.panel.sessions import Sessions
+from geofence.report.environment import TEMPLATES as SHARED
+from geofence.report.environment import environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_REPORT = Path(__file__).parents[1] / "report" / "templates"
 COOKIE = "geofence-panel"
 _FOR_ALL = ("/enter", "/style.css", "/metrics")
 """What needs no session: Prometheus has none, and metrics name nobody."""
@@ -84,18 +84,11 @@ def application(settings: Settings) -> Starlette:
 class _Panel:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        environment = Environment(
-            loader=FileSystemLoader([_TEMPLATES, _REPORT]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        pages = environment(_TEMPLATES)
         self._templates = {
-            name: environment.get_template(f"{name}.html.j2")
-            for name in ("overview", "plan", "notice")
+            name: pages.get_template(f"{name}.html.j2") for name in ("overview", "plan", "notice")
         }
-        self._css = (_REPORT / "style.css").read_text("utf-8") + (
+        self._css = (SHARED / "style.css").read_text("utf-8") + (
             _TEMPLATES / "panel.css"
         ).read_text("utf-8")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from geofence.model.frozen import dataclass
-from geofence.model.plan import Plan, SetChange
+from geofence.model.plan import Observed, Plan, SetChange
 
 
 class DriftKind(StrEnum):
@@ -41,8 +41,13 @@ def differences(plan: Plan) -> tuple[Difference, ...]:
     return (
         *map(_of_set, plan.set_changes),
         *_of_rules(plan),
-        *(Difference(DriftKind.LEFTOVER, name) for name in plan.observed.debris),
+        *leftovers(plan.observed),
     )
+
+
+def leftovers(observed: Observed) -> tuple[Difference, ...]:
+    """Return what killed runs left."""
+    return tuple(Difference(DriftKind.LEFTOVER, name) for name in observed.debris)
 
 
 def _of_set(change: SetChange) -> Difference:

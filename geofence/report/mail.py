@@ -9,7 +9,8 @@ from geofence.model.notes import Note
 from geofence.operations.mail import send_page
 from geofence.operations.site import Site
 from geofence.operations.snapshot import snapshot
-from geofence.report.page import page, title
+from geofence.report.contents import title
+from geofence.report.page import page
 from geofence.report.text import text
 from geofence.translation import speak, tr
 

@@ -2,197 +2,21 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from geofence.cli.views.notes import status_notes
-from geofence.cli.views.status import headline
-from geofence.geoip.world_map import SIZE
-from geofence.operations.snapshot import Health, Snapshot, dropped
-from geofence.report import charts, tables
-from geofence.report.tables import Table
-from geofence.sentences import sentences
-from geofence.translation import language, tr, trn
-from geofence.wording import moment, span
-
-TEMPLATES = Path(__file__).parent / "templates"
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part of the report with a table."""
-
-    anchor: str
-    title: str
-    table: Table
-    told: str
-    """What the table shows, and what is said where it is empty."""
-    nothing: str
-    folded: bool = False
-    """Whether the table is behind a line to click on: a picture shows the same."""
+from geofence.operations.snapshot import Snapshot
+from geofence.report.contents import contents
+from geofence.report.environment import TEMPLATES, environment
+from geofence.translation import language, tr
+from geofence.wording import moment
 
 
 def page(snapshot: Snapshot) -> str:
     """Return the report as HTML."""
-    # Whatever comes from rules, lists, names or the kernel is escaped by the library.
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    template = environment().get_template("report.html.j2")
+    html: str = template.render(
+        page=contents(snapshot),
+        language=language(),
+        style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
+        made=tr("Made {time} by geofence.", time=moment(snapshot.at)),
+        map_from=tr("Map: Natural Earth."),
     )
-    template = environment.get_template("report.html.j2")
-    html: str = template.render(**_context(snapshot))
     return html
-
-
-def title(snapshot: Snapshot) -> str:
-    """Return the title of a report, which is also the subject of its mail."""
-    return tr("geofence on {host}: {health}", host=socket.gethostname(), health=health(snapshot))
-
-
-def health(snapshot: Snapshot) -> str:
-    """Return in a word or two how the fence is."""
-    return {
-        Health.WELL: tr("all is well"),
-        Health.ATTENTION: tr("something needs attention"),
-        Health.OBSERVED: tr("only observed"),
-        Health.DIFFERS: tr("the fence differs"),
-        Health.OPEN: tr("NO FENCE"),
-    }[snapshot.health]
-
-
-def _context(snapshot: Snapshot) -> dict[str, object]:
-    bars = charts.over_time(snapshot.counts, snapshot.since, snapshot.at)
-    return {
-        "language": language(),
-        "title": title(snapshot),
-        "style": (TEMPLATES / "style.css").read_text(encoding="utf-8"),
-        "health": snapshot.health.value,
-        "headline": headline(snapshot.status)[0],
-        "summary": summary(snapshot),
-        "notes": (*status_notes(snapshot.status, full=False), *sentences(snapshot.notes)),
-        "width": SIZE[0],
-        "height": SIZE[1],
-        "shapes": charts.world(snapshot.countries, allowed(snapshot)),
-        "map_title": tr("Packets blocked, by country"),
-        "legend": legend(),
-        "shades": charts.SHADES,
-        "bars": bars,
-        "chart_title": tr("Packets blocked over time"),
-        "most": most(bars),
-        "before": sections(snapshot, bars)[:3],
-        "sections": sections(snapshot, bars)[3:],
-        "made": tr("Made {time} by geofence.", time=moment(snapshot.at)),
-        "map_from": tr("Map: Natural Earth."),
-    }
-
-
-def summary(snapshot: Snapshot) -> list[str]:
-    """Return the figures that matter, a sentence each."""
-    packets = sum(dropped(snapshot, each.name).packets for each in snapshot.status.services)
-    since = max(snapshot.since, snapshot.counts.since or snapshot.since)
-    lines = [
-        trn(
-            packets,
-            "{number} packet blocked in {span}.",
-            "{number} packets blocked in {span}.",
-            span=span(snapshot.at - since),
-        ),
-        trn(
-            snapshot.denied.sources,
-            "{number} source is noted.",
-            "{number} sources are noted.",
-        ),
-        trn(len(snapshot.bans), "{number} ban lasts.", "{number} bans last."),
-    ]
-    if snapshot.counts.since is None:
-        lines[0] = tr("Nothing was counted yet: counting begins with the next check of the fence.")
-    return lines
-
-
-def legend() -> list[str]:
-    """Return what the colours of the map mean: none, few, many, allowed."""
-    return [tr("none"), tr("few"), tr("many"), tr("allowed")]
-
-
-def allowed(snapshot: Snapshot) -> set[str]:
-    """Return the codes of the countries that some service allows."""
-    return {code for each in snapshot.status.allowed for code in each.countries}
-
-
-def most(bars: Sequence[charts.Bar]) -> str:
-    """Return what the highest bar stands for."""
-    highest = max((each.packets for each in bars), default=0)
-    return trn(highest, "at most {number} packet", "at most {number} packets")
-
-
-def sections(
-    snapshot: Snapshot, bars: Sequence[charts.Bar], sources: int = tables.MOST_SOURCES
-) -> list[Section]:
-    """Return the parts with tables, in their order; of sources at most so many."""
-    return [
-        Section(
-            "services",
-            tr("Services"),
-            tables.services(snapshot),
-            tr("What each service has blocked since {time}.", time=moment(snapshot.since)),
-            tr("No service is fenced."),
-        ),
-        Section(
-            "countries",
-            tr("Countries"),
-            tables.countries(snapshot),
-            tr("Where noted sources are; in a flood, only some packets are noted."),
-            tr("No source was noted."),
-            folded=True,
-        ),
-        Section(
-            "time",
-            tr("Over time"),
-            tables.over_time((each.start, each.packets) for each in bars),
-            tr("Hours are kept for a week, days for a year."),
-            tr("Nothing was counted."),
-            folded=True,
-        ),
-        Section(
-            "sources",
-            tr("Sources"),
-            tables.sources(snapshot, sources),
-            tr("Those with the most packets. The commands are for this host."),
-            tr("No source was noted."),
-        ),
-        Section(
-            "exceptions",
-            tr("Exceptions"),
-            tables.exceptions(snapshot),
-            tr("Who is allowed beside the countries."),
-            tr("No exception is enabled."),
-        ),
-        Section(
-            "bans",
-            tr("Bans"),
-            tables.bans(snapshot),
-            tr("Who is blocked for a time."),
-            tr("Nothing is banned."),
-        ),
-        Section(
-            "lists",
-            tr("Lists"),
-            tables.lists(snapshot),
-            tr("Where allowed and blocked addresses come from."),
-            tr("There are no lists in the rules."),
-        ),
-        Section(
-            "history",
-            tr("Changes"),
-            tables.history(snapshot),
-            tr("The latest first. 'geofence rollback' returns to an earlier one."),
-            tr("Nothing has been applied yet."),
-        ),
-    ]

@@ -8,7 +8,7 @@ from geofence.cli.views.notes import status_notes
 from geofence.cli.views.status import headline
 from geofence.operations.snapshot import Snapshot
 from geofence.report import tables
-from geofence.report.page import summary, title
+from geofence.report.contents import summary, title
 from geofence.report.tables import Table
 from geofence.screen import aligned
 from geofence.sentences import sentences

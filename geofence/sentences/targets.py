@@ -62,6 +62,10 @@ _GAPS: Mapping[Gap, Callable[[str], str]] = {
     Gap.PUBLIC_PORT: lambda _: tr(
         "The port of the pod counts, not the port of the node or the load balancer before it."
     ),
+    Gap.CLUSTER_SOURCES: lambda _: tr(
+        "Sources inside the cluster are told by what they are, not by address: fenced pods block "
+        "them even if they are exceptions, and fenced nodes let them pass."
+    ),
 }
 
 

@@ -38,6 +38,7 @@ _OURS = frozenset(
         "closed",
         "counting.json",
         "counts.sqlite",
+        "facts.cache",
         "generations",
         "lists",
         "mirrors.json",

@@ -260,7 +260,7 @@ class GenerationStore:
 
     def read(self, number: int) -> Generation | Damaged:
         """Return one generation, or why its file cannot be used."""
-        path = self._path(number)
+        path = self.path(number)
         try:
             found = decode(read_trusted(path))
         except (RecordError, StateError) as error:
@@ -291,12 +291,12 @@ class GenerationStore:
             StateError: it could not be written; no other was deleted.
         """
         ensure_private_directory(self._directory)
-        write_atomically(self._path(generation.number), encode(generation))
+        write_atomically(self.path(generation.number), encode(generation))
         self._give(max(generation.number, self._highest_ever()), generation.number)
         oldest = generation.created_at - KEPT_FOR
         for rank, number in enumerate(self.numbers()):
             if rank >= MOST_KEPT or (rank >= KEPT and self._written(number) < oldest):
-                self._path(number).unlink(missing_ok=True)
+                self.path(number).unlink(missing_ok=True)
 
     def next_number(self) -> int:
         """Return a number that no generation ever had, not even one that was undone."""
@@ -325,7 +325,7 @@ class GenerationStore:
 
     def _written(self, number: int) -> datetime:
         try:
-            return datetime.fromtimestamp(self._path(number).stat().st_mtime, UTC)
+            return datetime.fromtimestamp(self.path(number).stat().st_mtime, UTC)
         except OSError:  # it was deleted meanwhile
             return datetime.now(UTC)
 
@@ -343,11 +343,12 @@ class GenerationStore:
         for newer in self.numbers():
             if newer > number:
                 try:
-                    self._path(newer).unlink(missing_ok=True)
+                    self.path(newer).unlink(missing_ok=True)
                 except OSError as error:
-                    raise state_error("removed", self._path(newer), error) from error
+                    raise state_error("removed", self.path(newer), error) from error
         if self._directory.is_dir():
             self._give(highest, number)
 
-    def _path(self, number: int) -> Path:
+    def path(self, number: int) -> Path:
+        """Return the file of a generation."""
         return self._directory / f"{number:08d}{_SUFFIX}"

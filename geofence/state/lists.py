@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from geofence.lists.parsed import Candidate, joined
 from geofence.model.frozen import dataclass
 from geofence.model.lists import AcceptedList, DroppedAddress, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
+from geofence.state.cache import stamp
 from geofence.state.files import (
     ensure_private_directory,
     flush,
@@ -148,14 +149,20 @@ class ListStore:
             return None
         return content.accepted(), content.bodies
 
-    def ids(self) -> tuple[ListId, ...]:
+    def ids(self, kinds: Collection[ListKind] = tuple(ListKind)) -> tuple[ListId, ...]:
         """Return the lists on disk, whether they are still wanted or not, ordered by name.
+
+        Args:
+            kinds: of the lists; those of others are not read.
 
         Raises:
             StateError: the directory is there and cannot be read.
         """
+        starts = tuple(f"{kind}-" for kind in kinds)
         try:
-            paths = sorted(self._directory.glob(f"*{_SUFFIX}"))
+            paths = sorted(
+                path for path in self._directory.glob(f"*{_SUFFIX}") if path.name.startswith(starts)
+            )
         except OSError as error:
             raise state_error("read", self._directory, error) from error
         return tuple(_known_ids(paths))
@@ -212,6 +219,10 @@ class ListStore:
         """
         if self._directory.is_dir():
             flush(self._directory)
+
+    def stamp(self, wanted: ListId) -> str:
+        """Return what tells the file of the last accepted version; empty if there is none."""
+        return stamp(self._paths(wanted)[0])
 
     def _paths(self, wanted: ListId) -> tuple[Path, Path]:
         """Return the files of the last accepted version and of the one before it."""

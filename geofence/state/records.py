@@ -232,7 +232,7 @@ def _same(value: _T) -> _T:
 
 TEXT = Codec(text, _same)
 UTF8 = Codec(utf8, _same)
-FLAG = Codec(flag, _same)
+FLAG: Codec[bool] = Codec(flag, _same)
 COUNT = Codec(count, _same)
 NUMBER = Codec(number, _same)
 MOMENT = Codec(moment, datetime.isoformat)

@@ -16,6 +16,7 @@ from geofence.errors import StateError
 from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.prefixes import AddressSpace, Family, pack_addresses
+from geofence.state.cache import stamp
 from geofence.state.files import ensure_private_directory, read_if_there, write_atomically
 from geofence.state.records import COUNT, DAMAGE, MOMENT, Codec, many, objects, text
 
@@ -124,6 +125,10 @@ class VersionStore:
         except (StateError, *DAMAGE):
             return History()
 
+    def stamp(self, wanted: ListId) -> str:
+        """Return what tells the file of a history from its other versions; empty without one."""
+        return stamp(self._path(wanted))
+
     def note(self, accepted: AcceptedList, *, former: AcceptedList | None = None) -> None:
         """Record that a version was accepted or confirmed, at the time that its provenance says.
 
@@ -160,17 +165,16 @@ def _hash(value: object) -> str:
     return text(value)
 
 
-_VERSIONS = many(
-    objects(
-        Version,
-        sha256=Codec(_hash, str),
-        ipv4=COUNT,
-        ipv6=COUNT,
-        first_accepted_at=MOMENT,
-        accepted_at=MOMENT,
-        confirmed_at=MOMENT,
-    )
+VERSION = objects(
+    Version,
+    sha256=Codec(_hash, str),
+    ipv4=COUNT,
+    ipv6=COUNT,
+    first_accepted_at=MOMENT,
+    accepted_at=MOMENT,
+    confirmed_at=MOMENT,
 )
+_VERSIONS = many(VERSION)
 
 
 def _encode(wanted: ListId, history: History) -> bytes:

@@ -111,9 +111,10 @@ def damaged(stored: ClusterObject) -> TargetError:
     """Return the error of an object that is not as geofence makes it."""
     return TargetError(
         tr(
-            "{object} in the cluster is not as geofence makes it. Run 'geofence apply --target' "
-            "to replace it.",
+            "{object} in the cluster is not as geofence makes it. "
+            "Run 'geofence apply --target {target}' to replace it.",
             object=stored.key,
+            target=stored.labels.get(TARGET_LABEL, "NAME"),
         )
     )
 

@@ -7,7 +7,6 @@ them, and an address never moves between objects that both stay.
 
 from __future__ import annotations
 
-import socket
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -20,6 +19,7 @@ from geofence.model.target import Target
 from geofence.targets.fence import FenceGroup
 from geofence.targets.objects import (
     ROLE_LABEL,
+    TARGET_LABEL,
     ClusterObject,
     Json,
     Marks,
@@ -27,7 +27,8 @@ from geofence.targets.objects import (
     as_sequence,
     new_object,
 )
-from geofence.translation import tr
+from geofence.targets.prefixes import parse_prefix
+from geofence.translation import join, tr
 
 MOST_IN_A_SET = 10_000
 """Prefixes in one object: a request of some 200 kB, which an API server stores as some 500 kB."""
@@ -151,40 +152,17 @@ def set_space(shape: SetShape, stored: ClusterObject) -> AddressSpace:
     Raises:
         TargetError: what should be a prefix is none.
     """
-    bounds: dict[Family, tuple[list[int], list[int]]] = {family: ([], []) for family in Family}
-    for text in as_sequence(stored.spec.get(shape.field)):
-        prefix = _prefix(text)
-        if prefix is None:
-            raise TargetError(
-                tr(
-                    '{object} in the cluster has "{text}", which is not a prefix. Run \'geofence '
-                    "apply --target' to replace it.",
-                    object=stored.key,
-                    text=text,
-                )
-            )
-        firsts, pasts = bounds[prefix.family]
-        firsts.append(prefix.network)
-        pasts.append(prefix.past)
-    return AddressSpace(*(PrefixSet.of_ranges(family, *bounds[family]) for family in Family))
-
-
-def _prefix(text: Json) -> Prefix | None:
-    """Return a prefix as API servers have it; None for what is none, or has host bits."""
-    if not isinstance(text, str):
-        return None
-    address, slash, length = text.partition("/")
-    family = Family.IPV6 if ":" in address else Family.IPV4
+    found = stored.spec.get(shape.field)
     try:
-        network = int.from_bytes(socket.inet_pton(family.socket_family, address), "big")
-    except OSError:
-        return None
-    if slash and not (length.isascii() and length.isdigit()):
-        return None
-    bits = int(length) if slash else family.bits
-    if bits > family.bits or network & ((1 << (family.bits - bits)) - 1):
-        return None
-    return Prefix(family, network, bits)
+        return AddressSpace.of([parse_prefix(str(text)) for text in as_sequence(found)])
+    except TargetError as error:
+        message = tr(
+            "{object} in the cluster cannot be read. Run 'geofence apply --target {target}' to "
+            "replace it.",
+            object=stored.key,
+            target=stored.labels.get(TARGET_LABEL, "NAME"),
+        )
+        raise TargetError(join(" ", (message, str(error)))) from error
 
 
 def without_mapped(space: AddressSpace) -> AddressSpace:

@@ -1,4 +1,4 @@
-"""Limits of every API server, whatever the kind of object."""
+"""Limits of API servers, whatever the kind of object, and objections to what exceeds a limit."""
 
 from __future__ import annotations
 
@@ -8,46 +8,36 @@ from geofence.guards.objection import Guard, Objection
 from geofence.targets.objects import ClusterObject
 from geofence.translation import tr
 
-REQUEST_MOST = 3 * 1024 * 1024
-"""Bytes of a request that an API server takes; no option changes it."""
-STORED_MOST = 3 * 512 * 1024
-"""Bytes that etcd stores of an object (``--max-request-bytes``)."""
-ANNOTATIONS_MOST = 256 * 1024
-"""Bytes of all annotations of an object."""
+LARGEST_REQUEST = 3 * 1024 * 1024
+"""Bytes of a request that an API server takes; it has no setting for that."""
+LARGEST_STORED = 1536 * 1024
+"""Bytes of an object that etcd takes, by default (``--max-request-bytes``)."""
 
 
-def server_limits(found: ClusterObject, stored: int) -> Iterator[Objection]:
-    """Yield the limits of an API server that an object exceeds.
+def server_limits(found: ClusterObject, request: int, stored: int) -> Iterator[Objection]:
+    """Yield objections to one object.
 
     Args:
         found: the object.
+        request: bytes of its text.
         stored: bytes that it takes in etcd.
     """
-    notes = sum(len(key) + len(value) for key, value in found.annotations.items())
-    found_sizes = (
-        (len(found.text), REQUEST_MOST, _of_request),
-        (stored, STORED_MOST, _of_store),
-        (notes, ANNOTATIONS_MOST, _of_annotations),
-    )
-    for number, most, allows in found_sizes:
-        if number > most:
-            saw = tr("{object} takes {number} bytes.", object=found.key, number=f"{number:,}")
-            yield exceeded(found, saw, allows(f"{most:,}"))
+    if request > LARGEST_REQUEST:
+        yield objection(
+            str(found.key),
+            tr("{object} has {number} bytes.", object=found.key, number=f"{request:,}"),
+            tr("An API server takes {limit} bytes in a request.", limit=f"{LARGEST_REQUEST:,}"),
+        )
+    elif stored > LARGEST_STORED:
+        yield objection(
+            str(found.key),
+            tr("{object} takes {number} bytes in etcd.", object=found.key, number=f"{stored:,}"),
+            tr("etcd takes {limit} bytes by default.", limit=f"{LARGEST_STORED:,}"),
+        )
 
 
-def _of_request(most: str) -> str:
-    return tr("The API server takes {most} in a request.", most=most)
-
-
-def _of_store(most: str) -> str:
-    return tr("etcd stores {most} of an object.", most=most)
-
-
-def _of_annotations(most: str) -> str:
-    return tr("All annotations together may have {most}.", most=most)
-
-
-def exceeded(found: ClusterObject, saw: str, allows: str) -> Objection:
-    """Return the objection that an object exceeds a limit."""
+def objection(subject: str, saw: str, allows: str) -> Objection:
+    """Return the objection to a limit that is exceeded."""
     remedy = tr("Allow fewer countries, or use an engine that takes more.")
-    return Objection(Guard.TARGET_LIMIT, str(found.key), saw, allows, Guard.TARGET_LIMIT, remedy)
+    token = Guard.TARGET_LIMIT.value
+    return Objection(Guard.TARGET_LIMIT, subject, saw, allows, token, remedy)

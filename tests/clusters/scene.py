@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -155,9 +154,8 @@ class Scene:
     ) -> Thing:
         """Send a request as another program does."""
         with self.place.connected() as cluster:
-            body = json.dumps(thing, separators=(",", ":")).encode() if thing else None
             content_type = "application/apply-patch+yaml" if thing else "application/json"
-            call = Call(method, path, query, f"{method} {path}", body, content_type)
+            call = Call(method, path, query, f"{method} {path}", thing, content_type)
             found: Thing = connection_of(cluster).json(call)
             return found
 

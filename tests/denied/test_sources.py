@@ -17,11 +17,13 @@ from geofence.denied.sources import (
     Sources,
     described,
     distinct,
+    foremost,
     grouped,
     index_of,
     joined,
     labels,
     network_labels,
+    timed,
 )
 from geofence.model.elements import Noted
 from geofence.model.prefixes import Family
@@ -195,3 +197,32 @@ def test_who_is_kept_sent_no_less_than_who_is_forgotten(
         assert max(found[each] for each in gone) <= min(found[each] for each in kept)
     else:
         assert 4 * len(found) <= 3 * most
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.integers(0, 40), st.tuples(st.integers(1, 4), st.integers(0, 9))),
+        max_size=3,
+    ),
+    st.integers(0, 20),
+)
+def test_the_foremost_are_all_that_a_limit_needs(
+    found: list[dict[int, tuple[int, int]]], limit: int
+) -> None:
+    week = float(NOTED_SECONDS)
+    parts, noted = [], []
+    for service, held in zip("ABC", found, strict=False):
+        columns = ([count for count, _ in held.values()], [0] * len(held))
+        denied = Noted(list(held), [week - 60] * len(held), *columns)
+        seen = Noted(list(held), [week - age for _, age in held.values()], *columns)
+        parts.append(joined(service, Family.IPV4, denied, None, NOW))
+        noted.append((denied, seen))
+
+    def with_times(some: list[Sources]) -> list[Sources]:
+        pairs = zip(some, noted, strict=True)
+        return [timed(part, denied, seen, NOW) for part, (denied, seen) in pairs]
+
+    whole = described(with_times(parts), Knowledge())
+    assert described(with_times(foremost(parts, limit)), Knowledge(), limit) == (
+        whole[:limit] if limit else whole
+    )

@@ -22,9 +22,9 @@ from pathlib import Path
 import pytest
 
 from tests.node.helm import HERE
-from tests.node.recipe import Image, assembled
+from tests.node.recipe import Image, assembled, write_image
 from tests.node.test_daemonset import IMAGE
-from tests.packaging.builds import builds
+from tests.packaging.builds import built
 from tests.walk.system import WalkError
 
 _TOP = Path(__file__).parents[2]
@@ -48,13 +48,14 @@ def main() -> int:
         except WalkError as error:
             sys.stdout.write(f"WRONG: {error}\n")
             return 1
-        os.environ[IMAGE] = str(image.root)
+        os.environ[IMAGE] = str(Path(scratch) / "image.json")
+        write_image(image, Path(os.environ[IMAGE]))
         arguments = ["-q", "-p", "no:xdist", "--durations=0"]
         return int(pytest.main([*arguments, str(Path(__file__).parent / "test_daemonset.py")]))
 
 
-def _assembled(scratch: Path, built: Path, keep: Path | None) -> Image:
-    package = builds("trixie", built).previous
+def _assembled(scratch: Path, directory: Path, keep: Path | None) -> Image:
+    package = built("trixie", directory, 1)
     context = scratch / "dist"
     context.mkdir()
     shutil.copy(package, context)

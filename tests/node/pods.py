@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from geofence.lab.host import Host
 from tests.node.recipe import Image
@@ -70,7 +71,7 @@ class Node:
         number = next(self._numbers)
         bundle = self.directory / f"bundle{number}"
         bundle.mkdir()
-        uid = f"6a1f3a42-5a5c-4b0a-9a7d-{number:012x}"
+        uid = str(uuid4())
         volumes = {each["name"]: self._volume(each, uid) for each in pod.get("volumes", ())}
         configuration = self._configuration(pod, container, image, volumes)
         (bundle / "config.json").write_text(json.dumps(configuration), encoding="utf-8")

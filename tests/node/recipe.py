@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +42,19 @@ class Image:
     environment: dict[str, str] = field(default_factory=lambda: {"PATH": _SEARCHED})
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+
+
+def write_image(image: Image, path: Path) -> None:
+    """Write an image to a file of JSON, with the path of its root."""
+    content = {**asdict(image), "root": str(image.root)}
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def read_image(path: Path) -> Image:
+    """Read what ``write_image`` wrote."""
+    content = json.loads(path.read_text("utf-8"))
+    start, command = (tuple(content[key]) for key in ("entrypoint", "command"))
+    return Image(Path(content["root"]), content["environment"], start, command)
 
 
 def instructions(text: str) -> tuple[Instruction, ...]:
@@ -77,7 +90,8 @@ def assembled(recipe: Path, context: Path, bases: Path, root: Path) -> Image:
                 name, _, value = text.partition("=")
                 arguments[name] = value
             case "FROM":
-                shutil.copytree(_base(release(text), bases), root, symlinks=True)
+                # Not by Python: it would copy what devices contain.
+                _do(["cp", "--archive", str(_base(release(text), bases)), str(root)], {})
             case "LABEL":
                 pass
             case "ENV":

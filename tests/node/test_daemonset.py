@@ -22,13 +22,14 @@ import yaml
 
 from geofence.backends import registry
 from tests.cli.machine import ROOT, Machine, machine
+from tests.coexistence.machine import is_real_root
 from tests.node.helm import HERE
 from tests.node.network import JAPANESE, NODE, SIP, STRANGER, Cluster, cluster
 from tests.node.pods import Container, Node
-from tests.node.recipe import Image
+from tests.node.recipe import Image, read_image
 
 IMAGE = "GEOFENCE_NODE_IMAGE"
-"""Environment variable: the root file system of an image to test."""
+"""Environment variable: a file of JSON with the image to test, from ``python -m tests.node``."""
 PEERS = ROOT / ".venv/peers-node"
 ALLOWED = '[exception.abroad]\nprefixes = ["45.77.0.0/16"]\n'
 SYSTEM = ("/bin", "/lib", "/lib64", "/sbin", "/usr")
@@ -53,6 +54,8 @@ def pod_of(path: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A node on which nothing ran yet; the sources of lists are on its loopback."""
+    if not is_real_root():
+        pytest.skip("running containers needs root, and not just of a user namespace")
     packages = sorted(PEERS.glob("*.deb"))
     assert packages, "./bootstrap test downloads them, as root and with apt"
     directory = tmp_path_factory.mktemp("node")
@@ -68,9 +71,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def _image(directory: Path) -> Iterator[Image]:
     """The image that is named, or one of this checkout, whose files are the machine's."""
     if IMAGE in os.environ:
-        image = Image(Path(os.environ[IMAGE]), entrypoint=("/usr/bin/geofence",))
-        image.environment |= {"LC_ALL": "C.UTF-8", "GEOFENCE_BACKEND": "nftables"}
-        yield image
+        yield read_image(Path(os.environ[IMAGE]))
         return
     image = Image(directory / "image", entrypoint=("/image/geofence",))
     (image.root / "image").mkdir(parents=True)

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.node.helm import HERE
-from tests.node.recipe import Image, assembled, instructions, release
+from tests.node.recipe import (
+    Image,
+    assembled,
+    instructions,
+    read_image,
+    release,
+    write_image,
+)
 from tests.node.test_daemonset import pod_of
 from tests.walk.system import WalkError
 
@@ -26,6 +33,12 @@ def test_the_recipe_is_of_debian_and_runs_the_daemon() -> None:
     assert dict(found)["ENTRYPOINT"] == '["/usr/bin/geofence"]'
     (container,) = pod_of("base/daemonset.yaml")["containers"]
     assert dict(found)["CMD"] == str(container["args"]).replace("'", '"')
+
+
+def test_an_image_is_read_as_it_was_written(tmp_path: Path) -> None:
+    image = Image(tmp_path, {"PATH": "/bin", "LC_ALL": "C.UTF-8"}, ("/usr/bin/geofence",), ("x",))
+    write_image(image, tmp_path / "image.json")
+    assert read_image(tmp_path / "image.json") == image
 
 
 def test_an_instruction_that_the_tests_do_not_know_is_an_error(tmp_path: Path) -> None:

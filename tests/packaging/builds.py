@@ -22,10 +22,11 @@ class Builds(NamedTuple):
 
 def builds(release: str, directory: Path) -> Builds:
     """Return the packages in a directory; build those that are missing."""
-    return Builds(*(_built(release, directory, revision) for revision in (1, 2)))
+    return Builds(*(built(release, directory, revision) for revision in (1, 2)))
 
 
-def _built(release: str, directory: Path, revision: int) -> Path:
+def built(release: str, directory: Path, revision: int) -> Path:
+    """Return the package of a revision in a directory; build it if it is missing."""
     pattern = f"geofence_*-{revision}+{_VERSIONS.get(release, release)}_*.deb"
     if not list(directory.glob(pattern)):
         command = ["sh", str(_TOP / "packaging/build.sh"), release, str(directory)]

@@ -17,6 +17,7 @@ from tests.walk.system import System
 _LISTENING = (
     f"systemd-run --quiet python3 -m http.server --bind {PBX[Family.IPV4]} {SSH} && sleep 2"
 )
+_OF_TIMER = "-p TimersCalendar -p RandomizedDelayUSec -p FixedRandomDelay"
 _PATIENCE = 20
 """Seconds that the controller has to come back."""
 
@@ -39,6 +40,8 @@ def managed(system: System, built: Builds, lab: Lab) -> list[str]:
             "ansible_python_interpreter": "/usr/bin/python3",
             "geofence_package": str(built.current),
             "geofence_countries": ["JP"],
+            "geofence_refresh_at": "01:00",
+            "geofence_refresh_spread": "15m",
         }
         _converge(walk, Path(place), wanted)
         _lock_out(walk, Path(place), wanted)
@@ -53,6 +56,9 @@ def _converge(walk: Walk, place: Path, wanted: dict[str, object]) -> None:
     walk.look(fenced=True)
     all_well(walk)
     units_run(walk)
+    _, timer = walk.ask(f"systemctl show geofence-refresh.timer {_OF_TIMER}")
+    said = ("01:00:00", "RandomizedDelayUSec=15min", "FixedRandomDelay=yes")
+    walk.expect("the timer has its time", holds=all(each in timer for each in said))
     walk.expect("the second run changes nothing", holds=play(walk.lab, place, wanted).changed == 0)
 
 

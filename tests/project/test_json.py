@@ -60,7 +60,7 @@ from geofence.model.catalog import Media
 from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.counts import Counted, CountKey, Counts, Period, Tally
 from geofence.model.evidence import Evidence
-from geofence.model.generation import Generation, ListNote
+from geofence.model.generation import ListNote
 from geofence.model.lists import DroppedAddress, ListKind, Provenance
 from geofence.model.notes import problem
 from geofence.model.plan import Count, Observed
@@ -75,7 +75,7 @@ from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
 from geofence.operations.doctor import DoctorReport
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
-from geofence.operations.history import HistoryEntry
+from geofence.operations.history import HistoryEntry, SetDifference
 from geofence.operations.kernel_knowledge import Membership, TurnedAway
 from geofence.operations.mirror import Published
 from geofence.operations.notify import Channel, Sent, notify_facts
@@ -129,6 +129,15 @@ LISTS = (
         former=SPACE,
     ),
 )
+CHANGE = HistoryEntry(
+    1,
+    NOW,
+    "refresh",
+    "ipset",
+    services_changed=True,
+    sets=(SetDifference("allow4", Family.IPV4, 1, 0),),
+    lists=(ListNote("x", NOW, "0"),),
+)
 SIP_PORT = Ports(Protocol.UDP, 5060, 5060)
 TOUCHED = Touched(Flow(Family.IPV4, "udp", 1, 2, 3, 5060, True, FlowState.ESTABLISHED), "sip")
 IMPACT = Impact((TOUCHED,), (TOUCHED,), frozenset({(Family.IPV4, 1)}))
@@ -179,8 +188,6 @@ def _snapshot() -> Snapshot:
 
 def documents() -> Iterator[object]:
     """One of each, with nothing left out."""
-    generation = Generation(1, NOW, "refresh", "ipset", RULESET, (ListNote("x", NOW, "0"),))
-    changes = PLAN.set_changes
     meaning = (CountryChange("JP", SPACE, SPACE),)
     cut = Contact("2001", "2001", Address(Family.IPV4, 1))
     people = People(
@@ -229,7 +236,7 @@ def documents() -> Iterator[object]:
         yield denied_json(report, Selection(by=by))
     yield {"forgotten": 1}
     damaged = Damaged(Path("x.generation"), "is damaged")
-    yield history_json((HistoryEntry(generation, changes, services_changed=True), damaged))
+    yield history_json((CHANGE, damaged))
     parts = LISTS[0].provenance
     stored = StoredAtlas(make_atlas({"JP": SPACE}, NOW), {"JP": parts}, ("JP", "DE"), 1)
     yield atlas_json(AtlasReport(stored, None, NOTES))

@@ -61,6 +61,7 @@ def test_a_fence_is_read_back_as_it_is_held(chosen: Target, fence: ClusterFence)
     assert engine.order(objects, objects) == ()
 
 
+@settings(max_examples=60)
 @given(kinds, fences())
 def test_objects_decide_packets_as_the_fence_does(kind: TargetKind, fence: ClusterFence) -> None:
     engine = load(kind)

@@ -19,6 +19,7 @@ from geofence.model.target import Target, TargetKind
 from geofence.targets.fence import ClusterFence, FenceGroup, ServicePorts, cluster_fence
 from geofence.targets.networkpolicy import new_engine
 from geofence.targets.networkpolicy import ranges as ranges_module
+from geofence.targets.networkpolicy.limits import stored_size
 from geofence.targets.objects import FENCE_ANNOTATION, ClusterObject
 from geofence.verdict import Packet
 from tests.oracle.policies import random_ruleset
@@ -314,3 +315,47 @@ def test_services_of_equal_policy_share_and_the_first_has_a_port() -> None:
     other = FenceGroup(long.services[:-1])
     assert len(long.name) < 40
     assert long.name != other.name
+
+
+def large(number: int, family: Family = Family.IPV4) -> ClusterObject:
+    """An object whose one rule has so many prefixes, whatever ``render`` does."""
+    step = family.bits - 24
+    prefixes = (Prefix(family, at << step, 24) for at in range(number))
+    peers = [{"ipBlock": {"cidr": str(each)}} for each in prefixes]
+    (found,) = ENGINE.objects(FENCE, TARGET)
+    return changed(found, lambda it: base_rules(it)[1].update({"from": peers}))
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (30_000, []),
+        (66_000, ["A rule of NetworkPolicy/pbx/geofence-pbx has 66,000 IPv4 prefixes."]),
+        (
+            90_000,
+            [
+                "NetworkPolicy/pbx/geofence-pbx has",
+                "A rule of NetworkPolicy/pbx/geofence-pbx has 90,000 IPv4 prefixes.",
+            ],
+        ),
+    ],
+)
+def test_limits_that_are_exceeded_are_told_with_the_numbers(number: int, said: list[str]) -> None:
+    found = ENGINE.limits([large(number)])
+    assert [one.saw.startswith(text) for one, text in zip(found, said, strict=True)] == [
+        True
+    ] * len(said)
+    assert {one.accept for one in found} <= {"target-limit"}
+
+
+def test_the_world_stays_below_every_limit() -> None:
+    """As many prefixes as the world's lists have, and longer ones."""
+    dice = seeded(8)
+    four = [Prefix(Family.IPV4, dice.getrandbits(24) << 8, 24) for _ in range(50_000)]
+    six = [Prefix(Family.IPV6, 0x2 << 124 | dice.getrandbits(61) << 63, 65) for _ in range(62_000)]
+    fence = ClusterFence((FenceGroup((SIP,), allowed=AddressSpace.of([*four, *six])),))
+    objects = ENGINE.objects(fence, TARGET)
+    assert ENGINE.limits(objects) == ()
+    assert 5 < len(objects) < 50
+    assert ENGINE.read(objects, TARGET) == fence
+    assert max(stored_size(each) for each in objects) < 700_000

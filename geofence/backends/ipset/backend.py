@@ -119,6 +119,12 @@ class IpsetBackend(IpsetNoting):
         self._seen = (observed, read)
         return observed
 
+    def fingerprint(self) -> str:
+        """Return a hash of sets and rules as the kernel tells them."""
+        from geofence.backends.ipset.fingerprint import fingerprint
+
+        return fingerprint()
+
     def commit(self, plan: Plan) -> None:
         """Fill second sets, switch one family after the other, then drop what nothing refers to."""
         switched = [

@@ -152,7 +152,7 @@ class KernelSets(AbstractContextManager["KernelSets"]):
             known: what it may hold, and how the kernel lists that: it is not decoded then.
         """
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
-            packed = self._packed(name)
+            packed = self.packed(name)
             if packed is None:
                 return None
             from geofence.backends.ipset.entries import are_same_entries, unpack_entries
@@ -164,7 +164,7 @@ class KernelSets(AbstractContextManager["KernelSets"]):
     def elements(self, name: str, key: SetKey) -> list[Element]:
         """Return the entries of a runtime set with their times and counts; none without the set."""
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
-            packed = self._packed(name) or b""
+            packed = self.packed(name) or b""
             return unpack_elements(key.family, packed, shape_of(key).netmask or key.family.bits)
 
     def test(self, name: str, family: Family, address: int) -> bool:
@@ -182,9 +182,9 @@ class KernelSets(AbstractContextManager["KernelSets"]):
     def noted(self, name: str, family: Family, *, times: bool) -> Noted:
         """Return the entries of a set that the kernel fills; none without the set."""
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
-            return unpack_noted(family, self._packed(name) or b"", times=times)
+            return unpack_noted(family, self.packed(name) or b"", times=times)
 
-    def _packed(self, name: str) -> bytes | None:
+    def packed(self, name: str) -> bytes | None:
         """Return the entries of a set as the kernel packs them; None if there is no such set."""
         try:
             found = self._list(string(_ATTR_SETNAME, name))

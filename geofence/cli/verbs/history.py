@@ -49,7 +49,7 @@ def history(context: typer.Context, *, target: TargetName = None, as_json: Json 
         from geofence.cli import targets
 
         site = targets.history(site, target)
-    found = operation(site)
+    found = tuple(operation(site))
     if as_json:
         print_json(history_json(found))
     else:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from geofence.model.plan import SetChange
-from geofence.operations.history import HistoryEntry
+from geofence.operations.history import HistoryEntry, SetDifference
 from geofence.screen import Screen
 from geofence.state.generations import Damaged
 from geofence.translation import english, tr
@@ -51,12 +50,11 @@ def history_json(found: Iterable[HistoryEntry | Damaged]) -> list[dict[str, obje
 
 
 def _row(entry: HistoryEntry) -> tuple[str, ...]:
-    generation = entry.generation
     return (
-        str(generation.number),
-        moment(generation.created_at),
-        generation.reason,
-        generation.backend,
+        str(entry.number),
+        moment(entry.applied_at),
+        entry.reason,
+        entry.backend,
         "; ".join(_difference(entry)) or tr("none"),
     )
 
@@ -69,23 +67,25 @@ def _difference(entry: HistoryEntry) -> list[str]:
     moved = [f"+{each}" for each in entry.local_added]
     moved += [f"-{each}" for each in entry.local_removed]
     local = [tr("local networks {changes}", changes=" ".join(moved))] if moved else []
-    sets = [each for each in entry.set_changes if each.added or each.removed]
+    sets = [each for each in entry.sets if each.added or each.removed]
     return services + interfaces + local + list(map(_set_difference, sets))
 
 
-def _set_difference(change: SetChange) -> str:
-    family = change.key.family
-    added, removed = (addresses(family, part.size) for part in (change.added, change.removed))
-    return f"{change.key.name} +{added} -{removed}"
+def _set_difference(change: SetDifference) -> str:
+    added, removed = (addresses(change.family, number) for number in (change.added, change.removed))
+    return f"{change.name} +{added} -{removed}"
 
 
 def _json(entry: HistoryEntry) -> dict[str, object]:
-    generation = entry.generation
+    lists = (
+        {"list": note.name, "checked_at": note.checked_at.isoformat(), "sha256": note.sha256}
+        for note in entry.lists or ()
+    )
     return {
-        "generation": generation.number,
-        "applied_at": generation.created_at.isoformat(),
-        "reason": generation.reason,
-        "backend": generation.backend,
+        "generation": entry.number,
+        "applied_at": entry.applied_at.isoformat(),
+        "reason": entry.reason,
+        "backend": entry.backend,
         "services_changed": entry.services_changed,
         "interfaces": {
             "added": list(entry.interfaces_added),
@@ -97,14 +97,11 @@ def _json(entry: HistoryEntry) -> dict[str, object]:
         },
         "sets": [
             {
-                "set": change.key.name,
-                "addresses_added": change.added.size,
-                "addresses_removed": change.removed.size,
+                "set": each.name,
+                "addresses_added": each.added,
+                "addresses_removed": each.removed,
             }
-            for change in entry.set_changes
+            for each in entry.sets
         ],
-        "lists": [
-            {"list": note.name, "checked_at": note.checked_at.isoformat(), "sha256": note.sha256}
-            for note in generation.lists
-        ],
+        **({} if entry.lists is None else {"lists": list(lists)}),
     }

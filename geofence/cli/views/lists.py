@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from geofence.fetch.urls import public
-from geofence.model.prefixes import Family
-from geofence.operations.report import ListOutcome, ListReport
+from geofence.model.prefixes import AddressSpace, Family
+from geofence.operations.report import Listed, ListOutcome, ListReport
 from geofence.screen import Styled
 from geofence.translation import english, tr
-from geofence.wording import age, size
+from geofence.wording import addresses, age, size
 
 _STYLES = {ListOutcome.KEPT: "yellow", ListOutcome.MISSING: "red"}
 
 
 def list_rows(
-    lists: Iterable[ListReport], now: datetime, *, full: bool = True, change: bool = False
+    lists: Iterable[Listed], now: datetime, *, full: bool = True, change: bool = False
 ) -> tuple[tuple[str, ...], list[tuple[Styled, ...]]]:
     """Return headings and rows of the table of lists; in full with changes and sources."""
     headings = _headings()
@@ -50,14 +50,15 @@ def _state(outcome: ListOutcome) -> str:
     }[outcome]
 
 
-def list_json(report: ListReport) -> dict[str, object]:
+def list_json(report: Listed) -> dict[str, object]:
     """Return one list for scripts; times are UTC."""
+    former = _former(report)
     return {
         "list": str(report.id),
         "state": str(report.outcome),
-        "addresses": {str(family): report.space[family].size for family in Family},
-        "former_addresses": {str(family): report.former[family].size for family in Family}
-        if report.former
+        "addresses": {str(family): report.extent(family).addresses for family in Family},
+        "former_addresses": {str(family): former[family].size for family in Family}
+        if former
         else None,
         "checked_at": report.checked_at.isoformat() if report.checked_at else None,
         "problem": english(report.problem) or None,
@@ -83,22 +84,25 @@ def list_json(report: ListReport) -> dict[str, object]:
     }
 
 
-def _row(report: ListReport, now: datetime) -> tuple[Styled, ...]:
+def _row(report: Listed, now: datetime) -> tuple[Styled, ...]:
     checked = report.checked_at
     return (
         str(report.id),
         (_state(report.outcome), _STYLES.get(report.outcome, "")),
-        size(report.space.ipv4),
-        size(report.space.ipv6),
+        *(addresses(family, report.extent(family).addresses) for family in Family),
         age(checked, now) if checked else tr("never"),
         _change(report),
         ", ".join(public(part.url) for part in report.provenance),
     )
 
 
-def _change(report: ListReport) -> str:
+def _former(report: Listed) -> AddressSpace | None:
+    return report.former if isinstance(report, ListReport) else None
+
+
+def _change(report: Listed) -> str:
     """Return what a renewed list gained and lost since its stored version."""
-    if report.former is None:
+    if not isinstance(report, ListReport) or report.former is None:
         return ""
     parts = [
         f"{sign}{size(gone)}"

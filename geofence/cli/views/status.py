@@ -12,7 +12,7 @@ from geofence.cli.views.notes import other_rules_json, sources_json, status_note
 from geofence.cli.views.shield import shield_json, show_shield
 from geofence.model.policy import besides_loopback
 from geofence.model.prefixes import Family, address_text
-from geofence.operations.report import ListReport
+from geofence.operations.report import Listed
 from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.screen import Screen, columns
 from geofence.sentences import note_json, sentence
@@ -135,7 +135,7 @@ def _show_lists(screen: Screen, report: StatusReport, now: datetime, *, full: bo
         )
 
 
-def _telling(lists: tuple[ListReport, ...]) -> tuple[ListReport, ...]:
+def _telling(lists: tuple[Listed, ...]) -> tuple[Listed, ...]:
     """Return lists with a problem, and as many of the others as fit."""
     wrong = [each for each in lists if each.is_absent or each.problem]
     others = [each for each in lists if each not in wrong]
@@ -196,6 +196,8 @@ def _status_json(report: StatusReport) -> dict[str, object]:
         "local_networks": list(map(str, report.local)),
         "crowd": _crowd_json(report),
         "rules_edited": report.rules_edited,
+        "compared_at": report.compared_at.isoformat() if report.compared_at else None,
+        "unchanged_since": report.unchanged_since,
         "restorable": report.restorable,
         "counting_since": report.counting_since.isoformat() if report.counting_since else None,
         "outliving": _sources_json(report, "outliving"),

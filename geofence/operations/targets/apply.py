@@ -89,7 +89,7 @@ def list_notes(place: TargetSite, reports: tuple[ListReport, ...]) -> tuple[Note
         *never_resolved(policy.enabled_exceptions(), lists),
         *outside_pins(policy.enabled_exceptions(), lists),
         *stale(policy, reports, datetime.now(UTC)),
-        *unchanging(place.main, reports),
+        *unchanging(reports, place.main.versions.load),
     )
 
 

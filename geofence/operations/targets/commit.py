@@ -97,7 +97,30 @@ def check(
     before = newest.ruleset if newest and not found.is_empty else None
     known = newest is not None and newest.ruleset == wanted.recorded
     rules = () if restores or known else check_rules(before, wanted.ruleset)
-    return (*_foreign(found), *place.engine.limits(wanted.objects), *rules)
+    return (
+        *_foreign(found),
+        *place.engine.limits(wanted.objects),
+        *_nothing_fenced(place, found, wanted),
+        *rules,
+    )
+
+
+def _nothing_fenced(place: TargetSite, found: InCluster, wanted: Desired) -> tuple[Objection, ...]:
+    if wanted.objects or found.is_empty:
+        return ()
+    return (
+        Objection(
+            Guard.OPEN,
+            f"target {place.target.name}",
+            tr("The rules fence no service by the target {target}.", target=place.target.name),
+            tr("Its fence would be removed, and everybody could reach the pods."),
+            str(Guard.OPEN),
+            tr(
+                "Enable a service, or run 'geofence remove --target {target}'.",
+                target=place.target.name,
+            ),
+        ),
+    )
 
 
 def _foreign(found: InCluster) -> tuple[Objection, ...]:

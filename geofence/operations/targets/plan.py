@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from geofence.errors import ClusterError
+from geofence.errors import ClusterError, TargetError
 from geofence.guards.objection import remaining
 from geofence.model.lists import ListKind
 from geofence.model.notes import Note, NoteKind, problem
@@ -71,6 +71,7 @@ def plan_cluster(
             *left_out_notes(policy, reports),
             *unlisted_notes(place, found),
             *unreadable_notes(place, found),
+            *_without_order(place, found, wanted),
             *place.engine.inexpressible(policy, wanted.fence, place.target),
             *map(refusal_note, refusals),
         ),
@@ -96,6 +97,15 @@ def unreadable_notes(place: TargetSite, found: InCluster) -> tuple[Note, ...]:
     if found.fence is not None:
         return ()
     return (Note(NoteKind.TARGET_CHANGED, place.target.name),)
+
+
+def _without_order(place: TargetSite, found: InCluster, wanted: Desired) -> tuple[Note, ...]:
+    """Return a note if no order of requests leads to what is wanted."""
+    try:
+        place.engine.order(found.objects, wanted.objects)
+    except TargetError as error:
+        return (problem(error),)
+    return ()
 
 
 def allowed_in(place: TargetSite) -> tuple[AllowedTo, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from geofence.guards.objection import Objection
 from geofence.targets.calico import policies
+from geofence.targets.limits import objection, server_limits
 from geofence.targets.objects import ROLE_LABEL, ClusterObject, as_sequence
-from geofence.targets.set_limits import objection, size_limits
 from geofence.translation import tr
 
 MOST_IN_AN_IPSET = 1_048_576
@@ -16,12 +16,21 @@ MOST_IN_AN_IPSET = 1_048_576
 programming (calico#4069)."""
 MOST_RULES = 1_024
 """Ingress rules of one policy."""
+STORED_PER_BYTE = 2.5
+"""How much larger a network set is stored: its list is a set, of which the server keeps a note for
+each entry (measured: 169 kB for 67 kB)."""
 
 
 def limits(objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
     """Return the limits of API servers and of Calico that objects exceed."""
-    sized = size_limits(objects, frozenset({policies.NETWORK_SET.kind}))
+    sized = (each for found in objects for each in _of_size(found))
     return (*sized, *_of_sets(objects), *_of_rules(objects))
+
+
+def _of_size(found: ClusterObject) -> Iterator[Objection]:
+    request = len(found.text)
+    of_a_set = found.kind == policies.NETWORK_SET.kind
+    yield from server_limits(found, request, int(request * (STORED_PER_BYTE if of_a_set else 1)))
 
 
 def _of_sets(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
@@ -33,18 +42,23 @@ def _of_sets(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
             six = sum(":" in net for net in nets)
             numbers[name, "IPv6"] += six
             numbers[name, "IPv4"] += len(nets) - six
-    for (name, family), number in numbers.items():
-        if number > MOST_IN_AN_IPSET:
-            yield objection(
-                name,
-                tr(
-                    "{set} has {number} prefixes of {family}.",
-                    set=name,
-                    number=number,
-                    family=family,
-                ),
-                tr("Calico takes {limit} in a set by default.", limit=MOST_IN_AN_IPSET),
-            )
+            for family in ("IPv4", "IPv6"):
+                if (number := numbers[name, family]) > MOST_IN_AN_IPSET:
+                    yield objection(str(each.key), _saw(name, family, number), _allows())
+                    return
+
+
+def _saw(name: str, family: str, number: int) -> str:
+    return tr(
+        "The set {set} has {number} or more prefixes of {family}.",
+        set=name,
+        number=f"{number:,}",
+        family=family,
+    )
+
+
+def _allows() -> str:
+    return tr("Calico takes {limit} in a set by default.", limit=f"{MOST_IN_AN_IPSET:,}")
 
 
 def _of_rules(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
@@ -53,6 +67,6 @@ def _of_rules(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
         if number > MOST_RULES:
             yield objection(
                 str(each.key),
-                tr("{object} has {number} rules.", object=each.key, number=number),
-                tr("Calico takes {limit} rules in a policy.", limit=MOST_RULES),
+                tr("{object} has {number} rules.", object=each.key, number=f"{number:,}"),
+                tr("Calico takes {limit} rules in a policy.", limit=f"{MOST_RULES:,}"),
             )

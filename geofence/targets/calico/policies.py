@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from geofence.model.policy import Ports, Protocol
-from geofence.model.target import Target
+from geofence.model.target import FIELD_MANAGER, Target
 from geofence.targets.fence import ClusterFence, FenceGroup
 from geofence.targets.fence_facts import Placed, Side, facts_of, placed, sides
 from geofence.targets.labelled_sets import (
@@ -20,7 +20,9 @@ from geofence.targets.labelled_sets import (
     set_name,
 )
 from geofence.targets.objects import (
+    MANAGED_BY,
     ROLE_LABEL,
+    TARGET_LABEL,
     ClusterObject,
     Json,
     Marks,
@@ -101,7 +103,7 @@ def tier(target: Target) -> ClusterObject:
 
 
 def _subject(target: Target, side: Side) -> dict[str, Json]:
-    selector = " && ".join(f"{key} == '{value}'" for key, value in side.labels(target))
+    selector = _selector(side.labels(target))
     if side is Side.NODES:  # by the port that the Internet named, forwarded packets included
         return {"selector": selector, "preDNAT": True, "applyOnForward": True}
     namespace = f"kubernetes.io/metadata.name == '{target.namespace}'"
@@ -110,20 +112,29 @@ def _subject(target: Target, side: Side) -> dict[str, Json]:
 
 def _rules(group: FenceGroup, target: Target) -> Iterator[Json]:
     for role, action in _PLAN:
+        source = _source(set_name(role, group, target), target) if role else {}
         for protocol in Protocol:
-            ports = [each for each in group.ports if each.protocol is protocol]
+            ports = [_port(each) for each in group.ports if each.protocol is protocol]
             if ports:
-                name = set_name(role, group, target) if role else ""
-                yield _rule(action, protocol, ports, name)
+                yield {
+                    "action": action,
+                    "protocol": protocol.upper(),
+                    "source": source,  # empty for all, as Calico's own server returns it
+                    "destination": {"ports": ports},
+                }
 
 
-def _rule(action: str, protocol: Protocol, ports: Iterable[Ports], set_named: str) -> Json:
-    rule: dict[str, Json] = {"action": action, "protocol": protocol.upper()}
-    if set_named:  # without "global()", a pod with this label would be of the set
-        selector = f"{ROLE_LABEL} == '{set_named}'"
-        rule["source"] = {"selector": selector, "namespaceSelector": "global()"}
-    rule["destination"] = {"ports": [_port(each) for each in ports]}
-    return rule
+def _source(named: str, target: Target) -> Json:
+    """Return the selector of a set: by all labels by which a target's objects are listed.
+
+    A set of somebody else that it matches is noticed then. Without "global()" it would match pods.
+    """
+    labels = {MANAGED_BY: FIELD_MANAGER, TARGET_LABEL: target.name, ROLE_LABEL: named}
+    return {"selector": _selector(labels.items()), "namespaceSelector": "global()"}
+
+
+def _selector(labels: Iterable[tuple[str, str]]) -> str:
+    return " && ".join(f"{key} == '{value}'" for key, value in labels)
 
 
 def _port(ports: Ports) -> Json:

@@ -39,6 +39,7 @@ _GAPS = (
     Gap.REPLIES_FROM,
     Gap.ENDS,
     Gap.PUBLIC_PORT,
+    Gap.CLUSTER_SOURCES,
 )
 
 

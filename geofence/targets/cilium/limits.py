@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from geofence.guards.objection import Objection
+from geofence.guards.objection import Guard, Objection
 from geofence.targets.cilium import policies
+from geofence.targets.limits import objection, server_limits
 from geofence.targets.objects import ClusterObject, Json, as_mapping, as_sequence
-from geofence.targets.set_limits import objection, size_limits
 from geofence.translation import tr
 
 MOST_PREFIXES = 100_000
@@ -15,21 +16,50 @@ MOST_PREFIXES = 100_000
 MOST_ENTRIES = 16_384
 """Entries of an endpoint's policy map (``bpf-policy-map-max``), by default. A full one shuts the
 endpoint, or drops at random (cilium#35042)."""
+_IGNORED = re.compile(
+    r"io\.kubernetes|kubernetes\.io|k8s\.io|.*beta\.kubernetes\.io|pod-template-|controller-"
+)
+"""Labels that Cilium leaves out of what it knows of pods and nodes, by default."""
 
 
 def limits(objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
     """Return the limits of API servers and of Cilium that objects exceed."""
-    return (*size_limits(objects), *_of_prefixes(objects), *_of_entries(objects))
+    return (
+        *(each for found in objects for each in _of_size(found)),
+        *_of_prefixes(objects),
+        *_of_entries(objects),
+        *(each for found in objects for each in _of_labels(found)),
+    )
+
+
+def _of_size(found: ClusterObject) -> Iterator[Objection]:
+    size = len(found.text)
+    yield from server_limits(found, size, size)
+
+
+def _of_labels(found: ClusterObject) -> Iterator[Objection]:
+    """Yield an objection to labels that Cilium does not look at: it would fence nothing."""
+    for selector in ("endpointSelector", "nodeSelector"):
+        for key in as_mapping(as_mapping(found.spec.get(selector)).get("matchLabels")):
+            if _IGNORED.match(key):
+                yield Objection(
+                    Guard.TARGET_LIMIT,
+                    str(found.key),
+                    tr("{object} selects by the label {label}.", object=found.key, label=key),
+                    tr("Cilium ignores this label by default, so that nothing would be fenced."),
+                    Guard.TARGET_LIMIT,
+                    tr("Select by a label of your own."),
+                )
 
 
 def _of_prefixes(objects: Iterable[ClusterObject]) -> Iterator[Objection]:
-    groups = (each for each in objects if each.kind == policies.CIDR_GROUP.kind)
+    groups = [each for each in objects if each.kind == policies.CIDR_GROUP.kind]
     number = sum(len(as_sequence(each.spec.get("externalCIDRs"))) for each in groups)
     if number > MOST_PREFIXES:
         yield objection(
-            policies.CIDR_GROUP.kind,
-            tr("The fence has {number} prefixes.", number=number),
-            tr("Cilium carries some {limit} in groups.", limit=MOST_PREFIXES),
+            str(groups[0].key),
+            tr("The fence has {number} prefixes.", number=f"{number:,}"),
+            tr("Cilium carries some {limit} in groups.", limit=f"{MOST_PREFIXES:,}"),
         )
 
 
@@ -43,9 +73,9 @@ def _of_entries(objects: Sequence[ClusterObject]) -> Iterator[Objection]:
                 tr(
                     "{object} takes {number} entries in the policy map of a pod or node.",
                     object=each.key,
-                    number=number,
+                    number=f"{number:,}",
                 ),
-                tr("Cilium has room for {limit} by default.", limit=MOST_ENTRIES),
+                tr("Cilium has room for {limit} by default.", limit=f"{MOST_ENTRIES:,}"),
             )
 
 

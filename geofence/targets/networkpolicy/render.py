@@ -26,7 +26,7 @@ def render(fence: ClusterFence, target: Target) -> tuple[ClusterObject, ...]:
     """Return the objects of a fence, the base first; none if nothing is fenced.
 
     Raises:
-        RulesError: the target has no namespace or no labels of pods.
+        RulesError: the target has no namespace, no labels of pods, or labels of nodes.
     """
     _check(target)
     if not fence.groups:
@@ -45,6 +45,14 @@ def _check(target: Target) -> None:
             tr(
                 "A NetworkPolicy needs the namespace of the pods and their labels; the target "
                 "{target} lacks one of them. An empty selector would take all pods.",
+                target=target.name,
+            )
+        )
+    if target.nodes:
+        raise RulesError(
+            tr(
+                "A NetworkPolicy cannot fence nodes, as the target {target} asks. Run geofence on "
+                "the nodes, or use Calico or Cilium.",
                 target=target.name,
             )
         )

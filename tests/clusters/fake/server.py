@@ -201,7 +201,8 @@ class FakeApi:
         Raises:
             Refusal: what it says.
         """
-        if handler.headers.get("Authorization") != f"Bearer {TOKEN}":
+        scheme, _, token = (handler.headers.get("Authorization") or "").partition(" ")
+        if (scheme.lower(), token) != ("bearer", TOKEN):
             raise Refusal(401, "Unauthorized", "Unauthorized")
         if len(body) > self.cluster.largest_request:
             said = f"Request entity too large: limit is {self.cluster.largest_request}"

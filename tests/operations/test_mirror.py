@@ -1,0 +1,129 @@
+"""A mirror that is cut short while it is written: others find the one before."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from geofence.errors import StateError
+from geofence.lists.formats import parse_part
+from geofence.lists.parsed import Candidate
+from geofence.mirror import index as index_file
+from geofence.mirror.index import Index
+from geofence.mirror.signature import verified
+from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
+from geofence.operations import mirror
+from geofence.operations.site import Site
+from geofence.state.files import write_atomically
+from tests.lists.bodies import country_json
+from tests.mirror.made import NOON
+
+CODES = ("JP", "DE")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """An installation with two lists that publishes."""
+    rules = tmp_path / "rules"
+    rules.mkdir(mode=0o755)
+    made = Site(rules, tmp_path / "state", log_changes=False)
+    made.state_directory.mkdir(mode=0o700)
+    mirror.make_key(tmp_path / "key")
+    text = (
+        '[allow]\ncountries = ["JP", "DE"]\n[mirror]\n'
+        f'directory = "{tmp_path / "www"}"\nkey_file = "{tmp_path / "key"}"\n'
+    )
+    file = rules / "50-mirror.toml"
+    file.write_text(text)
+    file.chmod(0o644)
+    store(made, "192.0.2.0/24")
+    return made
+
+
+def store(site: Site, prefix: str) -> None:
+    """Accept lists that have this prefix."""
+    for code in CODES:
+        body = country_json(code, [prefix, f"203.0.{CODES.index(code)}.0/24"])
+        wanted = ListId(ListKind.COUNTRY, code)
+        parsed = parse_part(wanted, None, body, "json")
+        url = f"https://example.org/{code}.json"
+        origin = Provenance(url, None, sha256(body).hexdigest(), NOON, NOON, format="json")
+        site.lists.save(Candidate(AcceptedList(wanted, parsed.space, (origin,)), (body,), parsed))
+
+
+def whole(site: Site) -> Index:
+    """What others read; every list of it must be there as the index says."""
+    directory = Path(site.policy().publishing.directory)
+    public = mirror.publish(site).public_key if not directory.exists() else _public(site)
+    found = index_file.read(verified((directory / "index.signed").read_bytes(), [public]).content)
+    for entry in found.lists.values():
+        for part in entry.parts:
+            assert sha256((directory / part.path).read_bytes()).hexdigest() == part.sha256
+    return found
+
+
+def _public(site: Site) -> str:
+    from geofence.mirror.signature import signing_key
+
+    return signing_key(Path(site.policy().publishing.key_file).read_bytes()).public
+
+
+def failing_at(number: int) -> Callable[[Path, bytes, int], None]:
+    """Writing that fails at the given time."""
+    real, written = write_atomically, 0
+
+    def write(path: Path, data: bytes, mode: int = 0o600) -> None:
+        nonlocal written
+        if written == number:
+            raise StateError("The power is gone.")
+        written += 1
+        real(path, data, mode)
+
+    return write
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_mirror_that_is_cut_short_is_the_one_before(
+    site: Site, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    mirror.publish(site)
+    before = whole(site)
+    store(site, "198.51.100.0/24")
+    with monkeypatch.context() as patch:
+        patch.setattr("geofence.operations.mirror.write_atomically", failing_at(number))
+        with pytest.raises(StateError):
+            mirror.publish(site)
+    assert whole(site) == before
+    mirror.publish(site)
+    after = whole(site)
+    assert after.serial > before.serial
+    assert after.paths.isdisjoint(before.paths)
+
+
+def test_a_mirror_that_is_lost_goes_on_with_a_higher_serial_number(site: Site) -> None:
+    mirror.publish(site)
+    before = whole(site)
+    shutil.rmtree(site.policy().publishing.directory)
+    mirror.publish(site)
+    assert whole(site).serial >= before.serial
+
+
+@pytest.mark.parametrize("damage", [b"", b"untrusted comment: x\n", b"\xff" * 500])
+def test_an_index_that_is_damaged_is_written_anew(site: Site, damage: bytes) -> None:
+    mirror.publish(site)
+    file = Path(site.policy().publishing.directory) / "index.signed"
+    file.write_bytes(damage)
+    mirror.publish(site)
+    assert set(whole(site).lists) == {ListId(ListKind.COUNTRY, code) for code in CODES}
+
+
+def test_lists_that_were_never_downloaded_are_named_and_left_out(site: Site) -> None:
+    (site.rules_directory / "60-more.toml").write_text('[allow]\ncountries = ["JP", "FR"]\n')
+    (site.rules_directory / "60-more.toml").chmod(0o644)
+    published = mirror.publish(site)
+    assert list(published.index.lists) == [ListId(ListKind.COUNTRY, "JP")]
+    assert published.left_out == (ListId(ListKind.COUNTRY, "FR"),)
