@@ -30,6 +30,8 @@ from geofence.cli.views.run import run_json
 from geofence.cli.views.setup import setup_json
 from geofence.cli.views.snapshot import snapshot_json
 from geofence.cli.views.status import status_json
+from geofence.cli.views.target import target_json
+from geofence.cli.views.target_why import target_why_json
 from geofence.cli.views.why import why_json
 from geofence.cli.views.why_host import host_json
 from geofence.cli.views.why_prefix import prefix_json
@@ -99,6 +101,8 @@ from geofence.operations.site import Site
 from geofence.operations.snapshot import CountryShare, Health, Snapshot
 from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.operations.status_facts import Traffic
+from geofence.operations.targets.status import TargetStatus
+from geofence.operations.targets.why import TargetAnswer, TargetWhyReport
 from geofence.operations.webhook import webhook_facts
 from geofence.operations.why import BanOn, DropKind, DropMethod, HostReport, WhyReport
 from geofence.operations.why_prefix import PrefixPart, PrefixReport, Told
@@ -250,6 +254,7 @@ def documents() -> Iterator[object]:
         kernel=(Membership(SetKey(Role.BAN, "", Family.IPV4), "ipset", True, True, None),),
     )
     yield why_json(Address(Family.IPV4, 1), answer)
+    yield from _of_clusters()
     yield host_json(
         HostReport("sip.example", (("office", True),), ((Address(Family.IPV4, 1), answer),), NOTES)
     )
@@ -283,6 +288,28 @@ def documents() -> Iterator[object]:
     yield webhook_facts(facts)
     yield told_json((Sent(Channel.MAIL, "root", NOTES),))
     yield set_up_json()
+
+
+def _of_clusters() -> Iterator[object]:
+    """What verbs print with ``--target``, beside what they print without."""
+    chosen = ChosenBackend("networkpolicy", ChosenBy.TARGET, target="k8s")
+    difference = Difference(DriftKind.SET_MISSING, "allow4")
+    service = ServiceStatus("sip", ("5060/udp",), Count(0, 0))
+    ended = RunOutcome("apply", Ending.DONE, NOW)
+    yield target_json(
+        TargetStatus(
+            "k8s", chosen, ("NetworkPolicy/pbx/geofence-k8s",), (difference,), 1, NOW, "apply",
+            (service,), {"allow4": 1}, False, LISTS, NOTES, (), ended, NOTES,
+        )
+    )  # fmt: skip
+    found = Explanation(
+        Ports(Protocol.UDP, 1, 1), "sip", Action.PASS, Reason(ReasonKind.ALLOWED_BY_RULES)
+    )
+    now = TargetAnswer(passes=True, applied=True)
+    yield target_why_json(
+        Address(Family.IPV4, 1),
+        TargetWhyReport("k8s", chosen, (), (), (), (found,), (now,), (), NOTES),
+    )
 
 
 def _small_documents() -> Iterator[object]:
