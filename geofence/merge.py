@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from geofence.errors import MissingListError
+from geofence.model.frozen import replace
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import (
     Allowed,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from geofence.merge import exception_space
+from geofence.model.frozen import dataclass
 from geofence.model.lists import ListId
 from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import NamedException, Policy

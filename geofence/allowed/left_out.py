@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from geofence.geoip.special_prefixes import special_space
 from geofence.merge import downloaded, exception_space
+from geofence.model.frozen import dataclass
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from geofence.asterisk.reading import Server
+from geofence.model.frozen import dataclass
 from geofence.model.policy import NamedException, Ports
 from geofence.model.prefixes import Prefix
 

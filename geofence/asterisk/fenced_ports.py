@@ -8,11 +8,11 @@ anybody, and RTP sockets are dual-stack whatever SIP is bound to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from geofence.asterisk.additions import PRIVILEGED, FencedPorts
 from geofence.asterisk.reading import Listener, PortRange, Reading, Use
 from geofence.model.asterisk import IAX, RTP, SIP, WEB
+from geofence.model.frozen import dataclass
 from geofence.model.policy import Policy, Ports
 
 _SERVICES = {Use.SIP: SIP, Use.SIPS: SIP, Use.IAX: IAX, Use.HTTP: WEB, Use.HTTPS: WEB}

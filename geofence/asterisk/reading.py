@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 
+from geofence.model.frozen import dataclass, field
 from geofence.model.policy import Ports, Protocol
 
 

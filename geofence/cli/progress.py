@@ -5,90 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.cells import cell_len, set_cell_size
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
-
-from geofence.fetch.events import Event, Finished, Received, Retrying, Started
+from geofence.fetch.events import Event, Retrying
 from geofence.operations.lists import Watch
-from geofence.screen import Screen, console
+from geofence.screen import Screen
 from geofence.translation import clause, tr
-
-_BAR_CELLS = 20
-_NAME_CELLS = 22
-"""With these, the line fits 80 columns; a wider one would take its bar away."""
 
 
 @contextmanager
 def watching(screen: Screen) -> Iterator[Watch]:
     """Yield a function that shows events."""
     if screen.interactive:
-        with _progress() as progress:
-            yield _Bar(progress).tell
+        from geofence.cli.progress_bar import Bar, shown_progress
+
+        with shown_progress() as progress:
+            yield Bar(progress, retrying).tell
     else:
         yield lambda event: _tell_trouble(screen, event)
 
 
 def _tell_trouble(screen: Screen, event: Event) -> None:
     if isinstance(event, Retrying):
-        screen.note(_retrying(event))
+        screen.note(retrying(event))
 
 
-def _retrying(event: Retrying) -> str:
+def retrying(event: Retrying) -> str:
+    """Return why a list is fetched again, and when."""
     return tr(
         "{list}: {why}; retrying in {seconds} s",
         list=event.id,
         why=clause(event.why),
         seconds=f"{event.seconds:.1f}",
     )
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn(tr("Fetching")),
-        BarColumn(_BAR_CELLS),
-        TextColumn("{task.fields[count]}", markup=False),
-        TextColumn("{task.fields[name]}", markup=False),
-        console=console(stderr=True),
-        transient=True,
-    )
-
-
-class _Bar:
-    """One bar for all lists; it grows as lists are begun."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._begun = self._done = self._size = 0
-        self._task: TaskID = progress.add_task("", total=0, count=self._count(), name="")
-
-    def tell(self, event: Event) -> None:
-        """Show an event."""
-        match event:
-            case Started():
-                self._begun += 1
-            case Received(_, size):
-                self._size += size
-            case Retrying():
-                # Above the bar, where a long reason has room.
-                self._progress.console.print(_retrying(event))
-            case Finished():
-                self._done += 1
-        self._progress.update(
-            self._task,
-            total=self._begun,
-            completed=self._done,
-            count=self._count(),
-            name=_clipped(str(event.id)),
-        )
-
-    def _count(self) -> str:
-        return tr(
-            "{done}/{begun} lists, {kib} KiB",
-            done=self._done,
-            begun=self._begun,
-            kib=f"{self._size // 1024:,}",
-        )
-
-
-def _clipped(name: str) -> str:
-    return name if cell_len(name) <= _NAME_CELLS else set_cell_size(name, _NAME_CELLS - 1) + "…"

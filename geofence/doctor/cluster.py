@@ -71,6 +71,10 @@ class ClusterEvidence:
     """Names of engines for network policies that run in the cluster."""
     others: tuple[str, ...] | None = None
     """NetworkPolicies of others that select the same pods, for what comes in."""
+    unwatched: tuple[str, ...] | None = None
+    """Names of selected nodes at whose own ports the engine does not look."""
+    refused: tuple[str, ...] | None = None
+    """The target's objects that the engine itself has called invalid."""
 
 
 def cluster_findings(evidence: ClusterEvidence) -> tuple[Finding, ...]:
@@ -148,4 +152,26 @@ def _others(evidence: ClusterEvidence) -> Iterator[Finding]:
         yield Finding(FindingKind.OTHER_POLICIES, evidence.target.name, facts)
 
 
-_CHECKS = (_fence, _enforced, _end_ports, _selected, _host_network, _sources, _others)
+def _unwatched(evidence: ClusterEvidence) -> Iterator[Finding]:
+    if evidence.unwatched:
+        facts = {"nodes": list(evidence.unwatched), "kind": evidence.target.kind.value}
+        yield Finding(FindingKind.NODES_NOT_WATCHED, evidence.target.name, facts)
+
+
+def _refused(evidence: ClusterEvidence) -> Iterator[Finding]:
+    if evidence.refused:
+        facts = {"objects": list(evidence.refused)}
+        yield Finding(FindingKind.POLICY_REFUSED, evidence.target.name, facts)
+
+
+_CHECKS = (
+    _fence,
+    _enforced,
+    _end_ports,
+    _selected,
+    _host_network,
+    _sources,
+    _others,
+    _unwatched,
+    _refused,
+)

@@ -153,6 +153,11 @@ class FindingKind(StrEnum):
     """``pods`` use the network of their node, where policies for pods do not apply."""
     SERVICE_HIDES_SOURCES = "service-hides-sources"
     """``service`` of ``type`` leads to the pods with ``externalTrafficPolicy: Cluster``."""
+    POLICY_REFUSED = "policy-refused"
+    """The engine itself says that ``objects`` are not valid: they do nothing."""
+    NODES_NOT_WATCHED = "nodes-not-watched"
+    """An engine of ``kind`` does not look at what comes to ``nodes``: policies for them do
+    nothing."""
     OTHER_POLICIES = "other-policies"
     """``policies`` of others select the same pods, and may open what is fenced."""
 

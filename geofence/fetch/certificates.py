@@ -10,12 +10,12 @@ import os
 import ssl
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from urllib3.util.ssl_ import create_urllib3_context
 
 from geofence.errors import ListError
+from geofence.model.frozen import dataclass
 from geofence.translation import tr
 
 _OF_REQUESTS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from geofence.lists.parsed import Candidate
 from geofence.mirror.memory import MirrorMemory
+from geofence.model.frozen import dataclass, field
 from geofence.model.lists import AcceptedList, ListId
 
 

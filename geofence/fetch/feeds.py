@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from geofence.errors import ListError
-from geofence.fetch.http import Body
+from geofence.fetch.answers import Body
 from geofence.fetch.urls import public
 from geofence.lists import feed
 from geofence.lists.parsed import Candidate
 from geofence.lists.sniff import looks_like_json
+from geofence.model.frozen import replace
 from geofence.model.lists import AcceptedList
 from geofence.translation import join, tr
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from queue import Empty, SimpleQueue
 
@@ -27,10 +26,11 @@ from geofence.fetch.events import (
 from geofence.fetch.http import Client
 from geofence.fetch.limits import Limits
 from geofence.fetch.mirror import Indexes
-from geofence.fetch.questions import Ask, ask_system
+from geofence.fetch.records import Ask, Records, RecordType
 from geofence.fetch.sources import Tools, renew
 from geofence.fetch.threads import start
 from geofence.mirror.memory import MirrorMemory
+from geofence.model.frozen import dataclass
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import Policy
 from geofence.translation import tr
@@ -61,6 +61,13 @@ class _Run:
     indexes: Indexes
 
 
+def _ask_system(name: str, wanted: RecordType, seconds: float) -> Records:
+    """Ask DNS as this host does; the library is imported for a run with names only."""
+    from geofence.fetch.questions import ask_system
+
+    return ask_system(name, wanted, seconds)
+
+
 def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
     wanted: Iterable[ListId],
     policy: Policy,
@@ -69,7 +76,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
     on_event: Callable[[Event], None] = ignore,
     *,
     limits: Limits | None = None,
-    ask: Ask = ask_system,
+    ask: Ask | None = None,
     busy: Mapping[str, datetime] | None = None,
     mirrors: MirrorMemory | None = None,
 ) -> FetchReport:
@@ -84,7 +91,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
         clock: gives the time to write into provenance, UTC.
         on_event: told of events, in the caller's thread.
         limits: of time and size.
-        ask: asks DNS.
+        ask: asks DNS; None: as this host does.
         busy: hosts that asked an earlier run for a pause, and until when, UTC.
         mirrors: what earlier runs remember of signed mirrors.
     """
@@ -95,7 +102,7 @@ def fetch_lists(  # noqa: PLR0913 - two of them only matter to tests
         accepted,
         clock,
         bounds,
-        ask,
+        ask or _ask_system,
         SimpleQueue(),
         SimpleQueue(),
         threading.Event(),

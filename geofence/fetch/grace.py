@@ -7,10 +7,10 @@ longer given. So an address stays for a time of grace, and answers that rotate b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from geofence.fetch.dns import Resolution
+from geofence.model.frozen import dataclass
 from geofence.model.lists import MOST_ADDRESSES, DroppedAddress
 from geofence.model.prefixes import Family
 

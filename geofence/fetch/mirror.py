@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import replace
 from datetime import datetime
 
 from geofence.errors import ListError, MirrorError
-from geofence.fetch.http import Answer, Body, Client, NotModified, PauseError, Rejected
+from geofence.fetch.answers import Answer, Body, NotModified, PauseError, Rejected
+from geofence.fetch.http import Client
 from geofence.fetch.urls import public
 from geofence.mirror import index as index_file
 from geofence.mirror.index import MOST_BYTES, Entry, Index, Part
 from geofence.mirror.memory import MirrorMemory, Seen
 from geofence.mirror.signature import key_id, verified
+from geofence.model.frozen import replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import MirrorSource
 from geofence.translation import join, tr

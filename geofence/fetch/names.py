@@ -9,7 +9,7 @@ from itertools import islice
 from geofence.fetch.dns import resolver
 from geofence.fetch.events import Outcome, Renewed, Unchanged
 from geofence.fetch.grace import settle
-from geofence.fetch.questions import Ask
+from geofence.fetch.records import Ask
 from geofence.lists import text
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import Candidate

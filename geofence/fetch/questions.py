@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +16,13 @@ import dns.rdatatype
 import dns.resolver
 
 from geofence.errors import ListError
+from geofence.fetch.records import ADDRESS_TYPES, Records, RecordType
 from geofence.fetch.resolv_conf import (
     ResolverConfig,
     hosts_addresses,
     names_to_ask,
     read_config,
 )
-from geofence.model.prefixes import Family
 from geofence.translation import tr
 
 HOSTS_FILE = Path("/etc/hosts")
@@ -33,33 +30,6 @@ RESOLVER_FILE = Path("/etc/resolv.conf")
 _LONGEST_FILE = 1 << 26
 """Bytes that are read of a file."""
 _DNS_PORT = 53
-
-
-class RecordType(StrEnum):
-    """A type of DNS records."""
-
-    A = "A"
-    AAAA = "AAAA"
-    SRV = "SRV"
-
-
-ADDRESS_TYPES = {Family.IPV4: RecordType.A, Family.IPV6: RecordType.AAAA}
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """The answer to one question."""
-
-    texts: tuple[str, ...] = ()
-    """Addresses, or names of servers without a dot at their end; ``""`` for none (RFC 2782)."""
-    ttl: int | None = None
-    """Seconds for which the answer holds; None if it is not from DNS."""
-    failure: str = ""
-    """Why DNS could not tell; empty if it could, even if there are no records."""
-
-
-Ask = Callable[[str, RecordType, float], Records]
-"""Returns the records of a name, within so many seconds."""
 
 
 def ask_system(name: str, wanted: RecordType, seconds: float) -> Records:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from geofence.model.frozen import dataclass
 from geofence.model.prefixes import Family
 
 _LOCAL_SERVER = "127.0.0.1"

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
 from geofence.errors import ListError
+from geofence.fetch.answers import Body, Missing, NotModified, PauseError, Rejected
 from geofence.fetch.apiban import collect
 from geofence.fetch.checksums import MOST_BYTES, require_match
 from geofence.fetch.databases import Database, Databases, Extract
 from geofence.fetch.events import Fresh, Outcome, Renewed, Unchanged
 from geofence.fetch.feeds import is_read_alike, kept, require_alike
 from geofence.fetch.files import files_in, is_local, read_list
-from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError, Rejected
+from geofence.fetch.http import Client
 from geofence.fetch.keys import read_key
 from geofence.fetch.mirror import Indexes, body_of, confirmed, entry_of, is_stored
-from geofence.fetch.names import renew_name
 from geofence.fetch.places import Mirror, Source, mirrors
-from geofence.fetch.questions import Ask
+from geofence.fetch.records import Ask
 from geofence.fetch.unpacking import unpacked
 from geofence.fetch.urls import public
 from geofence.lists import apiban
 from geofence.lists.formats import format_of, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
+from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.policy import Blocklist, Policy
 from geofence.model.prefixes import Family
@@ -70,6 +70,8 @@ def renew(wanted: ListId, policy: Policy, stored: AcceptedList | None, tools: To
         ListError: no source gave it; names every source that was tried, and what was wrong.
     """
     if wanted.kind.is_from_dns:
+        from geofence.fetch.names import renew_name  # dnspython takes long to import
+
         return renew_name(
             wanted, policy, stored, tools.ask, seconds=tools.resolve_seconds, now=tools.now
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from geofence.flows.impact import (
     by_source,
     impact,
 )
+from geofence.model.frozen import dataclass, replace
 from geofence.model.policy import Ports, Protocol
 from geofence.model.ruleset import Action, Ruleset
 from geofence.plan.observed_ruleset import Held, decide_now

@@ -10,10 +10,10 @@ reached stands for it. ``depending_on_interface`` gives the flows that this matt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from geofence.flows.flow import Flow
+from geofence.model.frozen import dataclass
 from geofence.model.policy import besides_loopback
 from geofence.model.prefixes import Family, address_text
 from geofence.model.ruleset import Action, Ruleset

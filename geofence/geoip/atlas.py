@@ -18,13 +18,13 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, pairwise, repeat
 from operator import or_
 from typing import Final, Literal, TypeAlias
 
 from geofence.errors import ListError, StateError
+from geofence.model.frozen import dataclass
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.translation import tr
 

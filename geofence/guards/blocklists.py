@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from geofence.guards.limits import (
     MANY_ALLOWED,
 )
 from geofence.guards.objection import Guard, Objection
+from geofence.model.frozen import dataclass
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.translation import tr, trn

@@ -8,7 +8,6 @@ port out of the fence, and no file that becomes invalid undoes what it once said
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
 
 from geofence.asterisk.derived import (
     Derived,
@@ -19,8 +18,9 @@ from geofence.asterisk.derived import (
 )
 from geofence.asterisk.fenced_ports import usual_service, without
 from geofence.asterisk.reading import PortRange, Reading, Trunk, WarningKind
-from geofence.asterisk.trunk_exceptions import PRIVATE
+from geofence.geoip.scopes import PRIVATE
 from geofence.guards.objection import Guard, Objection, remaining
+from geofence.model.frozen import dataclass, replace
 from geofence.model.policy import Policy, Protocol
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.translation import tr

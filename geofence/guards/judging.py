@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from geofence.guards.objection import Objection, remaining
 from geofence.guards.settling import Disposition, Refusal, disposition, moved
+from geofence.model.frozen import dataclass
 from geofence.model.prefixes import AddressSpace
 
 

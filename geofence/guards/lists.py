@@ -312,12 +312,11 @@ def _broad(wanted: ListId, candidate: PrefixSet, written: int | None) -> Iterato
     blocklists of bogons have them on purpose, in prefixes as broad as ``224.0.0.0/3``.
     """
     family = candidate.family
-    lengths = (candidate - special_space()[family]).split()[1]
-    merged = min(lengths, default=family.bits)
-    length = merged if written is None else max(written, merged)
     of_feed = wanted.kind is ListKind.FEED
     usual = FEED_BROADEST[family] if of_feed else BROADEST[family]
     limit = NEIGHBOURS_JOINED.get((wanted.name, family), usual)
+    merged = _broadest_merged(candidate, limit)
+    length = merged if written is None else max(written, merged)
     if length < limit:
         yield _objection(
             Guard.BROAD,
@@ -332,6 +331,20 @@ def _broad(wanted: ListId, candidate: PrefixSet, written: int | None) -> Iterato
             if of_feed
             else tr("No registry delegates more than a /{limit} at once.", limit=limit),
         )
+
+
+def _broadest_merged(candidate: PrefixSet, limit: int) -> int:
+    """Return the length of the broadest prefix that is no special-purpose one.
+
+    That of one as long as a limit or longer may be told as longer than it is.
+    """
+    family = candidate.family
+    least = 1 << (family.bits - limit)
+    broad = [(first, past) for first, past in candidate.intervals() if past - first > least]
+    if not broad:
+        return family.bits
+    some = PrefixSet.of_ranges(family, [first for first, _ in broad], [past for _, past in broad])
+    return min((some - special_space()[family]).split()[1], default=family.bits)
 
 
 def _special_purpose(wanted: ListId, candidate: AddressSpace) -> Iterator[Objection]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address
 
 from geofence.flows.flow import Flow
 from geofence.flows.impact import by_source, impact
 from geofence.guards.objection import Guard, Objection
+from geofence.model.frozen import dataclass, replace
 from geofence.model.prefixes import AddressSpace, Family, Prefix, address_text
 from geofence.model.ruleset import Action, Ruleset
 from geofence.spelling import listed

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from geofence.errors import UsageError
+from geofence.model.frozen import dataclass
 from geofence.spelling import nearest, quoted
 from geofence.translation import join, tr
 

@@ -6,9 +6,9 @@ Registries sometimes delegate an address to two countries for a day, while it mo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
+from geofence.model.frozen import dataclass
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 from geofence.translation import join, tr

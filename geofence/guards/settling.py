@@ -7,12 +7,12 @@ second mirror, or another country's list, that confirms a change.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from geofence.guards.limits import RETURNS_WITHIN, SETTLES_AFTER
 from geofence.guards.objection import Objection, Yields
+from geofence.model.frozen import dataclass
 from geofence.model.prefixes import AddressSpace, Family
 
 _MOST_DIFFERENT = 0.05

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from http import HTTPStatus
@@ -24,6 +23,7 @@ from geofence.lists.entries import careful_entry
 from geofence.lists.format import Format
 from geofence.lists.parsed import BadLine, ParsedList
 from geofence.lists.tolerance import refuse_many, tolerant_list
+from geofence.model.frozen import dataclass, field, replace
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import Family
 from geofence.translation import tr

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import cast
 
 from geofence.errors import ListError
@@ -24,6 +23,7 @@ from geofence.lists.format import Format
 from geofence.lists.json_body import loaded
 from geofence.lists.parsed import ParsedList, parsed_list
 from geofence.lists.sniff import looks_like_json
+from geofence.model.frozen import replace
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import Family
 from geofence.spelling import quoted

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 
 from geofence.lists.parsed import ParsedList
+from geofence.model.frozen import dataclass
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import Family
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from geofence.errors import ListError
+from geofence.model.frozen import dataclass
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import Family
 from geofence.translation import tr

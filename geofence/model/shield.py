@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from geofence.model.frozen import dataclass
 from geofence.model.prefixes import Family
 
 ARMED_SAMPLE = 1024

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from geofence.allowed.left_out import spared
@@ -14,6 +13,7 @@ from geofence.guards.lists import check_list
 from geofence.guards.objection import Guard, Objection
 from geofence.guards.settling import Refusal
 from geofence.lists.parsed import Candidate
+from geofence.model.frozen import dataclass
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy

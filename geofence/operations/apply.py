@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from geofence.allowed.active_exceptions import never_resolved, outside_pins
 from geofence.allowed.timed import timed_prefixes
 from geofence.merge import blocked, merge
+from geofence.model.frozen import replace
 from geofence.model.generation import ListNote
 from geofence.model.notes import problem
 from geofence.operations.blocklist_notes import newly_left_out

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from geofence.geoip.countries import countries
 from geofence.merge import needed_lists
 from geofence.mirror.memory import MirrorMemory
 from geofence.model.address import Address
+from geofence.model.frozen import dataclass
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from geofence.backends.registry import Chosen
@@ -15,6 +14,7 @@ from geofence.errors import StateError
 from geofence.guards.lockout import SshSession
 from geofence.guards.objection import Objection, remaining
 from geofence.merge import needed_lists
+from geofence.model.frozen import dataclass, replace
 from geofence.model.generation import Generation, ListNote
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Observed, Plan

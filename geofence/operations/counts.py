@@ -112,7 +112,8 @@ def _keep_sources(site: Site, store: CountStore, now: datetime, every: timedelta
     before = {(each.service, each.family): each for each in store.sources()}
     found = list(noted_sources(site))
     more = [sent_between(before.get((part.service, part.family)), part) for part in found]
-    known = known_countries(site).knowledge
+    # Without an index of the world, all lists are read for it.
+    known = known_countries(site).knowledge if any(each.number for each in found) else Knowledge()
     shown = _used(site)
     used = gained(_of(last, boot, *Counted), shown)
     gains: dict[Resolution | None, Tallies] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from geofence.doctor.checks import findings, worst_first
 from geofence.doctor.evidence import Evidence
@@ -11,6 +12,9 @@ from geofence.doctor.findings import Finding, Severity, Unchecked
 from geofence.errors import GeofenceError
 from geofence.operations.evidence import gather
 from geofence.operations.site import Site
+
+if TYPE_CHECKING:
+    from geofence.operations.targets.site import TargetSite
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,17 @@ def doctor_of_cluster(site: Site, name: str) -> DoctorReport:
         UsageError: they have no such target.
     """
     # Not at the top: most hosts have no targets.
-    from geofence.doctor.cluster import cluster_findings
-    from geofence.operations.targets.evidence import cluster_evidence
     from geofence.operations.targets.site import target_site
 
-    evidence, unchecked = cluster_evidence(target_site(site, name))
+    return examine_cluster(target_site(site, name))
+
+
+def examine_cluster(place: TargetSite) -> DoctorReport:
+    """Examine the cluster of a target; change nothing. Never fails, as ``doctor``."""
+    from geofence.doctor.cluster import cluster_findings
+    from geofence.operations.targets.evidence import cluster_evidence
+
+    evidence, unchecked = cluster_evidence(place)
     return DoctorReport(worst_first(cluster_findings(evidence)), unchecked)
 
 

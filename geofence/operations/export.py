@@ -181,7 +181,7 @@ def _check_services(policy: Policy, names: Collection[str]) -> None:
         if name not in known:
             raise UsageError(
                 tr(
-                    "--service: {name} is no fenced service; valid: {services}.",
+                    "--service: unknown service {name}; valid: {services}.",
                     name=quoted(name),
                     services=", ".join(known) or tr("none"),
                 )

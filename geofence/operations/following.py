@@ -7,7 +7,6 @@ builds a ruleset reads the configuration anew, and stores the reading once its r
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from geofence.asterisk.derived import Derived, DerivedException, FencedPorts, derive, with_derived
@@ -16,6 +15,7 @@ from geofence.asterisk.reading import Reading, WarningKind
 from geofence.errors import AsteriskError, BackendError, StateError
 from geofence.guards.following import Judged, judge_reading, newly_blind
 from geofence.guards.objection import Guard
+from geofence.model.frozen import dataclass
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, address_texts

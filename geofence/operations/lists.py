@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from geofence.errors import GuardRefusal, MissingListError
@@ -15,6 +14,7 @@ from geofence.guards.settling import Refusal
 from geofence.lists.parsed import Candidate
 from geofence.merge import needed_lists
 from geofence.mirror.memory import MirrorMemory
+from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy, WhyPassedOver
@@ -67,6 +67,14 @@ class Gathered:
             save_busy(site.state_directory, self.busy)
         if self.mirrors is not None:
             save_mirrors(site.state_directory, self.mirrors)
+        try:
+            self._store_lists(site)
+        finally:
+            site.lists.flush()
+        if self.refusals is not None:
+            site.refusals.save(self.refusals)
+
+    def _store_lists(self, site: Site) -> None:
         for candidate in self.renewed:
             name = candidate.accepted.id
             if name.kind.is_from_dns:  # a name may change every minute, and has no history
@@ -80,8 +88,6 @@ class Gathered:
             site.lists.renew(accepted)
             if not accepted.id.kind.is_from_dns:
                 site.versions.note(accepted)
-        if self.refusals is not None:
-            site.refusals.save(self.refusals)
 
 
 def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:

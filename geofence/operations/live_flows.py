@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
 
 from geofence.errors import BackendError, GuardRefusal
 from geofence.flows.connections import unnamed_peers
@@ -14,6 +13,7 @@ from geofence.flows.interfaces import with_interfaces
 from geofence.guards.lockout import SshSession, check_lockout, networks
 from geofence.guards.objection import Guard, Objection, remaining
 from geofence.guards.own_rules import check_rules
+from geofence.model.frozen import dataclass, replace
 from geofence.model.notes import Note, NoteKind
 from geofence.model.plan import Observed
 from geofence.model.prefixes import AddressSpace, Family

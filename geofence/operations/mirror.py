@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +17,7 @@ from geofence.merge import needed_lists
 from geofence.mirror import index as index_file
 from geofence.mirror.index import NAME, Entry, Index, Part
 from geofence.mirror.signature import SigningKey, new_key, signed, signing_key
+from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy, Publishing

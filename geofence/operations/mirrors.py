@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from geofence.fetch.events import Failed, Renewed
 from geofence.fetch.urls import public
 from geofence.merge import needed_lists
+from geofence.model.frozen import dataclass
 from geofence.model.lists import ListId
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy

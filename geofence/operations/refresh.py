@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from geofence.model.frozen import replace
 from geofence.model.lists import ListKind
 from geofence.operations.apply import apply_rules
 from geofence.operations.atlas import renew_if_due

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from geofence.allowed.active_exceptions import (
@@ -16,6 +15,7 @@ from geofence.allowed.active_exceptions import (
 from geofence.backends.registry import Chosen
 from geofence.errors import GeofenceError, RulesError
 from geofence.model.chosen import ChosenBackend
+from geofence.model.frozen import dataclass, field
 from geofence.model.generation import Generation
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind, problem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 from geofence.errors import BackendError, GuardRefusal, MissingListError
 from geofence.flows.connections import outliving, unnamed_peers
@@ -12,6 +11,7 @@ from geofence.flows.impact import TouchedSource
 from geofence.flows.interfaces import with_interfaces
 from geofence.flows.shared_source import Crowd, crowd
 from geofence.merge import merge
+from geofence.model.frozen import dataclass, replace
 from geofence.model.policy import Policy
 from geofence.model.ruleset import FencedService, Ruleset
 from geofence.operations.lists import spaces

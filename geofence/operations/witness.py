@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from geofence.fetch.events import Event, Outcome, Renewed
 from geofence.guards.settling import agrees
+from geofence.model.frozen import replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import Blocklist, MirrorSource, Policy
 from geofence.model.prefixes import AddressSpace

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
+from geofence.model.frozen import dataclass, field, replace
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
 

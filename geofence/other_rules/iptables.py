@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
+from geofence.model.frozen import dataclass, replace
 from geofence.model.policy import Protocol
 from geofence.model.prefixes import Family
 from geofence.other_rules.facts import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geofence.errors import BackendError
+from geofence.model.frozen import dataclass, replace
 from geofence.model.policy import Ports
 from geofence.model.prefixes import Family
 from geofence.other_rules import iptables, nft

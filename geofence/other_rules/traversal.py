@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
+from geofence.model.frozen import dataclass, replace
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.other_rules.facts import (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
+from geofence.model.frozen import replace
 from geofence.model.policy import KEEP, Blocklist
 from geofence.policy.mistakes import Mistake
 from geofence.policy.quantities import interval, keep

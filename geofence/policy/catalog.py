@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import date
 
 from geofence.model.catalog import CatalogFacts, EntryKind, Media
+from geofence.model.frozen import replace
 from geofence.model.policy import NamedException
 from geofence.policy.addresses import host_name
 from geofence.policy.mistakes import Mistake

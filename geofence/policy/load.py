@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
-from functools import reduce
+from functools import lru_cache, reduce
 from pathlib import Path
 
+from geofence.model.frozen import replace
 from geofence.model.policy import Origin, Policy
 from geofence.policy.files import RulesFile, passed_over, read_rules
 from geofence.policy.leftovers import (
@@ -84,6 +84,17 @@ def combined(files: Iterable[RulesFile], problems: Problems, *, whole: bool = Tr
     Raises:
         RulesError: there are mistakes; it has a line for each.
     """
+    known = tuple(files)
+    return _remembered(known, whole) if problems.none else _combined(known, problems, whole=whole)
+
+
+@lru_cache(maxsize=4)
+def _remembered(files: tuple[RulesFile, ...], whole: bool) -> Policy:
+    """Return what ``combined`` does; one run asks for the same several times."""
+    return _combined(files, Problems(), whole=whole)
+
+
+def _combined(files: tuple[RulesFile, ...], problems: Problems, *, whole: bool) -> Policy:
     trees = [(file.name, parse(file.text, file.name, problems)) for file in files]
     problems.raise_any()
     read = [(name, tree) for name, tree in trees if tree]

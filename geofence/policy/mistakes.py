@@ -69,6 +69,11 @@ class Problems:
         if len(self._found) >= MOST_SHOWN:
             self.raise_any()
 
+    @property
+    def none(self) -> bool:
+        """Whether no mistake was found."""
+        return not self._found
+
     def raise_any(self) -> None:
         """Report what was found.
 

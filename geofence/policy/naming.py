@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 
 from geofence.errors import UsageError
 from geofence.geoip.countries import country_meant, country_name
 from geofence.model.address import Address
+from geofence.model.frozen import dataclass, field
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.policy.addresses import host_name, prefix

@@ -7,11 +7,11 @@ Whoever writes anything else into it by hand gets an error before it would be lo
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TypeVar
 
+from geofence.model.frozen import dataclass, field, replace
 from geofence.model.policy import CountrySwitch, NamedException, has_ended
 from geofence.model.prefixes import AddressSpace, address_texts
 from geofence.policy.addresses import host_name, prefix

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime, time
 
+from geofence.model.frozen import dataclass, field
 from geofence.model.policy import Origin
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.policy.toml_lines import Path, locate

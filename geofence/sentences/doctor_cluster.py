@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from geofence.doctor.findings import Finding, FindingKind
+from geofence.model.target import TargetKind
 from geofence.sentences.doctor_texts import FindingTexts, words
 from geofence.spelling import listed
 from geofence.translation import tr, trn
@@ -79,6 +80,19 @@ def _host_network(found: Finding) -> FindingTexts:
     )
 
 
+def _not_watched(found: Finding) -> FindingTexts:
+    calico = found.data["kind"] == TargetKind.CALICO
+    return FindingTexts(
+        tr("Nodes of {target} are open: policies do nothing there.", target=found.subject),
+        tr("No HostEndpoint has the labels: {nodes}.", nodes=_names(found, "nodes"))
+        if calico
+        else tr("Cilium's host firewall is off: {nodes}.", nodes=_names(found, "nodes")),
+        tr("Let Calico make HostEndpoints (hostEndpoint.autoCreate).")
+        if calico
+        else tr("Set hostFirewall.enabled=true in the values of Cilium's Helm chart."),
+    )
+
+
 CLUSTER_TEXTS: Mapping[FindingKind, Callable[[Finding], FindingTexts]] = {
     FindingKind.CLUSTER_WITHOUT_FENCE: lambda found: FindingTexts(
         tr("There is NO FENCE in the cluster of {target}.", target=found.subject),
@@ -112,6 +126,12 @@ CLUSTER_TEXTS: Mapping[FindingKind, Callable[[Finding], FindingTexts]] = {
             type=found.data["type"],
         ),
         tr("Set externalTrafficPolicy: Local."),
+    ),
+    FindingKind.NODES_NOT_WATCHED: _not_watched,
+    FindingKind.POLICY_REFUSED: lambda found: FindingTexts(
+        tr("The engine of {target} refuses its fence: it is not in force.", target=found.subject),
+        tr("It says that {objects} is not valid.", objects=_names(found, "objects")),
+        tr("Read the status of these objects ('kubectl describe')."),
     ),
     FindingKind.OTHER_POLICIES: lambda found: FindingTexts(
         tr("Other policies may open what {target} blocks.", target=found.subject),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from geofence.model.frozen import dataclass, field
 from geofence.model.policy import Ports
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey

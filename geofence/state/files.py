@@ -112,13 +112,17 @@ def _remedy(number: int | None) -> str:
     return remedies.get(number or 0, "")
 
 
-def write_atomically(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
+def write_atomically(
+    path: Path, data: bytes, mode: int = PRIVATE_FILE, *, flush_directory: bool = True
+) -> None:
     """Replace a file by one with this content, or leave everything unchanged.
 
     Args:
         path: the file; its directory must exist.
         data: the whole content.
         mode: permissions, whatever the umask.
+        flush_directory: whether to flush the directory, too. If not, a power cut may bring back the
+            old file until the caller has done so by ``flush``; what is there is always whole.
 
     Raises:
         StateError: the content could not be written and flushed; the old file is unchanged.
@@ -128,9 +132,22 @@ def write_atomically(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
         with _removed_unless_renamed(temporary):
             _write_new(temporary, data, mode)
             temporary.replace(path)
-        _flush_directory(path.parent)
+        if flush_directory:
+            _flush_directory(path.parent)
     except OSError as error:
         raise state_error("written", path, error) from error
+
+
+def flush(directory: Path) -> None:
+    """Flush a directory after several files were replaced in it.
+
+    Raises:
+        StateError: it could not be flushed.
+    """
+    try:
+        _flush_directory(directory)
+    except OSError as error:
+        raise state_error("written", directory, error) from error
 
 
 @contextmanager

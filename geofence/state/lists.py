@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -19,11 +18,13 @@ from urllib.parse import quote
 from geofence.errors import ListError, StateError
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import Candidate, joined
+from geofence.model.frozen import dataclass
 from geofence.model.lists import AcceptedList, DroppedAddress, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
 from geofence.state.cache import stamp
 from geofence.state.files import (
     ensure_private_directory,
+    flush,
     read_if_there,
     state_error,
     write_atomically,
@@ -169,6 +170,8 @@ class ListStore:
     def save(self, candidate: Candidate) -> None:
         """Make a list the accepted one; the stored version, if intact, becomes the one before it.
 
+        The last of several is followed by ``flush``.
+
         Raises:
             StateError: it could not be written; the stored version is unchanged.
         """
@@ -177,12 +180,14 @@ class ListStore:
         current, previous = self._paths(accepted.id)
         at_hand = _intact(current, accepted.id)
         if at_hand is not None:
-            write_atomically(previous, _encode(at_hand))
+            write_atomically(previous, _encode(at_hand), flush_directory=False)
         content = _Content(accepted.id, accepted.provenance, candidate.bodies)
-        write_atomically(current, _encode(content))
+        write_atomically(current, _encode(content), flush_directory=False)
 
     def renew(self, accepted: AcceptedList) -> None:
         """Record that a list's source confirmed it.
+
+        The last of several is followed by ``flush``.
 
         Nothing is written if another version is the accepted one: another run has stored a
         newer one meanwhile. The version before it counts only where that one is damaged.
@@ -201,7 +206,7 @@ class ListStore:
                 continue
             if [part.sha256 for part in content.provenance] == hashes:
                 renewed = _Content(accepted.id, accepted.provenance, content.bodies)
-                write_atomically(current, _encode(renewed))
+                write_atomically(current, _encode(renewed), flush_directory=False)
                 return
             if content.is_usable:
                 return
@@ -209,6 +214,15 @@ class ListStore:
     def stamp(self, wanted: ListId) -> str:
         """Return what tells the file of the last accepted version; empty if there is none."""
         return stamp(self._paths(wanted)[0])
+
+    def flush(self) -> None:
+        """Flush to the disk that lists, or their histories, were replaced.
+
+        Raises:
+            StateError: it could not be done.
+        """
+        if self._directory.is_dir():
+            flush(self._directory)
 
     def _paths(self, wanted: ListId) -> tuple[Path, Path]:
         """Return the files of the last accepted version and of the one before it."""

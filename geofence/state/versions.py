@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.prefixes import AddressSpace, Family, pack_addresses
 from geofence.state.cache import stamp
@@ -132,6 +132,8 @@ class VersionStore:
     def note(self, accepted: AcceptedList, *, former: AcceptedList | None = None) -> None:
         """Record that a version was accepted or confirmed, at the time that its provenance says.
 
+        The last of several is followed by ``flush`` of the lists, which are in the same directory.
+
         Args:
             accepted: the version.
             former: the one that was accepted before; begins a history that was not kept yet.
@@ -144,7 +146,8 @@ class VersionStore:
             history = history.noted(former.space, former.checked_at, _fetched_at(former))
         noted = history.noted(accepted.space, accepted.checked_at, _fetched_at(accepted))
         ensure_private_directory(self._directory)
-        write_atomically(self._path(accepted.id), _encode(accepted.id, noted))
+        data = _encode(accepted.id, noted)
+        write_atomically(self._path(accepted.id), data, flush_directory=False)
 
     def _path(self, wanted: ListId) -> Path:
         """Return the file of a list's history; hashed, since names may be too long."""

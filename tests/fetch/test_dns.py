@@ -4,7 +4,7 @@ import pytest
 
 from geofence.errors import ListError
 from geofence.fetch.dns import MOST_SERVERS, Resolution, resolve, resolve_sip, resolve_srv
-from geofence.fetch.questions import Ask, Records, RecordType
+from geofence.fetch.records import Ask, Records, RecordType
 from geofence.model.lists import MOST_ADDRESSES
 from geofence.model.prefixes import AddressSpace, Family
 from tests.support.values import prefix

@@ -21,7 +21,7 @@ from geofence.fetch.events import (
 )
 from geofence.fetch.fetcher import fetch_lists
 from geofence.fetch.limits import Limits
-from geofence.fetch.questions import Ask, Records
+from geofence.fetch.records import Ask, Records
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import ParsedList
 from geofence.model.lists import AcceptedList, DroppedAddress, ListId, ListKind

@@ -10,7 +10,8 @@ import pytest
 
 from geofence.errors import ListError
 from geofence.fetch import questions
-from geofence.fetch.questions import Records, RecordType, ask_system
+from geofence.fetch.questions import ask_system
+from geofence.fetch.records import Records, RecordType
 from geofence.lab.host import Host
 from tests.support.name_server import NameServer
 

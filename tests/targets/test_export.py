@@ -191,7 +191,7 @@ def test_the_command_prints_a_table_and_how_to_apply(desk: Desk) -> None:
     assert "ends no current connection" in err
     again = json.loads(desk.run(*words, "--output", str(place), "--json")[1])
     assert [each["state"] for each in again["files"]] == ["unchanged"]
-    assert {note["data"]["what"] for note in again["notes"]} >= {"live-flows", "order", "ends"}
+    assert {note["data"]["what"] for note in again["note_facts"]} >= {"live-flows", "order", "ends"}
     assert (again["target"], again["kind"]) == ("pbx", "networkpolicy")
 
 

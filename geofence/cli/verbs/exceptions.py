@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +12,7 @@ from geofence.cli.commands import ForRoot, ForStateReaders
 from geofence.cli.options import Accept, Json
 from geofence.cli.root import app
 from geofence.errors import ExitCode, UsageError
+from geofence.model.frozen import replace
 from geofence.screen import Screen, print_json
 from geofence.translation import tr
 

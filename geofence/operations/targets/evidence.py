@@ -12,6 +12,7 @@ from geofence.doctor.findings import Subject, Unchecked, WhyUnchecked
 from geofence.errors import ClusterError, GeofenceError
 from geofence.model.target import Labels
 from geofence.operations.targets.desired import as_recorded
+from geofence.operations.targets.engine_state import refused_policies, unwatched_nodes
 from geofence.operations.targets.engines import engines_in
 from geofence.operations.targets.observe import observe
 from geofence.operations.targets.shown import shown_plan
@@ -79,6 +80,8 @@ def _evidence(
         reader.read(lambda: tuple(_services(place, cluster, pods or ()))) if target.pods else None,
         reader.read(lambda: engines_in(cluster)),
         reader.read(lambda: tuple(_others(place, cluster, pods or ()))) if target.pods else None,
+        reader.read(lambda: unwatched_nodes(cluster, target, nodes)) if nodes else None,
+        reader.read(lambda: refused_policies(cluster, target, place.engine.resources)),
     )
     return evidence, tuple(reader.unchecked)
 

@@ -39,7 +39,7 @@ class TargetSite:
 
     @property
     def chosen(self) -> ChosenBackend:
-        """What holds the fence, as reports have it."""
+        """Return what holds the fence, as reports have it."""
         return ChosenBackend(self.target.kind, ChosenBy.TARGET, target=self.target.name)
 
     def resource(self, kind: str) -> Resource:

@@ -21,6 +21,9 @@ from geofence.targets.networkpolicy.render import render
 from geofence.targets.networkpolicy.shape import NETWORK_POLICY
 from geofence.targets.objects import ClusterObject, Request
 
+_GAPS = tuple(gap for gap in Gap if gap is not Gap.CLUSTER_SOURCES)
+"""Sources are addresses, in the cluster as elsewhere."""
+
 
 class NetworkPolicies:
     """See ``geofence.targets.interface.Engine``."""
@@ -49,9 +52,9 @@ class NetworkPolicies:
     def inexpressible(
         self, policy: Policy, fence: ClusterFence, target: Target
     ) -> tuple[Note, ...]:
-        """Return what the rules say and a NetworkPolicy cannot: all gaps that there are."""
+        """Return what the rules say and a NetworkPolicy cannot: nearly all that there is."""
         del fence
-        return gap_notes(policy, target, Gap)
+        return gap_notes(policy, target, _GAPS)
 
     def limits(self, objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
         """Return the limits that objects exceed."""

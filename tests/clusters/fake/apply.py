@@ -95,7 +95,7 @@ def applied(  # noqa: PLR0913 - what an apply is
     differing = {path for path in plain if value_at(before, path) != value_at(wanted, path)}
     conflicts = {name: held & differing for name, held in others.items()}
     if not force and any(conflicts.values()):
-        raise _conflict(kind, wanted, conflicts)
+        raise _conflict(wanted, conflicts)
     made: dict[str, Any] = copied(dict(before))
     kept = frozenset[Path]().union(*others.values())
     gone = owners.get(manager, frozenset()) - named - kept
@@ -125,15 +125,14 @@ def _merge_set(
         _set(made, path, [*members, *left])
 
 
-def _conflict(
-    kind: Kind, wanted: Mapping[str, Any], conflicts: Mapping[str, frozenset[Path]]
-) -> Refusal:
+def _conflict(wanted: Mapping[str, Any], conflicts: Mapping[str, frozenset[Path]]) -> Refusal:
     said = [
-        f'conflict with "{name}" using {kind.group_version}: .{".".join(path)}'
+        f'conflicts with "{name}": .{".".join(path)}'
         for name, paths in conflicts.items()
         for path in sorted(paths)
     ]
-    what = f"Apply failed with {len(said)} conflict{'s'[: len(said) > 1]}: {said[0]}"
+    number = f"{len(said)} conflict{'s'[: len(said) > 1]}"
+    what = f"Apply failed with {number}: {'; '.join(said)}"
     causes = [{"reason": "FieldManagerConflict", "message": each} for each in said]
     name = str(wanted["metadata"]["name"])
     return Refusal(409, "Conflict", what, {"name": name, "causes": causes})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +12,8 @@ from tests.clusters.fake.refusal import copied
 END_PORT_SINCE = (1, 25)
 """The release in which ``endPort`` cannot be turned off any more."""
 _LAST_PORT = 65_535
+_MAPPED = 0xFFFF
+"""The bits before the IPv4 address in a mapped one."""
 
 
 def with_defaults(spec: dict[str, Any], version: tuple[int, int]) -> dict[str, Any]:
@@ -85,12 +87,15 @@ def cidr_mistake(text: str) -> str:
         return "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
     if re.search(r"(^|[.])0[0-9]", address) and ":" not in address:
         return "must not have leading 0s"
+    family, bits = (socket.AF_INET6, 128) if ":" in address else (socket.AF_INET, 32)
     try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:
+        number = int.from_bytes(socket.inet_pton(family, address), "big")
+    except OSError:
+        bits = -1
+    if int(length) > bits:
         return "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-    if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped:
+    if family == socket.AF_INET6 and number >> 32 == _MAPPED:
         return "must not have an IPv4-mapped IPv6 address"
-    if ipaddress.ip_address(address) != network.network_address:
+    if number & ((1 << (bits - int(length))) - 1):
         return "must not have bits set beyond the prefix length"
     return ""

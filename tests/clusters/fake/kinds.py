@@ -63,6 +63,7 @@ CORE = tuple(
         ("Node", "nodes", False),
         ("Pod", "pods", True),
         ("Service", "services", True),
+        ("ConfigMap", "configmaps", True),
     )
 )
 DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", built_in=True)

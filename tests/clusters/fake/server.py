@@ -248,7 +248,8 @@ class FakeApi:
                 415, "UnsupportedMediaType", "the body of the request was of another type"
             )
         if not query.get("fieldManager"):
-            raise Refusal(400, "BadRequest", "fieldManager is required for apply patch")
+            said = "fieldManager: Required value: is required for apply patch"
+            raise Refusal(422, "Invalid", said)
         wanted = json.loads(body) if body.startswith(b"{") else yaml.safe_load(body)
         thing, new = self.cluster.apply(
             kind,
