@@ -60,3 +60,17 @@ def test_a_service_with_other_ports_gets_sets_of_other_names(labelled: Scene) ->
     for source, passes in ((JAPANESE, True), (STRANGER, False), (GERMAN, False)):
         assert labelled.reaches(source, 30500) is passes
     assert labelled.reaches(STRANGER, 15000)
+
+
+def test_who_moves_between_exceptions_and_the_allow_set_is_applied_in_three_steps(
+    labelled: Scene,
+) -> None:
+    """The set of exceptions is applied twice: first with what it had."""
+    labelled.change('["203.0.113.0/24"]', '["45.9.1.0/24"]')
+    labelled.apply()
+    assert labelled.who() == "JS"
+    labelled.change('["45.9.1.0/24"]', '["133.1.0.0/16"]')
+    labelled.list("JP", "133.0.0.0/16", "133.2.0.0/15", "133.4.0.0/14", "45.9.1.0/24", "61.0.0.0/8")
+    labelled.apply()
+    assert labelled.who() == "JS"
+    assert labelled.plan().is_empty

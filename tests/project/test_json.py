@@ -21,6 +21,7 @@ from geofence.cli.views.denied import denied_json
 from geofence.cli.views.discover import reading_json
 from geofence.cli.views.doctor import doctor_json
 from geofence.cli.views.exceptions import exceptions_json
+from geofence.cli.views.export import export_json
 from geofence.cli.views.history import history_json
 from geofence.cli.views.mirror import key_json, mirror_json
 from geofence.cli.views.notify import told_json
@@ -70,6 +71,16 @@ from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, Role, Rule, SetKey, SourceIn
+from geofence.model.shield import (
+    LeftOut,
+    OnInterface,
+    ShieldDrops,
+    ShieldRecord,
+    ShieldState,
+    Why,
+)
+from geofence.model.shield import Reason as ShieldReason
+from geofence.model.target import Target, TargetKind
 from geofence.operations.atlas import AtlasReport, Located
 from geofence.operations.catalog import CatalogEntry, CatalogReport, Kind
 from geofence.operations.containing_lists import ContainingList
@@ -77,6 +88,7 @@ from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
 from geofence.operations.doctor import DoctorReport
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
+from geofence.operations.export import Export, ExportedFile, FileState
 from geofence.operations.history import HistoryEntry, SetDifference
 from geofence.operations.kernel_knowledge import Membership, TurnedAway
 from geofence.operations.mirror import Published
@@ -84,6 +96,7 @@ from geofence.operations.notify import Channel, Sent, notify_facts
 from geofence.operations.people import CutCall, CutContact, People
 from geofence.operations.plan import PlanReport
 from geofence.operations.report import AllowedTo, ListOutcome, ListReport, RunReport
+from geofence.operations.shield_status import ShieldStatus
 from geofence.operations.site import Site
 from geofence.operations.snapshot import CountryShare, Health, Snapshot
 from geofence.operations.status import ServiceStatus, StatusReport
@@ -106,6 +119,7 @@ from geofence.setup.rules_file import RulesTable
 from geofence.state.atlas import StoredAtlas
 from geofence.state.generations import Damaged
 from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
+from geofence.targets.registry import load
 from geofence.verdict import Step
 from tests.support.values import JAPAN, country, policy
 
@@ -156,6 +170,20 @@ BY_NAME = {"allow4", "allow6", "sip", "rtp", "ipv4", "ipv6"}
 """Keys that are names of sets, services and families."""
 
 
+SHIELD = ShieldStatus(
+    enabled=True,
+    record=ShieldRecord(
+        ShieldState.ARMED,
+        NOW,
+        "boot",
+        reasons=(ShieldReason(Why.ZONES, "a zone"),),
+        left_out=(LeftOut("rtp", Why.OBSERVED),),
+        interfaces=(OnInterface(2, "eth0", "tcx", 1),),
+        generation=1,
+        dropped=(ShieldDrops("sip", Family.IPV4, 1, 1),),
+    ),
+)
+
 STATUS = StatusReport(
     backend=IPSET,
     unfenced=(Family.IPV6,),
@@ -167,6 +195,7 @@ STATUS = StatusReport(
     traffic=Traffic(SOURCES, SOURCES, Crowd(Family.IPV4, 10 << 24 | 1, 16, 20)),
     other_rules=OtherRules((UNTRACKED,), (REDIRECTED,)),
     sets={"allow4": 1},
+    shield=SHIELD,
     lists=LISTS,
     allowed=(AllowedTo("sip", ("JP", "AS4713"), ("JP",), (4713,)),),
     exceptions=ActiveExceptions(inactive=(Inactive("office", Obstacle.NOT_APPLIED),)),
@@ -288,6 +317,9 @@ def _small_documents() -> Iterator[object]:
     yield {"covered": True, "by": "own", "name": ""}
     yield key_json(Path("/k"), SigningKey(b"", "RW"))
     lists = {country("JP"): Entry(NOW, ())}
+    target = Target("pbx", TargetKind.NETWORKPOLICY)
+    written = ExportedFile(Path("/f/1.json"), FileState.NEW, 1)
+    yield export_json(Export(target, load(target.kind), ()), [written], Path("/f"))
     yield mirror_json(Published("/m", "RW", Index(1, NOW, NOW, lists), (country("JP"),)))
 
 
@@ -349,6 +381,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         "atlas",
         "denied",
         "exceptions",
+        "export",
         "catalog",
         "discover",
         "report",
@@ -375,7 +408,10 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *Use,
         *HostKind,
         *Health,
+        *ShieldState,
         *Counted,
+        *FileState,
+        *TargetKind,
         *format_names(ListKind.COUNTRY),
         "null",
         "unknown",

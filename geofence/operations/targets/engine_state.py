@@ -38,6 +38,8 @@ def refused_policies(
     Raises:
         ClusterError: the cluster does not say.
     """
+    if target.kind is not TargetKind.CILIUM:
+        return ()
     labels = {MANAGED_BY: FIELD_MANAGER, TARGET_LABEL: target.name}
     return tuple(
         f"{resource.kind}/{_field(each, 'metadata').get('name', '')}"
