@@ -45,7 +45,12 @@ class Calico:
     """Tiers, network sets and policies."""
 
     kind = TargetKind.CALICO
-    resources = (policies.TIER, policies.NETWORK_SET, policies.POLICY, policies.STAGED)
+    resources: tuple[Resource, ...] = (
+        policies.TIER,
+        policies.NETWORK_SET,
+        policies.POLICY,
+        policies.STAGED,
+    )
 
     def held(self, fence: ClusterFence) -> ClusterFence:
         """Return the fence as far as network sets can say it."""

@@ -48,7 +48,7 @@ class Cilium:
     """CIDR groups, and policies for pods and for nodes."""
 
     kind = TargetKind.CILIUM
-    resources = (policies.CIDR_GROUP, policies.POLICY, policies.NODE_POLICY)
+    resources: tuple[Resource, ...] = (policies.CIDR_GROUP, policies.POLICY, policies.NODE_POLICY)
 
     def held(self, fence: ClusterFence) -> ClusterFence:
         """Return the fence as far as CIDR groups can say it: without what is only observed."""
