@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from geofence.allowed.catalog import allowed_by_group
 from geofence.flows.connections import Fenced
+from geofence.geoip.scopes import LINK_LOCAL
 from geofence.merge import blocklist_space, exception_space
 from geofence.model.address import Address
 from geofence.model.bans import Ban
@@ -16,7 +17,7 @@ from geofence.model.prefixes import AddressSpace, Family, prefix_text
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, LocalNetwork, Role, Ruleset, SetKey, SourceIn
 from geofence.plan.observed_ruleset import Held, decide_now
-from geofence.routing.local_networks import LINK_LOCAL, where_trusted
+from geofence.routing.local_networks import where_trusted
 from geofence.verdict import Decision, Packet, Step, decide, steps
 
 

@@ -12,6 +12,7 @@ from hypothesis import settings
 from geofence.backends.registry import MODULES
 from geofence.lab import privilege
 from geofence.lab.network import Lab
+from tests.cli.machine import BACKENDS, Machine, machine
 
 _BY_TURNS = ("chaos", "cli", "coexistence", "doctor", "operations", "real", "setup", "sipstack")
 """Directories whose tests run on one backend each, unless ``--thorough`` is given.
@@ -64,4 +65,18 @@ def pytest_configure() -> None:
 def lab() -> Iterator[Lab]:
     """A fresh network: the Internet, a PBX, and a container behind it."""
     with Lab() as made:
+        yield made
+
+
+@pytest.fixture(params=BACKENDS)
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
+    """A machine without a fence, for every backend in turn."""
+    with machine(tmp_path, request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Machine]:
+    """A machine without a fence, where the backend does not matter."""
+    with machine(tmp_path) as made:
         yield made

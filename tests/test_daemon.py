@@ -22,7 +22,7 @@ from geofence.host.system_log import Event
 from geofence.model.policy import Policy
 from geofence.state.lock import exclusive
 from geofence.state.outcomes import Journal
-from tests.cli.machine import BACKENDS, ROOT, Done, Gate, Machine, machine
+from tests.cli.machine import ROOT, Done, Gate, Machine, machine
 from tests.cli.world import COME, GONE, JAPANESE, LANS, japan_later
 from tests.support.list_server import content
 from tests.support.name_server import asking
@@ -80,20 +80,6 @@ def daemon(where: Machine, *arguments: str) -> Iterator[Daemon]:
     finally:
         process.kill()
         process.communicate()
-
-
-@pytest.fixture(params=BACKENDS)
-def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
-    """A machine without a fence, for every backend in turn."""
-    with machine(tmp_path, request.param) as made:
-        yield made
-
-
-@pytest.fixture
-def one(tmp_path: Path) -> Iterator[Machine]:
-    """A machine without a fence, where the backend does not matter."""
-    with machine(tmp_path) as made:
-        yield made
 
 
 def test_on_a_fresh_machine_it_refreshes_at_once(fresh: Machine) -> None:

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tests.cli.machine import BACKENDS, Machine, machine
+from tests.cli.machine import Machine
 from tests.cli.pbx import TRANSPORT, Pbx
 from tests.support.name_server import asking
 from tests.test_daemon import daemon
 
 TRUNK, ELSEWHERE = "198.18.7.9", "198.18.8.9"
-
-
-@pytest.fixture(params=BACKENDS)
-def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
-    with machine(tmp_path, request.param) as made:
-        yield made
-
-
-@pytest.fixture
-def one(tmp_path: Path) -> Iterator[Machine]:
-    with machine(tmp_path) as made:
-        yield made
 
 
 def test_a_new_trunk_and_port_come_in_without_a_download(fresh: Machine) -> None:

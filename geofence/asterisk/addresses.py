@@ -14,6 +14,8 @@ from ipaddress import (
 )
 from typing import NamedTuple
 
+from geofence.geoip.scopes import LINK_LOCAL, LOOPBACKS, PRIVATE_NETWORKS
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -24,21 +26,8 @@ _NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-
 _DIGITS = re.compile(r"\d{1,5}", re.ASCII)
 _PLACEHOLDER = re.compile(r"\$\{|\$\(|\{\{|\$[A-Z_]{2,}|%[A-Z_]{2,}%|@[A-Z_]{2,}@")
 _EVERYWHERE = 0
-_PRIVATE = tuple(
-    map(
-        ip_network,
-        (
-            "10.0.0.0/8",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "100.64.0.0/10",
-            "169.254.0.0/16",
-            "fc00::/7",
-            "fe80::/10",
-        ),
-    )
-)
-_LOOPBACK = tuple(map(ip_network, ["127.0.0.0/8", "::1/128"]))
+_NOT_ROUTED = tuple(ip_network(str(each)) for each in (*PRIVATE_NETWORKS, *LINK_LOCAL))
+_LOOPBACKS = tuple(ip_network(str(each)) for each in LOOPBACKS)
 
 
 class HostPort(NamedTuple):
@@ -168,12 +157,12 @@ def contains(outer: Network, inner: Network) -> bool:
 
 def is_private(each: Network) -> bool:
     """Whether a network is in space that is not routed on the Internet."""
-    return any(contains(outer, each) for outer in _PRIVATE)
+    return any(contains(outer, each) for outer in _NOT_ROUTED)
 
 
 def is_loopback(each: Network) -> bool:
     """Whether a network is within this host."""
-    return any(contains(outer, each) for outer in _LOOPBACK)
+    return any(contains(outer, each) for outer in _LOOPBACKS)
 
 
 def is_everybody(each: Network) -> bool:

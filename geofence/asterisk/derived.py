@@ -20,7 +20,8 @@ from geofence.asterisk.additions import (
 )
 from geofence.asterisk.fenced_ports import fenced_ports, reach
 from geofence.asterisk.reading import Reading
-from geofence.asterisk.trunk_exceptions import LOOPBACK, PRIVATE, trunk_exceptions, trunk_key
+from geofence.asterisk.trunk_exceptions import trunk_exceptions, trunk_key
+from geofence.geoip.scopes import LOOPBACK, PRIVATE
 from geofence.model.frozen import replace
 from geofence.model.policy import Policy, Ports, Service
 from geofence.model.prefixes import AddressSpace

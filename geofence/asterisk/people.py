@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from geofence.asterisk.console import RegisteredContact
+from geofence.geoip.scopes import PRIVATE
 from geofence.model.address import Address
-from geofence.model.prefixes import AddressSpace
-from geofence.policy.addresses import prefix
 
 CALLS = "core show channels concise"
 CONTACTS = "pjsip show contacts"
@@ -21,9 +20,6 @@ _FIELDS = 14
 _CHANNEL = re.compile(r"(?P<technology>PJSIP|IAX2|SIP)/(?P<name>.+)-(?:[0-9a-f]{8}|[0-9]{1,6})")
 _STATIC = re.compile(r"\s+Contact:\s+(?P<name>[^/\s]+)/sips?:(?P<rest>\S+)")
 _HOST = re.compile(r"(?:[^@]*@)?(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<four>[0-9.]+))(?:[:;].*)?")
-_PRIVATE = AddressSpace.of(
-    map(prefix, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ def _registered(contacts: Iterable[RegisteredContact]) -> Iterator[Contact]:
         known = [address for text in (each.host, each.via) if (address := _address(text))]
         if known:
             # A phone behind NAT may register its private address; then the sender is who it is.
-            public = [address for address in known if not address.is_in(_PRIVATE)]
+            public = [address for address in known if not address.is_in(PRIVATE)]
             yield Contact(each.name, each.endpoint or each.name, (public or known)[0])
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from geofence.asterisk.additions import DerivedException, Refused, RefusedItem, Remark
 from geofence.asterisk.fenced_ports import Reach
 from geofence.asterisk.reading import HostKind, Reading, Trunk, Use
+from geofence.geoip.scopes import LOOPBACK, NOT_DISTANT, PRIVATE
 from geofence.model.frozen import dataclass, field, replace
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace, Family, Prefix
@@ -33,18 +34,6 @@ BROADEST_PRIVATE = {Family.IPV4: 12, Family.IPV6: 32}
 """The same for private addresses, which no distant host has."""
 
 _LOCALHOST = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
-
-
-def space(*prefixes: str) -> AddressSpace:
-    """Return the union of some prefixes."""
-    return AddressSpace.of(map(prefix, prefixes))
-
-
-PRIVATE = space("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
-"""RFC 1918, RFC 6598 and RFC 4193."""
-LOOPBACK = space("127.0.0.0/8", "::1/128")
-_NO_SOURCE = space("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/128", "fe80::/10", "ff00::/8")
-"""Unspecified, link-local, multicast and reserved: no distant host has them."""
 
 
 def trunk_exceptions(
@@ -83,7 +72,7 @@ def _never(reading: Reading, own: AddressSpace) -> dict[Refused, AddressSpace]:
     return {
         Refused.LOOPBACK: LOOPBACK,
         Refused.OWN: (own | AddressSpace.of(external)) - LOOPBACK,
-        Refused.NO_SOURCE: _NO_SOURCE,
+        Refused.NO_SOURCE: NOT_DISTANT,
     }
 
 

@@ -7,14 +7,14 @@ from ipaddress import ip_address
 
 from geofence.doctor.evidence import Evidence, Hosts
 from geofence.doctor.findings import Finding, FindingKind
-from geofence.flows.shared_source import PRIVATE
+from geofence.geoip.scopes import LINK_LOCAL, LOOPBACK, LOOPBACKS, NOT_ROUTED
 from geofence.model.prefixes import AddressSpace, Family, Prefix, address_texts, prefix_text
 from geofence.policy.addresses import prefix
 from geofence.policy.mistakes import Mistake
-from geofence.routing.local_networks import LINK_LOCAL, LOOPBACKS, Place, Reached
+from geofence.routing.local_networks import Place, Reached
 from geofence.routing.pods import is_of_guests
 
-_NOT_REACHED = PRIVATE | AddressSpace.of(LOOPBACKS)
+_NOT_REACHED = NOT_ROUTED | LOOPBACK
 """Addresses that no distant host reaches."""
 
 
@@ -103,7 +103,7 @@ def _families(evidence: Evidence) -> frozenset[Family]:
 
 
 def _is_lan(place: Place) -> bool:
-    inside = not AddressSpace.of((place.prefix,)) - PRIVATE
+    inside = not AddressSpace.of((place.prefix,)) - NOT_ROUTED
     connected = place.how is Reached.CONNECTED
     return inside and connected and not is_of_guests(place.interface)
 

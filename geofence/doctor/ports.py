@@ -9,18 +9,16 @@ from typing import NamedTuple
 from geofence.doctor.evidence import Evidence, RulesOfOthers
 from geofence.doctor.findings import Finding, FindingKind
 from geofence.doctor.port_sets import common, covered, fenced
-from geofence.flows.shared_source import PRIVATE
+from geofence.geoip.scopes import LOOPBACK, NOT_ROUTED
 from geofence.host.sockets import ListeningSocket
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import AddressSpace, Family
-from geofence.routing.local_networks import LOOPBACKS
 
 PBX_PROGRAMS = frozenset({"asterisk", "freeswitch", "kamailio", "opensips"})
 """Names of processes whose ports are a PBX's."""
 _SIP = (5060, 5061)
 """Ports on which SIP is expected, whatever program listens there."""
 _NONE = RulesOfOthers()
-_LOOPBACK = AddressSpace.of(LOOPBACKS)
 _MOST_ALONE = 8
 """UDP ports of one process that are told one by one."""
 _RANGE = 100
@@ -82,7 +80,7 @@ def _is_inside(evidence: Evidence, socket: ListeningSocket) -> bool:
     own = evidence.hosts.own if evidence.hosts else AddressSpace()
     address = getattr(socket.address, "ipv4_mapped", None) or socket.address
     family = Family.IPV4 if address.version == 4 else Family.IPV6  # noqa: PLR2004
-    return int(address) in PRIVATE[family] and bool((own - PRIVATE - _LOOPBACK)[family])
+    return int(address) in NOT_ROUTED[family] and bool((own - NOT_ROUTED - LOOPBACK)[family])
 
 
 def _counts(evidence: Evidence, socket: ListeningSocket, at: Ports, configured: set[Ports]) -> bool:

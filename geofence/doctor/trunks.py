@@ -10,10 +10,11 @@ from geofence.doctor.evidence import Evidence
 from geofence.doctor.findings import Finding, FindingKind
 from geofence.doctor.nat import address_space
 from geofence.doctor.ports import media
+from geofence.geoip.scopes import LOOPBACK
 from geofence.model.policy import Ports
 from geofence.model.prefixes import AddressSpace, Family, address_text, address_texts
 from geofence.model.ruleset import FencedService, Role, Ruleset, SetKey
-from geofence.routing.local_networks import BROADEST, LOOPBACKS
+from geofence.routing.local_networks import BROADEST
 
 _SHOWN = 5
 """Addresses that a finding names."""
@@ -66,7 +67,7 @@ def addresses_of(trunk: Trunk, evidence: Evidence) -> AddressSpace | None:
         return None
     own = evidence.hosts.own if evidence.hosts else AddressSpace()
     left_out = (address_space(each) or AddressSpace() for each in trunk.left_out)
-    rest = space - AddressSpace.union((*left_out, own, AddressSpace.of(LOOPBACKS)))
+    rest = space - AddressSpace.union((*left_out, own, LOOPBACK))
     prefixes = (prefix for family in Family for prefix in rest[family].prefixes())
     return AddressSpace.of(each for each in prefixes if each.length >= BROADEST[each.family])
 

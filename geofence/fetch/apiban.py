@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from geofence.errors import ListError
-from geofence.fetch.http import Body, Client, Rejected
+from geofence.fetch.answers import Body, Rejected
+from geofence.fetch.http import Client
 from geofence.fetch.urls import public
 from geofence.lists.apiban import START, Page, Refusal, Reported, read_page, read_refusal
 from geofence.lists.parsed import BadLine

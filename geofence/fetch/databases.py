@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from geofence.errors import ListError
-from geofence.fetch.http import Body, NotModified, PauseError
+from geofence.fetch.answers import Body, NotModified, PauseError
 from geofence.fetch.urls import public
 from geofence.lists.formats import cut_out
 from geofence.model.lists import AcceptedList, ListId, ListKind

@@ -11,6 +11,7 @@ import netaddr
 from geofence.errors import ListError
 from geofence.fetch.questions import ask_system
 from geofence.fetch.records import ADDRESS_TYPES, Ask, Records, RecordType
+from geofence.geoip.scopes import PRIVATE_NETWORKS
 from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import MOST_ADDRESSES, ListKind
 from geofence.model.prefixes import AddressSpace, Family
@@ -30,12 +31,7 @@ _LOCAL_NAMES = frozenset(
 )
 """Last labels of names that are not in the public DNS (RFC 6761, RFC 6762, ICANN's ``internal``,
 and those of home routers); neither is a name without a dot."""
-_PRIVATE = tuple(
-    map(
-        netaddr.IPNetwork,
-        ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
-    )
-)
+_PRIVATE = tuple(netaddr.IPNetwork(str(each)) for each in PRIVATE_NETWORKS)
 
 _UNSPECIFIED = netaddr.IPNetwork("0.0.0.0/8")
 _RESERVED = netaddr.IPNetwork("240.0.0.0/4")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geofence.errors import ListError
-from geofence.fetch.http import Body
+from geofence.fetch.answers import Body
 from geofence.fetch.urls import public
 from geofence.lists import feed
 from geofence.lists.parsed import Candidate

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from geofence.errors import ListError
-from geofence.fetch.http import Body, Missing
+from geofence.fetch.answers import Body, Missing
 from geofence.host.acl import read_acl
 from geofence.host.ownership import distrust, distrust_on_the_way
 from geofence.spelling import printable

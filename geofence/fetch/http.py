@@ -24,6 +24,15 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from geofence import __version__
 from geofence.errors import ListError
+from geofence.fetch.answers import (
+    Answer,
+    Body,
+    Missing,
+    NotModified,
+    PauseError,
+    Rejected,
+    TemporaryError,
+)
 from geofence.fetch.backoff import BusyHosts
 from geofence.fetch.certificates import Trust
 from geofence.fetch.deadline import Cutoff, CutoffAdapter
@@ -39,7 +48,6 @@ from geofence.fetch.headers import authentication, etag_of, retry_after, status_
 from geofence.fetch.limits import Limits
 from geofence.fetch.threads import start
 from geofence.fetch.urls import Target, redirected, target
-from geofence.model.frozen import dataclass
 from geofence.translation import clause, tr
 
 _CHUNK = 16 << 10
@@ -51,50 +59,6 @@ _NO_PROXIES = {"http": "", "https": "", "all": ""}
 
 _FOREIGN = (OSError, ValueError, HTTPError, HTTPException)
 """What requests and the libraries below it raise; requests' own exceptions are OSErrors."""
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """200: the body, decompressed."""
-
-    content: bytes
-    etag: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class NotModified:
-    """304: the body is still the one with the ETag that was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """404 or 410: there is no such body."""
-
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A status of failure that the caller takes as an answer, with what it says."""
-
-    status: int
-    content: bytes
-    problem: str
-
-
-Answer = Body | NotModified | Missing | Rejected
-
-
-class _TemporaryError(ListError):
-    """A temporary failure; ``wait`` is the pause that the server asks for, in seconds."""
-
-    def __init__(self, message: str, wait: float | None = None) -> None:
-        super().__init__(message)
-        self.wait = wait
-
-
-class PauseError(ListError):
-    """The host asks for a pause; another mirror may have the list now."""
 
 
 class Client:
@@ -188,7 +152,7 @@ class Client:
         for attempt in count():
             try:
                 return self._follow(first, etag)
-            except _TemporaryError as failure:
+            except TemporaryError as failure:
                 wait = self._backoff(attempt) if failure.wait is None else failure.wait
                 late = time.monotonic() + wait >= self._deadline
                 if late or attempt >= self._limits.retries or self._stop.is_set():
@@ -276,7 +240,7 @@ class Client:
     def _failure(self, wanted: Target, cause: Cause) -> ListError:
         if self._cutoff.has_ended:
             return self._too_late(wanted.shown)
-        kind = _TemporaryError if cause.may_pass else ListError
+        kind = TemporaryError if cause.may_pass else ListError
         return kind(tr("{url}: {reason}.", url=wanted.shown, reason=cause.text))
 
     def _too_late(self, shown: str) -> ListError:
@@ -301,7 +265,7 @@ class Client:
         if status in _GONE:
             return Missing(problem)
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _TemporaryError(problem, self._wait_asked_for(current, response))
+            raise TemporaryError(problem, self._wait_asked_for(current, response))
         raise ListError(problem)
 
     def _wait_asked_for(self, current: Target, response: requests.Response) -> float | None:
@@ -348,9 +312,7 @@ class Client:
                 )
             ) from error
         except DamagedError as error:
-            raise _TemporaryError(
-                tr("{url}: the compressed body is damaged.", url=shown)
-            ) from error
+            raise TemporaryError(tr("{url}: the compressed body is damaged.", url=shown)) from error
         if self._cutoff.has_ended:
             raise self._too_late(shown)
         _require_length(shown, response)
@@ -407,7 +369,7 @@ def _require_length(shown: str, response: requests.Response) -> None:
 
 
 def _cut_short(shown: str) -> ListError:
-    return _TemporaryError(
+    return TemporaryError(
         tr("{url}: the connection ended before the body was complete.", url=shown)
     )
 

@@ -7,7 +7,8 @@ import threading
 from datetime import datetime
 
 from geofence.errors import ListError, MirrorError
-from geofence.fetch.http import Answer, Body, Client, NotModified, PauseError, Rejected
+from geofence.fetch.answers import Answer, Body, NotModified, PauseError, Rejected
+from geofence.fetch.http import Client
 from geofence.fetch.urls import public
 from geofence.mirror import index as index_file
 from geofence.mirror.index import MOST_BYTES, Entry, Index, Part

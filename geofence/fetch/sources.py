@@ -9,13 +9,14 @@ from functools import partial
 from typing import NamedTuple
 
 from geofence.errors import ListError
+from geofence.fetch.answers import Body, Missing, NotModified, PauseError, Rejected
 from geofence.fetch.apiban import collect
 from geofence.fetch.checksums import MOST_BYTES, require_match
 from geofence.fetch.databases import Database, Databases, Extract
 from geofence.fetch.events import Fresh, Outcome, Renewed, Unchanged
 from geofence.fetch.feeds import is_read_alike, kept, require_alike
 from geofence.fetch.files import files_in, is_local, read_list
-from geofence.fetch.http import Body, Client, Missing, NotModified, PauseError, Rejected
+from geofence.fetch.http import Client
 from geofence.fetch.keys import read_key
 from geofence.fetch.mirror import Indexes, body_of, confirmed, entry_of, is_stored
 from geofence.fetch.places import Mirror, Source, mirrors

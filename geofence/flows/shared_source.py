@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from geofence.flows.flow import Flow
+from geofence.geoip.scopes import NOT_ROUTED
 from geofence.model.frozen import dataclass
 from geofence.model.policy import Ports, Protocol
-from geofence.model.prefixes import AddressSpace, Family, Prefix, address_text
+from geofence.model.prefixes import Family, address_text
 from geofence.model.ruleset import FencedService
 from geofence.translation import tr
 
@@ -21,19 +22,6 @@ FEWEST_FLOWS = 10
 and three calls, each with RTP and RTCP both ways, and seldom more at a time."""
 MOST_SHARE = 0.8
 """Share of the flows that no single device has on a PBX with several phones and trunks."""
-
-PRIVATE = AddressSpace.of(
-    (
-        Prefix(Family.IPV4, 10 << 24, 8),
-        Prefix(Family.IPV4, 172 << 24 | 16 << 16, 12),
-        Prefix(Family.IPV4, 192 << 24 | 168 << 16, 16),
-        Prefix(Family.IPV4, 100 << 24 | 64 << 16, 10),
-        Prefix(Family.IPV4, 169 << 24 | 254 << 16, 16),
-        Prefix(Family.IPV6, 0xFC << 120, 7),
-        Prefix(Family.IPV6, 0xFE80 << 112, 10),
-    )
-)
-"""RFC 1918, 6598, 3927, 4193 and 4291: addresses that tell nothing of where somebody is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +70,7 @@ def crowd(
     )
     (source, most), *_ = sources.most_common(1) or [((Family.IPV4, 0), 0)]
     total = sources.total()
-    if most < FEWEST_FLOWS or most < MOST_SHARE * total or source[1] not in PRIVATE[source[0]]:
+    if most < FEWEST_FLOWS or most < MOST_SHARE * total or source[1] not in NOT_ROUTED[source[0]]:
         return None
     return Crowd(*source, most, total)
 

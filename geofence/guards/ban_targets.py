@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from geofence.geoip.scopes import LOOPBACK, NO_SOURCE, UNSPECIFIED
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
-from geofence.routing.local_networks import LOOPBACKS
 
 BROADEST = {Family.IPV4: 8, Family.IPV6: 16}
 """Lengths of the broadest prefixes that can be banned. What is broader is a matter of rules."""
@@ -34,16 +34,6 @@ class BanRefusal(StrEnum):
     TOO_BROAD = "too-broad"
 
 
-def _space(family: Family, *prefixes: tuple[int, int]) -> AddressSpace:
-    return AddressSpace.of(Prefix(family, network, length) for network, length in prefixes)
-
-
-_UNSPECIFIED = _space(Family.IPV4, (0, 8)) | _space(Family.IPV6, (0, 128))
-_LOOPBACK = AddressSpace.of(LOOPBACKS)
-_NO_SOURCE = _space(Family.IPV4, (224 << 24, 3)) | _space(Family.IPV6, (0xFF << 120, 8))
-"""RFC 5771, RFC 1112 (section 4), RFC 4291 (2.7)."""
-
-
 @dataclass(frozen=True, slots=True)
 class Protected:
     """What is never banned on this host."""
@@ -59,10 +49,10 @@ class Protected:
         wholly such is refused.
         """
         for space, refusal in (
-            (_UNSPECIFIED, BanRefusal.UNSPECIFIED),
-            (_LOOPBACK, BanRefusal.LOOPBACK),
+            (UNSPECIFIED, BanRefusal.UNSPECIFIED),
+            (LOOPBACK, BanRefusal.LOOPBACK),
             (self.own, BanRefusal.OWN),
-            (_NO_SOURCE, BanRefusal.NO_SOURCE),
+            (NO_SOURCE, BanRefusal.NO_SOURCE),
         ):
             if _meets(space, prefix):
                 return refusal

@@ -18,7 +18,7 @@ from geofence.asterisk.derived import (
 )
 from geofence.asterisk.fenced_ports import usual_service, without
 from geofence.asterisk.reading import PortRange, Reading, Trunk, WarningKind
-from geofence.asterisk.trunk_exceptions import PRIVATE
+from geofence.geoip.scopes import PRIVATE
 from geofence.guards.objection import Guard, Objection, remaining
 from geofence.model.frozen import dataclass, replace
 from geofence.model.policy import Policy, Protocol

@@ -79,6 +79,15 @@ def log_event(message: str, priority: int, event: Event | None = None, **facts: 
         event: what it is about.
         facts: more fields, by name; ``GEOFENCE_`` is put before each.
     """
+    with suppress(OSError):
+        return _sent(JOURNAL, _native(_fields(message, priority, event, facts)))
+    return False
+
+
+def _fields(
+    message: str, priority: int, event: Event | None, facts: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the fields of a line; those without a value are left out."""
     fields = {
         "MESSAGE": message,
         "PRIORITY": str(priority),
@@ -87,12 +96,6 @@ def log_event(message: str, priority: int, event: Event | None = None, **facts: 
         "MESSAGE_ID": event.value if event else "",
         **{f"GEOFENCE_{name.upper()}": value for name, value in facts.items()},
     }
-    with suppress(OSError):
-        return _sent(JOURNAL, _native(_shown(fields)))
-    return False
-
-
-def _shown(fields: Mapping[str, str]) -> dict[str, str]:
     return {name: _printable(value) for name, value in fields.items() if value}
 
 
@@ -115,20 +118,12 @@ def log_change(command: str, what: str, generation: int | None = None) -> None:
     """
     by = author()
     number = "" if generation is None else str(generation)
-    fields = {
-        "MESSAGE": f"{command}: {english(what)}; by {by}{_elsewhere()}",
-        "PRIORITY": str(_NOTICE),
-        "SYSLOG_FACILITY": str(_DAEMON),
-        "SYSLOG_IDENTIFIER": "geofence",
-        "MESSAGE_ID": Event.CHANGED.value,
-        "GEOFENCE_COMMAND": command,
-        "GEOFENCE_GENERATION": number,
-        "GEOFENCE_BY": str(by),
-    }
-    shown = _shown(fields)
+    message = f"{command}: {english(what)}; by {by}{_elsewhere()}"
+    facts = {"command": command, "generation": number, "by": str(by)}
+    fields = _fields(message, _NOTICE, Event.CHANGED, facts)
     with suppress(OSError):
-        if not _sent(JOURNAL, _native(shown)):
-            _sent(SYSLOG, _classic(shown["MESSAGE"]))
+        if not _sent(JOURNAL, _native(fields)):
+            _sent(SYSLOG, _classic(fields["MESSAGE"]))
 
 
 def _elsewhere() -> str:

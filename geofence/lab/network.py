@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from ipaddress import ip_address
 
+from geofence.errors import LabError
 from geofence.lab import privilege
 from geofence.lab.host import Host
-from geofence.lab.observer import BLOCK, Observer
+from geofence.lab.observer import BLOCK, BLOCKS, Observer
 from geofence.lab.packets import Address
 from geofence.lab.probes import Probe, Transport
 from geofence.lab.sender import MACS, Sender, on_one_cpu
 from geofence.lab.stream import RepeatedProbe, Stream
 from geofence.lab.wiring import connect, loopback_up, plug, route_default
 from geofence.model.prefixes import Family
+from geofence.translation import tr
 
 UNFENCED_PORT = 9
 """Markers go to UDP discard (RFC 863): a rule that drops them is no fence but a wall."""
@@ -67,8 +69,8 @@ class Lab(AbstractContextManager["Lab"]):
             LabError: the network could not be built.
         """
         privilege.ensure()
-        self._tokens = itertools.count(1)
-        self._blocks = itertools.count(1)
+        self._tokens = iter(range(1, BLOCK))
+        self._blocks = iter(range(1, BLOCKS))
         self._ports = itertools.cycle(range(_FIRST_PORT, _PAST_PORT))
         with ExitStack() as closing:
             self.internet = closing.enter_context(Host("internet"))
@@ -123,7 +125,7 @@ class Lab(AbstractContextManager["Lab"]):
         return landed
 
     def _volley(self, probes: Sequence[Probe]) -> list[str | None]:
-        tokens = [next(self._tokens) for _ in probes]
+        tokens = [_next(self._tokens) for _ in probes]
         with on_one_cpu():
             for probe, token in zip(probes, tokens, strict=True):
                 self._sender.send(probe, next(self._ports), token)
@@ -136,7 +138,7 @@ class Lab(AbstractContextManager["Lab"]):
         """Send one marker to each host behind the fence, by the way of the probes."""
         markers = {}
         for probe, name in zip(marker_probes(), self.observers, strict=True):
-            markers[name] = next(self._tokens)
+            markers[name] = _next(self._tokens)
             self._sender.send(probe, next(self._ports), markers[name])
         return markers
 
@@ -158,13 +160,34 @@ class Lab(AbstractContextManager["Lab"]):
             every: seconds between two rounds of all probes.
 
         Raises:
-            LabError: the process did not start.
+            LabError: the process did not start, or the lab has had as many flows as it can tell
+                from each other.
         """
         flows = {
-            name: RepeatedProbe(probe, next(self._blocks) * BLOCK) for name, probe in probes.items()
+            name: RepeatedProbe(probe, _next(self._blocks) * BLOCK)
+            for name, probe in probes.items()
         }
-        marker = RepeatedProbe(next(iter(marker_probes())), next(self._tokens))
+        marker = RepeatedProbe(next(iter(marker_probes())), _next(self._tokens))
         return Stream(self.internet, self.observers["pbx"], flows, marker, every)
+
+
+def _next(numbers: Iterator[int]) -> int:
+    """Return the next number by which packets or flows are told from others.
+
+    Raises:
+        LabError: all have been used.
+    """
+    number = next(numbers, None)
+    if number is None:
+        raise LabError(
+            tr(
+                "This lab cannot tell more packets from each other: it has had all {flows} flows "
+                "or all {packets} single probes that there are numbers for. Use a new lab.",
+                flows=BLOCKS - 1,
+                packets=f"{BLOCK - 1:,}",
+            )
+        )
+    return number
 
 
 def marker_probes() -> tuple[Probe, Probe]:

@@ -23,6 +23,9 @@ from geofence.translation import tr
 BLOCK = 1 << 24
 """Tokens are kept in blocks of this many: one for single probes, one for each stream of them."""
 
+BLOCKS = 1 << 8
+"""A token has 32 bits, so there are this many; the first is that of single probes."""
+
 _LARGEST = 65535
 _BUFFER = 32 * 1024 * 1024
 """Bytes a raw socket may hold back; an ordinary user gets as many as ``rmem_max`` allows."""

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from geofence.geoip.scopes import LOOPBACK
 from geofence.merge import exception_space
 from geofence.model.policy import NamedException, Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.site import Site
-from geofence.routing.local_networks import LOOPBACKS, local_networks
+from geofence.routing.local_networks import local_networks
 from geofence.routing.routes import local_addresses, read_places
 
 
@@ -56,7 +57,7 @@ def covering(site: Site, space: AddressSpace, service: str | None = None) -> Cov
 def _covers(
     site: Site, policy: Policy, space: AddressSpace, service: str | None
 ) -> Iterator[Cover]:
-    if not space - AddressSpace.of(LOOPBACKS):
+    if not space - LOOPBACK:
         yield Cover(CoverKind.LOOPBACK, "")
     exceptions = [each for each in policy.enabled_exceptions() if _counts(each, service)]
     for each in exceptions:

@@ -19,7 +19,7 @@ from geofence.doctor.findings import Subject, Unchecked, WhyUnchecked
 from geofence.doctor.nat import address_space
 from geofence.doctor.ports import is_pbx
 from geofence.errors import AsteriskError, BackendError, GeofenceError, ListError
-from geofence.flows.shared_source import PRIVATE
+from geofence.geoip.scopes import LOOPBACK, NOT_ROUTED
 from geofence.host.sockets import ListeningSocket
 from geofence.host.stun import mapped_address
 from geofence.model.lists import ListId, ListKind
@@ -146,8 +146,8 @@ def _resolved(name: str) -> AddressSpace:
 def _read_public(pbx: Pbx, reading: Reading, hosts: Hosts | None, *, offline: bool) -> None:
     """Ask Asterisk's own STUN server how others see this host, where its interfaces do not tell."""
     spaces = [address_space(each) or pbx.names.get(each) for each in reading.external]
-    public = [space for space in spaces if space and space.ipv4 and space - PRIVATE]
-    if not public or hosts is None or (hosts.own - PRIVATE - _LOOPBACK).ipv4:
+    public = [space for space in spaces if space and space.ipv4 and space - NOT_ROUTED]
+    if not public or hosts is None or (hosts.own - NOT_ROUTED - LOOPBACK).ipv4:
         return
     if offline or not reading.stun:
         pbx.told(Subject.PUBLIC_ADDRESS, WhyUnchecked.NOT_THERE)
@@ -160,9 +160,6 @@ def _read_public(pbx: Pbx, reading: Reading, hosts: Hosts | None, *, offline: bo
         return
     prefix = Prefix(Family.IPV4, int(found), Family.IPV4.bits)
     pbx.public, pbx.asked = AddressSpace.of((prefix,)), f"{server.host}:{server.port}"
-
-
-_LOOPBACK = AddressSpace.of((Prefix(Family.IPV4, 127 << 24, 8),))
 
 
 def _read_running(pbx: Pbx, directory: Path, program: str) -> None:
@@ -188,7 +185,7 @@ def _of_contact(host: str) -> AddressSpace | None:
     except ValueError:
         return None
     space = address_space(host)
-    return space if space and space - PRIVATE else None
+    return space if space and space - NOT_ROUTED else None
 
 
 def _codecs(directory: Path, translated: frozenset[str]) -> Codecs | None:
@@ -214,7 +211,7 @@ def providers(
         kinds = {each.name: catalog.carries(each, policy.exceptions) for each in found}
         if catalog.Carries.SIGNALLING in kinds.values():
             sending = [each for each in found if kinds[each.name] is catalog.Carries.MEDIA]
-            media = (each.written | exceptions[each.name][1] for each in sending)
+            media = (exceptions[each.name][1] for each in sending)
             name = next((each.group or each.name for each in found), "")
             yield Provider(name, trunk.host, AddressSpace.union(media), name)
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+from geofence.geoip.scopes import LINK_LOCAL, LOOPBACKS
 from geofence.model.policy import LOOPBACK, Policy
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 from geofence.model.ruleset import LocalNetwork
@@ -41,13 +42,6 @@ BROADEST = {Family.IPV4: 8, Family.IPV6: 7}
 """Lengths of 10.0.0.0/8 and fc00::/7, the broadest private networks. A shorter route leads to the
 Internet or to a part of it (as 0.0.0.0/1 and 128.0.0.0/1 of a VPN do), not to a network of ours."""
 
-LINK_LOCAL = (
-    Prefix(Family.IPV4, 169 << 24 | 254 << 16, 16),
-    Prefix(Family.IPV6, 0xFE80 << 112, 10),
-)
-"""RFC 3927 and RFC 4291: every interface has them, so where they are connected says nothing."""
-
-LOOPBACKS = (Prefix(Family.IPV4, 127 << 24, 8), Prefix(Family.IPV6, 1, 128))
 _NOWHERE_BY_ROUTE = AddressSpace.of((*LINK_LOCAL, *LOOPBACKS))
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 """Names that rules can write too; the kernel allows others, some of which mean more to iptables."""

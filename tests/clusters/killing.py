@@ -87,6 +87,8 @@ class Killer:
     sizes: tuple[int, int] | None = None
     kinds: tuple[FaultKind, ...] = (FaultKind.DROPPED, FaultKind.LOST)
     """Whether the request at which it is killed is done."""
+    reads_too: bool = False
+    """Whether it is killed at requests that change nothing, too."""
     seen: list[Verdicts] = field(default_factory=list)
     """What was in force after each kill."""
 
@@ -110,17 +112,16 @@ class Killer:
 
     def _killed_at(self, number: int, kind: FaultKind) -> bool:
         """Run it, and kill it at a request; whether it got that far."""
-        api, process = (
-            self.api,
-            _server.Process(target=run, args=(self.verb, self.scene.place, self.sizes)),
-        )
-        at = len(api.seen) + number
+        api = self.api
+        process = _server.Process(target=run, args=(self.verb, self.scene.place, self.sizes))
+        left = iter(range(number + 1))
 
-        def kill(_: Seen) -> None:
-            if len(api.seen) - 1 == at and process.pid:
+        def kill(request: Seen) -> None:
+            if (request.writes or self.reads_too) and next(left, None) == number and process.pid:
+                api.faults[len(api.seen) - 1] = Fault(kind)
                 os.kill(process.pid, signal.SIGKILL)
 
-        api.at_request, api.faults = kill, {at: Fault(kind)}
+        api.at_request = kill
         process.start()
         process.join()
         api.at_request, api.faults = None, {}

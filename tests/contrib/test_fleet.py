@@ -147,4 +147,4 @@ def test_one_table_of_all_hosts_with_the_worst_first(three: Fleet) -> None:
     assert alpha["generation"] > 0
     assert alpha["lists_checked_at"]
     assert "beta, gamma: see the table" in played.text
-    assert "One /etc/machine-id" in played.text
+    assert "The same /etc/machine-id" in played.text

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from geofence.errors import ListError
+from geofence.fetch.answers import Body, Missing
 from geofence.fetch.events import Failed, FetchReport, Renewed, Unchanged
 from geofence.fetch.fetcher import fetch_lists
 from geofence.fetch.files import MOST_FILES, files_in, read_list
-from geofence.fetch.http import Body, Missing
 from geofence.fetch.limits import Limits
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.policy import Policy

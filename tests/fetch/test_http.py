@@ -17,8 +17,9 @@ from requests.exceptions import InvalidSchema
 
 from geofence import __version__
 from geofence.errors import ListError
+from geofence.fetch.answers import Answer, Body, Missing, NotModified, Rejected
 from geofence.fetch.decoding import Decoder
-from geofence.fetch.http import Answer, Body, Client, Missing, NotModified, Rejected
+from geofence.fetch.http import Client
 from geofence.fetch.limits import Limits
 from tests.support.list_server import (
     CERTIFICATE,

@@ -192,3 +192,14 @@ def test_without_privilege_the_lab_names_the_remedy() -> None:
     assert done.returncode != 0
     assert "LabUnavailable: No throw-away network namespace can be made here" in done.stderr
     assert "Run it as root" in done.stderr
+
+
+def test_more_flows_than_there_are_numbers_for_are_an_error() -> None:
+    """They would be taken for packets of other flows."""
+    with Lab() as lab:
+        too_many = {str(number): probe(Family.IPV4) for number in range(1 << 8)}
+        for _ in range(2):
+            with pytest.raises(LabError, match="255 flows"):
+                lab.stream(too_many)
+        with pytest.raises(LabError, match="255 flows"):
+            lab.stream({"one": probe(Family.IPV4)})

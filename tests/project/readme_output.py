@@ -251,6 +251,15 @@ def _mistyped(stage: Stage) -> None:
     stage.machine.rule("10-mine.toml", '[allow]\ncountries = ["JP", "UK"]\n')
 
 
+_EMPTY = 'mount -t tmpfs tmpfs /srv && exec "$@"'
+
+
+def _cluster(stage: Stage) -> None:
+    """Lists are there, and an empty directory for objects."""
+    stage.machine.ok("refresh")
+    stage.machine.wrapper = (*stage.machine.wrapper, "sh", "-c", _EMPTY, "sh")
+
+
 def _demo(stage: Stage) -> None:
     """The demonstration makes its own network."""
     stage.machine.environment["GEOFENCE_BACKEND"] = "nftables"
@@ -265,6 +274,7 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "unreachable": _unreachable,
     "shrunk": _shrunk,
     "mistyped": _mistyped,
+    "cluster": _cluster,
     "demo": _demo,
 }
 

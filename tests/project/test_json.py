@@ -21,6 +21,7 @@ from geofence.cli.views.denied import denied_json
 from geofence.cli.views.discover import reading_json
 from geofence.cli.views.doctor import doctor_json
 from geofence.cli.views.exceptions import exceptions_json
+from geofence.cli.views.export import export_json
 from geofence.cli.views.history import history_json
 from geofence.cli.views.mirror import key_json, mirror_json
 from geofence.cli.views.notify import told_json
@@ -29,6 +30,8 @@ from geofence.cli.views.run import run_json
 from geofence.cli.views.setup import setup_json
 from geofence.cli.views.snapshot import snapshot_json
 from geofence.cli.views.status import status_json
+from geofence.cli.views.target import target_json
+from geofence.cli.views.target_why import target_why_json
 from geofence.cli.views.why import why_json
 from geofence.cli.views.why_host import host_json
 from geofence.cli.views.why_prefix import prefix_json
@@ -77,6 +80,7 @@ from geofence.model.shield import (
     Why,
 )
 from geofence.model.shield import Reason as ShieldReason
+from geofence.model.target import Target, TargetKind
 from geofence.operations.atlas import AtlasReport, Located
 from geofence.operations.catalog import CatalogEntry, CatalogReport, Kind
 from geofence.operations.containing_lists import ContainingList
@@ -84,6 +88,7 @@ from geofence.operations.covering import CoverKind
 from geofence.operations.denied import DeniedReport, DeniedService, GroupedBy, Selection
 from geofence.operations.doctor import DoctorReport
 from geofence.operations.exceptions import ExceptionEntry, ExceptionsReport
+from geofence.operations.export import Export, ExportedFile, FileState
 from geofence.operations.history import HistoryEntry, SetDifference
 from geofence.operations.kernel_knowledge import Membership, TurnedAway
 from geofence.operations.mirror import Published
@@ -96,6 +101,8 @@ from geofence.operations.site import Site
 from geofence.operations.snapshot import CountryShare, Health, Snapshot
 from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.operations.status_facts import Traffic
+from geofence.operations.targets.status import TargetStatus
+from geofence.operations.targets.why import TargetAnswer, TargetWhyReport
 from geofence.operations.webhook import webhook_facts
 from geofence.operations.why import BanOn, DropKind, DropMethod, HostReport, WhyReport
 from geofence.operations.why_prefix import PrefixPart, PrefixReport, Told
@@ -112,6 +119,7 @@ from geofence.setup.rules_file import RulesTable
 from geofence.state.atlas import StoredAtlas
 from geofence.state.generations import Damaged
 from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
+from geofence.targets.registry import load
 from geofence.verdict import Step
 from tests.support.values import JAPAN, country, policy
 
@@ -246,6 +254,7 @@ def documents() -> Iterator[object]:
         kernel=(Membership(SetKey(Role.BAN, "", Family.IPV4), "ipset", True, True, None),),
     )
     yield why_json(Address(Family.IPV4, 1), answer)
+    yield from _of_clusters()
     yield host_json(
         HostReport("sip.example", (("office", True),), ((Address(Family.IPV4, 1), answer),), NOTES)
     )
@@ -281,11 +290,36 @@ def documents() -> Iterator[object]:
     yield set_up_json()
 
 
+def _of_clusters() -> Iterator[object]:
+    """What verbs print with ``--target``, beside what they print without."""
+    chosen = ChosenBackend("networkpolicy", ChosenBy.TARGET, target="k8s")
+    difference = Difference(DriftKind.SET_MISSING, "allow4")
+    service = ServiceStatus("sip", ("5060/udp",), Count(0, 0))
+    ended = RunOutcome("apply", Ending.DONE, NOW)
+    yield target_json(
+        TargetStatus(
+            "k8s", chosen, ("NetworkPolicy/pbx/geofence-k8s",), (difference,), 1, NOW, "apply",
+            (service,), {"allow4": 1}, False, LISTS, NOTES, (), ended, NOTES,
+        )
+    )  # fmt: skip
+    found = Explanation(
+        Ports(Protocol.UDP, 1, 1), "sip", Action.PASS, Reason(ReasonKind.ALLOWED_BY_RULES)
+    )
+    now = TargetAnswer(passes=True, applied=True)
+    yield target_why_json(
+        Address(Family.IPV4, 1),
+        TargetWhyReport("k8s", chosen, (), (), (), (found,), (now,), (), NOTES),
+    )
+
+
 def _small_documents() -> Iterator[object]:
     yield {"removed": ["ipset"]}
     yield {"covered": True, "by": "own", "name": ""}
     yield key_json(Path("/k"), SigningKey(b"", "RW"))
     lists = {country("JP"): Entry(NOW, ())}
+    target = Target("pbx", TargetKind.NETWORKPOLICY)
+    written = ExportedFile(Path("/f/1.json"), FileState.NEW, 1)
+    yield export_json(Export(target, load(target.kind), ()), [written], Path("/f"))
     yield mirror_json(Published("/m", "RW", Index(1, NOW, NOW, lists), (country("JP"),)))
 
 
@@ -347,6 +381,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         "atlas",
         "denied",
         "exceptions",
+        "export",
         "catalog",
         "discover",
         "report",
@@ -375,6 +410,8 @@ def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
         *Health,
         *ShieldState,
         *Counted,
+        *FileState,
+        *TargetKind,
         *format_names(ListKind.COUNTRY),
         "null",
         "unknown",

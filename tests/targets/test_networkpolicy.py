@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geofence.errors import RulesError, TargetError
+from geofence.model.policy import RepliesFrom
 from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.model.target import Target, TargetKind
+from geofence.sentences import sentences
 from geofence.targets.fence import ClusterFence, FenceGroup, ServicePorts, cluster_fence
 from geofence.targets.networkpolicy import new_engine
 from geofence.targets.networkpolicy import ranges as ranges_module
@@ -23,6 +25,7 @@ from geofence.targets.networkpolicy.limits import stored_size
 from geofence.targets.objects import FENCE_ANNOTATION, ClusterObject
 from geofence.verdict import Packet
 from tests.oracle.policies import random_ruleset
+from tests.support import values
 from tests.support.values import space
 from tests.targets import (
     FENCE,
@@ -359,3 +362,88 @@ def test_the_world_stays_below_every_limit() -> None:
     assert 5 < len(objects) < 50
     assert ENGINE.read(objects, TARGET) == fence
     assert max(stored_size(each) for each in objects) < 700_000
+
+
+ALWAYS = {
+    *("live-flows", "counters", "silent-drop", "order", "ends"),
+    *("own-node", "other-protocols", "public-port"),
+}
+
+
+@pytest.mark.parametrize(
+    ("rules", "more"),
+    [
+        ({"interfaces": ("lo",), "local": AddressSpace()}, {}),
+        ({"interfaces": ("lo", "tun0"), "local": AddressSpace()}, {"trusted-interfaces": ["tun0"]}),
+        ({"local": space("10.0.0.0/8")}, {"local-networks": ["10.0.0.0/8"]}),
+        (
+            {"services": (replace(values.SIP, observe=True, helpers=("sip",)), values.RTP)},
+            {"observe": ["sip"], "helpers": ["sip"], "local-networks": ["10.0.0.0/8", "fc00::/7"]},
+        ),
+        (
+            {
+                "services": (replace(values.SIP, replies_from=RepliesFrom.EXCEPTIONS),),
+                "local": AddressSpace(),
+            },
+            {"replies-from": ["sip"]},
+        ),
+    ],
+)
+def test_what_it_cannot_do_is_told_once_by_name(
+    rules: dict[str, object], more: dict[str, list[str]]
+) -> None:
+    notes = ENGINE.inexpressible(values.policy(**rules), FENCE, TARGET)
+    told = [(str(note.data["what"]), note.data["names"]) for note in notes]
+    assert dict(told) == {**{what: [] for what in ALWAYS}, **more}
+    assert len(told) == len(ALWAYS) + len(more)
+    assert all(len(text) > 20 for text in sentences(notes))
+
+
+def test_prefixes_that_an_api_server_takes_for_ipv4_are_left_out() -> None:
+    """No packet has such a source."""
+    mapped = space("::ffff:0:0/96")
+    holed = space("::/0") - space("::ffff:192.0.2.0/128")
+    fence = ClusterFence(
+        (FenceGroup((SIP,), excepted=mapped, allowed=space("2001:db8::/32")), FenceGroup((IAX,)))
+    )
+    assert "ffff" not in "".join(each.text for each in ENGINE.objects(fence, TARGET))
+    whole = ClusterFence((FenceGroup((SIP,), allowed=space("::/0")),))
+    assert [peer["ipBlock"]["cidr"] for peer in peers_of(whole)] == ["::/0"]
+    cut = ClusterFence((FenceGroup((SIP,), allowed=holed),))
+    assert not [peer for peer in peers_of(cut) if ":ffff:" in peer["ipBlock"]["cidr"]]
+    for each in (fence, whole, cut):
+        assert ENGINE.read(ENGINE.objects(each, TARGET), TARGET) == ENGINE.held(each)
+
+
+def peers_of(fence: ClusterFence) -> list[Manifest]:
+    (found,) = ENGINE.objects(fence, TARGET)
+    peers: list[Manifest] = rules_of(found)[1]["from"]
+    return peers
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        {"\x1b[2J": ["5060/udp"]},
+        {"sip": ["0/udp"]},
+        {"sip": ["9-5/udp"]},
+        {"sip": ["1-70000/udp"]},
+        {"sip": ["5060/sctp"]},
+        {"sip": ["٥٠٦٠/udp"]},
+        {"sip": [5060]},
+        ["sip"],
+    ],
+)
+def test_an_annotation_that_others_wrote_is_not_believed(services: object) -> None:
+    (found,) = ENGINE.objects(FENCE, TARGET)
+    text = json.dumps([{"services": services, "observe": False, "rules": []}])
+    for damaged in (text, "[" * 200_000):
+        with pytest.raises(TargetError, match="annotation"):
+            ENGINE.read([annotated(found, damaged)], TARGET)
+
+
+def annotated(found: ClusterObject, text: str) -> ClusterObject:
+    def put(content: Manifest) -> None:
+        content["metadata"]["annotations"][FENCE_ANNOTATION] = text
+
+    return changed(found, put)

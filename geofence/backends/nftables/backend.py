@@ -120,7 +120,7 @@ class NftablesBackend(NftablesNoting):
         from geofence.backends.nftables.runtime import read_elements
 
         with connected() as netlink:
-            return read_elements(netlink, key)
+            return read_elements(netlink, key, self.heads(netlink))
 
     def test(self, key: SetKey, address: int) -> bool:
         """Whether the kernel itself finds an address in a set; false without the set."""

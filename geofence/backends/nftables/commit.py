@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable, Sequence
 
 from geofence.backends.nftables import batches, messages
 from geofence.backends.nftables.connection import (
+    Attempts,
     BatchMessage,
     Changed,
     NftConnection,
@@ -24,10 +24,6 @@ from geofence.errors import BackendError, UntidyError
 from geofence.model.frozen import replace
 from geofence.model.plan import Plan
 from geofence.translation import tr
-
-_ATTEMPTS = 20
-_PAUSE = 0.002
-"""Seconds by which each further attempt waits longer."""
 
 
 def change_table(netlink: NftConnection, plan: Plan, forms: Forms, compiler: Compiler) -> None:
@@ -68,7 +64,7 @@ class _Attempts:
 
     def __init__(self, netlink: NftConnection) -> None:
         self._netlink = netlink
-        self._failed = 0
+        self._attempts = Attempts()
 
     def carry_out(self, made: Sequence[BatchMessage], held: Snapshot) -> bool:
         """Do what was made for a snapshot; false, and nothing done, if it is no longer true.
@@ -85,17 +81,15 @@ class _Attempts:
 
     def wait(self) -> None:
         """Give others time to be done."""
-        self._failed += 1
-        if self._failed == _ATTEMPTS:
+        if not self._attempts.wait():
             raise BackendError(
                 tr(
                     "Other programs changed nftables all the time while geofence changed the table "
                     "inet {table} ({attempts} attempts). Run it again when they are done.",
                     table=TABLE,
-                    attempts=_ATTEMPTS,
+                    attempts=self._attempts.failed,
                 )
             )
-        time.sleep(self._failed * _PAUSE)
 
 
 class _TableChange:

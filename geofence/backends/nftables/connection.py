@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
@@ -36,6 +37,13 @@ from geofence.netlink.socket import NetlinkSocket
 from geofence.translation import tr
 
 _HEADERS = HEADER.size + NETFILTER.size
+_OFTEN = 40
+"""Attempts at least, however long they take."""
+_LONG = 20.0
+"""Seconds for which to go on at least. Where others wait for a processor, too, an attempt takes
+longer than they pause between two changes, and many are needed until one comes through."""
+_PAUSE = 0.002
+"""Seconds before the second attempt; each further one waits that much longer."""
 
 
 class BatchMessage(NamedTuple):
@@ -78,6 +86,22 @@ class Refused(Exception):  # noqa: N818 - what is the case, translated by the ca
     def __init__(self, number: int) -> None:
         self.errno = number
         super().__init__(os.strerror(number))
+
+
+class Attempts:
+    """How often and how long something was tried that others spoil by changing nftables."""
+
+    def __init__(self) -> None:
+        self.failed = 0
+        self._until = time.monotonic() + _LONG
+
+    def wait(self) -> bool:
+        """Wait before another attempt; false if there have been enough."""
+        self.failed += 1
+        if self.failed >= _OFTEN and time.monotonic() >= self._until:
+            return False
+        time.sleep(min(self.failed, _OFTEN) * _PAUSE)
+        return True
 
 
 class NftConnection(AbstractContextManager["NftConnection"]):

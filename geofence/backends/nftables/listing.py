@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from geofence.backends.nftables import uapi
-from geofence.backends.nftables.connection import Changed, NftConnection, Refused
+from geofence.backends.nftables.connection import Attempts, Changed, NftConnection, Refused
 from geofence.backends.nftables.kernel_sets import KernelSet, Key, key_of
 from geofence.backends.nftables.traces import TABLE
 from geofence.backends.nftables.uapi import Message
@@ -16,10 +15,6 @@ from geofence.netlink.attributes import as_number, as_string, string, values
 from geofence.translation import tr
 
 _T = TypeVar("_T")
-
-_ATTEMPTS = 40
-_PAUSE = 0.002
-"""Seconds between two attempts."""
 
 
 def listed(netlink: NftConnection, kind: int, of_table: int) -> Iterator[dict[int, bytes]]:
@@ -75,11 +70,13 @@ def until_unchanged(read: Callable[[], _T]) -> _T | None:
     Raises:
         BackendError: other programs never left time to read it.
     """
-    for _ in range(_ATTEMPTS):
+    attempts = Attempts()
+    while True:
         try:
             return read()
         except Changed:
-            time.sleep(_PAUSE)
+            if not attempts.wait():
+                break
         except Refused:  # there is no table
             return None
     raise BackendError(tr("Other programs changed nftables all the time. Try again."))

@@ -27,12 +27,24 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 5
 
+Heads = list[tuple[Key, str]]
+"""What sets are for, with their names."""
+
 
 class NftablesNoting:
     """The sets of the table that the kernel itself fills."""
 
     by_two = True
     """Whether a second thread reads half of the sources: somebody waits for them."""
+    _heads: tuple[int, Heads] | None = None
+    """What the sets were for, and their names, after the transaction of that number."""
+
+    def heads(self, netlink: NftConnection) -> Heads:
+        """Return what the table's sets are for, with their names; listed once a transaction."""
+        generation = netlink.generation()
+        if self._heads is None or self._heads[0] != generation:
+            self._heads = (generation, read_sets(netlink))
+        return self._heads[1]
 
     def keys(self) -> frozenset[SetKey]:
         """Return which of geofence's sets the kernel holds."""
@@ -45,7 +57,8 @@ class NftablesNoting:
     def noted(self, key: SetKey, *, times: bool = True) -> Noted:
         """Return the sources in a set that the kernel fills."""
         with connected() as netlink:
-            return read_noted(netlink, key, times=times, by_two=self.by_two)
+            names = list(names_of(netlink, key, self.heads(netlink)).values())
+            return read_noted(netlink, key, names, times=times, by_two=self.by_two)
 
     def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
         """Take sources out of a set that the kernel fills."""
@@ -63,17 +76,22 @@ class NftablesNoting:
 
 
 def read_noted(
-    netlink: NftConnection, key: SetKey, *, times: bool = True, by_two: bool = False
+    netlink: NftConnection,
+    key: SetKey,
+    names: Sequence[str],
+    *,
+    times: bool = True,
+    by_two: bool = False,
 ) -> Noted:
     """Return the sources in the parts of a set that the kernel fills.
 
     Args:
         netlink: a connection.
         key: the set.
+        names: of its parts in the kernel.
         times: whether to tell how long each stays.
         by_two: whether a second thread reads half of them.
     """
-    names = list(names_of(netlink, key).values())
     found = _read_by_two(netlink, names) if by_two else [pieces_of(netlink, n) for n in names]
     parts = [decode_noted(key.family, pieces, times=times) for pieces in found]
     return Noted.joined(parts)._replace(parts=tuple(part.number for part in parts))
@@ -99,9 +117,16 @@ def _read_by_two(netlink: NftConnection, names: Sequence[str]) -> list[list[byte
     return [found[name] if name in found else pieces_of(netlink, name) for name in names]
 
 
-def names_of(netlink: NftConnection, key: SetKey) -> dict[Key, str]:
-    """Return what a set is called in the kernel, or its parts, of several what rules look into."""
-    found = [(each, name) for each, name in read_sets(netlink) if whole_of(each) == key]
+def names_of(netlink: NftConnection, key: SetKey, heads: Heads | None = None) -> dict[Key, str]:
+    """Return what a set is called in the kernel, or its parts, of several what rules look into.
+
+    Args:
+        netlink: a connection.
+        key: the set.
+        heads: of all sets, if they have been listed already.
+    """
+    known = read_sets(netlink) if heads is None else heads
+    found = [(each, name) for each, name in known if whole_of(each) == key]
     in_use: dict[Key, str] = dict(found)
     if len(in_use) < len(found) or any(isinstance(each, LengthKey) for each in in_use):
         in_use = _names_in_use(netlink)

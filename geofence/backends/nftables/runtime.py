@@ -8,7 +8,7 @@ from geofence.backends.nftables import messages, timed
 from geofence.backends.nftables.connection import BatchMessage, NftConnection
 from geofence.backends.nftables.kernel_sets import Key, LengthKey, PartKey
 from geofence.backends.nftables.noted import decode_noted
-from geofence.backends.nftables.noting import names_of, pieces_of, read_noted
+from geofence.backends.nftables.noting import Heads, names_of, pieces_of, read_noted
 from geofence.backends.nftables.snapshot import has_element
 from geofence.errors import BackendError
 from geofence.model.elements import (
@@ -29,13 +29,13 @@ _SOON = 5
 """Seconds: what times out so soon is not removed. If it has, the kernel refuses the rest, too."""
 
 
-def read_elements(netlink: NftConnection, key: SetKey) -> list[Element]:
+def read_elements(netlink: NftConnection, key: SetKey, heads: Heads | None = None) -> list[Element]:
     """Return the elements of a set; none without the set."""
+    found = names_of(netlink, key, heads)
     if key.role in NOTED_ROLES:
         size = 1 << (key.family.bits - NOTED_BITS[key.family])
-        return read_noted(netlink, key).elements(size)
-    found = names_of(netlink, key).items()
-    return [each for part, name in found for each in _elements(netlink, part, name)]
+        return read_noted(netlink, key, list(found.values())).elements(size)
+    return [each for part, name in found.items() for each in _elements(netlink, part, name)]
 
 
 def _elements(netlink: NftConnection, key: Key, name: str) -> list[Element]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from geofence.backends.nftables import uapi
-from geofence.backends.nftables.connection import Changed, NftConnection, Refused
+from geofence.backends.nftables.connection import Attempts, Changed, NftConnection, Refused
 from geofence.backends.nftables.elements import encode_keys
 from geofence.backends.nftables.kernel_sets import (
     KernelSet,
@@ -37,10 +37,6 @@ from geofence.model.plan import Count
 from geofence.model.prefixes import Family
 from geofence.netlink.attributes import as_number, as_string, nested, string, values
 from geofence.translation import tr
-
-_ATTEMPTS = 40
-_PAUSE = 0.002
-"""Seconds before the second attempt; each further one waits that much longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +69,21 @@ def read_snapshot(netlink: NftConnection, *, elements: bool) -> Snapshot:
         BackendUnavailable: no privilege, or no nf_tables in the kernel.
         BackendError: other programs never left time to read it whole.
     """
-    for attempt in range(_ATTEMPTS):
-        if attempt:
-            time.sleep(attempt * _PAUSE)
+    attempts = Attempts()
+    while True:
         generation = netlink.generation()
-        try:
+        with suppress(Changed, Refused):
             found = _read(netlink, generation, elements=elements)
-        except (Changed, Refused):
-            continue
-        if netlink.generation() == generation:
-            return found
+            if netlink.generation() == generation:
+                return found
+        if not attempts.wait():
+            break
     raise BackendError(
         tr(
             "Other programs changed nftables all the time while geofence read the table inet "
             "{table} ({attempts} attempts). Run it again when they are done.",
             table=TABLE,
-            attempts=_ATTEMPTS,
+            attempts=attempts.failed,
         )
     )
 

@@ -10,7 +10,7 @@ import typer
 
 from geofence.cli.commands import ForRoot
 from geofence.cli.completion import countries
-from geofence.cli.options import Json
+from geofence.cli.options import AsteriskDir, Json
 from geofence.cli.root import app
 from geofence.errors import UsageError
 from geofence.translation import tr
@@ -41,13 +41,7 @@ def setup(  # noqa: PLR0913 - an option each
             help=tr("A country your phones call from, or a region such as @nordics; repeatable."),
         ),
     ] = None,
-    asterisk_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH",
-            help=tr("Asterisk's configuration, e.g. the bind mount of a container."),
-        ),
-    ] = None,
+    asterisk_dir: AsteriskDir = None,
     follow: Annotated[
         bool | None,
         typer.Option(

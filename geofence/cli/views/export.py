@@ -9,8 +9,8 @@ from shlex import quote
 from geofence.model.notes import Note
 from geofence.operations.export import Export, ExportedFile, FileState
 from geofence.screen import Screen
-from geofence.sentences import note_json, sentences
-from geofence.translation import tr
+from geofence.sentences import note_json, sentence, sentences
+from geofence.translation import english, tr
 
 _APPLY = "kubectl apply --server-side --force-conflicts --field-manager=geofence"
 
@@ -45,7 +45,8 @@ def export_json(found: Export, files: Sequence[ExportedFile], directory: Path) -
             {"name": each.path.name, "bytes": each.size, "state": each.state.value}
             for each in files
         ],
-        "notes": [note_json(note) for note in found.notes],
+        "notes": [english(sentence(note)) for note in found.notes],
+        "note_facts": [note_json(note) for note in found.notes],
     }
 
 

@@ -26,8 +26,9 @@ from geofence.targets.fence_facts import (
 )
 from geofence.targets.gaps import gap_notes
 from geofence.targets.interface import Judge
-from geofence.targets.labelled_sets import read_sets, without_mapped
+from geofence.targets.labelled_sets import read_sets
 from geofence.targets.objects import ClusterObject, Request, Resource
+from geofence.targets.prefixes import without_mapped
 
 _GAPS = (
     Gap.LIVE_FLOWS,

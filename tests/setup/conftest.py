@@ -1,3 +1,0 @@
-from tests.cli.conftest import fresh, one
-
-__all__ = ["fresh", "one"]
