@@ -171,10 +171,13 @@ def closing_line(plan: Plan, backend: ChosenBackend) -> str:
 def _closing_line_of_cluster(plan: Plan) -> str:
     if plan.is_empty:
         return tr("Nothing would change: the cluster holds the rules and lists on disk.")
+    sets = trn(len(plan.content_changes), "{number} set", "{number} sets")
     objects = {line.partition(" ")[0] for line in (*plan.rules_added, *plan.rules_removed)}
+    if not objects:
+        return tr("Would change {sets} of the cluster. Nothing has been changed.", sets=sets)
     return tr(
-        "Would change {sets} and {objects} of the cluster. Nothing has been changed.",
-        sets=trn(len(plan.content_changes), "{number} set", "{number} sets"),
+        "Would change {sets}, and the rules of {objects}. Nothing has been changed.",
+        sets=sets,
         objects=trn(len(objects), "{number} object", "{number} objects"),
     )
 

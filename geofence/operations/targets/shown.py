@@ -70,7 +70,7 @@ def _changes(
     return tuple(
         SetChange(key, held.get(key), wanted.get(key))
         for key in keys
-        if held.get(key) != wanted.get(key)
+        if (held.get(key) or PrefixSet(key.family)) != (wanted.get(key) or PrefixSet(key.family))
     )
 
 
