@@ -32,6 +32,9 @@ _OPTIONS = (
     "--no-first-run",
 )
 
+_PATIENCE = 180.0
+"""Seconds for a script that looks through a page: it takes one, but not on a busy machine."""
+
 
 def unpacked(place: Path) -> Path:
     """Unpack the packages, once."""
@@ -61,6 +64,7 @@ def browser(host: Host, place: Path, profile: Path, *more: str) -> Iterator[Chro
     with host.entered():
         service = ChromeService(str(place / "usr/bin/chromedriver"), env=environment)
         driver = Chrome(options=options, service=service)
+    driver.set_script_timeout(_PATIENCE)
     try:
         yield driver
     finally:
