@@ -59,9 +59,11 @@ def set_name(role: SetRole, group: FenceGroup, target: Target) -> str:
     """Return the name of a group's set: that of no other services, ports or targets.
 
     Sets change one object at a time. One that old and new rules of other ports share would be open
-    by the old rules to what is new in it.
+    by the old rules to what is new in it. Nor is it that of the same services only observed: a new
+    ban would block whom the old rules allow and the new ones only observe.
     """
-    digest = sha256(f"{target.name} {group.digest}".encode()).hexdigest()[:8]
+    known = f"{target.name} {group.digest} {group.observe}"
+    digest = sha256(known.encode()).hexdigest()[:8]
     return f"{role}-{digest}"
 
 
