@@ -32,7 +32,9 @@ entered() {
 fact booted
 echo "peer=$(systemctl is-active "$peer")"
 echo "order=$([ "$(entered "$peer")" -le "$(entered geofence-reassert-late)" ] && echo after)"
-echo "said=$(journalctl -q -o cat -u geofence-reassert-late | grep -c 'The fence was down')"
+# On a busy machine the timer may come before the unit that follows.
+echo "said=$(journalctl -q -o cat -u geofence-reassert-late -u geofence-repair |
+    grep -c 'The fence was down')"
 echo "asterisk=$(cat /exchange/asterisk)"
 echo "timer=$(systemctl is-active geofence-repair.timer)"
 
