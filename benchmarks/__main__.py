@@ -28,6 +28,7 @@ PARTS = (
     "loading",
     "restoring",
     "loads",
+    "growth",
     "linearity",
     "starting",
     "atlas",
@@ -101,6 +102,7 @@ def _inside(arguments: list[str]) -> int:
 def _measure(options: argparse.Namespace, scratch: Path) -> None:
     lists = options.lists or world.write_made_up(scratch / "lists")
     kind = f"those in {options.lists}" if options.lists else "made up"
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else modules may be compiled each time
     print(f"# Measured on {datetime.now(UTC):%Y-%m-%d}\n")
     print(
         f"Machine: {report.machine()}.\nLists: {kind}. Lower quartiles of {options.rounds} rounds."
@@ -112,6 +114,8 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         processes.restoring(lists, scratch, options.rounds)
     if "loads" in wanted and options.lists:
         loads.loads(lists, scratch, options.rounds)
+    if "growth" in wanted:
+        loads.growth(scratch, options.rounds)
     if "linearity" in wanted:
         processes.linearity(scratch, options.rounds)
     if "starting" in wanted:

@@ -34,9 +34,9 @@ from geofence.operations.site import Site
 from tests.support.list_server import CERTIFICATE
 
 HOSTS = 1_000
-_PROCESSES = 2
+_PROCESSES = 4
 _PORT = 8443
-_WINDOW, _LONG = 60.0, 120.0
+_WINDOW, _LONG = 60.0, 240.0
 """Seconds in which all hosts begin, where they have the lists already, and where they do not."""
 _HEADINGS = (
     "night",

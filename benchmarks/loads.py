@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks import report
+from benchmarks.installed import installed
 from benchmarks.measure import Cost, Subject, empty_namespace, in_turns
-from benchmarks.processes import geofence
-from benchmarks.world import SET_FILES
+from benchmarks.world import SET_FILES, write_scattered
 from geofence.backends import registry
 from geofence.lists.text import parse_text
 from geofence.model.generation import Generation
@@ -35,6 +35,9 @@ POLICIES: Mapping[str, tuple[Sequence[str], Sequence[Family]]] = {
     "world, both families": ((), tuple(Family)),
 }
 """Countries, none for all, and families."""
+
+SIZES = (1_000, 10_000, 50_000, 175_195, 400_000, 1_000_000)
+"""Prefixes for which growth is looked at."""
 
 _REFERENCE = "ipset restore"
 
@@ -87,9 +90,37 @@ def loads(lists: Path, scratch: Path, rounds: int) -> None:
         load = Load.of(name, lists)
         place = scratch / name.replace(", ", "-").replace(" ", "-")
         place.mkdir()
-        costs = in_turns(_subjects(load, place), rounds, empty_namespace)
+        costs = in_turns(_subjects(load, place, installed(scratch)), rounds, empty_namespace)
         print(f"\n{name}: {_sizes(load)}\n")
         _show(costs)
+
+
+def growth(scratch: Path, rounds: int) -> None:
+    """Restore made-up prefixes, no two of which merge, of more and more."""
+    report.heading(
+        "Restoring more and more scattered prefixes",
+        f"As above, with made-up prefixes of IPv4, no two of which merge; {rounds} rounds.",
+    )
+    rows = [_growth_row(size, scratch, rounds) for size in SIZES]
+    names = [_REFERENCE, *registry.MODULES]
+    head = ("prefixes", *(cell for name in names for cell in (name, "ratio")))
+    report.table(head, rows)
+
+
+def _growth_row(size: int, scratch: Path, rounds: int) -> tuple[str, ...]:
+    place = scratch / f"growth-{size}"
+    lists = write_scattered(place / "lists", size)
+    load = Load.of("world", lists)
+    wanted = {_REFERENCE, *(f"geofence restore, {name}" for name in registry.MODULES)}
+    subjects = [s for s in _subjects(load, place, installed(scratch)) if s.name in wanted]
+    costs = in_turns(subjects, rounds, empty_namespace)
+    base = costs[_REFERENCE]
+    return (f"{size:,}", *(cell for cost in costs.values() for cell in _short(cost, base)))
+
+
+def _short(cost: Cost, base: Cost) -> tuple[str, str]:
+    ratios = [ours / theirs for ours, theirs in zip(cost.busy, base.busy, strict=True)]
+    return f"{median(cost.busy) * 1000:.0f} ms", f"{median(ratios):.2f}"
 
 
 def _sizes(load: Load) -> str:
@@ -100,7 +131,8 @@ def _sizes(load: Load) -> str:
     )
 
 
-def _subjects(load: Load, scratch: Path) -> list[Subject]:
+def _subjects(load: Load, scratch: Path, python: Path) -> list[Subject]:
+    geofence = [str(python), "-m", "geofence"]
     fence = ("iptables-restore", "--noflush")
     entries = _ipset_input(scratch / "entries", load)
     return [
@@ -111,7 +143,7 @@ def _subjects(load: Load, scratch: Path) -> list[Subject]:
             ["sh", "-c", f"ipset restore <{entries} && {' '.join(fence)} <{_hestia(scratch)}"],
         ),
         *(
-            Subject(f"geofence restore, {name}", geofence(*restoring(name, scratch, load)))
+            Subject(f"geofence restore, {name}", [*geofence, *restoring(name, scratch, load)])
             for name in registry.MODULES
         ),
     ]

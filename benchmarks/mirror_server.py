@@ -48,7 +48,7 @@ class Counting:
 def main() -> None:
     """Serve until killed."""
     directory, port = sys.argv[1:]
-    files = GZipMiddleware(StaticFiles(directory=directory), minimum_size=256)
+    files = GZipMiddleware(StaticFiles(directory=directory), minimum_size=256, compresslevel=1)
     counting = Counting(files)
     app = Starlette(routes=[Route("/count", counting.told), Mount("/", counting)])
     key = CERTIFICATE.with_name("key.pem")

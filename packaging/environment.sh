@@ -27,6 +27,8 @@ home = /usr/bin
 include-system-site-packages = false
 version = $(python3 -c 'import platform; print(platform.python_version())')
 END
+# Debian's own libraries, after those that are pinned: python3-kubernetes, which few hosts need.
+echo /usr/lib/python3/dist-packages >"$(echo "$home"/lib/python3.*/site-packages)/debian.pth"
 rm -rf "$home/include" "$home/.gitignore"
 
 # What ships beside the package names the command by its place in a .deb.

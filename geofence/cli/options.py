@@ -113,7 +113,7 @@ TargetName = Annotated[
     typer.Option(
         "--target",
         metavar="NAME",
-        help=tr("The cluster of [target.NAME] in the rules, instead of this host."),
+        help=tr("The cluster of \\[target.NAME] in the rules, instead of this host."),
     ),
 ]
 ConfirmWithin = Annotated[

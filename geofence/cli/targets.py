@@ -47,20 +47,13 @@ def plan(  # noqa: PLR0913 - an option each
 ) -> None:
     """Show what a run would change in a cluster."""
     from geofence.cli.progress import watching
-    from geofence.cli.views.plan import plan_json, show_plan
+    from geofence.cli.views.plan import finish_plan
     from geofence.operations.targets.plan import plan_cluster
 
     screen, place = Screen(), target_site(site, name)
     with watching(screen) as watch:
         report = plan_cluster(place, offline=offline, accept=accept, watch=watch)
-    if as_json:
-        print_json(plan_json(report))
-    else:
-        show_plan(screen, report, full=full)
-    if exit_code and report.refusals:
-        raise typer.Exit(ExitCode.REFUSED)
-    if exit_code and not report.plan.is_empty:
-        raise typer.Exit(ExitCode.CHANGES)
+    finish_plan(screen, report, full=full, as_json=as_json, exit_code=exit_code)
 
 
 def refresh(site: Site, name: str, accept: Collection[str], *, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from geofence.errors import ClusterError
 from geofence.model.target import Target
 from geofence.translation import tr
 
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 15.0
 ANSWER_SECONDS = 60.0
 """How long an API server may take for one answer."""
 _BUSY = (429, 503, 504)

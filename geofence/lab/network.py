@@ -181,9 +181,9 @@ def _next(numbers: Iterator[int]) -> int:
     if number is None:
         raise LabError(
             tr(
-                "This lab cannot tell more packets from each other: it has had all {flows} flows "
-                "or all {packets} single probes that there are numbers for. Use a new lab.",
-                flows=BLOCKS - 1,
+                "This lab cannot tell more packets from each other: it has had all {number} "
+                "connections or all {packets} single probes that it can number. Use a new lab.",
+                number=BLOCKS - 1,
                 packets=f"{BLOCK - 1:,}",
             )
         )

@@ -216,7 +216,8 @@ class NoteKind(StrEnum):
     TARGET_UNLISTED = "target-unlisted"
     """The role of the target ``subject`` may not list ``kinds``: unknown objects stay unseen."""
     TARGET_UNREAD = "target-unread"
-    """The cluster of the target ``subject`` could not be read: ``message``."""
+    """The cluster of the target ``subject`` could not be read: ``message``. The plan is against
+    ``generation``; None: against no fence."""
     TARGET_CHANGED = "target-changed"
     """The objects of the target ``subject`` have not the shape that geofence gives them."""
     TARGET_NEVER_APPLIED = "target-never-applied"

@@ -21,6 +21,8 @@ class Why(StrEnum):
     RULES = "rules"
     """The rules do not load."""
     NO_FENCE = "no_fence"
+    NO_COUNTER = "no_counter"
+    """Another program removed the counter behind the fence."""
     DRIFT = "drift"
     """The fence is not what was applied."""
     OBSERVED = "observed"

@@ -83,6 +83,18 @@ class Target:
         """The beginning of the names of all its objects."""
         return f"geofence-{self.name}"
 
+    def may_share_pods(self, other: Target) -> bool:
+        """Whether a pod may be fenced by both, by policies that add up.
+
+        Those of Calico do not: each tier may deny.
+        """
+        if not (self.pods and other.pods) or TargetKind.CALICO in (self.kind, other.kind):
+            return False
+        places = [(each.kubeconfig, each.context, each.namespace) for each in (self, other)]
+        wanted = dict(self.pods)
+        alike = all(wanted.get(key, value) == value for key, value in other.pods)
+        return alike and places[0] == places[1]
+
     def fences(self, service: str) -> bool:
         """Whether a service is fenced by it."""
         return not self.services or service in self.services

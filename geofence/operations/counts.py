@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _LOOK_EVERY = timedelta(minutes=1)
 """How long gains of the rules' counters may wait to be written, unless rules are made anew."""
+_TRIES = 3
+"""How often gains are found out anew because another process has looked at sources meanwhile."""
 _SOURCES_EVERY = timedelta(minutes=10)
 """How often noted sources are read at most."""
 
@@ -90,19 +92,26 @@ def read_counts(site: Site) -> tuple[Counts, tuple[Note, ...]]:
 
 
 def _keep_dropped(store: CountStore, dropped: Mapping[str, Count], *, anew: bool) -> None:
+    for _ in range(_TRIES):
+        if _kept_dropped(store, dropped, anew=anew):
+            return
+
+
+def _kept_dropped(store: CountStore, dropped: Mapping[str, Count], *, anew: bool) -> bool:
+    """Add what was dropped; false if another process has looked at sources meanwhile."""
     last, now, boot = store.last(), datetime.now(UTC), _boot()
     if not anew and last.at and timedelta() <= now - last.at < _LOOK_EVERY:
-        return
+        return True
     shown = {
         CountKey(Counted.SERVICE, name): Tally(count.packets, count.octets)
         for name, count in dropped.items()
     }
     more = gained(_of(last, boot, Counted.SERVICE), shown)
     if not more and not anew and last.at:
-        return
+        return True
     others = _of(last, boot, *(set(Counted) - {Counted.SERVICE}))
     stands = {**others, **({} if anew else shown)}
-    store.add(Look(now, boot, stands, last.sources_at), _by_length(more))
+    return store.add(Look(now, boot, stands, last.sources_at), _by_length(more), after=last)
 
 
 def _keep_sources(site: Site, store: CountStore, now: datetime, every: timedelta) -> None:
@@ -122,7 +131,8 @@ def _keep_sources(site: Site, store: CountStore, now: datetime, every: timedelta
         moment = since.timestamp() if since else 0.0
         gains[length] = {**_tallied(more, [part.since(moment) for part in found], known), **used}
     stands = {**_of(last, boot, Counted.SERVICE), **shown}
-    store.add(Look(now, boot, stands, now), gains, found)
+    # If another process has looked meanwhile, it has added the same, or the next look does.
+    store.add(Look(now, boot, stands, now), gains, found, after=last)
 
 
 def _tallied(

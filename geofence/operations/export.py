@@ -142,6 +142,15 @@ def _described(site: Site, wanted: Wanted) -> TargetSite:
             )
         )
     target = Target(name, wanted.kind, wanted.namespace, wanted.pods, wanted.nodes, wanted.services)
+    shared = [each.name for each in policy.targets if each.may_share_pods(target)]
+    if shared:
+        raise UsageError(
+            tr(
+                "The rules have the target {name}, which may select the same pods. Policies add "
+                "up: each opens all ports that it does not fence. Export {name} instead.",
+                name=shared[0],
+            )
+        )
     return TargetSite(site, policy, target, registry.load(wanted.kind))
 
 

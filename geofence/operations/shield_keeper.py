@@ -130,7 +130,7 @@ class Keeper:
         """Look at the counter behind the fence; arm the shield, or take it down."""
         counted = audit.counted()
         if counted is None:
-            self._end((Reason(Why.NO_FENCE, audit.TABLE),))
+            self._end((Reason(Why.NO_COUNTER),))
         elif counted.passed:
             self._disagree(counted.passed)
         elif self.record.state is ShieldState.AUDITING:
@@ -201,7 +201,8 @@ class Keeper:
 
     def _put_up(self, wanted: Wanted, state: ShieldState) -> None:
         record = self.record
-        mark = record.mark if record.state is not ShieldState.OFF else wanted.mark
+        kept = record.state is not ShieldState.OFF and not record.mark & wanted.used_marks
+        mark = record.mark if kept else wanted.mark
         fingerprint = wanted.fingerprint(mark)
         self._addresses = wanted.addresses
         dropped = self._dropped()
@@ -232,7 +233,8 @@ class Keeper:
             side, made, tables = self._side, wanted.made, wanted.tables
             program = load(side, made, tables, counts, sample=sample, mark=mark)
             try:
-                if not pins.is_up(self.site.bpf_directory) or audit.counted() is None:
+                is_up = pins.is_up(self.site.bpf_directory)
+                if not is_up or mark != self.record.mark or audit.counted() is None:
                     audit.place_counters(mark, before=auditing)
                     self._audited = monotonic()
                 place = self.site.bpf_directory

@@ -17,7 +17,7 @@ from geofence.operations.site import Site
 from geofence.shield.decision import tables_of
 from geofence.shield.design import Design, design
 from geofence.shield.host import read_host
-from geofence.shield.obstacles import Port, free_mark, interfaces, obstacles
+from geofence.shield.obstacles import Port, free_mark, interfaces, obstacles, used_marks
 from geofence.shield.raising import is_bpf_file_system
 from geofence.shield.tables import Table
 from geofence.state.removal import is_removed
@@ -31,6 +31,8 @@ class Wanted(NamedTuple):
     ports: tuple[Port, ...]
     mark: int
     """A bit of the packets' marks that nobody uses."""
+    used_marks: int
+    """The bits that others use."""
     generation: int
 
     @property
@@ -92,7 +94,7 @@ def _of(site: Site, newest: Generation, observed: Observed) -> Wanted | tuple[Re
     if reasons or mark is None:
         return reasons
     ports = interfaces(newest.ruleset, facts)
-    return Wanted(made, tables_of(made), ports, mark, newest.number)
+    return Wanted(made, tables_of(made), ports, mark, used_marks(facts), newest.number)
 
 
 def _timed(site: Site, observed: Observed) -> dict[SetKey, PrefixSet]:

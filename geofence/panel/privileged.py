@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +29,8 @@ _UCRED = struct.Struct("3i")
 """``struct ucred`` of ``linux/socket.h``: process, user, group."""
 _SECONDS = 10.0
 """Within which a question has to come."""
+_AT_LEAST = 0.001
+"""Seconds; with 0 a socket would not wait at all."""
 _WAITING = 8
 """Connections that may wait: the panel has one reader."""
 
@@ -69,10 +72,10 @@ def serve(
             link, _ = server.accept()
         except OSError:  # closed: the panel ends
             return
-        with link:
+        with link, suppress(OSError):
+            told = _answered(link, asking, answer, actions=actions)
             link.settimeout(_SECONDS)
-            with suppress(OSError):
-                link.sendall(_answered(link, asking, answer, actions=actions).line())
+            link.sendall(told.line())
 
 
 def in_background(
@@ -111,9 +114,11 @@ def _peer_of(link: socket.socket) -> Peer:
 
 
 def _line(link: socket.socket) -> bytes:
-    """Return a line that is not too long."""
+    """Return a line that is not too long and does not take too long, in however many parts."""
     found = b""
+    until = time.monotonic() + _SECONDS
     while not found.endswith(b"\n"):
+        link.settimeout(max(until - time.monotonic(), _AT_LEAST))
         part = link.recv(LONGEST_QUESTION)
         found += part
         if not part or len(found) > LONGEST_QUESTION:

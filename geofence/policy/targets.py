@@ -28,9 +28,26 @@ def read_targets(sections: Mapping[str, Section], services: Collection[str]) -> 
         services: names of all services.
     """
     found = tuple(_target(name, section, services) for name, section in sections.items())
-    for target in found:
+    for at, target in enumerate(found):
         _complain(target, sections[target.name])
+        _complain_of_shared_pods(target, found[:at], sections[target.name])
     return found
+
+
+def _complain_of_shared_pods(target: Target, others: Collection[Target], section: Section) -> None:
+    """Complain of pods of two targets: what one leaves alone it opens, the other's ports, too."""
+    for other in others:
+        if target.may_share_pods(other):
+            section.complain(
+                Mistake(
+                    tr("selects pods that [target.{name}] may select, too", name=other.name),
+                    tr(
+                        "one target for them, or a label with another value: policies add up, and "
+                        "each opens all ports that it does not fence"
+                    ),
+                ),
+                "pods",
+            )
 
 
 def _target(name: str, section: Section, services: Collection[str]) -> Target:
@@ -57,6 +74,13 @@ def _labels(section: Section, key: str) -> Labels:
 
 
 def _complain(target: Target, section: Section) -> None:
+    if target.name.endswith("-"):
+        section.complain(
+            Mistake(
+                tr("{name} cannot begin names of objects", name=quoted(target.name)),
+                tr("a name that ends with a letter or digit"),
+            )
+        )
     if not section.gives("kind"):
         section.complain(Mistake(tr("has no kind"), one_of(TargetKind)))
     if not section.gives("pods", "nodes"):

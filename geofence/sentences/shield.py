@@ -74,6 +74,7 @@ _REASONS: Mapping[Why, Callable[[str], str]] = {
     Why.DISABLED: lambda _: tr("The rules do not have 'enabled = true' in [shield]."),
     Why.RULES: lambda about: tr("The rules do not load: {reason}", reason=about),
     Why.NO_FENCE: _fence,
+    Why.NO_COUNTER: lambda _: tr("Another program removed the counter behind the fence."),
     Why.DRIFT: lambda _: tr("The fence differs from what was applied."),
     Why.NO_SERVICE: lambda _: tr("No service is fenced."),
     Why.ZONES: lambda about: tr("A rule uses conntrack zones: {rule}.", rule=about),

@@ -74,6 +74,21 @@ def _listed(note: Note, key: str) -> str:
     return ", ".join(map(str, values)) if isinstance(values, list) else ""
 
 
+def _unread(note: Note) -> str:
+    facts = {"target": note.subject, "reason": note.data["message"]}
+    if note.data["generation"] is None:
+        return tr(
+            "The cluster of {target} could not be read, so the plan is against no fence: {reason}",
+            **facts,
+        )
+    return tr(
+        "The cluster of {target} could not be read, so the plan is against generation {number}: "
+        "{reason}",
+        number=note.data["generation"],
+        **facts,
+    )
+
+
 TARGET_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
     NoteKind.TARGET_CANNOT: cannot,
     NoteKind.TARGET_UNLISTED: lambda note: tr(
@@ -82,11 +97,7 @@ TARGET_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         kinds=_listed(note, "kinds"),
         target=note.subject,
     ),
-    NoteKind.TARGET_UNREAD: lambda note: tr(
-        "The cluster of {target} could not be read, so the plan is against no fence: {reason}",
-        target=note.subject,
-        reason=note.data["message"],
-    ),
+    NoteKind.TARGET_UNREAD: _unread,
     NoteKind.TARGET_CHANGED: lambda note: tr(
         "Another program changed the objects of {target} so that geofence cannot read them. "
         "'geofence apply --target {target}' repairs them.",

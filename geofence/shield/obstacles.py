@@ -75,8 +75,12 @@ def _obstacles(ruleset: Ruleset, made: Design, facts: HostFacts) -> Iterator[Rea
 
 def free_mark(facts: HostFacts) -> int | None:
     """Return a bit of the mark that nobody uses."""
-    used = facts.route_marks | facts.around.mark_bits
-    return next((each for each in MARKS if not each & used), None)
+    return next((each for each in MARKS if not each & used_marks(facts)), None)
+
+
+def used_marks(facts: HostFacts) -> int:
+    """Return the bits of the mark that others use."""
+    return facts.route_marks | facts.around.mark_bits
 
 
 def interfaces(ruleset: Ruleset, facts: HostFacts) -> tuple[Port, ...]:

@@ -21,7 +21,7 @@ from geofence.model.policy import Protocol
 from geofence.model.prefixes import Family
 from geofence.shield.assembler import Assembler, Jump, Op, Register
 from geofence.shield.design import Design
-from geofence.shield.tables import BLOCK_BITS, EVERYBODY, FIRST_BLOCK, HEADS_SIZE, NOBODY
+from geofence.shield.tables import BITS_SIZE, BLOCK_BITS, BLOCKS_AT, EVERYBODY, FIRST_BLOCK, NOBODY
 
 ETHERNET = 14
 """Bytes of the link layer's header."""
@@ -242,20 +242,29 @@ def _addresses(code: Assembler, layout: _Layout, own: tuple[int, ...]) -> None:
 def _sources(code: Assembler, layout: _Layout, maps: Maps) -> None:
     """Go on for a source that is in no network of the table."""
     new, family = f"new-{layout.family}", layout.family
-    below = BLOCK_BITS[family]
     code.load(R.A2, R.DATA, layout.source, 2)
     code.from_network_order(R.A2, 16)
+    _test_bit(code, maps.tables[family])
+    code.jump_if(R.A4, Jump.ANY_BIT, 1, f"somebody-{family}")
+    code.jump(new)
+    code.here(f"somebody-{family}")
     code.number(Op.SHIFT_LEFT, R.A2, 1)
-    code.map_value(R.A3, maps.tables[family])
+    code.map_value(R.A3, maps.tables[family], BITS_SIZE)
     code.register(Op.ADD, R.A3, R.A2)
     code.load(R.A4, R.A3, 0, 2)
     code.jump_if(R.A4, Jump.EQUAL, NOBODY, new)
     code.jump_if(R.A4, Jump.EQUAL, EVERYBODY, "pass")
     blocks = maps.blocks[family]
-    if not blocks:
+    if blocks:
+        _block(code, layout, maps.tables[family], blocks)
+    else:
         code.jump("pass")
-        code.here(new)
-        return
+    code.here(new)
+
+
+def _block(code: Assembler, layout: _Layout, table: int, blocks: int) -> None:
+    """Go on for a source of which the block has no bit; ``A4`` has the head."""
+    below = BLOCK_BITS[layout.family]
     code.number(Op.SUBTRACT, R.A4, FIRST_BLOCK)
     code.jump_if(R.A4, Jump.AT_LEAST, blocks, "pass")
     code.number(Op.SHIFT_LEFT, R.A4, below - 3)
@@ -265,13 +274,24 @@ def _sources(code: Assembler, layout: _Layout, maps: Maps) -> None:
     code.register(Op.SET, R.A3, R.A2)
     code.number(Op.SHIFT_RIGHT, R.A3, 3)
     code.register(Op.ADD, R.A4, R.A3)
-    code.map_value(R.A3, maps.tables[family], HEADS_SIZE)
+    code.map_value(R.A3, table, BLOCKS_AT)
     code.register(Op.ADD, R.A3, R.A4)
     code.load(R.A4, R.A3, 0, 1)
     code.number(Op.AND, R.A2, 7)
     code.register(Op.SHIFT_RIGHT, R.A4, R.A2)
     code.jump_if(R.A4, Jump.ANY_BIT, 1, "pass")
-    code.here(new)
+
+
+def _test_bit(code: Assembler, table: int) -> None:
+    """Load the bit of the number in ``A2`` into the lowest of ``A4``."""
+    code.register(Op.SET, R.A3, R.A2)
+    code.number(Op.SHIFT_RIGHT, R.A3, 3)
+    code.map_value(R.A4, table)
+    code.register(Op.ADD, R.A4, R.A3)
+    code.load(R.A4, R.A4, 0, 1)
+    code.register(Op.SET, R.A3, R.A2)
+    code.number(Op.AND, R.A3, 7)
+    code.register(Op.SHIFT_RIGHT, R.A4, R.A3)
 
 
 def _conntrack(code: Assembler, layout: _Layout, functions: Functions) -> None:

@@ -1,9 +1,11 @@
 """Tables of who might be allowed, coarsely: /24 networks of IPv4 and /32 networks of IPv6.
 
-A table is one run of bytes. It begins with a number of 16 bits for each value of the first 16 bits
-of an address: ``NOBODY``, ``EVERYBODY``, or 2 more than the number of a block. Blocks follow, with
-a bit for each value of the next 8 bits (IPv4) or 16 bits (IPv6). What is in a table and allowed by
-nobody is harmless; what is missing would be dropped although the fence passes it.
+A table is one run of bytes. It begins with a bit for each value of the first 16 bits of an address:
+whether anybody there is allowed. These 8 KiB stay in the processor's nearest cache, and most
+attackers meet nothing else. Then comes a number of 16 bits for each such value: ``NOBODY``,
+``EVERYBODY``, or 2 more than the number of a block. Blocks follow, with a bit for each value of the
+next 8 bits (IPv4) or 16 bits (IPv6). What is in a table and allowed by nobody is harmless; what is
+missing would be dropped although the fence passes it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from geofence.model.prefixes import Family, PrefixSet
 NOBODY, EVERYBODY = 0, 1
 FIRST_BLOCK = 2
 HEADS = 1 << 16
-HEADS_SIZE = 2 * HEADS
+BITS_SIZE = HEADS >> 3
+BLOCKS_AT = BITS_SIZE + 2 * HEADS
+"""Where the numbers end and the blocks begin; the numbers begin at ``BITS_SIZE``."""
 _HEAD_BITS = 16
 BLOCK_BITS = {Family.IPV4: 8, Family.IPV6: 16}
 """Bits of an address that a block distinguishes."""
@@ -34,17 +38,20 @@ class Table(NamedTuple):
     @property
     def blocks(self) -> int:
         """Number of blocks."""
-        return (len(self.content) - HEADS_SIZE) >> (BLOCK_BITS[self.family] - 3)
+        return (len(self.content) - BLOCKS_AT) >> (BLOCK_BITS[self.family] - 3)
 
     def holds(self, address: int) -> bool:
         """Whether the network around an address holds anybody, as the program finds it."""
         bits, below = self.family.bits, BLOCK_BITS[self.family]
-        at = 2 * (address >> (bits - _HEAD_BITS))
+        place = address >> (bits - _HEAD_BITS)
+        if not self.content[place >> 3] >> (place & 7) & 1:
+            return False
+        at = BITS_SIZE + 2 * place
         head = int.from_bytes(self.content[at : at + 2], sys.byteorder)
         if head < FIRST_BLOCK:
             return head == EVERYBODY
         number = address >> (bits - _HEAD_BITS - below) & ((1 << below) - 1)
-        place = HEADS_SIZE + ((head - FIRST_BLOCK) << (below - 3)) + (number >> 3)
+        place = BLOCKS_AT + ((head - FIRST_BLOCK) << (below - 3)) + (number >> 3)
         return bool(self.content[place] >> (number & 7) & 1)
 
 
@@ -66,7 +73,12 @@ def table_of(allowed: PrefixSet) -> Table:
     for head, is_whole in enumerate(whole):
         if is_whole:
             heads[head] = EVERYBODY
-    return Table(family, struct.pack(f"={HEADS}H", *heads) + b"".join(packed))
+    anybody = bytearray(BITS_SIZE)
+    for place, head in enumerate(heads):
+        if head != NOBODY:
+            anybody[place >> 3] |= 1 << (place & 7)
+    numbers = struct.pack(f"={HEADS}H", *heads)
+    return Table(family, bytes(anybody) + numbers + b"".join(packed))
 
 
 def _filled(allowed: PrefixSet, below: int) -> tuple[bytearray, dict[int, int]]:

@@ -38,7 +38,7 @@ class FactCache:
         """Return a fact, from the cache or else as it is found out.
 
         Args:
-            key: names all that the fact is found out of; empty: do not keep it.
+            key: its kind, and then all that the fact is found out of; empty: do not keep it.
             codec: how it is stored.
             find_out: gives it.
         """
@@ -65,14 +65,23 @@ class FactCache:
             self._used[key] = codec.write(value)
 
     def save(self) -> None:
-        """Write the facts that were used or added, if any was added; others are not needed.
+        """Write the facts, if any was added; of a kind that was used, only those that were.
 
-        A directory that cannot be written, as that of another user, keeps what it has.
+        Others of that kind are of what is no more. A directory that cannot be written, as that of
+        another user, keeps what it has.
         """
         if self._used.keys() - self._stored.keys():
-            body = json.dumps([_program(), self._used], separators=(",", ":")).encode()
+            kinds = set(map(_kind, self._used))
+            others = {key: each for key, each in self._stored.items() if _kind(key) not in kinds}
+            body = json.dumps(
+                [_program(), {**others, **self._used}], separators=(",", ":")
+            ).encode()
             with suppress(StateError):
                 write_atomically(self._path, seal(FORMAT, body))
+
+
+def _kind(key: str) -> str:
+    return key.partition(" ")[0]
 
 
 def stamp(path: Path) -> str:

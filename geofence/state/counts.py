@@ -115,20 +115,29 @@ class CountStore:
         look: Look,
         gains: Mapping[Resolution | None, Tallies],
         sources: Iterable[Sources] | None = None,
-    ) -> None:
+        after: Look | None = None,
+    ) -> bool:
         """Add what was gained, and remember where the counters stand now: all or nothing.
 
         Args:
             look: where they stand.
             gains: what is new in the hour, in the day, and (None) since counting began.
             sources: noted sources as they stand; None: not read this time.
+            after: the look since which that was gained; None: whichever is the last.
+
+        Returns:
+            Whether it was added: not if another process has looked since ``after``, and so may have
+            added the same.
 
         Raises:
             StateError: the database could not be written; nothing was added.
         """
         if look.at is None:
-            return
+            return False
         with self._opened() as database:
+            database.execute("BEGIN IMMEDIATE")  # nobody writes between the question and the rest
+            if after is not None and _looked(database) != after.at:
+                return False
             for resolution, tallies in gains.items():
                 length = resolution.seconds if resolution else _FOR_EVER
                 start = int(resolution.start(look.at).timestamp()) if resolution else 0
@@ -145,6 +154,7 @@ class CountStore:
                 database.executemany("INSERT INTO source VALUES (?, ?, ?, ?, ?)", packed)
             _note(database, look)
             _forget_old(database, look.at)
+        return True
 
     def read(self) -> Counts:
         """Return all counts.
@@ -230,6 +240,12 @@ def _periods(
         for (length, start), tallies in found.items()
         if length == resolution.seconds
     )
+
+
+def _looked(database: sqlite3.Connection) -> datetime | None:
+    """Return when the counters were read last, UTC."""
+    found = database.execute("SELECT value FROM fact WHERE name = 'at'").fetchone()
+    return _moment(found[0]) if found else None
 
 
 def _note(database: sqlite3.Connection, look: Look) -> None:

@@ -6,12 +6,10 @@ They are an annotation of the object that has the rules.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from geofence.errors import RulesError, TargetError
-from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import AddressSpace
 from geofence.model.target import Labels, Target
 from geofence.targets.fence import ClusterFence, FenceGroup, ServicePorts
@@ -24,6 +22,7 @@ from geofence.targets.objects import (
     as_mapping,
     as_sequence,
 )
+from geofence.targets.stored_services import stored_service
 from geofence.translation import tr
 
 
@@ -99,7 +98,7 @@ def read_groups(
     try:
         facts = json.loads(stored.annotations[FENCE_ANNOTATION])
         named = tuple((_whole(as_mapping(each)["at"]), _services(each)) for each in facts)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise damaged(stored) from error
     return tuple(
         (at, _with_sets(FenceGroup(services, observe=observe), sets, target))
@@ -141,29 +140,12 @@ def _with_sets(group: FenceGroup, sets: Mapping[str, AddressSpace], target: Targ
 
 def _services(fact: Json) -> tuple[ServicePorts, ...]:
     found = tuple(
-        ServicePorts(_text(each["name"]), tuple(map(_ports, as_sequence(each["ports"]))))
+        stored_service(each["name"], each["ports"])
         for each in map(as_mapping, as_sequence(as_mapping(fact)["services"]))
     )
     if not found:
         raise ValueError(fact)
     return found
-
-
-def _ports(text: Json) -> Ports:
-    found = _PORTS.fullmatch(_text(text))
-    if found is None:
-        raise ValueError(text)
-    first = int(found["first"])
-    last = int(found["last"] or first)
-    if not 1 <= first <= last <= _LAST_PORT:
-        raise ValueError(text)
-    return Ports(Protocol(found["protocol"]), first, last)
-
-
-def _text(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    raise TypeError(value)
 
 
 def _whole(value: Json) -> int:
@@ -172,5 +154,4 @@ def _whole(value: Json) -> int:
     raise TypeError(value)
 
 
-_PORTS = re.compile(r"(?P<first>[0-9]{1,5})(-(?P<last>[0-9]{1,5}))?/(?P<protocol>udp|tcp)")
 _LAST_PORT = 65_535

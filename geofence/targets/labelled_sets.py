@@ -59,9 +59,11 @@ def set_name(role: SetRole, group: FenceGroup, target: Target) -> str:
     """Return the name of a group's set: that of no other services, ports or targets.
 
     Sets change one object at a time. One that old and new rules of other ports share would be open
-    by the old rules to what is new in it.
+    by the old rules to what is new in it. Nor is it that of the same services only observed: a new
+    ban would block whom the old rules allow and the new ones only observe.
     """
-    digest = sha256(f"{target.name} {group.digest}".encode()).hexdigest()[:8]
+    known = f"{target.name} {group.digest} {group.observe}"
+    digest = sha256(known.encode()).hexdigest()[:8]
     return f"{role}-{digest}"
 
 
@@ -163,23 +165,3 @@ def set_space(shape: SetShape, stored: ClusterObject) -> AddressSpace:
             target=stored.labels.get(TARGET_LABEL, "NAME"),
         )
         raise TargetError(join(" ", (message, str(error)))) from error
-
-
-def without_mapped(space: AddressSpace) -> AddressSpace:
-    """Return a space without prefixes that engines would take for IPv4.
-
-    ``::ffff:192.0.2.0/120`` is IPv4's ``192.0.2.0/24`` to Go, in which they are written. No packet
-    has such a source.
-    """
-    if not space.ipv6.meets(_MAPPED):
-        return space
-    taken = [prefix for prefix in space.ipv6.prefixes() if _within_mapped(prefix)]
-    return AddressSpace(space.ipv4, space.ipv6 - PrefixSet.of(Family.IPV6, taken))
-
-
-_MAPPED_PREFIX = Prefix(Family.IPV6, 0xFFFF << 32, 96)
-_MAPPED = PrefixSet.of(Family.IPV6, [_MAPPED_PREFIX])
-
-
-def _within_mapped(prefix: Prefix) -> bool:
-    return _MAPPED_PREFIX.network <= prefix.network and prefix.past <= _MAPPED_PREFIX.past

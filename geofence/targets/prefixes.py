@@ -1,11 +1,11 @@
-"""Prefixes as objects of clusters have them: exact, or refused."""
+"""Prefixes as objects of clusters have them."""
 
 from __future__ import annotations
 
 import socket
 
 from geofence.errors import TargetError
-from geofence.model.prefixes import Family, Prefix
+from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 from geofence.translation import tr
 
 
@@ -33,3 +33,23 @@ def parse_prefix(text: str) -> Prefix:
 
 def _refused(text: str) -> TargetError:
     return TargetError(tr("{text} is not a prefix as geofence writes it.", text=repr(text)))
+
+
+def without_mapped(space: AddressSpace) -> AddressSpace:
+    """Return a space without prefixes that engines would take for IPv4.
+
+    ``::ffff:192.0.2.0/120`` is IPv4's ``192.0.2.0/24`` to Go, in which they are written. No packet
+    has such a source.
+    """
+    if not space.ipv6.meets(_MAPPED):
+        return space
+    taken = [prefix for prefix in space.ipv6.prefixes() if _within_mapped(prefix)]
+    return AddressSpace(space.ipv4, space.ipv6 - PrefixSet.of(Family.IPV6, taken))
+
+
+_MAPPED_PREFIX = Prefix(Family.IPV6, 0xFFFF << 32, 96)
+_MAPPED = PrefixSet.of(Family.IPV6, [_MAPPED_PREFIX])
+
+
+def _within_mapped(prefix: Prefix) -> bool:
+    return _MAPPED_PREFIX.network <= prefix.network and prefix.past <= _MAPPED_PREFIX.past

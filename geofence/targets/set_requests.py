@@ -1,9 +1,9 @@
 """The order of requests that change sets and the rules that select them.
 
-A group's set has a name that no other ports use, so that rules with other ports select other sets:
-one request changes the rules, and with them all sets at once. Sets of the same name change one
-object at a time, and there only two things matter, since whom exceptions or the allow set of either
-fence hold is in the ban set of neither:
+A group's set has a name that no other ports use, nor the same services where they are only
+observed, so that such rules select other sets: one request changes the rules, and with them all
+sets at once. Sets of the same name change one object at a time, and there only two things matter,
+since whom exceptions or the allow set of either fence hold is in the ban set of neither:
 
 - what is added comes before what is taken away, so that nobody who moves between two objects or
   from an exception to the allow set is shut in between;

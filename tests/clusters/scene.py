@@ -50,7 +50,7 @@ class Scene:
 
     directory: Path
     kubeconfig: Path
-    patience: float = 20.0
+    patience: float = 120.0
     text: str = RULES
     _place: TargetSite | None = None
 

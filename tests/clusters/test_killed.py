@@ -27,15 +27,17 @@ def scene(tmp_path: Path, api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> Scen
     return Scene(tmp_path, api.kubeconfig(tmp_path))
 
 
-def prepared(scene: Scene) -> tuple[Verdicts, Verdicts]:
+def prepared(
+    scene: Scene, before: str = '["JP"]', after: str = '["DE"]'
+) -> tuple[Verdicts, Verdicts]:
     """What is in force before and after a change of the rules, which is not applied yet."""
-    scene.change('["JP"]', '["DE"]')
+    scene.change(before, after)
     scene.apply()
     new = verdicts(scene)
-    scene.change('["DE"]', '["JP"]')
+    scene.change(after, before)
     scene.apply()
     old = verdicts(scene)
-    scene.change('["JP"]', '["DE"]')
+    scene.change(before, after)
     return old, new
 
 
@@ -72,7 +74,8 @@ def test_killed_at_any_request_of_several_objects(scene: Scene, api: FakeApi) ->
 @pytest.mark.parametrize("kind", ["calico", "cilium"])
 def test_killed_at_any_request_of_another_engine(scene: Scene, api: FakeApi, kind: str) -> None:
     scene.change('"networkpolicy"', f'"{kind}"')
-    old, new = prepared(scene)
+    ports = '[service.sip]\nports = ["5060/udp", "443/tcp"]\n'
+    old, new = prepared(scene, '["JP"]\n', f'["DE"]\n{ports}')
     killer = Killer(scene, api, kinds=(FaultKind.LOST,))
 
     def check(found: Verdicts) -> None:

@@ -43,13 +43,6 @@ def test_a_fence_is_applied_changed_restored_and_removed(labelled: Scene) -> Non
     assert labelled.who() == "DP"
 
 
-def test_an_equal_apply_changes_no_object(labelled: Scene) -> None:
-    labelled.apply()
-    before = labelled.in_cluster()
-    assert labelled.apply().generation == 1
-    assert labelled.in_cluster() == before
-
-
 def test_a_service_with_other_ports_gets_sets_of_other_names(labelled: Scene) -> None:
     labelled.apply()
     before = {each.name for each in labelled.in_cluster().objects}

@@ -131,6 +131,7 @@ def test_two_groups_with_one_name_are_told_apart_or_refused(three: Fleet) -> Non
 
 
 def test_one_table_of_all_hosts_with_the_worst_first(three: Fleet) -> None:
+    three.member("alpha").machine.ok("refresh")
     three.member("gamma").machine.clear()
     file = three.directory / "table.json"
     lost = {"beta": {"ansible_port": 23}}

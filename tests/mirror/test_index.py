@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geofence.errors import ListError
@@ -41,11 +41,13 @@ indexes = st.builds(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(indexes)
 def test_what_is_written_is_read_again(made: Index) -> None:
     assert read(written(made)) == made
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_whatever_a_mirror_sends_is_an_index_or_an_error_of_ours(body: bytes) -> None:
     with pytest.raises(ListError):
@@ -72,6 +74,7 @@ def places(facts: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # n
     return found
 
 
+@settings(deadline=None)
 @given(st.sampled_from(places(GOOD)), json_values)
 def test_an_index_with_another_value_anywhere_is_read_or_refused(
     way: tuple[Any, ...], value: object

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geofence.errors import ListError, MirrorError
@@ -49,6 +49,7 @@ def test_a_signature_of_another_key_is_refused(keys: list[str]) -> None:
         verified(DOCUMENT, keys)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(DOCUMENT) - 1), st.integers(1, 255))
 def test_a_document_with_one_byte_changed_is_refused_or_says_the_same(at: int, bits: int) -> None:
     changed = bytearray(DOCUMENT)
@@ -61,12 +62,14 @@ def test_a_document_with_one_byte_changed_is_refused_or_says_the_same(at: int, b
     assert at < DOCUMENT.index(b"\n")  # the first line is a comment that nothing protects
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(DOCUMENT) - 1))
 def test_a_document_cut_short_anywhere_is_refused(length: int) -> None:
     with pytest.raises(ListError):
         verified(DOCUMENT[:length], [KEY.public])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_whatever_a_mirror_sends_is_an_error_of_ours(body: bytes) -> None:
     with pytest.raises(ListError):

@@ -163,7 +163,7 @@ def test_the_fence_is_up_after_a_boot_on_ipset(boots: Boots) -> None:
 
 def test_the_other_firewall_did_take_it_away_and_the_journal_says_so(boots: Boots) -> None:
     assert boots.ipset["order"] == "after"
-    assert boots.ipset["said"] == "1"
+    assert int(boots.ipset["said"]) > 0
     assert boots.fence("ipset", "stop").status == 1
 
 

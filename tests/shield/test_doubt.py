@@ -116,3 +116,12 @@ def test_samples_that_never_arrive_take_it_down(nft_stage: Scene) -> None:
         ShieldState.OFF,
         (Reason(Why.LOST_MARKS),),
     )
+
+
+def test_a_bit_that_others_begin_to_use_is_given_up(nft_stage: Scene) -> None:
+    assert nft_stage.armed().mark == 1 << 30
+    nft_stage.lab.pbx.run("ip", "rule", "add", "fwmark", "0x40000000/0x40000000", "lookup", "77")
+    record = nft_stage.look()
+    assert (record.state, record.mark) == (ShieldState.ARMED, 1 << 29)
+    assert nft_stage.knock(20) == [None] * 20
+    assert nft_stage.look().state is ShieldState.ARMED

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geofence.model.prefixes import Family, Prefix, PrefixSet
-from geofence.shield.tables import HEADS_SIZE, Table, table_of
+from geofence.shield.tables import BLOCKS_AT, Table, table_of
 from tests.shield.frames import prefixes
 
 COARSE = {Family.IPV4: 24, Family.IPV6: 32}
@@ -49,7 +49,7 @@ def test_a_table_holds_the_networks_of_a_set_and_no_others(
 @pytest.mark.parametrize("family", Family)
 def test_an_empty_set_makes_the_smallest_table(family: Family) -> None:
     table = table_of(PrefixSet(family))
-    assert table == Table(family, bytes(HEADS_SIZE))
+    assert table == Table(family, bytes(BLOCKS_AT))
     assert table.blocks == 0
 
 

@@ -39,11 +39,16 @@ class _Hearing:
         self._socket.settimeout(PATIENCE)
         return self._socket.recv(_LARGEST)
 
-    def answers(self, quiet: float = QUIET) -> list[bytes]:
-        """Return what has come from the PBX, and comes until it is quiet."""
-        self._socket.settimeout(quiet)
-        got = []
+    def answers(self, quiet: float = QUIET, least: int = 0) -> list[bytes]:
+        """Return what has come from the PBX, and comes until it is quiet.
+
+        Args:
+            quiet: seconds without a packet.
+            least: packets that have to come, however long a busy PBX takes.
+        """
+        got: list[bytes] = []
         while True:
+            self._socket.settimeout(PATIENCE if len(got) < least else quiet)
             try:
                 got.append(self._socket.recv(_LARGEST))
             except TimeoutError:

@@ -106,11 +106,16 @@ class Site:
         do()
         until(lambda: self.tap.tried(address) > before)
 
-    def got(self, stranger: Peer | Caller) -> Got:
-        """Let a stranger listen, talk as hard as he can, and listen again."""
-        return self.all_got(stranger)[0]
+    def got(self, stranger: Peer | Caller, least: int = 0) -> Got:
+        """Let a stranger listen, talk as hard as he can, and listen again.
 
-    def all_got(self, *strangers: Peer | Caller) -> list[Got]:
+        Args:
+            stranger: somebody.
+            least: answers that have to come to what he says.
+        """
+        return self.all_got(stranger, least=least)[0]
+
+    def all_got(self, *strangers: Peer | Caller, least: int = 0) -> list[Got]:
         """Let strangers listen, talk as hard as they can, and listen again."""
         before = _answers(strangers)
         self.ear.heard()
@@ -119,7 +124,7 @@ class Site:
                 stranger.send(request(method, stranger.endpoint, user="486", by=stranger.transport))
         delivered = Counter(packet.source for packet in self.ear.heard())
         heard = [delivered[stranger.endpoint] for stranger in strangers]
-        after = _answers(strangers)
+        after = _answers(strangers, least)
         return [Got(x + z, y) for x, y, z in zip(before, heard, after, strict=True)]
 
     def works_for(self, peer: Peer | Caller, method: str = "OPTIONS") -> bool:
@@ -128,10 +133,10 @@ class Site:
         return b"200 OK" in peer.await_answer()
 
 
-def _answers(strangers: Sequence[Peer | Caller]) -> list[int]:
+def _answers(strangers: Sequence[Peer | Caller], least: int = 0) -> list[int]:
     """Return how many packets came to each; what comes to one while it is quiet for another too."""
     first, *others = strangers
-    return [len(first.answers()), *(len(other.answers(quiet=0.001)) for other in others)]
+    return [len(first.answers(least=least)), *(len(other.answers(quiet=0.001)) for other in others)]
 
 
 @contextmanager

@@ -24,8 +24,8 @@ def state(tmp_path: Path) -> Path:
 def filled(state: Path) -> None:
     """Leave two facts in the cache."""
     first = FactCache(state)
-    assert first.fact("one", COUNT, lambda: 1) == 1
-    assert first.fact("two", TEXT, lambda: "2") == "2"
+    assert first.fact("number one", COUNT, lambda: 1) == 1
+    assert first.fact("text two", TEXT, lambda: "2") == "2"
     first.save()
 
 
@@ -36,25 +36,25 @@ def never() -> int:
 def test_a_fact_is_found_out_once(state: Path) -> None:
     filled(state)
     again = FactCache(state)
-    assert again.fact("one", COUNT, never) == 1
+    assert again.fact("number one", COUNT, never) == 1
     assert (state / NAME).stat().st_mode & 0o777 == 0o600
 
 
 def test_what_is_not_used_any_more_is_not_kept(state: Path) -> None:
     filled(state)
     again = FactCache(state)
-    again.get("one", COUNT)
-    again.put("three", COUNT, 3)
+    again.put("number three", COUNT, 3)
     again.save()
     last = FactCache(state)
-    assert [last.get(key, COUNT) for key in ("one", "two", "three")] == [1, None, 3]
+    assert [last.get(key, COUNT) for key in ("number one", "number three")] == [None, 3]
+    assert last.get("text two", TEXT) == "2", "nobody asked for facts of that kind"
 
 
 def test_nothing_is_written_when_nothing_was_found_out(state: Path) -> None:
     filled(state)
     before = stamp(state / NAME)
     again = FactCache(state)
-    again.get("one", COUNT)
+    again.get("number one", COUNT)
     again.save()
     assert stamp(state / NAME) == before
 
@@ -68,7 +68,7 @@ def test_a_fact_without_a_key_is_not_kept(state: Path) -> None:
 
 def test_a_fact_of_another_kind_is_found_out_again(state: Path) -> None:
     filled(state)
-    assert FactCache(state).fact("two", COUNT, lambda: 7) == 7
+    assert FactCache(state).fact("text two", COUNT, lambda: 7) == 7
 
 
 def test_another_program_finds_out_everything_itself(
@@ -76,7 +76,7 @@ def test_another_program_finds_out_everything_itself(
 ) -> None:
     filled(state)
     monkeypatch.setattr(cache, "_program", lambda: "another")
-    assert FactCache(state).get("one", COUNT) is None
+    assert FactCache(state).get("number one", COUNT) is None
 
 
 @given(st.data())
@@ -89,7 +89,7 @@ def test_damage_costs_time_and_nothing_else(
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
-    assert FactCache(state).fact("one", COUNT, lambda: 1) == 1
+    assert FactCache(state).fact("number one", COUNT, lambda: 1) == 1
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'["x"]', b"[1, {}]", b"{}", b"[" * 100_000])
@@ -97,19 +97,19 @@ def test_what_is_sealed_and_makes_no_sense_is_no_fact(state: Path, body: bytes) 
     path = state / NAME
     path.write_bytes(seal(1, body))
     path.chmod(0o600)
-    assert FactCache(state).get("one", COUNT) is None
+    assert FactCache(state).get("number one", COUNT) is None
 
 
 def test_a_file_that_others_could_have_written_is_not_believed(state: Path) -> None:
     filled(state)
     (state / NAME).chmod(0o666)
-    assert FactCache(state).get("one", COUNT) is None
+    assert FactCache(state).get("number one", COUNT) is None
 
 
 def test_without_a_directory_nothing_is_kept(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     first = FactCache(missing)
-    first.put("one", COUNT, 1)
+    first.put("number one", COUNT, 1)
     first.save()
     assert not missing.exists()
 

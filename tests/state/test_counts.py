@@ -114,3 +114,25 @@ def test_what_is_written_halfway_is_not_there(tmp_path: Path) -> None:
         store.add(Look(NOON, "boot", {SIP: Tally(9, 9)}), gains)
     assert store.read().totals[SIP].packets == 1
     assert store.last().tallies[SIP].packets == 1
+
+
+def test_what_two_processes_found_out_at_once_is_added_once(tmp_path: Path) -> None:
+    one, other = CountStore(tmp_path), CountStore(tmp_path)
+    add(one, NOON, 5)
+    known = one.last()
+    tallies = {SIP: Tally(2, 20)}
+    gains = dict.fromkeys((*Resolution, None), tallies)
+    later = Look(NOON + timedelta(minutes=1), "boot", {SIP: Tally(7, 70)})
+    assert other.add(later, gains, after=known)
+    before = one.read()
+    assert not one.add(later._replace(at=NOON + timedelta(minutes=2)), gains, after=known)
+    assert one.read() == before
+    assert one.last() == later
+    assert one.add(Look(NOON + timedelta(hours=1), "boot"), {}, after=one.last())
+
+
+def test_the_first_look_comes_after_none(tmp_path: Path) -> None:
+    store = CountStore(tmp_path)
+    first = Look(NOON, "boot", {SIP: Tally(7, 70)})
+    assert store.add(first, {}, after=store.last())
+    assert not store.add(first, {}, after=Look())

@@ -239,6 +239,8 @@ def test_what_cannot_be_is_told_in_a_sentence(desk: Desk, words: list[str], said
 def test_two_targets_have_to_be_told_apart(desk: Desk) -> None:
     desk.rules(TARGETS)
     assert "--target pbx | --target edge" in desk.run()[2]
+    again = desk.run("--to", "cilium", "--namespace", "pbx", "--pods", "a=b", "--target", "x")
+    assert "may select the same pods" in again[2]
     both = desk.run("--target", "pbx", "--to", "calico", "--namespace", "x", "--pods", "a=b")
     assert "The rules have a target pbx" in both[2]
 

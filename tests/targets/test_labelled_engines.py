@@ -13,7 +13,7 @@ from geofence.errors import RulesError, TargetError
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.target import Target, TargetKind
 from geofence.targets.fence import ClusterFence, FenceGroup
-from geofence.targets.labelled_sets import SetRole, parts, set_name, without_mapped
+from geofence.targets.labelled_sets import SetRole, parts, set_name
 from geofence.targets.objects import (
     FENCE_ANNOTATION,
     ClusterObject,
@@ -22,6 +22,7 @@ from geofence.targets.objects import (
     as_mapping,
     as_sequence,
 )
+from geofence.targets.prefixes import without_mapped
 from geofence.targets.registry import load
 from tests.support.values import families, prefix_sets, space
 from tests.targets.labelled import (

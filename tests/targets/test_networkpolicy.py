@@ -397,3 +397,53 @@ def test_what_it_cannot_do_is_told_once_by_name(
     assert dict(told) == {**{what: [] for what in ALWAYS}, **more}
     assert len(told) == len(ALWAYS) + len(more)
     assert all(len(text) > 20 for text in sentences(notes))
+
+
+def test_prefixes_that_an_api_server_takes_for_ipv4_are_left_out() -> None:
+    """No packet has such a source."""
+    mapped = space("::ffff:0:0/96")
+    holed = space("::/0") - space("::ffff:192.0.2.0/128")
+    fence = ClusterFence(
+        (FenceGroup((SIP,), excepted=mapped, allowed=space("2001:db8::/32")), FenceGroup((IAX,)))
+    )
+    assert "ffff" not in "".join(each.text for each in ENGINE.objects(fence, TARGET))
+    whole = ClusterFence((FenceGroup((SIP,), allowed=space("::/0")),))
+    assert [peer["ipBlock"]["cidr"] for peer in peers_of(whole)] == ["::/0"]
+    cut = ClusterFence((FenceGroup((SIP,), allowed=holed),))
+    assert not [peer for peer in peers_of(cut) if ":ffff:" in peer["ipBlock"]["cidr"]]
+    for each in (fence, whole, cut):
+        assert ENGINE.read(ENGINE.objects(each, TARGET), TARGET) == ENGINE.held(each)
+
+
+def peers_of(fence: ClusterFence) -> list[Manifest]:
+    (found,) = ENGINE.objects(fence, TARGET)
+    peers: list[Manifest] = rules_of(found)[1]["from"]
+    return peers
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        {"\x1b[2J": ["5060/udp"]},
+        {"sip": ["0/udp"]},
+        {"sip": ["9-5/udp"]},
+        {"sip": ["1-70000/udp"]},
+        {"sip": ["5060/sctp"]},
+        {"sip": ["٥٠٦٠/udp"]},
+        {"sip": [5060]},
+        ["sip"],
+    ],
+)
+def test_an_annotation_that_others_wrote_is_not_believed(services: object) -> None:
+    (found,) = ENGINE.objects(FENCE, TARGET)
+    text = json.dumps([{"services": services, "observe": False, "rules": []}])
+    for damaged in (text, "[" * 200_000):
+        with pytest.raises(TargetError, match="annotation"):
+            ENGINE.read([annotated(found, damaged)], TARGET)
+
+
+def annotated(found: ClusterObject, text: str) -> ClusterObject:
+    def put(content: Manifest) -> None:
+        content["metadata"]["annotations"][FENCE_ANNOTATION] = text
+
+    return changed(found, put)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from random import Random
@@ -115,3 +116,16 @@ def test_a_fence_that_moves_to_another_namespace_is_made_there_first() -> None:
         (Verb.APPLY, "voice"),
         (Verb.DELETE, "pbx"),
     ]
+
+
+def test_a_base_whose_label_is_lost_is_still_the_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = seeded(4)
+    (fence,) = (cluster_fence(each, TARGET) for each in random_rulesets(11, 1))
+    sets_most(monkeypatch, 1_300_000)
+    (whole,) = ENGINE.objects(fence, TARGET)
+    sets_most(monkeypatch, 8_000)
+    content = json.loads(whole.text)
+    del content["metadata"]["labels"][ROLE_LABEL]
+    lost = (ClusterObject.of(content),)
+    check_steps(dice, lost, ENGINE.objects(fence, TARGET), fence)
+    check_steps(dice, lost, (), fence)

@@ -64,7 +64,7 @@ def plan(  # noqa: PLR0913 - an option each
         )
         return
     from geofence.cli.progress import watching
-    from geofence.cli.views.plan import plan_json, show_plan
+    from geofence.cli.views.plan import finish_plan
     from geofence.operations import mirrors, ssh
     from geofence.operations.plan import plan as operation
 
@@ -77,14 +77,7 @@ def plan(  # noqa: PLR0913 - an option each
         )
         if compare_mirrors:
             report = report.with_notes(mirrors.compared(context.obj, watch))
-    if as_json:
-        print_json(plan_json(report))
-    else:
-        show_plan(screen, report, full=full)
-    if exit_code and report.refusals:
-        raise typer.Exit(ExitCode.REFUSED)
-    if exit_code and not report.plan.is_empty:
-        raise typer.Exit(ExitCode.CHANGES)
+    finish_plan(screen, report, full=full, as_json=as_json, exit_code=exit_code)
 
 
 @app.command(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from geofence.model.prefixes import Family
 from geofence.translation import tr, trn
+from geofence.wording import age, moment
 
 
 def no_fence(unfenced: Collection[Family]) -> str:
@@ -14,6 +16,17 @@ def no_fence(unfenced: Collection[Family]) -> str:
         return tr("There is NO FENCE")
     return tr(
         "There is NO FENCE for {families}", families=", ".join(family.label for family in unfenced)
+    )
+
+
+def applied_text(number: int | None, at: datetime, by: str, now: datetime) -> str:
+    """Return which generation is in force, and when and by which command it was applied."""
+    return tr(
+        "Generation {number}, applied {age} ({time}) by {command}",
+        number=number,
+        age=age(at, now),
+        time=moment(at),
+        command=by,
     )
 
 

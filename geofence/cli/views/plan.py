@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import typer
+
 from geofence.cli.views.allowed import allowed_json, allowed_lines
 from geofence.cli.views.fence import observed_text
 from geofence.cli.views.flows import impact_json, show_impact
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.cli.views.people import people_json, show_people
+from geofence.errors import ExitCode
 from geofence.flows.impact import by_source
 from geofence.geoip.countries import country_name
 from geofence.model.chosen import ChosenBackend
@@ -18,7 +21,7 @@ from geofence.model.plan import Plan, SetChange
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.operations.plan import PlanReport
 from geofence.plan.by_country import ELSEWHERE, CountryChange
-from geofence.screen import Screen, Styled
+from geofence.screen import Screen, Styled, print_json
 from geofence.sentences import note_json, sentence
 from geofence.sentences.backends import backend_json, backend_text
 from geofence.translation import english, tr, trn
@@ -26,6 +29,31 @@ from geofence.wording import address_count, addresses
 
 _SHOWN = 5
 """Prefixes shown of each set and sign, the broadest first, unless all are asked for."""
+
+
+def finish_plan(
+    screen: Screen, report: PlanReport, *, full: bool, as_json: bool, exit_code: bool
+) -> None:
+    """Print a plan, and end with an exit code if there is something to tell by one.
+
+    Args:
+        screen: for people.
+        report: the plan.
+        full: whether to show everything.
+        as_json: whether to print it for scripts instead.
+        exit_code: whether changes and refusals have exit codes.
+
+    Raises:
+        typer.Exit: they have, and there are some.
+    """
+    if as_json:
+        print_json(plan_json(report))
+    else:
+        show_plan(screen, report, full=full)
+    if exit_code and report.refusals:
+        raise typer.Exit(ExitCode.REFUSED)
+    if exit_code and not report.plan.is_empty:
+        raise typer.Exit(ExitCode.CHANGES)
 
 
 def show_plan(screen: Screen, report: PlanReport, *, full: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from geofence.cli.views.allowed import allowed_json, allowed_lines
-from geofence.cli.views.fence import fence_json, no_fence, observed_text
+from geofence.cli.views.fence import applied_text, fence_json, no_fence, observed_text
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.cli.views.notes import other_rules_json, sources_json, status_notes
 from geofence.cli.views.shield import shield_json, show_shield
@@ -21,7 +21,7 @@ from geofence.sentences.drift import difference_json, difference_text, drift_sum
 from geofence.sentences.exceptions import obstacle_text
 from geofence.state.outcomes import Ended, Ending, Probation, RunOutcome
 from geofence.translation import english, tr, trn
-from geofence.wording import age, moment, span
+from geofence.wording import age, span
 
 _TOLD_BY_RULES = ("allowed", "exceptions", "exceptions_waiting", "exceptions_off", "lists", "stale")
 
@@ -73,15 +73,7 @@ def _show_differences(screen: Screen, report: StatusReport, *, full: bool) -> No
 
 def _show_generation(screen: Screen, report: StatusReport, now: datetime) -> None:
     if report.applied_at:
-        screen.say(
-            tr(
-                "Generation {number}, applied {age} ({time}) by {command}",
-                number=report.generation,
-                age=age(report.applied_at, now),
-                time=moment(report.applied_at),
-                command=report.reason,
-            )
-        )
+        screen.say(applied_text(report.generation, report.applied_at, report.reason, now))
     if report.rules_edited:
         edited = tr(
             "The rules or lists on disk differ from what was applied. 'geofence plan --offline' "

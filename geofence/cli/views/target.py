@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from geofence.cli.views.allowed import allowed_json, allowed_lines
+from geofence.cli.views.fence import applied_text
 from geofence.cli.views.lists import list_json, list_rows
 from geofence.operations.targets.status import TargetStatus
 from geofence.screen import Screen
@@ -13,7 +14,7 @@ from geofence.sentences.backends import backend_json, backend_text
 from geofence.sentences.drift import difference_json, difference_text, drift_summary
 from geofence.state.outcomes import Ended, Ending
 from geofence.translation import english, tr
-from geofence.wording import age, moment
+from geofence.wording import age
 
 
 def show_target(screen: Screen, report: TargetStatus, *, full: bool) -> None:
@@ -65,15 +66,7 @@ def headline(report: TargetStatus) -> tuple[str, str]:
 
 def _show_generation(screen: Screen, report: TargetStatus, now: datetime) -> None:
     if report.applied_at:
-        screen.say(
-            tr(
-                "Generation {number}, applied {age} ({time}) by {command}",
-                number=report.generation,
-                age=age(report.applied_at, now),
-                time=moment(report.applied_at),
-                command=report.reason,
-            )
-        )
+        screen.say(applied_text(report.generation, report.applied_at, report.reason, now))
     if report.rules_edited:
         edited = tr(
             "The rules, lists or bans on disk differ from what was applied. 'geofence plan "

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from geofence.errors import ClusterError, TargetError
 from geofence.guards.objection import remaining
+from geofence.model.generation import Generation
 from geofence.model.lists import ListKind
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.operations.blocklist_notes import format_notes, left_out_notes
@@ -23,11 +24,12 @@ from geofence.operations.plan import PlanReport, changes_by_country, refusal_not
 from geofence.operations.report import AllowedTo, allowed_to
 from geofence.operations.targets.apply import list_notes, nothing_fenced
 from geofence.operations.targets.commit import check, unlisted_notes
-from geofence.operations.targets.desired import Desired, desired
+from geofence.operations.targets.desired import Desired, as_recorded, desired
 from geofence.operations.targets.observe import InCluster, observe
 from geofence.operations.targets.shown import shown_plan
 from geofence.operations.targets.site import TargetSite
 from geofence.plan.observing import observing_changes
+from geofence.targets.fence import ClusterFence
 
 
 def plan_cluster(
@@ -51,7 +53,7 @@ def plan_cluster(
     reports = gathered.reports
     wanted = desired(place, spaces(reports))
     newest, damaged = place.own.generations.newest()
-    found, unread = _found(place, wanted)
+    found, unread = _found(place, wanted, newest)
     made = shown_plan(found, wanted.fence, wanted.objects, wanted.ruleset)
     refusals = remaining(check(place, found, wanted, newest), accept)
     return PlanReport(
@@ -82,14 +84,20 @@ def plan_cluster(
     )
 
 
-def _found(place: TargetSite, wanted: Desired) -> tuple[InCluster, tuple[Note, ...]]:
-    """Return what the cluster holds; an empty one with a note if it cannot be read."""
+def _found(
+    place: TargetSite, wanted: Desired, newest: Generation | None
+) -> tuple[InCluster, tuple[Note, ...]]:
+    """Return what the cluster holds; with a note, what it should hold, if it cannot be read."""
     try:
         with place.connected() as cluster:
             return observe(place, cluster, wanted.objects), ()
     except ClusterError as error:
-        note = Note(NoteKind.TARGET_UNREAD, place.target.name, {"message": str(error)})
-        return InCluster(), (note,)
+        facts = {"message": str(error), "generation": newest.number if newest else None}
+        notes = (Note(NoteKind.TARGET_UNREAD, place.target.name, facts),)
+        if newest is None:
+            return InCluster(fence=ClusterFence()), notes
+        applied = as_recorded(place, newest)
+        return InCluster(applied.objects, fence=applied.fence), notes
 
 
 def unreadable_notes(place: TargetSite, found: InCluster) -> tuple[Note, ...]:

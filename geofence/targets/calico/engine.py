@@ -26,8 +26,9 @@ from geofence.targets.fence_facts import (
 )
 from geofence.targets.gaps import gap_notes
 from geofence.targets.interface import Judge
-from geofence.targets.labelled_sets import read_sets, without_mapped
-from geofence.targets.objects import ClusterObject, Request
+from geofence.targets.labelled_sets import read_sets
+from geofence.targets.objects import ClusterObject, Request, Resource
+from geofence.targets.prefixes import without_mapped
 
 _GAPS = (
     Gap.LIVE_FLOWS,
@@ -44,7 +45,12 @@ class Calico:
     """Tiers, network sets and policies."""
 
     kind = TargetKind.CALICO
-    resources = (policies.TIER, policies.NETWORK_SET, policies.POLICY, policies.STAGED)
+    resources: tuple[Resource, ...] = (
+        policies.TIER,
+        policies.NETWORK_SET,
+        policies.POLICY,
+        policies.STAGED,
+    )
 
     def held(self, fence: ClusterFence) -> ClusterFence:
         """Return the fence as far as network sets can say it."""

@@ -26,8 +26,9 @@ from geofence.targets.fence_facts import (
 )
 from geofence.targets.gaps import gap_notes
 from geofence.targets.interface import Judge
-from geofence.targets.labelled_sets import read_sets, without_mapped
-from geofence.targets.objects import ClusterObject, Request
+from geofence.targets.labelled_sets import read_sets
+from geofence.targets.objects import ClusterObject, Request, Resource
+from geofence.targets.prefixes import without_mapped
 
 _GAPS = (
     Gap.LIVE_FLOWS,
@@ -47,7 +48,7 @@ class Cilium:
     """CIDR groups, and policies for pods and for nodes."""
 
     kind = TargetKind.CILIUM
-    resources = (policies.CIDR_GROUP, policies.POLICY, policies.NODE_POLICY)
+    resources: tuple[Resource, ...] = (policies.CIDR_GROUP, policies.POLICY, policies.NODE_POLICY)
 
     def held(self, fence: ClusterFence) -> ClusterFence:
         """Return the fence as far as CIDR groups can say it: without what is only observed."""

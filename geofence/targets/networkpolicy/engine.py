@@ -20,6 +20,7 @@ from geofence.targets.networkpolicy.reading import read
 from geofence.targets.networkpolicy.render import render
 from geofence.targets.networkpolicy.shape import NETWORK_POLICY
 from geofence.targets.objects import ClusterObject, Request
+from geofence.targets.prefixes import without_mapped
 
 _GAPS = tuple(gap for gap in Gap if gap is not Gap.CLUSTER_SOURCES)
 """Sources are addresses, in the cluster as elsewhere."""
@@ -32,12 +33,15 @@ class NetworkPolicies:
     resources = (NETWORK_POLICY,)
 
     def held(self, fence: ClusterFence) -> ClusterFence:
-        """Return the fence without bans, which are no longer in what is allowed."""
+        """Return the fence without bans, which are no longer in what is allowed.
+
+        Nor has it prefixes that an API server refuses.
+        """
         return ClusterFence(tuple(map(_held, fence.groups)))
 
     def objects(self, fence: ClusterFence, target: Target) -> tuple[ClusterObject, ...]:
         """Return the objects that hold a fence, the base first."""
-        return render(fence, target)
+        return render(self.held(fence), target)
 
     def read(self, objects: Sequence[ClusterObject], target: Target) -> ClusterFence:
         """Return the fence that stored objects hold."""
@@ -69,4 +73,9 @@ def _held(group: FenceGroup) -> FenceGroup:
     nobody = AddressSpace()
     if group.observe:
         return replace(group, excepted=nobody, banned=nobody, allowed=nobody)
-    return replace(group, banned=nobody)
+    return replace(
+        group,
+        excepted=without_mapped(group.excepted),
+        banned=nobody,
+        allowed=without_mapped(group.allowed),
+    )

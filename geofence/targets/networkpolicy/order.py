@@ -50,7 +50,7 @@ def _in_namespace(
 ) -> Iterator[Request]:
     stored = {each.key: each for each in before}
     wanted = {each.key: each for each in after}
-    if stored.keys() | wanted.keys() <= {_base_key(before, after)}:
+    if stored.keys() | wanted.keys() <= {_base_key(after, before)}:
         yield from _applied(stored, after)
         yield from _deleted(stored, wanted)
     else:
@@ -61,30 +61,32 @@ def _in_namespace(
 def _in_steps(
     stored: _Stored, wanted: _Stored, after: Sequence[ClusterObject]
 ) -> Iterator[Request]:
-    first = _widened(stored, wanted)
-    if first is not None:
-        yield from _applied(stored, (first,))
-        stored = {**stored, first.key: first}
-    ranges = [each for each in after if not _is_base(each)]
-    yield from _applied(stored, ranges)
-    yield from _applied(stored, [each for each in after if _is_base(each)])
-    yield from sorted(_deleted(stored, wanted), key=lambda request: _is_base(request.object))
+    base = _widened(stored, wanted, after)
+    key = base.key if base else None
+    if base is not None:
+        yield from _applied(stored, (base,))
+        stored = {**stored, base.key: base}
+    yield from _applied(stored, [each for each in after if each.key != key])
+    yield from _applied(stored, [each for each in after if each.key == key])
+    yield from sorted(_deleted(stored, wanted), key=lambda request: request.object.key == key)
 
 
-def _widened(stored: _Stored, wanted: _Stored) -> ClusterObject | None:
+def _widened(
+    stored: _Stored, wanted: _Stored, after: Sequence[ClusterObject]
+) -> ClusterObject | None:
     """Return the base object that opens what the old and the new one open; None if none is known.
 
     Without an old fence everything was open, and without a new one it will be.
     """
-    old = next(filter(_is_base, stored.values()), None)
-    new = next(filter(_is_base, wanted.values()), None)
+    key = _base_key(after, list(stored.values()))
+    old, new = (side.get(key) if key else None for side in (stored, wanted))
     frame = new or old or _base_of_range(next(iter(stored.values())))
     if frame is None:
         return None
     if not stored or not wanted:
         return _with_rules(frame, _OPEN)
-    before, after = _rules(old), _rules(new)
-    more = [rule for rule in after if rule not in before]
+    before = _rules(old)
+    more = [rule for rule in _rules(new) if rule not in before]
     if old is not None and not more:
         return old
     return _with_rules(frame, [*before, *more])

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from geofence.errors import TargetError
-from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import AddressSpace
 from geofence.model.target import Target
 from geofence.targets.fence import ClusterFence, FenceGroup, ServicePorts, unfenced_ports
@@ -25,6 +24,7 @@ from geofence.targets.objects import (
     as_sequence,
 )
 from geofence.targets.prefixes import parse_prefix
+from geofence.targets.stored_services import stored_service
 from geofence.translation import tr
 
 _Groups = tuple[FenceGroup, ...]
@@ -91,20 +91,13 @@ def _described(found: ClusterObject) -> Iterator[tuple[FenceGroup, list[Sources]
     try:
         for each in json.loads(found.annotations[FENCE_ANNOTATION]):
             services = tuple(
-                ServicePorts(str(name), tuple(map(_ports, ports)))
-                for name, ports in each["services"].items()
+                stored_service(name, ports) for name, ports in each["services"].items()
             )
             observe = each["observe"] is True
             yield FenceGroup(services, observe=observe), [*map(Sources, each["rules"])]
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         reason = tr("its annotation {annotation} is damaged", annotation=FENCE_ANNOTATION)
         raise _unlike(found, reason) from error
-
-
-def _ports(text: str) -> Ports:
-    numbers, _, protocol = text.partition("/")
-    first, _, last = numbers.partition("-")
-    return Ports(Protocol(protocol), int(first), int(last or first))
 
 
 def _with_sources(

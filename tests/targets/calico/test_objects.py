@@ -24,7 +24,16 @@ from geofence.verdict import Packet
 from tests.recorded import __file__ as recorded
 from tests.support.values import policy, space
 from tests.targets.crds import refusals
-from tests.targets.labelled import EXAMPLE, OBSERVING, SIP, fences, sides_of, target
+from tests.targets.labelled import (
+    EXAMPLE,
+    OBSERVING,
+    SIP,
+    Cluster,
+    fences,
+    sides_of,
+    states,
+    target,
+)
 
 CRDS = Path(recorded).parent / "crds" / "calico-3.32.0"
 KIND = TargetKind.CALICO
@@ -88,14 +97,25 @@ def test_an_observed_service_is_open_and_its_policy_is_staged() -> None:
     assert judge(Packet(Family.IPV4, "udp", 1, 10000))
 
 
-def test_a_service_that_is_no_longer_observed_is_fenced_at_once() -> None:
+def test_a_service_that_is_no_longer_observed_gets_its_sets_before_its_rules() -> None:
     before = CALICO.objects(OBSERVING, target(KIND))
     after = CALICO.objects(EXAMPLE, target(KIND))
     steps = [(each.verb.value, each.object.kind) for each in CALICO.order(before, after)]
     assert steps == [
+        *[("apply", "GlobalNetworkSet")] * 2,
         ("apply", "GlobalNetworkPolicy"),
         ("delete", "StagedGlobalNetworkPolicy"),
+        *[("delete", "GlobalNetworkSet")] * 2,
     ]
+
+
+def test_a_service_that_is_observed_from_now_on_is_not_blocked_by_a_new_ban_before() -> None:
+    everybody = space("0.0.0.0/0")
+    old = ClusterFence((FenceGroup((SIP,), allowed=everybody),))
+    new = ClusterFence((FenceGroup((SIP,), banned=everybody, observe=True),))
+    before = Cluster.of(CALICO.objects(old, target(KIND)))
+    for state in states(CALICO, before, CALICO.objects(new, target(KIND))):
+        assert CALICO.judge(state.objects, target(KIND))(Packet(Family.IPV4, "udp", 1, 5060))
 
 
 def test_a_policy_of_another_tier_before_it_decides_first() -> None:
