@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 _VERB = "restore"
 _PATHS = {"--rules-dir": "GEOFENCE_RULES_DIR", "--state-dir": "GEOFENCE_STATE_DIR"}
 """Options that are known here, with the variables of the environment that stand for them."""
-_OTHERS = ("GEOFENCE_BACKEND", "GEOFENCE_LOCK_WAIT", "GEOFENCE_PATIENCE", "_GEOFENCE_COMPLETE")
+_OTHERS = (
+    "GEOFENCE_BACKEND",
+    "GEOFENCE_BPF_DIR",
+    "GEOFENCE_LOCK_WAIT",
+    "GEOFENCE_PATIENCE",
+    "_GEOFENCE_COMPLETE",
+)
 """Variables that only the library reads."""
 
 

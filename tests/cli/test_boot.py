@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from geofence.cli.app import app
 from geofence.cli.boot import plain_restore
 from tests.cli.machine import Machine, machine
 
@@ -46,11 +49,21 @@ NOT_PLAIN = {
     "backend of the environment": (["restore"], {"GEOFENCE_BACKEND": "ipset"}),
     "wait of the environment": (["restore"], {"GEOFENCE_LOCK_WAIT": "1"}),
     "patience of the environment": (["restore"], {"GEOFENCE_PATIENCE": "1"}),
+    "BPF file system of the environment": (["restore"], {"GEOFENCE_BPF_DIR": "/b"}),
     "completion": (["restore"], {"_GEOFENCE_COMPLETE": "complete_bash"}),
 }
 BY_LIBRARY = ("--patience", "120")
 """What is the default, and not known to the plain way."""
 WITHOUT_NET_ADMIN = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
+
+
+def test_every_variable_of_the_environment_is_known() -> None:
+    group: Any = typer.main.get_command(app)
+    variables = {option.envvar for option in group.params if getattr(option, "envvar", "")}
+    assert variables
+    for name in variables:
+        found = plain_restore(["restore"], {name: "x"})
+        assert found is None or Path("x") in found.values(), name
 
 
 @pytest.mark.parametrize("case", PLAIN)
