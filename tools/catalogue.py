@@ -123,6 +123,11 @@ class _Undated(Catalog):
             ("Plural-Forms", self.plural_forms),
         ]
 
+    @mime_headers.setter
+    def mime_headers(self, headers: object) -> None:
+        """Refuse another header."""
+        raise TypeError(f"the header is made from the catalogue: {headers!r}")
+
 
 def main(arguments: list[str]) -> int:
     """Update or compile all catalogues; return the exit code."""
