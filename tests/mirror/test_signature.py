@@ -43,7 +43,7 @@ def test_a_signature_is_verified_with_its_key_among_others() -> None:
     assert found == (CONTENT, key_id(KEY.public))
 
 
-@pytest.mark.parametrize("keys", [[], [OTHER.public], ["RWQ="]])
+@pytest.mark.parametrize("keys", [[], [OTHER.public], ["RWQ="]], ids=["none", "another", "short"])
 def test_a_signature_of_another_key_is_refused(keys: list[str]) -> None:
     with pytest.raises(ListError, match="not signed by a key"):
         verified(DOCUMENT, keys)
@@ -89,7 +89,11 @@ def test_a_secret_key_is_read_again_and_never_shown() -> None:
     assert KEY.secret.split()[-1].decode() not in repr(again)
 
 
-@pytest.mark.parametrize("secret", [b"", b"secret", KEY.public.encode(), KEY.secret[:-9] + b"A\n"])
+@pytest.mark.parametrize(
+    "secret",
+    [b"", b"secret", KEY.public.encode(), KEY.secret[:-9] + b"A\n"],
+    ids=["nothing", "a word", "the public key", "cut short"],  # keys differ in each process
+)
 def test_what_is_not_a_secret_key_is_refused_without_a_word_of_it(secret: bytes) -> None:
     with pytest.raises(MirrorError) as caught:
         signing_key(secret)
