@@ -17,7 +17,7 @@ from geofence.model.notes import Note
 from geofence.model.policy import NamedException, Ports
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset
-from geofence.model.shield import Reason, ShieldState
+from geofence.model.shield import ShieldReason, ShieldState
 from geofence.other_rules import OtherRules
 from geofence.other_rules.filtering import Filtering, Published
 from geofence.routing.local_networks import Place
@@ -30,7 +30,7 @@ class ShieldFacts(NamedTuple):
     kept: bool
     """Whether its process runs."""
     state: ShieldState = ShieldState.OFF
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[ShieldReason, ...] = ()
     """Why it is off."""
 
 

@@ -53,7 +53,7 @@ class Why(StrEnum):
     """No BPF file system is mounted."""
 
 
-class Reason(NamedTuple):
+class ShieldReason(NamedTuple):
     """One reason, and what it is about: an interface, a rule, an error of the kernel."""
 
     why: Why
@@ -106,7 +106,7 @@ class ShieldRecord:
     """Since when, UTC."""
     boot: str
     """ID of the boot; the shield does not outlive it."""
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[ShieldReason, ...] = ()
     """Why it is off."""
     left_out: tuple[LeftOut, ...] = ()
     interfaces: tuple[OnInterface, ...] = ()

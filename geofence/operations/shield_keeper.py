@@ -18,7 +18,14 @@ from typing import NamedTuple
 
 from geofence.errors import BackendError, BackendUnavailable, BusyError, StateError
 from geofence.model.prefixes import Family
-from geofence.model.shield import ARMED_SAMPLE, Reason, ShieldDrops, ShieldRecord, ShieldState, Why
+from geofence.model.shield import (
+    ARMED_SAMPLE,
+    ShieldDrops,
+    ShieldReason,
+    ShieldRecord,
+    ShieldState,
+    Why,
+)
 from geofence.operations.shield import lower_shield, remove_shield
 from geofence.operations.shield_counts import read_counts, together
 from geofence.operations.shield_wanted import Wanted, fence_fault, wanted_shield
@@ -69,7 +76,7 @@ class Keeper:
     """Whether something has changed since everything was compared."""
     _not_before: float = 0.0
     _audited: float = field(default_factory=monotonic)
-    _held_down: tuple[float, Reason] | None = None
+    _held_down: tuple[float, ShieldReason] | None = None
     """Until when it stays down, and why."""
     _addresses: frozenset[tuple[Family, int]] = frozenset()
 
@@ -130,7 +137,7 @@ class Keeper:
         """Look at the counter behind the fence; arm the shield, or take it down."""
         counted = audit.counted()
         if counted is None:
-            self._end((Reason(Why.NO_COUNTER),))
+            self._end((ShieldReason(Why.NO_COUNTER),))
         elif counted.passed:
             self._disagree(counted.passed)
         elif self.record.state is ShieldState.AUDITING:
@@ -139,7 +146,7 @@ class Keeper:
                 if monotonic() - self._audited >= self.pace.seconds:
                     self._arm()
             elif not counted.arrived and self._sampled() >= self.pace.lost:
-                self._hold_down(Reason(Why.LOST_MARKS))
+                self._hold_down(ShieldReason(Why.LOST_MARKS))
 
     def _disagree(self, passed: int) -> None:
         """Take the shield down; where the fence itself is not as applied, that is why."""
@@ -147,11 +154,11 @@ class Keeper:
         try:
             fault = fence_fault(self.site)
         except BackendError as error:
-            fault = Reason(Why.NO_FENCE, str(error))
-        if isinstance(fault, Reason):
+            fault = ShieldReason(Why.NO_FENCE, str(error))
+        if isinstance(fault, ShieldReason):
             self._end((fault,))
         else:
-            self._hold_down(Reason(Why.DISAGREEMENT, str(passed)))
+            self._hold_down(ShieldReason(Why.DISAGREEMENT, str(passed)))
 
     def _arm(self) -> None:
         with suppress(BusyError, StateError):
@@ -160,11 +167,11 @@ class Keeper:
             if self.record.state is ShieldState.ARMED:
                 audit.place_counters(self.record.mark, before=False)
 
-    def _hold_down(self, reason: Reason) -> None:
+    def _hold_down(self, reason: ShieldReason) -> None:
         self._held_down = (monotonic() + self.pace.again, reason)
         self._end((reason,))
 
-    def _end(self, reasons: tuple[Reason, ...]) -> None:
+    def _end(self, reasons: tuple[ShieldReason, ...]) -> None:
         """Take the shield away; its counts stay known."""
         dropped = self._dropped()
         if self.record.state is not ShieldState.OFF or pins.is_up(self.site.bpf_directory):
@@ -197,7 +204,7 @@ class Keeper:
         except ShieldError as error:
             self._end((error.reason,))
         except BackendUnavailable as error:
-            self._end((Reason(Why.KERNEL, str(error)),))
+            self._end((ShieldReason(Why.KERNEL, str(error)),))
 
     def _put_up(self, wanted: Wanted, state: ShieldState) -> None:
         record = self.record

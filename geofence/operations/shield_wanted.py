@@ -12,7 +12,7 @@ from geofence.model.generation import Generation
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey
-from geofence.model.shield import Reason, Why
+from geofence.model.shield import ShieldReason, Why
 from geofence.operations.site import Site
 from geofence.shield.decision import tables_of
 from geofence.shield.design import Design, design
@@ -53,26 +53,26 @@ class Wanted(NamedTuple):
         return sha256(b"".join(parts)).hexdigest()
 
 
-def wanted_shield(site: Site) -> Wanted | tuple[Reason, ...]:
+def wanted_shield(site: Site) -> Wanted | tuple[ShieldReason, ...]:
     """Return the shield of the newest generation, or why there is none.
 
     The caller holds the lock of runs, so that the fence stays as it is.
     """
     try:
         if not site.policy().shield_enabled:
-            return (Reason(Why.DISABLED),)
+            return (ShieldReason(Why.DISABLED),)
     except RulesError as error:
-        return (Reason(Why.RULES, str(error).splitlines()[0]),)
+        return (ShieldReason(Why.RULES, str(error).splitlines()[0]),)
     if not is_bpf_file_system(site.bpf_directory):
-        return (Reason(Why.BPFFS, str(site.bpf_directory)),)
+        return (ShieldReason(Why.BPFFS, str(site.bpf_directory)),)
     try:
         fault = fence_fault(site)
-        return (fault,) if isinstance(fault, Reason) else _of(site, *fault)
+        return (fault,) if isinstance(fault, ShieldReason) else _of(site, *fault)
     except BackendError as error:
-        return (Reason(Why.NO_FENCE, str(error)),)
+        return (ShieldReason(Why.NO_FENCE, str(error)),)
 
 
-def fence_fault(site: Site) -> Reason | tuple[Generation, Observed]:
+def fence_fault(site: Site) -> ShieldReason | tuple[Generation, Observed]:
     """Return why the fence is not what was applied, or what it is.
 
     Raises:
@@ -80,14 +80,14 @@ def fence_fault(site: Site) -> Reason | tuple[Generation, Observed]:
     """
     newest, _ = site.generations.newest()
     if newest is None or is_removed(site.state_directory):
-        return Reason(Why.NO_FENCE)
+        return ShieldReason(Why.NO_FENCE)
     plan = plan_for(site.choose_again(newest).backend, newest.ruleset)
     if plan.observed.unfenced:
-        return Reason(Why.NO_FENCE)
-    return (newest, plan.observed) if plan.is_empty else Reason(Why.DRIFT)
+        return ShieldReason(Why.NO_FENCE)
+    return (newest, plan.observed) if plan.is_empty else ShieldReason(Why.DRIFT)
 
 
-def _of(site: Site, newest: Generation, observed: Observed) -> Wanted | tuple[Reason, ...]:
+def _of(site: Site, newest: Generation, observed: Observed) -> Wanted | tuple[ShieldReason, ...]:
     facts = read_host()
     made = design(newest.ruleset, _timed(site, observed), facts.addresses)
     reasons, mark = obstacles(newest.ruleset, made, facts), free_mark(facts)

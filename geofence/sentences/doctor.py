@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from geofence.allowed.active_exceptions import Inactive, Obstacle
 from geofence.doctor.findings import Finding, FindingKind, Subject, Unchecked, WhyUnchecked
-from geofence.model.shield import Reason, Why
+from geofence.model.shield import ShieldReason, Why
 from geofence.sentences.doctor_cluster import CLUSTER_TEXTS
 from geofence.sentences.doctor_others import OTHERS_TEXTS
 from geofence.sentences.doctor_pbx import PBX_TEXTS
@@ -128,7 +128,7 @@ def _shield_off(found: Finding) -> FindingTexts:
         )
     known = found.data["reasons"]
     reasons = [
-        reason_text(Reason(Why(each["why"]), each["subject"]))
+        reason_text(ShieldReason(Why(each["why"]), each["subject"]))
         for each in (known if isinstance(known, list) else ())
     ]
     return FindingTexts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from geofence.model.notes import Note, NoteKind
-from geofence.model.shield import LeftOut, Reason, ShieldRecord, ShieldState, Why
+from geofence.model.shield import LeftOut, ShieldReason, ShieldRecord, ShieldState, Why
 from geofence.sentences.lists import names
 from geofence.translation import join, tr, trn
 
@@ -43,7 +43,7 @@ def left_out_text(left_out: LeftOut) -> str:
     )
 
 
-def reason_text(reason: Reason) -> str:
+def reason_text(reason: ShieldReason) -> str:
     """Return why the shield is off."""
     about = reason.subject
     if reason.why in (Why.OBSERVED, Why.OPEN) or (reason.why is Why.HELPERS and not about):

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from geofence.model.prefixes import Family
-from geofence.model.shield import Reason, Why
+from geofence.model.shield import ShieldReason, Why
 from geofence.shield import bpf, btf
 from geofence.shield.design import Design
 from geofence.shield.program import COUNT_SIZE, Functions, Maps, counters, program
@@ -21,7 +21,7 @@ LOOKUP, RELEASE = "bpf_skb_ct_lookup", "bpf_ct_release"
 class ShieldError(Exception):
     """The shield cannot be up, for a reason that is a fact."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: ShieldReason) -> None:
         self.reason = reason
         super().__init__(f"{reason.why}: {reason.subject}")
 
@@ -43,9 +43,9 @@ def kernel_side() -> KernelSide:
     try:
         found = btf.kernel_functions((LOOKUP, RELEASE))
     except (OSError, ValueError) as error:
-        raise ShieldError(Reason(Why.KERNEL, str(error))) from error
+        raise ShieldError(ShieldReason(Why.KERNEL, str(error))) from error
     if found is None:
-        raise ShieldError(Reason(Why.KERNEL, LOOKUP))
+        raise ShieldError(ShieldReason(Why.KERNEL, LOOKUP))
     numbers = found.numbers
     functions = Functions(numbers[LOOKUP], numbers[RELEASE], bool(found.module))
     with refusing():
@@ -71,7 +71,7 @@ def refusing() -> Iterator[None]:
         yield
     except OSError as error:
         denied = error.errno in (errno.EPERM, errno.EACCES)
-        reason = Reason(Why.RIGHTS if denied else Why.KERNEL, error.strerror or str(error))
+        reason = ShieldReason(Why.RIGHTS if denied else Why.KERNEL, error.strerror or str(error))
         raise ShieldError(reason) from error
 
 

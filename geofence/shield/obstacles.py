@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from geofence.model.prefixes import Prefix
 from geofence.model.ruleset import Ruleset
-from geofence.model.shield import Reason, Why
+from geofence.model.shield import ShieldReason, Why
 from geofence.shield.design import Design
 from geofence.shield.surroundings import Surroundings
 
@@ -47,30 +47,30 @@ class HostFacts(NamedTuple):
     around: Surroundings = Surroundings()
 
 
-def obstacles(ruleset: Ruleset, made: Design, facts: HostFacts) -> tuple[Reason, ...]:
+def obstacles(ruleset: Ruleset, made: Design, facts: HostFacts) -> tuple[ShieldReason, ...]:
     """Return why the shield is not up; nothing if it can be."""
     return tuple(dict.fromkeys(_obstacles(ruleset, made, facts)))
 
 
-def _obstacles(ruleset: Ruleset, made: Design, facts: HostFacts) -> Iterator[Reason]:
+def _obstacles(ruleset: Ruleset, made: Design, facts: HostFacts) -> Iterator[ShieldReason]:
     around = facts.around
     if not made.services:
-        yield from (Reason(left.why, left.service) for left in made.left_out)
+        yield from (ShieldReason(left.why, left.service) for left in made.left_out)
         if not made.left_out:
-            yield Reason(Why.NO_SERVICE)
-    yield from (Reason(Why.ZONES, each) for each in around.zones[:_SHOWN])
-    yield from (Reason(Why.HELPERS, each) for each in around.helpers[:_SHOWN])
+            yield ShieldReason(Why.NO_SERVICE)
+    yield from (ShieldReason(Why.ZONES, each) for each in around.zones[:_SHOWN])
+    yield from (ShieldReason(Why.HELPERS, each) for each in around.helpers[:_SHOWN])
     if facts.expectations:
-        yield Reason(Why.HELPERS, str(facts.expectations))
-    yield from (Reason(Why.MARKS, each) for each in around.overwriting[:_SHOWN])
+        yield ShieldReason(Why.HELPERS, str(facts.expectations))
+    yield from (ShieldReason(Why.MARKS, each) for each in around.overwriting[:_SHOWN])
     if free_mark(facts) is None:
-        yield Reason(Why.MARKS)
+        yield ShieldReason(Why.MARKS)
     if not facts.local_first:
-        yield Reason(Why.ROUTING)
+        yield ShieldReason(Why.ROUTING)
     if not interfaces(ruleset, facts):
         yield from _passed_over(facts)
     if not any(made.addresses.values()):
-        yield Reason(Why.NO_ADDRESS)
+        yield ShieldReason(Why.NO_ADDRESS)
 
 
 def free_mark(facts: HostFacts) -> int | None:
@@ -101,6 +101,6 @@ def _is_called(name: str, pattern: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
-def _passed_over(facts: HostFacts) -> Iterator[Reason]:
+def _passed_over(facts: HostFacts) -> Iterator[ShieldReason]:
     names = [port.name for port in facts.ports if port.default_route]
-    yield from (Reason(Why.NO_INTERFACE, name) for name in names or ("",))
+    yield from (ShieldReason(Why.NO_INTERFACE, name) for name in names or ("",))

@@ -12,8 +12,8 @@ from geofence.model.prefixes import Family
 from geofence.model.shield import (
     LeftOut,
     OnInterface,
-    Reason,
     ShieldDrops,
+    ShieldReason,
     ShieldRecord,
     ShieldState,
     Why,
@@ -31,7 +31,7 @@ _RECORD = objects(
     state=choice(ShieldState),
     since=MOMENT,
     boot=TEXT,
-    reasons=many(objects(Reason, why=choice(Why), subject=TEXT)),
+    reasons=many(objects(ShieldReason, why=choice(Why), subject=TEXT)),
     left_out=many(objects(LeftOut, service=TEXT, why=choice(Why))),
     interfaces=many(objects(OnInterface, number=COUNT, name=TEXT, how=TEXT, program=COUNT)),
     generation=maybe(COUNT),

@@ -75,11 +75,11 @@ from geofence.model.shield import (
     LeftOut,
     OnInterface,
     ShieldDrops,
+    ShieldReason,
     ShieldRecord,
     ShieldState,
     Why,
 )
-from geofence.model.shield import Reason as ShieldReason
 from geofence.model.target import Target, TargetKind
 from geofence.operations.atlas import AtlasReport, Located
 from geofence.operations.catalog import CatalogEntry, CatalogReport, Kind

@@ -7,7 +7,7 @@ import pytest
 from geofence.lab.network import PBX
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
-from geofence.model.shield import Reason, ShieldState, Why
+from geofence.model.shield import ShieldReason, ShieldState, Why
 from geofence.operations.restore import restore
 from tests.shield.scene import MEDIA, SIP, STRANGERS, Scene, asked, probe
 
@@ -114,7 +114,7 @@ def test_samples_that_never_arrive_take_it_down(nft_stage: Scene) -> None:
     records = [nft_stage.look(changed=False) for _ in range(5)]
     assert (records[-1].state, records[-1].reasons) == (
         ShieldState.OFF,
-        (Reason(Why.LOST_MARKS),),
+        (ShieldReason(Why.LOST_MARKS),),
     )
 
 

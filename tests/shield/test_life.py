@@ -11,7 +11,7 @@ from geofence.by_hand.request import Request
 from geofence.lab.network import PBX
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
-from geofence.model.shield import LeftOut, Reason, ShieldState, Why
+from geofence.model.shield import LeftOut, ShieldReason, ShieldState, Why
 from geofence.operations.allow import allow, revoke
 from geofence.operations.apply import apply
 from geofence.operations.commit import Wish
@@ -146,7 +146,7 @@ def test_it_goes_with_the_fence_and_leaves_nothing(stage: Scene) -> None:
 def test_it_ends_when_the_rules_do_not_ask_for_it(nft_stage: Scene) -> None:
     nft_stage.armed()
     nft_stage.rules("[shield]\nenabled = false\n")
-    assert nft_stage.look(changed=False).reasons == (Reason(Why.DISABLED),)
+    assert nft_stage.look(changed=False).reasons == (ShieldReason(Why.DISABLED),)
     assert not nft_stage.up
     assert nft_stage.knock() == [None]
 

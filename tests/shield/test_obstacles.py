@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 from geofence.model.ruleset import FencedService, LocalNetwork, Role, Ruleset, SetKey
-from geofence.model.shield import LeftOut, Reason, Why
+from geofence.model.shield import LeftOut, ShieldReason, Why
 from geofence.shield.attachment import has_tcx
 from geofence.shield.design import MOST_ADDRESSES, design
 from geofence.shield.obstacles import MARKS, HostFacts, Port, free_mark, interfaces, obstacles
@@ -34,7 +34,7 @@ def ruleset(service: FencedService = SIP, **more: object) -> Ruleset:
     return Ruleset((service,), sets=sets, **more)  # type: ignore[arg-type]
 
 
-def why(facts: HostFacts, rules: Ruleset | None = None) -> tuple[Reason, ...]:
+def why(facts: HostFacts, rules: Ruleset | None = None) -> tuple[ShieldReason, ...]:
     """The reasons on a host with one address."""
     known = rules or ruleset()
     return obstacles(known, design(known, {}, OWN), facts)
@@ -97,7 +97,7 @@ def test_a_bit_that_others_use_is_passed_over() -> None:
 def test_a_service_that_is_left_out_alone_is_the_reason(
     service: FencedService, reason: Why
 ) -> None:
-    assert why(USUAL, ruleset(service)) == (Reason(reason, "sip"),)
+    assert why(USUAL, ruleset(service)) == (ShieldReason(reason, "sip"),)
 
 
 def test_a_service_that_is_open_to_all_is_left_out() -> None:
