@@ -22,6 +22,7 @@ from time import monotonic, sleep
 from types import FrameType
 from typing import NoReturn, TextIO
 
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
@@ -229,7 +230,8 @@ def _follow_rules(site: Site, scheduler: BackgroundScheduler, seconds: float) ->
         done = follow_them()
         if done:
             pause = seconds
-            with suppress(GeofenceError):  # changed again, and wrong: the next round tells
+            # Changed again, and wrong: the next round tells. Or the daemon ends, and has no job.
+            with suppress(GeofenceError, JobLookupError):
                 scheduler.reschedule_job(_DAILY, trigger=_daily(site.policy()))
 
 

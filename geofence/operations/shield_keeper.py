@@ -137,7 +137,8 @@ class Keeper:
         """Look at the counter behind the fence; arm the shield, or take it down."""
         counted = audit.counted()
         if counted is None:
-            self._end((ShieldReason(Why.NO_COUNTER),))
+            lower_shield(self.site)
+            self._end((self._fence_fault() or ShieldReason(Why.NO_COUNTER),))
         elif counted.passed:
             self._disagree(counted.passed)
         elif self.record.state is ShieldState.AUDITING:
@@ -151,14 +152,19 @@ class Keeper:
     def _disagree(self, passed: int) -> None:
         """Take the shield down; where the fence itself is not as applied, that is why."""
         lower_shield(self.site)
-        try:
-            fault = fence_fault(self.site)
-        except BackendError as error:
-            fault = ShieldReason(Why.NO_FENCE, str(error))
-        if isinstance(fault, ShieldReason):
+        fault = self._fence_fault()
+        if fault:
             self._end((fault,))
         else:
             self._hold_down(ShieldReason(Why.DISAGREEMENT, str(passed)))
+
+    def _fence_fault(self) -> ShieldReason | None:
+        """Return why the fence is not as applied; None if it is."""
+        try:
+            fault = fence_fault(self.site)
+        except BackendError as error:
+            return ShieldReason(Why.NO_FENCE, str(error))
+        return fault if isinstance(fault, ShieldReason) else None
 
     def _arm(self) -> None:
         with suppress(BusyError, StateError):

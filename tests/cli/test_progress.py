@@ -8,7 +8,7 @@ import re
 import pytest
 from rich.console import Console
 
-from geofence.cli import progress
+from geofence.cli import progress, progress_bar
 from geofence.fetch.events import Failed, Finished, Received, Retrying, Started
 from geofence.model.lists import ListId, ListKind
 from geofence.screen import Screen
@@ -32,7 +32,7 @@ def out(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     console = Console(
         file=out, width=80, force_terminal=True, color_system=None, markup=False, highlight=False
     )
-    monkeypatch.setattr(progress, "console", lambda *, stderr: console if stderr else None)
+    monkeypatch.setattr(progress_bar, "console", lambda *, stderr: console if stderr else None)
     return out
 
 

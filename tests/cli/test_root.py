@@ -33,6 +33,7 @@ VERBS = [
     ("metrics",),
     ("report",),
     ("panel",),
+    ("shield",),
 ]
 READERS = [
     ("plan",),
@@ -42,6 +43,8 @@ READERS = [
     ("atlas",),
     ("catalog",),
     ("notify", "--test"),
+    ("mirror",),
+    ("export", "--to", "networkpolicy", "--namespace", "pbx", "--pods", "app=asterisk"),
 ]
 ALL = {"demo", "discover", "doctor", "watch_probation"}
 """What everybody may run."""

@@ -199,7 +199,7 @@ def test_more_flows_than_there_are_numbers_for_are_an_error() -> None:
     with Lab() as lab:
         too_many = {str(number): probe(Family.IPV4) for number in range(1 << 8)}
         for _ in range(2):
-            with pytest.raises(LabError, match="255 flows"):
+            with pytest.raises(LabError, match="255 connections"):
                 lab.stream(too_many)
-        with pytest.raises(LabError, match="255 flows"):
+        with pytest.raises(LabError, match="255 connections"):
             lab.stream({"one": probe(Family.IPV4)})

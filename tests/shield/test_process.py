@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from geofence.doctor.findings import FindingKind
 from geofence.model.shield import ShieldRecord, ShieldState, Why
 from geofence.operations.restore import restore
 from geofence.shield.pins import directory
@@ -98,7 +99,7 @@ def test_commands_tell_of_the_shield(nft_stage: Scene) -> None:
     why = told(nft_stage, "why", str(next(iter(STRANGERS.values()))))
     assert "before the fence sees them" in why
     report = json.loads(told(nft_stage, "doctor", "--offline", "--json"))
-    assert "shield-off" in [each["kind"] for each in report["findings"]]
+    assert FindingKind.SHIELD_OFF in [each["kind"] for each in report["findings"]]
     assert "1,024" in told(nft_stage, "denied")
     assert "down" in told(nft_stage, "shield", "--down")
     assert not nft_stage.up
