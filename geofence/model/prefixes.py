@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import socket
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from enum import StrEnum
 from itertools import compress, islice
 from operator import lt
@@ -114,6 +114,10 @@ _ROOM = 1 << 15
 """Intervals that may wait to be united with those that are."""
 
 
+_MUCH_SMALLER = 16
+"""How many times smaller a set is whose intervals are looked up one by one in the other."""
+
+
 @dataclass(frozen=True, slots=True)
 class PrefixSet:
     """A set of addresses of one family; built by the class methods, never from raw bounds."""
@@ -184,9 +188,13 @@ class PrefixSet:
         return (self.complement() | other).complement()
 
     def __and__(self, other: PrefixSet) -> PrefixSet:
-        if not (self.bounds and other.bounds):
-            return PrefixSet(self.family)
-        return (self.complement() | other.complement()).complement()
+        few, many = (self, other) if len(self.bounds) < len(other.bounds) else (other, self)
+        if len(few.bounds) * _MUCH_SMALLER > len(many.bounds):
+            return (self.complement() | other.complement()).complement()
+        common: list[int] = []
+        for first, past in few.intervals():
+            common += _between(many.bounds, first, past)
+        return PrefixSet(self.family, tuple(common))
 
     def meets(self, other: PrefixSet) -> bool:
         """Whether the sets share an address; fast if one of them is small."""
@@ -257,6 +265,15 @@ class PrefixSet:
     def prefixes(self) -> list[Prefix]:
         """Return the fewest prefixes that make up the set, ascending."""
         return [Prefix(self.family, *pair) for pair in zip(*self.split(), strict=True)]
+
+
+def _between(bounds: tuple[int, ...], first: int, past: int) -> tuple[int, ...]:
+    """Return the bounds of what a set has between two addresses."""
+    begin, end = bisect_right(bounds, first), bisect_left(bounds, past)
+    inner = bounds[begin:end]
+    if begin & 1:  # an interval holds the first address
+        inner = (first, *inner)
+    return (*inner, past) if end & 1 else inner
 
 
 def _has_any(bounds: tuple[int, ...], first: int, past: int) -> bool:

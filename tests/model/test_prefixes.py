@@ -88,6 +88,24 @@ def test_the_fewest_prefixes_are_those_netaddr_finds(found: list[Prefix]) -> Non
     assert sorted(ours) == sorted(str(IPNetwork(cidr)) for cidr in theirs)
 
 
+@given(
+    st.sets(st.integers(0, 299), min_size=100),
+    st.lists(st.tuples(st.integers(0, 600), st.integers(1, 40)), min_size=1, max_size=2),
+)
+def test_few_intervals_have_in_common_with_many_what_both_hold(
+    held: set[int], ranges: list[tuple[int, int]]
+) -> None:
+    many = PrefixSet.of_ranges(Family.IPV4, [2 * at for at in held], [2 * at + 1 for at in held])
+    few = PrefixSet.of_ranges(
+        Family.IPV4, [first for first, _ in ranges], [first + size for first, size in ranges]
+    )
+    both = few & many
+    assert both == many & few == PrefixSet.of(Family.IPV4, both.prefixes())
+    assert [at for at in range(641) if at in both] == [
+        at for at in range(641) if at in few and at in many
+    ]
+
+
 @given(some_sets, st.integers(0, 2))
 def test_prefixes_make_up_the_set_again(content: PrefixSet, shortest: int) -> None:
     networks, lengths = content.split(shortest=shortest)

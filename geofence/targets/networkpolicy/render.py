@@ -32,9 +32,8 @@ def render(fence: ClusterFence, target: Target) -> tuple[ClusterObject, ...]:
     if not fence.groups:
         return ()
     parts = ranges(fence)
-    base = _object(fence, target, Part.BASE, Within())
     if not parts:
-        return (base,)
+        return (_object(fence, target, Part.BASE, Within()),)
     alone = _object(fence, target, Part.BASE, None)
     return (alone, *(_object(fence, target, Part.RANGE, each) for each in parts))
 
