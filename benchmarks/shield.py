@@ -10,8 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -37,6 +36,7 @@ from geofence.shield.decision import tables_of
 from geofence.shield.design import design
 from geofence.shield.host import read_host
 from geofence.shield.obstacles import MARKS
+from tests.shield.scene import bpf_directory
 
 _DEVICE, _NETDEV = "discarded at the device", "netdev ingress, policy drop"
 _HESTIA = "Hestia's layout: filter INPUT, conntrack, -m set"
@@ -53,7 +53,7 @@ def main() -> None:
         again = [sys.executable, "-m", "benchmarks.shield", "--inside", *sys.argv[1:]]
         sys.exit(subprocess.run(["unshare", "--net", *again], check=False).returncode)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    with TemporaryDirectory() as scratch, _bpf_directory(Path(scratch) / "bpf") as directory:
+    with TemporaryDirectory() as scratch, bpf_directory(Path(scratch) / "bpf") as directory:
         print(f"Machine: {report.machine()}, Linux {os.uname().release}.")
         for number in options.sources:
             dropping(options.lists, Path(scratch), options.rounds, number, directory)
@@ -180,16 +180,6 @@ def _show(costs: Mapping[str, list[list[float]]], number: int, rounds: int) -> N
 
 def _nft(rules: str) -> None:
     subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
-
-
-@contextmanager
-def _bpf_directory(path: Path) -> Iterator[Path]:
-    path.mkdir()
-    subprocess.run(["mount", "-t", "bpf", "bpf", str(path)], check=True)
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
 
 
 if __name__ == "__main__":

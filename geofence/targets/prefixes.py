@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 from geofence.errors import TargetError
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
+from geofence.targets.fence import FenceGroup
 from geofence.translation import tr
 
 
@@ -45,6 +47,16 @@ def without_mapped(space: AddressSpace) -> AddressSpace:
         return space
     taken = [prefix for prefix in space.ipv6.prefixes() if _within_mapped(prefix)]
     return AddressSpace(space.ipv4, space.ipv6 - PrefixSet.of(Family.IPV6, taken))
+
+
+def with_real_sources(group: FenceGroup) -> FenceGroup:
+    """Return a group without prefixes that engines would take for IPv4."""
+    return replace(
+        group,
+        excepted=without_mapped(group.excepted),
+        banned=without_mapped(group.banned),
+        allowed=without_mapped(group.allowed),
+    )
 
 
 _MAPPED_PREFIX = Prefix(Family.IPV6, 0xFFFF << 32, 96)

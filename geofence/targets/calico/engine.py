@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from geofence.guards.objection import Objection
 from geofence.model.notes import Note
@@ -28,7 +27,7 @@ from geofence.targets.gaps import gap_notes
 from geofence.targets.interface import Judge
 from geofence.targets.labelled_sets import read_sets
 from geofence.targets.objects import ClusterObject, Request, Resource
-from geofence.targets.prefixes import without_mapped
+from geofence.targets.prefixes import with_real_sources
 
 _GAPS = (
     Gap.LIVE_FLOWS,
@@ -54,17 +53,7 @@ class Calico:
 
     def held(self, fence: ClusterFence) -> ClusterFence:
         """Return the fence as far as network sets can say it."""
-        return ClusterFence(
-            tuple(
-                replace(
-                    group,
-                    excepted=without_mapped(group.excepted),
-                    banned=without_mapped(group.banned),
-                    allowed=without_mapped(group.allowed),
-                )
-                for group in fence.groups
-            )
-        )
+        return ClusterFence(tuple(map(with_real_sources, fence.groups)))
 
     def objects(self, fence: ClusterFence, target: Target) -> tuple[ClusterObject, ...]:
         """Return the objects that hold a fence, in a stable order."""

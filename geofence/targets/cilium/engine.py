@@ -28,7 +28,7 @@ from geofence.targets.gaps import gap_notes
 from geofence.targets.interface import Judge
 from geofence.targets.labelled_sets import read_sets
 from geofence.targets.objects import ClusterObject, Request, Resource
-from geofence.targets.prefixes import without_mapped
+from geofence.targets.prefixes import with_real_sources
 
 _GAPS = (
     Gap.LIVE_FLOWS,
@@ -53,16 +53,7 @@ class Cilium:
     def held(self, fence: ClusterFence) -> ClusterFence:
         """Return the fence as far as CIDR groups can say it: without what is only observed."""
         return ClusterFence(
-            tuple(
-                replace(
-                    group,
-                    excepted=without_mapped(group.excepted),
-                    banned=without_mapped(group.banned),
-                    allowed=without_mapped(group.allowed),
-                )
-                for group in fence.groups
-                if not group.observe
-            )
+            tuple(with_real_sources(group) for group in fence.groups if not group.observe)
         )
 
     def objects(self, fence: ClusterFence, target: Target) -> tuple[ClusterObject, ...]:

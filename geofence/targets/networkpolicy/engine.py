@@ -20,7 +20,7 @@ from geofence.targets.networkpolicy.reading import read
 from geofence.targets.networkpolicy.render import render
 from geofence.targets.networkpolicy.shape import NETWORK_POLICY
 from geofence.targets.objects import ClusterObject, Request
-from geofence.targets.prefixes import without_mapped
+from geofence.targets.prefixes import with_real_sources
 
 _GAPS = tuple(gap for gap in Gap if gap is not Gap.CLUSTER_SOURCES)
 """Sources are addresses, in the cluster as elsewhere."""
@@ -73,9 +73,4 @@ def _held(group: FenceGroup) -> FenceGroup:
     nobody = AddressSpace()
     if group.observe:
         return replace(group, excepted=nobody, banned=nobody, allowed=nobody)
-    return replace(
-        group,
-        excepted=without_mapped(group.excepted),
-        banned=nobody,
-        allowed=without_mapped(group.allowed),
-    )
+    return replace(with_real_sources(group), banned=nobody)
