@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 
 from geofence.cluster.client import Cluster, Thing
 from geofence.errors import ClusterError, TargetError
+from geofence.model.generation import Generation
 from geofence.model.target import FIELD_MANAGER
+from geofence.operations.targets.desired import Desired, as_recorded
 from geofence.operations.targets.site import TargetSite
 from geofence.targets.fence import ClusterFence
 from geofence.targets.objects import (
@@ -70,6 +72,24 @@ def observe(place: TargetSite, cluster: Cluster, known: Iterable[ClusterObject])
             thing = cluster.get(place.resource(key.kind), key.namespace, key.name)
             found |= {key: thing} if thing else {}
     return _sorted_out(place, found, likes, tuple(unlisted))
+
+
+def observe_for(
+    place: TargetSite, cluster: Cluster, wanted: Desired, newest: Generation | None
+) -> InCluster:
+    """Return what the cluster holds, for a run that changes it.
+
+    Where objects may not be listed, those of the newest generation are looked up by name, too: one
+    that is wanted no more would stay and go on allowing what it allows.
+
+    Raises:
+        ClusterError: the cluster cannot be read.
+    """
+    found = observe(place, cluster, wanted.objects)
+    if newest is None or not found.unlisted:
+        return found
+    applied = as_recorded(place, newest).objects
+    return observe(place, cluster, (*applied, *wanted.objects))
 
 
 def _sorted_out(
