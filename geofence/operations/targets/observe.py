@@ -98,7 +98,7 @@ def _sorted_out(
     likes: Mapping[ObjectKey, ClusterObject],
     unlisted: tuple[str, ...],
 ) -> InCluster:
-    ours = {key: thing for key, thing in found.items() if _is_ours(thing)}
+    ours = {key: thing for key, thing in found.items() if is_ours(thing)}
     objects = tuple(
         normalized(ClusterObject.of(thing), likes.get(key)) for key, thing in sorted(ours.items())
     )
@@ -125,7 +125,8 @@ def _listed(place: TargetSite, cluster: Cluster, resource: Resource) -> tuple[Th
         raise
 
 
-def _is_ours(thing: Thing) -> bool:
+def is_ours(thing: Thing) -> bool:
+    """Whether geofence's field manager has applied an object."""
     managers = (thing.get("metadata") or {}).get("managedFields") or ()
     return any(each.get("manager") == FIELD_MANAGER for each in managers)
 
