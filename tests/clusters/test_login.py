@@ -6,6 +6,7 @@ import copy
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geofence.cluster import login
+from geofence.cluster import connection, login
 from geofence.cluster.client import Cluster
 from geofence.errors import ClusterError
 from geofence.model.target import Target, TargetKind
@@ -143,11 +144,13 @@ def test_a_kubeconfig_that_is_wrong_anywhere_is_an_error_or_logs_in_without_a_pr
     place = data.draw(st.sampled_from(list(_places(content))))
     damaged = kubeconfig.with_name("damaged")
     damaged.write_text(yaml.safe_dump(_with(content, place, data.draw(_YAML))))
+    told = ""
     with mock.patch("subprocess.Popen", side_effect=AssertionError("a program was run")):
         try:
             login.configuration(replace(TARGET, kubeconfig=str(damaged)))
         except ClusterError as error:
-            assert TOKEN not in str(error)
+            told = str(error)
+    assert TOKEN not in told
 
 
 def test_a_missing_kubeconfig(tmp_path: Path) -> None:
@@ -202,6 +205,25 @@ def test_nothing_listens(api: FakeApi, target: Target) -> None:
 def test_a_server_that_hangs_costs_no_more_than_the_patience(api: FakeApi, target: Target) -> None:
     api.always = Fault(FaultKind.HANGS)
     assert "did not answer in time" in asked(target, 0.3)
+
+
+def test_an_answer_that_never_ends_costs_no_more_than_the_patience(
+    api: FakeApi, target: Target
+) -> None:
+    api.always = Fault(FaultKind.DRIPS)
+    began = time.monotonic()
+    assert "did not answer in time" in asked(target, 0.5)
+    assert time.monotonic() - began < 30
+
+
+def test_an_answer_without_end_is_not_read_into_memory(
+    api: FakeApi, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LARGEST_ANSWER", 10_000)
+    api.always = Fault(FaultKind.DRIPS)
+    assert "sent more than 10,000 bytes" in asked(target, 60.0)
+    api.always = None
+    assert asked(target, 60.0) == ""
 
 
 def test_a_busy_server_is_asked_again_after_the_time_that_it_names(
