@@ -34,8 +34,8 @@ from geofence.operations.site import Site
 from geofence.routing.routes import read_local
 from geofence.shield import audit, pins, raising
 from geofence.shield.attachment import has_tcx
+from geofence.shield.counting import COUNT_SIZE, counters
 from geofence.shield.loading import KernelSide, ShieldError, kernel_side, load, new_counters
-from geofence.shield.program import COUNT_SIZE, counters
 from geofence.state.lock import exclusive
 from geofence.state.shield import read_shield, write_shield
 
