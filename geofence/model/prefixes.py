@@ -19,10 +19,10 @@ from itertools import compress, islice
 from operator import lt
 from struct import iter_unpack
 from sys import byteorder
-from typing import TYPE_CHECKING, NamedTuple
 
-from geofence.model.frozen import dataclass
+from geofence.model.frozen import NamedTuple, dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from geofence.errors import BackendUnavailable
 from geofence.operations.site import Site
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.model.notes import Note
 

@@ -17,10 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from geofence.errors import StateError
-from geofence.model.frozen import dataclass, replace
+from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.generation import Generation, ListNote
 from geofence.model.ports import Ports, Protocol
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_ranges
@@ -50,6 +49,10 @@ from geofence.state.records import (
     unseal,
 )
 from geofence.translation import tr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FORMAT = 2
 """Of the files that are written."""
