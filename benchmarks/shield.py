@@ -154,7 +154,8 @@ def _flooded(sender: Sender, name: str, directory: Path, ruleset: Ruleset) -> li
 
 
 def _dropped(directory: Path, services: tuple[str, ...]) -> int:
-    return sum(each.packets for each in read_counts(directory, services).dropped)
+    counts = read_counts(directory, services)
+    return sum(each.packets for each in counts.dropped) if counts else 0
 
 
 def _show(costs: Mapping[str, list[list[float]]], number: int, rounds: int) -> None:
