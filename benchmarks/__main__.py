@@ -19,6 +19,7 @@ from benchmarks import (
     loads,
     packets,
     processes,
+    refreshes,
     report,
     world,
 )
@@ -27,6 +28,7 @@ PARTS = (
     "loading",
     "restoring",
     "loads",
+    "refreshes",
     "growth",
     "linearity",
     "starting",
@@ -124,6 +126,8 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         processes.restoring(lists, scratch, options.rounds)
     if "loads" in wanted and options.lists:
         loads.loads(lists, scratch, options.rounds)
+    if "refreshes" in wanted and options.lists:
+        refreshes.refreshes(lists, scratch, options.rounds)
     if "growth" in wanted:
         loads.growth(scratch, options.rounds)
     if "linearity" in wanted:
