@@ -20,6 +20,7 @@ from benchmarks import (
     loads,
     packets,
     processes,
+    refreshes,
     report,
     world,
 )
@@ -28,6 +29,7 @@ PARTS = (
     "loading",
     "restoring",
     "loads",
+    "refreshes",
     "growth",
     "linearity",
     "starting",
@@ -114,6 +116,8 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
         processes.restoring(lists, scratch, options.rounds)
     if "loads" in wanted and options.lists:
         loads.loads(lists, scratch, options.rounds)
+    if "refreshes" in wanted and options.lists:
+        refreshes.refreshes(lists, scratch, options.rounds)
     if "growth" in wanted:
         loads.growth(scratch, options.rounds)
     if "linearity" in wanted:

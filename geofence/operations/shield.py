@@ -7,6 +7,7 @@ shield's tables do not have. The process of ``geofence-shield.service`` puts it 
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ _DIRECTORY = "geofence"
 
 def may_be_up(site: Site) -> bool:
     """Whether the shield can be up; a look that restore at boot can afford."""
-    return (site.bpf_directory / _DIRECTORY).exists()
+    return os.path.lexists(site.bpf_directory / _DIRECTORY)
 
 
 def lower_shield(site: Site) -> None:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.model.shield import ShieldDrops
 from geofence.shield import bpf, raising
-from geofence.shield.program import COUNT_SIZE
+from geofence.shield.counting import COUNT_SIZE
 
-_COUNT = struct.Struct("=QQ")
+_COUNT = struct.Struct("=QQ8x")
 
 
 class Counts(NamedTuple):

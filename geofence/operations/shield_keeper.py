@@ -17,6 +17,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from geofence.errors import BackendError, BackendUnavailable, BusyError, StateError
+from geofence.host.boot import boot_id
 from geofence.model.prefixes import Family
 from geofence.model.shield import (
     ARMED_SAMPLE,
@@ -33,10 +34,10 @@ from geofence.operations.site import Site
 from geofence.routing.routes import read_local
 from geofence.shield import audit, pins, raising
 from geofence.shield.attachment import has_tcx
+from geofence.shield.counting import COUNT_SIZE, counters
 from geofence.shield.loading import KernelSide, ShieldError, kernel_side, load, new_counters
-from geofence.shield.program import COUNT_SIZE, counters
 from geofence.state.lock import exclusive
-from geofence.state.shield import boot_id, read_shield, write_shield
+from geofence.state.shield import read_shield, write_shield
 
 _LOCK_SECONDS = 1.0
 _IDLE_SHARE = 9

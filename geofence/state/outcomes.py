@@ -90,6 +90,15 @@ class Probation:
     watchman: str = ""
     """Number and start time of the process that waits to undo it; empty if unknown."""
 
+    def is_over(self, boot: str, seconds: float) -> bool:
+        """Whether the time to confirm is over.
+
+        Args:
+            boot: ID of the present boot.
+            seconds: on the boot-time clock.
+        """
+        return self.boot != boot or seconds >= self.until
+
 
 @dataclass(frozen=True, slots=True)
 class Counting:

@@ -16,10 +16,10 @@ from geofence.operations.allow import allow, revoke
 from geofence.operations.apply import apply
 from geofence.operations.commit import Wish
 from geofence.operations.confirm import decline
-from geofence.operations.history import rollback
 from geofence.operations.local_networks import follow
 from geofence.operations.remove import remove
 from geofence.operations.restore import restore
+from geofence.operations.rollback import rollback
 from geofence.operations.shield_status import shield_status
 from geofence.shield.pins import directory
 from tests.shield.scene import SIP, STRANGERS, Scene, probe

@@ -23,8 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from geofence.backends.interface import Backend
-    from geofence.backends.noting import NotedSets
+    from geofence.backends.interface import Backend, NotedSets
 
 
 def new_backend() -> Backend:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from geofence.cluster.client import Cluster, Thing
+from geofence.cluster.refusals import FORBIDDEN
 from geofence.errors import ClusterError, TargetError
 from geofence.model.target import FIELD_MANAGER
 from geofence.operations.targets.site import TargetSite
@@ -22,8 +23,6 @@ from geofence.targets.objects import (
     Resource,
 )
 from geofence.targets.stored import normalized
-
-_FORBIDDEN = 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ def _listed(place: TargetSite, cluster: Cluster, resource: Resource) -> tuple[Th
     try:
         return cluster.list(resource, namespace, labels)
     except ClusterError as error:
-        if error.status == _FORBIDDEN:
+        if error.status == FORBIDDEN:
             return None
         raise
 
