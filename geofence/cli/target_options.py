@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -12,13 +13,17 @@ from geofence.operations.export import Wanted
 from geofence.policy.mistakes import Mistake
 from geofence.policy.table_reader import rule_name
 from geofence.policy.targets import LONGEST_TARGET_NAME, label, namespace
+from geofence.spelling import quoted
+from geofence.targets.objects import Release
 from geofence.translation import tr
 
+_RELEASE = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})([.+-][0-9A-Za-z.+-]{1,40})?")
+"""``1.17``, ``v1.17.6`` or ``1.18.0-rc.1``."""
 _T = TypeVar("_T")
 
 
 def parse_wanted(
-    to: str | None,
+    engine: tuple[str | None, str],
     target: str | None,
     in_namespace: str,
     selectors: tuple[Iterable[str], Iterable[str]],
@@ -27,7 +32,7 @@ def parse_wanted(
     """Return for which target objects are wanted.
 
     Args:
-        to: name of an engine; None: that of the target.
+        engine: its name; None: that of the target. And its version; empty: not said.
         target: name of a target.
         in_namespace: where the pods are; empty: not said.
         selectors: labels of pods, and of nodes.
@@ -36,13 +41,20 @@ def parse_wanted(
     Raises:
         UsageError: one of them cannot be.
     """
-    pods, nodes = selectors
+    (to, version), (pods, nodes) = engine, selectors
     kind = TargetKind(parse_choice(to, "--to", list(TargetKind))) if to else None
     name = target and _read("--target", _target_name, target)
     where = in_namespace and _read("--namespace", namespace, in_namespace)
-    return Wanted(
-        kind, name, where, _labels("--pods", pods), _labels("--nodes", nodes), tuple(services)
-    )
+    labels = _labels("--pods", pods), _labels("--nodes", nodes)
+    release = _read("--engine-version", _release, version) if version else None
+    return Wanted(kind, name, where, *labels, tuple(services), release)
+
+
+def _release(text: str) -> Release:
+    found = _RELEASE.fullmatch(text)
+    if found is None:
+        raise Mistake(tr("{value} is not a version", value=quoted(text)), tr("one such as 1.17"))
+    return Release(int(found[1]), int(found[2]))
 
 
 def _target_name(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 from geofence.cluster.connection import Call, Connection
-from geofence.cluster.refusals import GONE, NOT_FOUND
+from geofence.cluster.refusals import FORBIDDEN, GONE, NOT_FOUND
 from geofence.errors import ClusterError
 from geofence.model.target import FIELD_MANAGER, Target
 from geofence.targets.objects import ClusterObject, Json, ObjectKey, Resource
@@ -38,6 +38,7 @@ class Cluster:
             ClusterError: there is no client, or there are no usable credentials.
         """
         self._connection = Connection(target, patience)
+        self._served: dict[Resource, Resource] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -56,19 +57,45 @@ class Cluster:
         return Version(*numbers)
 
     def serves(self, resource: Resource) -> bool:
-        """Whether the server serves a kind in its version.
+        """Whether the server serves a kind in any of its versions.
 
         Raises:
             ClusterError: it does not say.
         """
-        what = f"tell what it serves of {resource.api_version}"
+        return any(self._serves(resource.plural, version) for version in resource.versions)
+
+    def _serves(self, plural: str, api_version: str) -> bool:
+        what = f"tell what it serves of {api_version}"
         try:
-            found = self._connection.json(Call("GET", _group(resource.api_version), {}, what))
+            found = self._connection.json(Call("GET", _group(api_version), {}, what))
         except ClusterError as error:
             if error.status == NOT_FOUND:
                 return False
             raise
-        return any(each.get("name") == resource.plural for each in _items(found, "resources"))
+        return any(each.get("name") == plural for each in _items(found, "resources"))
+
+    def _as_served(self, resource: Resource) -> Resource:
+        """Return a kind in the best version that the server serves; the newest, if it has none.
+
+        A server answers with the same objects in each version that it serves.
+
+        Raises:
+            ClusterError: it does not say.
+        """
+        if not resource.older:
+            return resource
+        if resource not in self._served:
+            self._served[resource] = resource.in_version(self._version(resource))
+        return self._served[resource]
+
+    def _version(self, resource: Resource) -> str:
+        try:
+            served = (each for each in resource.versions if self._serves(resource.plural, each))
+            return next(served, resource.api_version)
+        except ClusterError as error:
+            if error.status == FORBIDDEN:  # roles may lack system:discovery
+                return resource.api_version
+            raise
 
     def get(self, resource: Resource, namespace: str, name: str) -> Thing | None:
         """Return one object; None if it is not there.
@@ -78,11 +105,27 @@ class Cluster:
         """
         what = f"read {ObjectKey(resource.kind, namespace, name)}"
         try:
-            return self._connection.json(Call("GET", _path(resource, namespace, name), {}, what))
+            return self._object(resource, (namespace, name), Call("GET", "", {}, what))
         except ClusterError as error:
             if error.status == NOT_FOUND:
                 return None
             raise
+
+    def _object(self, resource: Resource, at: tuple[str, str], call: Call) -> Thing:
+        """Send a request about one object, and return the object of the answer.
+
+        Outside, it has the version of ``resource``, whatever version the server serves.
+
+        Args:
+            resource: its kind.
+            at: its namespace and name.
+            call: the request; its path follows from both.
+        """
+        served, body = self._as_served(resource), call.body
+        if body and "apiVersion" in body:
+            body = {**body, "apiVersion": served.api_version}
+        answer = self._connection.json(call._replace(path=_path(served, *at), body=body))
+        return {**answer, "apiVersion": resource.api_version}
 
     def list(
         self, resource: Resource, namespace: str = "", labels: Mapping[str, str] | None = None
@@ -118,9 +161,8 @@ class Cluster:
         query = {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
         if only_try:
             query["dryRun"] = "All"
-        path = _path(resource, thing.namespace, thing.name)
-        what = f"apply {thing.key}"
-        return self._connection.json(Call("PATCH", path, query, what, thing.content, _APPLY))
+        call = Call("PATCH", "", query, f"apply {thing.key}", thing.content, _APPLY)
+        return self._object(resource, (thing.namespace, thing.name), call)
 
     def merge_spec(
         self, thing: ClusterObject, resource: Resource, spec: Mapping[str, Json], stored: Thing
@@ -138,10 +180,9 @@ class Cluster:
         """
         version = (stored.get("metadata") or {}).get("resourceVersion")
         body = {"metadata": {"resourceVersion": version}, "spec": spec}
-        path, query = _path(resource, thing.namespace, thing.name), {"fieldManager": FIELD_MANAGER}
-        return self._connection.json(
-            Call("PATCH", path, query, f"repair {thing.key}", body, _MERGE)
-        )
+        query = {"fieldManager": FIELD_MANAGER}
+        call = Call("PATCH", "", query, f"repair {thing.key}", body, _MERGE)
+        return self._object(resource, (thing.namespace, thing.name), call)
 
     def delete(self, thing: ClusterObject, resource: Resource, uid: str) -> None:
         """Delete an object; one that is not there any more is no error.
@@ -155,7 +196,7 @@ class Cluster:
             ClusterError: the server refused; the object is as before.
         """
         body = {"preconditions": {"uid": uid}} if uid else {}
-        path = _path(resource, thing.namespace, thing.name)
+        path = _path(self._as_served(resource), thing.namespace, thing.name)
         try:
             self._connection.json(Call("DELETE", path, {}, f"delete {thing.key}", body))
         except ClusterError as error:
@@ -164,8 +205,9 @@ class Cluster:
 
     def _pages(self, resource: Resource, namespace: str, selector: str) -> Iterator[Thing]:
         query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        path = _path(self._as_served(resource), namespace, "")
         while True:
-            call = Call("GET", _path(resource, namespace, ""), query, f"list {resource.plural}")
+            call = Call("GET", path, query, f"list {resource.plural}")
             found = self._connection.json(call)
             for each in _items(found, "items"):
                 yield {"apiVersion": resource.api_version, "kind": resource.kind, **each}

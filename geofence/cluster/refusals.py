@@ -11,6 +11,7 @@ from geofence.translation import join, tr
 
 _LONGEST = 400
 """Characters of a server's own words that are shown."""
+FORBIDDEN = 403
 NOT_FOUND = 404
 GONE = 410
 

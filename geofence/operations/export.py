@@ -26,7 +26,7 @@ from geofence.state.files import state_error, write_atomically
 from geofence.targets import registry
 from geofence.targets.files import file_name, file_text, is_of
 from geofence.targets.interface import Engine
-from geofence.targets.objects import ClusterObject
+from geofence.targets.objects import ClusterObject, Release
 from geofence.translation import join, tr
 
 _FOR_ALL = 0o644
@@ -45,6 +45,8 @@ class Wanted:
     pods: Labels = ()
     nodes: Labels = ()
     services: tuple[str, ...] = ()
+    release: Release | None = None
+    """Of the engine in the cluster; None: one that takes the newest API versions."""
 
     @property
     def describes(self) -> bool:
@@ -95,6 +97,8 @@ def export(site: Site, wanted: Wanted, accept: Collection[str] = ()) -> Export:
     """
     place = _place(site, wanted)
     _check_services(place.policy, wanted.services)
+    if wanted.release:
+        _check_release(place.engine, wanted.release)
     check_overrides(place.policy, accept)
     reports = stored(site, place.policy)
     made = desired(place, spaces(reports))
@@ -108,7 +112,8 @@ def export(site: Site, wanted: Wanted, accept: Collection[str] = ()) -> Export:
         *list_notes(place, reports),
         *place.engine.inexpressible(place.policy, made.fence, place.target),
     )
-    return Export(place.target, place.engine, made.objects, notes)
+    objects = _for_release(place.engine, made.objects, wanted.release)
+    return Export(place.target, place.engine, objects, notes)
 
 
 def _place(site: Site, wanted: Wanted) -> TargetSite:
@@ -195,6 +200,42 @@ def _check_services(policy: Policy, names: Collection[str]) -> None:
                     services=", ".join(known) or tr("none"),
                 )
             )
+
+
+def _check_release(engine: Engine, release: Release) -> None:
+    """Refuse a release to which the objects do not apply.
+
+    Raises:
+        UsageError: it is too old, or the engine's objects are the same for all releases.
+    """
+    if engine.oldest is None:
+        raise UsageError(
+            tr(
+                "--engine-version: the objects of {kind} are the same for all versions. Leave it "
+                "out.",
+                kind=engine.kind,
+            )
+        )
+    if release < engine.oldest:
+        raise UsageError(
+            tr(
+                "--engine-version: {kind} {version} cannot hold the fence. Upgrade it to {oldest} "
+                "or later.",
+                kind=engine.kind,
+                version=release,
+                oldest=engine.oldest,
+            )
+        )
+
+
+def _for_release(
+    engine: Engine, objects: tuple[ClusterObject, ...], release: Release | None
+) -> tuple[ClusterObject, ...]:
+    """Return objects in the API versions that a release of the engine has."""
+    if release is None:
+        return objects
+    kinds = {each.kind: each.for_release(release) for each in engine.resources}
+    return tuple(each.in_version(kinds[each.kind].api_version) for each in objects)
 
 
 def write_files(found: Export, directory: Path) -> tuple[ExportedFile, ...]:

@@ -10,7 +10,7 @@ from geofence.model.notes import Note
 from geofence.model.policy import Policy
 from geofence.model.target import Target, TargetKind
 from geofence.targets.fence import ClusterFence
-from geofence.targets.objects import ClusterObject, Request, Resource
+from geofence.targets.objects import ClusterObject, Release, Request, Resource
 from geofence.verdict import Packet
 
 Judge = Callable[[Packet], bool]
@@ -24,6 +24,9 @@ class Engine(Protocol):
 
     resources: tuple[Resource, ...]
     """The kinds of objects that it makes, as they are to be listed."""
+
+    oldest: Release | None
+    """The first release that holds a fence, where releases differ in what they take; else None."""
 
     def held(self, fence: ClusterFence) -> ClusterFence:
         """Return the fence as far as objects of this engine can say it.

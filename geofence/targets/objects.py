@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
@@ -26,16 +26,51 @@ FENCE_ANNOTATION = "geofence.io/fence"
 """Annotation of objects: facts about the fence that the API's fields have no room for."""
 
 
+class Release(NamedTuple):
+    """A release of an engine: ``1.17``."""
+
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}"
+
+
 class Resource(NamedTuple):
     """A kind of object that an engine uses, as an API server has it."""
 
     api_version: str
-    """``networking.k8s.io/v1``."""
+    """``networking.k8s.io/v1``: the version in which geofence thinks of the kind."""
     kind: str
     """``NetworkPolicy``."""
     plural: str
     """``networkpolicies``."""
     namespaced: bool = True
+    older: tuple[OlderVersion, ...] = ()
+    """Versions with the same fields, for servers that do not serve ``api_version``; newest first.
+    """
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """API versions in which a server may have the kind, the best first."""
+        return (self.api_version, *(each.api_version for each in self.older))
+
+    def for_release(self, release: Release) -> Resource:
+        """Return the kind as a release of the engine has it."""
+        fitting = [each.api_version for each in self.older if release <= each.last]
+        return self.in_version(fitting[-1]) if fitting else self
+
+    def in_version(self, api_version: str) -> Resource:
+        """Return the kind in one version only."""
+        return self._replace(api_version=api_version, older=())
+
+
+class OlderVersion(NamedTuple):
+    """An API version that older releases of an engine have instead of a newer one."""
+
+    api_version: str
+    last: Release
+    """The last release that has nothing newer."""
 
 
 class ObjectKey(NamedTuple):
@@ -86,6 +121,13 @@ class ClusterObject:
     def spec(self) -> Mapping[str, Json]:
         """Its ``spec``; empty if it has none."""
         return as_mapping(self.content.get("spec"))
+
+    def in_version(self, api_version: str) -> ClusterObject:
+        """Return it as an object of another version with the same fields."""
+        if api_version == self.api_version:
+            return self
+        content = {**self.content, "apiVersion": api_version}
+        return replace(self, api_version=api_version, content=content)
 
     @classmethod
     def of(cls, manifest: Mapping[str, Json]) -> ClusterObject:

@@ -28,6 +28,7 @@ from geofence.operations.lists import fetched
 from geofence.operations.site import Site
 from geofence.targets.files import file_text
 from geofence.targets.networkpolicy import ranges as ranges_module
+from geofence.targets.objects import Release
 from tests.support.values import prefix
 
 RULES = """\
@@ -119,6 +120,61 @@ def test_files_are_the_objects_in_yaml_too(desk: Desk) -> None:
     text = (desk.place / "a" / "b" / "1-networkpolicy-geofence-pbx.json").read_text()
     assert json.loads(text) == yaml.safe_load(text) == found.objects[0].content
     assert '          {"ipBlock": {"cidr": "133.0.0.0/17"}},\n' in text
+
+
+CILIUM = ("--to", "cilium", "--namespace", "pbx", "--pods", "app=asterisk")
+
+
+@pytest.mark.parametrize(
+    ("version", "groups"),
+    [
+        (None, "cilium.io/v2"),
+        ("1.17", "cilium.io/v2alpha1"),
+        ("v1.17.6", "cilium.io/v2alpha1"),
+        ("1.18.0-rc.1", "cilium.io/v2"),
+        ("1.20", "cilium.io/v2"),
+        ("2.0", "cilium.io/v2"),
+    ],
+)
+def test_cilium_1_17_gets_groups_in_v2alpha1(desk: Desk, version: str | None, groups: str) -> None:
+    options = ("--engine-version", version) if version else ()
+    code, out, _ = desk.run(*CILIUM, *options)
+    assert code == 0
+    versions = {each["kind"]: each["apiVersion"] for each in json.loads(out)["items"]}
+    assert versions == {"CiliumCIDRGroup": groups, "CiliumNetworkPolicy": "cilium.io/v2"}
+
+
+def test_for_another_version_the_same_files_are_written_anew(desk: Desk) -> None:
+    place = desk.place / "out"
+    labels = (TargetKind.CILIUM, None, "pbx", PODS)
+    write_files(export(desk.site, Wanted(*labels)), place)
+    older = export(desk.site, Wanted(*labels, release=Release(1, 17)))
+    states = written(older, place)
+    assert len(states) == len(list(place.iterdir()))
+    assert {name: state for name, state in states.items() if state is FileState.CHANGED} == {
+        name: state for name, state in states.items() if "cidrgroup" in name
+    }
+    assert FileState.UNCHANGED in states.values()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--engine-version", "1.16"), "cilium 1.16 cannot hold the fence. Upgrade it to 1.17"),
+        (("--engine-version", "1"), '"1" is not a version; expected one such as 1.17'),
+        (("--engine-version", "1.17\n"), "is not a version"),
+        (("--engine-version", "1.1\u0667"), "is not a version"),
+        (("--to", "calico", "--engine-version", "3.29"), "the same for all versions"),
+        (("--to", "networkpolicy", "--engine-version", "1.17"), "the same for all versions"),
+    ],
+)
+def test_a_version_that_cannot_be_is_a_mistake(
+    desk: Desk, options: tuple[str, ...], told: str
+) -> None:
+    code, out, err = desk.run(*CILIUM, *options)
+    assert (code, out) == (2, "")
+    assert told in " ".join(err.split())
+    assert "--engine-version" in err
 
 
 def test_what_is_unchanged_is_not_written_again(desk: Desk) -> None:

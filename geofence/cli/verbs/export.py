@@ -39,6 +39,14 @@ Services = Annotated[
     list[str] | None,
     typer.Option("--service", metavar="NAME", help=tr("Fence this service only.")),
 ]
+EngineVersion = Annotated[
+    str,
+    typer.Option(
+        "--engine-version",
+        metavar="VERSION",
+        help=tr("The release of Cilium in the cluster, if it is not the newest: 1.17."),
+    ),
+]
 
 
 @app.command(
@@ -61,6 +69,7 @@ def export(  # noqa: PLR0913 - an option each
     pods: Pods = None,
     nodes: Nodes = None,
     services: Services = None,
+    engine_version: EngineVersion = "",
     output: Output = None,
     accept: Accept = None,
     as_json: Json = False,
@@ -74,7 +83,8 @@ def export(  # noqa: PLR0913 - an option each
     from geofence.targets.files import file_text, listed
 
     site, screen = context.obj, Screen()
-    wanted = parse_wanted(to, target, namespace, (pods or (), nodes or ()), services or ())
+    engine, selectors = (to, engine_version), (pods or (), nodes or ())
+    wanted = parse_wanted(engine, target, namespace, selectors, services or ())
     found = operation(site, wanted, accept or ())
     if output is None:
         show_notes(screen, found.notes)

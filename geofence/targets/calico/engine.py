@@ -26,7 +26,7 @@ from geofence.targets.fence_facts import (
 from geofence.targets.gaps import gap_notes
 from geofence.targets.interface import Judge
 from geofence.targets.labelled_sets import read_sets
-from geofence.targets.objects import ClusterObject, Request, Resource
+from geofence.targets.objects import ClusterObject, Release, Request, Resource
 from geofence.targets.prefixes import with_real_sources
 
 _GAPS = (
@@ -44,6 +44,7 @@ class Calico:
     """Tiers, network sets and policies."""
 
     kind = TargetKind.CALICO
+    oldest: Release | None = None
     resources: tuple[Resource, ...] = (
         policies.TIER,
         policies.NETWORK_SET,

@@ -1,4 +1,4 @@
-"""The engine of Cilium, 1.18 or later: the first with ``cilium.io/v2`` of CIDR groups."""
+"""The engine of Cilium, 1.17 or later."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from geofence.targets.fence_facts import (
 from geofence.targets.gaps import gap_notes
 from geofence.targets.interface import Judge
 from geofence.targets.labelled_sets import read_sets
-from geofence.targets.objects import ClusterObject, Request, Resource
+from geofence.targets.objects import ClusterObject, Release, Request, Resource
 from geofence.targets.prefixes import with_real_sources
 
 _GAPS = (
@@ -48,6 +48,7 @@ class Cilium:
     """CIDR groups, and policies for pods and for nodes."""
 
     kind = TargetKind.CILIUM
+    oldest: Release | None = policies.OLDEST
     resources: tuple[Resource, ...] = (policies.CIDR_GROUP, policies.POLICY, policies.NODE_POLICY)
 
     def held(self, fence: ClusterFence) -> ClusterFence:

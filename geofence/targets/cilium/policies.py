@@ -29,10 +29,26 @@ from geofence.targets.labelled_sets import (
     set_name,
     set_objects,
 )
-from geofence.targets.objects import ClusterObject, Json, Marks, Resource, new_object
+from geofence.targets.objects import (
+    ClusterObject,
+    Json,
+    Marks,
+    OlderVersion,
+    Release,
+    Resource,
+    new_object,
+)
 
 VERSION = "cilium.io/v2"
-CIDR_GROUP = Resource(VERSION, "CiliumCIDRGroup", "ciliumcidrgroups", namespaced=False)
+OLDEST = Release(1, 17)
+"""The first release that selects CIDR groups by label (cilium#36087)."""
+CIDR_GROUP = Resource(
+    VERSION,
+    "CiliumCIDRGroup",
+    "ciliumcidrgroups",
+    namespaced=False,
+    older=(OlderVersion("cilium.io/v2alpha1", Release(1, 17)),),  # cilium#38940
+)
 POLICY = Resource(VERSION, "CiliumNetworkPolicy", "ciliumnetworkpolicies")
 NODE_POLICY = Resource(
     VERSION,

@@ -19,7 +19,7 @@ from geofence.targets.networkpolicy.order import order
 from geofence.targets.networkpolicy.reading import read
 from geofence.targets.networkpolicy.render import render
 from geofence.targets.networkpolicy.shape import NETWORK_POLICY
-from geofence.targets.objects import ClusterObject, Request
+from geofence.targets.objects import ClusterObject, Release, Request
 from geofence.targets.prefixes import with_real_sources
 
 _GAPS = tuple(gap for gap in Gap if gap is not Gap.CLUSTER_SOURCES)
@@ -30,6 +30,7 @@ class NetworkPolicies:
     """See ``geofence.targets.interface.Engine``."""
 
     kind = TargetKind.NETWORKPOLICY
+    oldest: Release | None = None
     resources = (NETWORK_POLICY,)
 
     def held(self, fence: ClusterFence) -> ClusterFence:

@@ -164,7 +164,7 @@ class Cluster:
 
     def _complete(self, kind: Kind, namespace: str, name: str, made: Thing) -> None:
         """Fill in what the path says and what a server adds, and check the whole."""
-        made |= {"apiVersion": kind.group_version, "kind": kind.name}
+        made |= {"apiVersion": self._stored_in(kind), "kind": kind.name}
         made.setdefault("metadata", {}).update({"name": name})
         if kind.namespaced:
             made["metadata"]["namespace"] = namespace
@@ -266,8 +266,12 @@ class Cluster:
         }
         self.objects[key] = made
 
+    def _stored_in(self, kind: Kind) -> str:
+        """The version in which objects of a kind are stored, whatever version a path has."""
+        return next(each for each in self.kinds if each.plural == kind.plural).group_version
+
     def _shown(self, kind: Kind, stored: _Stored) -> Thing:
-        thing = copied(stored.thing)
+        thing = {**copied(stored.thing), "apiVersion": kind.group_version}
         thing["metadata"]["managedFields"] = managed_fields(kind, stored.owners)
         return thing
 

@@ -118,16 +118,22 @@ _CILIUM = {
 }
 
 
-def cilium(groups: str = "v2") -> tuple[Kind, ...]:
-    """Return Cilium's kinds; CIDR groups are v2alpha1 in older releases."""
+def cilium(*versions: str) -> tuple[Kind, ...]:
+    """Return Cilium's kinds, with CIDR groups in some versions: stored in the first of them.
+
+    Cilium 1.17 has them in v2alpha1 only, 1.18 in v2 and, deprecated, in v2alpha1.
+    """
     return (
-        Kind(
-            "cilium.io",
-            groups,
-            "CiliumCIDRGroup",
-            "ciliumcidrgroups",
-            namespaced=False,
-            spec={"externalCIDRs": ANY},
+        *(
+            Kind(
+                "cilium.io",
+                version,
+                "CiliumCIDRGroup",
+                "ciliumcidrgroups",
+                namespaced=False,
+                spec={"externalCIDRs": ANY},
+            )
+            for version in versions or ("v2", "v2alpha1")
         ),
         Kind("cilium.io", "v2", "CiliumNetworkPolicy", "ciliumnetworkpolicies", spec=_CILIUM),
         Kind(
