@@ -29,7 +29,7 @@ class _Checked(NamedTuple):
     """An index that may be used."""
 
     seen: Seen
-    index: Index
+    held: Index
     key: str
     """The number of the key that signed it."""
 
@@ -88,15 +88,15 @@ class Indexes:
         known = self._known(url, now)
         answer = client.get(place, known.seen.etag if known else None, patient=patient)
         if isinstance(answer, NotModified) and known is not None:
-            return known.index
+            return known.held
         body = _body(answer)
         try:
             taken = self._checked(Seen(body.etag, body.content), now)
         except (ListError, MirrorError) as error:
             raise ListError(join(": ", (public(place), str(error)))) from error
         self._seen[url] = taken.seen
-        self._serials[taken.key] = max(taken.index.serial, self._serials.get(taken.key, 0))
-        return taken.index
+        self._serials[taken.key] = max(taken.held.serial, self._serials.get(taken.key, 0))
+        return taken.held
 
     def _known(self, url: str, now: datetime) -> _Checked | None:
         """Return the index that is remembered; None if it may not be used.

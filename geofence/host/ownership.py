@@ -13,10 +13,10 @@ import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from geofence.host.acl import Writers, read_acl, writers
 from geofence.host.mounts import is_config_map
+from geofence.model.frozen import NamedTuple
 from geofence.translation import tr
 
 _MOST_LINKS = 40
