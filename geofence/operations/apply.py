@@ -56,10 +56,13 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     reports = stored(site, policy, {report.id: report for report in fresh})
     lists = spaces(reports)
     desired = merge(policy, lists, read_places())
-    chosen = site.choose_backend(policy.backend)
+    newest = site.generations.newest()
+    chosen = site.choose_backend(policy.backend, newest[0])
     denied = blocked(policy, lists)
     timed = timed_prefixes(policy, lists, datetime.now(UTC))
-    report = commit(site, wish, chosen, desired, noted(reports), denied=denied, timed=timed)
+    report = commit(
+        site, wish, chosen, desired, noted(reports), denied=denied, timed=timed, newest=newest
+    )
     problems = tuple(problem(each.problem, str(each.id)) for each in reports if each.problem)
     notes = (
         *asterisk.notes,
