@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import cache
 from importlib import import_module
+from typing import Any
 
 _LITTLE = 1 << 18
 """Bytes."""
@@ -12,9 +16,18 @@ _OWN = ("_sha2", "_sha256")
 
 def sha256_of(data: bytes) -> str:
     """Return the SHA-256 of data, in hexadecimal."""
-    for name in _OWN if len(data) < _LITTLE else ():
+    loaded = "hashlib" in sys.modules or "ssl" in sys.modules
+    own = len(data) < _LITTLE and not loaded  # OpenSSL takes a quarter of the time
+    return str(_method(own=own)(data).hexdigest())
+
+
+@cache
+def _method(*, own: bool) -> Callable[[bytes], Any]:
+    for name in _OWN if own else ():
         try:
-            return str(import_module(name).sha256(data).hexdigest())
+            found: Callable[[bytes], Any] = import_module(name).sha256
         except ModuleNotFoundError:  # Python may be built without it
             continue
-    return str(import_module("hashlib").sha256(data).hexdigest())
+        return found
+    hashing: Callable[[bytes], Any] = import_module("hashlib").sha256
+    return hashing
