@@ -53,7 +53,13 @@ class Load:
     @classmethod
     def of(cls, name: str, lists: Path) -> Load:
         """Read the lists of a policy below a directory."""
-        countries, families = POLICIES[name]
+        return cls.read(name, lists, *POLICIES[name])
+
+    @classmethod
+    def read(
+        cls, name: str, lists: Path, countries: Sequence[str], families: Sequence[Family]
+    ) -> Load:
+        """Read the lists of countries, none for all, below a directory."""
         listed: dict[Family, list[str]] = {}
         allowed: dict[Family, PrefixSet] = {}
         for family in families:
@@ -91,7 +97,7 @@ def loads(lists: Path, scratch: Path, rounds: int) -> None:
         place = scratch / name.replace(", ", "-").replace(" ", "-")
         place.mkdir()
         costs = in_turns(_subjects(load, place, installed(scratch)), rounds, empty_namespace)
-        print(f"\n{name}: {_sizes(load)}\n")
+        print(f"\n{name}: {sizes(load)}\n")
         _show(costs)
 
 
@@ -123,7 +129,8 @@ def _short(cost: Cost, base: Cost) -> tuple[str, str]:
     return f"{median(cost.busy) * 1000:.0f} ms", f"{median(ratios):.2f}"
 
 
-def _sizes(load: Load) -> str:
+def sizes(load: Load) -> str:
+    """Return how many prefixes and intervals a policy has."""
     return "; ".join(
         f"{len(load.listed[family]):,} prefixes of {family.label} in the lists, "
         f"{len(content.bounds) // 2:,} intervals when merged"
@@ -134,7 +141,7 @@ def _sizes(load: Load) -> str:
 def _subjects(load: Load, scratch: Path, python: Path) -> list[Subject]:
     geofence = [str(python), "-m", "geofence"]
     fence = ("iptables-restore", "--noflush")
-    entries = _ipset_input(scratch / "entries", load)
+    entries = ipset_input(scratch / "entries", load)
     return [
         Subject(_REFERENCE, ["ipset", "restore"], entries),
         Subject("nft -f", ["nft", "-f", str(_nft_input(scratch / "nft", load))]),
@@ -149,7 +156,8 @@ def _subjects(load: Load, scratch: Path, python: Path) -> list[Subject]:
     ]
 
 
-def _ipset_input(path: Path, load: Load) -> Path:
+def ipset_input(path: Path, load: Load) -> Path:
+    """Write what ``ipset restore`` reads: the lists as they are."""
     lines: list[str] = []
     for family, listed in load.listed.items():
         name, kind = f"world{family.digit}", "inet" if family is Family.IPV4 else "inet6"

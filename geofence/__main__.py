@@ -10,16 +10,16 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO, cast
 
-from geofence.cli.boot import plain_restore, restore
+from geofence.cli import boot
 from geofence.translation import activate, tr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, NoReturn, TextIO
+
     from _typeshed import ReadableBuffer
 
 _EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -83,10 +83,10 @@ def main() -> None:
 def _run() -> None:
     _catch_interrupts()
     activate(sys.argv, os.environ, sys.stdout)
-    directories = plain_restore(sys.argv[1:], os.environ)
+    plain = boot.plain(sys.argv[1:], os.environ)
     try:
-        if directories is not None:
-            _restore_and_end(directories)
+        if plain is not None:
+            _run_and_end(plain)
         # Only now: help is translated while it is imported.
         from geofence.cli.app import main as run
 
@@ -95,11 +95,11 @@ def _run() -> None:
         sys.stdout.flush()
 
 
-def _restore_and_end(directories: Mapping[str, Path]) -> NoReturn:
-    """Restore, and end at once: on Python's own way out, all memory is freed piece by piece."""
+def _run_and_end(plain: boot.Plain) -> NoReturn:
+    """Run it, and end at once: on Python's own way out, all memory is freed piece by piece."""
     code = 0
     try:
-        restore(directories)
+        boot.run(plain)
     except SystemExit as ended:
         code = int(ended.code or 0)
     sys.stdout.flush()
@@ -152,11 +152,9 @@ def _notice_failing_writes() -> None:
 def _noticing(stream: TextIO) -> TextIO:
     if not isinstance(stream, io.TextIOWrapper) or not isinstance(stream.buffer, io.RawIOBase):
         return stream
-    raw = _Unbuffered(stream.fileno(), "w", closefd=False)
     # As Python makes it: typeshed wants a buffer, io.TextIOWrapper takes any binary stream.
-    return io.TextIOWrapper(
-        cast("BinaryIO", raw), stream.encoding, stream.errors, write_through=True
-    )
+    raw: Any = _Unbuffered(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(raw, stream.encoding, stream.errors, write_through=True)
 
 
 def _escape_what_cannot_be_encoded() -> None:

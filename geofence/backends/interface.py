@@ -2,14 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from geofence.backends.noting import NotedSets
-from geofence.model.elements import Element, TimedPrefix
-from geofence.model.plan import Observed, Plan
+from geofence.model.elements import Element, Noted, TimedPrefix
+from geofence.model.plan import Count, Observed, Plan
 from geofence.model.prefixes import Prefix
 from geofence.model.ruleset import Ruleset, SetKey
+
+
+class NotedSets(Protocol):
+    """The sets that the kernel itself fills, and what was dropped."""
+
+    def keys(self) -> frozenset[SetKey]:
+        """Return which of geofence's sets the kernel holds.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel's answer could not be had or understood.
+        """
+        ...
+
+    def noted(self, key: SetKey, *, times: bool = True) -> Noted:
+        """Return the sources in a set that the kernel fills, in no order; none without the set.
+
+        Args:
+            key: the set.
+            times: whether to tell how long each stays, which takes time.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel's answer could not be had or understood.
+        """
+        ...
+
+    def forget(self, key: SetKey, networks: Sequence[int] | None = None) -> None:
+        """Take sources out of a set that the kernel fills; those that are not there are no matter.
+
+        Args:
+            key: the set.
+            networks: the first address of each; None: all.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel refused.
+        """
+        ...
+
+    def dropped(self) -> Mapping[str, Count]:
+        """Return what ``observe`` tells of dropped packets, without reading the rest.
+
+        Raises:
+            BackendUnavailable: privilege, a program or kernel support is missing.
+            BackendError: the kernel's answer could not be had or understood.
+        """
+        ...
 
 
 class Backend(NotedSets, Protocol):

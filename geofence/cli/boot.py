@@ -1,4 +1,4 @@
-"""``restore`` as the units run it at boot, without the library that reads command lines.
+"""Verbs as the units run them, without the library that reads command lines.
 
 To import and set up that library takes longer than to restore a country's fence. Whatever is not
 one of the few forms that are known here goes through it, so that its messages are the only ones.
@@ -9,14 +9,17 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from geofence.cli.ending import ending_in_message
+from geofence.model.frozen import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.operations.site import Site
 
-_VERB = "restore"
+_UNATTENDED = "--unattended"
+_FLAGS: Mapping[str, Sequence[str]] = {"restore": (), "refresh": (_UNATTENDED,)}
+"""Verbs that are known here, with those of their options that are."""
 _PATHS = {"--rules-dir": "GEOFENCE_RULES_DIR", "--state-dir": "GEOFENCE_STATE_DIR"}
 """Options that are known here, with the variables of the environment that stand for them."""
 _OTHERS = (
@@ -29,38 +32,50 @@ _OTHERS = (
 """Variables that only the library reads."""
 
 
-def plain_restore(
-    arguments: Sequence[str], environment: Mapping[str, str]
-) -> dict[str, Path] | None:
-    """Return the directories that a plain ``restore`` names, by option; None if it is none.
+class Plain(NamedTuple):
+    """A command line in one of the forms that are known here."""
+
+    verb: str
+    directories: Mapping[str, Path]
+    """Those that the command line or the environment names, by option."""
+    flags: frozenset[str] = frozenset()
+
+
+def plain(arguments: Sequence[str], environment: Mapping[str, str]) -> Plain | None:
+    """Return what a plain command line says; None if it is none.
 
     Args:
         arguments: of the command line.
         environment: of the process.
     """
-    if not arguments or arguments[-1] != _VERB or any(map(environment.get, _OTHERS)):
+    if any(map(environment.get, _OTHERS)):
         return None
     named = {option: environment.get(name, "") for option, name in _PATHS.items()}
-    waiting = iter(arguments[:-1])
+    waiting = iter(arguments)
     for argument in waiting:
+        if argument in _FLAGS:
+            flags = frozenset(waiting)
+            directories = {option: Path(value) for option, value in named.items() if value}
+            known = flags.issubset(_FLAGS[argument])
+            return Plain(argument, directories, flags) if known else None
         option, is_given, value = argument.partition("=")
         value = value if is_given else next(waiting, "")
         if option not in _PATHS or not value or value.startswith("-"):
             return None
         named[option] = value
-    return {option: Path(value) for option, value in named.items() if value}
+    return None
 
 
-def restore(directories: Mapping[str, Path]) -> None:
-    """Restore the last good fence, and end as the verb does.
-
-    Args:
-        directories: those that the command line or the environment names, by option.
-    """
+def run(wanted: Plain) -> None:
+    """Do what a plain command line says, and end as the verb does."""
     gc.disable()  # what a run holds to its end would only be looked through
     with ending_in_message():
-        site = _site(directories.get("--rules-dir"), directories.get("--state-dir"))
-        _run(site)
+        site = _site(wanted.directories.get("--rules-dir"), wanted.directories.get("--state-dir"))
+        _require_privilege(wanted.verb)
+        if wanted.verb == "restore":
+            _restore(site)
+        else:
+            _refresh(site, unattended=_UNATTENDED in wanted.flags)
 
 
 def _site(rules: Path | None, state: Path | None) -> Site:
@@ -74,14 +89,25 @@ def _site(rules: Path | None, state: Path | None) -> Site:
     )
 
 
-def _run(site: Site) -> None:
+def _require_privilege(verb: str) -> None:
     from geofence.host.privilege import has_net_admin
 
     if not has_net_admin():
         from geofence.cli.privileges import refusal
 
-        raise refusal(_VERB)
-    from geofence.cli.running import run
-    from geofence.operations.restore import restore as operation
+        raise refusal(verb)
 
-    run(site, _VERB, lambda: operation(site), as_json=False)
+
+def _restore(site: Site) -> None:
+    from geofence.cli.running import run
+    from geofence.operations.restore import restore
+
+    run(site, "restore", lambda: restore(site), as_json=False)
+
+
+def _refresh(site: Site, *, unattended: bool) -> None:
+    from geofence.cli.refreshing import refresh
+    from geofence.operations import ssh
+    from geofence.operations.commit import Wish
+
+    refresh(site, Wish("refresh", (), ssh.ssh_session(), unattended=unattended))

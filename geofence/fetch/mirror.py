@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from geofence.errors import ListError, MirrorError
 from geofence.fetch.answers import Answer, Body, NotModified, PauseError, Rejected
@@ -18,6 +19,19 @@ from geofence.model.frozen import replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import MirrorSource
 from geofence.translation import join, tr
+
+_CLOCKS_DIFFER = timedelta(days=1)
+"""How far the clocks of a mirror and its hosts may differ. An index that a wrong clock signed for
+later years would end in those years, and its serial number be higher than those of today."""
+
+
+class _Checked(NamedTuple):
+    """An index that may be used."""
+
+    seen: Seen
+    held: Index
+    key: str
+    """The number of the key that signed it."""
 
 
 class Indexes:
@@ -71,30 +85,39 @@ class Indexes:
 
     def _fetched(self, url: str, client: Client, now: datetime, *, patient: bool) -> Index:
         place = f"{url}{index_file.NAME}"
-        before = self._seen.get(url)
-        answer = client.get(place, before.etag if before else None, patient=patient)
-        if isinstance(answer, NotModified) and before is not None:
-            seen = before
-        else:
-            body = _body(answer)
-            seen = Seen(body.etag, body.content)
+        known = self._known(url, now)
+        answer = client.get(place, known.seen.etag if known else None, patient=patient)
+        if isinstance(answer, NotModified) and known is not None:
+            return known.held
+        body = _body(answer)
         try:
-            found, key = self._checked(seen.document, now)
+            taken = self._checked(Seen(body.etag, body.content), now)
         except (ListError, MirrorError) as error:
             raise ListError(join(": ", (public(place), str(error)))) from error
-        self._seen[url] = seen
-        self._serials[key] = max(found.serial, self._serials.get(key, 0))
-        return found
+        self._seen[url] = taken.seen
+        self._serials[taken.key] = max(taken.held.serial, self._serials.get(taken.key, 0))
+        return taken.held
 
-    def _checked(self, document: bytes, now: datetime) -> tuple[Index, str]:
+    def _known(self, url: str, now: datetime) -> _Checked | None:
+        """Return the index that is remembered; None if it may not be used.
+
+        Then the mirror is asked for all of its index, also if that has not changed: what is
+        remembered may be damaged.
+        """
+        try:
+            return self._checked(self._seen[url], now)
+        except (KeyError, ListError, MirrorError):
+            return None
+
+    def _checked(self, seen: Seen, now: datetime) -> _Checked:
         """Return an index that may be used, and the number of its key.
 
         The serial numbers of keys that are no longer trusted do not count: who had such a key may
         have signed a very high one.
         """
-        if len(document) > MOST_BYTES:
+        if len(seen.document) > MOST_BYTES:
             raise ListError(tr("It is too large for an index of a mirror."))
-        signed = verified(document, self._keys)
+        signed = verified(seen.document, self._keys)
         found = index_file.read(signed.content)
         trusted = {key_id(each) for each in self._keys}
         highest = max((s for key, s in self._serials.items() if key in trusted), default=0)
@@ -107,6 +130,14 @@ class Indexes:
                     highest=highest,
                 )
             )
+        if found.published_at > now + _CLOCKS_DIFFER:
+            raise ListError(
+                tr(
+                    "The index was signed in the future, on {signed}. Check the clock of the "
+                    "mirror, and the clock here.",
+                    signed=f"{found.published_at:%Y-%m-%d %H:%M} UTC",
+                )
+            )
         if now > found.expires_at:
             raise ListError(
                 tr(
@@ -116,7 +147,7 @@ class Indexes:
                     end=f"{found.expires_at:%Y-%m-%d %H:%M} UTC",
                 )
             )
-        return found, signed.key_id
+        return _Checked(seen, found, signed.key_id)
 
 
 def entry_of(index: Index, wanted: ListId, url: str) -> Entry:

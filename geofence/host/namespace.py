@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+from geofence.host.boot import boot_id
+
 _SO_NETNS_COOKIE = 71
 """``SO_NETNS_COOKIE``, since Linux 5.14: a number that is never given to another namespace, as the
 inode of ``/proc/self/ns/net`` is (``include/uapi/asm-generic/socket.h``)."""
 _COOKIE_SIZE = 8
-
-
-def boot_id() -> str:
-    """Return what the kernel calls itself since it was started."""
-    return _BOOT_ID.read_text(encoding="ascii").strip()
 
 
 def network_namespace() -> str | None:

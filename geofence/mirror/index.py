@@ -71,6 +71,11 @@ class Index:
         return frozenset(part.path for entry in self.lists.values() for part in entry.parts)
 
 
+def is_body_name(name: str) -> bool:
+    """Whether a file of the directory ``lists`` has the name of a body: its hash."""
+    return _HASH.fullmatch(name) is not None
+
+
 def written(index: Index) -> bytes:
     """Return the text of an index."""
     facts = {

@@ -51,6 +51,8 @@ class Why(StrEnum):
     """The process lacks a capability."""
     BPFFS = "bpffs"
     """No BPF file system is mounted."""
+    SHARED = "shared"
+    """Others could change the shield's names in it."""
 
 
 class ShieldReason(NamedTuple):

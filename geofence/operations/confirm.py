@@ -15,6 +15,7 @@ from pathlib import Path
 
 from geofence.apply import fence_is_up, remove_all
 from geofence.errors import BusyError, GeofenceError, StateError, UsageError
+from geofence.host.boot import boot_id, since_boot
 from geofence.model.frozen import replace
 from geofence.operations.outcome import note_unconfirmed, tell_unconfirmed
 from geofence.operations.runtime import put_in_force
@@ -29,7 +30,6 @@ _PATIENCE = 3_600.0
 """Seconds that the waiting process gives another run to end, since nobody would try again."""
 _START_TIME = 19
 """Index of the start time among the fields after the program's name."""
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def begin(site: Site, seconds: int) -> None:
@@ -51,8 +51,8 @@ def begin(site: Site, seconds: int) -> None:
     token = os.urandom(8).hex()
     deadline = datetime.now(UTC) + timedelta(seconds=seconds)
     former = newest.number if newest else None
-    until = _since_boot() + seconds
-    probation = Probation(token, former, deadline, until, _boot())
+    until = since_boot() + seconds
+    probation = Probation(token, former, deadline, until, boot_id())
     site.journal.begin_probation(probation)
     number = _start_watchman(site, token, seconds)
     site.journal.begin_probation(replace(probation, watchman=_process(str(number))))
@@ -76,7 +76,7 @@ def confirm(site: Site) -> None:
                     "previous fence was restored."
                 )
             )
-        if not is_over(probation):
+        if not probation.is_over(boot_id(), since_boot()):
             site.journal.end_probation()
             newest, _ = site.generations.newest()
             number = newest.number if newest else None
@@ -108,7 +108,9 @@ def lapsed(site: Site) -> Probation | None:
     A container that is started again keeps the boot id of its host, and the clock runs on.
     """
     probation = site.journal.probation()
-    if probation is None or not (is_over(probation) or _is_unwatched(probation)):
+    if probation is None or not (
+        probation.is_over(boot_id(), since_boot()) or _is_unwatched(probation)
+    ):
         return None
     return probation
 
@@ -139,7 +141,7 @@ def refuse_pending(site: Site) -> None:
         BusyError: it does.
     """
     probation = site.journal.probation()
-    if probation is not None and not is_over(probation):
+    if probation is not None and not probation.is_over(boot_id(), since_boot()):
         raise BusyError(
             tr(
                 "The last change is pending until {time} UTC. Run 'geofence confirm', or try again "
@@ -180,16 +182,6 @@ def watch(site: Site, token: str, seconds: float) -> bool:
             note_unconfirmed(site, why)
     tell_unconfirmed(site, why)
     return True
-
-
-def is_over(probation: Probation) -> bool:
-    """Whether the time to confirm is over."""
-    return probation.boot != _boot() or _since_boot() >= probation.until
-
-
-def _since_boot() -> float:
-    """Return the seconds since boot, suspended time included."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _return(site: Site, probation: Probation) -> None:
@@ -236,7 +228,7 @@ def forget(site: Site, probation: Probation) -> None:
     Raises:
         StateError: the records could not be written.
     """
-    if is_over(probation):
+    if probation.is_over(boot_id(), since_boot()):
         note_unconfirmed(site, _unconfirmed(probation))
     site.generations.discard_after(probation.former or 0)
     site.journal.end_probation()
@@ -274,7 +266,3 @@ def _start_watchman(site: Site, token: str, seconds: int) -> int:
             tr("Cannot start the process that waits for 'geofence confirm': {error}.", error=error)
         ) from error
     return started.pid
-
-
-def _boot() -> str:
-    return _BOOT_ID.read_text(encoding="ascii").strip()

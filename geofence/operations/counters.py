@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
-from geofence.backends.interface import Backend
 from geofence.errors import StateError
+from geofence.host.boot import boot_id
 from geofence.model.plan import Plan
 from geofence.operations.site import Site
 from geofence.state.outcomes import Counting
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from geofence.backends.interface import Backend
 
 
 def note_counting(site: Site, backend: Backend, made: Plan) -> None:
@@ -24,19 +25,15 @@ def note_counting(site: Site, backend: Backend, made: Plan) -> None:
     kept = backend.keeps_counts and made.observed.dropped
     anew = made.rules_differ and not kept
     if made.observed.dropped:
-        from geofence.operations.counts import keep_dropped
+        from geofence.operations.dropped_counts import keep_dropped
 
         keep_dropped(site, made.observed.dropped, anew=anew)
     if anew and site.state_directory.is_dir():
         with suppress(StateError):
-            site.journal.write_counting(Counting(datetime.now(UTC), _boot()))
+            site.journal.write_counting(Counting(datetime.now(UTC), boot_id()))
 
 
 def counting_since(site: Site) -> datetime | None:
     """Return when the rules in the kernel were made, UTC; None if that is unknown."""
     counting = site.journal.counting()
-    return counting.since if counting and counting.boot == _boot() else None
-
-
-def _boot() -> str:
-    return _BOOT_ID.read_text(encoding="ascii").strip()
+    return counting.since if counting and counting.boot == boot_id() else None

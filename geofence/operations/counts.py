@@ -8,18 +8,18 @@ and no failure of theirs is one of a run.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geofence.denied.sources import Knowledge, Sources, distinct, labels, sent_between
 from geofence.errors import GeofenceError, RulesError, StateError
+from geofence.host.boot import boot_id
 from geofence.model.counts import Counted, CountKey, Counts, Resolution, Tallies, Tally, gained
 from geofence.model.notes import Note, NoteKind, problem
-from geofence.model.plan import Count
 from geofence.operations.denied import noted_sources, read_dropped
+from geofence.operations.dropped_counts import keep_dropped
 from geofence.operations.knowledge import known_countries
 from geofence.operations.site import Site
 from geofence.state.counts import CountStore, DamagedCountsError, Look
@@ -27,26 +27,8 @@ from geofence.state.counts import CountStore, DamagedCountsError, Look
 if TYPE_CHECKING:
     from geofence.operations.exceptions import ExceptionsReport
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_LOOK_EVERY = timedelta(minutes=1)
-"""How long gains of the rules' counters may wait to be written, unless rules are made anew."""
-_TRIES = 3
-"""How often gains are found out anew because another process has looked at sources meanwhile."""
 _SOURCES_EVERY = timedelta(minutes=10)
 """How often noted sources are read at most."""
-
-
-def keep_dropped(site: Site, dropped: Mapping[str, Count], *, anew: bool) -> None:
-    """Add what the counters of rules have gained. ``keep_sources`` tells of a failure.
-
-    Args:
-        site: the installation.
-        dropped: what they showed, by service.
-        anew: whether the rules, and with them the counters, have been made anew since.
-    """
-    if site.state_directory.is_dir():
-        with suppress(StateError):
-            _keep_dropped(CountStore(site.state_directory), dropped, anew=anew)
 
 
 def keep_before_removal(site: Site) -> None:
@@ -91,31 +73,8 @@ def read_counts(site: Site) -> tuple[Counts, tuple[Note, ...]]:
         return Counts(), (problem(error),)
 
 
-def _keep_dropped(store: CountStore, dropped: Mapping[str, Count], *, anew: bool) -> None:
-    for _ in range(_TRIES):
-        if _kept_dropped(store, dropped, anew=anew):
-            return
-
-
-def _kept_dropped(store: CountStore, dropped: Mapping[str, Count], *, anew: bool) -> bool:
-    """Add what was dropped; false if another process has looked at sources meanwhile."""
-    last, now, boot = store.last(), datetime.now(UTC), _boot()
-    if not anew and last.at and timedelta() <= now - last.at < _LOOK_EVERY:
-        return True
-    shown = {
-        CountKey(Counted.SERVICE, name): Tally(count.packets, count.octets)
-        for name, count in dropped.items()
-    }
-    more = gained(_of(last, boot, Counted.SERVICE), shown)
-    if not more and not anew and last.at:
-        return True
-    others = _of(last, boot, *(set(Counted) - {Counted.SERVICE}))
-    stands = {**others, **({} if anew else shown)}
-    return store.add(Look(now, boot, stands, last.sources_at), _by_length(more), after=last)
-
-
 def _keep_sources(site: Site, store: CountStore, now: datetime, every: timedelta) -> None:
-    last, boot = store.last(), _boot()
+    last, boot = store.last(), boot_id()
     if last.sources_at and timedelta() <= now - last.sources_at < every:
         return
     before = {(each.service, each.family): each for each in store.sources()}
@@ -124,13 +83,13 @@ def _keep_sources(site: Site, store: CountStore, now: datetime, every: timedelta
     # Without an index of the world, all lists are read for it.
     known = known_countries(site).knowledge if any(each.number for each in found) else Knowledge()
     shown = _used(site)
-    used = gained(_of(last, boot, *Counted), shown)
+    used = gained(last.of(boot, *Counted), shown)
     gains: dict[Resolution | None, Tallies] = {}
     for length in (*Resolution, None):
         since = length.start(now) if length else last.at
         moment = since.timestamp() if since else 0.0
         gains[length] = {**_tallied(more, [part.since(moment) for part in found], known), **used}
-    stands = {**_of(last, boot, Counted.SERVICE), **shown}
+    stands = {**last.of(boot, Counted.SERVICE), **shown}
     # If another process has looked meanwhile, it has added the same, or the next look does.
     store.add(Look(now, boot, stands, now), gains, found, after=last)
 
@@ -202,18 +161,3 @@ def _exceptions(report: ExceptionsReport) -> dict[CountKey, Tally]:
         for each in report.exceptions
         if each.packets
     }
-
-
-def _by_length(more: Tallies) -> dict[Resolution | None, Tallies]:
-    return dict.fromkeys((*Resolution, None), more)
-
-
-def _of(look: Look, boot: str, *counted: Counted) -> Tallies:
-    """Return where some counters stood; nowhere in another boot."""
-    if look.boot != boot:
-        return {}
-    return {key: each for key, each in look.tallies.items() if key.counted in counted}
-
-
-def _boot() -> str:
-    return _BOOT_ID.read_text(encoding="ascii").strip()

@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from geofence.backends.noting import NotedSets, noting
+from geofence.backends.noting import noting
 from geofence.denied.sources import (
     DeniedSource,
     Group,
@@ -34,6 +34,7 @@ from geofence.state.newest import NewestFacts, newest_facts
 from geofence.translation import tr
 
 if TYPE_CHECKING:
+    from geofence.backends.interface import NotedSets
     from geofence.model.notes import Note
     from geofence.model.plan import Count
     from geofence.model.policy import Policy

@@ -12,15 +12,15 @@ from pathlib import Path
 from geofence.asterisk.derived import Derived, DerivedException, FencedPorts, derive, with_derived
 from geofence.asterisk.reader import read_configuration
 from geofence.asterisk.reading import Reading, WarningKind
-from geofence.errors import AsteriskError, BackendError, StateError
+from geofence.errors import AsteriskError, StateError
 from geofence.guards.following import Judged, judge_reading, newly_blind
 from geofence.guards.objection import Guard
 from geofence.model.frozen import dataclass
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace, address_texts
+from geofence.model.prefixes import address_texts
+from geofence.operations.reading_in_force import own_addresses
 from geofence.operations.site import Site
-from geofence.routing.routes import local_addresses
 
 _NO_TRUNKS = (WarningKind.TRUNK_IS_EVERYBODY, WarningKind.TRUNK_IS_THIS_HOST)
 """What the reader takes for no trunk."""
@@ -49,15 +49,6 @@ class Followed:
         return ()
 
 
-def with_reading(site: Site, rules: Policy) -> Policy:
-    """Return rules with what follows from the reading in force."""
-    try:
-        reading = site.readings.load()
-    except StateError:  # the next run tells
-        return rules
-    return rules if reading is None else with_derived(rules, derive(reading, rules, _own()))
-
-
 def followed(site: Site, accept: Collection[str] = (), *, everything: bool = False) -> Followed:
     """Return the rules with what Asterisk's configuration adds to them now.
 
@@ -73,7 +64,7 @@ def followed(site: Site, accept: Collection[str] = (), *, everything: bool = Fal
     rules = site.rules()
     if not rules.asterisk.enabled:
         return Followed(rules)
-    own, (before, damage) = _own(), _in_force(site)
+    own, (before, damage) = own_addresses(), _in_force(site)
     was = Derived() if before is None else derive(before, rules, own)
     try:
         now = read_configuration(Path(rules.asterisk.directory))
@@ -92,14 +83,6 @@ def followed(site: Site, accept: Collection[str] = (), *, everything: bool = Fal
     )
     degraded = bool(damage or judged.refusals or judged.blind or (before is None and now.invalid))
     return Followed(with_derived(rules, derived), notes, degraded, judged.reading)
-
-
-def _own() -> AddressSpace:
-    """Return the addresses of this host; none where the kernel does not tell them."""
-    try:
-        return local_addresses()
-    except BackendError:
-        return AddressSpace()
 
 
 def _in_force(site: Site) -> tuple[Reading | None, tuple[Note, ...]]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from geofence.errors import GeofenceError, ListError, MirrorError, StateError, UsageError
 from geofence.host.acl import read_acl
-from geofence.host.ownership import distrust
 from geofence.lists import apiban
 from geofence.merge import needed_lists
 from geofence.mirror import index as index_file
-from geofence.mirror.index import NAME, Entry, Index, Part
+from geofence.mirror.index import NAME, Entry, Index, Part, is_body_name
 from geofence.mirror.signature import SigningKey, new_key, signed, signing_key
 from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId
@@ -27,6 +27,7 @@ from geofence.state.files import (
     ensure_private_directory,
     read_if_there,
     read_trusted,
+    require_trust,
     state_error,
     write_atomically,
 )
@@ -199,29 +200,19 @@ def _key(path: str) -> SigningKey:
 
 
 def _make(directory: Path) -> None:
-    """Make the directories, and see that nobody else can write to them.
+    """Make the directories, and see that nobody else can write to them or exchange them.
 
     Raises:
-        StateError: they cannot be made, or others can write to them.
+        StateError: they cannot be made, or others can write to them or exchange them.
     """
     for each in (directory, directory / "lists"):
         try:
             if not each.exists():
                 each.mkdir()
                 each.chmod(_LISTED)
-            doubt = distrust(each.stat(), read_acl(each), by_hand=False)
+            require_trust(each, each.stat(), read_acl(each))
         except OSError as error:
             raise state_error("made", each, error) from error
-        if doubt:
-            raise StateError(
-                tr(
-                    "{path} {reason}. Others could have changed it. Check it, then type "
-                    "'{remedy} {path}'.",
-                    path=each,
-                    reason=doubt.reason,
-                    remedy=doubt.remedy,
-                )
-            )
 
 
 def _before(directory: Path) -> Index | None:
@@ -253,13 +244,13 @@ def _prune(directory: Path, kept: Iterable[str]) -> None:
     Hosts that have read the index of before still find its lists.
     """
     names = {Path(each).name for each in kept}
-    for path in _hashed(directory):
-        if path.name not in names:
-            path.unlink(missing_ok=True)
+    with suppress(OSError):  # what is left over does no harm
+        for path in _bodies_in(directory):
+            if path.name not in names:
+                path.unlink(missing_ok=True)
 
 
-def _hashed(directory: Path) -> Iterator[Path]:
-    try:
-        yield from (each for each in sorted(directory.iterdir()) if not each.is_dir())
-    except OSError:  # what is left over does no harm
-        return
+def _bodies_in(directory: Path) -> Iterator[Path]:
+    """Yield the files with names of bodies; the directory may have files of others, too."""
+    found = (each for each in sorted(directory.iterdir()) if is_body_name(each.name))
+    return (each for each in found if each.is_file() and not each.is_symlink())

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from geofence.errors import BackendError, BackendUnavailable, BusyError, StateError
+from geofence.host.boot import boot_id
 from geofence.model.prefixes import Family
 from geofence.model.shield import (
     ARMED_SAMPLE,
@@ -27,16 +28,16 @@ from geofence.model.shield import (
     Why,
 )
 from geofence.operations.shield import lower_shield, remove_shield
-from geofence.operations.shield_counts import read_counts, together
+from geofence.operations.shield_counts import dropped_since_boot, read_counts
 from geofence.operations.shield_wanted import Wanted, fence_fault, wanted_shield
 from geofence.operations.site import Site
 from geofence.routing.routes import read_local
 from geofence.shield import audit, pins, raising
 from geofence.shield.attachment import has_tcx
+from geofence.shield.counting import COUNT_SIZE, counters
 from geofence.shield.loading import KernelSide, ShieldError, kernel_side, load, new_counters
-from geofence.shield.program import COUNT_SIZE, counters
 from geofence.state.lock import exclusive
-from geofence.state.shield import boot_id, read_shield, write_shield
+from geofence.state.shield import read_shield, write_shield
 
 _LOCK_SECONDS = 1.0
 _IDLE_SHARE = 9
@@ -284,11 +285,14 @@ class Keeper:
         return new, dropped
 
     def _dropped(self) -> tuple[ShieldDrops, ...]:
-        live = read_counts(self.site.bpf_directory, self.record.services)
-        return together(self.record.before, live.dropped)
+        known = read_shield(self.site.state_directory)  # who removed the counters has noted them
+        parts = [dropped_since_boot(self.site.bpf_directory, self.record)]
+        parts += [known.dropped] if known else []
+        return max(parts, key=lambda part: sum(each.packets for each in part))
 
     def _sampled(self) -> int:
-        return read_counts(self.site.bpf_directory, self.record.services).sampled
+        counts = read_counts(self.site.bpf_directory, self.record.services)
+        return counts.sampled if counts else 0
 
     def _is_as_recorded(self) -> bool:
         """Whether the kernel has the programs where they were put."""

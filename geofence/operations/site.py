@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from geofence.errors import BackendUnavailable, StateError
 from geofence.model.frozen import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.backends.registry import Chosen
     from geofence.model.choices import BackendChoice
@@ -170,9 +170,9 @@ class Site:
         rules = self.rules()
         if not rules.asterisk.enabled:
             return rules
-        from geofence.operations.following import with_reading
+        from geofence.operations.reading_in_force import with_reading
 
-        return with_reading(self, rules)
+        return with_reading(self.readings, rules)
 
     def rules(self) -> Policy:
         """Load the rules; what has ended by now is not allowed.

@@ -14,6 +14,7 @@ from geofence.allowed.active_exceptions import (
 )
 from geofence.backends.registry import Chosen
 from geofence.errors import GeofenceError, RulesError
+from geofence.host.boot import boot_id, since_boot
 from geofence.model.chosen import ChosenBackend
 from geofence.model.frozen import dataclass, field
 from geofence.model.generation import Generation
@@ -24,9 +25,9 @@ from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.model.ruleset import LocalNetwork, SetKey
 from geofence.operations.blocklist_notes import left_out_notes
-from geofence.operations.confirm import is_over
 from geofence.operations.counters import counting_since
 from geofence.operations.facts import Facts
+from geofence.operations.listed import Listed
 from geofence.operations.lists import (
     refused,
     stale,
@@ -34,7 +35,7 @@ from geofence.operations.lists import (
     unchanging,
     unread,
 )
-from geofence.operations.report import AllowedTo, Listed, ListReport, allowed_to
+from geofence.operations.report import AllowedTo, ListReport, allowed_to
 from geofence.operations.runtime import without_labels
 from geofence.operations.shield_status import ShieldStatus, shield_status
 from geofence.operations.site import Site
@@ -176,7 +177,7 @@ def _status(
         last=site.journal.outcome(),
         exceptions=exceptions,
         probation=probation,
-        probation_over=probation is not None and is_over(probation),
+        probation_over=probation is not None and probation.is_over(boot_id(), since_boot()),
         exceptions_off=tuple(each.name for each in policy.exceptions if not each.enabled),
         wrong_rules=wrong,
         allowed=allowed_to(policy),

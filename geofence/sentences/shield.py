@@ -90,6 +90,11 @@ _REASONS: Mapping[Why, Callable[[str], str]] = {
     Why.KERNEL: lambda about: tr("The kernel refuses it: {reason}.", reason=about),
     Why.RIGHTS: lambda _: tr("Its process lacks a capability: see docs/shield.md."),
     Why.BPFFS: lambda about: tr("No BPF file system is mounted at {path}.", path=about),
+    Why.SHARED: lambda about: tr(
+        "Others than root could change what is in {path}. Type 'rm -r {path}', and mount the BPF "
+        "file system with mode 0700.",
+        path=about,
+    ),
 }
 
 SHIELD_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {

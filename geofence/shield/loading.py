@@ -11,8 +11,9 @@ from typing import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.model.shield import ShieldReason, Why
 from geofence.shield import bpf, btf
+from geofence.shield.counting import COUNT_SIZE, counters
 from geofence.shield.design import Design
-from geofence.shield.program import COUNT_SIZE, Functions, Maps, counters, program
+from geofence.shield.program import Functions, Maps, program
 from geofence.shield.tables import Table
 
 LOOKUP, RELEASE = "bpf_skb_ct_lookup", "bpf_ct_release"

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from geofence.errors import BackendError
+from geofence.host.ownership import distrust, distrust_on_the_way
 from geofence.translation import tr
 
 DIRECTORY = "geofence"
@@ -35,11 +36,29 @@ def is_up(bpf_directory: Path) -> bool:
 
 
 def attached(bpf_directory: Path) -> Iterator[Path]:
-    """Yield the names of links and programs, in no order."""
+    """Yield the names of links and programs, in no order; none that others may have put there."""
+    place = directory(bpf_directory)
     with suppress(OSError):
-        for path in directory(bpf_directory).iterdir():
+        for path in () if is_shared(place) else place.iterdir():
             if path.name.startswith((TCX, CLSACT)):
                 yield path
+
+
+def is_shared(place: Path) -> bool:
+    """Whether others than root could have made the names in a directory, or could exchange it.
+
+    A BPF file system that is mounted without a mode lets everybody make directories. A name of
+    somebody else may be a link to another program's, and must not be taken off an interface.
+
+    Raises:
+        OSError: the system does not say.
+    """
+    if distrust_on_the_way(place):
+        return True
+    try:
+        return distrust(place.stat(), None, by_hand=False) is not None
+    except FileNotFoundError:
+        return False
 
 
 def lower(bpf_directory: Path) -> bool:
@@ -94,6 +113,8 @@ def forget(bpf_directory: Path) -> None:
     """Remove the counters and the directory, once the shield is on no interface."""
     place = directory(bpf_directory)
     with suppress(OSError):
+        if is_shared(place):
+            return
         (place / COUNTERS).unlink(missing_ok=True)
         place.rmdir()
     with suppress(OSError):  # other network namespaces may have theirs

@@ -20,21 +20,18 @@ from typing import NamedTuple
 from geofence.model.policy import Protocol
 from geofence.model.prefixes import Family
 from geofence.shield.assembler import Assembler, Jump, Op, Register
+from geofence.shield.counting import count_and_end, counter_index
 from geofence.shield.design import Design
 from geofence.shield.tables import BITS_SIZE, BLOCK_BITS, BLOCKS_AT, EVERYBODY, FIRST_BLOCK, NOBODY
 
 ETHERNET = 14
 """Bytes of the link layer's header."""
 UDP, TCP = Protocol.UDP.number, Protocol.TCP.number
-PASS, DROP = -1, 2
-"""``TC_ACT_UNSPEC``, ``TC_ACT_SHOT``: as tcx has them, too."""
-COUNT_SIZE = 16
-"""Bytes of a counter: packets, then bytes."""
 
-_LEN, _PKT_TYPE, _MARK, _VLAN_PRESENT, _DATA, _DATA_END = 0, 4, 8, 20, 76, 80
+_PKT_TYPE, _VLAN_PRESENT, _DATA, _DATA_END = 4, 20, 76, 80
 """Offsets in ``struct __sk_buff``."""
-_MAP_LOOKUP, _RANDOM, _PULL_DATA = 1, 7, 39
-"""Helpers: ``bpf_map_lookup_elem``, ``bpf_get_prandom_u32``, ``bpf_skb_pull_data``."""
+_PULL_DATA = 39
+"""``bpf_skb_pull_data``."""
 _IPV4_TYPE, _IPV6_TYPE = 0x0800, 0x86DD
 _FOUR_AND_FIVE = 0x45
 """Version 4, and a header of five words: no options."""
@@ -104,22 +101,6 @@ _LAYOUTS = {
 }
 
 
-def counter_index(made: Design, service: str, family: Family) -> int:
-    """Return which counter counts what is dropped of a service and a family."""
-    names = [each.name for each in made.services]
-    return names.index(service) + (len(names) if family is Family.IPV6 else 0)
-
-
-def sampled_index(made: Design) -> int:
-    """Return which counter counts the samples."""
-    return 2 * len(made.services)
-
-
-def counters(made: Design) -> int:
-    """Return the number of counters."""
-    return sampled_index(made) + 1
-
-
 def program(made: Design, maps: Maps, functions: Functions, *, sample: int, mark: int) -> bytes:
     """Return the instructions.
 
@@ -139,7 +120,10 @@ def program(made: Design, maps: Maps, functions: Functions, *, sample: int, mark
         else:
             code.jump("pass")
     code.here("drop")
-    _end(code, made, maps, sample, mark)
+    count_and_end(code, made, maps.counters, sample, mark)
+    _pull(code, Family.IPV4)
+    if made.family_addresses(Family.IPV6):
+        _pull(code, Family.IPV6)
     return code.assembled()
 
 
@@ -149,22 +133,32 @@ def _begin(code: Assembler) -> None:
     for field in (_PKT_TYPE, _VLAN_PRESENT):
         code.load(R.A2, R.CONTEXT, field, 4)
         code.jump_if(R.A2, Jump.UNEQUAL, 0, "pass")
-    _ensure(code, ETHERNET, "frame")
+    _ensure(code, Family.IPV4)  # what is shorter is nothing to drop in either family
     code.load(R.A2, R.DATA, ETHERNET - 2, 2)
     code.jump_if(R.A2, Jump.EQUAL, _be16(_IPV6_TYPE), str(Family.IPV6))
     code.jump_if(R.A2, Jump.UNEQUAL, _be16(_IPV4_TYPE), "pass")
 
 
-def _ensure(code: Assembler, size: int, name: str) -> None:
-    """Pass a frame that is shorter; headers may lie outside its linear part."""
-    _load_ends(code, size)
-    code.jump_if_register(R.A2, Jump.AT_MOST, R.END, name)
+def _ensure(code: Assembler, family: Family) -> None:
+    """Go on with a frame that has the headers of a family; they may lie outside its linear part."""
+    _load_ends(code, _LAYOUTS[family].end)
+    code.jump_if_register(R.A2, Jump.GREATER, R.END, f"pull-{family}")
+    code.here(f"whole-{family}")
+
+
+def _pull(code: Assembler, family: Family) -> None:
+    """Make the headers linear; pass a frame that is shorter.
+
+    This comes behind all else, since few frames need it.
+    """
+    size = _LAYOUTS[family].end
+    code.here(f"pull-{family}")
     code.register(Op.SET, R.A1, R.CONTEXT)
     code.number(Op.SET, R.A2, size)
     code.call(_PULL_DATA)
     _load_ends(code, size)
-    code.jump_if_register(R.A2, Jump.GREATER, R.END, "pass")
-    code.here(name)
+    code.jump_if_register(R.A2, Jump.AT_MOST, R.END, f"whole-{family}")
+    code.jump("pass")
 
 
 def _load_ends(code: Assembler, size: int) -> None:
@@ -178,8 +172,9 @@ def _decide(
     code: Assembler, layout: _Layout, made: Design, maps: Maps, functions: Functions
 ) -> None:
     """Go on at "drop" or "pass" for a packet of a family; ``END`` becomes its counter."""
-    _ensure(code, layout.end, f"whole-{layout.family}")
-    if layout.family is Family.IPV4:
+    if layout.family is Family.IPV6:
+        _ensure(code, layout.family)
+    else:
         code.load(R.A2, R.DATA, ETHERNET, 1)
         code.jump_if(R.A2, Jump.UNEQUAL, _FOUR_AND_FIVE, "pass")
         code.load(R.A2, R.DATA, ETHERNET + 6, 2)
@@ -322,41 +317,6 @@ def _conntrack(code: Assembler, layout: _Layout, functions: Functions) -> None:
     code.register(Op.SET, R.A1, R.RESULT)
     code.call_kernel(functions.release, module)
     code.jump("pass")
-
-
-def _end(code: Assembler, made: Design, maps: Maps, sample: int, mark: int) -> None:
-    """Drop and count, or mark and count and pass; ``PROTOCOL`` becomes what is returned."""
-    code.number(Op.SET, R.PROTOCOL, DROP)
-    if sample:
-        if sample > 1:
-            code.call(_RANDOM)
-            code.number(Op.AND, R.RESULT, sample - 1)
-            code.jump_if(R.RESULT, Jump.UNEQUAL, 0, "count")
-        code.load(R.A2, R.CONTEXT, _MARK, 4)
-        code.number(Op.OR, R.A2, mark)
-        code.store(R.CONTEXT, _MARK, R.A2, 4)
-        code.number(Op.SET, R.END, sampled_index(made))
-        code.number(Op.SET, R.PROTOCOL, PASS)
-    code.here("count")
-    code.store(R.FRAME, -4, R.END, 4)
-    code.register(Op.SET, R.A2, R.FRAME)
-    code.number(Op.ADD, R.A2, -4)
-    code.map(R.A1, maps.counters)
-    code.call(_MAP_LOOKUP)
-    code.jump_if(R.RESULT, Jump.EQUAL, 0, "counted")
-    code.load(R.A1, R.RESULT, 0, 8)
-    code.number(Op.ADD, R.A1, 1)
-    code.store(R.RESULT, 0, R.A1, 8)
-    code.load(R.A1, R.RESULT, 8, 8)
-    code.load(R.A2, R.CONTEXT, _LEN, 4)
-    code.register(Op.ADD, R.A1, R.A2)
-    code.store(R.RESULT, 8, R.A1, 8)
-    code.here("counted")
-    code.register(Op.SET, R.RESULT, R.PROTOCOL)
-    code.exit()
-    code.here("pass")
-    code.number(Op.SET, R.RESULT, PASS)
-    code.exit()
 
 
 def _be16(value: int) -> int:

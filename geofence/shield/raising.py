@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from geofence.model.shield import OnInterface
+from geofence.model.shield import OnInterface, ShieldReason, Why
 from geofence.shield import attachment, bpf
 from geofence.shield.attachment import How
-from geofence.shield.loading import refusing
+from geofence.shield.loading import ShieldError, refusing
 from geofence.shield.obstacles import Port
-from geofence.shield.pins import CLSACT, COUNTERS, TCX, attached, directory, lower_from
+from geofence.shield.pins import CLSACT, COUNTERS, TCX, attached, directory, is_shared, lower_from
 
 _NO_TCX = (errno.EINVAL, errno.EOPNOTSUPP)
 _PRIVATE = 0o700
@@ -107,9 +107,17 @@ def _seen(bpf_directory: Path) -> Iterator[OnInterface]:
 
 
 def _made(bpf_directory: Path) -> Path:
+    """Make the directory of the shield's names.
+
+    Raises:
+        ShieldError: others could change what is in it.
+    """
     place = directory(bpf_directory)
     for each in (place.parent, place):
-        each.mkdir(mode=_PRIVATE, exist_ok=True)
+        if not is_shared(each):
+            each.mkdir(mode=_PRIVATE, exist_ok=True)
+        if is_shared(each):
+            raise ShieldError(ShieldReason(Why.SHARED, str(place.parent)))
     return place
 
 

@@ -73,6 +73,17 @@ class Look(NamedTuple):
     sources_at: datetime | None = None
     """When noted sources were last read, UTC, which is done more seldom."""
 
+    def of(self, boot: str, *counted: Counted) -> Tallies:
+        """Return where counters of some kinds stood; nowhere in another boot.
+
+        Args:
+            boot: ID of the present boot.
+            counted: the kinds.
+        """
+        if self.boot != boot:
+            return {}
+        return {key: each for key, each in self.tallies.items() if key.counted in counted}
+
 
 class CountStore:
     """Counts of one installation."""

@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import BinaryIO
 
 from geofence.errors import StateError
 from geofence.host.acl import read_acl
 from geofence.host.ownership import distrust, distrust_on_the_way
 from geofence.translation import tr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -200,7 +203,7 @@ def _opened_trusted(path: Path) -> Iterator[BinaryIO]:
         with open(path, "rb", opener=_open_regular) as file:
             facts = os.fstat(file.fileno())
             _require_file(path, facts)
-            _require_trust(path, facts, read_acl(file.fileno()))
+            require_trust(path, facts, read_acl(file.fileno()))
             yield file
     except OSError as error:
         raise state_error("read", path, error) from error
@@ -302,7 +305,7 @@ def _trusted_directory_mode(path: Path) -> int:
         facts = path.stat()
         if not stat.S_ISDIR(facts.st_mode):
             raise StateError(tr("{path} is not a directory. Move it away.", path=path))
-        _require_trust(path, facts, read_acl(path))
+        require_trust(path, facts, read_acl(path))
     except OSError as error:
         raise state_error("read", path, error) from error
     return facts.st_mode
@@ -334,7 +337,7 @@ def _require_file(path: Path, facts: os.stat_result) -> None:
         )
 
 
-def _require_trust(path: Path, facts: os.stat_result, acl: bytes | None) -> None:
+def require_trust(path: Path, facts: os.stat_result, acl: bytes | None) -> None:
     """Raise if others than root and this user can decide what a file or directory holds.
 
     Args:

@@ -10,7 +10,6 @@ import json
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
 
 from geofence.errors import StateError
 from geofence.model.frozen import dataclass, replace
@@ -30,7 +29,11 @@ from geofence.state.records import (
     text,
 )
 
-_T = TypeVar("_T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
 
 
 class Ending(StrEnum):
@@ -89,6 +92,15 @@ class Probation:
     """ID of the boot in which it began; after another boot, it is over."""
     watchman: str = ""
     """Number and start time of the process that waits to undo it; empty if unknown."""
+
+    def is_over(self, boot: str, seconds: float) -> bool:
+        """Whether the time to confirm is over.
+
+        Args:
+            boot: ID of the present boot.
+            seconds: on the boot-time clock.
+        """
+        return self.boot != boot or seconds >= self.until
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,23 @@ from contextlib import suppress
 from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.host.boot import boot_id
 from geofence.state.files import read_if_there, write_atomically
 
 _NAME = "removed"
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def note_removal(state_directory: Path) -> None:
     """Record that the fence was removed; do without the mark if the disk cannot be written."""
     with suppress(StateError):
-        write_atomically(state_directory / _NAME, _boot())
+        write_atomically(state_directory / _NAME, boot_id().encode())
 
 
 def is_removed(state_directory: Path) -> bool:
     """Whether the fence was removed since the boot and not restored."""
     with suppress(StateError):
-        return read_if_there(state_directory / _NAME) == _boot()
+        mark = read_if_there(state_directory / _NAME)
+        return mark is not None and mark.strip() == boot_id().encode()
     return False
 
 
@@ -29,7 +30,3 @@ def forget_removal(state_directory: Path) -> None:
     """Record that the fence is wanted again."""
     with suppress(OSError):  # on a read-only disk there is no mark
         (state_directory / _NAME).unlink(missing_ok=True)
-
-
-def _boot() -> bytes:
-    return _BOOT.read_bytes()

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.host.boot import boot_id
 from geofence.model.prefixes import Family
 from geofence.model.shield import (
     LeftOut,
@@ -24,7 +25,6 @@ from geofence.state.records import COUNT, DAMAGE, MOMENT, TEXT, choice, many, ma
 NAME = "shield.json"
 LOCK = "shield.lock"
 """The file that the process which keeps the shield holds locked."""
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _DROPS = objects(ShieldDrops, service=TEXT, family=choice(Family), packets=COUNT, octets=COUNT)
 _RECORD = objects(
     ShieldRecord,
@@ -76,8 +76,3 @@ def is_kept(state_directory: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def boot_id() -> str:
-    """Return the ID of this boot."""
-    return _BOOT.read_text(encoding="ascii").strip()

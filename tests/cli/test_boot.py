@@ -1,4 +1,4 @@
-"""``restore`` without the library for command lines does and says what it does with it."""
+"""Plain verbs without the library for command lines do and say what they do with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from geofence.cli.app import app
-from geofence.cli.boot import plain_restore
+from geofence.cli.boot import Plain, plain
 from tests.cli.machine import Machine, machine
 
 PLAIN = {
@@ -50,6 +50,11 @@ NOT_PLAIN = {
     "wait of the environment": (["restore"], {"GEOFENCE_LOCK_WAIT": "1"}),
     "patience of the environment": (["restore"], {"GEOFENCE_PATIENCE": "1"}),
     "BPF file system of the environment": (["restore"], {"GEOFENCE_BPF_DIR": "/b"}),
+    "an option of another verb": (["restore", "--unattended"], {}),
+    "an override": (["refresh", "--accept", "shrink=JP"], {}),
+    "cut": (["refresh", "--unattended", "--cut"], {}),
+    "names": (["refresh", "--names-only"], {}),
+    "a word after it": (["refresh", "--unattended", "JP"], {}),
     "completion": (["restore"], {"_GEOFENCE_COMPLETE": "complete_bash"}),
 }
 BY_LIBRARY = ("--patience", "120")
@@ -62,19 +67,26 @@ def test_every_variable_of_the_environment_is_known() -> None:
     variables = {option.envvar for option in group.params if getattr(option, "envvar", "")}
     assert variables
     for name in variables:
-        found = plain_restore(["restore"], {name: "x"})
-        assert found is None or Path("x") in found.values(), name
+        found = plain(["restore"], {name: "x"})
+        assert found is None or Path("x") in found.directories.values(), name
 
 
 @pytest.mark.parametrize("case", PLAIN)
 def test_plain_forms_are_known(case: str) -> None:
     arguments, environment, directories = PLAIN[case]
-    assert plain_restore(arguments, environment) == directories
+    assert plain(arguments, environment) == Plain("restore", directories)
+
+
+def test_a_plain_refresh_may_be_unattended() -> None:
+    assert plain(["refresh"], {}) == Plain("refresh", {})
+    options = frozenset({"--unattended"})
+    known = plain(["--state-dir", "/s", "refresh", "--unattended"], {})
+    assert known == Plain("refresh", {"--state-dir": Path("/s")}, options)
 
 
 @pytest.mark.parametrize("case", NOT_PLAIN)
 def test_all_others_are_left_to_the_library(case: str) -> None:
-    assert plain_restore(*NOT_PLAIN[case]) is None
+    assert plain(*NOT_PLAIN[case]) is None
 
 
 def _fence(made: Machine) -> None:
@@ -101,8 +113,11 @@ def _foreign(made: Machine) -> None:
     (made.state / "mine").write_text("of another program")
 
 
+@pytest.mark.parametrize("verb", ["restore", "refresh"])
 @pytest.mark.parametrize("before", [_fence, _flushed, _nothing, _damaged, _foreign])
-def test_both_ways_do_and_say_the_same(before: Callable[[Machine], None], tmp_path: Path) -> None:
+def test_both_ways_do_and_say_the_same(
+    before: Callable[[Machine], None], verb: str, tmp_path: Path
+) -> None:
     found = []
     for number, options in enumerate([(), BY_LIBRARY]):
         place = tmp_path / str(number)
@@ -110,7 +125,7 @@ def test_both_ways_do_and_say_the_same(before: Callable[[Machine], None], tmp_pa
         with machine(place, "nftables") as made:
             made.environment["GEOFENCE_BACKEND"] = ""
             before(made)
-            done = made.run(*options, "restore")
+            done = made.run(*options, verb)
             said = (each.replace(str(place), "") for each in (done.out, done.err))
             found.append((done.code, *said, made.observe().rules, made.observe().sets))
     assert found[0] == found[1]

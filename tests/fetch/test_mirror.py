@@ -189,6 +189,28 @@ def test_an_index_that_was_stored_is_verified_again(mirror: MadeMirror, limits: 
     assert "not signed by a key" in why(fetch(limits, mirror.rules(), memory=first.mirrors))
 
 
+@pytest.mark.parametrize("damage", [b"", b"untrusted comment: x\n", b"\xef\xbf\xbd" * 500])
+def test_an_index_whose_memory_is_damaged_is_fetched_again(
+    mirror: MadeMirror, limits: Limits, damage: bytes
+) -> None:
+    mirror.put(index({JP: LIST}), LIST)
+    first = fetch(limits, mirror.rules())
+    seen = {url: replace(each, document=damage) for url, each in first.mirrors.seen.items()}
+    again = fetch(limits, mirror.rules(), memory=replace(first.mirrors, seen=seen))
+    assert taken(again.outcomes[JP]).space == taken(first.outcomes[JP]).space
+
+
+def test_an_index_of_the_future_is_refused_and_its_number_forgotten(
+    mirror: MadeMirror, limits: Limits
+) -> None:
+    day = timedelta(days=1)
+    mirror.put(index({JP: LIST}, 1 << 40, NOON + day + timedelta(seconds=1)), LIST)
+    first = fetch(limits, mirror.rules())
+    assert "signed in the future, on 2026-02-02 12:00 UTC" in why(first)
+    mirror.put(index({JP: LIST}, 7, NOON + day), LIST)
+    assert taken(fetch(limits, mirror.rules(), memory=first.mirrors).outcomes[JP])
+
+
 def test_a_new_key_takes_over_while_both_are_trusted(mirror: MadeMirror, limits: Limits) -> None:
     mirror.put(index({JP: LIST}, 5), LIST)
     first = fetch(limits, mirror.rules())

@@ -3,17 +3,20 @@
 The machine's disk is this one's, as it is, with everything written to it kept in memory and thrown
 away. It is ten to twenty times slower, so name the tests that matter:
 
-    python -m tests.kernels --package linux-image-amd64 -- tests/behaviour tests/backends
+    python -m tests.kernels -- tests/behaviour tests/backends
+    python -m tests.kernels --release trixie -- tests/shield
+    python -m tests.kernels --release trixie --module tests.shield -- packets --packets 20000
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.kernels.kernel import Kernel, fetched
+from tests.kernels.kernel import Kernel, fetched, index
 from tests.kernels.machine import Machine, missing
 
 _NEEDED = {
@@ -38,22 +41,26 @@ def _arguments() -> argparse.Namespace:
         default="linux-image-amd64",
         help="Debian's package of the kernel (default: %(default)s, the distribution's own)",
     )
-    parser.add_argument("pytest", nargs="*", help="arguments for pytest")
+    parser.add_argument("--release", help="of Debian, such as trixie (default: as apt is set up)")
+    parser.add_argument("--module", default="pytest", help="what is run (default: %(default)s)")
+    parser.add_argument("arguments", nargs="*", help="of that module")
     return parser.parse_args()
 
 
 def main() -> int:
-    """Run pytest on that kernel; its exit code."""
+    """Run a module on that kernel; its exit code."""
     asked = _arguments()
     lacking = missing(_NEEDED)
     if lacking:
         sys.exit(f"Needs {', '.join(lacking)}: apt install {' '.join(lacking)}")
     with tempfile.TemporaryDirectory(prefix="geofence-kernel-") as scratch:
-        kernel: Kernel = fetched(asked.package, Path(scratch))
+        apt = index(asked.release, Path(scratch)) if asked.release else os.environ
+        kernel: Kernel = fetched(asked.package, Path(scratch), apt)
         sys.stdout.write(f"Linux {kernel.release}, {kernel.package}\n")
         sys.stdout.flush()
         machine = Machine(kernel, Path(scratch))
-        return machine.run([sys.executable, "-m", "pytest", *_SLOWER, *asked.pytest])
+        slower = _SLOWER if asked.module == "pytest" else ()
+        return machine.run([sys.executable, "-m", asked.module, *slower, *asked.arguments])
 
 
 if __name__ == "__main__":

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+_SOURCES = """\
+Types: deb
+URIs: {mirror}
+Suites: {release}
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+"""
+_APT = """\
+Dir::Etc::SourceList "{place}/debian.sources";
+Dir::Etc::SourceParts "-";
+Dir::State::Lists "{place}/lists";
+Dir::State::status "/dev/null";
+Dir::Cache "{place}/cache";
+APT::Sandbox::User "root";
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +53,31 @@ class Kernel:
         return list(found)
 
 
-def fetched(package: str, place: Path) -> Kernel:
+def index(release: str, place: Path) -> Mapping[str, str]:
+    """Read what packages a release has, beside what apt is set up for; the environment for apt."""
+    apt = place / "apt"
+    for name in ("lists/partial", "cache/archives/partial"):
+        (apt / name).mkdir(parents=True)
+    mirror = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
+    (apt / "debian.sources").write_text(_SOURCES.format(mirror=mirror, release=release))
+    (apt / "apt.conf").write_text(_APT.format(place=apt))
+    environment = {**os.environ, "APT_CONFIG": str(apt / "apt.conf")}
+    quietly("apt-get", "-q", "update", environment=environment)
+    return environment
+
+
+def fetched(package: str, place: Path, apt: Mapping[str, str]) -> Kernel:
     """Fetch and unpack a package, or the one that a package without content stands for."""
-    depends = _output("apt-cache", "depends", "--important", package)
+    depends = quietly("apt-cache", "depends", "--important", package, environment=apt).decode()
     named = [line.split()[-1] for line in depends.splitlines() if "Depends: linux-image-" in line]
     actual = named[0] if named else package
-    quietly("apt-get", "-q", "download", actual, cwd=place)
+    quietly("apt-get", "-q", "download", actual, cwd=place, environment=apt)
     (archive,) = place.glob("*.deb")
     root = place / "kernel"
     quietly("dpkg-deb", "--extract", str(archive), str(root))
     archive.unlink()
+    if not (root / "lib").exists():  # from Debian 13 on
+        (root / "lib").symlink_to("usr/lib")
     (modules,) = (root / "lib" / "modules").iterdir()
     packed = [str(path) for path in modules.rglob("*.ko.xz")]
     if packed:
@@ -53,9 +86,16 @@ def fetched(package: str, place: Path) -> Kernel:
     return Kernel(actual, root, modules.name)
 
 
-def quietly(*command: str, cwd: Path | None = None, given: bytes = b"") -> bytes:
+def quietly(
+    *command: str,
+    cwd: Path | None = None,
+    given: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
     """Run a program that has nothing to say unless it fails; its output."""
-    done = subprocess.run(command, cwd=cwd, input=given, capture_output=True, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, input=given, env=environment, capture_output=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f"'{' '.join(command[:4])} …' failed:\n{done.stderr.decode()}")
     return done.stdout

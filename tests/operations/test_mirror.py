@@ -127,3 +127,32 @@ def test_lists_that_were_never_downloaded_are_named_and_left_out(site: Site) -> 
     published = mirror.publish(site)
     assert list(published.index.lists) == [ListId(ListKind.COUNTRY, "JP")]
     assert published.left_out == (ListId(ListKind.COUNTRY, "FR"),)
+
+
+def test_files_of_others_stay_in_the_directory_of_lists(site: Site) -> None:
+    directory = Path(site.policy().publishing.directory)
+    mirror.publish(site)
+    theirs = [directory / "lists" / name for name in ("README", "0" * 63, "0" * 64 + ".txt")]
+    for path in theirs:
+        path.write_text("not of geofence")
+    old = directory / "lists" / ("0" * 64)
+    old.write_text("a body of an old index")
+    link = directory / "lists" / ("1" * 64)
+    link.symlink_to(theirs[0])
+    mirror.publish(site)
+    assert not old.exists()
+    assert link.is_symlink()
+    assert [path.read_text() for path in theirs] == ["not of geofence"] * 3
+
+
+def test_a_directory_that_others_could_exchange_is_not_written(site: Site, tmp_path: Path) -> None:
+    above = tmp_path / "shared"
+    above.mkdir()
+    file = site.rules_directory / "50-mirror.toml"
+    file.write_text(file.read_text().replace(str(tmp_path / "www"), str(above / "www")))
+    mirror.publish(site)
+    before = (above / "www" / "index.signed").read_bytes()
+    above.chmod(0o777)
+    with pytest.raises(StateError, match="Others could have exchanged"):
+        mirror.publish(site)
+    assert (above / "www" / "index.signed").read_bytes() == before

@@ -3,8 +3,9 @@
 The package is built twice, as the previous and the next build, then installed, upgraded, booted by
 a real systemd, removed, installed again and purged, while strangers send SIP all the time. Then the
 same host changes from './bootstrap install' to the package and back. Another host is managed by the
-Ansible role. Needs root, debootstrap and Debian's mirror; five minutes a release on two idle cores,
-most of them for the builds:
+Ansible role. A third has a shield, whose unit is upgraded, killed, stopped, booted and removed.
+Needs root, debootstrap and Debian's mirror; five minutes a release on two idle cores, most of them
+for the builds:
 
     python -m tests.packaging --release bookworm
 """
@@ -22,10 +23,11 @@ from tests.packaging.builds import Builds, builds
 from tests.packaging.changing import changed
 from tests.packaging.lifetime import lived
 from tests.packaging.managed import managed
+from tests.packaging.shielded import shielded
 from tests.walk.system import System, WalkError, debootstrapped
 
-_BUILT = Path(__file__).parents[2] / ".venv/package/built"
-_WALKS = {"lifetime": lived, "changing": changed, "managed": managed}
+BUILT = Path(__file__).parents[2] / ".venv/package/built"
+_WALKS = {"lifetime": lived, "changing": changed, "managed": managed, "shielded": shielded}
 
 
 def main() -> int:
@@ -36,7 +38,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--release", default="bookworm", help="bookworm or trixie")
-    parser.add_argument("--built", type=Path, default=_BUILT, help="where packages are or will be")
+    parser.add_argument("--built", type=Path, default=BUILT, help="where packages are or will be")
     parser.add_argument("--only", choices=list(_WALKS), help="one of the walks")
     asked = parser.parse_args()
     problems: list[str] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from geofence.lab.network import PBX
@@ -9,6 +11,8 @@ from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
 from geofence.model.shield import ShieldReason, ShieldState, Why
 from geofence.operations.restore import restore
+from geofence.operations.shield import lower_shield
+from geofence.shield.pins import attached, directory
 from tests.shield.scene import MEDIA, SIP, STRANGERS, Scene, asked, probe
 
 STRANGER = STRANGERS[Family.IPV4]
@@ -125,3 +129,30 @@ def test_a_bit_that_others_begin_to_use_is_given_up(nft_stage: Scene) -> None:
     assert (record.state, record.mark) == (ShieldState.ARMED, 1 << 29)
     assert nft_stage.knock(20) == [None] * 20
     assert nft_stage.look().state is ShieldState.ARMED
+
+
+@pytest.mark.parametrize("made", ["by another user", "writable by all", "a link of another user"])
+def test_names_that_others_could_have_made_are_neither_used_nor_taken_off(
+    nft_stage: Scene, made: str
+) -> None:
+    nft_stage.armed()
+    with nft_stage.lab.pbx.entered():
+        place = directory(nft_stage.site.bpf_directory)
+        (link,) = attached(nft_stage.site.bpf_directory)
+        elsewhere = place.parent.with_name("another-program")
+        place.parent.rename(elsewhere)
+        if made == "a link of another user":
+            place.parent.symlink_to(elsewhere)
+            os.chown(place.parent, 1000, 1000, follow_symlinks=False)
+        else:
+            place.mkdir(parents=True)
+            (place / link.name).symlink_to(elsewhere / place.name / link.name)
+            owner, mode = (1000, 0o755) if made == "by another user" else (0, 0o777)
+            os.chown(place.parent, owner, owner)
+            place.parent.chmod(mode)
+        lower_shield(nft_stage.site)
+    assert nft_stage.knock() == [None]  # the program that is elsewhere was not taken off
+    record = nft_stage.look()
+    assert record.state is ShieldState.OFF
+    assert {each.why for each in record.reasons} == {Why.SHARED}
+    assert not nft_stage.up

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from struct import unpack
 
 import pytest
@@ -15,10 +16,7 @@ from hypothesis import strategies as st
 from geofence.model.policy import Ports, Protocol
 from geofence.model.prefixes import AddressSpace, Family, Prefix
 from geofence.shield import bpf
-from geofence.shield.decision import drops, tables_of
-from geofence.shield.design import Design, ShieldedService
-from geofence.shield.loading import load, new_counters
-from geofence.shield.program import (
+from geofence.shield.counting import (
     COUNT_SIZE,
     DROP,
     PASS,
@@ -26,6 +24,9 @@ from geofence.shield.program import (
     counters,
     sampled_index,
 )
+from geofence.shield.decision import drops, tables_of
+from geofence.shield.design import Design, ShieldedService
+from geofence.shield.loading import load, new_counters
 from tests.shield.frames import OWN, Frame, designs, frames
 from tests.shield.kernel import side
 
@@ -56,7 +57,7 @@ def loaded(made: Design, sample: int = 0) -> Iterator[tuple[int, int]]:
 
 def counted(counts: int, index: int) -> tuple[int, int]:
     """Packets and bytes that a counter has."""
-    each = [unpack("=QQ", value) for value in bpf.per_cpu_values(counts, index, COUNT_SIZE)]
+    each = [unpack("=QQ8x", value) for value in bpf.per_cpu_values(counts, index, COUNT_SIZE)]
     return sum(packets for packets, _ in each), sum(octets for _, octets in each)
 
 
@@ -144,6 +145,18 @@ def test_an_armed_shield_samples_one_in_so_many() -> None:
         sampled = counted(counts, sampled_index(USUAL))[0]
     assert dropped + sampled == 200_000
     assert 100 < sampled < 300
+
+
+def test_which_packet_becomes_a_sample_is_drawn() -> None:
+    frame = STRANGER[Family.IPV4].built()
+    with loaded(USUAL, sample=16) as (program, counts):
+        verdicts = [bpf.try_out(program, frame)[0] for _ in range(4_000)]
+        samples = [at for at, verdict in enumerate(verdicts) if verdict == PASS]
+        assert counted(counts, sampled_index(USUAL))[0] == len(samples)
+    gaps = [after - before for before, after in pairwise(samples)]
+    assert 10 < len(gaps) < 600
+    assert len(set(gaps)) > 3
+    assert max(gaps) < 32
 
 
 def test_an_address_that_is_not_the_hosts_is_none_of_its_business() -> None:

@@ -26,11 +26,11 @@ from geofence.model.prefixes import Family
 from geofence.model.ruleset import Role, Ruleset
 from geofence.routing.routes import read_local
 from geofence.shield import bpf, loading, pins, raising
+from geofence.shield.counting import COUNT_SIZE, counters
 from geofence.shield.decision import tables_of
 from geofence.shield.design import Design, design
 from geofence.shield.host import read_host
 from geofence.shield.obstacles import HostFacts, interfaces
-from geofence.shield.program import COUNT_SIZE, counters
 from tests.oracle.cases import Chance, Published
 from tests.oracle.policies import random_ruleset
 from tests.oracle.trial import _redirection, _route_here

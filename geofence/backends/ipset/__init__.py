@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from geofence.backends.interface import Backend
-    from geofence.backends.noting import NotedSets
+    from geofence.backends.interface import Backend, NotedSets
 
 
 def new_backend() -> Backend:

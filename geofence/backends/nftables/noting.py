@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from threading import Thread
-from typing import TYPE_CHECKING
 
-from geofence.backends.nftables.connection import Changed, NftConnection, Refused, connected
-from geofence.backends.nftables.kernel_sets import (
-    Key,
-    LengthKey,
-    PartKey,
-    whole_keys,
-    whole_of,
-)
-from geofence.backends.nftables.listing import listed_elements, read_sets
+from geofence.backends.nftables.connection import NftConnection, connected
+from geofence.backends.nftables.kernel_sets import PartKey, whole_keys, whole_of
+from geofence.backends.nftables.listing import Heads, names_of, pieces_of, read_sets
 from geofence.backends.nftables.noted import decode_noted
-from geofence.errors import BackendError, GeofenceError
+from geofence.errors import GeofenceError
 from geofence.model.elements import Noted
 from geofence.model.sets import SetKey
-from geofence.translation import tr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.model.plan import Count
-
-_ATTEMPTS = 5
-
-Heads = list[tuple[Key, str]]
-"""What sets are for, with their names."""
 
 
 class NftablesNoting:
@@ -109,51 +96,11 @@ def _read_by_two(netlink: NftConnection, names: Sequence[str]) -> list[list[byte
             for name in names[1::2]:
                 found[name] = pieces_of(other, name)
 
+    from threading import Thread
+
     helper = Thread(target=read_half)
     with suppress(RuntimeError):  # no room for another thread
         helper.start()
         found.update((name, pieces_of(netlink, name)) for name in names[::2])
         helper.join()
     return [found[name] if name in found else pieces_of(netlink, name) for name in names]
-
-
-def names_of(netlink: NftConnection, key: SetKey, heads: Heads | None = None) -> dict[Key, str]:
-    """Return what a set is called in the kernel, or its parts, of several what rules look into.
-
-    Args:
-        netlink: a connection.
-        key: the set.
-        heads: of all sets, if they have been listed already.
-    """
-    known = read_sets(netlink) if heads is None else heads
-    found = [(each, name) for each, name in known if whole_of(each) == key]
-    in_use: dict[Key, str] = dict(found)
-    if len(in_use) < len(found) or any(isinstance(each, LengthKey) for each in in_use):
-        in_use = _names_in_use(netlink)
-    wanted = sorted((each for each in in_use if whole_of(each) == key), key=lambda each: each.name)
-    return {each: in_use[each] for each in wanted}
-
-
-def _names_in_use(netlink: NftConnection) -> dict[Key, str]:
-    from geofence.backends.nftables.observe import in_force, sets_in_use
-    from geofence.backends.nftables.snapshot import read_snapshot
-
-    return sets_in_use(in_force(read_snapshot(netlink, elements=False)))
-
-
-def pieces_of(netlink: NftConnection, name: str) -> list[bytes]:
-    """Return the elements of one set; none without the set.
-
-    Raises:
-        BackendError: other programs changed it all the time.
-    """
-    for _ in range(_ATTEMPTS):
-        try:
-            return listed_elements(netlink, name)
-        except Changed:
-            continue
-        except Refused:
-            return []
-    raise BackendError(
-        tr('Other programs changed the set "{name}" all the time. Try again.', name=name)
-    )

@@ -7,14 +7,15 @@ from collections.abc import Collection, Sequence
 from geofence.backends.nftables import messages, timed
 from geofence.backends.nftables.connection import BatchMessage, NftConnection
 from geofence.backends.nftables.kernel_sets import Key, LengthKey, PartKey
+from geofence.backends.nftables.listing import Heads, names_of, pieces_of
 from geofence.backends.nftables.noted import decode_noted
-from geofence.backends.nftables.noting import Heads, names_of, pieces_of, read_noted
 from geofence.backends.nftables.snapshot import has_element
 from geofence.errors import BackendError
 from geofence.model.elements import (
     FOR_EVER,
     LONGEST,
     Element,
+    Noted,
     Span,
     TimedPrefix,
     difference,
@@ -34,7 +35,8 @@ def read_elements(netlink: NftConnection, key: SetKey, heads: Heads | None = Non
     found = names_of(netlink, key, heads)
     if key.role in NOTED_ROLES:
         size = 1 << (key.family.bits - NOTED_BITS[key.family])
-        return read_noted(netlink, key, list(found.values())).elements(size)
+        parts = [decode_noted(key.family, pieces_of(netlink, name)) for name in found.values()]
+        return Noted.joined(parts).elements(size)
     return [each for part, name in found.items() for each in _elements(netlink, part, name)]
 
 

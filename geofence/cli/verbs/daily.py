@@ -144,26 +144,19 @@ def refresh(  # noqa: PLR0913 - an option each
             )
         _refresh_names(context, accept or (), unattended=unattended, as_json=as_json)
         return
+    from geofence.cli import refreshing
     from geofence.cli.arguments import parse_seconds
-    from geofence.cli.progress import watching
-    from geofence.cli.views.run import finish, reminder
-    from geofence.operations import commit, mirrors, ssh
-    from geofence.operations.refresh import refresh_and_renew
+    from geofence.operations import commit, ssh
 
-    screen, site, seconds = Screen(), context.obj, parse_seconds(confirm_within)
     wish = commit.Wish(
         "refresh",
         accept or (),
         ssh.ssh_session(),
         cut=cut,
         unattended=unattended,
-        confirm_seconds=seconds,
+        confirm_seconds=parse_seconds(confirm_within),
     )
-    with watching(screen) as watch:
-        report = refresh_and_renew(site, wish, watch)
-        if compare_mirrors:
-            report = report.with_notes(mirrors.compared(site, watch))
-    finish(screen, report, as_json=as_json, reminder=reminder(seconds))
+    refreshing.refresh(context.obj, wish, compare_mirrors=compare_mirrors, as_json=as_json)
 
 
 def _refresh_names(

@@ -88,7 +88,7 @@ def rollback(  # noqa: PLR0913 - an option each
         return
     from geofence.cli.running import run
     from geofence.operations import commit, ssh
-    from geofence.operations.history import rollback as operation
+    from geofence.operations.rollback import rollback as operation
 
     reason = f"rollback {number}" if number else "rollback"
     site, wish = context.obj, commit.Wish(reason, accept or (), ssh.ssh_session(), cut=cut)

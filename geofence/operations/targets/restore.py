@@ -8,8 +8,8 @@ from geofence.errors import UsageError
 from geofence.model.generation import Generation
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.operations.commit import Wish
-from geofence.operations.history import to_roll_back_to
 from geofence.operations.report import RunReport
+from geofence.operations.rollback import to_roll_back_to
 from geofence.operations.targets.commit import commit_to_cluster
 from geofence.operations.targets.desired import restored
 from geofence.operations.targets.site import TargetSite
