@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import (
     atlas,
-    beside,
     denied,
     discover,
     glance,
@@ -41,6 +40,9 @@ PARTS = (
     "bans",
     "fleet",
 )
+_OF_PACKETS = {"dropped": packets.dropped, "passed": packets.passed}
+"""Parts of the part packets."""
+_ROUNDS = 9
 
 
 def main() -> None:
@@ -55,8 +57,17 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} [all]")
-    parser.add_argument("--rounds", type=_several, default=9, help="times each subject runs [9]")
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help=f"of {', '.join(PARTS)}; of packets, dropped or passed alone [all]",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=_several,
+        help=f"times each subject runs [{_ROUNDS}; packets: {packets.ROUNDS}]",
+    )
     parser.add_argument(
         "--lists",
         type=Path,
@@ -68,15 +79,13 @@ def _options() -> argparse.Namespace:
         "--beside",
         type=_checkout,
         metavar="CHECKOUT",
-        help="with the part packets: measure dropped and passed packets behind another checkout's "
-        "fence as well, in turns, instead of beside other tools",
+        help="with packets: measure the fences of another checkout as well",
     )
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
+    if unknown := set(options.parts) - {*PARTS, *_OF_PACKETS}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}; they are {', '.join(PARTS)}")
-    if options.beside and options.parts != ["packets"]:
-        parser.error("--beside goes with the part packets alone: packets --beside CHECKOUT")
+    options.given, options.rounds = options.rounds, options.rounds or _ROUNDS
     return options
 
 
@@ -95,10 +104,10 @@ def _checkout(text: str) -> Path:
 
 
 def _inside(arguments: list[str]) -> int:
-    """Run this again in a network namespace of its own, as root of a user namespace if need be."""
+    """Run this again in namespaces of its own, as root of a user namespace if need be."""
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     again = [sys.executable, "-m", "benchmarks", "--inside", *arguments]
-    return subprocess.run(["unshare", "--net", *user, *again], check=False).returncode
+    return subprocess.run(["unshare", "--net", "--mount", *user, *again], check=False).returncode
 
 
 def _measure(options: argparse.Namespace, scratch: Path) -> None:
@@ -107,7 +116,8 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else modules may be compiled each time
     print(f"# Measured on {datetime.now(UTC):%Y-%m-%d}\n")
     print(
-        f"Machine: {report.machine()}.\nLists: {kind}. Lower quartiles of {options.rounds} rounds."
+        f"Machine: {report.machine()}.\nLists: {kind}. Lower quartiles of {options.rounds} rounds, "
+        "if nothing else is said."
     )
     wanted = options.parts or PARTS
     if "loading" in wanted:
@@ -159,10 +169,12 @@ def _measure_noted(
 def _measure_packets(
     options: argparse.Namespace, wanted: Sequence[str], lists: Path, scratch: Path
 ) -> None:
-    if "packets" in wanted and options.beside:
-        beside.comparing(options.beside, lists, scratch, options.rounds)
-    elif "packets" in wanted:
-        packets.dropping(lists, scratch, options.rounds)
+    parts = [do for name, do in _OF_PACKETS.items() if name in wanted or "packets" in wanted]
+    if parts:
+        rounds = options.given or packets.ROUNDS
+        with packets.bench(lists, scratch, rounds, options.beside) as bench:
+            for part in parts:
+                part(bench)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 It imports nothing but that checkout's geofence, so that versions can be measured side by side:
 
-    python fence.py CHECKOUT BACKEND LIST
+    python fence.py CHECKOUT BACKEND LIST [RULES]
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import sys
 from pathlib import Path
 
 
-def main(checkout: str, backend: str, listed: str) -> None:
+def main(checkout: str, backend: str, listed: str, *rules: str) -> None:
     """Commit it once, on a host that has none.
 
     Args:
         checkout: whose geofence it is.
         backend: as the registry names it.
         listed: a text file of IPv4 prefixes.
+        rules: directories of more rules.
     """
     sys.path.insert(0, checkout)
     from geofence.apply import plan_for
@@ -30,7 +31,8 @@ def main(checkout: str, backend: str, listed: str) -> None:
     from geofence.policy import load_policy
 
     space = parse_text(Path(listed).read_bytes(), Family.IPV4).space
-    ruleset = merge(load_policy((shipped_rules(),)), {ListId(ListKind.COUNTRY, "JP"): space})
+    policy = load_policy((shipped_rules(), *map(Path, rules)))
+    ruleset = merge(policy, {ListId(ListKind.COUNTRY, "JP"): space})
     holder = registry.load(backend)
     holder.commit(plan_for(holder, ruleset))
 

@@ -1,193 +1,190 @@
-"""What one dropped attack packet costs the host, by where and how it is dropped.
+"""What dropped and passed packets cost, by what stands before the host.
 
-This namespace is the PBX; a process in a second one floods it over a veth pair (see ``flood``).
-Every figure is above that of frames for another MAC address, which the kernel discards as soon as
-it looks at them.
+Many hosts, each with a fence of its own, are flooded in turns by one process: short floods, in
+another order each time, each between two floods of the host that does the least. What a packet
+takes is what it is above those two. Ratios are of floods of the same round; a round has its own
+flooding process, since where its memory lies is chance that moves all costs by some percent.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks import report, world
-from benchmarks.measure import empty_namespace, usual
-from benchmarks.subject import world as merged
-from geofence.apply import plan_for
-from geofence.backends import registry
-from geofence.merge import merge
-from geofence.model.lists import ListId, ListKind
-from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace, PrefixSet
-from geofence.operations.site import shipped_rules
-from geofence.policy import load_policy
+from benchmarks import fences, packet_report, report, world
+from benchmarks.fences import Allowing
+from benchmarks.floods import (
+    COUNT,
+    TURNS,
+    TURNS_DROPPED,
+    WARM,
+    WARM_DROPPED,
+    Kind,
+    Subject,
+    build,
+    flooded,
+)
+from benchmarks.network import ASKED, ELSEWHERE, MEDIA, SIP, Network
+from geofence.model.prefixes import Prefix, PrefixSet, address_text
+from geofence.model.shield import ARMED_SAMPLE
+from geofence.shield.attachment import has_tcx
 
-PACKETS = 25_000
-"""Sent in one flood."""
-FLOODS = 8
-"""A round and fence, after one that warms the caches."""
-
-SOURCES = 4_096
-HOST = "198.51.100.1"
-HERE, ELSEWHERE = "02:00:00:00:00:02", "02:00:00:00:00:03"
-"""MAC addresses: of this namespace, and of nobody."""
-_DEVICE = "discarded at the device"
-_HESTIA = "Hestia's layout: filter INPUT, conntrack, -m set"
-
-
-class Sender:
-    """The flooding process in its own namespace."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def send(self, mac: str, which: int = 0) -> float:
-        """Nanoseconds of processor time a frame, sender's and receiver's work together.
-
-        Args:
-            mac: where to.
-            which: of the files of sources.
-        """
-        assert self._process.stdin  # noqa: S101 - for the type checker; it is a pipe
-        assert self._process.stdout  # noqa: S101 - for the type checker; it is a pipe
-        self._process.stdin.write(f"{mac} {PACKETS} {which}\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline()) / PACKETS
+ROUNDS = 20
+_DEVICE, _NETDEV, _BARE = "discarded at the device", "netdev ingress, policy drop", "no fence"
+_WANTED = {"ipset": 0.85, "nftables": 0.60, "tcx": 0.10, "clsact": 0.15}
+"""Ratios of a dropped packet to Hestia's layout."""
+_STRANGERS = (64, COUNT)
+_PHONES = 64
+_HOST_BITS = 6
+"""Of the exception: it has as many addresses as there are phones."""
+_ANEW = WARM + COUNT
+"""Flows that one flood begins."""
 
 
-def dropping(lists: Path, scratch: Path, rounds: int) -> None:
-    """The fences in turns, each flooded several times a round."""
-    report.heading(
-        "One dropped packet",
-        f"400-byte UDP to port 5060 from {SOURCES:,} random foreign addresses, "
-        f"JP allowed, {rounds * FLOODS} floods of {PACKETS:,} packets; processor time above that "
-        "of frames that are discarded at the device.",
-    )
-    policy = load_policy((shipped_rules(),))
-    world.write_list(scratch / "jp", "JP", world.listed(lists, "JP"))
-    japan = merged(world.list_files(scratch / "jp"))
-    fences = _fences(policy, japan, scratch)
-    sources = scratch / "sources"
-    sources.write_text("\n".join(world.outsiders(SOURCES, japan | policy.local.ipv4)))
-    costs: dict[str, list[float]] = {name: [] for name in fences}
-    with sending(sources) as sender:
-        sender.send(ELSEWHERE)
-        for _ in range(rounds):
-            for name, build in fences.items():
-                empty_namespace()
-                build()
-                costs[name] += _round(sender, name)
-    empty_namespace()
-    _show(costs)
+class Bench(NamedTuple):
+    """What packets are measured with."""
 
-
-def _show(costs: Mapping[str, list[float]]) -> None:
-    found = {name: usual(each) for name, each in costs.items()}
-    floor = found.pop(_DEVICE)
-    extra = {name: cost - floor for name, cost in found.items()}
-    print(f"Discarded at the device: {floor:.0f} ns a packet, sending included.\n")
-    report.table(
-        ("where it is dropped", "extra ns a packet", "ratio"),
-        ((name, f"{cost:.0f}", f"{cost / extra[_HESTIA]:.2f}") for name, cost in extra.items()),
-    )
-
-
-def _round(sender: Sender, name: str) -> list[float]:
-    """Floods against the fence that stands; fails if a packet took another way than meant."""
-    mac = ELSEWHERE if name == _DEVICE else HERE
-    sender.send(mac)
-    before = received()
-    costs = [sender.send(mac) for _ in range(FLOODS)]
-    looked_at, let_in = (now - then for now, then in zip(received(), before, strict=True))
-    wanted = 0 if name == _DEVICE else PACKETS * FLOODS
-    if let_in or abs(looked_at - wanted) > wanted // 1000 + 100:
-        raise SystemExit(f"{name}: {looked_at} of {wanted} packets looked at, {let_in} let in.")
-    return costs
-
-
-def received() -> tuple[int, int]:
-    """Packets that IP has looked at, and those it delivered, in this namespace (RFC 4293)."""
-    counters = Path("/proc/net/snmp").read_text()
-    names, values = (line.split() for line in counters.splitlines() if line.startswith("Ip:"))
-    counted = dict(zip(names, values, strict=True))
-    return int(counted["InReceives"]), int(counted["InDelivers"])
-
-
-def _fences(policy: Policy, japan: PrefixSet, scratch: Path) -> dict[str, Callable[[], None]]:
-    entries = world.ipset_input(scratch / "jp.ipset", world.listed(scratch / "jp"))
-    ruleset = merge(policy, {ListId(ListKind.COUNTRY, "JP"): AddressSpace(ipv4=japan)})
-
-    def geofence(backend: str) -> Callable[[], None]:
-        def build() -> None:
-            holder = registry.load(backend)
-            holder.commit(plan_for(holder, ruleset))
-
-        return build
-
-    return {
-        _DEVICE: lambda: None,
-        _HESTIA: lambda: _hestia(entries),
-        "geofence on ipset": geofence("ipset"),
-        "geofence on nftables": geofence("nftables"),
-    }
-
-
-def _hestia(entries: Path) -> None:
-    """The rules of the panel's page: conntrack first, then a set a port, policy DROP."""
-    with entries.open("rb") as source:
-        subprocess.run(["ipset", "restore"], stdin=source, check=True)
-    accept = "-m set --match-set world src -j ACCEPT"
-    rules = (
-        "*filter",
-        ":INPUT DROP [0:0]",
-        "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
-        "-A INPUT -i lo -j ACCEPT",
-        f"-A INPUT -p udp -m udp --dport 5060 {accept}",
-        f"-A INPUT -p udp -m udp --dport 10000:20000 {accept}",
-        f"-A INPUT -p tcp -m tcp --dport 5060:5061 {accept}",
-        "COMMIT",
-        "",
-    )
-    subprocess.run(["iptables-restore"], input="\n".join(rules), text=True, check=True)
+    lists: Path
+    scratch: Path
+    """An empty directory."""
+    rounds: int
+    beside: Path | None
+    """Another checkout, whose fences are measured as well."""
+    bpf: Path | None
+    """Where a BPF file system is mounted; None: there is no shield."""
 
 
 @contextmanager
-def sending(*sources: Path) -> Iterator[Sender]:
-    """Two namespaces, a pair of interfaces, and the flooding process in the second."""
-    flood = [sys.executable, "-m", "benchmarks.flood", "out", HOST, "5060", *map(str, sources)]
-    waiting = ["sh", "-c", 'read go && exec "$@"', "sh", *flood]
-    process = subprocess.Popen(
-        ["unshare", "--net", *waiting],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
+def bench(lists: Path, scratch: Path, rounds: int, beside: Path | None) -> Iterator[Bench]:
+    """What packets are measured with on this machine."""
+    with fences.bpf_file_system(scratch / "bpf") as bpf:
+        yield Bench(lists, scratch, rounds, beside, bpf)
+
+
+def dropped(bench: Bench) -> None:
+    """Packets of strangers, from few addresses and from many."""
+    allowing = _allowing(bench, "dropped")
+    inside = allowing.japan | allowing.policy.local.ipv4
+    kinds = []
+    for number in _STRANGERS:
+        flows = [(address, SIP, SIP) for address in world.outsiders(number, inside)]
+        name = f"One dropped packet, of {number:,} addresses"
+        kinds.append(Kind(name, _written(allowing.scratch / f"strangers-{number}", flows)))
+    subjects = {
+        _NETDEV: Subject(fences.netdev_drop, looked_at=0),
+        _DEVICE: Subject(_nothing, looked_at=0, mac=ELSEWHERE),
+        **dict(_fences(bench, allowing)),
+    }
+    report.heading(
+        "Dropped packets",
+        f"400-byte UDP to port {SIP} from foreign addresses; JP is allowed. "
+        f"{_method(bench, TURNS_DROPPED, WARM_DROPPED)} Extra is what is above a drop at netdev "
+        f"ingress. {_no_shield(bench)}",
     )
-    try:
-        _wire(process.pid)
-        assert process.stdin  # noqa: S101 - for the type checker; it is a pipe
-        assert process.stdout  # noqa: S101 - for the type checker; it is a pipe
-        process.stdin.write("go\n")
-        if process.stdout.readline() != "ready\n":
-            raise SystemExit("The flooding process did not start.")
-        yield Sender(process)
-    finally:
-        process.kill()
-        process.wait()
+    _measure(bench, subjects, kinds, _NETDEV)
 
 
-def _wire(pid: int) -> None:
-    peer = ["peer", "name", "out", "netns", str(pid)]
-    inside = ["nsenter", "--target", str(pid), "--net"]
-    for command in (
-        ["ip", "link", "set", "lo", "up"],
-        ["ip", "link", "add", "pbx", "address", HERE, "type", "veth", *peer],
-        ["ip", "address", "add", f"{HOST}/24", "dev", "pbx"],
-        ["ip", "link", "set", "pbx", "up"],
-        [*inside, "ip", "link", "set", "out", "up"],
-        ["ip", "route", "add", "default", "dev", "pbx"],  # else foreign sources are martians
+def passed(bench: Bench) -> None:
+    """Packets that get in, for each reason why they may."""
+    allowing = _allowing(bench, "passed", excepting=True)
+    subjects = {_BARE: Subject(_nothing), **dict(_fences(bench, allowing))}
+    report.heading(
+        "Passed packets",
+        f"400-byte UDP. {_method(bench, TURNS, WARM)} Extra is what is above a host without fence "
+        f"or conntrack. {_no_shield(bench)}",
+    )
+    _measure(bench, subjects, list(_passing(allowing)), _BARE)
+
+
+def _passing(allowing: Allowing) -> Iterator[Kind]:
+    scratch, japan = allowing.scratch, allowing.japan
+    phones = list(world.insiders(_PHONES, japan))
+    assert allowing.exception  # noqa: S101 - for the type checker
+    excepted = [address_text(world.FAMILY, allowing.exception.network + i) for i in range(_PHONES)]
+    asked = tuple(world.outsiders(_PHONES, japan | allowing.policy.local.ipv4))
+    for name, sources in (
+        ("First packet of a phone in an allowed country", phones),
+        ("First packet of an exception", excepted),
     ):
-        subprocess.run(command, check=True)
+        flows = [(sources[i % _PHONES], 1024 + i // _PHONES, SIP) for i in range(_ANEW)]
+        yield Kind(name, _written(scratch / name, flows), passes=True, anew=True)
+    known = [(address, SIP, SIP) for address in phones]
+    name = f"Packet of a known flow of a phone, of {_PHONES}"
+    known_file = _written(scratch / "known", known)
+    yield Kind(name, known_file, passes=True, answered=tuple(phones))
+    replies = [(address, ASKED, MEDIA) for address in asked]
+    name = f"Reply to this host, of {_PHONES} flows"
+    yield Kind(name, _written(scratch / "replies", replies), passes=True, asked=asked)
+
+
+def _measure(
+    bench: Bench, subjects: Mapping[str, Subject], kinds: Sequence[Kind], floor: str
+) -> None:
+    with Network([kind.file for kind in kinds]) as network:
+        build(network, subjects)
+        found = flooded(network, subjects, kinds, floor, bench.rounds)
+    packet_report.show(subjects, kinds, found, fences.HESTIA, other_floor=_DEVICE)
+    if bench.beside:
+        names = {each: _names(each, bench.beside) for each in ("ipset", "nftables")}
+        packet_report.show_beside(kinds, found, names)
+
+
+def _fences(bench: Bench, allowing: Allowing) -> Iterator[tuple[str, Subject]]:
+    yield fences.HESTIA, Subject(partial(fences.hestia, allowing))
+    for backend in ("ipset", "nftables"):
+        ours = partial(fences.geofence, allowing, backend)
+        name, before = _names(backend, bench.beside)
+        yield name, Subject(ours, wanted=_WANTED[backend])
+        if bench.beside:
+            yield before, Subject(partial(ours, bench.beside))
+    if bench.bpf:
+        for how in ("tcx", "clsact") if has_tcx() else ("clsact",):
+            raised = partial(fences.shield, allowing, bench.bpf, tcx=how == "tcx")
+            name = f"shield on {how}, before nftables"
+            yield name, Subject(raised, 1 / ARMED_SAMPLE, wanted=_WANTED[how])
+
+
+def _names(backend: str, beside: Path | None) -> tuple[str, str]:
+    before = f"{fences.version(beside)} on {backend}" if beside else ""
+    return f"geofence on {backend}", before
+
+
+def _allowing(bench: Bench, name: str, *, excepting: bool = False) -> Allowing:
+    scratch = bench.scratch / name
+    world.write_list(scratch / "jp", "JP", world.listed(bench.lists, "JP"))
+    (listed,) = world.list_files(scratch / "jp")
+    allowing = Allowing(listed, scratch)
+    return Allowing(listed, scratch, _foreign(allowing.japan)) if excepting else allowing
+
+
+def _foreign(japan: PrefixSet) -> Prefix:
+    """A prefix with none of its addresses in JP, in a network that has some."""
+    length = world.FAMILY.bits - _HOST_BITS
+    around = (Prefix(world.FAMILY, past, length) for _, past in japan.intervals())
+    return next(p for p in around if not PrefixSet.of(world.FAMILY, (p,)) & japan)
+
+
+def _written(path: Path, flows: Sequence[tuple[str, int, int]]) -> Path:
+    """Write packets of these flows, in turn, at least as many as are measured in one flood."""
+    many = islice(cycle(flows), max(len(flows), COUNT))
+    path.write_text("".join(f"{address} {here} {there}\n" for address, here, there in many))
+    return path
+
+
+def _nothing() -> None:
+    """Leave the host without a fence."""
+
+
+def _method(bench: Bench, turns: int, warm: int) -> str:
+    return (
+        f"{bench.rounds} rounds, floods a round and host: {turns}, of {COUNT:,} packets after "
+        f"{warm:,}; processor time."
+    )
+
+
+def _no_shield(bench: Bench) -> str:
+    return "" if bench.bpf else "The shield is left out: BPF needs the rights of real root."

@@ -12,12 +12,14 @@ import signal
 import sys
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO, cast
 
 from geofence.cli import boot
 from geofence.translation import activate, tr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, NoReturn, TextIO
+
     from _typeshed import ReadableBuffer
 
 _EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -150,11 +152,9 @@ def _notice_failing_writes() -> None:
 def _noticing(stream: TextIO) -> TextIO:
     if not isinstance(stream, io.TextIOWrapper) or not isinstance(stream.buffer, io.RawIOBase):
         return stream
-    raw = _Unbuffered(stream.fileno(), "w", closefd=False)
     # As Python makes it: typeshed wants a buffer, io.TextIOWrapper takes any binary stream.
-    return io.TextIOWrapper(
-        cast("BinaryIO", raw), stream.encoding, stream.errors, write_through=True
-    )
+    raw: Any = _Unbuffered(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(raw, stream.encoding, stream.errors, write_through=True)
 
 
 def _escape_what_cannot_be_encoded() -> None:

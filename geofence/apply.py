@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from geofence.backends import registry
-from geofence.backends.interface import Backend
 from geofence.backends.registry import others
 from geofence.errors import BackendError, BackendUnavailable, UntidyError, VerificationError
 from geofence.model.frozen import dataclass, replace
@@ -13,6 +12,10 @@ from geofence.model.plan import Observed, Plan
 from geofence.model.ruleset import Ruleset
 from geofence.plan import make_plan
 from geofence.translation import tr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from geofence.backends.interface import Backend
 
 
 @dataclass(frozen=True, slots=True)

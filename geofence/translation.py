@@ -20,9 +20,24 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Protocol, Self, TextIO
 
 from geofence.journal import is_connected
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol, Self, TextIO
+
+    class _Catalogue(Protocol):
+        """What ``gettext`` has of a language."""
+
+        def gettext(self, message: str, /) -> str:
+            """Return the translation of a message."""
+            ...
+
+        def ngettext(self, one: str, several: str, number: int, /) -> str:
+            """Return the translation of a message that depends on a number."""
+            ...
+
 
 DOMAIN = "geofence"
 LOCALES = Path(__file__).parent / "locales"
@@ -31,18 +46,6 @@ _NO_DOMAIN = "messages"
 """The text domain of a process that has chosen none."""
 _ENGLISH = (SOURCE_LANGUAGE, "C", "POSIX")
 """Languages and locales that mean the messages as they are."""
-
-
-class _Catalogue(Protocol):
-    """What ``gettext`` has of a language."""
-
-    def gettext(self, message: str, /) -> str:
-        """Return the translation of a message."""
-        ...
-
-    def ngettext(self, one: str, several: str, number: int, /) -> str:
-        """Return the translation of a message that depends on a number."""
-        ...
 
 
 class _English:

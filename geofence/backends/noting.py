@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.backends.interface import NotedSets
 
@@ -30,4 +30,5 @@ def noting(first: str | None) -> Iterator[NotedSets]:
 
 
 def _load(name: str) -> NotedSets:
-    return cast("NotedSets", import_module(f"geofence.backends.{name}").new_noting())
+    sets: NotedSets = import_module(f"geofence.backends.{name}").new_noting()
+    return sets

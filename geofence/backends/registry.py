@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import NamedTuple, cast
 
-from geofence.backends.interface import Backend
 from geofence.errors import BackendUnavailable
 from geofence.model.choices import BackendChoice
 from geofence.model.chosen import ChosenBackend, ChosenBy
+from geofence.model.frozen import NamedTuple
 from geofence.translation import join
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from geofence.backends.interface import Backend
 
 MODULES = {
     choice.value: f"geofence.backends.{choice}"
@@ -100,4 +103,5 @@ def _chosen(backend: Backend, against: list[str]) -> Chosen:
 
 def load(name: str) -> Backend:
     """Return the backend of that name; its packages are imported only now."""
-    return cast("Backend", import_module(MODULES[name]).new_backend())
+    backend: Backend = import_module(MODULES[name]).new_backend()
+    return backend

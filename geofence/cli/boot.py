@@ -9,10 +9,11 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from geofence.cli.ending import ending_in_message
+from geofence.model.frozen import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.operations.site import Site
 

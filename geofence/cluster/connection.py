@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from ssl import SSLCertVerificationError
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -18,6 +19,9 @@ from geofence.translation import tr
 CONNECT_SECONDS = 15.0
 ANSWER_SECONDS = 60.0
 """How long an API server may take for one answer."""
+LARGEST_ANSWER = 256 << 20
+"""Bytes: more than a page of the largest objects takes."""
+_PIECE = 1 << 16
 _BUSY = (429, 503, 504)
 """Codes after which the same request may be sent again."""
 _TRIES = 4
@@ -146,22 +150,35 @@ class Connection:
                 timeout=limits,
                 retries=False,
                 redirect=False,
+                preload_content=False,
+                decode_content=False,
             )
+            content = self._content(found, call, time.monotonic() + seconds)
         except http.NewConnectionError as error:  # a kind of timeout in some releases
             raise self._unreachable(error) from error
         except (http.ReadTimeoutError, http.ConnectTimeoutError) as error:
-            raise ClusterError(
-                tr(
-                    "The API server {server} did not answer in time when asked to {what}.",
-                    server=self._configuration.host,
-                    what=call.what,
-                )
-            ) from error
+            raise self._late(call) from error
         except http.ProtocolError as error:
             raise ConnectionResetError from error
         except (http.HTTPError, OSError) as error:
             raise self._unreachable(error) from error
-        return Answer(found.status, bytes(found.data), found.headers.get("Retry-After") or "")
+        return Answer(found.status, content, found.headers.get("Retry-After") or "")
+
+    def _content(self, found: Any, call: Call, until: float) -> bytes:  # noqa: ANN401 - no types
+        """Read an answer, neither for ever nor without end.
+
+        Raises:
+            ClusterError: it is too large, or does not end in time.
+        """
+        content = bytearray()
+        with closing(found):  # what comes after an error is no answer to the next request
+            for piece in found.stream(_PIECE, decode_content=False):
+                content += piece
+                if len(content) > LARGEST_ANSWER:
+                    raise self._too_large(call)
+                if time.monotonic() > until:
+                    raise self._late(call)
+        return bytes(content)
 
     def _url(self, call: Call) -> str:
         query = f"?{urlencode(call.query)}" if call.query else ""
@@ -177,6 +194,26 @@ class Connection:
         if login and login["value"]:
             headers[login["key"]] = login["value"]
         return headers
+
+    def _late(self, call: Call) -> ClusterError:
+        return ClusterError(
+            tr(
+                "The API server {server} did not answer in time when asked to {what}.",
+                server=self._configuration.host,
+                what=call.what,
+            )
+        )
+
+    def _too_large(self, call: Call) -> ClusterError:
+        return ClusterError(
+            tr(
+                "The API server {server} sent more than {most} bytes when asked to {what}. Check "
+                "the address in the kubeconfig.",
+                server=self._configuration.host,
+                most=f"{LARGEST_ANSWER:,}",
+                what=call.what,
+            )
+        )
 
     def _unreachable(self, error: BaseException) -> ClusterError:
         server = self._configuration.host

@@ -17,12 +17,16 @@ from geofence.errors import ClusterError
 from geofence.host.acl import read_acl
 from geofence.host.ownership import distrust, distrust_on_the_way
 from geofence.model.target import Target
+from geofence.spelling import quoted
+from geofence.targets.objects import as_mapping
 from geofence.translation import tr
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod has the token of its service account."""
 _PROGRAMS = ("exec", "auth-provider")
 """Keys of a user that name a program."""
+_DAMAGE = (AttributeError, LookupError, TypeError, ValueError)
+"""What the client raises where something else is in a kubeconfig than belongs there."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -91,24 +95,26 @@ def _from_file(target: Target, made: object) -> None:
             client_configuration=made,
             persist_config=False,
         )
-    except (config.ConfigException, OSError, KeyError, TypeError, ValueError) as error:
+    except (config.ConfigException, OSError, *_DAMAGE) as error:
         raise ClusterError(
             tr(
                 "The kubeconfig {path} cannot be used: {reason}. Check the file, and the key "
                 "context of [target.{target}].",
                 path=path,
-                reason=_reason(error),
+                reason=_reason(error, target, content),
                 target=target.name,
             )
         ) from error
 
 
-def _reason(error: Exception) -> str:
-    """Return why a kubeconfig cannot be used; not a token, which a ValueError might quote."""
-    known = error.strerror if isinstance(error, OSError) else None
-    if known:
-        return known
-    return str(error).rstrip(".") if type(error).__name__ == "ConfigException" else "it is damaged"
+def _reason(error: Exception, target: Target, content: Mapping[str, Any]) -> str:
+    """Return why a kubeconfig cannot be used; the client's own words may have a token in them."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    wanted = _wanted_context(target, content)
+    if not _named(content, "contexts", wanted):
+        return tr("it has no context {name}", name=quoted(str(wanted)))
+    return tr("it is damaged")
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -159,9 +165,9 @@ def _refuse_programs(target: Target, content: Mapping[str, Any]) -> None:
     """
     if target.login_program:
         return
-    wanted = target.context or content.get("current-context")
-    context = _named(content, "contexts", wanted).get("context") or {}
-    user = _named(content, "users", context.get("user")).get("user") or {}
+    named = _named(content, "contexts", _wanted_context(target, content))
+    context = as_mapping(named.get("context"))
+    user = as_mapping(_named(content, "users", context.get("user")).get("user"))
     if any(user.get(key) for key in _PROGRAMS):
         raise ClusterError(
             tr(
@@ -172,6 +178,10 @@ def _refuse_programs(target: Target, content: Mapping[str, Any]) -> None:
                 target=target.name,
             )
         )
+
+
+def _wanted_context(target: Target, content: Mapping[str, Any]) -> object:
+    return target.context or content.get("current-context")
 
 
 def _named(content: Mapping[str, Any], key: str, name: object) -> Mapping[str, Any]:

@@ -10,7 +10,8 @@ import errno
 import os
 import struct
 from pathlib import Path
-from typing import NamedTuple
+
+from geofence.model.frozen import NamedTuple
 
 _ATTRIBUTE = "system.posix_acl_access"
 _NONE = {errno.ENODATA, errno.EOPNOTSUPP}

@@ -13,12 +13,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
 
-_CONFIG_MAP = re.compile(r"(/.*)?/pods/[0-9a-f-]{8,}/volumes/kubernetes\.io~configmap/[^/]+")
+from geofence.model.frozen import NamedTuple
+
+_CONFIG_MAP = r"(/.*)?/pods/[0-9a-f-]{8,}/volumes/kubernetes\.io~configmap/[^/]+"
 """Where the kubelet keeps a ConfigMap of a pod, in the file system that it is in."""
 _MOUNTS = Path("/proc/self/mountinfo")
-_ESCAPED = re.compile(r"\\([0-7]{3})")
+_ESCAPED = r"\\([0-7]{3})"
 _FEWEST = 6
 
 
@@ -37,7 +38,7 @@ def is_config_map(directory: Path) -> bool:
         OSError: the system does not say.
     """
     mount = _mount_of(directory)
-    return mount is not None and mount.read_only and bool(_CONFIG_MAP.fullmatch(mount.root))
+    return mount is not None and mount.read_only and bool(re.fullmatch(_CONFIG_MAP, mount.root))
 
 
 def _mount_of(directory: Path) -> Mount | None:
@@ -62,4 +63,4 @@ def parse_mounts(text: str) -> dict[int, Mount]:
 
 
 def _unescaped(path: str) -> str:
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), path)
+    return re.sub(_ESCAPED, lambda found: chr(int(found[1], 8)), path)

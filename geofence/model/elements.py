@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from heapq import heappop, heappush
 from itertools import accumulate, chain, pairwise
 from math import ceil
-from typing import NamedTuple
 
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix
 
 FOR_EVER = float("inf")
@@ -123,6 +122,8 @@ def disjoint(wanted: Iterable[TimedPrefix], family: Family) -> list[Span]:
 
 def _pieces(spans: list[tuple[int, int, float]], marks: list[int]) -> Iterable[Span]:
     """Yield the addresses between two marks with the latest end of the spans that hold them."""
+    from heapq import heappop, heappush  # few commands write runtime sets
+
     open_spans: list[tuple[float, int]] = []
     waiting = iter(spans)
     span = next(waiting, None)

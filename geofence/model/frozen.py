@@ -1,15 +1,17 @@
-"""``dataclass``, ``field`` and ``replace`` for frozen classes that are made fast.
+"""``dataclass``, ``field``, ``replace`` and ``NamedTuple`` for classes that are made fast.
 
-To type checkers, they are those of ``dataclasses``; at run time, those of ``frozen_classes``.
+To type checkers, they are those of ``dataclasses`` and ``typing``; at run time, those of
+``frozen_classes``. Modules that ``restore`` imports at boot do without ``typing`` altogether: what
+they need of it is for type checkers alone.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import dataclass, field, replace
+    from typing import NamedTuple
 else:
-    from geofence.model.frozen_classes import dataclass, field, replace
+    from geofence.model.frozen_classes import NamedTuple, dataclass, field, replace
 
-__all__ = ["dataclass", "field", "replace"]
+__all__ = ["NamedTuple", "dataclass", "field", "replace"]

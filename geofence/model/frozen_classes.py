@@ -9,8 +9,11 @@ most of the time. The classes made here share methods. ``dataclasses.fields``, `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from operator import attrgetter
-from typing import Any, NoReturn
+from operator import attrgetter, itemgetter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 _FIELDS = "__frozen_fields__"
 _MISSING: Any = object()
@@ -203,3 +206,64 @@ def _refuse(_value: object, name: str, *_given: object) -> NoReturn:
     from dataclasses import FrozenInstanceError
 
     raise FrozenInstanceError(f"cannot change field {name!r}")
+
+
+class _NamedTupleType(type):
+    """Makes classes of tuples whose items have names, as ``typing.NamedTuple`` does."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type:
+        if not bases:
+            return super().__new__(cls, name, bases, body)
+        names = tuple(body.get("__annotations__", ()))
+        defaults = {each: body[each] for each in names if each in body}
+        items = {each: property(itemgetter(at)) for at, each in enumerate(names)}
+        facts = {"_fields": names, "_field_defaults": defaults, "__match_args__": names}
+        made = {**_tuple_methods(names, defaults), **body, **facts, **items, "__slots__": ()}
+        return type(name, (tuple,), made)
+
+
+class NamedTuple(metaclass=_NamedTupleType):
+    """A base as ``typing.NamedTuple``; it is none of those of its classes."""
+
+
+def _tuple_methods(names: tuple[str, ...], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    number = len(names)
+
+    def new(cls: Any, /, *given: object, **named: object) -> Any:  # noqa: ANN401 - such a class
+        if named or len(given) != number:
+            given = _completed(cls.__name__, names, defaults, given, named)
+        return tuple.__new__(cls, given)
+
+    def shown(self: Any) -> str:  # noqa: ANN401 - such a class
+        pairs = ", ".join(f"{name}={value!r}" for name, value in zip(names, self, strict=True))
+        return f"{type(self).__name__}({pairs})"
+
+    def replaced(self: Any, /, **changes: object) -> Any:  # noqa: ANN401 - such a class
+        return type(self)(**{**dict(zip(names, self, strict=True)), **changes})
+
+    return {
+        "__new__": new,
+        "__repr__": shown,
+        "__getnewargs__": lambda self: (*self,),
+        "_replace": replaced,
+        "_make": classmethod(lambda cls, values: cls(*values)),
+        "_asdict": lambda self: dict(zip(names, self, strict=True)),
+    }
+
+
+def _completed(
+    kind: str,
+    names: tuple[str, ...],
+    defaults: Mapping[str, object],
+    given: tuple[object, ...],
+    named: Mapping[str, object],
+) -> tuple[object, ...]:
+    """Return all items of a tuple, in their order."""
+    _check_places(kind, names, given, named)
+    left = names[len(given) :]
+    if unknown := named.keys() - set(left):
+        raise TypeError(f"{kind} got unknown arguments: {', '.join(sorted(unknown))}")
+    known = {**defaults, **named}
+    if missing := [name for name in left if name not in known]:
+        raise TypeError(f"{kind} lacks arguments: {', '.join(missing)}")
+    return (*given, *(known[name] for name in left))

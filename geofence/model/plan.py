@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-from geofence.model.frozen import dataclass, field
+from geofence.model.frozen import NamedTuple, dataclass, field
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Ruleset, SetKey, SetKind
 

@@ -19,10 +19,10 @@ from itertools import compress, islice
 from operator import lt
 from struct import iter_unpack
 from sys import byteorder
-from typing import TYPE_CHECKING, NamedTuple
 
-from geofence.model.frozen import dataclass
+from geofence.model.frozen import NamedTuple, dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -52,6 +52,10 @@ class Family(StrEnum):
     def socket_family(self) -> int:
         """``AF_INET`` or ``AF_INET6``."""
         return socket.AF_INET if self is Family.IPV4 else socket.AF_INET6
+
+
+_WORD_BITS = 64
+"""Half of an IPv6 address."""
 
 
 def address_texts(space: AddressSpace) -> list[str]:
@@ -92,6 +96,42 @@ def unpack_addresses(family: Family, packed: bytes) -> list[int]:
     if byteorder == "little":
         words.byteswap()
     return words.tolist()
+
+
+def pack_networks(family: Family, networks: Sequence[int], longest: int) -> bytes:
+    """Return the first addresses of prefixes as ``pack_addresses`` does, most in half the time.
+
+    Args:
+        family: of all.
+        networks: the addresses.
+        longest: no prefix is longer.
+    """
+    if family is Family.IPV4 or longest > _WORD_BITS:
+        return pack_addresses(family, networks)
+    words = array("Q", bytes(16 * len(networks)))
+    words[0::2] = array("Q", [network >> _WORD_BITS for network in networks])
+    if byteorder == "little":
+        words.byteswap()
+    return words.tobytes()
+
+
+def unpack_ranges(family: Family, packed: bytes) -> tuple[list[int], list[int]]:
+    """Return half-open ranges of which the first and the last addresses are packed in turns.
+
+    Raises:
+        ValueError: an address is cut short.
+    """
+    if family is Family.IPV6 and len(packed) % 32 == 0:
+        words = array("Q", packed)
+        count = len(words) // 4
+        if not any(words[1::4]) and words[3::4] == array("Q", b"\xff" * 8 * count):
+            # No prefix is longer than 64 bits, as in all lists of countries.
+            if byteorder == "little":
+                words.byteswap()
+            firsts = [high << _WORD_BITS for high in words[0::4]]
+            return firsts, [high + 1 << _WORD_BITS for high in words[2::4]]
+    ends = unpack_addresses(family, packed)
+    return ends[0::2], [last + 1 for last in ends[1::2]]
 
 
 class Prefix(NamedTuple):
@@ -138,10 +178,12 @@ class PrefixSet:
         firsts.sort()
         pasts.sort()
         holes = list(map(lt, pasts, islice(firsts, 1, None)))
-        begins = [firsts[0], *compress(islice(firsts, 1, None), holes)]
-        bounds = [0] * (2 * len(begins))
-        bounds[0::2] = begins
-        bounds[1::2] = [*compress(pasts, holes), pasts[-1]]
+        if not all(holes):
+            firsts = [firsts[0], *compress(islice(firsts, 1, None), holes)]
+            pasts = [*compress(pasts, holes), pasts[-1]]
+        bounds = [0] * (2 * len(firsts))
+        bounds[0::2] = firsts
+        bounds[1::2] = pasts
         return cls(family, tuple(bounds))
 
     @classmethod

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
 
-from geofence.model.frozen import dataclass
+from geofence.model.frozen import NamedTuple, dataclass
 from geofence.model.ports import Protocol
 from geofence.model.prefixes import Prefix
 from geofence.model.sets import Role

@@ -6,8 +6,8 @@ Apart from the ruleset, since who asks for the content of one set needs nothing 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
 
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 
 

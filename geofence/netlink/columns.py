@@ -7,10 +7,13 @@ a few operations a message instead of several an entry.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from struct import iter_unpack
 
 from geofence.netlink.attributes import Span
+
+_WORD = array("Q").itemsize
 
 
 def put(rows: bytearray, step: int, at: int, width: int, column: bytes) -> None:
@@ -68,5 +71,28 @@ def same_rows(one: bytes, other: bytes, width: int) -> bool:
     """
     if len(one) != len(other):
         return False
-    form = f"{width}s"
-    return one == other or set(iter_unpack(form, one)).issubset(iter_unpack(form, other))
+    if one == other:
+        return True
+    varying = [at for at in range(width) if not _is_constant(one, other, at, width)]
+    missing = set(_values(one, width, varying))
+    missing.difference_update(_values(other, width, varying))
+    return not missing
+
+
+def _is_constant(one: bytes, other: bytes, at: int, width: int) -> bool:
+    """Whether all values of both columns have the same byte at a place."""
+    column = one[at::width]
+    return column == column[:1] * len(column) and column == other[at::width]
+
+
+def _values(column: bytes, width: int, varying: list[int]) -> Iterable[object]:
+    """Return what differs in the values of a column, as integers if they are short enough.
+
+    Integers of a word are made and compared in a third of the time.
+    """
+    if len(varying) > _WORD:
+        return iter_unpack(f"{width}s", column)
+    words = bytearray(len(column) // width * _WORD)
+    for place, at in enumerate(varying):
+        words[place::_WORD] = column[at::width]
+    return array("Q", bytes(words))

@@ -9,8 +9,8 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from struct import Struct
-from typing import NamedTuple
 
+from geofence.model.frozen import NamedTuple
 from geofence.netlink.attributes import MalformedError
 
 NETLINK_ROUTE = 0

@@ -10,7 +10,6 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
-from typing import TypeVar
 
 from geofence.netlink.messages import (
     SOL_NETLINK,
@@ -22,7 +21,11 @@ from geofence.netlink.messages import (
     unpack,
 )
 
-_T = TypeVar("_T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _T = TypeVar("_T")
 
 _DATAGRAM = 1 << 16
 """Bytes that are read at once; the kernel fills no more than 32 KiB of a dump."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from geofence.backends.interface import Backend
 from geofence.errors import StateError
 from geofence.host.boot import boot_id
 from geofence.model.plan import Plan
 from geofence.operations.site import Site
 from geofence.state.outcomes import Counting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from geofence.backends.interface import Backend
 
 
 def note_counting(site: Site, backend: Backend, made: Plan) -> None:

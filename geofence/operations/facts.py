@@ -22,8 +22,9 @@ from geofence.model.lists import ListId, Provenance
 from geofence.model.plan import Observed
 from geofence.model.policy import Policy
 from geofence.model.prefixes import Family
+from geofence.operations.listed import Listed
 from geofence.operations.lists import stored, stored_list
-from geofence.operations.report import Extent, Listed, ListReport, StoredList
+from geofence.operations.report import Extent, ListReport, StoredList
 from geofence.operations.site import Site
 from geofence.operations.status_facts import are_rules_edited
 from geofence.plan import make_plan

@@ -21,7 +21,8 @@ from geofence.model.policy import Policy, WhyPassedOver
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.operations.acceptance import Court, Judgement
 from geofence.operations.list_notes import list_notes, unchanging_notes
-from geofence.operations.report import Listed, ListOutcome, ListReport
+from geofence.operations.listed import Listed
+from geofence.operations.report import ListOutcome, ListReport
 from geofence.operations.site import Site
 from geofence.policy import OWNED_FILE
 from geofence.state.backoff import load_busy, save_busy

@@ -30,8 +30,8 @@ from geofence.model.shield import ShieldState
 from geofence.operations.bans import Bans
 from geofence.operations.counts import read_counts
 from geofence.operations.facts import Facts
+from geofence.operations.listed import Listed
 from geofence.operations.lists import last_refresh
-from geofence.operations.report import Listed
 from geofence.operations.shield_status import ShieldStatus
 from geofence.operations.site import Site
 from geofence.operations.snapshot import Health, health

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from geofence.errors import (
     BusyError,
@@ -21,17 +20,16 @@ from geofence.errors import (
     unexpected,
 )
 from geofence.model.frozen import replace
-from geofence.model.notes import Note, problem
-from geofence.operations.notify import tell
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
-from geofence.sentences import sentence, sentences
 from geofence.state.files import refuse_foreign
 from geofence.state.lock import exclusive
 from geofence.state.outcomes import Ended, Ending, RunOutcome
 from geofence.translation import english
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from geofence.model.notes import Note
     from geofence.model.policy import Policy
 
 _WATCH = "watch"
@@ -56,6 +54,9 @@ def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunRep
         raise  # says nothing of the fence
     except GeofenceError as error:
         ending = Ending.REFUSED if isinstance(error, GuardRefusal) else Ending.FAILED
+        from geofence.model.notes import problem
+        from geofence.sentences import sentence
+
         for note in _close(site, command, ending, english(str(error)), error.exit_code):
             # The error that ended the run may also have kept its outcome from the disk.
             if note != problem(error):
@@ -66,6 +67,8 @@ def told(site: Site, command: str, operation: Callable[[], RunReport]) -> RunRep
             f"An unexpected {unexpected(error)} ended it. The fence is either unchanged or fully "
             "updated."
         )
+        from geofence.sentences import sentence
+
         for note in _close(site, command, Ending.FAILED, message, ExitCode.FAILED):
             error.add_note(sentence(note))
         raise
@@ -91,14 +94,33 @@ def _measured(site: Site, command: str) -> tuple[Note, ...]:
 
 def _text(notes: tuple[Note, ...]) -> str:
     """Return notes as records and the hook have them, in English."""
+    if not notes:
+        return ""
+    from geofence.sentences import sentences
+
     return " ".join(map(english, sentences(notes)))
+
+
+def _tell(  # noqa: PLR0913 - each is one of the facts
+    site: Site,
+    command: str,
+    outcome: RunOutcome,
+    event: str,
+    message: str,
+    *,
+    code: ExitCode = ExitCode.DONE,
+) -> tuple[Note, ...]:
+    """Tell all that the rules name; imported where there is something to tell."""
+    from geofence.operations.notify import tell
+
+    return tell(site, command, outcome, event, message, code=code)
 
 
 def _tell_news(site: Site, command: str, news: tuple[Note, ...]) -> tuple[Note, ...]:
     """Tell the hook the news of a run that went well."""
     if not news:
         return ()
-    return tell(site, command, _watched(site.journal.outcome()), "notice", _text(news))
+    return _tell(site, command, _watched(site.journal.outcome()), "notice", _text(news))
 
 
 def told_failing(site: Site, why: str) -> tuple[Note, ...]:
@@ -114,7 +136,7 @@ def told_failing(site: Site, why: str) -> tuple[Note, ...]:
     before, after, notes = _update(site, lambda outcome: replace(_watched(outcome), failing=why))
     if why:
         message = f"The fence cannot be repaired: {why}"
-        told_of = tell(site, _WATCH, after, "failed", message, code=ExitCode.FAILED)
+        told_of = _tell(site, _WATCH, after, "failed", message, code=ExitCode.FAILED)
     else:
         told_of = _tell_recovered(site, _WATCH, before, after)
     return (*notes, *told_of)
@@ -127,7 +149,7 @@ def told_healing(site: Site) -> tuple[Note, ...]:
         "The fence differed from what was applied and was repaired "
         f"({after.healed} repairs so far)."
     )
-    return (*notes, *tell(site, _WATCH, after, "healed", message))
+    return (*notes, *_tell(site, _WATCH, after, "healed", message))
 
 
 def note_unconfirmed(site: Site, why: str) -> None:
@@ -144,7 +166,7 @@ def note_unconfirmed(site: Site, why: str) -> None:
 def tell_unconfirmed(site: Site, why: str) -> tuple[Note, ...]:
     """Tell the hook the same, without the lock, since a hook may run geofence itself."""
     known = _watched(site.journal.outcome())
-    return tell(site, _APPLY, known, str(Ending.FAILED), why, code=ExitCode.FAILED)
+    return _tell(site, _APPLY, known, str(Ending.FAILED), why, code=ExitCode.FAILED)
 
 
 def _watched(known: RunOutcome | None) -> RunOutcome:
@@ -169,7 +191,7 @@ def _close(
 
     before, after, notes = _update(site, closed)
     if ending is not Ending.DONE:
-        return (*notes, *tell(site, command, after, str(ending), message, code=code))
+        return (*notes, *_tell(site, command, after, str(ending), message, code=code))
     return (*notes, *_tell_recovered(site, command, before, after))
 
 
@@ -220,7 +242,7 @@ def _tell_recovered(
 ) -> tuple[Note, ...]:
     if not _recovered(before, after):
         return ()
-    return tell(site, command, after, "recovered", f"After: {' '.join(_troubles(before))}")
+    return _tell(site, command, after, "recovered", f"After: {' '.join(_troubles(before))}")
 
 
 def _with_recipients(site: Site, before: RunOutcome | None, after: RunOutcome) -> RunOutcome:
@@ -254,6 +276,8 @@ def _update(
             after = change(before)
             site.journal.write_outcome(after)
     except (BusyError, StateError) as error:
+        from geofence.model.notes import problem
+
         before = site.journal.outcome()
         return before, change(before), (problem(error),)
     return before, after, ()

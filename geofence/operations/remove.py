@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from geofence.apply import remove_all
-from geofence.model.notes import Note
 from geofence.model.ruleset import Ruleset
 from geofence.operations.confirm import forget
 from geofence.operations.shield import remove_shield
 from geofence.operations.site import Site
 from geofence.state.lock import exclusive
 from geofence.state.removal import note_removal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from geofence.model.notes import Note
 
 
 def remove(site: Site) -> tuple[str, ...]:

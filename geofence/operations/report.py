@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from geofence.model.chosen import ChosenBackend
-from geofence.model.frozen import dataclass, replace
-from geofence.model.lists import ListId, Provenance
-from geofence.model.notes import Note
-from geofence.model.plan import Plan
-from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.frozen import NamedTuple, dataclass, replace
+from geofence.model.prefixes import Family
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:  # restore at boot reports no connections, and should not wait for the module
     from geofence.flows.impact import Impact
+    from geofence.model.chosen import ChosenBackend
+    from geofence.model.lists import ListId, Provenance
+    from geofence.model.notes import Note
+    from geofence.model.plan import Plan
     from geofence.model.policy import Policy
+    from geofence.model.prefixes import AddressSpace
 
 
 class ListOutcome(StrEnum):
@@ -42,44 +43,6 @@ class Extent(NamedTuple):
 
     addresses: int
     prefixes: int
-
-
-class Listed(Protocol):
-    """What is told of a list, whether its addresses are at hand or not."""
-
-    @property
-    def id(self) -> ListId:
-        """Return which list it is."""
-        ...
-
-    @property
-    def outcome(self) -> ListOutcome:
-        """Return how it took part."""
-        ...
-
-    @property
-    def provenance(self) -> tuple[Provenance, ...]:
-        """Return where it comes from."""
-        ...
-
-    @property
-    def problem(self) -> str:
-        """Return what is wrong with it; empty for nothing."""
-        ...
-
-    @property
-    def checked_at(self) -> datetime | None:
-        """Return when its oldest part was last confirmed by its source, UTC."""
-        ...
-
-    @property
-    def is_absent(self) -> bool:
-        """Whether there is no stored version, so that it has nothing."""
-        ...
-
-    def extent(self, family: Family) -> Extent:
-        """Return how much it has of one family."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from geofence.errors import LockError, StateError
 from geofence.flows.count import any_flow
 from geofence.model.frozen import replace
 from geofence.model.generation import Generation
-from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Plan
 from geofence.operations.confirm import forget, lapsed
 from geofence.operations.remove import remove_fence, unblock_connections
@@ -18,6 +17,10 @@ from geofence.operations.site import Site
 from geofence.state.lock import exclusive
 from geofence.state.outcomes import Probation
 from geofence.state.removal import forget_removal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from geofence.model.notes import Note
 
 
 def restore(site: Site) -> RunReport:
@@ -41,7 +44,7 @@ def _locked(site: Site, held: ExitStack) -> tuple[Note, ...]:
     try:
         held.enter_context(exclusive(site.state_directory, site.lock_seconds))
     except LockError as error:
-        return (problem(error),)
+        return _problems(error)
     return ()
 
 
@@ -75,8 +78,17 @@ def _last_good(site: Site, over: Probation | None) -> tuple[Generation | None, t
     try:
         generation, damaged = site.generations.newest(at_most)
     except StateError as error:
-        return None, (problem(error),)
-    return generation, tuple(problem(str(found)) for found in damaged)
+        return None, _problems(error)
+    return generation, _problems(*damaged)
+
+
+def _problems(*reasons: object) -> tuple[Note, ...]:
+    """Return notes on what is wrong; imported here, since at boot there is nothing as a rule."""
+    if not reasons:
+        return ()
+    from geofence.model.notes import problem
+
+    return tuple(problem(str(reason)) for reason in reasons)
 
 
 def _restored(
@@ -90,7 +102,7 @@ def _restored(
         site.log_change("restore", f"generation {number} is in force again", number)
     again = unblock_connections(generation.ruleset) if another else ()
     again = (*forget_unwatched_flows(applied.plan), *again)
-    wrong = (*notes, problem(applied.untidy)) if applied.untidy else notes
+    wrong = (*notes, *_problems(applied.untidy)) if applied.untidy else notes
     wrong = (*wrong, *missed)
     return RunReport(
         applied.plan,
@@ -103,10 +115,12 @@ def _restored(
 
 def _forgetting(site: Site, over: Probation, report: RunReport) -> RunReport:
     """Forget the unconfirmed change; a disk that cannot be written to does not undo the return."""
+    from geofence.model.notes import Note, NoteKind
+
     try:
         forget(site, over)
     except StateError as error:
-        return replace(report, notes=(*report.notes, problem(error)), degraded=True)
+        return replace(report, notes=(*report.notes, *_problems(error)), degraded=True)
     unconfirmed = Note(NoteKind.UNCONFIRMED, "", {"generation": report.generation})
     return replace(report, notes=(*report.notes, unconfirmed))
 

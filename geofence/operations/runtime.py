@@ -11,23 +11,23 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 from geofence.apply import Applied, apply_ruleset
 from geofence.backends import registry
-from geofence.backends.interface import Backend
 from geofence.denied.pruning import is_crowded, strays, superfluous
 from geofence.errors import BackendUnavailable, GeofenceError, StateError
 from geofence.model.bans import Ban
 from geofence.model.elements import TimedPrefix
-from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.counters import note_counting
 from geofence.operations.shield import lower_shield
 from geofence.operations.site import Site
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from geofence.backends.interface import Backend
+    from geofence.model.notes import Note
     from geofence.state.timed import Timed
 
 BAN_KEYS = tuple(SetKey(Role.BAN, "", family) for family in Family)
@@ -69,7 +69,11 @@ def _is_new(site: Site, timed: Timed) -> bool:
 
 def without_labels(backend: Backend) -> tuple[Note, ...]:
     """Return a note where the kernel cannot label connections."""
-    return () if backend.labels else (Note(NoteKind.WITHOUT_LABELS),)
+    if backend.labels:
+        return ()
+    from geofence.model.notes import Note, NoteKind
+
+    return (Note(NoteKind.WITHOUT_LABELS),)
 
 
 def synchronize(
@@ -104,6 +108,8 @@ def synchronize(
         try:
             notes += act()
         except GeofenceError as error:
+            from geofence.model.notes import problem
+
             notes.append(problem(error))
     return tuple(notes)
 
@@ -129,6 +135,8 @@ def _hold_bans(site: Site, backend: Backend) -> Iterable[Note]:
             site.bans.tidy(banned, now)
     if not banned.damaged:
         return ()
+    from geofence.model.notes import Note, NoteKind
+
     return (Note(NoteKind.BANS_DAMAGED, str(site.bans.path), {"number": banned.damaged}),)
 
 

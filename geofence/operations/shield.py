@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from geofence.errors import BackendUnavailable
 from geofence.operations.site import Site
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.model.notes import Note
 
@@ -39,16 +39,18 @@ def lower_shield(site: Site) -> None:
 
 
 def remove_shield(site: Site) -> None:
-    """Take the shield away with its counters, also the one behind the fence.
+    """Take the shield away with its counters, also the one behind the fence; keep its counts.
 
     Raises:
         BackendError: it is still there, or the kernel refuses.
     """
     if may_be_up(site):
+        from geofence.operations.shield_counts import keep_counts
         from geofence.shield.audit import remove_counters
         from geofence.shield.pins import forget, lower
 
         lower(site.bpf_directory)
+        keep_counts(site.state_directory, site.bpf_directory)
         with suppress(BackendUnavailable):  # then there is no such table
             remove_counters()
         forget(site.bpf_directory)

@@ -1,17 +1,21 @@
-"""What the shield has dropped, read from the kernel's counters."""
+"""What the shield has dropped: what the kernel's counters have, and what they had before."""
 
 from __future__ import annotations
 
 import os
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from geofence.errors import StateError
 from geofence.model.prefixes import Family
-from geofence.model.shield import ShieldDrops
+from geofence.model.shield import ShieldDrops, ShieldRecord
 from geofence.shield import bpf, raising
 from geofence.shield.counting import COUNT_SIZE
+from geofence.state.shield import read_shield, write_shield
 
 _COUNT = struct.Struct("=QQ8x")
 
@@ -24,12 +28,12 @@ class Counts(NamedTuple):
     """Packets that were marked instead of dropped."""
 
 
-def read_counts(bpf_directory: Path, services: tuple[str, ...]) -> Counts:
-    """Return what was counted; nothing where there are no counters of these services."""
+def read_counts(bpf_directory: Path, services: tuple[str, ...]) -> Counts | None:
+    """Return what was counted; None where there are no counters of these services."""
     number = 2 * len(services) + 1
     descriptor = raising.pinned_counters(bpf_directory, COUNT_SIZE, number)
     if descriptor is None:
-        return Counts()
+        return None
     try:
         values = [_sum(bpf.per_cpu_values(descriptor, at, COUNT_SIZE)) for at in range(number)]
     finally:
@@ -37,6 +41,24 @@ def read_counts(bpf_directory: Path, services: tuple[str, ...]) -> Counts:
     places = [(service, family) for family in Family for service in services]
     dropped = (ShieldDrops(*p, *value) for p, value in zip(places, values, strict=False))
     return Counts(tuple(dropped), values[-1][0])
+
+
+def dropped_since_boot(bpf_directory: Path, record: ShieldRecord) -> tuple[ShieldDrops, ...]:
+    """Return all that was dropped; where the counters are gone, what they are known to have had."""
+    live = read_counts(bpf_directory, record.services)
+    return record.dropped if live is None else together(record.before, live.dropped)
+
+
+def keep_counts(state_directory: Path, bpf_directory: Path) -> None:
+    """Record what was dropped, since the counters are about to go.
+
+    A disk that cannot be written loses some counts, and nothing else.
+    """
+    record = read_shield(state_directory)
+    if record is not None:
+        dropped = dropped_since_boot(bpf_directory, record)
+        with suppress(StateError):
+            write_shield(state_directory, replace(record, dropped=dropped, before=dropped))
 
 
 def together(*parts: Iterable[ShieldDrops]) -> tuple[ShieldDrops, ...]:

@@ -28,7 +28,7 @@ from geofence.model.shield import (
     Why,
 )
 from geofence.operations.shield import lower_shield, remove_shield
-from geofence.operations.shield_counts import read_counts, together
+from geofence.operations.shield_counts import dropped_since_boot, read_counts
 from geofence.operations.shield_wanted import Wanted, fence_fault, wanted_shield
 from geofence.operations.site import Site
 from geofence.routing.routes import read_local
@@ -285,11 +285,14 @@ class Keeper:
         return new, dropped
 
     def _dropped(self) -> tuple[ShieldDrops, ...]:
-        live = read_counts(self.site.bpf_directory, self.record.services)
-        return together(self.record.before, live.dropped)
+        known = read_shield(self.site.state_directory)  # who removed the counters has noted them
+        parts = [dropped_since_boot(self.site.bpf_directory, self.record)]
+        parts += [known.dropped] if known else []
+        return max(parts, key=lambda part: sum(each.packets for each in part))
 
     def _sampled(self) -> int:
-        return read_counts(self.site.bpf_directory, self.record.services).sampled
+        counts = read_counts(self.site.bpf_directory, self.record.services)
+        return counts.sampled if counts else 0
 
     def _is_as_recorded(self) -> bool:
         """Whether the kernel has the programs where they were put."""

@@ -12,12 +12,13 @@ from geofence.model.generation import Generation
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, SetKey
-from geofence.model.shield import ShieldReason, Why
+from geofence.model.shield import ARMED_SAMPLE, ShieldReason, Why
 from geofence.operations.site import Site
 from geofence.shield.decision import tables_of
 from geofence.shield.design import Design, design
 from geofence.shield.host import read_host
 from geofence.shield.obstacles import Port, free_mark, interfaces, obstacles, used_marks
+from geofence.shield.program import Functions, Maps, program
 from geofence.shield.raising import is_bpf_file_system
 from geofence.shield.tables import Table
 from geofence.state.removal import is_removed
@@ -47,10 +48,12 @@ class Wanted(NamedTuple):
         return frozenset((family, each) for family, held in own for each in held)
 
     def fingerprint(self, mark: int) -> str:
-        """Return what tells it from shields that decide otherwise."""
-        content = repr((self.made.services, sorted(self.made.addresses.items()), mark))
-        parts = (content.encode(), *(table.content for table in self.tables.values()))
-        return sha256(b"".join(parts)).hexdigest()
+        """Return what tells it from shields that decide or count otherwise."""
+        blocks = {family: table.blocks for family, table in self.tables.items()}
+        maps = Maps(dict.fromkeys(blocks, 0), blocks, 0)
+        code = program(self.made, maps, Functions(0, 0), sample=ARMED_SAMPLE, mark=mark)
+        parts = (code, *(table.content for table in self.tables.values()))
+        return sha256(repr(self.made.services).encode() + b"".join(parts)).hexdigest()
 
 
 def wanted_shield(site: Site) -> Wanted | tuple[ShieldReason, ...]:

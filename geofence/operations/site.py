@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from geofence.errors import BackendUnavailable, StateError
 from geofence.model.frozen import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.backends.registry import Chosen
     from geofence.model.choices import BackendChoice

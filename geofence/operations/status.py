@@ -27,6 +27,7 @@ from geofence.model.ruleset import LocalNetwork, SetKey
 from geofence.operations.blocklist_notes import left_out_notes
 from geofence.operations.counters import counting_since
 from geofence.operations.facts import Facts
+from geofence.operations.listed import Listed
 from geofence.operations.lists import (
     refused,
     stale,
@@ -34,7 +35,7 @@ from geofence.operations.lists import (
     unchanging,
     unread,
 )
-from geofence.operations.report import AllowedTo, Listed, ListReport, allowed_to
+from geofence.operations.report import AllowedTo, ListReport, allowed_to
 from geofence.operations.runtime import without_labels
 from geofence.operations.shield_status import ShieldStatus, shield_status
 from geofence.operations.site import Site

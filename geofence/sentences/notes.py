@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
-from geofence.model.notes import Note, NoteKind
 from geofence.translation import english
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from geofence.model.notes import Note, NoteKind
 
 
 @cache
@@ -15,6 +18,7 @@ def every_sentence() -> Mapping[NoteKind, Callable[[Note], str]]:
 
     Imported here: most runs, as ``restore`` at boot, have nothing to tell.
     """
+    from geofence.model.notes import NoteKind
     from geofence.sentences.atlas import ATLAS_SENTENCES
     from geofence.sentences.by_hand import BY_HAND_SENTENCES
     from geofence.sentences.following import FOLLOWING_SENTENCES

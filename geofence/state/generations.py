@@ -17,13 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from geofence.errors import StateError
-from geofence.model.frozen import dataclass, replace
+from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.generation import Generation, ListNote
 from geofence.model.ports import Ports, Protocol
-from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
+from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_ranges
 from geofence.model.ruleset import FencedService, LocalNetwork, Role, Ruleset, SetKey
 from geofence.state.files import (
     ensure_private_directory,
@@ -50,6 +49,10 @@ from geofence.state.records import (
     unseal,
 )
 from geofence.translation import tr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FORMAT = 2
 """Of the files that are written."""
@@ -190,8 +193,7 @@ def _pack(content: PrefixSet) -> bytes:
 
 
 def _unpack(family: Family, packed: bytes) -> PrefixSet:
-    ends = unpack_addresses(family, packed)
-    return PrefixSet.of_ranges(family, ends[0::2], [last + 1 for last in ends[1::2]])
+    return PrefixSet.of_ranges(family, *unpack_ranges(family, packed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import json
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
 
 from geofence.errors import StateError
 from geofence.model.frozen import dataclass, replace
@@ -30,7 +29,11 @@ from geofence.state.records import (
     text,
 )
 
-_T = TypeVar("_T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
 
 
 class Ending(StrEnum):

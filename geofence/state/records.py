@@ -14,17 +14,21 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeVar
 
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix
 from geofence.state.digest import sha256_of
 from geofence.translation import tr
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Generic, TypeVar
+
+    _T = TypeVar("_T")
+    _E = TypeVar("_E", bound=Enum)
+
 DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a record raises if it does not hold what it should."""
-
-_T = TypeVar("_T")
-_E = TypeVar("_E", bound=Enum)
 
 
 class RecordError(ValueError):
@@ -81,12 +85,22 @@ def _newer(form: int, newest: int) -> str:
     )
 
 
-class Codec(NamedTuple, Generic[_T]):
-    """How a value becomes JSON, and how it is read again."""
+if TYPE_CHECKING:
 
-    read: Callable[[Any], _T]
-    """Raises one of ``DAMAGE`` if the JSON does not hold such a value."""
-    write: Callable[[_T], Any]
+    class Codec(NamedTuple, Generic[_T]):
+        """How a value becomes JSON, and how it is read again."""
+
+        read: Callable[[Any], _T]
+        """Raises one of ``DAMAGE`` if the JSON does not hold such a value."""
+        write: Callable[[_T], Any]
+
+else:
+
+    class Codec(NamedTuple):
+        """The same without what only type checkers need."""
+
+        read: object
+        write: object
 
 
 def objects(made: Callable[..., _T], **fields: Codec[Any]) -> Codec[_T]:

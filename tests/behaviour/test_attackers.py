@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.flood import Flood, udp_frame
+from benchmarks.flood import Frames, sending_socket, udp_frame
 from geofence.denied.sources import Knowledge, described, joined
 from geofence.lab.network import PBX, Lab
 from geofence.lab.probes import Probe, Transport
@@ -48,8 +48,8 @@ def flood(lab: Lab, sources: Iterator[str]) -> None:
     mac = bytes.fromhex(MACS["wan"].replace(":", ""))
     target = str(PBX[Family.IPV4])
     frames = [udp_frame(mac, source, target, 5060, b"x" * 20) for source in sources]
-    with lab.internet.entered():
-        Flood("wan", frames).send(len(frames))
+    with lab.internet.entered(), sending_socket("wan") as by:
+        Frames(frames).send(by, 0, len(frames))
 
 
 def knock(lab: Lab, times: int) -> None:

@@ -10,10 +10,11 @@ from geofence.doctor.cluster import ClusterEvidence, cluster_findings
 from geofence.doctor.findings import Finding
 from geofence.doctor.findings import FindingKind as Kind
 from geofence.errors import UsageError
-from geofence.model.target import Target, TargetKind
+from geofence.model.target import FIELD_MANAGER, Target, TargetKind
 from geofence.operations.doctor import DoctorReport, doctor_of_cluster, examine_cluster
 from geofence.operations.targets.engines import engines_in
 from geofence.sentences.doctor import finding_texts, page, unchecked_text
+from geofence.targets.objects import MANAGED_BY, TARGET_LABEL
 from tests.clusters.fake import FakeApi
 from tests.clusters.fake.cluster import Grant
 from tests.clusters.fake.kinds import NETWORK_POLICY
@@ -140,6 +141,15 @@ def test_policies_of_others_for_the_same_pods(
 ) -> None:
     healthy.make(policy("open", {"podSelector": selector, "policyTypes": ["Ingress"]}))
     assert only(healthy).kind is Kind.OTHER_POLICIES
+
+
+def test_a_policy_of_others_does_not_hide_behind_labels_of_the_target(healthy: Scene) -> None:
+    labels = {TARGET_LABEL: "k8s", MANAGED_BY: FIELD_MANAGER}
+    for hidden in ({TARGET_LABEL: "k8s"}, labels):
+        made = policy("open", {"podSelector": {}, "policyTypes": ["Ingress"]}, **hidden)
+        healthy.make(made)
+        assert only(healthy).kind is Kind.OTHER_POLICIES
+        healthy.delete(made)
 
 
 def test_policies_of_others_for_other_pods_or_what_goes_out(healthy: Scene) -> None:

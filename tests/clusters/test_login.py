@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from geofence.cluster import login
+from geofence.cluster import connection, login
 from geofence.cluster.client import Cluster
 from geofence.errors import ClusterError
 from geofence.model.target import Target, TargetKind
@@ -91,6 +96,63 @@ def test_a_damaged_kubeconfig_is_one_sentence(target: Target, content: bytes) ->
     assert target.kubeconfig in asked(target)
 
 
+_YAML = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    ),
+    max_leaves=3,
+)
+"""What a place of a kubeconfig may have instead of what belongs there."""
+
+
+def _places(value: object, path: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+    """Every place of a document."""
+    yield path
+    items: Iterable[tuple[object, object]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    for key, inner in items:
+        yield from _places(inner, (*path, key))
+
+
+def _with(value: Any, path: tuple[Any, ...], put: object) -> Any:  # noqa: ANN401 - YAML
+    """A document with something else at one place."""
+    if not path:
+        return put
+    made = copy.copy(value)
+    made[path[0]] = _with(value[path[0]], path[1:], put)
+    return made
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kubeconfig of a server that nobody asks."""
+    user = {"token": TOKEN, "exec": {"command": "/bin/false"}}
+    directory = tmp_path_factory.mktemp("kubeconfig")
+    return write_kubeconfig(directory, "https://127.0.0.1:9", CERTIFICATE, user)
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_kubeconfig_that_is_wrong_anywhere_is_an_error_or_logs_in_without_a_program(
+    kubeconfig: Path, data: st.DataObject
+) -> None:
+    content = yaml.safe_load(kubeconfig.read_text())
+    place = data.draw(st.sampled_from(list(_places(content))))
+    damaged = kubeconfig.with_name("damaged")
+    damaged.write_text(yaml.safe_dump(_with(content, place, data.draw(_YAML))))
+    told = ""
+    with mock.patch("subprocess.Popen", side_effect=AssertionError("a program was run")):
+        try:
+            login.configuration(replace(TARGET, kubeconfig=str(damaged)))
+        except ClusterError as error:
+            told = str(error)
+    assert TOKEN not in told
+
+
 def test_a_missing_kubeconfig(tmp_path: Path) -> None:
     said = asked(replace(TARGET, kubeconfig=str(tmp_path / "none")))
     assert "No such file or directory" in said
@@ -143,6 +205,25 @@ def test_nothing_listens(api: FakeApi, target: Target) -> None:
 def test_a_server_that_hangs_costs_no_more_than_the_patience(api: FakeApi, target: Target) -> None:
     api.always = Fault(FaultKind.HANGS)
     assert "did not answer in time" in asked(target, 0.3)
+
+
+def test_an_answer_that_never_ends_costs_no_more_than_the_patience(
+    api: FakeApi, target: Target
+) -> None:
+    api.always = Fault(FaultKind.DRIPS)
+    began = time.monotonic()
+    assert "did not answer in time" in asked(target, 0.5)
+    assert time.monotonic() - began < 30
+
+
+def test_an_answer_without_end_is_not_read_into_memory(
+    api: FakeApi, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LARGEST_ANSWER", 10_000)
+    api.always = Fault(FaultKind.DRIPS)
+    assert "sent more than 10,000 bytes" in asked(target, 60.0)
+    api.always = None
+    assert asked(target, 60.0) == ""
 
 
 def test_a_busy_server_is_asked_again_after_the_time_that_it_names(

@@ -9,6 +9,7 @@ from geofence.model.notes import NoteKind
 from geofence.operations.targets.remove import remove_from_cluster
 from tests.clusters.fake import FakeApi
 from tests.clusters.fake.cluster import Grant
+from tests.clusters.killing import SMALL_RANGES, chunked
 from tests.clusters.scene import Scene
 
 OWN = ["geofence-k8s"]
@@ -52,3 +53,19 @@ def test_nothing_is_written_that_is_not_its_own(scene: Scene, api: FakeApi) -> N
     remove_from_cluster(scene.place)
     paths = {each.path for each in api.writes[1:]}
     assert paths == {f"/apis/networking.k8s.io/v1/namespaces/pbx/networkpolicies/{OWN[0]}"}
+
+
+def test_objects_that_are_wanted_no_more_go_though_they_may_not_be_listed(
+    scene: Scene, api: FakeApi
+) -> None:
+    with chunked(SMALL_RANGES):
+        scene.change('["JP"]', '["JP", "DE"]')
+        scene.apply()
+        assert scene.who() == "JDP"
+        api.cluster.grants = [Grant(["get", "create", "patch", "delete"], KIND)]
+        scene.change('["JP", "DE"]', '["DE"]')
+        assert not scene.plan().is_empty
+        scene.apply()
+        api.cluster.grants = None
+        assert scene.who() == "DP"
+        assert scene.plan().is_empty

@@ -12,6 +12,7 @@ from geofence.lab.network import PBX
 from geofence.lab.probes import Probe, Transport
 from geofence.model.prefixes import Family
 from geofence.model.shield import LeftOut, ShieldReason, ShieldState, Why
+from geofence.operations import shield_wanted
 from geofence.operations.allow import allow, revoke
 from geofence.operations.apply import apply
 from geofence.operations.commit import Wish
@@ -22,6 +23,8 @@ from geofence.operations.restore import restore
 from geofence.operations.rollback import rollback
 from geofence.operations.shield_status import shield_status
 from geofence.shield.pins import directory
+from geofence.shield.program import program
+from geofence.state.shield import read_shield
 from tests.shield.scene import SIP, STRANGERS, Scene, probe
 
 STRANGER = STRANGERS[Family.IPV4]
@@ -141,6 +144,50 @@ def test_it_goes_with_the_fence_and_leaves_nothing(stage: Scene) -> None:
     assert (record.state, record.reasons[0].why) == (ShieldState.OFF, Why.NO_FENCE)
     stage.apply()
     assert stage.look().state is ShieldState.AUDITING
+
+
+def test_what_was_dropped_is_known_when_the_fence_is_removed(stage: Scene) -> None:
+    stage.armed()
+    stage.knock(20)
+    seen = stage.dropped()
+    stage.knock(20)
+    with stage.lab.pbx.entered():
+        remove(stage.site)
+    kept = read_shield(stage.site.state_directory)
+    assert kept is not None
+    total = sum(each.packets for each in kept.dropped)
+    assert seen + 15 < total <= 40
+    assert stage.dropped() == total
+    stage.armed()
+    stage.knock(20)
+    assert total + 15 < stage.dropped() <= total + 20
+
+
+def test_counts_outlive_a_process_and_then_the_fence(nft_stage: Scene) -> None:
+    nft_stage.armed()
+    nft_stage.knock(20)
+    total = nft_stage.dropped()
+    with nft_stage.lab.pbx.entered():
+        remove(nft_stage.site)
+    nft_stage.restart()
+    assert nft_stage.dropped() == total > 15
+
+
+def test_another_program_than_that_of_this_version_is_replaced(
+    nft_stage: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def older(*given: object, **more: object) -> bytes:
+        return program(*given, **more) + bytes(8)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shield_wanted, "program", older)
+        before = nft_stage.armed()
+    nft_stage.knock(20)
+    nft_stage.restart()
+    record = nft_stage.look()
+    assert (record.state, record.mark) == (ShieldState.ARMED, before.mark)
+    assert record.interfaces != before.interfaces
+    assert nft_stage.dropped() > 15
 
 
 def test_it_ends_when_the_rules_do_not_ask_for_it(nft_stage: Scene) -> None:

@@ -41,7 +41,7 @@ _FLUSHES = rf"""(?x)
     | \bipset\s+(?:flush|destroy|-F|-X|x)\s*(?:$|[;&|>])
     """
 """A command that empties PREROUTING of the table mangle, or destroys all sets."""
-_TELLING = ("ipt", "ipset")
+_TELLING = ("ipt", "ip6t", "ipset")
 """One of these is part of every such command, in small letters."""
 
 _UFW_DEFAULTS, _UFW_SETTINGS = "etc/default/ufw", "etc/ufw/ufw.conf"
@@ -88,10 +88,15 @@ def _rival(found: StartupProgram) -> str | None:
 
 
 def _flushes(text: str) -> bool:
-    lowered = text.lower()
-    if not any(word in lowered for word in _TELLING):
+    if not _tells(text):
         return False
-    return any(re.search(_FLUSHES, line) for line in _commands(text))
+    return any(re.search(_FLUSHES, line) for line in _commands(text) if _tells(line))
+
+
+def _tells(text: str) -> bool:
+    """Whether it may name a program that flushes; each program that does has such a word."""
+    lowered = text.lower()
+    return any(word in lowered for word in _TELLING)
 
 
 def _commands(text: str) -> list[str]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from geofence.backends.ipset.shapes import MESSAGE_LIMIT
 from geofence.model.elements import Element, Noted
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, Span, attribute, nested, number, spans
 from geofence.netlink.columns import alike, take

@@ -14,7 +14,7 @@ from operator import add
 from geofence.backends.ipset.elements import CIDR, DATA, IP
 from geofence.backends.ipset.shapes import MESSAGE_LIMIT
 from geofence.model.frozen import dataclass
-from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
+from geofence.model.prefixes import Family, PrefixSet, pack_networks, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, as_number, attribute, each, nested, values
 from geofence.netlink.columns import put, same_rows, take
 
@@ -58,7 +58,7 @@ def pack_entries(family: Family, networks: Sequence[int], lengths: Sequence[int]
     layout = _LAYOUTS[family]
     size = len(layout.template)
     packed = bytearray(layout.template * len(networks))
-    addresses = pack_addresses(family, networks)
+    addresses = pack_networks(family, networks, max(lengths, default=0))
     put(packed, size, layout.address_at, layout.address_length, addresses)
     put(packed, size, layout.cidr_at, 1, bytes(lengths))
     step = MESSAGE_LIMIT // size * size

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from geofence.backends.ipset.shapes import CHAIN, LEGACY_TABLES
 from geofence.backends.ipset.table import PROGRAMS, MangleTable, parse_table
 from geofence.errors import BackendError, BackendUnavailable
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.translation import tr
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from geofence.backends.ipset.sets import KernelSets, SetHeader
 from geofence.backends.ipset.shapes import set_key, set_name
@@ -11,6 +10,7 @@ from geofence.model.elements import Noted
 from geofence.model.prefixes import Prefix
 from geofence.model.sets import SetKey
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.model.plan import Count
 

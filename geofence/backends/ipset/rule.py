@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+
+from geofence.model.frozen import NamedTuple
 
 _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\S)+')
 """A word, or a quoted string with all its blanks."""

@@ -15,7 +15,6 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import NamedTuple
 
 from geofence.backends.ipset.elements import (
     pack_tested,
@@ -26,6 +25,7 @@ from geofence.backends.ipset.elements import (
 from geofence.backends.ipset.shapes import NET, Shape, shape_of
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.model.elements import Element, Noted
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix, PrefixSet
 from geofence.model.sets import SetKey
 from geofence.netlink.attributes import (

@@ -7,7 +7,6 @@ that may not talk to it.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,8 +32,8 @@ _OTHER_SCRIPTS = (
     "etc/NetworkManager/dispatcher.d/pre-up.d/*",
     "etc/networkd-dispatcher/*/*",
 )
-_EXEC = re.compile(r"^Exec(?:Start|StartPre|StartPost|Reload)\s*=\s*[-@:+!|]*(.+)$", re.MULTILINE)
-_CONTINUED = re.compile(r"\\\n")
+_EXEC = r"(?m)^Exec(?:Start|StartPre|StartPost|Reload)\s*=\s*[-@:+!|]*(.+)$"
+_CONTINUED = "\\\n"
 _LARGEST_SCRIPT = 256 * 1024
 """Bytes; what is larger is hardly a script that loads a firewall."""
 
@@ -120,7 +119,7 @@ def _file(root: Path, name: str) -> Path | None:
 def _unit_text(root: Path, name: str) -> str:
     """Return what a unit runs: its commands, and the scripts named in them."""
     path = _unit(root, name)
-    commands = _EXEC.findall(_CONTINUED.sub(" ", _read(path))) if path else []
+    commands = re.findall(_EXEC, _read(path).replace(_CONTINUED, " ")) if path else []
     scripts = (
         _script(root / word.lstrip("/"))
         for command in commands
@@ -131,6 +130,8 @@ def _unit_text(root: Path, name: str) -> str:
 
 
 def _words(command: str) -> list[str]:
+    import shlex
+
     try:
         return shlex.split(command)
     except ValueError:  # a quote that does not end

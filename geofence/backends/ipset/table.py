@@ -6,13 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
-from typing import NamedTuple
 
 from geofence.backends.ipset import foreign
 from geofence.backends.ipset.rule import IptablesRule
 from geofence.backends.ipset.rules import HOOKS, JUMPS, OBSERVED, compiled
 from geofence.backends.ipset.shapes import CHAIN
 from geofence.errors import BackendError
+from geofence.model.frozen import NamedTuple
 from geofence.model.plan import Count
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import Ruleset

@@ -17,7 +17,7 @@ ROOT = Path("/")
 UNITS = ("geofence-restore", "geofence-reassert", "geofence-refresh", "geofence-daemon")
 """Those that look after the fence."""
 _CAPABILITY = "CAP_NET_RAW"
-_BOUNDS = re.compile(r"^[ \t]*CapabilityBoundingSet[ \t]*=[ \t]*(.*)$", re.MULTILINE)
+_BOUNDS = r"(?m)^[ \t]*CapabilityBoundingSet[ \t]*=[ \t]*(.*)$"
 
 
 def obstacle() -> str | None:
@@ -39,7 +39,7 @@ def obstacle() -> str | None:
 def _may_open_raw_sockets(settings: str) -> bool:
     """Whether a unit's capabilities, as all its lines together bound them, have the one."""
     allowed = True
-    for at, value in enumerate(_BOUNDS.findall(settings)):
+    for at, value in enumerate(re.findall(_BOUNDS, settings)):
         inverted, names = value.startswith("~"), value.lstrip("~").split()
         if _CAPABILITY in names:
             allowed = not inverted

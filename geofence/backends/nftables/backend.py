@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from geofence.backends.nftables.connection import NoLabels, connected
 from geofence.backends.nftables.noting import NftablesNoting
@@ -19,6 +18,7 @@ from geofence.model.plan import Observed, Plan
 from geofence.model.prefixes import Prefix
 from geofence.model.ruleset import Ruleset, SetKey
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.backends.nftables.forms import Forms
     from geofence.backends.nftables.rules import Compiler

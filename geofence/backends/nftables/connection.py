@@ -15,11 +15,11 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.traces import TABLE
 from geofence.errors import BackendError, BackendUnavailable
+from geofence.model.frozen import NamedTuple
 from geofence.netlink.attributes import MalformedError, as_number, number, padded, string, values
 from geofence.netlink.messages import (
     ACK,

@@ -113,6 +113,8 @@ def packed_keys(family: Family, pieces: Sequence[bytes]) -> bytes | None:
 def decode(family: Family, pieces: Sequence[bytes]) -> PrefixSet:
     """Return the set that elements make up, in whatever order and however they were written."""
     data = b"".join(pieces)
+    if not data:
+        return PrefixSet(family)
     starts, ends = _bulk(family, data) or _one_by_one(data)
     starts.sort()
     ends.sort()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.encoding import SOURCE
@@ -25,6 +24,7 @@ from geofence.backends.nftables.uapi import (
     VerdictAttribute,
 )
 from geofence.backends.nftables.uapi_names import CtKey, MetaKey
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix
 from geofence.netlink.attributes import as_number, as_string, each, nested, values
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.encoding import (
@@ -29,6 +28,7 @@ from geofence.backends.nftables.uapi_names import (
     MetaKey,
     PayloadBase,
 )
+from geofence.model.frozen import NamedTuple
 from geofence.model.ports import LOOPBACK, Protocol
 from geofence.model.prefixes import Family, address_text
 from geofence.model.ruleset import ADMITTED, BEGUN

@@ -12,8 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from geofence.backends.compact import by_few_lengths
 from geofence.backends.nftables.kernel_sets import Key, LengthKey, kernel_keys
-from geofence.backends.nftables.prefilter import enclosing_networks, networks, prefilter_sets
-from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
+from geofence.backends.nftables.prefilter import (
+    LENGTH,
+    enclosing_networks,
+    networks,
+    prefilter_sets,
+)
+from geofence.model.prefixes import Family, PrefixSet, pack_networks, unpack_addresses
 from geofence.model.ruleset import Ruleset, SetKey
 from geofence.netlink.columns import same_rows
 
@@ -55,7 +60,7 @@ class Forms:
         runtime = (each for key in ruleset.runtime_keys for each in kernel_keys(key))
         found.update((key, PrefixSet(key.family)) for key in runtime)
         near = prefilter_sets(ruleset, self.enclosing).items()
-        found.update((key, pack_addresses(key.family, networks(each))) for key, each in near)
+        found.update((key, pack_networks(key.family, networks(each), LENGTH)) for key, each in near)
         return found
 
     def whole(self, key: SetKey, held: Mapping[LengthKey, bytes]) -> PrefixSet:
@@ -85,7 +90,7 @@ class Forms:
 def divided(whole: SetKey, content: PrefixSet) -> dict[LengthKey, bytes]:
     """Return the prefixes of a set by their lengths, in few lengths, packed in ascending order."""
     return {
-        LengthKey(whole, length): pack_addresses(whole.family, networks)
+        LengthKey(whole, length): pack_networks(whole.family, networks, length)
         for length, networks in by_few_lengths(content).items()
     }
 

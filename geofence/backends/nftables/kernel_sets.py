@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import count
-from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.model.sets import NOTED_ROLES, SetKey, SetKind
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.connection import Attempts, Changed, NftConnection, Refused
@@ -15,7 +14,11 @@ from geofence.model.sets import SetKey
 from geofence.netlink.attributes import as_number, as_string, string, values
 from geofence.translation import tr
 
-_T = TypeVar("_T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _T = TypeVar("_T")
 _ATTEMPTS = 5
 
 Heads = list[tuple[Key, str]]

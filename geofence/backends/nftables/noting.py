@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from threading import Thread
-from typing import TYPE_CHECKING
 
 from geofence.backends.nftables.connection import NftConnection, connected
 from geofence.backends.nftables.kernel_sets import PartKey, whole_keys, whole_of
@@ -15,6 +13,7 @@ from geofence.errors import GeofenceError
 from geofence.model.elements import Noted
 from geofence.model.sets import SetKey
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.model.plan import Count
 
@@ -96,6 +95,8 @@ def _read_by_two(netlink: NftConnection, names: Sequence[str]) -> list[list[byte
         with suppress(GeofenceError, MemoryError), connected() as other:
             for name in names[1::2]:
                 found[name] = pieces_of(other, name)
+
+    from threading import Thread
 
     helper = Thread(target=read_half)
     with suppress(RuntimeError):  # no room for another thread

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.kernel_sets import KernelSet, Key, usual_name
 from geofence.backends.nftables.uapi_names import InetHook
-from geofence.model.frozen import dataclass
+from geofence.model.frozen import NamedTuple, dataclass
 from geofence.model.plan import Count
 
 _NOTHING = Count(0, 0)

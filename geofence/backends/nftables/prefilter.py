@@ -13,9 +13,9 @@ are done with the first rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from geofence.backends.nftables.kernel_sets import PrefilterKey
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import (
     Action,

@@ -8,7 +8,6 @@ with its raw attributes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
 from geofence.backends.nftables import uapi, userdata
 from geofence.backends.nftables.expressions import (
@@ -51,6 +50,7 @@ from geofence.backends.nftables.uapi_names import (
     DynsetOp,
     MetaKey,
 )
+from geofence.model.frozen import NamedTuple
 from geofence.netlink.attributes import as_number, as_string
 
 

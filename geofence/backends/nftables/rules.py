@@ -7,7 +7,6 @@ would have typed them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.encoding import (
@@ -77,6 +76,7 @@ from geofence.backends.nftables.uapi_names import (
     PayloadBase,
 )
 from geofence.backends.nftables.userdata import comment
+from geofence.model.frozen import NamedTuple
 from geofence.model.ports import Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (

@@ -13,12 +13,12 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import NamedTuple
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.elements import END, LIST_HEADER, OPEN
 from geofence.backends.nftables.uapi import ElementAttribute, ElementFlag, Expression
 from geofence.model.elements import FOR_EVER, Element, Span
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.netlink.attributes import (
     LONGEST,
@@ -118,6 +118,8 @@ def _pieces(intervals: Iterable[bytes]) -> list[bytes]:
 
 def each_mark(family: Family, data: bytes) -> Iterator[Mark]:
     """Yield elements: by a pattern those as this kernel writes them, the others one by one."""
+    if not data:
+        return
     at = 0
     pattern = _pattern(family)
     while at < len(data):

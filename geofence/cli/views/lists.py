@@ -7,7 +7,8 @@ from datetime import datetime
 
 from geofence.fetch.urls import public
 from geofence.model.prefixes import AddressSpace, Family
-from geofence.operations.report import Listed, ListOutcome, ListReport
+from geofence.operations.listed import Listed
+from geofence.operations.report import ListOutcome, ListReport
 from geofence.screen import Styled
 from geofence.translation import english, tr
 from geofence.wording import addresses, age, size

@@ -7,7 +7,6 @@ from geofence.errors import ExitCode
 from geofence.model.plan import SetChange
 from geofence.operations.report import RunReport
 from geofence.screen import Screen, print_json
-from geofence.sentences import note_json, sentence
 from geofence.sentences.backends import backend_json, backend_text
 from geofence.translation import english, tr, trn
 from geofence.wording import addresses
@@ -42,6 +41,10 @@ def tell_notes(screen: Screen, report: RunReport) -> None:
 
 
 def _print_notes(screen: Screen, report: RunReport) -> None:
+    if not report.notes:
+        return
+    from geofence.sentences import sentence
+
     for note in report.notes:
         screen.note(sentence(note), "yellow")
 
@@ -75,6 +78,7 @@ def run_json(report: RunReport) -> dict[str, object]:
     """Return the run for scripts."""
     from geofence.cli.views.flows import impact_json
     from geofence.cli.views.lists import list_json
+    from geofence.sentences import note_json, sentence
 
     plan = report.plan
     return {

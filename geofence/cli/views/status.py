@@ -12,7 +12,7 @@ from geofence.cli.views.notes import other_rules_json, sources_json, status_note
 from geofence.cli.views.shield import shield_json, show_shield
 from geofence.model.policy import besides_loopback
 from geofence.model.prefixes import Family, address_text
-from geofence.operations.report import Listed
+from geofence.operations.listed import Listed
 from geofence.operations.status import ServiceStatus, StatusReport
 from geofence.screen import Screen, columns
 from geofence.sentences import note_json, sentence

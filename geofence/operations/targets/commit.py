@@ -27,7 +27,7 @@ from geofence.model.plan import Plan
 from geofence.operations.commit import Wish
 from geofence.operations.report import RunReport
 from geofence.operations.targets.desired import Desired
-from geofence.operations.targets.observe import InCluster, observe
+from geofence.operations.targets.observe import InCluster, observe, observe_for
 from geofence.operations.targets.shown import shown_plan
 from geofence.operations.targets.site import TargetSite
 from geofence.targets.objects import ClusterObject, Request, Resource, Verb
@@ -55,7 +55,7 @@ def commit_to_cluster(
     own = place.own
     newest, _ = own.generations.newest()
     with place.connected() as cluster:
-        found = observe(place, cluster, wanted.objects)
+        found = observe_for(place, cluster, wanted, newest)
         objections = check(place, found, wanted, newest, restores=wish.reason == "restore")
         left = remaining(objections, wish.accept)
         if left:

@@ -14,7 +14,7 @@ from geofence.model.target import Labels
 from geofence.operations.targets.desired import as_recorded
 from geofence.operations.targets.engine_state import refused_policies, unwatched_nodes
 from geofence.operations.targets.engines import engines_in
-from geofence.operations.targets.observe import observe
+from geofence.operations.targets.observe import is_ours, observe
 from geofence.operations.targets.shown import shown_plan
 from geofence.operations.targets.site import TargetSite
 from geofence.plan.drift import differences
@@ -134,7 +134,8 @@ def _others(place: TargetSite, cluster: Cluster, pods: Iterable[Thing]) -> Itera
     labels = _label_sets(place, pods)
     for each in cluster.list(POLICIES, place.target.namespace):
         spec = _spec(each)
-        mine = (each["metadata"].get("labels") or {}).get(TARGET_LABEL) == place.target.name
+        labelled = (each["metadata"].get("labels") or {}).get(TARGET_LABEL) == place.target.name
+        mine = labelled and is_ours(each)
         if mine or "Ingress" not in (spec.get("policyTypes") or ["Ingress"]):
             continue
         selector = spec.get("podSelector") or {}

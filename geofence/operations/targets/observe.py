@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from geofence.cluster.client import Cluster, Thing
 from geofence.cluster.refusals import FORBIDDEN
 from geofence.errors import ClusterError, TargetError
+from geofence.model.generation import Generation
 from geofence.model.target import FIELD_MANAGER
+from geofence.operations.targets.desired import Desired, as_recorded
 from geofence.operations.targets.site import TargetSite
 from geofence.targets.fence import ClusterFence
 from geofence.targets.objects import (
@@ -71,13 +73,31 @@ def observe(place: TargetSite, cluster: Cluster, known: Iterable[ClusterObject])
     return _sorted_out(place, found, likes, tuple(unlisted))
 
 
+def observe_for(
+    place: TargetSite, cluster: Cluster, wanted: Desired, newest: Generation | None
+) -> InCluster:
+    """Return what the cluster holds, for a run that changes it.
+
+    Where objects may not be listed, those of the newest generation are looked up by name, too: one
+    that is wanted no more would stay and go on allowing what it allows.
+
+    Raises:
+        ClusterError: the cluster cannot be read.
+    """
+    found = observe(place, cluster, wanted.objects)
+    if newest is None or not found.unlisted:
+        return found
+    applied = as_recorded(place, newest).objects
+    return observe(place, cluster, (*applied, *wanted.objects))
+
+
 def _sorted_out(
     place: TargetSite,
     found: Mapping[ObjectKey, Thing],
     likes: Mapping[ObjectKey, ClusterObject],
     unlisted: tuple[str, ...],
 ) -> InCluster:
-    ours = {key: thing for key, thing in found.items() if _is_ours(thing)}
+    ours = {key: thing for key, thing in found.items() if is_ours(thing)}
     objects = tuple(
         normalized(ClusterObject.of(thing), likes.get(key)) for key, thing in sorted(ours.items())
     )
@@ -104,7 +124,8 @@ def _listed(place: TargetSite, cluster: Cluster, resource: Resource) -> tuple[Th
         raise
 
 
-def _is_ours(thing: Thing) -> bool:
+def is_ours(thing: Thing) -> bool:
+    """Whether geofence's field manager has applied an object."""
     managers = (thing.get("metadata") or {}).get("managedFields") or ()
     return any(each.get("manager") == FIELD_MANAGER for each in managers)
 

@@ -25,7 +25,7 @@ from geofence.operations.report import AllowedTo, allowed_to
 from geofence.operations.targets.apply import list_notes, nothing_fenced
 from geofence.operations.targets.commit import check, unlisted_notes
 from geofence.operations.targets.desired import Desired, as_recorded, desired
-from geofence.operations.targets.observe import InCluster, observe
+from geofence.operations.targets.observe import InCluster, observe_for
 from geofence.operations.targets.shown import shown_plan
 from geofence.operations.targets.site import TargetSite
 from geofence.plan.observing import observing_changes
@@ -90,7 +90,7 @@ def _found(
     """Return what the cluster holds; with a note, what it should hold, if it cannot be read."""
     try:
         with place.connected() as cluster:
-            return observe(place, cluster, wanted.objects), ()
+            return observe_for(place, cluster, wanted, newest), ()
     except ClusterError as error:
         facts = {"message": str(error), "generation": newest.number if newest else None}
         notes = (Note(NoteKind.TARGET_UNREAD, place.target.name, facts),)

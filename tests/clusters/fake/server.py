@@ -41,6 +41,8 @@ class FaultKind(Enum):
     """The request is done, and the connection is closed before the answer."""
     HANGS = "hangs"
     """No answer comes as long as the server lives; nothing is done."""
+    DRIPS = "drips"
+    """An answer comes that does not end as long as the server lives; nothing is done."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):
             if fault and fault.kind is FaultKind.HANGS:
                 api.closing.wait()
-            if fault and fault.kind in (FaultKind.HANGS, FaultKind.DROPPED):
+            if fault and fault.kind is FaultKind.DRIPS:
+                self._drip(api.closing)
+            if fault and fault.kind in (FaultKind.HANGS, FaultKind.DROPPED, FaultKind.DRIPS):
                 self.close_connection = True
                 return
             if fault and fault.kind is FaultKind.REFUSED:
@@ -111,6 +115,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
             self._send(code, answer)
+
+    def _drip(self, closing: threading.Event) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(1 << 40))
+        self.end_headers()
+        while not closing.wait(0.02):
+            self.wfile.write(b" " * 1000)
 
     def _send(self, code: int, answer: Any, headers: dict[str, str] | None = None) -> None:  # noqa: ANN401 - JSON
         content = json.dumps(answer).encode()
