@@ -25,6 +25,7 @@ from geofence.state.cache import stamp
 from geofence.state.files import (
     ensure_private_directory,
     flush,
+    keep_as,
     read_if_there,
     state_error,
     write_atomically,
@@ -178,9 +179,8 @@ class ListStore:
         accepted = candidate.accepted
         ensure_private_directory(self._directory)
         current, previous = self._paths(accepted.id)
-        at_hand = _intact(current, accepted.id)
-        if at_hand is not None:
-            write_atomically(previous, _encode(at_hand), flush_directory=False)
+        if _intact(current, accepted.id) is not None:
+            keep_as(current, previous)
         content = _Content(accepted.id, accepted.provenance, candidate.bodies)
         write_atomically(current, _encode(content), flush_directory=False)
 
