@@ -14,7 +14,6 @@ from functools import partial
 
 from geofence.apply import Applied, Seen, apply_ruleset
 from geofence.backends import registry
-from geofence.denied.pruning import is_crowded, strays, superfluous
 from geofence.errors import BackendUnavailable, GeofenceError, StateError
 from geofence.model.bans import Ban
 from geofence.model.elements import TimedPrefix
@@ -181,6 +180,10 @@ def _prune(
     backend: Backend, ruleset: Ruleset, before: Mapping[SetKey, PrefixSet]
 ) -> Iterable[Note]:
     """Forget noted sources where a set is nearly full."""
+    if not before:  # at boot
+        return ()
+    from geofence.denied.pruning import is_crowded, strays, superfluous
+
     for service in ruleset.services:
         for family in Family:
             denied_key, seen_key = (
