@@ -20,7 +20,7 @@ from operator import lt, ne
 from struct import iter_unpack
 from sys import byteorder
 
-from geofence.model.frozen import NamedTuple, dataclass
+from geofence.model.frozen import NamedTuple, dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,6 +165,8 @@ class PrefixSet:
     family: Family
     bounds: tuple[int, ...] = ()
     """``(first, past, first, past, …)``, strictly increasing, between 0 and 2**bits inclusive."""
+    _counted: list[int] = field(default_factory=list, compare=False, repr=False)
+    """The number of prefixes, once it was found."""
 
     @classmethod
     def of_ranges(cls, family: Family, firsts: list[int], pasts: list[int]) -> PrefixSet:
@@ -304,19 +306,24 @@ class PrefixSet:
                 networks.append(at)
                 lengths.append(whole[size])
                 at += size
+        if not shortest or (shortest == 1 and self.bounds != (0, 1 << bits)):
+            self._counted[:] = [len(lengths)]
         return networks, lengths
 
     @property
     def prefix_count(self) -> int:
-        """Number of prefixes that ``split`` would return, found without making them.
+        """Number of prefixes that ``split`` returns, found without making them.
 
         Between its ends, an interval is widest at the address with most trailing zeros; on either
         side of that, each one bit of the distance is one prefix.
         """
-        return sum(
-            1 if not (first | (past - first)) & (past - first - 1) else _parts(first, past)
-            for first, past in self.intervals()
-        )
+        if not self._counted:
+            parts = (
+                1 if not (first | (past - first)) & (past - first - 1) else _parts(first, past)
+                for first, past in self.intervals()
+            )
+            self._counted[:] = [sum(parts)]
+        return self._counted[0]
 
     def prefixes(self) -> list[Prefix]:
         """Return the fewest prefixes that make up the set, ascending."""

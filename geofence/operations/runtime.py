@@ -15,17 +15,18 @@ from functools import partial
 from geofence.apply import Applied, Seen, apply_ruleset
 from geofence.backends import registry
 from geofence.errors import BackendUnavailable, GeofenceError, StateError
-from geofence.model.bans import Ban
 from geofence.model.elements import TimedPrefix
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.counters import note_counting
 from geofence.operations.shield import lower_shield
 from geofence.operations.site import Site
+from geofence.state.files import BANS_LOG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.backends.interface import Backend
+    from geofence.model.bans import Ban
     from geofence.model.notes import Note
     from geofence.state.timed import Timed
 
@@ -129,7 +130,7 @@ def _record(site: Site, timed: Timed | None) -> tuple[Note, ...]:
 
 
 def _hold_bans(site: Site, backend: Backend) -> Iterable[Note]:
-    if not site.bans.path.exists():
+    if not (site.state_directory / BANS_LOG).exists():
         return ()
     with site.bans.held(site.lock_seconds):
         banned = site.bans.load()

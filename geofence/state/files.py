@@ -12,7 +12,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from geofence.errors import StateError
@@ -22,8 +21,11 @@ from geofence.translation import tr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mmap import mmap
     from typing import BinaryIO
 
+BANS_LOG = "bans/log"
+"""In the state directory; whether there is one is asked before what reads it is imported."""
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
 
@@ -249,6 +251,8 @@ def map_if_there(path: Path) -> mmap | bytes | None:
     Raises:
         StateError: the file is there and cannot be mapped, or cannot be trusted.
     """
+    from mmap import ACCESS_READ, mmap
+
     try:
         with _opened_trusted(path) as file:
             empty = os.fstat(file.fileno()).st_size == 0

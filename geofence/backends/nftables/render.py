@@ -76,6 +76,10 @@ _VERDICTS = {
     Code.RETURN: "return",
 }
 _DYNSET_OPS: Mapping[int, str] = {DynsetOp.ADD: "add", DynsetOp.UPDATE: "update"}
+_META = {Meta.DREG, Meta.KEY}
+_PAYLOAD = {Payload.DREG, Payload.BASE, Payload.OFFSET, Payload.LEN}
+_CMP = {Cmp.SREG, Cmp.OP, Cmp.DATA}
+"""The attributes of the usual expressions."""
 _HOOKS = ("prerouting", "input", "forward", "output", "postrouting", "ingress")
 """``enum nf_inet_hooks``."""
 
@@ -149,12 +153,12 @@ class _Line:
 
     def meta(self, attributes: Attributes) -> str | None:
         key = as_number(attributes.get(Meta.KEY))
-        if attributes.keys() != {Meta.DREG, Meta.KEY} or key not in META:
+        if attributes.keys() != _META or key not in META:
             return None
         return self._load(attributes[Meta.DREG], META[key])
 
     def payload(self, attributes: Attributes) -> str | None:
-        if attributes.keys() != {Payload.DREG, Payload.BASE, Payload.OFFSET, Payload.LEN}:
+        if attributes.keys() != _PAYLOAD:
             return None
         base, offset, length = (
             as_number(attributes[part]) for part in (Payload.BASE, Payload.OFFSET, Payload.LEN)
@@ -169,7 +173,7 @@ class _Line:
 
     def compare(self, attributes: Attributes) -> str | None:
         op = as_number(attributes.get(Cmp.OP))
-        if attributes.keys() != {Cmp.SREG, Cmp.OP, Cmp.DATA} or op not in _OPERATORS:
+        if attributes.keys() != _CMP or op not in _OPERATORS:
             return None
         field = self._field(attributes[Cmp.SREG])
         value = loaded_value(attributes[Cmp.DATA])
