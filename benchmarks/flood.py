@@ -40,8 +40,8 @@ class _Vector(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-class _Message(ctypes.Structure):
-    """``struct mmsghdr``."""
+class _Header(ctypes.Structure):
+    """``struct msghdr``."""
 
     _fields_ = (
         ("name", ctypes.c_void_p),
@@ -51,8 +51,13 @@ class _Message(ctypes.Structure):
         ("control", ctypes.c_void_p),
         ("control_length", ctypes.c_size_t),
         ("flags", ctypes.c_int),
-        ("sent", ctypes.c_uint),
     )
+
+
+class _Message(ctypes.Structure):
+    """``struct mmsghdr``."""
+
+    _fields_ = (("header", _Header), ("sent", ctypes.c_uint))
 
 
 def udp_frame(  # noqa: PLR0913 - what a frame consists of
@@ -97,7 +102,7 @@ class Frames:
         )
         first, size = ctypes.addressof(self._vectors), ctypes.sizeof(_Vector)
         self._messages = (_Message * len(frames))(
-            *(_Message(None, 0, first + at * size, 1, None, 0, 0, 0) for at in range(len(frames)))
+            *(_Message(_Header(None, 0, first + at * size, 1)) for at in range(len(frames)))
         )
 
     def send(self, by: socket.socket, start: int, count: int) -> None:

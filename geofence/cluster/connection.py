@@ -70,6 +70,11 @@ class Connection:
 
         self._pool: Any = client.ApiClient(self._configuration).rest_client.pool_manager
 
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        return str(self._configuration.host)
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from geofence.errors import ListError
 from geofence.fetch.answers import Body, NotModified, PauseError
 from geofence.fetch.urls import public
 from geofence.lists.formats import cut_out
+from geofence.model.digest import sha256_of
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.prefixes import Family
 from geofence.translation import join, tr
@@ -117,7 +117,7 @@ class Databases:
         body = fetch(etags.pop() if len(etags) == 1 else None)
         if isinstance(body, NotModified):
             return body
-        sha256 = hashlib.sha256(body.content).hexdigest()
+        sha256 = sha256_of(body.content)
         if hashes == {sha256}:
             return NotModified()
         try:

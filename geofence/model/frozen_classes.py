@@ -228,9 +228,13 @@ class NamedTuple(metaclass=_NamedTupleType):
 
 def _tuple_methods(names: tuple[str, ...], defaults: Mapping[str, Any]) -> dict[str, Any]:
     number = len(names)
+    filled = tuple(defaults.values())  # as Python has them, behind what has no default
+    least = number - len(filled)
 
     def new(cls: Any, /, *given: object, **named: object) -> Any:  # noqa: ANN401 - such a class
-        if named or len(given) != number:
+        if not named and least <= len(given) < number:
+            given += filled[len(given) - number :]
+        elif named or len(given) != number:
             given = _completed(cls.__name__, names, defaults, given, named)
         return tuple.__new__(cls, given)
 
@@ -239,7 +243,10 @@ def _tuple_methods(names: tuple[str, ...], defaults: Mapping[str, Any]) -> dict[
         return f"{type(self).__name__}({pairs})"
 
     def replaced(self: Any, /, **changes: object) -> Any:  # noqa: ANN401 - such a class
-        return type(self)(**{**dict(zip(names, self, strict=True)), **changes})
+        values = [changes.pop(name, value) for name, value in zip(names, self, strict=True)]
+        if changes:
+            raise ValueError(f"{type(self).__name__} has no fields: {', '.join(changes)}")
+        return tuple.__new__(type(self), values)
 
     return {
         "__new__": new,

@@ -35,6 +35,7 @@ _TEMPORARY_END = ".tmp"
 _OTHERS = 0o077
 _OURS = frozenset(
     {
+        "applied-to.json",
         "atlas",
         "bans",
         "busy.json",

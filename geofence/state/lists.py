@@ -8,7 +8,6 @@ is named and skipped for the version before it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from urllib.parse import quote
 from geofence.errors import ListError, StateError
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import Candidate, joined
+from geofence.model.digest import sha256_of
 from geofence.model.frozen import dataclass
 from geofence.model.lists import AcceptedList, DroppedAddress, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
@@ -228,7 +228,7 @@ class ListStore:
         """Return the files of the last accepted version and of the one before it."""
         name = f"{wanted.kind}-{quote(wanted.name, safe='', errors='surrogatepass')}"
         if len(name) > _LONGEST_NAME:
-            name = f"{wanted.kind}-{hashlib.sha256(name.encode()).hexdigest()}"
+            name = f"{wanted.kind}-{sha256_of(name.encode())}"
         current = self._directory / f"{name}{_SUFFIX}"
         return current, current.with_name(current.name + _PREVIOUS)
 

@@ -7,12 +7,12 @@ so a damaged one is ignored, and the next accepted version begins a new history.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.model.digest import sha256_of
 from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.prefixes import AddressSpace, Family, pack_addresses
@@ -68,6 +68,13 @@ class History:
         """Return the version with this fingerprint; None if it is not remembered."""
         return next((each for each in self.versions if each.sha256 == sha256), None)
 
+    def version_of(self, space: AddressSpace) -> Version | None:
+        """Return the version with these addresses; None if it is not remembered."""
+        sizes = space.ipv4.size, space.ipv6.size
+        alike = [each for each in self.versions if (each.ipv4, each.ipv6) == sizes]
+        sha256 = fingerprint(space) if alike else ""
+        return next((each for each in alike if each.sha256 == sha256), None)
+
     def in_force_at(self, moment: datetime) -> Version | None:
         """Return the version that was in force at a time; the oldest if that is later.
 
@@ -99,13 +106,15 @@ class History:
 
 def fingerprint(space: AddressSpace) -> str:
     """Return the SHA-256 of a set of addresses, hexadecimal: equal sets, equal hashes."""
-    digest = hashlib.sha256()
+    pieces: list[bytes] = []
     for family in Family:
         bounds = space[family].bounds
-        digest.update(b"%d:" % len(bounds))
-        digest.update(pack_addresses(family, bounds[0::2]))
-        digest.update(pack_addresses(family, [past - 1 for past in bounds[1::2]]))
-    return digest.hexdigest()
+        pieces += (
+            b"%d:" % len(bounds),
+            pack_addresses(family, bounds[0::2]),
+            pack_addresses(family, [past - 1 for past in bounds[1::2]]),
+        )
+    return sha256_of(b"".join(pieces))
 
 
 class VersionStore:
@@ -129,7 +138,13 @@ class VersionStore:
         """Return what tells the file of a history from its other versions; empty without one."""
         return stamp(self._path(wanted))
 
-    def note(self, accepted: AcceptedList, *, former: AcceptedList | None = None) -> None:
+    def note(
+        self,
+        accepted: AcceptedList,
+        *,
+        former: AcceptedList | None = None,
+        history: History | None = None,
+    ) -> None:
         """Record that a version was accepted or confirmed, at the time that its provenance says.
 
         The last of several is followed by ``flush`` of the lists, which are in the same directory.
@@ -137,11 +152,12 @@ class VersionStore:
         Args:
             accepted: the version.
             former: the one that was accepted before; begins a history that was not kept yet.
+            history: as it was loaded a moment ago, under the same lock.
 
         Raises:
             StateError: it could not be written; the history is unchanged.
         """
-        history = self.load(accepted.id)
+        history = self.load(accepted.id) if history is None else history
         if history.latest is None and former is not None:
             history = history.noted(former.space, former.checked_at, _fetched_at(former))
         noted = history.noted(accepted.space, accepted.checked_at, _fetched_at(accepted))
@@ -151,7 +167,7 @@ class VersionStore:
 
     def _path(self, wanted: ListId) -> Path:
         """Return the file of a list's history; hashed, since names may be too long."""
-        name = hashlib.sha256(str(wanted).encode(errors="surrogatepass")).hexdigest()[:32]
+        name = sha256_of(str(wanted).encode(errors="surrogatepass"))[:32]
         return self._directory / f"{wanted.kind}-{name}{_SUFFIX}"
 
 

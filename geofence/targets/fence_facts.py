@@ -152,6 +152,3 @@ def _whole(value: Json) -> int:
     if isinstance(value, int):
         return value
     raise TypeError(value)
-
-
-_LAST_PORT = 65_535

@@ -32,7 +32,7 @@ from geofence.backends.nftables.objects import (
 )
 from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag
-from geofence.backends.nftables.uapi_names import TableFlag
+from geofence.backends.nftables.uapi_names import TableFlag, names_of
 from geofence.model.frozen import replace
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses
@@ -276,8 +276,8 @@ def _table_lines(held: Snapshot) -> tuple[str, ...]:
     """Return a line if a program put the table to sleep or made it its own."""
     if not held.flags:
         return ()
-    known = (flag for flag in TableFlag if held.flags & flag)
-    names = [str(flag.name).lower() for flag in known] or [f"{held.flags:#x}"]
+    known = names_of(TableFlag).items()
+    names = [name for flag, name in known if held.flags & flag] or [f"{held.flags:#x}"]
     return (f"table: flags {','.join(names)}",)
 
 

@@ -48,7 +48,6 @@ from geofence.backends.nftables.uapi_names import (
     CmpOp,
     CtKey,
     DynsetOp,
-    MetaKey,
 )
 from geofence.model.frozen import NamedTuple
 from geofence.netlink.attributes import as_number, as_string
@@ -152,7 +151,7 @@ class _Line:
         key = as_number(attributes.get(Meta.KEY))
         if attributes.keys() != {Meta.DREG, Meta.KEY} or key not in META:
             return None
-        return self._load(attributes[Meta.DREG], META[MetaKey(key)])
+        return self._load(attributes[Meta.DREG], META[key])
 
     def payload(self, attributes: Attributes) -> str | None:
         if attributes.keys() != {Payload.DREG, Payload.BASE, Payload.OFFSET, Payload.LEN}:
@@ -185,7 +184,7 @@ class _Line:
             # Some versions of nft write a range like this.
             first = self._words.pop().removeprefix(lowest)
             return f"{field.text} {first}-{field.show(value)}"
-        return f"{field.text} {_OPERATORS[CmpOp(op)]}{field.show(value)}"
+        return f"{field.text} {_OPERATORS[op]}{field.show(value)}"
 
     def between(self, attributes: Attributes) -> str | None:
         if attributes.keys() != {Range.SREG, Range.OP, Range.FROM, Range.TO}:
