@@ -154,10 +154,10 @@ def _member(controller: Host, directory: Path, name: str, number: int) -> Iterat
         machine = Machine(host, server, place, "nftables")
         machine.serve("JP", japan())
         closing.enter_context(listening(host, address))
-        yield Member(name, machine, address, _wrapper(machine, place))
+        yield Member(name, machine, address, wrapper(machine, place))
 
 
-def _wrapper(machine: Machine, place: Path) -> Path:
+def wrapper(machine: Machine, place: Path) -> Path:
     """The program that runs geofence on a host, whatever environment it is called in."""
     wrapper = place / "geofence"
     words = [f"{name}={value}" for name, value in machine.variables().items()]
