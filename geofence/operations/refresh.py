@@ -50,6 +50,7 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
     with holding(site):
         gathered.store(site)
+        gathered = replace(gathered, renewed=(), confirmed=())  # their bodies take memory
         report = apply_rules(site, wish, gathered.reports)
         log_names(site, wish.reason, gathered.notes, report.generation)
         told = report.with_notes((*gathered.notes, *gathered.news))
