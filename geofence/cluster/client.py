@@ -46,6 +46,11 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        return self._connection.server
+
     def version(self) -> Version:
         """Return the server's release.
 

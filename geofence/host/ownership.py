@@ -95,11 +95,12 @@ class _Found(NamedTuple):
 def _exchangeable(
     directory: _Found, entry: _Found, trusted: set[int]
 ) -> tuple[Path, Distrust] | None:
-    facts, place = directory.facts, Path(directory.path)
+    facts = directory.facts
     if facts.st_uid not in trusted:
-        return place, _foreign(facts.st_uid, "chown root")
+        return Path(directory.path), _foreign(facts.st_uid, "chown root")
     if not facts.st_mode & _WRITTEN_BY_OTHERS:
         return None
+    place = Path(directory.path)
     doubt = _other_writer(facts, read_acl(place), trusted, private_groups=True)
     owner, is_sticky = entry.facts.st_uid, facts.st_mode & stat.S_ISVTX
     if doubt is None or (is_sticky and owner in trusted) or is_config_map(place):
@@ -117,7 +118,7 @@ def _lookups(path: Path, root: os.stat_result) -> Iterator[tuple[_Found, _Found]
         root: the facts of the root directory.
     """
     way, links = [_Found("/", root)], 0
-    pending = _names(path.absolute())
+    pending = _names(str(path) if path.is_absolute() else str(path.absolute()))
     while pending:
         name = pending.pop()
         if name == os.pardir:
@@ -135,14 +136,14 @@ def _lookups(path: Path, root: os.stat_result) -> Iterator[tuple[_Found, _Found]
         links += 1
         if links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-        target = Path(place).readlink()
+        target = os.readlink(place)  # noqa: PTH115 - as above
         pending += _names(target)
-        del way[1 if target.is_absolute() else len(way) :]
+        del way[1 if target.startswith("/") else len(way) :]
 
 
-def _names(path: Path) -> list[str]:
+def _names(path: str) -> list[str]:
     """Return the names in a path, the last one first."""
-    return [name for name in reversed(path.parts) if name.strip("/")]
+    return [name for name in reversed(path.split("/")) if name not in ("", os.curdir)]
 
 
 def _other_writer(
@@ -175,7 +176,7 @@ def _foreign(uid: int, remedy: str) -> Distrust:
 
 
 def _owner_of_program() -> int:
-    return Path(__file__).stat().st_uid
+    return os.stat(__file__).st_uid  # noqa: PTH116 - of each file that is read, too
 
 
 def _user_name(uid: int) -> str:

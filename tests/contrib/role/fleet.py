@@ -17,11 +17,10 @@ from geofence.lab.host import Host
 from geofence.lab.wiring import connect, loopback_up, plug
 from tests.cli.machine import Machine
 from tests.cli.world import japan
-from tests.contrib.role.controller import ROLE, SSH, environment, listening
+from tests.contrib.role.controller import PROGRAM, ROLE, SSH, environment, listening
 from tests.support.list_server import ListServer
 
 PLAYBOOKS = ROLE.parents[1]
-_PROGRAM = Path(sys.executable).with_name("ansible-playbook")
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class Fleet:
     def _run(self, arguments: Sequence[str]) -> Recap:
         with self.controller.entered():
             done = subprocess.run(
-                [_PROGRAM, *arguments],
+                [PROGRAM, *arguments],
                 env=environment(self.directory),
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
