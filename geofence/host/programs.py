@@ -67,7 +67,11 @@ def _code_of(command: list[str], files: Sequence[int], environment: Mapping[str,
 
 
 def _await_end(child: int) -> None:
-    handle = os.pidfd_open(child)
+    """Wait for the end of a child; without a limit where the kernel lends no handle to it."""
+    try:
+        handle = os.pidfd_open(child)
+    except OSError:
+        return
     try:
         waiting = select.poll()
         waiting.register(handle, select.POLLIN)
