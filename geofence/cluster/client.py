@@ -215,7 +215,7 @@ class Cluster:
             call = Call("GET", path, query, f"list {resource.plural}")
             found = self._connection.json(call)
             for each in _items(found, "items"):
-                yield {"apiVersion": resource.api_version, "kind": resource.kind, **each}
+                yield {**each, "apiVersion": resource.api_version, "kind": resource.kind}
             more = (found.get("metadata") or {}).get("continue")
             if not more:
                 return

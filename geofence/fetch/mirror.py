@@ -141,7 +141,7 @@ class Indexes:
         if now > found.expires_at:
             raise ListError(
                 tr(
-                    "The index has expired: it was signed on {signed}, and counts until {end}. "
+                    "The index has expired: it was signed on {signed}, and is valid until {end}. "
                     "Check whether 'geofence refresh' runs on the mirror, and the clock here.",
                     signed=f"{found.published_at:%Y-%m-%d %H:%M} UTC",
                     end=f"{found.expires_at:%Y-%m-%d %H:%M} UTC",

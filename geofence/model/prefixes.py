@@ -15,8 +15,8 @@ import socket
 from array import array
 from bisect import bisect_left, bisect_right
 from enum import StrEnum
-from itertools import compress, islice
-from operator import lt
+from itertools import chain, compress, islice
+from operator import lt, ne
 from struct import iter_unpack
 from sys import byteorder
 
@@ -229,7 +229,21 @@ class PrefixSet:
     def __sub__(self, other: PrefixSet) -> PrefixSet:
         if not (self.bounds and other.bounds):
             return self
-        return (self.complement() | other).complement()
+        own = self._without_same(other)
+        if len(own.bounds) * _MUCH_SMALLER <= len(other.bounds):
+            other = own & other
+        return (own.complement() | other).complement() if other.bounds else own
+
+    def _without_same(self, other: PrefixSet) -> PrefixSet:
+        """Return the set without the intervals that the other has, too: most, if it is a version.
+
+        Intervals of a set have gaps between them, so those that are left need no merging.
+        """
+        firsts, pasts = self.bounds[0::2], self.bounds[1::2]
+        ends = dict(zip(other.bounds[0::2], other.bounds[1::2], strict=True))
+        differ = list(map(ne, map(ends.get, firsts), pasts))
+        left = zip(compress(firsts, differ), compress(pasts, differ), strict=True)
+        return PrefixSet(self.family, tuple(chain.from_iterable(left)))
 
     def __and__(self, other: PrefixSet) -> PrefixSet:
         few, many = (self, other) if len(self.bounds) < len(other.bounds) else (other, self)

@@ -76,19 +76,20 @@ class Gathered:
             site.refusals.save(self.refusals)
 
     def _store_lists(self, site: Site) -> None:
+        lists, versions = site.lists, site.versions
         for candidate in self.renewed:
             name = candidate.accepted.id
             if name.kind.is_from_dns:  # a name may change every minute, and has no history
-                site.lists.save(candidate)
+                lists.save(candidate)
                 continue
-            history = site.versions.load(name)
-            former = site.lists.load(name).accepted if history.latest is None else None
-            site.lists.save(candidate)
-            site.versions.note(candidate.accepted, former=former, history=history)
+            history = versions.load(name)
+            former = lists.load(name).accepted if history.latest is None else None
+            lists.save(candidate)
+            versions.note(candidate.accepted, former=former, history=history)
         for accepted in self.confirmed:
-            site.lists.renew(accepted)
+            before = lists.renew(accepted)
             if not accepted.id.kind.is_from_dns:
-                site.versions.note(accepted)
+                versions.note(accepted, before=before)
 
 
 def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:

@@ -133,7 +133,7 @@ def write_atomically(
     Raises:
         StateError: the content could not be written and flushed; the old file is unchanged.
     """
-    temporary = path.parent / f"{_TEMPORARY}{os.urandom(8).hex()}{_TEMPORARY_END}"
+    temporary = _temporary(path.parent)
     try:
         with _removed_unless_renamed(temporary):
             _write_new(temporary, data, mode)
@@ -142,6 +142,23 @@ def write_atomically(
             _flush_directory(path.parent)
     except OSError as error:
         raise state_error("written", path, error) from error
+
+
+def keep_as(path: Path, other: Path) -> None:
+    """Give a file a second name in its directory, in place of the file that had it.
+
+    What replaces the file leaves the second name alone. The directory is flushed by ``flush``.
+
+    Raises:
+        StateError: it could not be done; both names are as they were.
+    """
+    temporary = _temporary(path.parent)
+    try:
+        with _removed_unless_renamed(temporary):
+            temporary.hardlink_to(path)
+            temporary.replace(other)
+    except OSError:  # some file systems have no second names
+        write_atomically(other, read_trusted(path), flush_directory=False)
 
 
 def flush(directory: Path) -> None:
@@ -154,6 +171,10 @@ def flush(directory: Path) -> None:
         _flush_directory(directory)
     except OSError as error:
         raise state_error("written", directory, error) from error
+
+
+def _temporary(directory: Path) -> Path:
+    return directory / f"{_TEMPORARY}{os.urandom(8).hex()}{_TEMPORARY_END}"
 
 
 @contextmanager

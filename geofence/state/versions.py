@@ -85,6 +85,11 @@ class History:
         known = before[-1:] or self.versions[:1]
         return known[0] if known else None
 
+    def confirmed(self, at: datetime) -> History:
+        """Return the history after the accepted version was confirmed; there is one."""
+        *others, latest = self.versions
+        return History((*others, replace(latest, confirmed_at=at)))
+
     def noted(self, space: AddressSpace, at: datetime, since: datetime | None = None) -> History:
         """Return the history after a version was accepted or confirmed.
 
@@ -96,7 +101,7 @@ class History:
         sha256 = fingerprint(space)
         known = self.find(sha256)
         if known is not None and known is self.latest:
-            return History((*self.versions[:-1], replace(known, confirmed_at=at)))
+            return self.confirmed(at)
         first = since or at if known is None else known.first_accepted_at
         again = since or at if known is None else at
         version = Version(sha256, space.ipv4.size, space.ipv6.size, first, again, at)
@@ -125,6 +130,7 @@ class VersionStore:
 
     def __init__(self, state_directory: Path) -> None:
         self._directory = state_directory / "lists"
+        self._is_private = False
 
     def load(self, wanted: ListId) -> History:
         """Return the history of a list; empty if there is none that can be used."""
@@ -144,7 +150,8 @@ class VersionStore:
         *,
         former: AcceptedList | None = None,
         history: History | None = None,
-    ) -> None:
+        before: datetime | None = None,
+    ) -> History:
         """Record that a version was accepted or confirmed, at the time that its provenance says.
 
         The last of several is followed by ``flush`` of the lists, which are in the same directory.
@@ -153,6 +160,10 @@ class VersionStore:
             accepted: the version.
             former: the one that was accepted before; begins a history that was not kept yet.
             history: as it was loaded a moment ago, under the same lock.
+            before: when the stored version, which was confirmed now, was last confirmed, UTC.
+
+        Returns:
+            The history from now on.
 
         Raises:
             StateError: it could not be written; the history is unchanged.
@@ -160,15 +171,32 @@ class VersionStore:
         history = self.load(accepted.id) if history is None else history
         if history.latest is None and former is not None:
             history = history.noted(former.space, former.checked_at, _fetched_at(former))
-        noted = history.noted(accepted.space, accepted.checked_at, _fetched_at(accepted))
-        ensure_private_directory(self._directory)
+        if _is_latest(history, accepted.space, before):
+            noted = history.confirmed(accepted.checked_at)
+        else:
+            noted = history.noted(accepted.space, accepted.checked_at, _fetched_at(accepted))
+        if not self._is_private:
+            ensure_private_directory(self._directory)
+            self._is_private = True
         data = _encode(accepted.id, noted)
         write_atomically(self._path(accepted.id), data, flush_directory=False)
+        return noted
 
     def _path(self, wanted: ListId) -> Path:
         """Return the file of a list's history; hashed, since names may be too long."""
         name = sha256_of(str(wanted).encode(errors="surrogatepass"))[:32]
         return self._directory / f"{wanted.kind}-{name}{_SUFFIX}"
+
+
+def _is_latest(history: History, space: AddressSpace, before: datetime | None) -> bool:
+    """Whether the stored version is the latest that was noted, as the times of both tell.
+
+    The run that noted it stored it, too, with the same time. So its addresses need no hash.
+    """
+    latest = history.latest
+    if latest is None or before is None or latest.confirmed_at != before:
+        return False
+    return (latest.ipv4, latest.ipv6) == (space.ipv4.size, space.ipv6.size)
 
 
 def _fetched_at(accepted: AcceptedList) -> datetime:

@@ -269,11 +269,7 @@ class FakeApi(Serving):
             "apiVersion": kind.group_version,
             "kind": f"{kind.name}List",
             "metadata": {"resourceVersion": str(self.cluster.revision), **more},
-            # A server leaves these out in the items of a list.
-            "items": [
-                {key: value for key, value in each.items() if key not in ("apiVersion", "kind")}
-                for each in found[at:past]
-            ],
+            "items": [_item(kind, each) for each in found[at:past]],
         }
 
     def _discovery(self, words: list[str]) -> dict[str, Any] | None:
@@ -294,6 +290,12 @@ def _grouped(words: list[str]) -> tuple[str, str, list[str]]:
     if words[0] != "apis" or len(words) < 4:
         raise no_such_path()
     return words[1], words[2], words[3:]
+
+
+def _item(kind: Kind, thing: dict[str, Any]) -> dict[str, Any]:
+    """An object as in a list: a server leaves version and kind out, but not of custom kinds."""
+    left_out = ("apiVersion", "kind") if kind.built_in else ()
+    return {key: value for key, value in thing.items() if key not in left_out}
 
 
 def _groups(kinds: Iterable[Kind]) -> dict[str, Any]:
