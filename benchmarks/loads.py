@@ -138,8 +138,7 @@ def sizes(load: Load) -> str:
     )
 
 
-def _subjects(load: Load, scratch: Path, python: Path) -> list[Subject]:
-    geofence = [str(python), "-m", "geofence"]
+def _subjects(load: Load, scratch: Path, program: Path) -> list[Subject]:
     fence = ("iptables-restore", "--noflush")
     entries = ipset_input(scratch / "entries", load)
     return [
@@ -150,7 +149,7 @@ def _subjects(load: Load, scratch: Path, python: Path) -> list[Subject]:
             ["sh", "-c", f"ipset restore <{entries} && {' '.join(fence)} <{_hestia(scratch)}"],
         ),
         *(
-            Subject(f"geofence restore, {name}", [*geofence, *restoring(name, scratch, load)])
+            Subject(f"geofence restore, {name}", [str(program), *restoring(name, scratch, load)])
             for name in registry.MODULES
         ),
     ]

@@ -57,7 +57,7 @@ def refreshes(lists: Path, scratch: Path, rounds: int) -> None:
         "Processor time of the process and what it runs, lower quartile and median of "
         f"{rounds} rounds, and its ratio to `ipset restore` of the same lists in the same round.",
     )
-    python = installed(scratch)
+    program = installed(scratch)
     for name, countries in REFRESHED.items():
         families = (Family.IPV4,) if name.endswith("IPv4") else tuple(Family)
         codes = POLICIES[countries][0] or sorted(each.name for each in lists.iterdir())
@@ -68,8 +68,8 @@ def refreshes(lists: Path, scratch: Path, rounds: int) -> None:
         _write_trees(place, lists, codes, families)
         with _served(place) as url:
             accept = () if len(families) == len(Family) else _without_ipv6(codes)
-            nights = list(_nights(python, place, codes, url, accept))
-            costs = _measured(entries, python, nights, rounds)
+            nights = list(_nights(program, place, codes, url, accept))
+            costs = _measured(entries, program, nights, rounds)
         print(f"\n{name}: {sizes(load)}\n")
         _show(costs)
 
@@ -110,7 +110,7 @@ def _served(place: Path) -> Iterator[str]:
 
 
 def _nights(
-    python: Path, place: Path, codes: Sequence[str], url: str, accept: Sequence[str]
+    program: Path, place: Path, codes: Sequence[str], url: str, accept: Sequence[str]
 ) -> Iterator[_Night]:
     """Set up an installation a backend, with the older lists stored and its fence recorded."""
     rules = place / "rules.d"
@@ -125,22 +125,22 @@ def _nights(
         state = place / f"state-{backend}"
         (rules / "backend.toml").write_text(f'backend = "{backend}"\n')
         options = ("--rules-dir", str(rules), "--state-dir", str(state))
-        _run(python, options, ("refresh", *accept), backend)
+        _run(program, options, ("refresh", *accept), backend)
         shutil.copytree(state, place / f"stored-{backend}")
         for status, what in _NIGHTS.items():
             name = f"geofence refresh, {backend}, {what} ({status})"
             yield _Night(name, backend, status == "200", options, state, place)
 
 
-def _run(python: Path, options: Sequence[str], verb: Sequence[str], backend: str) -> None:
-    command = [str(python), "-m", "geofence", *options, *verb]
+def _run(program: Path, options: Sequence[str], verb: Sequence[str], backend: str) -> None:
+    command = [str(program), *options, *verb]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{verb[0]}, {backend}: exit code {done.returncode}\n{done.stderr}")
 
 
 def _measured(
-    entries: Subject, python: Path, nights: Sequence[_Night], rounds: int
+    entries: Subject, program: Path, nights: Sequence[_Night], rounds: int
 ) -> dict[str, Cost]:
     costs = {entries.name: Cost(), **{night.name: Cost() for night in nights}}
     with Runner() as runner:
@@ -149,23 +149,23 @@ def _measured(
             runner.run(entries, costs[entries.name])
             shift = turn % len(nights)
             for night in (*nights[shift:], *nights[:shift]):
-                _prepare(python, night)
+                _prepare(program, night)
                 runner.run(
-                    Subject(night.name, [str(python), "-m", "geofence", *night.options, "refresh"]),
+                    Subject(night.name, [str(program), *night.options, "refresh"]),
                     costs[night.name],
                 )
     empty_namespace()
     return costs
 
 
-def _prepare(python: Path, night: _Night) -> None:
+def _prepare(program: Path, night: _Night) -> None:
     """Put up the fence as it was before the night."""
     empty_namespace()
     shutil.rmtree(night.state)
     shutil.copytree(night.source / f"stored-{night.backend}", night.state)
     rules = night.source / "rules.d" / "backend.toml"
     rules.write_text(f'backend = "{night.backend}"\n')
-    _run(python, night.options, ("restore",), night.backend)
+    _run(program, night.options, ("restore",), night.backend)
     marker = night.source / "anew"
     if night.anew:
         marker.touch()

@@ -30,9 +30,35 @@ class Applied:
     """Why parts of the previous fence are still there; empty if none are."""
 
 
-def plan_for(backend: Backend, desired: Ruleset) -> Plan:
-    """Return what the backend would do now to hold the ruleset."""
-    return make_plan(desired, backend.observe(), backend.rules(desired))
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the kernel held when it was read."""
+
+    fingerprint: str
+    """Taken before it was read."""
+    observed: Observed
+
+
+def read_kernel(backend: Backend) -> Seen:
+    """Read what the kernel holds, so that it need not be read again while it stays the same.
+
+    Raises:
+        BackendError: the kernel cannot be read.
+    """
+    return Seen(backend.fingerprint(), backend.observe())
+
+
+def plan_for(backend: Backend, desired: Ruleset, seen: Seen | None = None) -> Plan:
+    """Return what the backend would do now to hold the ruleset.
+
+    Args:
+        backend: holds the fence.
+        desired: the ruleset.
+        seen: what the kernel held a moment ago; it is read again if that has changed.
+    """
+    same = seen is not None and seen.fingerprint == backend.fingerprint()
+    observed = seen.observed if seen is not None and same else backend.observe()
+    return make_plan(desired, observed, backend.rules(desired))
 
 
 def survey(backend: Backend, known: Observed | None = None) -> Observed:
@@ -65,7 +91,10 @@ def _nothing_before() -> None:
 
 
 def apply_ruleset(
-    backend: Backend, desired: Ruleset, before_change: Callable[[], None] = _nothing_before
+    backend: Backend,
+    desired: Ruleset,
+    before_change: Callable[[], None] = _nothing_before,
+    seen: Seen | None = None,
 ) -> Applied:
     """Make the kernel hold the ruleset, and prove that it does.
 
@@ -73,12 +102,13 @@ def apply_ruleset(
         backend: holds the fence.
         desired: the ruleset.
         before_change: called before the kernel is changed, if it has to be.
+        seen: what the kernel held a moment ago, if it was read.
 
     Raises:
         BackendError: the kernel refused.
         VerificationError: the kernel took it and then did not hold it.
     """
-    plan = plan_for(backend, desired)
+    plan = plan_for(backend, desired, seen)
     if not plan.is_empty:
         before_change()
     untidy = "" if plan.is_empty else _commit(backend, plan)

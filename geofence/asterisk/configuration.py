@@ -13,7 +13,6 @@ from geofence.asterisk.reading import ReadingWarning, WarningKind
 from geofence.asterisk.sections import Section, printable
 
 PJSIP = "pjsip.conf"
-_SETTINGS = ("extconfig.conf", "sorcery.conf", "modules.conf")
 _CRITERIA = "criteria="
 _SORCERY_SECTIONS = {
     "identify": "res_pjsip_endpoint_identifier_ip",

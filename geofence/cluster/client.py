@@ -46,6 +46,11 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        return self._connection.server
+
     def version(self) -> Version:
         """Return the server's release.
 
@@ -210,7 +215,7 @@ class Cluster:
             call = Call("GET", path, query, f"list {resource.plural}")
             found = self._connection.json(call)
             for each in _items(found, "items"):
-                yield {"apiVersion": resource.api_version, "kind": resource.kind, **each}
+                yield {**each, "apiVersion": resource.api_version, "kind": resource.kind}
             more = (found.get("metadata") or {}).get("continue")
             if not more:
                 return

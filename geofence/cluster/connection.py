@@ -70,6 +70,11 @@ class Connection:
 
         self._pool: Any = client.ApiClient(self._configuration).rest_client.pool_manager
 
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        return str(self._configuration.host)
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.clear()
@@ -94,7 +99,7 @@ class Connection:
         if not isinstance(found, dict):
             raise ClusterError(
                 tr(
-                    "The answer of {server} is none of an API server. Check the address in the "
+                    "{server} did not answer as an API server does. Check the address in the "
                     "kubeconfig.",
                     server=self._configuration.host,
                 )
@@ -220,8 +225,9 @@ class Connection:
         if any(isinstance(each, SSLCertVerificationError) for each in _causes(error)):
             return ClusterError(
                 tr(
-                    "The certificate of {server} is not one of the authority in the kubeconfig. "
-                    "Correct certificate-authority there, if the server is the right one.",
+                    "The certificate of {server} was not issued by the authority in the "
+                    "kubeconfig. Correct certificate-authority there, if the server is the right "
+                    "one.",
                     server=server,
                 )
             )

@@ -17,7 +17,7 @@ GONE = 410
 
 
 def refused(what: str, status: int, body: bytes) -> ClusterError:
-    """Return the error for an answer that is none of success.
+    """Return the error for an answer that does not tell of success.
 
     Args:
         what: a clause on the request, such as ``apply NetworkPolicy/pbx/geofence-k8s``.

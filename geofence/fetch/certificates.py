@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-
-from urllib3.util.ssl_ import create_urllib3_context
 
 from geofence.errors import ListError
 from geofence.model.frozen import dataclass
@@ -35,10 +34,9 @@ class Authorities:
     """The authorities that TLS connections trust."""
 
     context: ssl.SSLContext
-    """Has the authorities that are not left to requests."""
     verify: bool | str
-    """For requests: True adds certifi's, or takes what the variables say that it knows itself; a
-    path adds only that."""
+    """For requests, which adds authorities on its own: True adds certifi's, or takes what the
+    variables say that it knows itself; a path adds only that. The context has them already."""
 
 
 def authorities(environment: Mapping[str, str] = os.environ) -> Authorities:
@@ -52,11 +50,11 @@ def authorities(environment: Mapping[str, str] = os.environ) -> Authorities:
     Raises:
         ListError: a variable names a file or directory that cannot be used.
     """
-    context = create_urllib3_context()
+    context = _context()
     named = {name: environment.get(name, "") for name in (*_OF_REQUESTS, _FILE, _DIRECTORY)}
     for name in _OF_REQUESTS:
         if named[name]:
-            _load(create_urllib3_context(), name, named[name])
+            _load(context, name, named[name])
             return Authorities(context, True)
     directories = [each for each in named[_DIRECTORY].split(os.pathsep) if each]
     places = [(_FILE, named[_FILE])] if named[_FILE] else []
@@ -70,7 +68,25 @@ def authorities(environment: Mapping[str, str] = os.environ) -> Authorities:
     bundles = [] if known else [each for each in _BUNDLES if Path(each).is_file()]
     for bundle in bundles[:1]:
         _load(context, "system", bundle)
+    _load(context, "certifi", _certifis())
     return Authorities(context, True)
+
+
+def _context() -> ssl.SSLContext:
+    """Return what requires certificates, for the name of the host, as urllib3's does."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
+    if sys.version_info >= (3, 13):
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    return context
+
+
+def _certifis() -> str:
+    from certifi import where  # takes a while to import; only TLS needs it
+
+    return where()
 
 
 class Trust:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 
 from geofence.errors import ListError
 from geofence.fetch.answers import Body, NotModified, PauseError
 from geofence.fetch.urls import public
 from geofence.lists.formats import cut_out
+from geofence.model.digest import sha256_of
+from geofence.model.frozen import dataclass
 from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.prefixes import Family
 from geofence.translation import join, tr
@@ -40,14 +40,14 @@ class Database:
     """Name of its format; None to find it out."""
 
 
-@dataclass(slots=True)
 class _Read:
     """What one reading of a database gave."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    answer: Mapping[str, Extract] | NotModified | None = None
-    """By country's code; None before the reading."""
-    error: ListError | None = None
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.answer: Mapping[str, Extract] | NotModified | None = None
+        """By country's code; None before the reading."""
+        self.error: ListError | None = None
 
 
 class Databases:
@@ -117,7 +117,7 @@ class Databases:
         body = fetch(etags.pop() if len(etags) == 1 else None)
         if isinstance(body, NotModified):
             return body
-        sha256 = hashlib.sha256(body.content).hexdigest()
+        sha256 = sha256_of(body.content)
         if hashes == {sha256}:
             return NotModified()
         try:

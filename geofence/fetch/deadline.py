@@ -8,13 +8,16 @@ of each connection is kept; shutting it down wakes the thread that reads from th
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
-from typing import Any, ClassVar
+from typing import Protocol
 
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+
+class Connection(Protocol):
+    """A connection of a library, as far as it matters here."""
+
+    @property
+    def sock(self) -> socket.socket | None:
+        """The socket; None once it is closed."""
 
 
 class Cutoff:
@@ -22,7 +25,7 @@ class Cutoff:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._watched: list[tuple[HTTPConnection, socket.socket]] = []
+        self._watched: list[tuple[Connection, socket.socket]] = []
         self._ended = False
 
     @property
@@ -30,7 +33,7 @@ class Cutoff:
         """Whether connections were ended, so that a body that ends is not complete."""
         return self._ended
 
-    def watch(self, connection: HTTPConnection, opened: socket.socket) -> None:
+    def watch(self, connection: Connection, opened: socket.socket) -> None:
         """Keep a second descriptor of a connection's new socket."""
         with self._lock:
             self._watched.append((connection, opened.dup()))
@@ -61,58 +64,3 @@ class Cutoff:
                 else:
                     kept.append((connection, second))
             self._watched = kept
-
-
-class _WatchedConnection(HTTPConnection):
-    cutoff: ClassVar[Cutoff]
-
-    def _new_conn(self) -> socket.socket:
-        opened = super()._new_conn()
-        self.cutoff.watch(self, opened)
-        return opened
-
-
-class _WatchedTlsConnection(HTTPSConnection):
-    cutoff: ClassVar[Cutoff]
-
-    def _new_conn(self) -> socket.socket:
-        opened = super()._new_conn()
-        self.cutoff.watch(self, opened)
-        return opened
-
-
-def _pools(cutoff: Cutoff) -> dict[str, type[HTTPConnectionPool]]:
-    """Return connection pools, by scheme, whose sockets are all watched."""
-    plain = type("WatchedConnection", (_WatchedConnection,), {"cutoff": cutoff})
-    tls = type("WatchedTlsConnection", (_WatchedTlsConnection,), {"cutoff": cutoff})
-    return {
-        "http": type("WatchedPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("WatchedTlsPool", (HTTPSConnectionPool,), {"ConnectionCls": tls}),
-    }
-
-
-class CutoffAdapter(HTTPAdapter):
-    """requests' adapter with watched sockets, except for those of a SOCKS proxy."""
-
-    def __init__(self, cutoff: Cutoff, context: ssl.SSLContext | None = None) -> None:
-        """Make an adapter.
-
-        Args:
-            cutoff: watches its sockets.
-            context: for TLS; None for connections without.
-        """
-        self._pools = _pools(cutoff)
-        self._tls: dict[str, Any] = {} if context is None else {"ssl_context": context}
-        super().__init__(pool_connections=8, pool_maxsize=1, max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
-        """Make the manager of direct connections."""
-        super().init_poolmanager(*args, **(options | self._tls))
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401 - passed on
-        """Return the manager of connections through a proxy."""
-        manager = super().proxy_manager_for(proxy, **(options | self._tls))
-        if proxy.lower().startswith("http"):
-            manager.pool_classes_by_scheme = self._pools
-        return manager

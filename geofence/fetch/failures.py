@@ -1,4 +1,4 @@
-"""Messages for the exceptions of requests and urllib3.
+"""Messages for the exceptions of HTTP: of requests and urllib3, and of Python's own client.
 
 Their own texts contain class names, memory addresses and whole URLs with their secrets, so they are
 never shown; the innermost cause is enough.
@@ -10,11 +10,8 @@ import socket
 import ssl
 import sys
 from collections.abc import Iterator
-from http.client import IncompleteRead, RemoteDisconnected
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from typing import NamedTuple
-
-from requests import exceptions as rq
-from urllib3 import exceptions as u3
 
 from geofence.fetch.limits import Limits
 from geofence.translation import tr
@@ -29,27 +26,77 @@ class Cause(NamedTuple):
     """Whether a retry makes sense."""
 
 
-_OF_PROXY_SETTINGS = (rq.InvalidSchema, rq.InvalidProxyURL, u3.ProxySchemeUnknown)
+class NoConnectionError(TimeoutError):
+    """A connection takes too long."""
+
+
+class SilenceError(TimeoutError):
+    """A server that should answer sends nothing for too long."""
+
+
+_Kinds = tuple[type[BaseException], ...]
+
+
+class _OfRequests(NamedTuple):
+    """Exceptions of requests and urllib3; empty if they are not imported, so raised none."""
+
+    no_socks: _Kinds = ()
+    proxy_settings: _Kinds = ()
+    proxy: _Kinds = ()
+    no_connection: _Kinds = ()
+    silence: _Kinds = ()
+    cut_short: _Kinds = ()
+    tls: _Kinds = ()
+    compression: _Kinds = ()
+    may_pass: _Kinds = ()
+
+
+def _of_requests() -> _OfRequests:
+    if "requests" not in sys.modules:
+        return _OfRequests()
+    from requests import exceptions as rq
+    from urllib3 import exceptions as u3
+
+    return _OfRequests(
+        no_socks=(rq.InvalidSchema,),
+        proxy_settings=(rq.InvalidProxyURL, u3.ProxySchemeUnknown),
+        proxy=(rq.ProxyError, u3.ProxyError),
+        no_connection=(rq.ConnectTimeout,),
+        silence=(rq.ReadTimeout, u3.ReadTimeoutError),
+        cut_short=(rq.ChunkedEncodingError,),
+        tls=(rq.SSLError,),
+        compression=(rq.ContentDecodingError, u3.DecodeError),
+        may_pass=(rq.ConnectionError, rq.ChunkedEncodingError, u3.ProtocolError),
+    )
 
 
 def root_cause(error: BaseException, limits: Limits) -> Cause:
     """Return the cause, from the whole chain of errors; the first rule that knows one decides."""
-    chain = tuple(_chain(error))
+    chain, of_requests = tuple(_chain(error)), _of_requests()
     for known in chain:
-        if isinstance(known, ssl.SSLCertVerificationError):
-            return Cause(_untrusted(known), False)
-        if isinstance(known, socket.gaierror):
-            return Cause(tr("DNS lookup failed ({reason})", reason=known.strerror), True)
-        if isinstance(known, _OF_PROXY_SETTINGS):
-            # The URL's own scheme was checked before, so this one is the proxy's.
-            no_socks = isinstance(known, rq.InvalidSchema)
-            return Cause(_no_socks() if no_socks else _no_proxy(), False)
-    for temporary, text in _texts(limits):
+        certain = _certain(known, of_requests)
+        if certain is not None:
+            return certain
+    for temporary, text in _texts(limits, of_requests):
         if any(isinstance(known, temporary) for known in chain):
             return Cause(text, True)
-    if any(isinstance(known, (rq.ContentDecodingError, u3.DecodeError)) for known in chain):
+    if any(isinstance(known, of_requests.compression) for known in chain):
         return Cause(tr("the body does not have the compression that its header gives"), False)
-    return _of_system(chain)
+    return _of_system(chain, (HTTPException, *of_requests.may_pass))
+
+
+def _certain(known: BaseException, of_requests: _OfRequests) -> Cause | None:
+    """Return the cause that one error tells, whatever it led to."""
+    if isinstance(known, ssl.SSLCertVerificationError):
+        return Cause(_untrusted(known), False)
+    if isinstance(known, socket.gaierror):
+        return Cause(tr("DNS lookup failed ({reason})", reason=known.strerror), True)
+    # The URL's own scheme was checked before, so this one is the proxy's.
+    if isinstance(known, of_requests.no_socks):
+        return Cause(_no_socks(), False)
+    if isinstance(known, of_requests.proxy_settings):
+        return Cause(_no_proxy(), False)
+    return None
 
 
 def _untrusted(error: ssl.SSLCertVerificationError) -> str:
@@ -75,32 +122,31 @@ def _no_proxy() -> str:
     )
 
 
-def _texts(limits: Limits) -> tuple[tuple[tuple[type[BaseException], ...], str], ...]:
+def _texts(limits: Limits, of_requests: _OfRequests) -> tuple[tuple[_Kinds, str], ...]:
     """Return messages for temporary failures by exception; the more specific first."""
     return (
-        ((rq.ProxyError, u3.ProxyError), tr("the proxy does not work")),
+        (of_requests.proxy, tr("the proxy does not work")),
         (
-            (rq.ConnectTimeout,),
+            (NoConnectionError, *of_requests.no_connection),
             tr("no connection within {seconds} seconds", seconds=f"{limits.connect:g}"),
         ),
         (
-            (rq.ReadTimeout, u3.ReadTimeoutError),
+            (SilenceError, *of_requests.silence),
             tr("the server sends nothing for {seconds} seconds", seconds=f"{limits.read:g}"),
         ),
         ((RemoteDisconnected,), tr("the server closes the connection without an answer")),
         (
-            (IncompleteRead, rq.ChunkedEncodingError),
+            (IncompleteRead, *of_requests.cut_short),
             tr("the connection ended before the body was complete"),
         ),
-        ((ssl.SSLError, rq.SSLError), tr("the server does not speak TLS correctly")),
+        ((ssl.SSLError, *of_requests.tls), tr("the server does not speak TLS correctly")),
     )
 
 
-def _of_system(chain: tuple[BaseException, ...]) -> Cause:
+def _of_system(chain: tuple[BaseException, ...], temporary: _Kinds) -> Cause:
     for known in reversed(chain):
         if isinstance(known, OSError) and known.errno is not None and known.strerror:
             return Cause(tr("connection failed ({reason})", reason=known.strerror), True)
-    temporary = (rq.ConnectionError, rq.ChunkedEncodingError, u3.ProtocolError)
     may_pass = any(isinstance(known, temporary) for known in chain)
     return Cause(tr("the server does not speak HTTP correctly"), may_pass)
 

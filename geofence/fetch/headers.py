@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-import requests
-from requests.auth import HTTPBasicAuth
-
-from geofence.fetch.urls import Target
-
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,200}"')
 
 
-def authentication(
-    wanted: Target,
-) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """Return the URL's own credentials; never None, so that requests does not read .netrc."""
-    if wanted.credentials is None:
-        return _anonymous
-    user, password = wanted.credentials
-    return HTTPBasicAuth(user.encode(), password.encode())
-
-
-def _anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def etag_of(response: requests.Response) -> str | None:
+def usable_etag(given: str) -> str | None:
     """Return the ETag of a response; None if it has none that can be sent back."""
-    given = response.headers.get("ETag", "")
     return given if _ETAG.fullmatch(given) else None
 
 

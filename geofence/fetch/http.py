@@ -1,11 +1,13 @@
 """HTTP GET for an unattended fetcher of security-relevant lists.
 
-requests implements the protocol. This adds distrust of servers that never finish, send too much, or
-redirect elsewhere; and patience with temporary failures.
+requests or Python's own client implement the protocol (see ``session`` and ``direct``). This adds
+distrust of servers that never finish, send too much, or redirect elsewhere; and patience with
+temporary failures.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -13,16 +15,9 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
 from itertools import count
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import requests
-from requests.exceptions import ChunkedEncodingError
-from urllib3.exceptions import HTTPError, ProtocolError
-
-from geofence import __version__
 from geofence.errors import ListError
 from geofence.fetch.answers import (
     Answer,
@@ -34,31 +29,29 @@ from geofence.fetch.answers import (
     TemporaryError,
 )
 from geofence.fetch.backoff import BusyHosts
-from geofence.fetch.certificates import Trust
-from geofence.fetch.deadline import Cutoff, CutoffAdapter
+from geofence.fetch.certificates import Authorities, Trust
+from geofence.fetch.deadline import Cutoff
 from geofence.fetch.decoding import (
     ENCODINGS,
     DamagedError,
     Decoder,
     NotCompressedError,
 )
+from geofence.fetch.direct import Direct, is_plain
 from geofence.fetch.events import ignore
 from geofence.fetch.failures import Cause, root_cause
-from geofence.fetch.headers import authentication, etag_of, retry_after, status_text
+from geofence.fetch.headers import retry_after, status_text, usable_etag
 from geofence.fetch.limits import Limits
 from geofence.fetch.threads import start
+from geofence.fetch.transport import Response, Transport
 from geofence.fetch.urls import Target, redirected, target
 from geofence.translation import clause, tr
 
-_CHUNK = 16 << 10
-"""Bytes read at once."""
+if TYPE_CHECKING:
+    from geofence.fetch.session import Session
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-_NO_PROXIES = {"http": "", "https": "", "all": ""}
-
-_FOREIGN = (OSError, ValueError, HTTPError, HTTPException)
-"""What requests and the libraries below it raise; requests' own exceptions are OSErrors."""
 
 
 class Client:
@@ -94,15 +87,17 @@ class Client:
         self._on_bytes = on_bytes
         self._on_retry = on_retry
         self._cutoff = Cutoff()
-        self._session = _session(self._cutoff)
-        self._speaks_tls = False
+        self._direct = Direct(limits, self._cutoff)
+        self._session: Session | None = None
         self._deadline = 0.0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._session.close()
+        self._direct.close()
+        if self._session is not None:
+            self._session.close()
         self._cutoff.release(everything=True)
 
     @property
@@ -171,9 +166,9 @@ class Client:
         for _ in range(self._limits.redirects + 1):
             self._respect(current)
             with self._response(current, etag) as response:
-                if response.status_code not in _REDIRECTS:
+                if response.status not in _REDIRECTS:
                     return self._answer(current, response, etag)
-                location = response.headers.get("Location", "")
+                location = response.field("Location")
             current = redirected(current, location)
         raise ListError(
             tr(
@@ -200,42 +195,39 @@ class Client:
         self._stop.wait(max(0.0, wait))
 
     @contextmanager
-    def _response(self, wanted: Target, etag: str | None) -> Iterator[requests.Response]:
+    def _response(self, wanted: Target, etag: str | None) -> Iterator[Response]:
         """Open the response, its body not yet read; foreign errors become ListErrors."""
-        headers = {} if etag is None else {"If-None-Match": etag}
-        if wanted.url.startswith("https:"):
-            self._learn_tls(wanted)
+        fields = {} if etag is None else {"If-None-Match": etag}
+        trusted = self._trusted(wanted) if wanted.url.startswith("https:") else None
+        transport = self._transport(wanted, etag)
         try:
-            with self._session.get(
-                wanted.url,
-                headers=headers,
-                auth=authentication(wanted),
-                proxies=dict(_NO_PROXIES) if wanted.loopback else None,
-                timeout=(self._limits.connect, self._limits.read),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with transport.open(wanted, fields, trusted) as response:
                 yield response
-        except _FOREIGN as error:
+        except transport.foreign as error:
             raise self._failure(wanted, root_cause(error, self._limits)) from error
 
-    def _learn_tls(self, wanted: Target) -> None:
-        """Read the trusted certificates when first needed, since it takes a while.
+    def _transport(self, wanted: Target, etag: str | None) -> Transport:
+        """Return what asks whether a stored list is unchanged, or what downloads all others."""
+        if etag is not None and is_plain(wanted, os.environ):
+            return self._direct
+        if self._session is None:
+            from geofence.fetch.session import Session
+
+            self._session = Session(self._limits, self._cutoff)
+        return self._session
+
+    def _trusted(self, wanted: Target) -> Authorities:
+        """Return the trusted certificates.
 
         Raises:
             ListError: they cannot be read.
         """
-        if self._speaks_tls:
-            return
         try:
-            trusted = self._trust.authorities()
+            return self._trust.authorities()
         except ListError as error:
             raise ListError(
                 tr("{url}: not asked: {reason}", url=wanted.shown, reason=error)
             ) from error
-        self._session.verify = trusted.verify
-        self._session.mount("https://", CutoffAdapter(self._cutoff, trusted.context))
-        self._speaks_tls = True
 
     def _failure(self, wanted: Target, cause: Cause) -> ListError:
         if self._cutoff.has_ended:
@@ -252,11 +244,11 @@ class Client:
             )
         )
 
-    def _answer(self, current: Target, response: requests.Response, etag: str | None) -> Answer:
-        status = response.status_code
+    def _answer(self, current: Target, response: Response, etag: str | None) -> Answer:
+        status = response.status
         shown = current.shown
         if status == HTTPStatus.OK:
-            return Body(self._body(shown, response), etag_of(response))
+            return Body(self._body(shown, response), usable_etag(response.field("ETag")))
         if status == HTTPStatus.NOT_MODIFIED and etag is not None:
             return NotModified()
         problem = tr("{url}: HTTP {status}.", url=shown, status=status_text(status))
@@ -268,16 +260,16 @@ class Client:
             raise TemporaryError(problem, self._wait_asked_for(current, response))
         raise ListError(problem)
 
-    def _wait_asked_for(self, current: Target, response: requests.Response) -> float | None:
+    def _wait_asked_for(self, current: Target, response: Response) -> float | None:
         """Return the pause that the host asks for, in seconds; None if it gives none.
 
         Raises:
             PauseError: this does not wait.
             ListError: the pause is too long.
         """
-        shown, status = current.shown, status_text(response.status_code)
-        seconds = retry_after(response.headers.get("Retry-After", ""))
-        if seconds is not None or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        shown, status = current.shown, status_text(response.status)
+        seconds = retry_after(response.field("Retry-After"))
+        if seconds is not None or response.status == HTTPStatus.TOO_MANY_REQUESTS:
             self._busy.note(current.url, seconds)
             if not self._patient:
                 raise PauseError(tr("{url}: HTTP {status}.", url=shown, status=status))
@@ -291,9 +283,9 @@ class Client:
             )
         return seconds
 
-    def _body(self, shown: str, response: requests.Response) -> bytes:
+    def _body(self, shown: str, response: Response) -> bytes:
         """Read the whole body, decompressed."""
-        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        encoding = response.field("Content-Encoding").strip().lower()
         if encoding not in ENCODINGS:
             raise ListError(
                 tr("{url}: the body has a compression that was not requested.", url=shown)
@@ -301,7 +293,7 @@ class Client:
         body = bytearray()
         decoder = Decoder(encoding)
         try:
-            for chunk in _chunks(response):
+            for chunk in response.chunks():
                 for piece in decoder.feed(chunk):
                     self._take(shown, body, piece)
         except NotCompressedError as error:
@@ -336,35 +328,14 @@ class Client:
             raise ListError(tr("{url}: not finished before the run ended.", url=shown))
 
 
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """Yield the body as it is received, still compressed.
-
-    Raises:
-        ChunkedEncodingError: it breaks off; ``iter_content`` would raise the same.
-    """
-    try:
-        yield from response.raw.stream(_CHUNK, decode_content=False)
-    except ProtocolError as error:
-        raise ChunkedEncodingError(error) from error
-
-
-def _session(cutoff: Cutoff) -> requests.Session:
-    session = requests.Session()
-    session.headers["User-Agent"] = f"geofence/{__version__}"
-    session.headers["Accept-Encoding"] = "gzip, deflate"
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.mount("http://", CutoffAdapter(cutoff))
-    return session
-
-
-def _require_length(shown: str, response: requests.Response) -> None:
+def _require_length(shown: str, response: Response) -> None:
     """Check the length against the header, which urllib3 before 2.0 does not.
 
     Raises:
         ListError: the body is shorter.
     """
-    announced = response.headers.get("Content-Length", "")
-    if announced.isdecimal() and response.raw.tell() < int(announced):
+    announced = response.field("Content-Length")
+    if announced.isdecimal() and response.received < int(announced):
         raise _cut_short(shown)
 
 

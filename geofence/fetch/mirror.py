@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from geofence.mirror import index as index_file
 from geofence.mirror.index import MOST_BYTES, Entry, Index, Part
 from geofence.mirror.memory import MirrorMemory, Seen
 from geofence.mirror.signature import key_id, verified
+from geofence.model.digest import sha256_of
 from geofence.model.frozen import replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import MirrorSource
@@ -141,7 +141,7 @@ class Indexes:
         if now > found.expires_at:
             raise ListError(
                 tr(
-                    "The index has expired: it was signed on {signed}, and counts until {end}. "
+                    "The index has expired: it was signed on {signed}, and is valid until {end}. "
                     "Check whether 'geofence refresh' runs on the mirror, and the clock here.",
                     signed=f"{found.published_at:%Y-%m-%d %H:%M} UTC",
                     end=f"{found.expires_at:%Y-%m-%d %H:%M} UTC",
@@ -201,7 +201,7 @@ def body_of(part: Part, url: str, client: Client, *, patient: bool) -> bytes:
     """
     place = f"{url}{part.path}"
     content = _body(client.get(place, patient=patient)).content
-    if len(content) != part.size or hashlib.sha256(content).hexdigest() != part.sha256:
+    if len(content) != part.size or sha256_of(content) != part.sha256:
         raise ListError(
             tr(
                 "{url}: the mirror gives {size} bytes that are not those of its signed index.",

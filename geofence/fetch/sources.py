@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +25,7 @@ from geofence.fetch.urls import public
 from geofence.lists import apiban
 from geofence.lists.formats import format_of, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
+from geofence.model.digest import sha256_of
 from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.policy import Blocklist, Policy
@@ -382,7 +382,7 @@ def _part(wanted: ListId, source: Source, body: Body | Extract, tools: Tools) ->
 
 
 def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return sha256_of(content)
 
 
 def _outcome(wanted: ListId, parts: list[_Part], stored: AcceptedList | None) -> Outcome:

@@ -11,6 +11,6 @@ _COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 def any_flow() -> bool:
     """Whether the kernel tracks any flow; there is none before something asks for tracking."""
     try:
-        return int(_COUNT.read_text(encoding="ascii")) > 0
+        return int(_COUNT.read_text(encoding="utf-8")) > 0
     except (OSError, ValueError):
         return False

@@ -10,6 +10,7 @@ reached stands for it. ``depending_on_interface`` gives the flows that this matt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from geofence.flows.flow import Flow
@@ -157,11 +158,11 @@ def _verdicts(ruleset: Ruleset | None) -> Callable[[Flow], _Verdict]:
     """Return the oracle, asked no more than once for each source, service and interface."""
     if ruleset is None:
         return lambda _: _UNFENCED
-    services = _services_by_port(ruleset)
+    service_at = _service_at(ruleset)
     known: dict[tuple[str, Family, int, bool, str], bool] = {}
 
     def verdict(flow: Flow) -> _Verdict:
-        service = services.get((flow.protocol, flow.port))
+        service = service_at(flow.protocol, flow.port)
         if service is None:
             return _UNFENCED
         case = (service, flow.family, flow.source, flow.expected, flow.interface)
@@ -172,10 +173,19 @@ def _verdicts(ruleset: Ruleset | None) -> Callable[[Flow], _Verdict]:
     return verdict
 
 
-def _services_by_port(ruleset: Ruleset) -> dict[tuple[str, int], str]:
-    return {
-        (ports.protocol.value, port): service.name
-        for service in ruleset.services
+def _service_at(ruleset: Ruleset) -> Callable[[str, int], str | None]:
+    """Return what finds the service at a port; the last one that has it."""
+    spans = [
+        (ports.protocol.value, ports.first, ports.last, service.name)
+        for service in reversed(ruleset.services)
         for ports in service.ports
-        for port in range(ports.first, ports.last + 1)
-    }
+    ]
+
+    @cache
+    def service_at(protocol: str, port: int) -> str | None:
+        found = (
+            name for of, first, last, name in spans if of == protocol and first <= port <= last
+        )
+        return next(found, None)
+
+    return service_at

@@ -42,6 +42,8 @@ class Guard(StrEnum):
     """A trunk in Asterisk's configuration has a prefix that is broader than a trunk's should be."""
     MANY_TRUNKS = "many-trunks"
     """All trunks in Asterisk's configuration together would allow too many addresses."""
+    MOVED = "moved"
+    """The fence of a target would be applied elsewhere, and the one of before would stay."""
     TARGET_LIMIT = "target-limit"
     """The objects for a cluster exceed a limit of its API server or of its engine."""
 
@@ -61,6 +63,7 @@ _OF = {
     Guard.UNFENCED: "SERVICE",
     Guard.BROAD_TRUNK: "EXCEPTION",
     Guard.MANY_TRUNKS: "",
+    Guard.MOVED: "",
     Guard.TARGET_LIMIT: "",
 }
 

@@ -44,7 +44,7 @@ def is_config_map(directory: Path) -> bool:
 def _mount_of(directory: Path) -> Mount | None:
     handle = os.open(directory, os.O_PATH | os.O_CLOEXEC)
     try:
-        facts = Path(f"/proc/self/fdinfo/{handle}").read_text(encoding="ascii")
+        facts = Path(f"/proc/self/fdinfo/{handle}").read_text(encoding="utf-8")
     finally:
         os.close(handle)
     found = re.search(r"^mnt_id:\s*(\d+)$", facts, re.MULTILINE)

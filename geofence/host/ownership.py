@@ -19,6 +19,9 @@ from geofence.host.mounts import is_config_map
 from geofence.model.frozen import NamedTuple
 from geofence.translation import tr
 
+_WRITTEN_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+"""Bits of a mode without which no others may write: the group's is the mask of an access control
+list, too."""
 _MOST_LINKS = 40
 """The kernel follows as many."""
 
@@ -71,61 +74,76 @@ def distrust_on_the_way(path: Path) -> tuple[Path, Distrust] | None:
     Raises:
         OSError: the system does not say.
     """
-    trusted = {0, os.geteuid(), _owner_of_program(), Path("/").stat().st_uid}
-    for directory, entry in _lookups(path):
+    root = os.stat("/")  # noqa: PTH116 - of each file that is read, so it should be quick
+    trusted = {0, os.geteuid(), _owner_of_program(), root.st_uid}
+    for directory, entry in _lookups(path, root):
         doubt = _exchangeable(directory, entry, trusted)
         if doubt:
             return doubt
     return None
 
 
-def _exchangeable(directory: Path, entry: Path, trusted: set[int]) -> tuple[Path, Distrust] | None:
-    facts = directory.stat()
+class _Found(NamedTuple):
+    """A directory or an entry of one."""
+
+    path: str
+    """Without a symbolic link on the way to it."""
+    facts: os.stat_result
+    """Of the link itself if it is one."""
+
+
+def _exchangeable(
+    directory: _Found, entry: _Found, trusted: set[int]
+) -> tuple[Path, Distrust] | None:
+    facts = directory.facts
     if facts.st_uid not in trusted:
-        return directory, _foreign(facts.st_uid, "chown root")
-    doubt = _other_writer(facts, read_acl(directory), trusted, private_groups=True)
-    if doubt is None or is_config_map(directory):
+        return Path(directory.path), _foreign(facts.st_uid, "chown root")
+    if not facts.st_mode & _WRITTEN_BY_OTHERS:
         return None
-    if not facts.st_mode & stat.S_ISVTX:
-        return directory, doubt
-    owner = entry.lstat().st_uid
-    if owner in trusted:
+    place = Path(directory.path)
+    doubt = _other_writer(facts, read_acl(place), trusted, private_groups=True)
+    owner, is_sticky = entry.facts.st_uid, facts.st_mode & stat.S_ISVTX
+    if doubt is None or (is_sticky and owner in trusted) or is_config_map(place):
         return None
-    return entry, _foreign(owner, "chown -h root")
+    return (Path(entry.path), _foreign(owner, "chown -h root")) if is_sticky else (place, doubt)
 
 
-def _lookups(path: Path) -> Iterator[tuple[Path, Path]]:
+def _lookups(path: Path, root: os.stat_result) -> Iterator[tuple[_Found, _Found]]:
     """Yield each directory and entry that the system looks up for a path.
 
-    The directory's own path has no symbolic link in it. Ends at an entry that does not exist.
+    Ends at an entry that does not exist.
+
+    Args:
+        path: to look up.
+        root: the facts of the root directory.
     """
-    pending = _names(path.absolute())
-    directory, links = Path("/"), 0
+    way, links = [_Found("/", root)], 0
+    pending = _names(str(path) if path.is_absolute() else str(path.absolute()))
     while pending:
         name = pending.pop()
         if name == os.pardir:
-            directory = directory.parent
+            del way[max(1, len(way) - 1) :]
             continue
-        entry = directory / name
+        place = f"{way[-1].path.rstrip('/')}/{name}"
         try:
-            facts = entry.lstat()
+            entry = _Found(place, os.lstat(place))
         except FileNotFoundError:
             return
-        yield directory, entry
-        if not stat.S_ISLNK(facts.st_mode):
-            directory = entry
+        yield way[-1], entry
+        if not stat.S_ISLNK(entry.facts.st_mode):
+            way.append(entry)
             continue
         links += 1
         if links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-        target = entry.readlink()
+        target = os.readlink(place)  # noqa: PTH115 - as above
         pending += _names(target)
-        directory = Path("/") if target.is_absolute() else directory
+        del way[1 if target.startswith("/") else len(way) :]
 
 
-def _names(path: Path) -> list[str]:
+def _names(path: str) -> list[str]:
     """Return the names in a path, the last one first."""
-    return [name for name in reversed(path.parts) if name != "/"]
+    return [name for name in reversed(path.split("/")) if name not in ("", os.curdir)]
 
 
 def _other_writer(
@@ -134,8 +152,8 @@ def _other_writer(
     """Return why others than the owner and those who are trusted may write."""
     if facts.st_mode & stat.S_IWOTH:
         return Distrust(tr("can be written by everyone"), "chmod go-w")
-    if not facts.st_mode & stat.S_IWGRP:
-        return None  # also the mask of an access control list, if there is one
+    if not facts.st_mode & stat.S_IWGRP:  # also the mask of an access control list
+        return None
     try:
         found = Writers(owning_group=True) if acl is None else writers(acl)
     except ValueError:
@@ -158,7 +176,7 @@ def _foreign(uid: int, remedy: str) -> Distrust:
 
 
 def _owner_of_program() -> int:
-    return Path(__file__).stat().st_uid
+    return os.stat(__file__).st_uid  # noqa: PTH116 - of each file that is read, too
 
 
 def _user_name(uid: int) -> str:

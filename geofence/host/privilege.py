@@ -14,7 +14,7 @@ _NET_ADMIN = 12
 def has_net_admin() -> bool:
     """Whether the process has CAP_NET_ADMIN. If unknown, yes: the kernel will refuse."""
     try:
-        lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+        lines = _STATUS.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return True
     effective = next((line.split()[1] for line in lines if line.startswith("CapEff:")), None)

@@ -156,7 +156,7 @@ def _sent(path: Path, data: bytes) -> bool:
 
 def _login() -> str:
     try:
-        number = int(Path("/proc/self/loginuid").read_text(encoding="ascii"))
+        number = int(Path("/proc/self/loginuid").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ""
     if number == _NO_LOGIN:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from geofence.errors import ListError, MirrorError
+from geofence.model.frozen import NamedTuple, dataclass
 from geofence.translation import tr
 
 _ALGORITHM = b"Ed"
@@ -35,10 +34,13 @@ class Signed(NamedTuple):
 class SigningKey:
     """A pair of keys; the secret one is never shown."""
 
-    secret: bytes = field(repr=False)
+    secret: bytes
     """The file of the secret key."""
     public: str
     """The public key as rules have it."""
+
+    def __repr__(self) -> str:
+        return f"SigningKey(public={self.public!r})"
 
 
 def key_id(public: str) -> str:

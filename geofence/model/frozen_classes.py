@@ -23,7 +23,7 @@ _MISSING: Any = object()
 class Field:
     """What a class says of a field beside its type."""
 
-    __slots__ = ("compare", "default", "default_factory")
+    __slots__ = ("compare", "default", "default_factory", "repr")
 
     def __init__(
         self,
@@ -31,8 +31,10 @@ class Field:
         *,
         default_factory: Any = _MISSING,  # noqa: ANN401 - makes it
         compare: bool = True,
+        repr: bool = True,  # noqa: A002 - as dataclasses call it
     ) -> None:
-        self.default, self.default_factory, self.compare = default, default_factory, compare
+        self.default, self.default_factory = default, default_factory
+        self.compare, self.repr = compare, repr
 
     def made(self, name: str) -> Any:  # noqa: ANN401 - whatever the field has
         """Return the default.
@@ -148,7 +150,8 @@ def _methods(made: Any, fields: Mapping[str, tuple[Any, Field]]) -> dict[str, An
         return self is other or compared(self) == compared(other)
 
     def shown(self: object) -> str:
-        pairs = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        told = (name for name, (_, each) in fields.items() if each.repr)
+        pairs = ", ".join(f"{name}={getattr(self, name)!r}" for name in told)
         return f"{type(self).__qualname__}({pairs})"
 
     return {
@@ -228,9 +231,13 @@ class NamedTuple(metaclass=_NamedTupleType):
 
 def _tuple_methods(names: tuple[str, ...], defaults: Mapping[str, Any]) -> dict[str, Any]:
     number = len(names)
+    filled = tuple(defaults.values())  # as Python has them, behind what has no default
+    least = number - len(filled)
 
     def new(cls: Any, /, *given: object, **named: object) -> Any:  # noqa: ANN401 - such a class
-        if named or len(given) != number:
+        if not named and least <= len(given) < number:
+            given += filled[len(given) - number :]
+        elif named or len(given) != number:
             given = _completed(cls.__name__, names, defaults, given, named)
         return tuple.__new__(cls, given)
 
@@ -239,7 +246,10 @@ def _tuple_methods(names: tuple[str, ...], defaults: Mapping[str, Any]) -> dict[
         return f"{type(self).__name__}({pairs})"
 
     def replaced(self: Any, /, **changes: object) -> Any:  # noqa: ANN401 - such a class
-        return type(self)(**{**dict(zip(names, self, strict=True)), **changes})
+        values = [changes.pop(name, value) for name, value in zip(names, self, strict=True)]
+        if changes:
+            raise ValueError(f"{type(self).__name__} has no fields: {', '.join(changes)}")
+        return tuple.__new__(type(self), values)
 
     return {
         "__new__": new,

@@ -15,12 +15,12 @@ import socket
 from array import array
 from bisect import bisect_left, bisect_right
 from enum import StrEnum
-from itertools import compress, islice
-from operator import lt
+from itertools import chain, compress, islice
+from operator import lt, ne
 from struct import iter_unpack
 from sys import byteorder
 
-from geofence.model.frozen import NamedTuple, dataclass
+from geofence.model.frozen import NamedTuple, dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,6 +165,8 @@ class PrefixSet:
     family: Family
     bounds: tuple[int, ...] = ()
     """``(first, past, first, past, …)``, strictly increasing, between 0 and 2**bits inclusive."""
+    _counted: list[int] = field(default_factory=list, compare=False, repr=False)
+    """The number of prefixes, once it was found."""
 
     @classmethod
     def of_ranges(cls, family: Family, firsts: list[int], pasts: list[int]) -> PrefixSet:
@@ -227,7 +229,21 @@ class PrefixSet:
     def __sub__(self, other: PrefixSet) -> PrefixSet:
         if not (self.bounds and other.bounds):
             return self
-        return (self.complement() | other).complement()
+        own = self._without_same(other)
+        if len(own.bounds) * _MUCH_SMALLER <= len(other.bounds):
+            other = own & other
+        return (own.complement() | other).complement() if other.bounds else own
+
+    def _without_same(self, other: PrefixSet) -> PrefixSet:
+        """Return the set without the intervals that the other has, too: most, if it is a version.
+
+        Intervals of a set have gaps between them, so those that are left need no merging.
+        """
+        firsts, pasts = self.bounds[0::2], self.bounds[1::2]
+        ends = dict(zip(other.bounds[0::2], other.bounds[1::2], strict=True))
+        differ = list(map(ne, map(ends.get, firsts), pasts))
+        left = zip(compress(firsts, differ), compress(pasts, differ), strict=True)
+        return PrefixSet(self.family, tuple(chain.from_iterable(left)))
 
     def __and__(self, other: PrefixSet) -> PrefixSet:
         few, many = (self, other) if len(self.bounds) < len(other.bounds) else (other, self)
@@ -290,19 +306,24 @@ class PrefixSet:
                 networks.append(at)
                 lengths.append(whole[size])
                 at += size
+        if not shortest or (shortest == 1 and self.bounds != (0, 1 << bits)):
+            self._counted[:] = [len(lengths)]
         return networks, lengths
 
     @property
     def prefix_count(self) -> int:
-        """Number of prefixes that ``split`` would return, found without making them.
+        """Number of prefixes that ``split`` returns, found without making them.
 
         Between its ends, an interval is widest at the address with most trailing zeros; on either
         side of that, each one bit of the distance is one prefix.
         """
-        return sum(
-            1 if not (first | (past - first)) & (past - first - 1) else _parts(first, past)
-            for first, past in self.intervals()
-        )
+        if not self._counted:
+            parts = (
+                1 if not (first | (past - first)) & (past - first - 1) else _parts(first, past)
+                for first, past in self.intervals()
+            )
+            self._counted[:] = [sum(parts)]
+        return self._counted[0]
 
     def prefixes(self) -> list[Prefix]:
         """Return the fewest prefixes that make up the set, ascending."""

@@ -125,8 +125,3 @@ class ShieldRecord:
     """Of these, what is not in the kernel's counters."""
     services: tuple[str, ...] = ()
     """Names of the services that the kernel's counters count, in their order."""
-
-    def drops_of(self, service: str) -> tuple[int, int]:
-        """Return packets and bytes that were dropped of a service."""
-        mine = [each for each in self.dropped if each.service == service]
-        return sum(each.packets for each in mine), sum(each.octets for each in mine)

@@ -97,7 +97,15 @@ def values(data: bytes) -> dict[int, bytes]:
     Raises:
         MalformedError: one is cut short.
     """
-    return dict(each(data))
+    found: dict[int, bytes] = {}
+    at, end = 0, len(data)
+    while end - at >= _SIZE:
+        length, kind = _unpack(data, at)
+        if not _SIZE <= length <= end - at:
+            raise MalformedError(_CUT_SHORT)
+        found[kind & TYPE_MASK] = data[at + _SIZE : at + length]
+        at += (length + 3) & ~3
+    return found
 
 
 def as_number(value: bytes | None) -> int:

@@ -48,21 +48,25 @@ class Court:
     now: datetime
     watch: Callable[[Event], None]
 
-    def judge(self, candidate: Candidate, held: Mapping[ListId, AddressSpace]) -> Judgement:
+    def judge(
+        self, candidate: Candidate, held: Mapping[ListId, AddressSpace], history: History
+    ) -> Judgement:
         """Decide on one new version.
 
         Args:
             candidate: the version.
             held: lists as they are in force so far.
+            history: the accepted versions so far.
         """
         accepted = candidate.accepted
-        held = {**_written(self.policy, accepted.id), **held}
+        written = _written(self.policy, accepted.id)
+        held = {**written, **held} if written else held
         before = held.get(accepted.id, AddressSpace())
-        history = self.site.versions.load(accepted.id)
         objections = _objections(candidate, held, self.policy, _month_ago(history, self.now))
-        known = history.find(fingerprint(accepted.space))
+        sha256 = fingerprint(accepted.space)
+        known = history.find(sha256)
         version = NewVersion(
-            fingerprint(accepted.space),
+            sha256,
             accepted.space,
             before,
             known.confirmed_at if known else None,
@@ -110,13 +114,14 @@ def _objections(
     name = candidate.accepted.id
     broadest = {f: candidate.parsed[f].broadest for f in Family}
     before = held.get(name)
+    blocks = name.kind is ListKind.BLOCKLIST
     return check_list(
         name,
         candidate.accepted.space,
         before - candidate.expired if before else before,
         policy,
-        spared=spared(policy, held) if name.kind is ListKind.BLOCKLIST else None,
-        allowed={each: space for each, space in held.items() if each.kind.allows},
+        spared=spared(policy, held) if blocks else None,
+        allowed={n: space for n, space in held.items() if n.kind.allows} if blocks else None,
         broadest={family: length for family, length in broadest.items() if length is not None},
         month_ago=month_ago,
     )

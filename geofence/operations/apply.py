@@ -13,7 +13,7 @@ from geofence.model.generation import ListNote
 from geofence.model.notes import problem
 from geofence.operations.blocklist_notes import newly_left_out
 from geofence.operations.commit import Wish, check_overrides, commit, holding
-from geofence.operations.following import followed
+from geofence.operations.followed import followed_if_asked
 from geofence.operations.lists import (
     spaces,
     stale,
@@ -50,16 +50,19 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
     Raises:
         UsageError: an override has an unknown check or list.
     """
-    asterisk = followed(site, wish.accept)
+    asterisk = followed_if_asked(site, wish.accept)
     policy = asterisk.policy
     check_overrides(policy, wish.accept)
     reports = stored(site, policy, {report.id: report for report in fresh})
     lists = spaces(reports)
     desired = merge(policy, lists, read_places())
-    chosen = site.choose_backend(policy.backend)
+    newest = site.generations.newest()
+    chosen = site.choose_backend(policy.backend, newest[0])
     denied = blocked(policy, lists)
     timed = timed_prefixes(policy, lists, datetime.now(UTC))
-    report = commit(site, wish, chosen, desired, noted(reports), denied=denied, timed=timed)
+    report = commit(
+        site, wish, chosen, desired, noted(reports), denied=denied, timed=timed, newest=newest
+    )
     problems = tuple(problem(each.problem, str(each.id)) for each in reports if each.problem)
     notes = (
         *asterisk.notes,

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from geofence.apply import read_kernel
 from geofence.backends.registry import Chosen
 from geofence.errors import StateError
 from geofence.guards.lockout import SshSession
@@ -31,6 +32,7 @@ from geofence.operations.runtime import put_in_force, without_labels
 from geofence.operations.site import Site
 from geofence.plan.observing import observing_changes
 from geofence.state.files import ensure_private_directory
+from geofence.state.generations import Damaged
 from geofence.state.lock import exclusive
 from geofence.state.removal import forget_removal
 from geofence.state.timed import Timed
@@ -91,6 +93,7 @@ def commit(  # noqa: PLR0913 - what a run is about
     *,
     denied: AddressSpace | None = None,
     timed: Timed | None = None,
+    newest: tuple[Generation | None, tuple[Damaged, ...]] | None = None,
 ) -> RunReport:
     """Check, apply, verify and record one ruleset; the caller holds the lock.
 
@@ -102,10 +105,13 @@ def commit(  # noqa: PLR0913 - what a run is about
         lists: where its content comes from.
         denied: addresses that blocklists block.
         timed: what is allowed until a time; None: as recorded.
+        newest: the newest generation and the newer files that were skipped, if they were read
+            under the lock.
     """
     refuse_foreign(site, wish.accept)
-    newest, _ = site.generations.newest()
-    recorded, observed = newest.ruleset if newest else None, chosen.backend.observe()
+    last, damaged = site.generations.newest() if newest is None else newest
+    seen = read_kernel(chosen.backend)
+    recorded, observed = last.ruleset if last else None, seen.observed
     desired = replace(desired, runtime=runtime_after(observed, timed))
     change = look_at(recorded, observed, desired, wish.revoked, blocked=denied, cutting=wish.cut)
     waiting = change.refuse(wish.accept, wish.ssh, unattended=wish.unattended)
@@ -114,12 +120,14 @@ def commit(  # noqa: PLR0913 - what a run is about
         change = replace(change, after=desired)
     if wish.confirm_seconds:
         begin(site, wish.confirm_seconds)
-    if newest and newest.backend != chosen.backend.name:
+    if last and last.backend != chosen.backend.name:
         keep_before_removal(site)
-    applied, runtime_notes = put_in_force(site, chosen.backend, desired, timed)
+    applied, runtime_notes = put_in_force(site, chosen.backend, desired, timed, seen)
     forget_removal(site.state_directory)
-    number, notes = _record(site, wish, chosen.backend.name, desired, lists)
-    _log(site, wish, applied.plan, (newest.number if newest else None, number))
+    now, name = datetime.now(UTC), chosen.backend.name
+    made = Generation(0, now, wish.reason, name, desired, lists, wish.restores)
+    number, notes = _record(site, made, last, damaged)
+    _log(site, wish, applied.plan, (last.number if last else None, number))
     # Also for an empty plan: a run that was killed may have left connections dropped.
     notes = (
         *runtime_notes,
@@ -183,20 +191,24 @@ def _log(site: Site, wish: Wish, made: Plan, numbers: tuple[int | None, int | No
 
 
 def _record(
-    site: Site, wish: Wish, backend: str, desired: Ruleset, lists: tuple[ListNote, ...]
+    site: Site, made: Generation, last: Generation | None, damaged: tuple[Damaged, ...]
 ) -> tuple[int | None, tuple[Note, ...]]:
-    """Record what the kernel was found to hold, unless the newest generation says the same."""
+    """Record what the kernel was found to hold, unless the newest generation says the same.
+
+    Args:
+        site: the installation.
+        made: the generation, not yet numbered.
+        last: the newest one.
+        damaged: newer files that were skipped.
+    """
+    notes = tuple(problem(str(found)) for found in damaged)
     try:
-        newest, damaged = site.generations.newest()
-        notes = tuple(problem(str(found)) for found in damaged)
-        if newest and newest.ruleset == desired and newest.backend == backend and not damaged:
-            if {each.name for each in newest.lists} != {each.name for each in lists}:
-                site.generations.record(replace(newest, lists=lists))
-            return newest.number, notes
+        if last and last.ruleset == made.ruleset and last.backend == made.backend and not damaged:
+            if {each.name for each in last.lists} != {each.name for each in made.lists}:
+                site.generations.record(replace(last, lists=made.lists))
+            return last.number, notes
         number = site.generations.next_number()
-        now = datetime.now(UTC)
-        made = Generation(number, now, wish.reason, backend, desired, lists, wish.restores)
-        site.generations.record(made)
+        site.generations.record(replace(made, number=number))
     except StateError as error:
         return None, (Note(NoteKind.NOT_RECORDED, "", {"message": str(error)}),)
     return number, notes

@@ -20,7 +20,8 @@ from geofence.model.ruleset import Ruleset
 from geofence.operations.apply import apply_rules
 from geofence.operations.commit import Wish, holding
 from geofence.operations.confirm import refuse_pending
-from geofence.operations.following import Followed, followed
+from geofence.operations.followed import Followed
+from geofence.operations.following import followed
 from geofence.operations.lists import fetched, spaces, stored
 from geofence.operations.outcome import told
 from geofence.operations.report import RunReport

@@ -15,38 +15,15 @@ from geofence.asterisk.reading import Reading, WarningKind
 from geofence.errors import AsteriskError, StateError
 from geofence.guards.following import Judged, judge_reading, newly_blind
 from geofence.guards.objection import Guard
-from geofence.model.frozen import dataclass
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy
 from geofence.model.prefixes import address_texts
+from geofence.operations.followed import Followed
 from geofence.operations.reading_in_force import own_addresses
 from geofence.operations.site import Site
 
 _NO_TRUNKS = (WarningKind.TRUNK_IS_EVERYBODY, WarningKind.TRUNK_IS_THIS_HOST)
 """What the reader takes for no trunk."""
-
-
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """The rules of a run, with what was derived."""
-
-    policy: Policy
-    notes: tuple[Note, ...] = ()
-    """What the configuration changes, and what of it is not in force."""
-    degraded: bool = False
-    """Whether something of it is not in force that should be."""
-    reading: Reading | None = None
-    """The reading that is in force once the ruleset is applied; None for no change."""
-
-    def store(self, site: Site) -> tuple[Note, ...]:
-        """Store the reading; the caller holds the lock, and has applied the ruleset."""
-        if self.reading is None:
-            return ()
-        try:
-            site.readings.save(self.reading)
-        except StateError as error:
-            return (problem(error),)
-        return ()
 
 
 def followed(site: Site, accept: Collection[str] = (), *, everything: bool = False) -> Followed:

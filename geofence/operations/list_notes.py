@@ -12,7 +12,7 @@ from geofence.model.notes import Note, NoteKind
 from geofence.model.prefixes import AddressSpace, Family, address_texts
 from geofence.operations.site import Site
 from geofence.sentences import sentence
-from geofence.state.versions import History, fingerprint
+from geofence.state.versions import History
 from geofence.translation import english
 
 _NAMED = 5
@@ -72,7 +72,7 @@ def _skipped(candidate: Candidate) -> Note:
 
 def _went_back(name: ListId, space: AddressSpace, history: History) -> Iterator[Note]:
     """Yield a note on a version that was replaced before: an outdated mirror, or a replay."""
-    known = history.find(fingerprint(space))
+    known = history.version_of(space)
     if known is not None and known is not history.latest:
         since = known.first_accepted_at.isoformat()
         yield Note(NoteKind.LIST_WENT_BACK, str(name), {"since": since})

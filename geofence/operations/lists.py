@@ -76,19 +76,20 @@ class Gathered:
             site.refusals.save(self.refusals)
 
     def _store_lists(self, site: Site) -> None:
+        lists, versions = site.lists, site.versions
         for candidate in self.renewed:
             name = candidate.accepted.id
             if name.kind.is_from_dns:  # a name may change every minute, and has no history
-                site.lists.save(candidate)
+                lists.save(candidate)
                 continue
-            begun = site.versions.load(name).latest is not None
-            former = None if begun else site.lists.load(name).accepted
-            site.lists.save(candidate)
-            site.versions.note(candidate.accepted, former=former)
+            history = versions.load(name)
+            former = lists.load(name).accepted if history.latest is None else None
+            lists.save(candidate)
+            versions.note(candidate.accepted, former=former, history=history)
         for accepted in self.confirmed:
-            site.lists.renew(accepted)
+            before = lists.renew(accepted)
             if not accepted.id.kind.is_from_dns:
-                site.versions.note(accepted)
+                versions.note(accepted, before=before)
 
 
 def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:
@@ -292,13 +293,15 @@ def fetched_alone(  # noqa: PLR0913 - as ``fetched``
         busy=load_busy(site.state_directory),
         mirrors=load_mirrors(site.state_directory),
     )
+    new = report.candidates
     formerly = {name: each.space for name, each in accepted.items()}
     held = dict(formerly)
     court = Court(site, policy, accept, refusals, datetime.now(UTC), watch)
     judged: dict[ListId, Judgement] = {}
-    for candidate in report.candidates:  # countries come first; blocklists are held against them
+    histories = {each.accepted.id: site.versions.load(each.accepted.id) for each in new}
+    for candidate in new:  # countries come first; blocklists are held against them
         name = candidate.accepted.id
-        judged[name] = court.judge(candidate, held)
+        judged[name] = court.judge(candidate, held, histories[name])
         if not judged[name].refused:
             held[name] = candidate.accepted.space
     refused = {name: each.refused for name, each in judged.items()}
@@ -306,12 +309,12 @@ def fetched_alone(  # noqa: PLR0913 - as ``fetched``
         _fetched(name, outcome, accepted.get(name), refused.get(name, ""))
         for name, outcome in report.outcomes.items()
     )
-    renewed = tuple(each for each in report.candidates if not refused[each.accepted.id])
+    renewed = tuple(each for each in new if not refused[each.accepted.id])
     odd = tuple(
         note
         for candidate in renewed
         for name in (candidate.accepted.id,)
-        for note in list_notes(candidate, formerly.get(name), site.versions.load(name))
+        for note in list_notes(candidate, formerly.get(name), histories[name])
     )
     return Gathered(
         reports,

@@ -7,7 +7,6 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 from geofence.errors import GeofenceError, ListError, MirrorError, StateError, UsageError
@@ -17,6 +16,7 @@ from geofence.merge import needed_lists
 from geofence.mirror import index as index_file
 from geofence.mirror.index import NAME, Entry, Index, Part, is_body_name
 from geofence.mirror.signature import SigningKey, new_key, signed, signing_key
+from geofence.model.digest import sha256_of
 from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.notes import Note, NoteKind
@@ -163,7 +163,7 @@ def _bodies(accepted: AcceptedList, contents: Iterable[bytes]) -> tuple[Body, ..
     return tuple(
         (
             Part(
-                sha256(content).hexdigest(),
+                sha256_of(content),
                 len(content),
                 part.family,
                 part.format,

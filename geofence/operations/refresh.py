@@ -9,7 +9,7 @@ from geofence.operations.atlas import renew_if_due
 from geofence.operations.commit import Wish, check_overrides, holding
 from geofence.operations.confirm import refuse_pending
 from geofence.operations.counts import keep_sources
-from geofence.operations.following import followed
+from geofence.operations.followed import followed_if_asked
 from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Watch, fetched, unwatched
 from geofence.operations.mirror import publish_if_asked
@@ -44,7 +44,7 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
         BusyError: another run holds the lock, or a ruleset waits to be confirmed.
     """
     ensure_private_directory(site.state_directory)
-    policy = followed(site, wish.accept).policy
+    policy = followed_if_asked(site, wish.accept).policy
     refuse_pending(site)
     check_overrides(policy, wish.accept)  # now, too: nothing is to be fetched and stored for a slip
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)

@@ -9,8 +9,6 @@ from geofence.flows.count import any_flow
 from geofence.model.frozen import replace
 from geofence.model.generation import Generation
 from geofence.model.plan import Plan
-from geofence.operations.confirm import forget, lapsed
-from geofence.operations.remove import remove_fence, unblock_connections
 from geofence.operations.report import RunReport
 from geofence.operations.runtime import put_in_force
 from geofence.operations.site import Site
@@ -21,6 +19,7 @@ from geofence.state.removal import forget_removal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.model.notes import Note
+    from geofence.model.ruleset import Ruleset
 
 
 def restore(site: Site) -> RunReport:
@@ -49,7 +48,7 @@ def _locked(site: Site, held: ExitStack) -> tuple[Note, ...]:
 
 
 def _restore(site: Site, notes: tuple[Note, ...]) -> RunReport:
-    over = lapsed(site)  # what still waits to be confirmed is meant to be in force for now
+    over = _lapsed(site)  # what still waits to be confirmed is meant to be in force for now
     generation, damaged = _last_good(site, over)
     if generation is not None:
         another = bool(damaged) or over is not None
@@ -60,9 +59,20 @@ def _restore(site: Site, notes: tuple[Note, ...]) -> RunReport:
         report = restore_without_ruleset(site, (*notes, *damaged))
     else:
         if over is not None:
+            from geofence.operations.remove import remove_fence
+
             remove_fence(site)  # there was none before: the one in the kernel is unconfirmed
         report = _without_record(site, notes)
     return report if over is None else _forgetting(site, over, report)
+
+
+def _lapsed(site: Site) -> Probation | None:
+    """Return the pending confirmation that is over; imported where there is one."""
+    if site.journal.probation() is None:
+        return None
+    from geofence.operations.confirm import lapsed
+
+    return lapsed(site)
 
 
 def _without_record(site: Site, notes: tuple[Note, ...] = ()) -> RunReport:
@@ -100,7 +110,7 @@ def _restored(
     if not applied.plan.is_empty:
         number = generation.number
         site.log_change("restore", f"generation {number} is in force again", number)
-    again = unblock_connections(generation.ruleset) if another else ()
+    again = _unblocked(generation.ruleset) if another else ()
     again = (*forget_unwatched_flows(applied.plan), *again)
     wrong = (*notes, *_problems(applied.untidy)) if applied.untidy else notes
     wrong = (*wrong, *missed)
@@ -113,9 +123,16 @@ def _restored(
     )
 
 
+def _unblocked(ruleset: Ruleset) -> tuple[Note, ...]:
+    from geofence.operations.remove import unblock_connections
+
+    return unblock_connections(ruleset)
+
+
 def _forgetting(site: Site, over: Probation, report: RunReport) -> RunReport:
     """Forget the unconfirmed change; a disk that cannot be written to does not undo the return."""
     from geofence.model.notes import Note, NoteKind
+    from geofence.operations.confirm import forget
 
     try:
         forget(site, over)

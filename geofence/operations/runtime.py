@@ -12,21 +12,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from geofence.apply import Applied, apply_ruleset
+from geofence.apply import Applied, Seen, apply_ruleset
 from geofence.backends import registry
-from geofence.denied.pruning import is_crowded, strays, superfluous
 from geofence.errors import BackendUnavailable, GeofenceError, StateError
-from geofence.model.bans import Ban
 from geofence.model.elements import TimedPrefix
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.counters import note_counting
 from geofence.operations.shield import lower_shield
 from geofence.operations.site import Site
+from geofence.state.files import BANS_LOG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.backends.interface import Backend
+    from geofence.model.bans import Ban
     from geofence.model.notes import Note
     from geofence.state.timed import Timed
 
@@ -34,7 +34,11 @@ BAN_KEYS = tuple(SetKey(Role.BAN, "", family) for family in Family)
 
 
 def put_in_force(
-    site: Site, backend: Backend, ruleset: Ruleset, timed: Timed | None = None
+    site: Site,
+    backend: Backend,
+    ruleset: Ruleset,
+    timed: Timed | None = None,
+    seen: Seen | None = None,
 ) -> tuple[Applied, tuple[Note, ...]]:
     """Apply a ruleset, and bring its runtime sets to what is recorded.
 
@@ -43,6 +47,7 @@ def put_in_force(
         backend: holds the fence.
         ruleset: what to apply.
         timed: what is allowed until a time, to be recorded; None: as it is recorded.
+        seen: what the kernel held a moment ago, if it was read.
 
     Returns:
         What was applied, and notes on what could not be brought along.
@@ -54,7 +59,7 @@ def put_in_force(
     if timed is not None and _is_new(site, timed):
         lower_shield(site)
     # The shield's tables have only whom the present fence may allow.
-    applied = apply_ruleset(backend, ruleset, partial(lower_shield, site))
+    applied = apply_ruleset(backend, ruleset, partial(lower_shield, site), seen)
     note_counting(site, backend, applied.plan)
     return applied, synchronize(site, backend, ruleset, applied.plan.observed.runtime, timed)
 
@@ -125,7 +130,7 @@ def _record(site: Site, timed: Timed | None) -> tuple[Note, ...]:
 
 
 def _hold_bans(site: Site, backend: Backend) -> Iterable[Note]:
-    if not site.bans.path.exists():
+    if not (site.state_directory / BANS_LOG).exists():
         return ()
     with site.bans.held(site.lock_seconds):
         banned = site.bans.load()
@@ -176,6 +181,10 @@ def _prune(
     backend: Backend, ruleset: Ruleset, before: Mapping[SetKey, PrefixSet]
 ) -> Iterable[Note]:
     """Forget noted sources where a set is nearly full."""
+    if not before:  # at boot
+        return ()
+    from geofence.denied.pruning import is_crowded, strays, superfluous
+
     for service in ruleset.services:
         for family in Family:
             denied_key, seen_key = (

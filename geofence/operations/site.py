@@ -209,15 +209,20 @@ class Site:
 
         return load_policy(self.rules_directories[:1])
 
-    def choose_backend(self, wanted: BackendChoice) -> Chosen:
+    def choose_backend(self, wanted: BackendChoice, newest: Generation | None = None) -> Chosen:
         """Return the backend to use, given the rules' choice.
+
+        Args:
+            wanted: what the rules say.
+            newest: the newest generation, if it was read already.
 
         Raises:
             BackendUnavailable: it cannot work here.
         """
         from geofence.model.chosen import ChosenBy
 
-        return self._choose(wanted, ChosenBy.RULES, self._holder())
+        holder = newest.backend if newest else self._holder()
+        return self._choose(wanted, ChosenBy.RULES, holder)
 
     def choose_again(self, generation: Generation) -> Chosen:
         """Return the backend that held a generation, or any that works if that one cannot.

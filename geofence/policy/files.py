@@ -7,7 +7,7 @@ import re
 import shlex
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,8 @@ from geofence.policy.mistakes import Mistake, Problems
 from geofence.spelling import printable
 from geofence.translation import tr
 
+_TRIES = 3
+"""How often rules are read again that change meanwhile."""
 MOST_BYTES = 4_000_000
 """The largest rules file that is read: some 200,000 addresses, which take seconds."""
 
@@ -54,13 +56,42 @@ def read_rules(
     """
     given = _given_is_missing() if all_must_exist else None
     absent = [_shipped_is_missing(), *[given for _ in directories[1:]]]
-    paths = [
-        path
-        for directory, mistake in zip(directories, absent, strict=True)
-        for path in _drop_ins(directory, problems, mistake)
-    ]
-    texts = ((path, _read(path, problems)) for path in paths)
+    for last in (*[False] * _TRIES, True):
+        found = Problems()
+        before = _versions(directories)
+        paths = [
+            path
+            for directory, mistake in zip(directories, absent, strict=True)
+            for path in _drop_ins(directory, found, mistake)
+        ]
+        texts = [(path, _read(path, found)) for path in paths]
+        if last or _versions(directories) == before:
+            break
+    problems.join(found)
     return tuple(RulesFile(_name(path), text) for path, text in texts if text is not None)
+
+
+def _versions(directories: Sequence[Path]) -> dict[str, tuple[int, ...]]:
+    """Return what tells the files of now from those that another program is just exchanging.
+
+    A ConfigMap changes all at once, and to read its files one by one takes longer. Half of the old
+    ones and half of the new ones may be rules that nobody has written.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for directory in directories:
+        with suppress(OSError):  # reading it tells what is wrong
+            paths = [directory / name for name in os.listdir(directory) if _is_drop_in(name)]  # noqa: PTH208 - as below
+            found |= {str(path): _version(path) for path in paths}
+    return found
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    try:
+        facts = path.stat()
+    except OSError:
+        return ()
+    times = facts.st_mtime_ns, facts.st_ctime_ns
+    return facts.st_dev, facts.st_ino, facts.st_size, *times
 
 
 def _name(path: Path) -> str:

@@ -69,6 +69,10 @@ class Problems:
         if len(self._found) >= MOST_SHOWN:
             self.raise_any()
 
+    def join(self, others: Problems) -> None:
+        """Add the mistakes that were found apart."""
+        self._found += others._found
+
     @property
     def none(self) -> bool:
         """Whether no mistake was found."""

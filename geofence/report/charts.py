@@ -15,8 +15,6 @@ from geofence.translation import tr, trn
 
 SHADES = 5
 """Steps from few to many, as colours for the eyes of everybody (see ``style.css``)."""
-_DOT = 4
-"""Radius of a country that is too small to be drawn."""
 
 
 class Shape(NamedTuple):

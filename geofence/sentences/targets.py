@@ -56,14 +56,14 @@ _GAPS: Mapping[Gap, Callable[[str], str]] = {
     ),
     Gap.OWN_NODE: lambda _: tr("The node on which a pod runs always reaches it."),
     Gap.OTHER_PROTOCOLS: lambda _: tr(
-        "Port 0, and protocols other than UDP, TCP and SCTP, such as ICMP, pass or not as the "
-        "engine likes."
+        "Whether port 0 and protocols other than UDP, TCP and SCTP, such as ICMP, pass depends on "
+        "the engine."
     ),
     Gap.PUBLIC_PORT: lambda _: tr(
         "The port of the pod counts, not the port of the node or the load balancer before it."
     ),
     Gap.CLUSTER_SOURCES: lambda _: tr(
-        "Sources inside the cluster are told by what they are, not by address: fenced pods block "
+        "Sources inside the cluster are known by what they are, not by address: fenced pods block "
         "them even if they are exceptions, and fenced nodes let them pass."
     ),
 }

@@ -14,7 +14,6 @@ a damaged column may give a wrong country, or raise ``StateError``. No packet de
 
 from __future__ import annotations
 
-import hashlib
 import json
 from array import array
 from collections.abc import Iterator, Mapping
@@ -192,6 +191,8 @@ def encode_atlas(stored: StoredAtlas) -> bytes:
     lists = {code: write(parts) for code, parts in stored.lists.items()}
     tail = json.dumps({"lists": lists, "failed": _CODES.write(stored.failed)}).encode()
     body = b"".join((*columns, tail))
+    import hashlib  # takes longer than all else of a run that finds no index
+
     digest = hashlib.sha256(body).hexdigest()
     ipv4, ipv6 = (_lengths(atlas[family]) for family in Family)
     head = _Head(atlas.made, byteorder, atlas.labels, ipv4, ipv6, len(body), digest)
@@ -226,6 +227,8 @@ def _checked(content: mmap | bytes, *, whole: bool) -> tuple[_Head, memoryview]:
         raise RecordError(tr("It was made on a machine with another byte order."))
     if len(body) != head.body_bytes or not head.is_consistent:
         raise damaged()
+    import hashlib  # takes longer than all else of a run that finds no index
+
     if whole and hashlib.sha256(body).hexdigest() != head.body_sha256:
         raise RecordError(tr("Its checksum does not match its content."))
     return head, body

@@ -18,6 +18,7 @@ from geofence.model.bans import Ban
 from geofence.model.frozen import dataclass
 from geofence.model.prefixes import Prefix
 from geofence.state.files import (
+    BANS_LOG,
     PRIVATE_FILE,
     ensure_private_directory,
     read_if_there,
@@ -52,8 +53,8 @@ class BanStore:
     """The bans of one state directory."""
 
     def __init__(self, state_directory: Path) -> None:
-        self._directory = state_directory / "bans"
-        self._log = self._directory / "log"
+        self._log = state_directory / BANS_LOG
+        self._directory = self._log.parent
 
     @property
     def path(self) -> Path:

@@ -67,7 +67,7 @@ class FactCache:
     def save(self) -> None:
         """Write the facts, if any was added; of a kind that was used, only those that were.
 
-        Others of that kind are of what is no more. A directory that cannot be written, as that of
+        Others of that kind are of earlier files. A directory that cannot be written, as that of
         another user, keeps what it has.
         """
         if self._used.keys() - self._stored.keys():

@@ -12,7 +12,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from geofence.errors import StateError
@@ -22,8 +21,11 @@ from geofence.translation import tr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mmap import mmap
     from typing import BinaryIO
 
+BANS_LOG = "bans/log"
+"""In the state directory; whether there is one is asked before what reads it is imported."""
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
 
@@ -35,6 +37,7 @@ _TEMPORARY_END = ".tmp"
 _OTHERS = 0o077
 _OURS = frozenset(
     {
+        "applied-to.json",
         "atlas",
         "bans",
         "busy.json",
@@ -130,7 +133,7 @@ def write_atomically(
     Raises:
         StateError: the content could not be written and flushed; the old file is unchanged.
     """
-    temporary = path.parent / f"{_TEMPORARY}{os.urandom(8).hex()}{_TEMPORARY_END}"
+    temporary = _temporary(path.parent)
     try:
         with _removed_unless_renamed(temporary):
             _write_new(temporary, data, mode)
@@ -139,6 +142,23 @@ def write_atomically(
             _flush_directory(path.parent)
     except OSError as error:
         raise state_error("written", path, error) from error
+
+
+def keep_as(path: Path, other: Path) -> None:
+    """Give a file a second name in its directory, in place of the file that had it.
+
+    What replaces the file leaves the second name alone. The directory is flushed by ``flush``.
+
+    Raises:
+        StateError: it could not be done; both names are as they were.
+    """
+    temporary = _temporary(path.parent)
+    try:
+        with _removed_unless_renamed(temporary):
+            temporary.hardlink_to(path)
+            temporary.replace(other)
+    except OSError:  # some file systems have no second names
+        write_atomically(other, read_trusted(path), flush_directory=False)
 
 
 def flush(directory: Path) -> None:
@@ -151,6 +171,10 @@ def flush(directory: Path) -> None:
         _flush_directory(directory)
     except OSError as error:
         raise state_error("written", directory, error) from error
+
+
+def _temporary(directory: Path) -> Path:
+    return directory / f"{_TEMPORARY}{os.urandom(8).hex()}{_TEMPORARY_END}"
 
 
 @contextmanager
@@ -227,6 +251,8 @@ def map_if_there(path: Path) -> mmap | bytes | None:
     Raises:
         StateError: the file is there and cannot be mapped, or cannot be trusted.
     """
+    from mmap import ACCESS_READ, mmap
+
     try:
         with _opened_trusted(path) as file:
             empty = os.fstat(file.fileno()).st_size == 0

@@ -8,9 +8,9 @@ is named and skipped for the version before it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from urllib.parse import quote
 from geofence.errors import ListError, StateError
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import Candidate, joined
+from geofence.model.digest import sha256_of
 from geofence.model.frozen import dataclass
 from geofence.model.lists import AcceptedList, DroppedAddress, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
@@ -25,6 +26,7 @@ from geofence.state.cache import stamp
 from geofence.state.files import (
     ensure_private_directory,
     flush,
+    keep_as,
     read_if_there,
     state_error,
     write_atomically,
@@ -113,6 +115,7 @@ class ListStore:
 
     def __init__(self, state_directory: Path) -> None:
         self._directory = state_directory / "lists"
+        self._is_private = False
 
     def load(self, wanted: ListId) -> Loaded:
         """Return the last accepted version of a list, or the one before it if that is damaged."""
@@ -176,15 +179,16 @@ class ListStore:
             StateError: it could not be written; the stored version is unchanged.
         """
         accepted = candidate.accepted
-        ensure_private_directory(self._directory)
+        if not self._is_private:
+            ensure_private_directory(self._directory)
+            self._is_private = True
         current, previous = self._paths(accepted.id)
-        at_hand = _intact(current, accepted.id)
-        if at_hand is not None:
-            write_atomically(previous, _encode(at_hand), flush_directory=False)
+        if _intact(current, accepted.id) is not None:
+            keep_as(current, previous)
         content = _Content(accepted.id, accepted.provenance, candidate.bodies)
         write_atomically(current, _encode(content), flush_directory=False)
 
-    def renew(self, accepted: AcceptedList) -> None:
+    def renew(self, accepted: AcceptedList) -> datetime | None:
         """Record that a list's source confirmed it.
 
         The last of several is followed by ``flush``.
@@ -194,6 +198,9 @@ class ListStore:
 
         Args:
             accepted: as it was loaded, with a later ``checked_at``.
+
+        Returns:
+            When the list was last confirmed before, UTC; None if nothing was written.
 
         Raises:
             StateError: it could not be written; the stored file is unchanged.
@@ -207,9 +214,10 @@ class ListStore:
             if [part.sha256 for part in content.provenance] == hashes:
                 renewed = _Content(accepted.id, accepted.provenance, content.bodies)
                 write_atomically(current, _encode(renewed), flush_directory=False)
-                return
+                return min(part.checked_at for part in content.provenance)
             if content.is_usable:
-                return
+                return None
+        return None
 
     def stamp(self, wanted: ListId) -> str:
         """Return what tells the file of the last accepted version; empty if there is none."""
@@ -228,7 +236,7 @@ class ListStore:
         """Return the files of the last accepted version and of the one before it."""
         name = f"{wanted.kind}-{quote(wanted.name, safe='', errors='surrogatepass')}"
         if len(name) > _LONGEST_NAME:
-            name = f"{wanted.kind}-{hashlib.sha256(name.encode()).hexdigest()}"
+            name = f"{wanted.kind}-{sha256_of(name.encode())}"
         current = self._directory / f"{name}{_SUFFIX}"
         return current, current.with_name(current.name + _PREVIOUS)
 

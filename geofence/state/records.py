@@ -15,9 +15,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
 
+from geofence.model.digest import sha256_of
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix
-from geofence.state.digest import sha256_of
 from geofence.translation import tr
 
 TYPE_CHECKING = False

@@ -7,12 +7,12 @@ so a damaged one is ignored, and the next accepted version begins a new history.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.model.digest import sha256_of
 from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.prefixes import AddressSpace, Family, pack_addresses
@@ -68,6 +68,13 @@ class History:
         """Return the version with this fingerprint; None if it is not remembered."""
         return next((each for each in self.versions if each.sha256 == sha256), None)
 
+    def version_of(self, space: AddressSpace) -> Version | None:
+        """Return the version with these addresses; None if it is not remembered."""
+        sizes = space.ipv4.size, space.ipv6.size
+        alike = [each for each in self.versions if (each.ipv4, each.ipv6) == sizes]
+        sha256 = fingerprint(space) if alike else ""
+        return next((each for each in alike if each.sha256 == sha256), None)
+
     def in_force_at(self, moment: datetime) -> Version | None:
         """Return the version that was in force at a time; the oldest if that is later.
 
@@ -77,6 +84,11 @@ class History:
         before = [each for each in self.versions if each.accepted_at <= moment]
         known = before[-1:] or self.versions[:1]
         return known[0] if known else None
+
+    def confirmed(self, at: datetime) -> History:
+        """Return the history after the accepted version was confirmed; there is one."""
+        *others, latest = self.versions
+        return History((*others, replace(latest, confirmed_at=at)))
 
     def noted(self, space: AddressSpace, at: datetime, since: datetime | None = None) -> History:
         """Return the history after a version was accepted or confirmed.
@@ -89,7 +101,7 @@ class History:
         sha256 = fingerprint(space)
         known = self.find(sha256)
         if known is not None and known is self.latest:
-            return History((*self.versions[:-1], replace(known, confirmed_at=at)))
+            return self.confirmed(at)
         first = since or at if known is None else known.first_accepted_at
         again = since or at if known is None else at
         version = Version(sha256, space.ipv4.size, space.ipv6.size, first, again, at)
@@ -99,13 +111,15 @@ class History:
 
 def fingerprint(space: AddressSpace) -> str:
     """Return the SHA-256 of a set of addresses, hexadecimal: equal sets, equal hashes."""
-    digest = hashlib.sha256()
+    pieces: list[bytes] = []
     for family in Family:
         bounds = space[family].bounds
-        digest.update(b"%d:" % len(bounds))
-        digest.update(pack_addresses(family, bounds[0::2]))
-        digest.update(pack_addresses(family, [past - 1 for past in bounds[1::2]]))
-    return digest.hexdigest()
+        pieces += (
+            b"%d:" % len(bounds),
+            pack_addresses(family, bounds[0::2]),
+            pack_addresses(family, [past - 1 for past in bounds[1::2]]),
+        )
+    return sha256_of(b"".join(pieces))
 
 
 class VersionStore:
@@ -116,6 +130,7 @@ class VersionStore:
 
     def __init__(self, state_directory: Path) -> None:
         self._directory = state_directory / "lists"
+        self._is_private = False
 
     def load(self, wanted: ListId) -> History:
         """Return the history of a list; empty if there is none that can be used."""
@@ -129,7 +144,14 @@ class VersionStore:
         """Return what tells the file of a history from its other versions; empty without one."""
         return stamp(self._path(wanted))
 
-    def note(self, accepted: AcceptedList, *, former: AcceptedList | None = None) -> None:
+    def note(
+        self,
+        accepted: AcceptedList,
+        *,
+        former: AcceptedList | None = None,
+        history: History | None = None,
+        before: datetime | None = None,
+    ) -> History:
         """Record that a version was accepted or confirmed, at the time that its provenance says.
 
         The last of several is followed by ``flush`` of the lists, which are in the same directory.
@@ -137,22 +159,44 @@ class VersionStore:
         Args:
             accepted: the version.
             former: the one that was accepted before; begins a history that was not kept yet.
+            history: as it was loaded a moment ago, under the same lock.
+            before: when the stored version, which was confirmed now, was last confirmed, UTC.
+
+        Returns:
+            The history from now on.
 
         Raises:
             StateError: it could not be written; the history is unchanged.
         """
-        history = self.load(accepted.id)
+        history = self.load(accepted.id) if history is None else history
         if history.latest is None and former is not None:
             history = history.noted(former.space, former.checked_at, _fetched_at(former))
-        noted = history.noted(accepted.space, accepted.checked_at, _fetched_at(accepted))
-        ensure_private_directory(self._directory)
+        if _is_latest(history, accepted.space, before):
+            noted = history.confirmed(accepted.checked_at)
+        else:
+            noted = history.noted(accepted.space, accepted.checked_at, _fetched_at(accepted))
+        if not self._is_private:
+            ensure_private_directory(self._directory)
+            self._is_private = True
         data = _encode(accepted.id, noted)
         write_atomically(self._path(accepted.id), data, flush_directory=False)
+        return noted
 
     def _path(self, wanted: ListId) -> Path:
         """Return the file of a list's history; hashed, since names may be too long."""
-        name = hashlib.sha256(str(wanted).encode(errors="surrogatepass")).hexdigest()[:32]
+        name = sha256_of(str(wanted).encode(errors="surrogatepass"))[:32]
         return self._directory / f"{wanted.kind}-{name}{_SUFFIX}"
+
+
+def _is_latest(history: History, space: AddressSpace, before: datetime | None) -> bool:
+    """Whether the stored version is the latest that was noted, as the times of both tell.
+
+    The run that noted it stored it, too, with the same time. So its addresses need no hash.
+    """
+    latest = history.latest
+    if latest is None or before is None or latest.confirmed_at != before:
+        return False
+    return (latest.ipv4, latest.ipv6) == (space.ipv4.size, space.ipv6.size)
 
 
 def _fetched_at(accepted: AcceptedList) -> datetime:

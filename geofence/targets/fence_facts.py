@@ -119,7 +119,7 @@ def damaged(stored: ClusterObject) -> TargetError:
 
 
 def common(of_sides: Iterable[Iterable[Placed]]) -> ClusterFence:
-    """Return what all sides hold alike: a fence that one of them lacks is none."""
+    """Return what all sides hold alike: what one of them lacks is not fenced."""
     first, *others = (list(each) for each in of_sides)
     shared = [each for each in first if all(each in other for other in others)]
     return ClusterFence(tuple(group for _, group in sorted(shared, key=lambda each: each[0])))
@@ -152,6 +152,3 @@ def _whole(value: Json) -> int:
     if isinstance(value, int):
         return value
     raise TypeError(value)
-
-
-_LAST_PORT = 65_535

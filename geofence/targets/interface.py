@@ -58,8 +58,8 @@ class Engine(Protocol):
         """Return requests that lead from stored objects to others, one after the other.
 
         After each of them nothing is open that neither the old fence nor the new one opens, and
-        nothing is shut that both open. Objects that stay as they are take no request, and none is
-        deleted to be made again. An empty ``after`` removes the fence.
+        nothing is blocked that both open. Objects that stay as they are take no request, and none
+        is deleted to be made again. An empty ``after`` removes the fence.
 
         Args:
             before: as they are stored, whoever changed them; see ``ClusterObject.of``.

@@ -139,7 +139,7 @@ def read_sets(shape: SetShape, objects: Iterable[ClusterObject]) -> Mapping[str,
     """Return what the sets hold, by their names.
 
     Raises:
-        TargetError: what should be a prefix is none.
+        TargetError: a text is not a prefix.
     """
     found: dict[str, list[AddressSpace]] = {}
     for each in objects:
@@ -152,7 +152,7 @@ def set_space(shape: SetShape, stored: ClusterObject) -> AddressSpace:
     """Return what one object of a set holds.
 
     Raises:
-        TargetError: what should be a prefix is none.
+        TargetError: a text is not a prefix.
     """
     found = stored.spec.get(shape.field)
     try:

@@ -6,7 +6,7 @@ sets at once. Sets of the same name change one object at a time, and there only 
 since whom exceptions or the allow set of either fence hold is in the ban set of neither:
 
 - what is added comes before what is taken away, so that nobody who moves between two objects or
-  from an exception to the allow set is shut in between;
+  from an exception to the allow set is blocked in between;
 - sets come before the rules that select them, and go after them.
 """
 
@@ -141,7 +141,7 @@ def _widened(
     """Yield exceptions with what they had, where the allow set loses addresses, too.
 
     Some may move from the one to the other, and others the other way. Of two requests, either would
-    shut some of them.
+    block some of them.
     """
     losing = {_of(each.object) for each in narrowing}
     for verb, each in narrowing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import smtplib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_string
@@ -18,6 +17,7 @@ from geofence.operations import mail as mail_module
 from tests.cli.machine import Machine
 from tests.support.list_server import status
 from tests.support.mail_server import MailServer
+from tests.support.serving import serving
 
 SECRET = "/services/T0KEN/s3cret"  # noqa: S105 - of a server that lives for a test
 
@@ -41,12 +41,8 @@ def webhook(where: Machine, code: int = 200) -> Iterator[tuple[str, list[Any]]]:
 
     with where.host.entered():
         server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_address[1]}{SECRET}", got
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def told(where: Machine, **keys: object) -> None:

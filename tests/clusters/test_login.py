@@ -187,7 +187,7 @@ def test_a_server_whose_certificate_is_not_checked_gets_no_token(target: Target)
     cluster = content["clusters"][0]["cluster"]
     del cluster["certificate-authority"]
     path.write_text(yaml.safe_dump(content))
-    assert "is not one of the authority" in asked(target)
+    assert "was not issued by the authority" in asked(target)
     cluster["insecure-skip-tls-verify"] = True
     path.write_text(yaml.safe_dump(content))
     assert "without checking its certificate" in asked(target)
@@ -249,7 +249,7 @@ def test_a_role_that_lacks_a_verb_is_named_by_the_server(api: FakeApi, target: T
 
 def test_an_answer_of_no_api_server(api: FakeApi, target: Target) -> None:
     api.answer = lambda *_: (200, [])  # type: ignore[method-assign]
-    assert "none of an API server" in asked(target)
+    assert "did not answer as an API server does" in asked(target)
 
 
 def test_the_client_is_optional(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:

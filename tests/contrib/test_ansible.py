@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from tests.cli.world import FOREIGN, JAPANESE
-from tests.contrib.role.controller import ROLE, Controller, Played, controller
+from tests.contrib.role.controller import PROGRAM, ROLE, Controller, Played, controller, environment
 
 WANTED: dict[str, object] = {
     "geofence_countries": ["JP"],
@@ -81,6 +83,28 @@ def test_a_mistake_is_told_in_geofences_words_and_nothing_changes(managed: Manag
     assert 'unknown country "UK"' in played.text
     assert "rules/40-ansible.toml:2" in played.text
     assert managed.state() == before
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/geofence.deb", "HTTP://127.0.0.1:9/g.deb"])
+def test_a_package_by_plain_http_without_checksum_is_not_downloaded(
+    tmp_path: Path, url: str
+) -> None:
+    playbook = tmp_path / "play.yml"
+    role = {"name": "geofence", "tasks_from": "package"}
+    task = {"ansible.builtin.include_role": role, "vars": {"geofence_package": url}}
+    playbook.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+    done = subprocess.run(
+        [PROGRAM, "--check", "-i", "localhost,", "-c", "local", playbook],
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode
+    assert "Anybody on the way could exchange a package" in done.stdout
+    assert "Download the package" not in done.stdout
 
 
 def test_each_variable_has_a_default_a_check_and_a_line_in_the_readme() -> None:

@@ -21,6 +21,8 @@ from geofence.fetch.answers import Answer, Body, Missing, NotModified, Rejected
 from geofence.fetch.decoding import Decoder
 from geofence.fetch.http import Client
 from geofence.fetch.limits import Limits
+from geofence.fetch.transport import Transport
+from geofence.fetch.urls import Target
 from tests.support.list_server import (
     CERTIFICATE,
     Handler,
@@ -43,6 +45,19 @@ from tests.support.list_server import (
 )
 
 LIST = b"192.0.2.0/24\n"
+
+
+@pytest.fixture(params=["requests", "direct"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each test of a plain URL goes both ways, whether it asks for a stored list or not."""
+    chosen = str(request.param)
+    plain = Client._transport  # noqa: SLF001 - to choose what it chooses
+
+    def always(self: Client, wanted: Target, etag: str | None) -> Transport:
+        return plain(self, wanted, (etag or '"any"') if chosen == "direct" else None)
+
+    monkeypatch.setattr(Client, "_transport", always)
+    return chosen
 
 
 def get(limits: Limits, url: str, etag: str | None = None) -> Answer:
@@ -546,8 +561,10 @@ def test_the_environment_names_trusted_certificates(
 def test_only_certificates_named_by_the_environment_are_trusted(
     limits: Limits, untrusting: pytest.MonkeyPatch, variable: str
 ) -> None:
+    certifis = certifi.where()
     untrusting.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(CERTIFICATE))
-    untrusting.setenv(variable, certifi.where() if variable != "SSL_CERT_DIR" else "/etc/ssl/certs")
+    untrusting.setattr("certifi.where", lambda: str(CERTIFICATE))
+    untrusting.setenv(variable, certifis if variable != "SSL_CERT_DIR" else "/etc/ssl/certs")
     with ListServer(tls=True) as tls:
         assert "not trusted" in refusal(limits, tls.on("/jp", content(LIST)))
 
@@ -564,6 +581,7 @@ def test_a_variable_without_certificates_is_reported(
 
 def test_certifis_authorities_are_trusted(limits: Limits, untrusting: pytest.MonkeyPatch) -> None:
     untrusting.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(CERTIFICATE))
+    untrusting.setattr("certifi.where", lambda: str(CERTIFICATE))
     with ListServer(tls=True) as tls:
         assert get(limits, tls.on("/jp", content(LIST))) == Body(LIST, None)
 

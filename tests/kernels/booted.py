@@ -125,7 +125,7 @@ def _disk(system: System, kernel: Kernel) -> Iterator[Path]:
         try:
             yield place
         finally:
-            subprocess.run(["umount", inside], check=True)
+            subprocess.run(["umount", "--lazy", inside], check=True)
 
 
 def _judge(walk: Walk, found: dict[str, Any]) -> None:

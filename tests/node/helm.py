@@ -17,13 +17,14 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from tests.support.serving import Threads, serving
 
 HERE = Path(__file__).parents[2] / "contrib/kubernetes"
 RECORDED = Path(__file__).parent / "recorded"
@@ -81,10 +82,8 @@ _RELEASES = "/api/v1/namespaces/geofence/secrets"
 """Where it keeps its own records, which are not JSON."""
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(Threads, HTTPServer):
     """Takes whatever it is sent, and has nothing."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -128,8 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
 def _installed(values: Mapping[str, object]) -> list[dict[str, Any]]:
     """Install the chart with Helm; what it sends."""
     helm = import_module("helm_sdkpy")
-    with _Server() as server, tempfile.NamedTemporaryFile("w", suffix=".json") as login:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = _Server()
+    with serving(server), tempfile.NamedTemporaryFile("w", suffix=".json") as login:
         entry = {"name": "x", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
         context = {"name": "x", "context": {"cluster": "x", "user": ""}}
         json.dump({"current-context": "x", "clusters": [entry], "contexts": [context]}, login)
@@ -137,7 +136,6 @@ def _installed(values: Mapping[str, object]) -> list[dict[str, Any]]:
         configured = helm.Configuration(namespace="geofence", kubeconfig=login.name)
         install = helm.Install(configured)
         asyncio.run(install.run("geofence", str(CHART), values=values, wait=False, timeout=30))
-        server.shutdown()
     return server.taken
 
 

@@ -6,14 +6,16 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from geofence.errors import ExitCode, RulesError
-from geofence.policy import load_policy
+from geofence.policy import files, load_policy
 from geofence.policy.files import MOST_BYTES
 from tests.support.acl import USER, let_write
+from tests.support.config_map import ConfigMapVolume
 
 RULES = '[allow]\ncountries = ["JP"]\n'
 
@@ -211,3 +213,26 @@ def test_a_file_that_an_access_control_list_opens_is_refused(shipped: Path) -> N
     file = written(shipped / "a.toml")
     let_write(file, USER, 12345)
     assert complaint(shipped).endswith(f"check what they say, then run: setfacl -b {file}")
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_rules_that_are_exchanged_while_they_are_read_are_the_old_ones_or_the_new_ones(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A key that moves to another file would be in neither, if half of the old ones were read."""
+    volume = ConfigMapVolume(tmp_path)
+    volume.path.chmod(0o755)
+    country = 'allow.countries = ["{}"]\n'.format
+    volume.write({"a.toml": country("JP"), "b.toml": 'backend = "ipset"\n'})
+    real, opened = files._opened, 0  # noqa: SLF001 - to act between two of them
+
+    def opening(path: Path, flags: int = 0) -> AbstractContextManager[int]:
+        nonlocal opened
+        opened += 1
+        if opened == number:
+            volume.write({"b.toml": country("DE"), "c.toml": 'backend = "nftables"\n'})
+        return real(path, flags)
+
+    monkeypatch.setattr(files, "_opened", opening)
+    policy = load_policy([shipped, volume.path])
+    assert (policy.countries, policy.backend) in [(("JP",), "ipset"), (("DE",), "nftables")]

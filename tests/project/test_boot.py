@@ -61,6 +61,9 @@ Wants=check.service network-pre.target
 AllowIsolate=yes
 """
 
+_UNNEEDED = ("ansible*", "babel", "kubernetes*", "mypy*", "*mypyc*", "pip", "pjsua2", "selenium")
+"""What is large in the environment, and no unit imports."""
+
 CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW = 1 << 2, 1 << 12, 1 << 13
 """``linux/capability.h``; the first reads Asterisk's configuration, which is not root's."""
 
@@ -119,7 +122,8 @@ def prepare(scratch: Path) -> None:
 
 def install(seed: Path, library: Path) -> None:
     """Put geofence where its units expect it; they see no home and no temporary directories."""
-    shutil.copytree(sysconfig.get_path("purelib"), library, symlinks=True)
+    unneeded = shutil.ignore_patterns(*_UNNEEDED)
+    shutil.copytree(sysconfig.get_path("purelib"), library, symlinks=True, ignore=unneeded)
     shutil.copytree(TOP / "geofence", library / "geofence", dirs_exist_ok=True)
     shutil.copytree(TOP / "rules.d", library / "rules.d")
     program = seed / "usr/local/bin/geofence"

@@ -7,9 +7,20 @@ from pathlib import Path
 import pytest
 
 from geofence.backends import registry
+from geofence.lab.payloads import TOKEN_LENGTH
 from tests.shield.kernel import side
 from tests.shield.scene import bpf_directory
-from tests.shield.trial import trial
+from tests.shield.trial import damaged, trial
+
+
+@pytest.mark.parametrize(("size", "first"), [(28, 0x45), (36, 0x45), (60, 0x60), (80, 0x60)])
+@pytest.mark.parametrize("protocol", [17, 6, 0])
+def test_a_wrong_checksum_leaves_the_token_by_which_a_packet_is_known(
+    size: int, first: int, protocol: int
+) -> None:
+    packet = bytearray(range(size))
+    packet[0], packet[9 if first == 0x45 else 6] = first, protocol
+    assert damaged(bytes(packet), "sum")[-TOKEN_LENGTH:] == packet[-TOKEN_LENGTH:]
 
 
 @pytest.mark.parametrize(("backend", "tcx"), [("nftables", True), ("ipset", False)])

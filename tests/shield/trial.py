@@ -19,6 +19,7 @@ from random import Random
 from geofence.apply import apply_ruleset
 from geofence.backends.interface import Backend
 from geofence.lab.network import Lab
+from geofence.lab.payloads import TOKEN_LENGTH
 from geofence.lab.probes import Probe, Transport
 from geofence.lab.sender import ETHERTYPES, MACS, on_one_cpu
 from geofence.model.elements import TimedPrefix
@@ -71,9 +72,9 @@ def damaged(packet: bytes, damage: str) -> bytes:
     four = packet[0] >> 4 == 4
     header = (packet[0] & 15) * 4 if four else 40
     if damage == "sum" and len(data) > header + 7:
-        data[
-            header + (6 if packet[9 if four else 6] == 17 else 16) % max(1, len(data) - header)
-        ] ^= 1
+        at = header + (6 if packet[9 if four else 6] == 17 else 16) % (len(data) - header)
+        if at < len(data) - TOKEN_LENGTH:  # a raw socket takes it, and its token for another's
+            data[at] ^= 1
     elif damage == "header" and four:
         data[10] ^= 1
     elif damage == "cut":

@@ -6,13 +6,14 @@ import contextlib
 import gzip
 import ssl
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import repeat
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from socketserver import BaseServer
+
+from tests.support.serving import Serving, Threads
 
 CERTIFICATE = Path(__file__).parent / "tls" / "certificate.pem"
 """Of the TLS server; its own authority."""
@@ -58,17 +59,12 @@ class Handler(BaseHTTPRequestHandler):
 Reply = Callable[[Handler], None]
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(Threads, HTTPServer):
     owner: ListServer
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients may go when they like."""
 
 
 @dataclass
-class ListServer:
+class ListServer(Serving):
     """Answers each path with its replies in turn; the last one for good.
 
     As a context manager it runs on the loopback.
@@ -82,25 +78,15 @@ class ListServer:
     _replies: dict[str, list[Reply]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __enter__(self) -> Self:
+    def bound(self) -> Iterator[BaseServer]:
         self._server = _Server(("127.0.0.1", self.at), Handler)
         self._server.owner = self
         if self.tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(CERTIFICATE, _KEY)
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        yield self._server
+        self.stack.callback(self.closing.set)
 
     @property
     def port(self) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from socketserver import StreamRequestHandler, ThreadingTCPServer
-from types import TracebackType
-from typing import Self
+from socketserver import BaseServer, StreamRequestHandler, TCPServer
+
+from tests.support.serving import Serving, Threads
 
 
 class _Session(StreamRequestHandler):
@@ -37,15 +37,13 @@ class _Session(StreamRequestHandler):
         self.wfile.write(f"{text}\r\n".encode())
 
 
-class _Server(ThreadingTCPServer):
+class _Server(Threads, TCPServer):
     owner: MailServer
-    daemon_threads = True
-    block_on_close = False
     allow_reuse_address = True
 
 
 @dataclass
-class MailServer:
+class MailServer(Serving):
     """Runs as a context manager, in the network namespace of its thread."""
 
     port: int = 25
@@ -54,17 +52,7 @@ class MailServer:
     mails: list[str] = field(default_factory=list)
     envelopes: list[str] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", self.port), _Session)
-        self._server.owner = self
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def bound(self) -> Iterator[BaseServer]:
+        server = _Server(("127.0.0.1", self.port), _Session)
+        server.owner = self
+        yield server

@@ -5,14 +5,11 @@ from __future__ import annotations
 import socket
 import socketserver
 import struct
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from types import TracebackType
-from typing import Self
 
 import dns.exception
 import dns.flags
@@ -24,6 +21,7 @@ import dns.rrset
 
 from geofence.lab.host import Host
 from tests.cli.machine import Machine
+from tests.support.serving import Serving, Threads
 
 MOST_BY_UDP = 512
 _AFTER_FORGERIES = 0.05
@@ -38,7 +36,7 @@ class Forgery(Enum):
 
 
 @dataclass
-class NameServer:
+class NameServer(Serving):
     """As a context manager it runs on 127.0.0.1 of a host.
 
     Whatever goes by a name also goes by ``NAME/TYPE``, for questions of that type alone.
@@ -68,27 +66,15 @@ class NameServer:
     by_tcp: list[str] = field(default_factory=list)
     """Names asked for by TCP."""
 
-    def __enter__(self) -> Self:
-        self._stack = ExitStack()
+    def bound(self) -> Iterator[socketserver.BaseServer]:
         with self.host.entered():
             udp, tcp = _Udp(("127.0.0.1", 53), _Datagram), _Tcp(("127.0.0.1", 53), _Stream)
-            self.elsewhere = self._stack.enter_context(
+            self.elsewhere = self.stack.enter_context(
                 socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             )
         for server in (udp, tcp):
             server.names = self
-            self._stack.callback(server.server_close)
-            self._stack.callback(server.shutdown)
-            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
+            yield server
 
     def asked(self, name: str) -> int:
         """How often a name was asked for, in any type."""
@@ -196,14 +182,12 @@ def _keys(name: str, kind: str) -> tuple[str, str]:
     return name, f"{name}/{kind}"
 
 
-class _Udp(socketserver.ThreadingUDPServer):
+class _Udp(Threads, socketserver.UDPServer):
     names: NameServer
-    daemon_threads = True
 
 
-class _Tcp(socketserver.ThreadingTCPServer):
+class _Tcp(Threads, socketserver.TCPServer):
     names: NameServer
-    daemon_threads = True
     allow_reuse_address = True
 
 

@@ -17,6 +17,8 @@ fill_system() {
 # Becomes systemd, with a directory as its root: boot_system ROOT OPTIONS...
 boot_system() {
     mount -t cgroup2 cgroup2 "$1/sys/fs/cgroup"
+    # In a container, systemd does not.
+    [ ! -d "$1/sys/fs/bpf" ] || mount -t bpf bpf "$1/sys/fs/bpf"
     mkdir -p "$1/old"
     cd "$1"
     shift

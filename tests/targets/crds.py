@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_interface
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 
 from geofence.targets.objects import ClusterObject, Json, as_mapping, as_sequence
 
@@ -13,10 +14,28 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9]
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 
+_FORMATS = FormatChecker(())
+
+
+@_FORMATS.checks("cidr", ValueError)
+def _is_cidr(value: object) -> bool:
+    return not isinstance(value, str) or ("/" in value and bool(ip_interface(value)))
+
+
+@_FORMATS.checks("int32")
+def _is_int32(value: object) -> bool:
+    return not isinstance(value, int) or -(1 << 31) <= value < 1 << 31
+
+
 def refusals(one: ClusterObject, schema: Json) -> list[str]:
     """What an API server with this schema would say against an object."""
-    found = Draft202012Validator(as_mapping(strict(schema))).iter_errors(one.content)
-    return [*(f"{error.json_path}: {error.message}" for error in found), *_of_metadata(one)]
+    return [*complaints(one.content, strict(schema)), *_of_metadata(one)]
+
+
+def complaints(content: Mapping[str, Json], schema: Json) -> list[str]:
+    """What a schema says against a value."""
+    found = Draft202012Validator(as_mapping(schema), format_checker=_FORMATS).iter_errors(content)
+    return [f"{error.json_path}: {error.message}" for error in found]
 
 
 def strict(schema: Json) -> Json:

@@ -22,6 +22,4 @@ if [ "$what" = run ]; then
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 fi
 mount -t tmpfs tmpfs "$root/run"
-# systemd leaves it to what makes a container.
-[ ! -d "$root/sys/fs/bpf" ] || mount -t bpf bpf "$root/sys/fs/bpf"
 boot_system "$root" --log-target=journal

@@ -92,7 +92,7 @@ class System:
         try:
             yield
         finally:
-            _run("umount", str(place))
+            _run("umount", "--lazy", str(place))
 
     def _boot_sh(self) -> tuple[str, ...]:
         return ("sh", str(_HERE / "boot.sh"), str(self._base), str(self._over))

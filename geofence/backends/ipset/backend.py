@@ -9,7 +9,7 @@ from geofence.backends.ipset import conflicts, foreign, iptables, matches, units
 from geofence.backends.ipset.entries import listed_entries
 from geofence.backends.ipset.iptables import Tables, Tool
 from geofence.backends.ipset.noting import SECOND, IpsetNoting, own_sets
-from geofence.backends.ipset.rules import rule_lines
+from geofence.backends.ipset.rules import Compiler, rule_lines
 from geofence.backends.ipset.sets import KernelSets, SetHeader
 from geofence.backends.ipset.shapes import set_name, shape_of
 from geofence.backends.ipset.table import (
@@ -42,6 +42,7 @@ class IpsetBackend(IpsetNoting):
     keeps_counts = False
 
     def __init__(self) -> None:
+        self._compiler = Compiler()
         self._tables = Tables()
         """As ``obstacle`` read them, for the look that follows."""
         self._seen: tuple[Observed, Tables] | None = None
@@ -74,7 +75,7 @@ class IpsetBackend(IpsetNoting):
         return tuple(
             line
             for tool in iptables.TOOLS
-            for line in tool.labelled(rule_lines(ruleset, tool.family))
+            for line in tool.labelled(rule_lines(self._compiler.compiled(ruleset, tool.family)))
         )
 
     def observe(self) -> Observed:
@@ -192,11 +193,12 @@ class IpsetBackend(IpsetNoting):
             return
         observed, tables = self._seen or (None, Tables())
         table = tables.get(tool) if observed is plan.observed else tool.save()
-        left = sets_left(plan.desired, tool.family, table)
+        chains = self._compiler.compiled(plan.desired, tool.family)
+        left = sets_left(chains, table)
         early = [name for name in names if name not in left]
         _swap(sets, early)
         try:
-            tool.restore(replacement(plan.desired, tool.family, table))
+            tool.restore(replacement(chains, tool.family, table))
         except BackendError:
             _swap(sets, early)
             raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 from geofence.backends.ipset.shapes import CHAIN, LEGACY_TABLES
 from geofence.backends.ipset.table import PROGRAMS, MangleTable, parse_table
 from geofence.errors import BackendError, BackendUnavailable
+from geofence.host.programs import run_program
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.translation import tr
@@ -133,7 +133,8 @@ def all_tools() -> tuple[Tool, ...]:
 
 
 def _other_tool(family: Family) -> Tool | None:
-    nft = "nft" in Path(_path(PROGRAMS[family])).resolve().name
+    program = os.path.realpath(_path(PROGRAMS[family]))
+    nft = "nft" in program.rpartition("/")[2]
     tool = Tool(family, "-legacy" if nft else "-nft")
     if _found(f"{tool.name}-save") is None:
         return None
@@ -142,7 +143,7 @@ def _other_tool(family: Family) -> Tool | None:
 
 def _legacy_tables(family: Family) -> list[str]:
     try:
-        return LEGACY_TABLES[family].read_text(encoding="ascii").split()
+        return LEGACY_TABLES[family].read_text(encoding="utf-8").split()
     except OSError:  # the kernel has no legacy iptables, or it was never used
         return []
 
@@ -154,7 +155,7 @@ def _found(name: str) -> str | None:
 
 
 def _is_program(path: str) -> bool:
-    return os.access(path, os.X_OK) and Path(path).is_file()
+    return os.access(path, os.X_OK) and os.path.isfile(path)  # noqa: PTH113 - asked at each step
 
 
 def _path(name: str) -> str:
@@ -177,27 +178,17 @@ def _path(name: str) -> str:
 
 def _run(command: list[str], given: str) -> str:
     try:
-        done = subprocess.run(  # noqa: S603 - fixed programs, no shell, no user text in arguments
-            command,
-            input=given,
-            capture_output=True,
-            # Others' comments need not be UTF-8, nor end where a character does.
-            encoding="utf-8",
-            errors="surrogateescape",
-            timeout=60,
-            check=False,
-            env={"PATH": _SEARCH_PATH, "LC_ALL": "C"},
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = run_program(command, given, {"PATH": _SEARCH_PATH, "LC_ALL": "C"})
+    except OSError as error:
         raise BackendError(
             tr("'{program}' cannot be run: {reason}.", program=command[0], reason=error)
         ) from error
-    if done.returncode:
-        lines = (line for line in done.stderr.splitlines() if not re.search(_NO_NAMES, line))
+    if done.code:
+        lines = (line for line in done.complained.splitlines() if not re.search(_NO_NAMES, line))
         said = " ".join(" ".join(lines).split())
         refusal = _refusal(command[0], said)
         raise _SetReplacedError(str(refusal)) if re.search(_SET_REPLACED, said) else refusal
-    return done.stdout
+    return done.said
 
 
 def lacks(match: str) -> str:

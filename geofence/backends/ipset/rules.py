@@ -6,7 +6,7 @@ PREROUTING, INPUT, FORWARD and OUTPUT each jump to one of them. Rules are writte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from geofence.backends.ipset.rule import IptablesRule, Verdict
 from geofence.backends.ipset.shapes import CHAIN, set_name
@@ -69,9 +69,28 @@ is in its first byte; this host sends IPv6 without extension headers."""
 _SYN = "--tcp-flags FIN,SYN,RST,ACK SYN"
 
 
-def rule_lines(ruleset: Ruleset, family: Family) -> tuple[str, ...]:
+Chains = Mapping[str, Sequence[IptablesRule]]
+"""The rules of each chain."""
+
+
+class Compiler:
+    """Compiles rulesets, and remembers the last one: a run asks for it several times."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Ruleset, dict[Family, Chains]] | None = None
+
+    def compiled(self, ruleset: Ruleset, family: Family) -> Chains:
+        """Return the rules of each chain."""
+        if self._last is None or self._last[0] is not ruleset:
+            self._last = (ruleset, {})
+        known = self._last[1]
+        if family not in known:
+            known[family] = compiled(ruleset, family)
+        return known[family]
+
+
+def rule_lines(chains: Chains) -> tuple[str, ...]:
     """Return all chains and rules of one family, in the order of ``iptables -S``."""
-    chains = compiled(ruleset, family)
     names = sorted(chains)
     return (
         *(f"-N {name}" for name in names),

@@ -6,6 +6,7 @@ that may not talk to it.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,8 +113,10 @@ def _unit(root: Path, name: str) -> Path | None:
 def _file(root: Path, name: str) -> Path | None:
     """Return the unit's file, or the link that masks it; it hides an init script."""
     file = f"{name.split('@', maxsplit=1)[0]}@.service" if "@" in name else f"{name}.service"
-    paths = (root / directory / file for directory in _UNIT_DIRECTORIES)
-    return next((path for path in paths if path.is_file() or path.is_symlink()), None)
+    paths = (f"{root}/{directory}/{file}" for directory in _UNIT_DIRECTORIES)
+    # Asked of some dozens of files at boot, for which pathlib takes three times as long.
+    found = (path for path in paths if os.path.isfile(path) or os.path.islink(path))  # noqa: PTH113, PTH114
+    return next(map(Path, found), None)
 
 
 def _unit_text(root: Path, name: str) -> str:

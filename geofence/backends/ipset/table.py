@@ -9,13 +9,12 @@ from itertools import takewhile
 
 from geofence.backends.ipset import foreign
 from geofence.backends.ipset.rule import IptablesRule
-from geofence.backends.ipset.rules import HOOKS, JUMPS, OBSERVED, compiled
+from geofence.backends.ipset.rules import HOOKS, JUMPS, OBSERVED, Chains
 from geofence.backends.ipset.shapes import CHAIN
 from geofence.errors import BackendError
 from geofence.model.frozen import NamedTuple
 from geofence.model.plan import Count
 from geofence.model.prefixes import Family
-from geofence.model.ruleset import Ruleset
 from geofence.translation import tr
 
 PROGRAMS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
@@ -168,13 +167,12 @@ def _reached(rules: Iterable[IptablesRule]) -> list[IptablesRule]:
     return list(takewhile(lambda rule: not rule.ends_chain, rules))
 
 
-def replacement(ruleset: Ruleset, family: Family, table: MangleTable) -> str:
-    """Return input for ``iptables-restore --noflush`` that puts the ruleset in place of the table.
+def replacement(chains: Chains, family: Family, table: MangleTable) -> str:
+    """Return input for ``iptables-restore --noflush`` that puts chains in place of the table's.
 
     Declared chains are emptied and filled in the same commit; each jump goes to the top of its
     chain of the kernel's unless it is there and alone.
     """
-    chains = compiled(ruleset, family)
     _require_free(chains, table, family)
     stale = [chain for chain in table.chains if chain not in chains]
     settled = not table.misplaced_jumps and len(table.settled_jumps) == len(JUMPS)
@@ -187,9 +185,9 @@ def replacement(ruleset: Ruleset, family: Family, table: MangleTable) -> str:
     )
 
 
-def sets_left(ruleset: Ruleset, family: Family, table: MangleTable) -> frozenset[str]:
-    """Return the sets that rules of the table look into which the ruleset no longer has."""
-    wanted = {rule for rules in compiled(ruleset, family).values() for rule in rules}
+def sets_left(chains: Chains, table: MangleTable) -> frozenset[str]:
+    """Return the sets that rules of the table look into which are in none of the chains."""
+    wanted = {rule for rules in chains.values() for rule in rules}
     return frozenset(name for rule in table.rules if rule not in wanted for name in rule.sets)
 
 

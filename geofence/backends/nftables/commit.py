@@ -153,7 +153,7 @@ class _TableChange:
 
     def replace(self, names: Names) -> bool:
         """Remove the previous rules and chains; false if the new sets are gone."""
-        while self._holds(names, held := read_snapshot(self._netlink, elements=False)):
+        while self._holds(names, held := self._heads()):
             compiled = self._compiler.compiled(self._desired, names)
             made = batches.replacement(self._desired, held, names, compiled)
             if self._attempts.carry_out(made, held):
@@ -163,7 +163,7 @@ class _TableChange:
 
     def clear(self, names: Names) -> bool:
         """Remove the previous sets; false if the new ones are gone."""
-        while self._holds(names, held := read_snapshot(self._netlink, elements=False)):
+        while self._holds(names, held := self._heads()):
             made = batches.unused_sets(held, names)
             if not made or self._attempts.carry_out(made, held):
                 return True
@@ -219,6 +219,10 @@ class _TableChange:
             self._attempts.wait()
         else:
             self._staged |= {content.key: names.sets[content.key] for content in contents}
+
+    def _heads(self) -> Snapshot:
+        """Read the table without its rules: all of them are made anew."""
+        return read_snapshot(self._netlink, elements=False, rules=False)
 
     def _holds(self, names: Names, held: Snapshot) -> bool:
         """Whether the sets are still there; if not, another program has flushed them."""

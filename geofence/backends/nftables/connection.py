@@ -13,6 +13,7 @@ import errno
 import os
 import socket
 import time
+from _thread import start_new_thread  # threading takes longer to import than to close
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
@@ -289,10 +290,8 @@ def connected(*, deleting: bool = False) -> Iterator[NftConnection]:
 
 def _closes_beside(connection: NftConnection) -> bool:
     """Close a connection in a thread, and return whether there was room for one."""
-    from threading import Thread
-
     try:
-        Thread(target=connection.close).start()
+        start_new_thread(connection.close, ())
     except RuntimeError:
         return False
     return True

@@ -29,7 +29,6 @@ from geofence.backends.nftables.uapi_names import (
     CtDirection,
     CtKey,
     CtState,
-    DynsetOp,
     MetaKey,
     PayloadBase,
 )
@@ -78,7 +77,7 @@ def at_most(rate: int) -> bytes:
     )
 
 
-def note_in(name: str, op: DynsetOp) -> bytes:
+def note_in(name: str, op: int) -> bytes:
     """Add the loaded address to a set; one that is there already counts."""
     return expression(
         "dynset",
@@ -88,12 +87,12 @@ def note_in(name: str, op: DynsetOp) -> bytes:
     )
 
 
-def state_new(op: CmpOp) -> bytes:
+def state_new(op: int) -> bytes:
     """Match what conntrack takes for the first packet of its flow (NEQ), or not (EQ)."""
     return load_ct(CtKey.STATE) + keep_bits(host_order(CtState.NEW)) + compare_with(op, bytes(4))
 
 
-def datagram(op: CmpOp, words: Iterable[bytes]) -> bytes:
+def datagram(op: int, words: Iterable[bytes]) -> bytes:
     """Match a datagram that begins with a word (EQ), or with none of several (NEQ)."""
     first = load_payload(PayloadBase.TRANSPORT, *FIRST_BYTES)
     return of_protocol(Protocol.UDP) + first + b"".join(compare_with(op, word) for word in words)
@@ -106,7 +105,7 @@ def short_datagram() -> bytes:
     return of_protocol(Protocol.UDP) + length + compare_with(CmpOp.LT, least)
 
 
-def syn(op: CmpOp) -> bytes:
+def syn(op: int) -> bytes:
     """Match TCP that asks for a connection (EQ), or does anything else (NEQ)."""
     flags = load_payload(PayloadBase.TRANSPORT, *TCP_FLAGS) + keep_bits(bytes((FIN_SYN_RST_ACK,)))
     return of_protocol(Protocol.TCP) + flags + compare_with(op, bytes((SYN,)))
@@ -167,12 +166,12 @@ def begins_flow() -> bytes:
     return load_ct(CtKey.STATUS) + bits + compare_with(CmpOp.EQ, bytes(4))
 
 
-def in_direction(direction: CtDirection) -> bytes:
+def in_direction(direction: int) -> bytes:
     """Match packets in a direction of their flow."""
     return load_ct(CtKey.DIRECTION) + compare_with(CmpOp.EQ, bytes((direction,)))
 
 
-def by_interface(key: MetaKey, interface: str, op: CmpOp = CmpOp.EQ) -> bytes:
+def by_interface(key: int, interface: str, op: int = CmpOp.EQ) -> bytes:
     """Match an interface (EQ), or all others; ``*`` at the end compares only what is before it.
 
     The loopback has the same index everywhere, and an index is faster to compare than a name.
@@ -180,7 +179,7 @@ def by_interface(key: MetaKey, interface: str, op: CmpOp = CmpOp.EQ) -> bytes:
     if interface == "*":
         return b""
     if interface == LOOPBACK:
-        index = MetaKey.IIF if key is MetaKey.IIFNAME else MetaKey.OIF
+        index = MetaKey.IIF if key == MetaKey.IIFNAME else MetaKey.OIF
         return load_meta(index) + compare_with(op, host_order(uapi.LOOPBACK_INDEX))
     stem = interface.removesuffix("*").encode()
     name = stem if interface.endswith("*") else stem.ljust(_IFNAMSIZ, b"\0")
@@ -248,7 +247,7 @@ def of_family(family: Family) -> bytes:
 
 
 @_remembered
-def load_ct(key: CtKey, *more: bytes) -> bytes:
+def load_ct(key: int, *more: bytes) -> bytes:
     """Load what conntrack knows of the flow."""
     register = number(Ct.DREG, uapi.REGISTER)
     return expression("ct", register, number(Ct.KEY, key), *more)
@@ -288,7 +287,7 @@ def value_of(kind: int, value: bytes) -> bytes:
 
 
 @_remembered
-def load_meta(key: MetaKey) -> bytes:
+def load_meta(key: int) -> bytes:
     """Load a fact about the packet that is not in it."""
     return expression("meta", number(Meta.DREG, uapi.REGISTER), number(Meta.KEY, key))
 
@@ -305,7 +304,7 @@ def lookup(name: str, *more: bytes) -> bytes:
 
 
 @_remembered
-def load_payload(base: PayloadBase, offset: int, length: int) -> bytes:
+def load_payload(base: int, offset: int, length: int) -> bytes:
     """Load a part of the packet."""
     return expression(
         "payload",
@@ -317,7 +316,7 @@ def load_payload(base: PayloadBase, offset: int, length: int) -> bytes:
 
 
 @_remembered
-def compare_with(op: CmpOp, value: bytes) -> bytes:
+def compare_with(op: int, value: bytes) -> bytes:
     """Compare what was loaded."""
     register = number(Cmp.SREG, uapi.REGISTER)
     return expression("cmp", register, number(Cmp.OP, op), value_of(Cmp.DATA, value))

@@ -50,12 +50,15 @@ def expressions(rule: KernelRule) -> tuple[Decoded, ...]:
 
 @lru_cache(maxsize=_RULES)
 def _decoded(packed: bytes) -> tuple[Decoded, ...]:
-    found = []
-    for _, data in each(packed):
-        parts = values(data)
-        name = as_string(parts.get(Expression.NAME))
-        found.append(Decoded(name, values(parts.get(Expression.DATA, b""))))
-    return tuple(found)
+    return tuple(_expression(data) for _, data in each(packed))
+
+
+@lru_cache(maxsize=_RULES)
+def _expression(data: bytes) -> Decoded:
+    """Return one expression; most rules have several that others have, too."""
+    parts = values(data)
+    name = as_string(parts.get(Expression.NAME))
+    return Decoded(name, values(parts.get(Expression.DATA, b"")))
 
 
 def sets_looked_into(rules: Iterable[KernelRule]) -> Iterator[str]:

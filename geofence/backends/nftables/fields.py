@@ -27,6 +27,7 @@ from geofence.backends.nftables.uapi_names import (
     CtState,
     MetaKey,
     PayloadBase,
+    names_of,
 )
 from geofence.model.frozen import NamedTuple
 from geofence.model.ports import LOOPBACK, Protocol
@@ -113,16 +114,14 @@ PAYLOAD = _NETWORK | {
 PAYLOAD[(f"meta l4proto {Protocol.UDP}", int(PayloadBase.TRANSPORT), *UDP_LENGTH)] = Field(
     "udp length", _port
 )
-_ADDRESS_TYPES = _host_order({kind: kind.name.lower() for kind in AddressType})
+_ADDRESS_TYPES = _host_order(names_of(AddressType))
 FIB = {uapi.FIB_DADDR: Field("fib daddr type", _ADDRESS_TYPES)}
 CT: Mapping[tuple[int, bytes | None], Field] = {
     (CtKey.STATE, None): Field("ct state"),
     (CtKey.STATUS, None): Field("ct status"),
     (CtKey.HELPER, None): Field("ct helper", lambda value: f'"{as_string(value)}"'),
     (CtKey.LABELS, None): Field("ct label", labels_text),
-    (CtKey.DIRECTION, None): Field(
-        "ct direction", _named({each: each.name.lower() for each in CtDirection})
-    ),
+    (CtKey.DIRECTION, None): Field("ct direction", _named(names_of(CtDirection))),
     (CtKey.PROTO_DST, bytes((CtDirection.ORIGINAL,))): Field("ct original proto-dst", _port),
 }
 _KNOWN = CtState.ESTABLISHED | CtState.RELATED

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import count
 
 from geofence.backends.nftables import uapi
@@ -24,6 +25,8 @@ PART_BYTE = {Family.IPV4: 3, Family.IPV6: 5}
 who has such a network could fill all parts otherwise."""
 _PART_NAMES = {str(part): part for part in range(PARTS)}
 _NEAR = "near"
+_KNOWN = 1024
+"""Heads of sets of which it is remembered what they are for: a run asks several times."""
 _NUMBERED = "/"
 """Comes before the number of a further name; no service's name holds a slash."""
 _KEY_TYPES = {Family.IPV4: 7, Family.IPV6: 8}
@@ -193,6 +196,7 @@ def usual_name(name: str) -> str:
     return name.partition(_NUMBERED)[0]
 
 
+@lru_cache(maxsize=_KNOWN)
 def key_of(held: KernelSet) -> Key | None:
     """Return what a set is for; None for one that geofence does not make, in name or in shape."""
     name = usual_name(held.name)

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.kernel_sets import KernelSet, Key, usual_name
-from geofence.backends.nftables.uapi_names import InetHook
+from geofence.backends.nftables.uapi_names import InetHook, names_of
 from geofence.model.frozen import NamedTuple, dataclass
 from geofence.model.plan import Count
 
@@ -59,16 +59,15 @@ class Names:
     """By their usual names."""
 
 
-def _base(hook: InetHook) -> KernelChain:
+def _base(hook: int, name: str) -> KernelChain:
     """Return the base chain of a hook, at the priority of mangle: conntrack has seen the packet.
 
     In prerouting, destination NAT has not.
     """
-    name = hook.name.lower()
     return KernelChain(name, uapi.ChainFlag.BASE, "filter", hook, -150, uapi.NF_ACCEPT)
 
 
-BASES = tuple(map(_base, InetHook))
+BASES = tuple(_base(hook, name) for hook, name in names_of(InetHook).items())
 """Where packets come to the rules."""
 BASE, INPUT, FORWARD, OUTPUT = (each.name for each in BASES)
 TRANSLATED = "translated"

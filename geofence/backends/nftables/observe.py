@@ -32,7 +32,7 @@ from geofence.backends.nftables.objects import (
 )
 from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag
-from geofence.backends.nftables.uapi_names import TableFlag
+from geofence.backends.nftables.uapi_names import TableFlag, names_of
 from geofence.model.frozen import replace
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses
@@ -52,7 +52,7 @@ def observed(held: Snapshot, forms: Forms) -> Observed:
         return Observed()
     held = in_force(held)
     chains = chains_in_use(held)
-    in_use = sets_in_use(held)
+    in_use = sets_in_use(held, chains)
     own = {key: name for key, name in in_use.items() if isinstance(key, SetKey)}
     sets = _declared(held, in_use, forms)
     runtime = {
@@ -135,13 +135,16 @@ def _of(held: Snapshot, chain: str) -> list[KernelRule]:
 
 def _followed(held: Snapshot, rules: Iterable[KernelRule]) -> list[str]:
     """Return the chains that rules send packets to, and on by the rules of those chains."""
+    by_chain: dict[str, list[KernelRule]] = {}
+    for rule in held.rules:
+        by_chain.setdefault(rule.chain, []).append(rule)
     found: dict[str, None] = {}
     waiting = list(expressions.chains_gone_to(rules))
     while waiting:
         name = waiting.pop(0)
         if name not in found:
             found[name] = None
-            waiting += expressions.chains_gone_to(_of(held, name))
+            waiting += expressions.chains_gone_to(by_chain.get(name, ()))
     return list(found)
 
 
@@ -215,14 +218,18 @@ def chains_in_use(held: Snapshot) -> dict[str, str]:
     return names
 
 
-def sets_in_use(held: Snapshot) -> dict[Key, str]:
+def sets_in_use(held: Snapshot, chains: Mapping[str, str] | None = None) -> dict[Key, str]:
     """Return the set that is in use for each key, by its name in the kernel.
 
     Of several it is the one that rules look into: others are what a killed run was filling. The
     same holds of the forms that a set can have, intervals or prefixes by length.
+
+    Args:
+        held: the snapshot.
+        chains: those in use, if they are known.
     """
-    chains = chains_in_use(held).values()
-    in_use = (rule for rule in held.rules if rule.chain in chains)
+    met = frozenset((chains_in_use(held) if chains is None else chains).values())
+    in_use = (rule for rule in held.rules if rule.chain in met)
     looked_into = frozenset(expressions.sets_looked_into(in_use))
     names: dict[Key, str] = {}
     for candidate in sorted(held.sets, key=lambda each: (each.name not in looked_into, each.name)):
@@ -276,8 +283,8 @@ def _table_lines(held: Snapshot) -> tuple[str, ...]:
     """Return a line if a program put the table to sleep or made it its own."""
     if not held.flags:
         return ()
-    known = (flag for flag in TableFlag if held.flags & flag)
-    names = [str(flag.name).lower() for flag in known] or [f"{held.flags:#x}"]
+    known = names_of(TableFlag).items()
+    names = [name for flag, name in known if held.flags & flag] or [f"{held.flags:#x}"]
     return (f"table: flags {','.join(names)}",)
 
 

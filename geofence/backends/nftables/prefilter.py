@@ -16,7 +16,8 @@ are done with the first rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from geofence.backends.nftables.kernel_sets import PrefilterKey
 from geofence.model.frozen import NamedTuple
@@ -122,11 +123,27 @@ def prefilter_sets(
 def enclosing_networks(family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
     """Return all addresses that share their first 16 bits with one of the given."""
     rest = family.bits - LENGTH
-    spans = {
-        (first >> rest, (past - 1) >> rest) for part in parts for first, past in part.intervals()
-    }
+    spans = {span for part in parts for span in _spans(part.bounds, rest)}
     firsts = [first << rest for first, _ in spans]
-    return PrefixSet.of_ranges(family, firsts, [(last + 1) << rest for _, last in spans])
+    return PrefixSet.of_ranges(family, firsts, [past << rest for _, past in spans])
+
+
+def _spans(bounds: Sequence[int], rest: int) -> Iterator[tuple[int, int]]:
+    """Yield half-open ranges of networks that hold intervals, a network's intervals in one step.
+
+    Args:
+        bounds: those of the intervals.
+        rest: bits of an address that are not of its network.
+    """
+    at = 0
+    while at < len(bounds):
+        network = bounds[at] >> rest
+        at = bisect_left(bounds, (network + 1) << rest, at + 1)
+        if at & 1:  # the last interval that begins in the network ends with it, or after it
+            yield network, ((bounds[at] - 1) >> rest) + 1
+            at += 1
+        else:
+            yield network, network + 1
 
 
 def networks(around: PrefixSet) -> list[int]:

@@ -48,7 +48,6 @@ from geofence.backends.nftables.uapi_names import (
     CmpOp,
     CtKey,
     DynsetOp,
-    MetaKey,
 )
 from geofence.model.frozen import NamedTuple
 from geofence.netlink.attributes import as_number, as_string
@@ -77,6 +76,10 @@ _VERDICTS = {
     Code.RETURN: "return",
 }
 _DYNSET_OPS: Mapping[int, str] = {DynsetOp.ADD: "add", DynsetOp.UPDATE: "update"}
+_META = {Meta.DREG, Meta.KEY}
+_PAYLOAD = {Payload.DREG, Payload.BASE, Payload.OFFSET, Payload.LEN}
+_CMP = {Cmp.SREG, Cmp.OP, Cmp.DATA}
+"""The attributes of the usual expressions."""
 _HOOKS = ("prerouting", "input", "forward", "output", "postrouting", "ingress")
 """``enum nf_inet_hooks``."""
 
@@ -150,12 +153,12 @@ class _Line:
 
     def meta(self, attributes: Attributes) -> str | None:
         key = as_number(attributes.get(Meta.KEY))
-        if attributes.keys() != {Meta.DREG, Meta.KEY} or key not in META:
+        if attributes.keys() != _META or key not in META:
             return None
-        return self._load(attributes[Meta.DREG], META[MetaKey(key)])
+        return self._load(attributes[Meta.DREG], META[key])
 
     def payload(self, attributes: Attributes) -> str | None:
-        if attributes.keys() != {Payload.DREG, Payload.BASE, Payload.OFFSET, Payload.LEN}:
+        if attributes.keys() != _PAYLOAD:
             return None
         base, offset, length = (
             as_number(attributes[part]) for part in (Payload.BASE, Payload.OFFSET, Payload.LEN)
@@ -170,7 +173,7 @@ class _Line:
 
     def compare(self, attributes: Attributes) -> str | None:
         op = as_number(attributes.get(Cmp.OP))
-        if attributes.keys() != {Cmp.SREG, Cmp.OP, Cmp.DATA} or op not in _OPERATORS:
+        if attributes.keys() != _CMP or op not in _OPERATORS:
             return None
         field = self._field(attributes[Cmp.SREG])
         value = loaded_value(attributes[Cmp.DATA])
@@ -185,7 +188,7 @@ class _Line:
             # Some versions of nft write a range like this.
             first = self._words.pop().removeprefix(lowest)
             return f"{field.text} {first}-{field.show(value)}"
-        return f"{field.text} {_OPERATORS[CmpOp(op)]}{field.show(value)}"
+        return f"{field.text} {_OPERATORS[op]}{field.show(value)}"
 
     def between(self, attributes: Attributes) -> str | None:
         if attributes.keys() != {Range.SREG, Range.OP, Range.FROM, Range.TO}:

@@ -41,7 +41,7 @@ from geofence.translation import tr
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The table at one instant; with ``exists`` false there is none."""
+    """The table at one instant, or a part of it; with ``exists`` false there is none."""
 
     generation: int
     exists: bool = False
@@ -55,7 +55,7 @@ class Snapshot:
     """By the name of the set; of gates and runtime sets alone, unless all were asked for."""
 
 
-def read_snapshot(netlink: NftConnection, *, elements: bool) -> Snapshot:
+def read_snapshot(netlink: NftConnection, *, elements: bool, rules: bool = True) -> Snapshot:
     """Read the table.
 
     nf_tables lists one kind of object at a time, so what was read counts only if no transaction
@@ -64,6 +64,7 @@ def read_snapshot(netlink: NftConnection, *, elements: bool) -> Snapshot:
     Args:
         netlink: the socket.
         elements: whether to read what all sets hold too.
+        rules: whether to read rules, and what gates and runtime sets hold.
 
     Raises:
         BackendUnavailable: no privilege, or no nf_tables in the kernel.
@@ -73,7 +74,7 @@ def read_snapshot(netlink: NftConnection, *, elements: bool) -> Snapshot:
     while True:
         generation = netlink.generation()
         with suppress(Changed, Refused):
-            found = _read(netlink, generation, elements=elements)
+            found = _read(netlink, generation, elements=elements, rules=rules)
             if netlink.generation() == generation:
                 return found
         if not attempts.wait():
@@ -88,7 +89,7 @@ def read_snapshot(netlink: NftConnection, *, elements: bool) -> Snapshot:
     )
 
 
-def _read(netlink: NftConnection, generation: int, *, elements: bool) -> Snapshot:
+def _read(netlink: NftConnection, generation: int, *, elements: bool, rules: bool) -> Snapshot:
     try:
         table = values(netlink.get(Message.GETTABLE, string(uapi.TableAttribute.NAME, TABLE)))
     except Refused:
@@ -99,7 +100,6 @@ def _read(netlink: NftConnection, generation: int, *, elements: bool) -> Snapsho
         exists=True,
         flags=as_number(table.get(uapi.TableAttribute.FLAGS)),
         chains=tuple(map(_chain, listed(netlink, Message.GETCHAIN, uapi.ChainAttribute.TABLE))),
-        rules=tuple(map(_rule, listed(netlink, Message.GETRULE, uapi.RuleAttribute.TABLE))),
         sets=sets,
         objects=tuple(map(_object, listed(netlink, Message.GETOBJ, uapi.ObjectAttribute.TABLE))),
         flowtables=tuple(
@@ -107,8 +107,13 @@ def _read(netlink: NftConnection, generation: int, *, elements: bool) -> Snapsho
             for flowtable in listed(netlink, Message.GETFLOWTABLE, uapi.FlowtableAttribute.TABLE)
         ),
     )
+    if not rules:
+        return found
+    held_rules = tuple(map(_rule, listed(netlink, Message.GETRULE, uapi.RuleAttribute.TABLE)))
     read = [held.name for held in sets if _is_read(held, found.flags, elements=elements)]
-    return replace(found, elements={name: listed_elements(netlink, name) for name in read})
+    return replace(
+        found, rules=held_rules, elements={name: listed_elements(netlink, name) for name in read}
+    )
 
 
 def read_counters(netlink: NftConnection) -> dict[str, Count]:

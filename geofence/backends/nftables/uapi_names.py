@@ -1,15 +1,20 @@
 """Numbers of the kernel's interface that are shown by their names, too.
 
+Plain classes, as in ``uapi``.
+
 Sources: ``linux/netfilter/nf_tables.h``, ``linux/netfilter.h``, ``linux/rtnetlink.h``,
 ``linux/netfilter/nf_conntrack_common.h``.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+
+def names_of(numbers: type) -> dict[int, str]:
+    """Return what the numbers of a class are called, in small letters."""
+    return {number: name.lower() for name, number in vars(numbers).items() if name.isupper()}
 
 
-class InetHook(IntEnum):
+class InetHook:
     """``enum nf_inet_hooks``."""
 
     PREROUTING = 0
@@ -18,7 +23,7 @@ class InetHook(IntEnum):
     OUTPUT = 3
 
 
-class TableFlag(IntFlag):
+class TableFlag:
     """``enum nft_table_flags``."""
 
     DORMANT = 1
@@ -26,7 +31,7 @@ class TableFlag(IntFlag):
     PERSIST = 4
 
 
-class MetaKey(IntEnum):
+class MetaKey:
     """``enum nft_meta_keys``."""
 
     IIF = 4
@@ -37,7 +42,7 @@ class MetaKey(IntEnum):
     L4PROTO = 16
 
 
-class CmpOp(IntEnum):
+class CmpOp:
     """``enum nft_cmp_ops``."""
 
     EQ = 0
@@ -48,14 +53,14 @@ class CmpOp(IntEnum):
     GTE = 5
 
 
-class PayloadBase(IntEnum):
+class PayloadBase:
     """``enum nft_payload_bases``."""
 
     NETWORK = 1
     TRANSPORT = 2
 
 
-class DynsetOp(IntEnum):
+class DynsetOp:
     """``enum nft_dynset_ops``."""
 
     ADD = 0
@@ -64,7 +69,7 @@ class DynsetOp(IntEnum):
     """Its time-out begins anew."""
 
 
-class AddressType(IntEnum):
+class AddressType:
     """``RTN_…`` of ``linux/rtnetlink.h``."""
 
     UNICAST = 1
@@ -74,7 +79,7 @@ class AddressType(IntEnum):
     ANYCAST = 4
 
 
-class CtKey(IntEnum):
+class CtKey:
     """``enum nft_ct_keys``."""
 
     STATE = 0
@@ -85,14 +90,14 @@ class CtKey(IntEnum):
     LABELS = 13
 
 
-class CtDirection(IntEnum):
+class CtDirection:
     """``enum ip_conntrack_dir``."""
 
     ORIGINAL = 0
     REPLY = 1
 
 
-class CtState(IntFlag):
+class CtState:
     """``NF_CT_STATE_BIT`` of each state, ``linux/netfilter/nf_conntrack_common.h``."""
 
     INVALID = 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from geofence.cli.views.notes import sources_json, unnamed_note
 from geofence.flows.impact import Impact, Touched, by_source
 from geofence.model.prefixes import address_text
 from geofence.screen import Screen
@@ -36,6 +35,8 @@ def show_impact(screen: Screen, impact: Impact) -> None:
             )
         )
     if impact.unnamed:
+        from geofence.cli.views.notes import unnamed_note  # with all that status shows
+
         screen.note(unnamed_note(impact.unnamed), "yellow")
 
 
@@ -43,6 +44,8 @@ def impact_json(impact: Impact | None) -> dict[str, object] | None:
     """Return the same for scripts; null if connections were not read."""
     if impact is None:
         return None
+    from geofence.cli.views.notes import sources_json
+
     return {
         "sources_talking": impact.talking,
         "denied": _sources(impact.denied),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from geofence.flows.impact import TouchedSource
 from geofence.model.notes import NoteKind
 from geofence.model.prefixes import address_text
-from geofence.operations.status import StatusReport
 from geofence.other_rules import Direction, OtherRules, Redirected, Untracked
 from geofence.sentences import sentences
 from geofence.translation import join, tr, trn
+
+if TYPE_CHECKING:
+    from geofence.operations.status import StatusReport
 
 _AS_IT_SHOULD_BE = frozenset({NoteKind.BLOCKLIST_LEFT_OUT})
 """Kinds of notes that tell nothing new, run after run."""

@@ -8,6 +8,7 @@ what is there and sends the rest.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -30,6 +31,7 @@ from geofence.operations.targets.desired import Desired
 from geofence.operations.targets.observe import InCluster, observe, observe_for
 from geofence.operations.targets.shown import shown_plan
 from geofence.operations.targets.site import TargetSite
+from geofence.state.applied_to import read_applied_to, write_applied_to
 from geofence.targets.objects import ClusterObject, Request, Resource, Verb
 from geofence.targets.stored import differing, lost, normalized, removal
 from geofence.translation import join, tr
@@ -67,6 +69,7 @@ def commit_to_cluster(
         if requests:
             _verify(place, cluster, wanted)
     number, notes = _record(place, wish, wanted, lists, newest)
+    _note_where(place, found)
     _log(place, wish, made, (newest.number if newest else None, number))
     return RunReport(
         made,
@@ -98,6 +101,7 @@ def check(
     known = newest is not None and newest.ruleset == wanted.recorded
     rules = () if restores or known else check_rules(before, wanted.ruleset)
     return (
+        *_moved(place, found),
         *_foreign(found),
         *place.engine.limits(wanted.objects),
         *_nothing_fenced(place, found, wanted),
@@ -117,6 +121,30 @@ def _nothing_fenced(place: TargetSite, found: InCluster, wanted: Desired) -> tup
             str(Guard.OPEN),
             tr(
                 "Enable a service, or run 'geofence remove --target {target}'.",
+                target=place.target.name,
+            ),
+        ),
+    )
+
+
+def _moved(place: TargetSite, found: InCluster) -> tuple[Objection, ...]:
+    before, now = read_applied_to(place.own.state_directory), place.applied_to(found.server)
+    if not found.server or before in (None, now):
+        return ()
+    return (
+        Objection(
+            Guard.MOVED,
+            f"target {place.target.name}",
+            tr(
+                "The fence of {target} was applied to {before}, and would now be applied to {now}.",
+                target=place.target.name,
+                before=before,
+                now=now,
+            ),
+            tr("The previous one would stay there, and no run would keep it up to date."),
+            str(Guard.MOVED),
+            tr(
+                "Run 'geofence remove --target {target}' with the previous rules and kubeconfig.",
                 target=place.target.name,
             ),
         ),
@@ -312,6 +340,12 @@ def _record(
     except StateError as error:
         return None, (Note(NoteKind.NOT_RECORDED, "", {"message": str(error)}),)
     return made.number, ()
+
+
+def _note_where(place: TargetSite, found: InCluster) -> None:
+    """Record where the fence is; without that, a move of it is not noticed."""
+    with suppress(StateError):
+        write_applied_to(place.own.state_directory, place.applied_to(found.server))
 
 
 def _log(place: TargetSite, wish: Wish, made: Plan, numbers: tuple[int | None, int | None]) -> None:

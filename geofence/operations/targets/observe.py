@@ -7,7 +7,7 @@ another program's, and is left alone unless the operator says otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from geofence.cluster.client import Cluster, Thing
 from geofence.cluster.refusals import FORBIDDEN
@@ -40,6 +40,8 @@ class InCluster:
     """The fence that they hold; None if they have not the shape that geofence gives them."""
     unlisted: tuple[str, ...] = ()
     """Kinds that the role may not list: only objects of known names were read."""
+    server: str = ""
+    """URL of the API server; empty if it was not asked."""
 
     @property
     def is_empty(self) -> bool:
@@ -70,7 +72,7 @@ def observe(place: TargetSite, cluster: Cluster, known: Iterable[ClusterObject])
         if key not in found:
             thing = cluster.get(place.resource(key.kind), key.namespace, key.name)
             found |= {key: thing} if thing else {}
-    return _sorted_out(place, found, likes, tuple(unlisted))
+    return replace(_sorted_out(place, found, likes, tuple(unlisted)), server=cluster.server)
 
 
 def observe_for(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from geofence.cluster.client import Cluster
 from geofence.errors import ClusterError, TargetError
 from geofence.operations.targets.commit import command_of
 from geofence.operations.targets.desired import as_recorded
 from geofence.operations.targets.observe import observe
 from geofence.operations.targets.site import TargetSite
+from geofence.state.applied_to import forget_applied_to, read_applied_to
 from geofence.targets.objects import Verb
 from geofence.translation import join, tr
 
@@ -19,8 +21,10 @@ def remove_from_cluster(place: TargetSite) -> tuple[str, ...]:
 
     Raises:
         ClusterError: the cluster refused; some objects may be left.
+        TargetError: the fence was applied elsewhere; or objects are there again.
     """
     with place.holding(), place.connected() as cluster:
+        _refuse_elsewhere(place, cluster)
         newest, _ = place.own.generations.newest()
         known = as_recorded(place, newest).objects if newest else ()
         found = observe(place, cluster, known)
@@ -44,10 +48,30 @@ def remove_from_cluster(place: TargetSite) -> tuple[str, ...]:
                 objects=", ".join(str(each.key) for each in left),
             )
         )
+    forget_applied_to(place.own.state_directory)
     if removed:
         what = "the fence in the cluster is removed: there is no fence"
         place.own.log_change(command_of(place, "remove"), what)
     return tuple(removed)
+
+
+def _refuse_elsewhere(place: TargetSite, cluster: Cluster) -> None:
+    """Refuse to look for a fence where it was not applied: it would seem to be removed.
+
+    Raises:
+        TargetError: it was applied elsewhere.
+    """
+    before, now = read_applied_to(place.own.state_directory), place.applied_to(cluster.server)
+    if before not in (None, now):
+        raise TargetError(
+            tr(
+                "The fence of {target} was applied to {before}, and the rules now name {now}. "
+                "Nothing was removed. Remove it with the previous rules and kubeconfig.",
+                target=place.target.name,
+                before=before,
+                now=now,
+            )
+        )
 
 
 def _half_done(place: TargetSite, error: ClusterError, removed: list[str]) -> ClusterError:

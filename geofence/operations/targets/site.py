@@ -13,6 +13,7 @@ from geofence.model.policy import Policy
 from geofence.model.target import Target
 from geofence.operations.site import Site
 from geofence.spelling import nearest, quoted
+from geofence.state.applied_to import AppliedTo
 from geofence.state.files import ensure_private_directory
 from geofence.state.lock import exclusive
 from geofence.targets import registry
@@ -41,6 +42,14 @@ class TargetSite:
     def chosen(self) -> ChosenBackend:
         """Return what holds the fence, as reports have it."""
         return ChosenBackend(self.target.kind, ChosenBy.TARGET, target=self.target.name)
+
+    def applied_to(self, server: str) -> AppliedTo:
+        """Return where a run applies the fence.
+
+        Args:
+            server: URL of the API server.
+        """
+        return AppliedTo(server, self.target.namespace, str(self.target.kind))
 
     def resource(self, kind: str) -> Resource:
         """Return how the API serves a kind of the engine's objects."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from geofence.guards.objection import Objection
-from geofence.model.notes import Note
-from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.target import Gap, Target, TargetKind
 from geofence.targets import set_requests
@@ -15,19 +13,10 @@ from geofence.targets.cilium import policies
 from geofence.targets.cilium.judge import judge
 from geofence.targets.cilium.limits import limits
 from geofence.targets.fence import ClusterFence
-from geofence.targets.fence_facts import (
-    Placed,
-    Side,
-    common,
-    damaged,
-    of_target,
-    read_groups,
-    sides,
-)
-from geofence.targets.gaps import gap_notes
+from geofence.targets.fence_facts import Placed, Side, damaged, read_groups
 from geofence.targets.interface import Judge
-from geofence.targets.labelled_sets import read_sets
-from geofence.targets.objects import ClusterObject, Release, Request, Resource
+from geofence.targets.labelled_engine import LabelledEngine
+from geofence.targets.objects import ClusterObject, Release, Resource
 from geofence.targets.prefixes import with_real_sources
 
 _GAPS = (
@@ -44,10 +33,11 @@ _GAPS = (
 )
 
 
-class Cilium:
+class Cilium(LabelledEngine):
     """CIDR groups, and policies for pods and for nodes."""
 
     kind = TargetKind.CILIUM
+    shape = policies.SHAPE
     oldest: Release | None = policies.OLDEST
     resources: tuple[Resource, ...] = (policies.CIDR_GROUP, policies.POLICY, policies.NODE_POLICY)
 
@@ -57,61 +47,44 @@ class Cilium:
             tuple(with_real_sources(group) for group in fence.groups if not group.observe)
         )
 
-    def objects(self, fence: ClusterFence, target: Target) -> tuple[ClusterObject, ...]:
-        """Return the objects that hold a fence, in a stable order."""
-        return tuple(policies.objects(self.held(fence), target))
+    def rendered(self, fence: ClusterFence, target: Target) -> Iterable[ClusterObject]:
+        """Yield the objects of a fence that objects can say."""
+        return policies.objects(fence, target)
 
-    def read(self, objects: Sequence[ClusterObject], target: Target) -> ClusterFence:
-        """Return the fence that stored objects hold; an empty one for no objects."""
-        mine = tuple(of_target(objects, target))
-        sets = read_sets(policies.SHAPE, mine)
-        return common(_groups(mine, sets, target, side) for side in sides(target))
-
-    def order(
-        self, before: Sequence[ClusterObject], after: Sequence[ClusterObject]
-    ) -> tuple[Request, ...]:
-        """Return requests that lead from stored objects to others, one after the other."""
-        return set_requests.requests(before, after, policies.SHAPE)
-
-    def inexpressible(
-        self,
-        policy: Policy,
-        fence: ClusterFence,  # noqa: ARG002 - the interface's
-        target: Target,
-    ) -> tuple[Note, ...]:
-        """Return what the rules say and Cilium cannot."""
+    def gaps(self, target: Target) -> Iterable[Gap]:
+        """Return what Cilium cannot do for a target."""
         of_pods = (Gap.ORDER, Gap.OWN_NODE, Gap.OTHER_PROTOCOLS) if target.pods else ()
-        return gap_notes(policy, target, (*_GAPS, *of_pods))
+        return (*_GAPS, *of_pods)
 
     def limits(self, objects: Sequence[ClusterObject]) -> tuple[Objection, ...]:
         """Return the limits of API servers and of Cilium that objects exceed."""
         return limits(objects)
 
-    def judge(self, objects: Sequence[ClusterObject], target: Target) -> Judge:
-        """Return what decides packets by stored objects: they must reach all that is fenced."""
-        judges = [judge(objects, target, side) for side in sides(target)]
-        return lambda packet: all(each(packet) for each in judges)
+    def judge_of(self, objects: Sequence[ClusterObject], target: Target, side: Side) -> Judge:
+        """Return what decides packets to pods or nodes by stored objects."""
+        return judge(objects, target, side)
 
+    def groups(
+        self,
+        objects: Sequence[ClusterObject],
+        sets: Mapping[str, AddressSpace],
+        target: Target,
+        side: Side,
+    ) -> Sequence[Placed]:
+        """Return the groups of the pods' or the nodes' policy.
 
-def _groups(
-    objects: Sequence[ClusterObject],
-    sets: Mapping[str, AddressSpace],
-    target: Target,
-    side: Side,
-) -> tuple[Placed, ...]:
-    """Return the groups of the pods' or the nodes' policy.
-
-    Raises:
-        TargetError: the policy is not as geofence makes it.
-    """
-    wanted = policies.policy((), target, side).key
-    for stored in objects:
-        if stored.key == wanted:
-            groups = read_groups(stored, sets, target, observe=False)
-            if not set_requests.same(stored, policies.policy(groups, target, side), policies.SHAPE):
-                raise damaged(stored)
-            return groups if side is Side.PODS else _denied(groups, sets, target)
-    return ()
+        Raises:
+            TargetError: the policy is not as geofence makes it.
+        """
+        wanted = policies.policy((), target, side).key
+        for stored in objects:
+            if stored.key == wanted:
+                groups = read_groups(stored, sets, target, observe=False)
+                made = policies.policy(groups, target, side)
+                if not set_requests.same(stored, made, self.shape):
+                    raise damaged(stored)
+                return groups if side is Side.PODS else _denied(groups, sets, target)
+        return ()
 
 
 def _denied(

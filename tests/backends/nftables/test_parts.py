@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.apply import apply_ruleset, plan_for
-from geofence.backends.nftables import listing, noting
+from geofence.backends.nftables import connection, listing, noting
 from geofence.backends.nftables.backend import NftablesBackend
 from geofence.backends.nftables.connection import NftConnection
 from geofence.backends.nftables.kernel_sets import PARTS, PartKey, part_of, parts_of
@@ -101,10 +101,10 @@ def test_what_the_second_thread_cannot_read_is_read_all_the_same(
 def test_without_room_for_a_thread_the_fence_is_changed_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def start(_: Thread) -> None:
+    def start(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(Thread, "start", start)
+    monkeypatch.setattr(connection, "start_new_thread", start)
 
     apply_ruleset(BACKEND, Ruleset())
 

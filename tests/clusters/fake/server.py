@@ -7,13 +7,13 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from socketserver import BaseServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
@@ -22,6 +22,7 @@ from tests.clusters.fake.cluster import Cluster
 from tests.clusters.fake.kinds import Kind
 from tests.clusters.fake.refusal import Refusal, no_such_path
 from tests.support.list_server import CERTIFICATE
+from tests.support.serving import Serving, Threads
 
 TOKEN = "a-secret-token-of-the-service-account"  # noqa: S105 - of the fake
 _KEY = CERTIFICATE.with_name("key.pem")
@@ -134,17 +135,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(Threads, HTTPServer):
     api: FakeApi
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients may go when they like."""
 
 
 @dataclass
-class FakeApi:
+class FakeApi(Serving):
     """An API server on the loopback; a context manager."""
 
     cluster: Cluster = field(default_factory=Cluster)
@@ -160,7 +156,7 @@ class FakeApi:
     lock: threading.Lock = field(default_factory=threading.Lock)
     closing: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> Self:
+    def bound(self) -> Iterator[BaseServer]:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.api = self
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -168,18 +164,8 @@ class FakeApi:
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        yield self._server
+        self.stack.callback(self.closing.set)
 
     @property
     def url(self) -> str:
@@ -283,11 +269,7 @@ class FakeApi:
             "apiVersion": kind.group_version,
             "kind": f"{kind.name}List",
             "metadata": {"resourceVersion": str(self.cluster.revision), **more},
-            # A server leaves these out in the items of a list.
-            "items": [
-                {key: value for key, value in each.items() if key not in ("apiVersion", "kind")}
-                for each in found[at:past]
-            ],
+            "items": [_item(kind, each) for each in found[at:past]],
         }
 
     def _discovery(self, words: list[str]) -> dict[str, Any] | None:
@@ -308,6 +290,12 @@ def _grouped(words: list[str]) -> tuple[str, str, list[str]]:
     if words[0] != "apis" or len(words) < 4:
         raise no_such_path()
     return words[1], words[2], words[3:]
+
+
+def _item(kind: Kind, thing: dict[str, Any]) -> dict[str, Any]:
+    """An object as in a list: a server leaves version and kind out, but not of custom kinds."""
+    left_out = ("apiVersion", "kind") if kind.built_in else ()
+    return {key: value for key, value in thing.items() if key not in left_out}
 
 
 def _groups(kinds: Iterable[Kind]) -> dict[str, Any]:

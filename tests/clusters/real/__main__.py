@@ -13,7 +13,10 @@ import pytest
 from tests.clusters.conftest import KUBECONFIG
 from tests.clusters.real.server import running
 
-_TESTS = [str(Path(__file__).parents[1] / name) for name in ("test_cycle.py", "test_facts.py")]
+_TESTS = [
+    str(Path(__file__).parents[1] / name)
+    for name in ("test_cycle.py", "test_facts.py", "real/cilium_releases.py")
+]
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ from tests.chaos.ground import Ground, ground
 
 ROLE = Path(__file__).parents[3] / "contrib/ansible/roles/geofence"
 SSH = 22
-_PROGRAM = Path(sys.executable).with_name("ansible-playbook")
+PROGRAM = Path(sys.executable).with_name("ansible-playbook")
 _RECAP = re.compile(r"^pbx +: .*changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 
 
@@ -73,7 +73,7 @@ def play(
     made.write_text(json.dumps({**there, **variables}), encoding="utf-8")
     with lab.internet.entered():
         done = subprocess.run(
-            [_PROGRAM, "-i", "pbx,", "-e", f"@{made}", *options, playbook],
+            [PROGRAM, "-i", "pbx,", "-e", f"@{made}", *options, playbook],
             env=environment(directory),
             cwd=directory,
             stdin=subprocess.DEVNULL,

@@ -17,11 +17,10 @@ from geofence.lab.host import Host
 from geofence.lab.wiring import connect, loopback_up, plug
 from tests.cli.machine import Machine
 from tests.cli.world import japan
-from tests.contrib.role.controller import ROLE, SSH, environment, listening
+from tests.contrib.role.controller import PROGRAM, ROLE, SSH, environment, listening
 from tests.support.list_server import ListServer
 
 PLAYBOOKS = ROLE.parents[1]
-_PROGRAM = Path(sys.executable).with_name("ansible-playbook")
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class Fleet:
     def _run(self, arguments: Sequence[str]) -> Recap:
         with self.controller.entered():
             done = subprocess.run(
-                [_PROGRAM, *arguments],
+                [PROGRAM, *arguments],
                 env=environment(self.directory),
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
@@ -155,10 +154,10 @@ def _member(controller: Host, directory: Path, name: str, number: int) -> Iterat
         machine = Machine(host, server, place, "nftables")
         machine.serve("JP", japan())
         closing.enter_context(listening(host, address))
-        yield Member(name, machine, address, _wrapper(machine, place))
+        yield Member(name, machine, address, wrapper(machine, place))
 
 
-def _wrapper(machine: Machine, place: Path) -> Path:
+def wrapper(machine: Machine, place: Path) -> Path:
     """The program that runs geofence on a host, whatever environment it is called in."""
     wrapper = place / "geofence"
     words = [f"{name}={value}" for name, value in machine.variables().items()]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,11 +17,11 @@ from geofence.model.target import Gap, TargetKind
 from geofence.targets.cilium import limits
 from geofence.targets.cilium.limits import policy_entries
 from geofence.targets.fence import ClusterFence, FenceGroup, ServicePorts
-from geofence.targets.objects import ClusterObject, Json
+from geofence.targets.objects import ClusterObject, Json, Release
 from geofence.targets.registry import load
 from geofence.verdict import Packet
 from tests.support.values import policy, space
-from tests.targets.cilium.schema import SCHEMAS
+from tests.targets.cilium.published import KINDS, RECORDED
 from tests.targets.crds import refusals
 from tests.targets.labelled import (
     EXAMPLE,
@@ -37,11 +41,61 @@ BOTH = target(KIND, nodes=True)
 STRANGER = space("192.0.2.7/32").ipv4.bounds[0]
 
 
+SCHEMAS = json.loads(RECORDED.read_text("utf-8"))
+"""Published ones; ``published`` says how to get them anew."""
+
+
+def refused(one: ClusterObject) -> list[str]:
+    """What a server with Cilium's schemas would say against an object."""
+    schema = SCHEMAS[f"{one.api_version}/{one.kind}"]
+    return refusals(one, {**schema, "$defs": SCHEMAS["$defs"]})
+
+
+def test_golden_objects_pass_and_each_unknown_field_or_wrong_value_in_them_does_not() -> None:
+    for path in sorted((Path(__file__).parent / "golden").glob("*.json")):
+        for content in json.loads(path.read_text("utf-8")):
+            one = ClusterObject.of(content)
+            assert refused(one) == []
+            for spec in damaged(content["spec"]):
+                assert refused(ClusterObject.of({**content, "spec": spec})), spec
+
+
+def damaged(value: Any) -> Iterator[Any]:  # noqa: ANN401 - JSON
+    """Specs with one more field than they have, or a value of another type, somewhere in them."""
+    if isinstance(value, dict):
+        if not value.keys() <= {"app", "geofence.io/fence"}:  # labels may have any name
+            yield {**value, "geofence": {}}
+        for key, inner in value.items():
+            yield from ({**value, key: each} for each in damaged(inner))
+    elif isinstance(value, list):
+        for at, inner in enumerate(value[:3]):
+            yield from ([*value[:at], each, *value[at + 1 :]] for each in damaged(inner))
+    else:
+        yield {"geofence": value}
+
+
+@pytest.mark.parametrize("release", [None, Release(1, 17), Release(1, 18)])
+def test_groups_are_of_the_version_that_a_release_has(release: Release | None) -> None:
+    resource = CILIUM.resources[0]
+    wanted = resource.for_release(release) if release else resource
+    made = [
+        each.in_version(wanted.api_version)
+        for each in CILIUM.objects(EXAMPLE, BOTH)
+        if each.kind == resource.kind
+    ]
+    assert made
+    versions = {(each.api_version, each.kind) for each in made}
+    older = release is not None and release < (1, 18)
+    assert versions == {(f"cilium.io/{'v2alpha1' if older else 'v2'}", "CiliumCIDRGroup")}
+    assert versions <= set(KINDS)
+    assert [refused(each) for each in made] == [[]] * len(made)
+
+
 @settings(max_examples=40)
 @given(fences())
 def test_objects_have_no_field_and_no_value_that_the_schemas_refuse(fence: ClusterFence) -> None:
     for each in CILIUM.objects(fence, BOTH):
-        assert refusals(each, SCHEMAS[each.kind]) == []
+        assert refused(each) == []
 
 
 def test_no_rule_names_a_prefix_by_itself() -> None:
@@ -179,7 +233,7 @@ def test_many_ranges_of_ports_are_written_in_lists_that_cilium_takes() -> None:
     ports = tuple(Ports(Protocol.UDP, number, number) for number in range(1000, 1200, 2))
     fence = ClusterFence((FenceGroup((ServicePorts("many", ports),), allowed=space("10.0.0.0/8")),))
     objects = CILIUM.objects(fence, BOTH)
-    assert [refusals(each, SCHEMAS[each.kind]) for each in objects] == [[]] * len(objects)
+    assert [refused(each) for each in objects] == [[]] * len(objects)
     assert CILIUM.read(objects, BOTH) == fence
     judge = CILIUM.judge(objects, PODS)
     for port in range(990, 1210):
