@@ -13,6 +13,7 @@ from geofence.backends.nftables.encoding import (
     DESTINATION,
     SOURCE,
     at_most,
+    begins_flow,
     by_interface,
     coming_from,
     compare_with,
@@ -39,6 +40,7 @@ from geofence.backends.nftables.encoding import (
     set_label,
     short_datagram,
     source_far_from,
+    source_not_in,
     state_new,
     syn,
     to_this_host,
@@ -65,7 +67,7 @@ from geofence.backends.nftables.objects import (
     chain_name,
     counter_of,
 )
-from geofence.backends.nftables.prefilter import arranged
+from geofence.backends.nftables.prefilter import arranged, excepted
 from geofence.backends.nftables.uapi import Code
 from geofence.backends.nftables.uapi_names import (
     CmpOp,
@@ -113,6 +115,7 @@ from geofence.model.ruleset import (
 _NOTING = {Family.IPV4: Part.NOTED4, Family.IPV6: Part.NOTED6}
 _FAR = "in no network near an allowed address"
 _NOTED = "noted: see geofence denied"
+_NOT_NOTED = "banned addresses"
 _EVERYONE_ELSE = "everyone else"
 _OLDER = "older, and asked by two ports"
 _MARK = "mark the connection"
@@ -217,15 +220,50 @@ def _marking_rules(names: Names) -> Iterator[KernelRule]:
 
 def _fence_rules(ruleset: Ruleset, service: FencedService, names: Names) -> Iterator[KernelRule]:
     arrangement = arranged(ruleset.rules(service))
-    yield from _rules(arrangement.before, Part.FENCE, service, names)
-    chain = names.chains[chain_name(Part.FENCE, service.name)]
-    for family in Family:
-        if (key := PrefilterKey(service.name, family)) in names.sets:
-            denied = _action(Action.TURN_AWAY, Part.FENCE, service, names)
-            far = source_far_from(names.sets[key], family) + denied
-            yield KernelRule(chain, far, comment(_FAR))
+    except_for = excepted(arrangement.before)
     rest = (*arrangement.sources, *arrangement.last)
+    if except_for is None:
+        yield from _rules(arrangement.before, Part.FENCE, service, names)
+        yield from _far_rules(service, names)
+    else:
+        yield from _far_rules(service, names, except_for)
+        yield from _rules(arrangement.before, Part.FENCE, service, names)
     yield from _rules(rest, Part.FENCE, service, names)
+
+
+def _far_rules(
+    service: FencedService, names: Names, except_for: Iterable[Match] | None = None
+) -> Iterator[KernelRule]:
+    """Yield the rules that turn away who is far from all allowed addresses.
+
+    Args:
+        service: what is fenced.
+        names: of sets and chains.
+        except_for: what may pass first packets from anywhere, if other packets and these are not
+            to be turned away; None: they have been asked before.
+    """
+    chain = names.chains[chain_name(Part.FENCE, service.name)]
+    denied = _action(Action.TURN_AWAY, Part.FENCE, service, names)
+    for family in Family:
+        if (key := PrefilterKey(service.name, family)) not in names.sets:
+            continue
+        far = source_far_from(names.sets[key], family)
+        if except_for is not None:
+            others = sorted(_negated(match, family, names) for match in except_for)
+            before = b"".join(expressions for comes_last, expressions in others if not comes_last)
+            after = b"".join(expressions for comes_last, expressions in others if comes_last)
+            far = begins_flow() + before + far + after
+        yield KernelRule(chain, far + denied, comment(_FAR))
+
+
+def _negated(match: Match, family: Family, names: Names) -> tuple[bool, bytes]:
+    """Return the opposite of a match, and whether it comes once the family has been asked."""
+    match match:
+        case ArrivedBy(interface):
+            return False, by_interface(MetaKey.IIFNAME, interface, CmpOp.NEQ)
+        case SourceIn(role, group):
+            return True, source_not_in(names.sets[SetKey(role, group, family)], family)
+    raise ValueError(match)
 
 
 def _denied_rules(service: FencedService, names: Names) -> Iterator[KernelRule]:
@@ -244,6 +282,8 @@ def _denied_rules(service: FencedService, names: Names) -> Iterator[KernelRule]:
 def _noting_rules(service: FencedService, family: Family, names: Names) -> Iterator[KernelRule]:
     """Yield rules that each note the sources of one part; where its set is full, they do not."""
     chain = names.chains[chain_name(_NOTING[family], service.name)]
+    for banned in _in_set(SOURCE, SetKey(Role.BAN, "", family), names):
+        yield KernelRule(chain, banned + end_with(Code.RETURN), comment(_NOT_NOTED))
     offset, _ = SOURCE[family]
     telling = load_payload(PayloadBase.NETWORK, offset + PART_BYTE[family], 1)
     telling += keep_bits(bytes((PARTS - 1,)))

@@ -102,6 +102,30 @@ def _banned(chain: str) -> Iterator[str]:
     yield f'{chain}: counter name "dropped-web" drop comment "banned addresses"'
 
 
+def test_who_is_far_away_is_turned_away_first() -> None:
+    first, second, *rest = _fence_of(interfaces=("lo", "wg*"))
+    begins = 'fence-web: ct status != confirmed iif != "lo" iifname != "wg*"'
+    assert first == (f"{begins} ip saddr & 255.255.0.0 != @near4-web ip saddr != @timed4-web {FAR}")
+    assert second == f"{begins} ip6 saddr & ffff:: != @near6-web ip6 saddr != @timed6-web {FAR}"
+    assert not any("@near" in line for line in rest)
+
+
+@pytest.mark.parametrize(("helpers", "interfaces"), [(("sip",), ("lo",)), ((), ("lo", "*"))])
+def test_who_is_far_away_comes_after_what_cannot_be_excepted(
+    helpers: tuple[str, ...], interfaces: tuple[str, ...]
+) -> None:
+    lines = _fence_of(helpers, interfaces)
+    assert "@near" not in lines[0]
+    assert any(line == f"fence-web: ip saddr & 255.255.0.0 != @near4-web {FAR}" for line in lines)
+
+
+def _fence_of(helpers: tuple[str, ...] = (), interfaces: tuple[str, ...] = ()) -> list[str]:
+    web = Service("web", (Ports(Protocol.TCP, 443, 443),), helpers=helpers)
+    rules = policy(services=(web,), interfaces=interfaces, local=space())
+    lines = BACKEND.rules(merge(rules, JAPAN))
+    return [line for line in lines if line.startswith("fence-web: ")]
+
+
 def _denied(chain: str) -> Iterator[str]:
     for digit in "46":
         limit = f"{chain}: meta nfproto ipv{digit} limit rate 2000/second burst 2000 packets"
@@ -110,7 +134,12 @@ def _denied(chain: str) -> Iterator[str]:
 
 
 def _noted() -> Iterator[str]:
-    for digit, bit, field in ((4, 120, "ip saddr"), (6, 104, "ip6 saddr & ffff:ffff:ffff:ffff::")):
+    for digit, bit, field in (
+        ("4", 120, "ip saddr"),
+        ("6", 104, "ip6 saddr & ffff:ffff:ffff:ffff::"),
+    ):
+        banned = f"ip{'6' if digit == '6' else ''} saddr @ban{digit}"
+        yield f'noted{digit}-web: {banned} return comment "banned addresses"'
         for part in range(8):
             told = f"noted{digit}-web: @nh,{bit},8 & 07 0{part}"
             sets = (f"{role}{digit}.{part}-web {{ {field} }}" for role in ("denied", "seen"))
