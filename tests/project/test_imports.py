@@ -45,7 +45,7 @@ PYROUTE2 = ("geofence.lab.", "geofence.routing.", "geofence.asterisk.changes")
 RESTORE_DOES_WITHOUT = (
     *("apscheduler", "babel", "dns", "netaddr", "pyroute2", "requests", "rich", "typer"),
     *("dataclasses", "gettext", "hashlib", "inspect", "shutil"),
-    *("heapq", "shlex", "subprocess", "threading", "typing"),
+    *("heapq", "subprocess", "threading", "typing"),
 )
 """Each takes longer to import than it is of use there."""
 
@@ -128,6 +128,7 @@ def test_restore_imports_little(tmp_path: Path, backend: str) -> None:
         assert made.observe().sets
     names = re.findall(r"^import time:.*\| +(\S+)$", done.err, re.MULTILINE)
     assert not [name for name in names if name.startswith("geofence.asterisk")]
-    tops = {name.split(".")[0] for name in names}
+    # In a checkout, the hook by which geofence is found has imported some before.
+    tops = {name.split(".")[0] for name in names[names.index("geofence") :]}
     assert {"geofence", "json"} <= tops
     assert tops & set(RESTORE_DOES_WITHOUT) == set()
