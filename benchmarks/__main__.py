@@ -82,6 +82,13 @@ def _options() -> argparse.Namespace:
         help="with packets: measure the fences of another checkout as well",
     )
     parser.add_argument(
+        "--policy",
+        action="append",
+        default=[],
+        choices=refreshes.REFRESHED,
+        help="with the part refreshes: only this policy; may be given several times",
+    )
+    parser.add_argument(
         "--geoip-shell",
         type=Path,
         metavar="CHECKOUT",
@@ -133,7 +140,7 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
     if "loads" in wanted and options.lists:
         loads.loads(lists, scratch, options.rounds, options.geoip_shell)
     if "refreshes" in wanted and options.lists:
-        refreshes.refreshes(lists, scratch, options.rounds)
+        refreshes.refreshes(lists, scratch, options.rounds, options.policy)
     if "growth" in wanted:
         loads.growth(scratch, options.rounds)
     if "linearity" in wanted:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from geofence.model.frozen import NamedTuple
 
-_LONGEST = 60
+_LONGEST = 60.0
 """Seconds that a program may take."""
 _DEFAULTS = (signal.SIGPIPE, signal.SIGXFSZ)
 """Signals that Python ignores, and programs are not used to have ignored."""
@@ -67,12 +67,16 @@ def _code_of(command: list[str], files: Sequence[int], environment: Mapping[str,
 
 
 def _await_end(child: int) -> None:
-    handle = os.pidfd_open(child)
+    """Wait for the end of a child; without a limit where the kernel lends no handle to it."""
+    try:
+        handle = os.pidfd_open(child)
+    except OSError:
+        return
     try:
         waiting = select.poll()
         waiting.register(handle, select.POLLIN)
-        if not waiting.poll(_LONGEST * 1000):
-            raise TimeoutError(f"it did not end within {_LONGEST} s")
+        if not waiting.poll(round(_LONGEST * 1000)):
+            raise TimeoutError(f"it did not end within {_LONGEST:.0f} s")
     finally:
         os.close(handle)
 

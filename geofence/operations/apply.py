@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from geofence.allowed.active_exceptions import never_resolved, outside_pins
@@ -10,6 +10,7 @@ from geofence.allowed.timed import timed_prefixes
 from geofence.merge import blocked, merge
 from geofence.model.frozen import replace
 from geofence.model.generation import ListNote
+from geofence.model.lists import ListId
 from geofence.model.notes import problem
 from geofence.operations.blocklist_notes import newly_left_out
 from geofence.operations.commit import Wish, check_overrides, commit, holding
@@ -25,6 +26,7 @@ from geofence.operations.lists import (
 from geofence.operations.report import ListReport, RunReport
 from geofence.operations.site import Site
 from geofence.routing.routes import read_places
+from geofence.state.versions import History
 
 
 def apply(site: Site, wish: Wish) -> RunReport:
@@ -37,7 +39,12 @@ def apply(site: Site, wish: Wish) -> RunReport:
         return apply_rules(site, wish)
 
 
-def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> RunReport:
+def apply_rules(
+    site: Site,
+    wish: Wish,
+    fresh: tuple[ListReport, ...] = (),
+    histories: Mapping[ListId, History] | None = None,
+) -> RunReport:
     """Apply what the rules say now; the caller holds the lock.
 
     The rules are read under the lock: an ``allow`` that came while lists were fetched counts.
@@ -46,10 +53,12 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         site: the installation.
         wish: what for.
         fresh: lists that this run has dealt with already.
+        histories: of lists, if they were read or written under the lock.
 
     Raises:
         UsageError: an override has an unknown check or list.
     """
+    known = histories or {}
     asterisk = followed_if_asked(site, wish.accept)
     policy = asterisk.policy
     check_overrides(policy, wish.accept)
@@ -72,7 +81,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         *never_resolved(policy.enabled_exceptions(), lists),
         *outside_pins(policy.enabled_exceptions(), lists),
         *stale(policy, reports, datetime.now(UTC)),
-        *unchanging(reports, site.versions.load),
+        *unchanging(reports, lambda name: known.get(name) or site.versions.load(name)),
         *newly_left_out(policy, reports),
     )
     return replace(

@@ -49,8 +49,9 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
     check_overrides(policy, wish.accept)  # now, too: nothing is to be fetched and stored for a slip
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)
     with holding(site):
-        gathered.store(site)
-        report = apply_rules(site, wish, gathered.reports)
+        histories = gathered.store(site)
+        gathered = replace(gathered, renewed=(), confirmed=())  # their bodies take memory
+        report = apply_rules(site, wish, gathered.reports, histories)
         log_names(site, wish.reason, gathered.notes, report.generation)
         told = report.with_notes((*gathered.notes, *gathered.news))
         return replace(told, news=gathered.news)

@@ -7,11 +7,12 @@ import dataclasses
 import pickle
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
+from typing import NamedTuple as TypingNamedTuple
 
 import pytest
 
 from geofence.model import frozen_classes
-from geofence.model.frozen import dataclass, field, replace
+from geofence.model.frozen import NamedTuple, dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -124,3 +125,85 @@ def test_patterns_match_by_place() -> None:
     match Longer(1, "y"):
         case Longer(first, text):
             assert (first, text) == (1, "y")
+
+
+class FastTuple(NamedTuple):
+    """A tuple with names that is made fast."""
+
+    first: int
+    text: str = "x"
+    more: tuple[int, ...] = ()
+
+    @property
+    def twice(self) -> int:
+        return 2 * self.first
+
+
+class SlowTuple(TypingNamedTuple):
+    """The same as ``typing`` makes it."""
+
+    first: int
+    text: str = "x"
+    more: tuple[int, ...] = ()
+
+    @property
+    def twice(self) -> int:
+        return 2 * self.first
+
+
+ARGUMENTS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((1,), {}),
+    ((1, "y"), {}),
+    ((1, "y", (2,)), {}),
+    ((), {"first": 3}),
+    ((1,), {"more": (4,)}),
+    ((), {"text": "z", "first": 5, "more": (6,)}),
+]
+WRONG: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((), {}),
+    ((1, "y", (), 4), {}),
+    ((1,), {"first": 2}),
+    ((1,), {"unknown": 2}),
+    ((), {"text": "z"}),
+]
+
+
+@pytest.mark.parametrize(("given", "named"), ARGUMENTS)
+def test_a_tuple_with_names_is_what_typing_makes(
+    given: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    fast, slow = FastTuple(*given, **named), cast("Any", SlowTuple)(*given, **named)
+    assert fast == slow == tuple(fast)
+    assert hash(fast) == hash(slow)
+    assert repr(fast) == repr(slow).replace("Slow", "Fast")
+    assert (fast.first, fast.text, fast.more, fast.twice) == (
+        slow.first,
+        slow.text,
+        slow.more,
+        slow.twice,
+    )
+    assert fast._replace(text="new") == slow._replace(text="new")
+    assert fast._asdict() == slow._asdict()
+    assert FastTuple._make(slow) == fast
+    assert type(FastTuple._make(slow)) is FastTuple
+    assert pickle.loads(pickle.dumps(fast)) == fast  # noqa: S301 - just pickled
+    assert type(copy.copy(fast)) is FastTuple
+    assert FastTuple._fields == SlowTuple._fields
+    match fast:
+        case FastTuple(first, text, more):
+            assert (first, text, more) == fast
+        case _:
+            pytest.fail("no match")
+
+
+@pytest.mark.parametrize(("given", "named"), WRONG)
+def test_a_tuple_with_names_refuses_what_typing_refuses(
+    given: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    for kind in (cast("Any", FastTuple), SlowTuple):
+        with pytest.raises(TypeError):
+            kind(*given, **named)
+    with pytest.raises(ValueError, match="unknown"):
+        cast("Any", FastTuple(1))._replace(unknown=2)
+    with pytest.raises(AttributeError):
+        FastTuple(1).first = 2  # type: ignore[misc]  # it is frozen

@@ -13,7 +13,9 @@ from geofence.model.prefixes import (
     PrefixSet,
     address_text,
     pack_addresses,
+    pack_networks,
     unpack_addresses,
+    unpack_ranges,
 )
 from tests.support.values import families, prefix, prefix_sets, prefixes, space
 
@@ -35,6 +37,48 @@ def test_addresses_are_packed_in_network_order(family: Family, data: st.DataObje
     packed = pack_addresses(family, some)
     assert packed == b"".join(address.to_bytes(octets, "big") for address in some)
     assert unpack_addresses(family, packed) == some
+
+
+@given(families, st.integers(1, 128), st.data())
+def test_networks_are_packed_as_addresses_are(
+    family: Family, longest: int, data: st.DataObject
+) -> None:
+    longest = min(longest, family.bits)
+    numbers = data.draw(st.lists(st.integers(0, (1 << longest) - 1)))
+    networks = [number << (family.bits - longest) for number in numbers]
+    assert pack_networks(family, networks, longest) == pack_addresses(family, networks)
+
+
+@given(some_sets)
+def test_ranges_are_unpacked_as_they_are_stored(content: PrefixSet) -> None:
+    ends = [end for first, past in content.intervals() for end in (first, past - 1)]
+    ranges = unpack_ranges(content.family, pack_addresses(content.family, ends))
+    assert ranges == (list(content.bounds[0::2]), list(content.bounds[1::2]))
+
+
+@given(st.lists(st.integers(0, (1 << 64) - 1), unique=True))
+def test_ranges_of_ipv6_up_to_64_bits_are_unpacked_as_they_are_stored(ends: list[int]) -> None:
+    bounds = [end << 64 for end in sorted(ends)][: len(ends) // 2 * 2]
+    packed = pack_addresses(Family.IPV6, [end - at % 2 for at, end in enumerate(bounds)])
+    assert unpack_ranges(Family.IPV6, packed) == (bounds[0::2], bounds[1::2])
+
+
+@given(some_sets, st.sampled_from((0, 1)))
+def test_the_number_of_prefixes_is_the_same_once_they_were_split(
+    content: PrefixSet, shortest: int
+) -> None:
+    fresh = PrefixSet(content.family, content.bounds)
+    content.split(shortest=shortest)
+    assert content.prefix_count == fresh.prefix_count == len(fresh.prefixes())
+    assert content == fresh
+    assert hash(content) == hash(fresh)
+    assert repr(content) == repr(fresh)
+
+
+def test_the_number_of_prefixes_of_all_addresses_is_one_however_they_were_split() -> None:
+    everything = PrefixSet(Family.IPV4).complement()
+    assert len(everything.split(shortest=1)[0]) == 2
+    assert everything.prefix_count == 1
 
 
 def test_the_union_of_many_is_that_of_all_at_once() -> None:

@@ -45,6 +45,7 @@ PYROUTE2 = ("geofence.lab.", "geofence.routing.", "geofence.asterisk.changes")
 RESTORE_DOES_WITHOUT = (
     *("apscheduler", "babel", "dns", "netaddr", "pyroute2", "requests", "rich", "typer"),
     *("dataclasses", "gettext", "hashlib", "inspect", "shutil"),
+    *("heapq", "shlex", "subprocess", "threading", "typing"),
 )
 """Each takes longer to import than it is of use there."""
 

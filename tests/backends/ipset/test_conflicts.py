@@ -107,6 +107,8 @@ FLUSHES = [
     "/sbin/iptables -w -t mangle --flush",
     "iptables -F -t mangle",
     "iptables -t mangle -F PREROUTING",
+    "ip6tables -t mangle -F",
+    "ip6tables-restore < /etc/firewall6.rules",
     "$IPTABLES -t mangle -F",
     "for t in filter nat mangle; do iptables -t $t -F; iptables -t $t -X; done",
     '"$IPT" -t "$table" -F',
