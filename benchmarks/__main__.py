@@ -81,6 +81,19 @@ def _options() -> argparse.Namespace:
         metavar="CHECKOUT",
         help="with packets: measure the fences of another checkout as well",
     )
+    parser.add_argument(
+        "--policy",
+        action="append",
+        default=[],
+        choices=refreshes.REFRESHED,
+        help="with the part refreshes: only this policy; may be given several times",
+    )
+    parser.add_argument(
+        "--geoip-shell",
+        type=Path,
+        metavar="CHECKOUT",
+        help="with loads: measure the update of geoip-shell as well, whose code is there",
+    )
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if unknown := set(options.parts) - {*PARTS, *_OF_PACKETS}:
@@ -125,9 +138,9 @@ def _measure(options: argparse.Namespace, scratch: Path) -> None:
     if "restoring" in wanted:
         processes.restoring(lists, scratch, options.rounds)
     if "loads" in wanted and options.lists:
-        loads.loads(lists, scratch, options.rounds)
+        loads.loads(lists, scratch, options.rounds, options.geoip_shell)
     if "refreshes" in wanted and options.lists:
-        refreshes.refreshes(lists, scratch, options.rounds)
+        refreshes.refreshes(lists, scratch, options.rounds, options.policy)
     if "growth" in wanted:
         loads.growth(scratch, options.rounds)
     if "linearity" in wanted:

@@ -7,12 +7,15 @@ what disturbs the machine for longer than that disturbs both.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks import report
+from benchmarks.geoip_shell import GeoipShell
+from benchmarks.geoip_shell import installed as geoip_shell_installed
 from benchmarks.installed import installed
 from benchmarks.measure import Cost, Subject, empty_namespace, in_turns
 from benchmarks.world import SET_FILES, write_scattered
@@ -85,20 +88,39 @@ class Load:
         return Ruleset((service,), (), empty | filled)
 
 
-def loads(lists: Path, scratch: Path, rounds: int) -> None:
-    """Restore each policy; ratios to ``ipset restore`` of the same lists, pair by pair."""
+def loads(lists: Path, scratch: Path, rounds: int, geoip_shell: Path | None = None) -> None:
+    """Restore each policy; ratios to ``ipset restore`` of the same lists, pair by pair.
+
+    Args:
+        lists: where the countries' lists are.
+        scratch: an empty directory.
+        rounds: times each subject runs.
+        geoip_shell: its checkout, if its update is a subject, too.
+    """
     report.heading(
         "Restoring policies of different sizes, as at boot",
         "Whole processes; processor time, and its ratio to that of `ipset restore` in the same "
-        f"round: the median of {rounds} rounds, and the middle half of them.",
+        f"round: the median of {rounds} rounds, and the middle half of them. "
+        + ("" if geoip_shell else "geoip-shell is left out: --geoip-shell names no checkout."),
     )
-    for name in POLICIES:
-        load = Load.of(name, lists)
-        place = scratch / name.replace(", ", "-").replace(" ", "-")
-        place.mkdir()
-        costs = in_turns(_subjects(load, place, installed(scratch)), rounds, empty_namespace)
-        print(f"\n{name}: {sizes(load)}\n")
-        _show(costs)
+    with _peer(geoip_shell, lists, scratch) as peer:
+        for name, (countries, families) in POLICIES.items():
+            load = Load.of(name, lists)
+            place = scratch / name.replace(", ", "-").replace(" ", "-")
+            place.mkdir()
+            subjects = _subjects(load, place, installed(scratch))
+            subjects += [peer.update(countries, families)] if peer else []
+            costs = in_turns(subjects, rounds, empty_namespace)
+            print(f"\n{name}: {sizes(load)}\n")
+            _show(costs)
+
+
+def _peer(
+    checkout: Path | None, lists: Path, scratch: Path
+) -> AbstractContextManager[GeoipShell | None]:
+    if checkout is None:
+        return nullcontext()
+    return geoip_shell_installed(checkout, lists, scratch)
 
 
 def growth(scratch: Path, rounds: int) -> None:

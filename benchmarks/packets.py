@@ -33,7 +33,7 @@ from geofence.model.prefixes import Prefix, PrefixSet, address_text
 from geofence.model.shield import ARMED_SAMPLE
 from geofence.shield.attachment import has_tcx
 
-ROUNDS = 20
+ROUNDS = 30
 _DEVICE, _NETDEV, _BARE = "discarded at the device", "netdev ingress, policy drop", "no fence"
 _WANTED = {"ipset": 0.85, "nftables": 0.60, "tcx": 0.10, "clsact": 0.15}
 """Ratios of a dropped packet to Hestia's layout."""

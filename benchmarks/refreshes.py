@@ -48,8 +48,8 @@ class _Night:
     source: Path
 
 
-def refreshes(lists: Path, scratch: Path, rounds: int) -> None:
-    """Refresh each policy; ratios to ``ipset restore`` of the same lists, pair by pair."""
+def refreshes(lists: Path, scratch: Path, rounds: int, only: Sequence[str] = ()) -> None:
+    """Refresh all policies, or some; ratios to ``ipset restore`` of the same, pair by pair."""
     report.heading(
         "Refreshing policies of different sizes",
         "Whole processes; the fence stands, and its lists are stored. A source on the loopback "
@@ -59,6 +59,8 @@ def refreshes(lists: Path, scratch: Path, rounds: int) -> None:
     )
     program = installed(scratch)
     for name, countries in REFRESHED.items():
+        if only and name not in only:
+            continue
         families = (Family.IPV4,) if name.endswith("IPv4") else tuple(Family)
         codes = POLICIES[countries][0] or sorted(each.name for each in lists.iterdir())
         load = Load.read(name, lists, POLICIES[countries][0], families)

@@ -31,6 +31,8 @@ from geofence.state.shield import LOCK
 from geofence.translation import english, tr
 
 LOOK_SECONDS = 1.0
+_LOOKS_TAKE = 0.5
+"""Seconds, at most: a command that looks whether the shield is kept locks its file so long."""
 _ROUTES = 1 << 0 | 1 << 6 | 1 << 10
 """``RTMGRP_LINK``, ``RTMGRP_IPV4_ROUTE``, ``RTMGRP_IPV6_ROUTE``."""
 _NFTABLES = 1 << 6
@@ -137,14 +139,31 @@ def _alone(site: Site) -> Iterator[None]:
     ensure_private_directory(site.state_directory)
     descriptor = os.open(site.state_directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
         yield
-    except BlockingIOError as error:
-        raise BusyError(
-            tr("Another process keeps the shield. 'systemctl status geofence-shield' shows it.")
-        ) from error
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a file; wait for a command that just looks whether it is locked.
+
+    Raises:
+        BusyError: another process holds the lock.
+    """
+    until = time.monotonic() + _LOOKS_TAKE
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= until:
+                raise BusyError(
+                    tr(
+                        "Another process keeps the shield. 'systemctl status geofence-shield' "
+                        "shows it."
+                    )
+                ) from error
+        time.sleep(_LOOKS_TAKE / 10)
 
 
 def _hear_signals() -> list[int]:

@@ -46,7 +46,7 @@ def parse_wanted(
     name = target and _read("--target", _target_name, target)
     where = in_namespace and _read("--namespace", namespace, in_namespace)
     labels = _labels("--pods", pods), _labels("--nodes", nodes)
-    release = _read("--engine-version", _release, version) if version else None
+    release = _read("--cilium", _release, version) if version else None
     return Wanted(kind, name, where, *labels, tuple(services), release)
 
 

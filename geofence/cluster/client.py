@@ -9,12 +9,14 @@ from geofence.cluster.connection import Call, Connection
 from geofence.cluster.refusals import FORBIDDEN, GONE, NOT_FOUND
 from geofence.errors import ClusterError
 from geofence.model.target import FIELD_MANAGER, Target
-from geofence.targets.objects import ClusterObject, Json, ObjectKey, Resource
+from geofence.targets.objects import ClusterObject, Json, ObjectKey, Resource, as_mapping
 
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _PAGE = 50
 """Objects of a page: one may have a megabyte."""
+_MOST_PAGES = 2_000
+"""Of one list; an API server has an end of each."""
 Thing = Mapping[str, Any]
 
 
@@ -211,15 +213,16 @@ class Cluster:
     def _pages(self, resource: Resource, namespace: str, selector: str) -> Iterator[Thing]:
         query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
         path = _path(self._as_served(resource), namespace, "")
-        while True:
+        for _ in range(_MOST_PAGES):
             call = Call("GET", path, query, f"list {resource.plural}")
             found = self._connection.json(call)
             for each in _items(found, "items"):
                 yield {**each, "apiVersion": resource.api_version, "kind": resource.kind}
-            more = (found.get("metadata") or {}).get("continue")
+            more = as_mapping(found.get("metadata")).get("continue")
             if not more:
                 return
             query["continue"] = str(more)
+        raise self._connection.implausible()
 
 
 def _digits(text: str) -> int:

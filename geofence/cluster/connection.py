@@ -75,6 +75,16 @@ class Connection:
         """The URL of the API server."""
         return str(self._configuration.host)
 
+    def implausible(self) -> ClusterError:
+        """Return the error of an answer that no API server gives."""
+        return ClusterError(
+            tr(
+                "{server} did not answer as an API server does. Check the address in the "
+                "kubeconfig.",
+                server=self.server,
+            )
+        )
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.clear()
@@ -97,13 +107,7 @@ class Connection:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise ClusterError(
-                tr(
-                    "{server} did not answer as an API server does. Check the address in the "
-                    "kubeconfig.",
-                    server=self._configuration.host,
-                )
-            )
+            raise self.implausible()
         return found
 
     def _patiently(self, call: Call, until: float) -> Answer:

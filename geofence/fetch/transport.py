@@ -46,7 +46,7 @@ class Transport(Protocol):
 
     @property
     def foreign(self) -> tuple[type[Exception], ...]:
-        """What it raises, as the libraries below it do."""
+        """Return what it raises, as the libraries below it do."""
 
     def open(
         self, wanted: Target, fields: Mapping[str, str], trusted: Authorities | None

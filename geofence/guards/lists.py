@@ -6,6 +6,7 @@ host names, are accepted as they are.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 
 from geofence.geoip.countries import known_size, sizes_are_of
@@ -153,8 +154,9 @@ def _ends(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator
     if not candidate:
         return
     first, past = candidate.bounds[0], candidate.bounds[-1]
-    after = sum(start >= past for start in previous.bounds[0::2])
-    before = sum(end <= first for end in previous.bounds[1::2])
+    starts, ends = previous.bounds[0::2], previous.bounds[1::2]
+    after = len(starts) - bisect_left(starts, past)
+    before = bisect_right(ends, first)
     if max(after, before) > MOST_OFF_END:
         yield _objection(
             Guard.ENDS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from geofence.allowed.active_exceptions import never_resolved, outside_pins
@@ -10,10 +10,10 @@ from geofence.allowed.timed import timed_prefixes
 from geofence.merge import blocked, merge
 from geofence.model.frozen import replace
 from geofence.model.generation import ListNote
+from geofence.model.lists import ListId
 from geofence.model.notes import problem
 from geofence.operations.blocklist_notes import newly_left_out
 from geofence.operations.commit import Wish, check_overrides, commit, holding
-from geofence.operations.followed import followed_if_asked
 from geofence.operations.lists import (
     spaces,
     stale,
@@ -23,8 +23,10 @@ from geofence.operations.lists import (
     unread,
 )
 from geofence.operations.report import ListReport, RunReport
+from geofence.operations.rules_of_run import rules_of_run
 from geofence.operations.site import Site
 from geofence.routing.routes import read_places
+from geofence.state.versions import History
 
 
 def apply(site: Site, wish: Wish) -> RunReport:
@@ -37,7 +39,12 @@ def apply(site: Site, wish: Wish) -> RunReport:
         return apply_rules(site, wish)
 
 
-def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> RunReport:
+def apply_rules(
+    site: Site,
+    wish: Wish,
+    fresh: tuple[ListReport, ...] = (),
+    histories: Mapping[ListId, History] | None = None,
+) -> RunReport:
     """Apply what the rules say now; the caller holds the lock.
 
     The rules are read under the lock: an ``allow`` that came while lists were fetched counts.
@@ -46,11 +53,13 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         site: the installation.
         wish: what for.
         fresh: lists that this run has dealt with already.
+        histories: of lists, if they were read or written under the lock.
 
     Raises:
         UsageError: an override has an unknown check or list.
     """
-    asterisk = followed_if_asked(site, wish.accept)
+    known = histories or {}
+    asterisk = rules_of_run(site, wish.accept)
     policy = asterisk.policy
     check_overrides(policy, wish.accept)
     reports = stored(site, policy, {report.id: report for report in fresh})
@@ -72,7 +81,7 @@ def apply_rules(site: Site, wish: Wish, fresh: tuple[ListReport, ...] = ()) -> R
         *never_resolved(policy.enabled_exceptions(), lists),
         *outside_pins(policy.enabled_exceptions(), lists),
         *stale(policy, reports, datetime.now(UTC)),
-        *unchanging(reports, site.versions.load),
+        *unchanging(reports, lambda name: known.get(name) or site.versions.load(name)),
         *newly_left_out(policy, reports),
     )
     return replace(

@@ -210,18 +210,13 @@ def _check_release(engine: Engine, release: Release) -> None:
     """
     if engine.oldest is None:
         raise UsageError(
-            tr(
-                "--engine-version: the objects of {kind} are the same for all versions. Leave it "
-                "out.",
-                kind=engine.kind,
-            )
+            tr("--cilium: the objects are those of {kind}. Leave the option out.", kind=engine.kind)
         )
     if release < engine.oldest:
         raise UsageError(
             tr(
-                "--engine-version: {kind} {version} cannot hold the fence. Upgrade it to {oldest} "
-                "or later.",
-                kind=engine.kind,
+                "--cilium: version {version} cannot hold the fence. Upgrade Cilium to {oldest} or "
+                "later.",
                 version=release,
                 oldest=engine.oldest,
             )

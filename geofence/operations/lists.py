@@ -58,8 +58,11 @@ class Gathered:
     mirrors: MirrorMemory | None = None
     """What is to be remembered of signed mirrors; None if none was asked."""
 
-    def store(self, site: Site) -> None:
+    def store(self, site: Site) -> Mapping[ListId, History]:
         """Store new versions; the caller holds the lock.
+
+        Returns:
+            The histories of the lists, as they are from now on.
 
         Raises:
             StateError: not all could be written; none is half-written.
@@ -69,14 +72,16 @@ class Gathered:
         if self.mirrors is not None:
             save_mirrors(site.state_directory, self.mirrors)
         try:
-            self._store_lists(site)
+            histories = self._store_lists(site)
         finally:
             site.lists.flush()
         if self.refusals is not None:
             site.refusals.save(self.refusals)
+        return histories
 
-    def _store_lists(self, site: Site) -> None:
+    def _store_lists(self, site: Site) -> dict[ListId, History]:
         lists, versions = site.lists, site.versions
+        histories: dict[ListId, History] = {}
         for candidate in self.renewed:
             name = candidate.accepted.id
             if name.kind.is_from_dns:  # a name may change every minute, and has no history
@@ -85,11 +90,13 @@ class Gathered:
             history = versions.load(name)
             former = lists.load(name).accepted if history.latest is None else None
             lists.save(candidate)
-            versions.note(candidate.accepted, former=former, history=history)
+            noted = versions.note(candidate.accepted, former=former, history=history)
+            histories[name] = noted
         for accepted in self.confirmed:
             before = lists.renew(accepted)
             if not accepted.id.kind.is_from_dns:
-                versions.note(accepted, before=before)
+                histories[accepted.id] = versions.note(accepted, before=before)
+        return histories
 
 
 def spaces(reports: Iterable[ListReport]) -> Mapping[ListId, AddressSpace]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def make_key(path: Path) -> SigningKey:
     key = new_key()
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "wb") as file, _removed_if_unfinished(path):
             os.fchmod(handle, 0o600)
             file.write(key.secret)
             file.flush()
@@ -77,6 +77,16 @@ def make_key(path: Path) -> SigningKey:
     except OSError as error:
         raise state_error("written", path, error) from error
     return key
+
+
+@contextmanager
+def _removed_if_unfinished(path: Path) -> Iterator[None]:
+    """Remove a new file that could not be written, so that it can be tried again."""
+    try:
+        yield
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def publish(site: Site) -> Published:

@@ -348,9 +348,11 @@ def clean_debris(directory: Path) -> tuple[str, ...]:
     """
     removed: list[str] = []
     with suppress(OSError):
-        for path in sorted(directory.rglob(f"{_TEMPORARY}*{_TEMPORARY_END}")):
-            path.unlink(missing_ok=True)
-            removed.append(path.name)
+        known = [(place, name) for place, _, names in os.walk(directory) for name in names]
+        for place, name in sorted(known):
+            if name.startswith(_TEMPORARY) and name.endswith(_TEMPORARY_END):
+                Path(place, name).unlink(missing_ok=True)
+                removed.append(name)
     return tuple(removed)
 
 

@@ -252,6 +252,16 @@ def test_an_answer_of_no_api_server(api: FakeApi, target: Target) -> None:
     assert "did not answer as an API server does" in asked(target)
 
 
+def test_a_list_without_end_ends(
+    api: FakeApi, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geofence.cluster.client._MOST_PAGES", 5)
+    endless = {"metadata": {"continue": "more"}, "items": []}
+    api.answer = lambda *_: (200, endless)  # type: ignore[method-assign]
+    assert "did not answer as an API server does" in asked(target)
+    assert len(api.seen) == 5
+
+
 def test_the_client_is_optional(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     assert "geofence[kubernetes]" in asked(target)

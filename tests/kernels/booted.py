@@ -54,7 +54,7 @@ _PATIENT = """\
 DefaultTimeoutStartSec=15min
 DefaultDeviceTimeoutSec=15min
 """
-_PATIENT_FENCE = "[Service]\nTimeoutStartSec=15min\n"
+_PATIENT_UNITS = "[Service]\nTimeoutStartSec=15min\n"
 _JUDGED = """\
 [Unit]
 After=multi-user.target
@@ -105,7 +105,7 @@ def _installed(walk: Walk, system: System, built: Builds) -> None:
     system.write("/etc/systemd/system/cable.service", _CABLE)
     system.write("/etc/systemd/system/judge.service", _JUDGED)
     system.write("/etc/systemd/system.conf.d/patient.conf", _PATIENT)
-    system.write("/etc/systemd/system/geofence-restore.service.d/patient.conf", _PATIENT_FENCE)
+    system.write("/etc/systemd/system/geofence-.service.d/patient.conf", _PATIENT_UNITS)
     system.run("systemctl", "--quiet", "enable", "cable.service", "judge.service")
     system.run("systemctl", "--quiet", "mask", *_UNNEEDED)
 

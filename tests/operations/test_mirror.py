@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from hashlib import sha256
@@ -156,3 +158,18 @@ def test_a_directory_that_others_could_exchange_is_not_written(site: Site, tmp_p
     with pytest.raises(StateError, match="Others could have exchanged"):
         mirror.publish(site)
     assert (above / "www" / "index.signed").read_bytes() == before
+
+
+def test_a_key_that_could_not_be_written_whole_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "mirror.key"
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(StateError, match="No space left"):
+            mirror.make_key(path)
+    assert not path.exists()
+    assert mirror.make_key(path).public

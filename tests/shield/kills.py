@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -53,15 +54,16 @@ def killed(stage: Scene, number: int, seed: int) -> Told:
     for act in _ACTS:
         _prepare(stage, act, dice)
         lengths[act] = _run(stage, act, 0)
-    for _ in range(number):
-        act = dice.choice(_ACTS)
-        _prepare(stage, act, dice)
-        at = dice.randint(1, lengths[act])
-        reached = _run(stage, act, at)
-        told.kills += 1
-        told.ended += reached < at
-        problems = [*_judged(stage, told), *_healed(stage)]
-        told.problems += [f"{act} at {at}: {each}" for each in problems]
+    with suppress(KeyboardInterrupt):  # whoever has waited long enough wants to know
+        for _ in range(number):
+            act = dice.choice(_ACTS)
+            _prepare(stage, act, dice)
+            at = dice.randint(1, lengths[act])
+            reached = _run(stage, act, at)
+            problems = [*_judged(stage, told), *_healed(stage)]
+            told.kills += 1
+            told.ended += reached < at
+            told.problems += [f"{act} at {at}: {each}" for each in problems]
     return told
 
 

@@ -137,7 +137,7 @@ CILIUM = ("--to", "cilium", "--namespace", "pbx", "--pods", "app=asterisk")
     ],
 )
 def test_cilium_1_17_gets_groups_in_v2alpha1(desk: Desk, version: str | None, groups: str) -> None:
-    options = ("--engine-version", version) if version else ()
+    options = ("--cilium", version) if version else ()
     code, out, _ = desk.run(*CILIUM, *options)
     assert code == 0
     versions = {each["kind"]: each["apiVersion"] for each in json.loads(out)["items"]}
@@ -160,12 +160,12 @@ def test_for_another_version_the_same_files_are_written_anew(desk: Desk) -> None
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--engine-version", "1.16"), "cilium 1.16 cannot hold the fence. Upgrade it to 1.17"),
-        (("--engine-version", "1"), '"1" is not a version; expected one such as 1.17'),
-        (("--engine-version", "1.17\n"), "is not a version"),
-        (("--engine-version", "1.1\u0667"), "is not a version"),
-        (("--to", "calico", "--engine-version", "3.29"), "the same for all versions"),
-        (("--to", "networkpolicy", "--engine-version", "1.17"), "the same for all versions"),
+        (("--cilium", "1.16"), "version 1.16 cannot hold the fence. Upgrade Cilium to 1.17"),
+        (("--cilium", "1"), '"1" is not a version; expected one such as 1.17'),
+        (("--cilium", "1.17\n"), "is not a version"),
+        (("--cilium", "1.1\u0667"), "is not a version"),
+        (("--to", "calico", "--cilium", "3.29"), "the objects are those of calico"),
+        (("--to", "networkpolicy", "--cilium", "1.17"), "the objects are those of networkpolicy"),
     ],
 )
 def test_a_version_that_cannot_be_is_a_mistake(
@@ -174,7 +174,7 @@ def test_a_version_that_cannot_be_is_a_mistake(
     code, out, err = desk.run(*CILIUM, *options)
     assert (code, out) == (2, "")
     assert told in " ".join(err.split())
-    assert "--engine-version" in err
+    assert "--cilium" in err
 
 
 def test_what_is_unchanged_is_not_written_again(desk: Desk) -> None:

@@ -59,19 +59,21 @@ LABELS = 128
 """Labels that a flow can have."""
 
 
+_INVERTED = number(Lookup.FLAGS, uapi.LOOKUP_INVERTED)
+
 _remembered = lru_cache(maxsize=256)
 """For parts of rules that recur, in each service and family."""
 
 
-def at_most(rate: int) -> bytes:
-    """Match so many packets a second."""
+def above(rate: int) -> bytes:
+    """Match packets above so many a second."""
     return expression(
         "limit",
         number(Limit.RATE, rate, 8),
         number(Limit.UNIT, 1, 8),
         number(Limit.BURST, rate),
         number(Limit.TYPE, uapi.LIMIT_PACKETS),
-        number(Limit.FLAGS, 0),
+        number(Limit.FLAGS, uapi.LIMIT_INVERTED),
     )
 
 
@@ -157,13 +159,20 @@ def has_status(bit: int) -> bytes:
     return load_ct(CtKey.STATUS) + keep_bits(host_order(bit)) + compare_with(CmpOp.NEQ, bytes(4))
 
 
+@_remembered
+def begins_flow() -> bytes:
+    """Match a packet of a flow that conntrack has not kept yet."""
+    bits = keep_bits(host_order(uapi.CT_CONFIRMED))
+    return load_ct(CtKey.STATUS) + bits + compare_with(CmpOp.EQ, bytes(4))
+
+
 def in_direction(direction: int) -> bytes:
     """Match packets in a direction of their flow."""
     return load_ct(CtKey.DIRECTION) + compare_with(CmpOp.EQ, bytes((direction,)))
 
 
-def by_interface(key: int, interface: str) -> bytes:
-    """Match an interface; ``*`` at the end compares only what comes before it.
+def by_interface(key: int, interface: str, op: int = CmpOp.EQ) -> bytes:
+    """Match an interface (EQ), or all others; ``*`` at the end compares only what is before it.
 
     The loopback has the same index everywhere, and an index is faster to compare than a name.
     """
@@ -171,10 +180,10 @@ def by_interface(key: int, interface: str) -> bytes:
         return b""
     if interface == LOOPBACK:
         index = MetaKey.IIF if key == MetaKey.IIFNAME else MetaKey.OIF
-        return load_meta(index) + compare_with(CmpOp.EQ, host_order(uapi.LOOPBACK_INDEX))
+        return load_meta(index) + compare_with(op, host_order(uapi.LOOPBACK_INDEX))
     stem = interface.removesuffix("*").encode()
     name = stem if interface.endswith("*") else stem.ljust(_IFNAMSIZ, b"\0")
-    return load_meta(key) + compare_with(CmpOp.EQ, name)
+    return load_meta(key) + compare_with(op, name)
 
 
 @_remembered
@@ -199,8 +208,12 @@ def host_order(number: int) -> bytes:
 
 def source_far_from(name: str, family: Family) -> bytes:
     """Match a source address whose network is not in the set."""
-    inverted = number(Lookup.FLAGS, uapi.LOOKUP_INVERTED)
-    return load_prefix(SOURCE, family, LENGTH) + lookup(name, inverted)
+    return load_prefix(SOURCE, family, LENGTH) + lookup(name, _INVERTED)
+
+
+def source_not_in(name: str, family: Family) -> bytes:
+    """Match a source address that is not in the set, of a packet whose family has been asked."""
+    return load_payload(PayloadBase.NETWORK, *SOURCE[family]) + lookup(name, _INVERTED)
 
 
 def network_mask(family: Family, length: int) -> bytes:

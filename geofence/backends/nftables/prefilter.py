@@ -5,6 +5,10 @@ packet takes one in each set that could have let it in. So a service has one mor
 the /16 networks that hold any address it allows. A source outside them is dropped after a single
 look-up in a hash; only its neighbours are looked up exactly.
 
+That is the first rule of all, for packets that begin a flow. A stranger's do; replies and those of
+admitted flows do not. It excepts what may pass from anywhere. Banned sources are dropped by it like
+others; only where sources are noted they are told from them.
+
 The rules that pass a packet may come in any order, since each of them ends the chain with the same
 verdict. What asks the least comes first: packets of known flows, which a telephone call mostly is,
 are done with the first rule.
@@ -21,6 +25,7 @@ from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import (
     Action,
     Admitted,
+    Answering,
     Anything,
     ArrivedBy,
     Match,
@@ -40,6 +45,7 @@ _MOST = 1 << (LENGTH - 1)
 """A set around half of all addresses or more is not worth its memory."""
 _PASSING = (Action.PASS, Action.ADMIT, Action.LOCAL)
 """What rules do that may come in any order; local rules decide no packet of others."""
+_OF_KNOWN_FLOWS = (Reply, Answering, Admitted)
 _EAGERNESS = (Reply, Admitted, ArrivedBy)
 """Matches that need no set, by what they cost."""
 
@@ -70,6 +76,27 @@ def arranged(rules: tuple[Rule, ...]) -> ArrangedRules:
     sources = tuple(rule for rule in passing if _is_enclosed(rule.match))
     others = sorted((rule for rule in passing if rule not in sources), key=_cost)
     return ArrangedRules((*rules[:start], *others), sources, rules[-1:])
+
+
+def excepted(before: Iterable[Rule]) -> tuple[Match, ...] | None:
+    """Return what may pass the first packet of a flow from anywhere.
+
+    Args:
+        before: the rules that look into no set a dropped packet could have been in.
+
+    Returns:
+        What can be asked in the negative; None if something cannot.
+    """
+    rules = [rule for rule in before if not isinstance(rule.match, _OF_KNOWN_FLOWS)]
+    passing = [rule for rule in rules if rule.action is not Action.BANNED]
+    known = all(rule.action is Action.PASS and _is_negatable(rule.match) for rule in passing)
+    return tuple(rule.match for rule in passing) if known else None
+
+
+def _is_negatable(match: Match) -> bool:
+    if isinstance(match, ArrivedBy):
+        return match.interface != "*"
+    return isinstance(match, SourceIn) and match.role.kind is SetKind.RUNTIME
 
 
 def prefilter_sets(

@@ -39,12 +39,12 @@ Services = Annotated[
     list[str] | None,
     typer.Option("--service", metavar="NAME", help=tr("Fence this service only.")),
 ]
-EngineVersion = Annotated[
+CiliumRelease = Annotated[
     str,
     typer.Option(
-        "--engine-version",
-        metavar="VERSION",
-        help=tr("The release of Cilium in the cluster, if it is not the newest: 1.17."),
+        "--cilium",
+        metavar="X.Y",
+        help=tr("The version of Cilium in the cluster, if older than 1.18."),
     ),
 ]
 
@@ -69,7 +69,7 @@ def export(  # noqa: PLR0913 - an option each
     pods: Pods = None,
     nodes: Nodes = None,
     services: Services = None,
-    engine_version: EngineVersion = "",
+    cilium: CiliumRelease = "",
     output: Output = None,
     accept: Accept = None,
     as_json: Json = False,
@@ -83,7 +83,7 @@ def export(  # noqa: PLR0913 - an option each
     from geofence.targets.files import file_text, listed
 
     site, screen = context.obj, Screen()
-    engine, selectors = (to, engine_version), (pods or (), nodes or ())
+    engine, selectors = (to, cilium), (pods or (), nodes or ())
     wanted = parse_wanted(engine, target, namespace, selectors, services or ())
     found = operation(site, wanted, accept or ())
     if output is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from geofence.cluster.client import Cluster, Thing
 from geofence.model.target import FIELD_MANAGER, Target, TargetKind
-from geofence.targets.objects import MANAGED_BY, TARGET_LABEL, Resource
+from geofence.targets.objects import MANAGED_BY, TARGET_LABEL, Resource, as_mapping, as_sequence
 
 HOST_ENDPOINTS = Resource("projectcalico.org/v3", "HostEndpoint", "hostendpoints", namespaced=False)
 CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
@@ -51,7 +51,7 @@ def refused_policies(
 
 
 def _is_refused(thing: Thing) -> bool:
-    conditions = _field(thing, "status").get("conditions") or ()
+    conditions = map(as_mapping, as_sequence(_field(thing, "status").get("conditions")))
     return any((each.get("type"), each.get("status")) == ("Valid", "False") for each in conditions)
 
 

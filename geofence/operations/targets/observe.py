@@ -23,6 +23,8 @@ from geofence.targets.objects import (
     ClusterObject,
     ObjectKey,
     Resource,
+    as_mapping,
+    as_sequence,
 )
 from geofence.targets.stored import normalized
 
@@ -128,8 +130,8 @@ def _listed(place: TargetSite, cluster: Cluster, resource: Resource) -> tuple[Th
 
 def is_ours(thing: Thing) -> bool:
     """Whether geofence's field manager has applied an object."""
-    managers = (thing.get("metadata") or {}).get("managedFields") or ()
-    return any(each.get("manager") == FIELD_MANAGER for each in managers)
+    managers = as_sequence(as_mapping(thing.get("metadata")).get("managedFields"))
+    return any(as_mapping(each).get("manager") == FIELD_MANAGER for each in managers)
 
 
 def _fence(place: TargetSite, objects: Sequence[ClusterObject]) -> ClusterFence | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from geofence.errors import TargetError
 from geofence.explain import Explanation, Known, asns_of, countries_of, explain, parts
 from geofence.flows.connections import Fenced
 from geofence.model.address import Address
@@ -26,6 +27,8 @@ from geofence.operations.targets.desired import Desired, as_recorded, desired
 from geofence.operations.targets.observe import InCluster, observe
 from geofence.operations.targets.plan import unreadable_notes
 from geofence.operations.targets.site import TargetSite
+from geofence.targets.interface import Judge
+from geofence.translation import tr
 from geofence.verdict import Packet, decide
 
 
@@ -119,12 +122,30 @@ def _answers(
     source: Address,
     explanations: Iterable[Explanation],
 ) -> tuple[TargetAnswer, ...]:
-    judge = place.engine.judge(found.objects, place.target)
+    judge = judge_of(place, found)
     return tuple(
         TargetAnswer(judge(packet), None if applied is None else _passes(applied.ruleset, packet))
         for each in explanations
         for packet in (Packet(source.family, each.ports.protocol, source.number, each.ports.first),)
     )
+
+
+def judge_of(place: TargetSite, found: InCluster) -> Judge:
+    """Return what decides packets by the objects in the cluster.
+
+    Raises:
+        TargetError: another program has put something into them that geofence does not know.
+    """
+    try:
+        return place.engine.judge(found.objects, place.target)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise TargetError(
+            tr(
+                "Another program changed the objects of {target} so that geofence cannot tell what "
+                "they do. Run 'geofence apply --target {target}' to repair them.",
+                target=place.target.name,
+            )
+        ) from error
 
 
 def _passes(ruleset: Ruleset, packet: Packet) -> bool:
