@@ -14,7 +14,6 @@ from geofence.model.lists import ListId
 from geofence.model.notes import problem
 from geofence.operations.blocklist_notes import newly_left_out
 from geofence.operations.commit import Wish, check_overrides, commit, holding
-from geofence.operations.followed import followed_if_asked
 from geofence.operations.lists import (
     spaces,
     stale,
@@ -24,6 +23,7 @@ from geofence.operations.lists import (
     unread,
 )
 from geofence.operations.report import ListReport, RunReport
+from geofence.operations.rules_of_run import rules_of_run
 from geofence.operations.site import Site
 from geofence.routing.routes import read_places
 from geofence.state.versions import History
@@ -59,7 +59,7 @@ def apply_rules(
         UsageError: an override has an unknown check or list.
     """
     known = histories or {}
-    asterisk = followed_if_asked(site, wish.accept)
+    asterisk = rules_of_run(site, wish.accept)
     policy = asterisk.policy
     check_overrides(policy, wish.accept)
     reports = stored(site, policy, {report.id: report for report in fresh})

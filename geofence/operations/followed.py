@@ -1,11 +1,7 @@
-"""The rules of a run, with what they gain from Asterisk's configuration if they follow it.
-
-Most do not, and what reads the configuration takes a while to import.
-"""
+"""The rules of a run, with what they gain from Asterisk's configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from geofence.errors import StateError
@@ -39,22 +35,3 @@ class Followed:
         except StateError as error:
             return (problem(error),)
         return ()
-
-
-def followed_if_asked(site: Site, accept: Collection[str] = ()) -> Followed:
-    """Return the rules with what Asterisk's configuration adds to them now.
-
-    Args:
-        site: the installation.
-        accept: overrides.
-
-    Raises:
-        RulesError: the rules do not load.
-        UsageError: an override has an unknown check.
-    """
-    rules = site.rules()
-    if not rules.asterisk.enabled:
-        return Followed(rules)
-    from geofence.operations.following import followed
-
-    return followed(site, accept)

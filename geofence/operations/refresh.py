@@ -9,12 +9,12 @@ from geofence.operations.atlas import renew_if_due
 from geofence.operations.commit import Wish, check_overrides, holding
 from geofence.operations.confirm import refuse_pending
 from geofence.operations.counts import keep_sources
-from geofence.operations.followed import followed_if_asked
 from geofence.operations.list_notes import log_names
 from geofence.operations.lists import Watch, fetched, unwatched
 from geofence.operations.mirror import publish_if_asked
 from geofence.operations.outcome import told
 from geofence.operations.report import RunReport
+from geofence.operations.rules_of_run import rules_of_run
 from geofence.operations.site import Site
 from geofence.state.files import ensure_private_directory
 
@@ -44,7 +44,7 @@ def refresh(site: Site, wish: Wish, watch: Watch = unwatched) -> RunReport:
         BusyError: another run holds the lock, or a ruleset waits to be confirmed.
     """
     ensure_private_directory(site.state_directory)
-    policy = followed_if_asked(site, wish.accept).policy
+    policy = rules_of_run(site, wish.accept).policy
     refuse_pending(site)
     check_overrides(policy, wish.accept)  # now, too: nothing is to be fetched and stored for a slip
     gathered = fetched(site, policy, tuple(ListKind), wish.accept, watch)

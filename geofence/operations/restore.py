@@ -111,7 +111,7 @@ def _restored(
         number = generation.number
         site.log_change("restore", f"generation {number} is in force again", number)
     again = _unblocked(generation.ruleset) if another else ()
-    again = (*forget_unwatched_flows(applied.plan), *again)
+    again = (*_forget_unwatched(applied.plan), *again)
     wrong = (*notes, *_problems(applied.untidy)) if applied.untidy else notes
     wrong = (*wrong, *missed)
     return RunReport(
@@ -142,7 +142,7 @@ def _forgetting(site: Site, over: Probation, report: RunReport) -> RunReport:
     return replace(report, notes=(*report.notes, unconfirmed))
 
 
-def forget_unwatched_flows(made: Plan) -> tuple[Note, ...]:
+def _forget_unwatched(made: Plan) -> tuple[Note, ...]:
     """Let connections that began while there was no fence begin anew; return notes."""
     if not any_flow():  # at boot there is none
         return ()

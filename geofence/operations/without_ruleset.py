@@ -12,8 +12,8 @@ from geofence.model.plan import Observed, Plan
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, Family
 from geofence.model.ruleset import Ruleset
+from geofence.operations.live_flows import forget_unwatched
 from geofence.operations.report import RunReport
-from geofence.operations.restore import forget_unwatched_flows
 from geofence.operations.runtime import put_in_force
 from geofence.operations.site import Site
 from geofence.routing.local_networks import Place
@@ -59,7 +59,7 @@ def restore_without_ruleset(site: Site, notes: tuple[Note, ...]) -> RunReport:
         made = applied.plan
         notes = (*notes, *missed)
         site.log_change("restore", "the fence is closed to all but exceptions and local networks")
-        notes = (*notes, *forget_unwatched_flows(made))
+        notes = (*notes, *forget_unwatched(made.desired, made.observed))
         instead = Instead.CLOSED
     told = Note(
         NoteKind.NO_GENERATION,

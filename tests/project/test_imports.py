@@ -45,31 +45,29 @@ PYROUTE2 = ("geofence.lab.", "geofence.routing.", "geofence.asterisk.changes")
 RESTORE_DOES_WITHOUT = (
     *("apscheduler", "babel", "dns", "netaddr", "pyroute2", "requests", "rich", "typer"),
     *("dataclasses", "gettext", "hashlib", "inspect", "shutil"),
-    *("heapq", "shlex", "subprocess", "threading", "typing"),
+    *("heapq", "subprocess", "threading", "typing"),
 )
 """Each takes longer to import than it is of use there."""
 
 NAMES = {module.name for module in modules("geofence")}
 
 
-def statements(module: Module, *, run_at_import: bool) -> Iterator[ast.Import | ast.ImportFrom]:
-    """The import statements of a module, or only those that run when it is imported."""
+def statements(module: Module, *, of_types: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The import statements of a module and its functions, perhaps with those for types alone."""
     nodes: list[ast.AST] = [module.tree]
     while nodes:
         node = nodes.pop()
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node
-        if run_at_import and isinstance(node, ast.FunctionDef | ast.Lambda):
-            continue
-        if run_at_import and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) and not of_types:
             continue
         nodes.extend(ast.iter_child_nodes(node))
 
 
-def imported(module: Module, *, run_at_import: bool) -> set[str]:
+def imported(module: Module, *, of_types: bool) -> set[str]:
     """The names of modules that a module imports."""
     found = set()
-    for each in statements(module, run_at_import=run_at_import):
+    for each in statements(module, of_types=of_types):
         if isinstance(each, ast.Import):
             found |= {alias.name for alias in each.names}
         elif each.module:
@@ -88,7 +86,7 @@ def layer_of(module: str) -> int:
 
 def test_no_cycles() -> None:
     graph = {
-        module.name: imported(module, run_at_import=True) & NAMES - {module.name}
+        module.name: imported(module, of_types=False) & NAMES - {module.name}
         for module in modules("geofence")
     }
     try:
@@ -101,7 +99,7 @@ def test_nothing_is_imported_from_above() -> None:
     upwards = [
         f"{module.name} imports {other}"
         for module in modules("geofence")
-        for other in sorted(imported(module, run_at_import=False) & NAMES)
+        for other in sorted(imported(module, of_types=True) & NAMES)
         if layer_of(other) > layer_of(module.name)
     ]
     assert not upwards, "\n".join(["", *upwards])
@@ -111,7 +109,7 @@ def test_pyroute2_is_imported_where_time_is_not_felt() -> None:
     users = {
         module.name
         for module in modules("geofence")
-        for name in imported(module, run_at_import=False)
+        for name in imported(module, of_types=True)
         if name.split(".")[0] == "pyroute2"
     }
     assert users
@@ -130,6 +128,7 @@ def test_restore_imports_little(tmp_path: Path, backend: str) -> None:
         assert made.observe().sets
     names = re.findall(r"^import time:.*\| +(\S+)$", done.err, re.MULTILINE)
     assert not [name for name in names if name.startswith("geofence.asterisk")]
-    tops = {name.split(".")[0] for name in names}
+    # In a checkout, the hook by which geofence is found has imported some before.
+    tops = {name.split(".")[0] for name in names[names.index("geofence") :]}
     assert {"geofence", "json"} <= tops
     assert tops & set(RESTORE_DOES_WITHOUT) == set()

@@ -65,15 +65,15 @@ _remembered = lru_cache(maxsize=256)
 """For parts of rules that recur, in each service and family."""
 
 
-def at_most(rate: int) -> bytes:
-    """Match so many packets a second."""
+def above(rate: int) -> bytes:
+    """Match packets above so many a second."""
     return expression(
         "limit",
         number(Limit.RATE, rate, 8),
         number(Limit.UNIT, 1, 8),
         number(Limit.BURST, rate),
         number(Limit.TYPE, uapi.LIMIT_PACKETS),
-        number(Limit.FLAGS, 0),
+        number(Limit.FLAGS, uapi.LIMIT_INVERTED),
     )
 
 

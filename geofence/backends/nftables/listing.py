@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.connection import Attempts, Changed, NftConnection, Refused
-from geofence.backends.nftables.kernel_sets import KernelSet, Key, LengthKey, key_of, whole_of
+from geofence.backends.nftables.kernel_sets import KernelSet, Key, key_of
 from geofence.backends.nftables.traces import TABLE
 from geofence.backends.nftables.uapi import Message
 from geofence.errors import BackendError
-from geofence.model.sets import SetKey
 from geofence.netlink.attributes import as_number, as_string, string, values
 from geofence.translation import tr
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     _T = TypeVar("_T")
-_ATTEMPTS = 5
 
 Heads = list[tuple[Key, str]]
 """What sets are for, with their names."""
@@ -88,48 +86,6 @@ def until_unchanged(read: Callable[[], _T]) -> _T | None:
         except Refused:  # there is no table
             return None
     raise BackendError(tr("Other programs changed nftables all the time. Try again."))
-
-
-def names_of(netlink: NftConnection, key: SetKey, heads: Heads | None = None) -> dict[Key, str]:
-    """Return what a set is called in the kernel, or its parts, of several what rules look into.
-
-    Args:
-        netlink: a connection.
-        key: the set.
-        heads: of all sets, if they have been listed already.
-    """
-    known = read_sets(netlink) if heads is None else heads
-    found = [(each, name) for each, name in known if whole_of(each) == key]
-    in_use: dict[Key, str] = dict(found)
-    if len(in_use) < len(found) or any(isinstance(each, LengthKey) for each in in_use):
-        in_use = _names_in_use(netlink)
-    wanted = sorted((each for each in in_use if whole_of(each) == key), key=lambda each: each.name)
-    return {each: in_use[each] for each in wanted}
-
-
-def _names_in_use(netlink: NftConnection) -> dict[Key, str]:
-    from geofence.backends.nftables.observe import in_force, sets_in_use
-    from geofence.backends.nftables.snapshot import read_snapshot
-
-    return sets_in_use(in_force(read_snapshot(netlink, elements=False)))
-
-
-def pieces_of(netlink: NftConnection, name: str) -> list[bytes]:
-    """Return the elements of one set; none without the set.
-
-    Raises:
-        BackendError: other programs changed it all the time.
-    """
-    for _ in range(_ATTEMPTS):
-        try:
-            return listed_elements(netlink, name)
-        except Changed:
-            continue
-        except Refused:
-            return []
-    raise BackendError(
-        tr('Other programs changed the set "{name}" all the time. Try again.', name=name)
-    )
 
 
 def _set(found: Mapping[int, bytes]) -> KernelSet:

@@ -7,8 +7,9 @@ from contextlib import suppress
 
 from geofence.backends.nftables.connection import NftConnection, connected
 from geofence.backends.nftables.kernel_sets import PartKey, whole_keys, whole_of
-from geofence.backends.nftables.listing import Heads, names_of, pieces_of, read_sets
+from geofence.backends.nftables.listing import Heads, read_sets
 from geofence.backends.nftables.noted import decode_noted
+from geofence.backends.nftables.set_names import names_of, pieces_of
 from geofence.errors import GeofenceError
 from geofence.model.elements import Noted
 from geofence.model.sets import SetKey

@@ -96,9 +96,9 @@ class Part(StrEnum):
     BAN = "ban"
     """What comes from banned addresses."""
     DENIED = "denied"
-    """What is turned away: noted, counted and dropped."""
+    """What is turned away."""
     NOTED4 = "noted4"
-    """Of that, the sources over IPv4 to be noted."""
+    """What of that came over IPv4: noted, counted and dropped."""
     NOTED6 = "noted6"
     """The same over IPv6."""
 

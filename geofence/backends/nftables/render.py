@@ -235,10 +235,11 @@ class _Line:
         unit, kind, flags = (
             as_number(attributes.get(part)) for part in (Limit.UNIT, Limit.TYPE, Limit.FLAGS)
         )
-        if unit != 1 or kind != uapi.LIMIT_PACKETS or flags:
+        if unit != 1 or kind != uapi.LIMIT_PACKETS or flags > uapi.LIMIT_INVERTED:
             return None
         rate, burst = (as_number(attributes.get(part)) for part in (Limit.RATE, Limit.BURST))
-        return f"limit rate {rate}/second burst {burst} packets"
+        over = "over " if flags else ""
+        return f"limit rate {over}{rate}/second burst {burst} packets"
 
     def dynset(self, attributes: Attributes) -> str | None:
         op = _DYNSET_OPS.get(as_number(attributes.get(Dynset.OP)))

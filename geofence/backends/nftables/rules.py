@@ -12,7 +12,7 @@ from geofence.backends.nftables import uapi
 from geofence.backends.nftables.encoding import (
     DESTINATION,
     SOURCE,
-    at_most,
+    above,
     begins_flow,
     by_interface,
     coming_from,
@@ -115,7 +115,8 @@ from geofence.model.ruleset import (
 _NOTING = {Family.IPV4: Part.NOTED4, Family.IPV6: Part.NOTED6}
 _FAR = "in no network near an allowed address"
 _NOTED = "noted: see geofence denied"
-_NOT_NOTED = "banned addresses"
+_MORE = "more than are noted"
+_BANNED = "banned addresses"
 _EVERYONE_ELSE = "everyone else"
 _OLDER = "older, and asked by two ports"
 _MARK = "mark the connection"
@@ -240,50 +241,47 @@ def _far_rules(
         service: what is fenced.
         names: of sets and chains.
         except_for: what may pass first packets from anywhere, if other packets and these are not
-            to be turned away; None: they have been asked before.
+            to be turned away; None: all were asked before.
     """
     chain = names.chains[chain_name(Part.FENCE, service.name)]
-    denied = _action(Action.TURN_AWAY, Part.FENCE, service, names)
-    for family in Family:
+    for family, noting in _NOTING.items():
         if (key := PrefilterKey(service.name, family)) not in names.sets:
             continue
         far = source_far_from(names.sets[key], family)
         if except_for is not None:
-            others = sorted(_negated(match, family, names) for match in except_for)
-            before = b"".join(expressions for comes_last, expressions in others if not comes_last)
-            after = b"".join(expressions for comes_last, expressions in others if comes_last)
-            far = begins_flow() + before + far + after
-        yield KernelRule(chain, far + denied, comment(_FAR))
+            for match in except_for:
+                before, after = _negated(match, family, names)
+                far = before + far + after
+            far = begins_flow() + far
+        yield KernelRule(chain, far + _goto(names, noting, service), comment(_FAR))
 
 
-def _negated(match: Match, family: Family, names: Names) -> tuple[bool, bytes]:
-    """Return the opposite of a match, and whether it comes once the family has been asked."""
+def _negated(match: Match, family: Family, names: Names) -> tuple[bytes, bytes]:
+    """Return the opposite of a match: what comes before the family is asked, and after."""
     match match:
         case ArrivedBy(interface):
-            return False, by_interface(MetaKey.IIFNAME, interface, CmpOp.NEQ)
+            return by_interface(MetaKey.IIFNAME, interface, CmpOp.NEQ), b""
         case SourceIn(role, group):
-            return True, source_not_in(names.sets[SetKey(role, group, family)], family)
+            return b"", source_not_in(names.sets[SetKey(role, group, family)], family)
     raise ValueError(match)
 
 
 def _denied_rules(service: FencedService, names: Names) -> Iterator[KernelRule]:
     """Yield rules that note the source and drop; of a flood only a sample is noted."""
     chain = names.chains[chain_name(Part.DENIED, service.name)]
-    for family, part in _NOTING.items():
-        noting = end_with(Code.JUMP, names.chains[chain_name(part, service.name)])
-        sample = of_family(family) + at_most(NOTED_PER_SECOND)
-        yield KernelRule(chain, sample + noting, comment(_NOTED))
-    drop = _action(Action.DROP, Part.DENIED, service, names)
-    yield KernelRule(chain, drop, comment(_EVERYONE_ELSE))
+    yield KernelRule(chain, of_family(Family.IPV4) + _goto(names, Part.NOTED4, service))
+    yield KernelRule(chain, _goto(names, Part.NOTED6, service))
     for family in Family:
         yield from _noting_rules(service, family, names)
 
 
 def _noting_rules(service: FencedService, family: Family, names: Names) -> Iterator[KernelRule]:
-    """Yield rules that each note the sources of one part; where its set is full, they do not."""
+    """Yield rules that each note the sources of one part; the first one is all of a flood."""
     chain = names.chains[chain_name(_NOTING[family], service.name)]
+    drop = _action(Action.DROP, _NOTING[family], service, names)
+    yield KernelRule(chain, above(NOTED_PER_SECOND) + drop, comment(_MORE))
     for banned in _in_set(SOURCE, SetKey(Role.BAN, "", family), names):
-        yield KernelRule(chain, banned + end_with(Code.RETURN), comment(_NOT_NOTED))
+        yield KernelRule(chain, banned + drop, comment(_BANNED))
     offset, _ = SOURCE[family]
     telling = load_payload(PayloadBase.NETWORK, offset + PART_BYTE[family], 1)
     telling += keep_bits(bytes((PARTS - 1,)))
@@ -296,7 +294,9 @@ def _noting_rules(service: FencedService, family: Family, names: Names) -> Itera
             for role in (Role.DENIED, Role.SEEN)
         )
         noting = note_in(denied, DynsetOp.ADD) + note_in(seen, DynsetOp.UPDATE)
-        yield KernelRule(chain, telling + compare_with(CmpOp.EQ, bytes((part,))) + source + noting)
+        in_part = telling + compare_with(CmpOp.EQ, bytes((part,)))
+        yield KernelRule(chain, in_part + source + noting, comment(_NOTED))
+    yield KernelRule(chain, drop, comment(_EVERYONE_ELSE))
 
 
 def _rules(

@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 from geofence.backends.nftables import messages, timed
 from geofence.backends.nftables.connection import BatchMessage, NftConnection
 from geofence.backends.nftables.kernel_sets import Key, LengthKey, PartKey
-from geofence.backends.nftables.listing import Heads, names_of, pieces_of
+from geofence.backends.nftables.listing import Heads
 from geofence.backends.nftables.noted import decode_noted
+from geofence.backends.nftables.set_names import names_of, pieces_of
 from geofence.backends.nftables.snapshot import has_element
 from geofence.errors import BackendError
 from geofence.model.elements import (

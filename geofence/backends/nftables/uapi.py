@@ -272,6 +272,8 @@ class Limit:
 
 
 LIMIT_PACKETS = 0
+LIMIT_INVERTED = 1
+"""``NFT_LIMIT_F_INV``."""
 """``NFT_LIMIT_PKTS``"""
 
 

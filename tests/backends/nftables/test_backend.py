@@ -207,7 +207,7 @@ def test_a_ruleset_without_services_is_held() -> None:
 NO_BASE_CHAIN = "flush chain inet geofence prerouting\ndelete chain inet geofence prerouting\n"
 NO_RULES = "".join(
     f"flush chain inet geofence {part}-{service}\n"
-    for part in ("fence", "out", "via", "ban", "denied")
+    for part in ("fence", "out", "via", "ban", "denied", "noted4", "noted6")
     for service in ("sip", "rtp")
 )
 ASLEEP = "add table inet geofence { flags dormant; }"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.apply import apply_ruleset, plan_for
-from geofence.backends.nftables import connection, listing, noting
+from geofence.backends.nftables import connection, noting
 from geofence.backends.nftables.backend import NftablesBackend
 from geofence.backends.nftables.connection import NftConnection
 from geofence.backends.nftables.kernel_sets import PARTS, PartKey, part_of, parts_of
@@ -81,7 +81,7 @@ def test_what_the_second_thread_cannot_read_is_read_all_the_same(
     sources = SOURCES[Family.IPV4]
     pbx.fire([Probe(ip_address(s), PBX[Family.IPV4], Transport.UDP, 5060) for s in sources])
     whole = BACKEND.noted(KEYS[Family.IPV4])
-    usual, own = listing.pieces_of, get_ident()
+    usual, own = set_names.pieces_of, get_ident()
 
     def pieces_of(netlink: NftConnection, name: str) -> list[bytes]:
         if get_ident() != own:
@@ -115,7 +115,7 @@ def test_two_threads_read_many_sources(pbx: Lab, monkeypatch: pytest.MonkeyPatch
     sources = {f"46.0.{third}.{last}": 3 for third in range(64) for last in range(256)}
     note(pbx.pbx, "nftables", sources)
     readers = set()
-    usual = listing.pieces_of
+    usual = set_names.pieces_of
 
     def pieces_of(netlink: NftConnection, name: str) -> list[bytes]:
         readers.add(get_ident())

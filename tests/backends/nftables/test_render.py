@@ -15,7 +15,7 @@ from geofence.model.ruleset import NO_BEGINNINGS, SIP_RESPONSE, LocalNetwork
 from tests.support.values import JAPAN, policy, prefix, space
 
 BACKEND = NftablesBackend()
-FAR = 'goto denied-web comment "in no network near an allowed address"'
+FAR = 'comment "in no network near an allowed address"'
 FLAGS = "tcp flags & (fin | syn | rst | ack)"
 HEAD = "prerouting: type filter hook prerouting priority -150; policy accept;"
 TABLE = """
@@ -65,8 +65,8 @@ def test_a_ruleset_in_words() -> None:
         'fence-web: ip saddr @timed4-web return comment "exceptions for a time"',
         'fence-web: ip6 saddr @timed6-web return comment "exceptions for a time"',
         'fence-web: ct helper "sip" goto marking comment "announced by a helper"',
-        f"fence-web: ip saddr & 255.255.0.0 != @near4-web {FAR}",
-        f"fence-web: ip6 saddr & ffff:: != @near6-web {FAR}",
+        f"fence-web: ip saddr & 255.255.0.0 != @near4-web goto noted4-web {FAR}",
+        f"fence-web: ip6 saddr & ffff:: != @near6-web goto noted6-web {FAR}",
         'fence-web: ip saddr @except4-web goto marking comment "named exceptions"',
         'fence-web: ip6 saddr @except6-web goto marking comment "named exceptions"',
         'fence-web: ip saddr @allow4 goto marking comment "allowed countries"',
@@ -104,9 +104,11 @@ def _banned(chain: str) -> Iterator[str]:
 
 def test_who_is_far_away_is_turned_away_first() -> None:
     first, second, *rest = _fence_of(interfaces=("lo", "wg*"))
-    begins = 'fence-web: ct status != confirmed iif != "lo" iifname != "wg*"'
-    assert first == (f"{begins} ip saddr & 255.255.0.0 != @near4-web ip saddr != @timed4-web {FAR}")
-    assert second == f"{begins} ip6 saddr & ffff:: != @near6-web ip6 saddr != @timed6-web {FAR}"
+    begins = 'fence-web: ct status != confirmed iifname != "wg*" iif != "lo"'
+    far = "ip saddr & 255.255.0.0 != @near4-web ip saddr != @timed4-web goto noted4-web"
+    assert first == f"{begins} {far} {FAR}"
+    far = "ip6 saddr & ffff:: != @near6-web ip6 saddr != @timed6-web goto noted6-web"
+    assert second == f"{begins} {far} {FAR}"
     assert not any("@near" in line for line in rest)
 
 
@@ -116,7 +118,7 @@ def test_who_is_far_away_comes_after_what_cannot_be_excepted(
 ) -> None:
     lines = _fence_of(helpers, interfaces)
     assert "@near" not in lines[0]
-    assert any(line == f"fence-web: ip saddr & 255.255.0.0 != @near4-web {FAR}" for line in lines)
+    assert f"fence-web: ip saddr & 255.255.0.0 != @near4-web goto noted4-web {FAR}" in lines
 
 
 def _fence_of(helpers: tuple[str, ...] = (), interfaces: tuple[str, ...] = ()) -> list[str]:
@@ -127,23 +129,26 @@ def _fence_of(helpers: tuple[str, ...] = (), interfaces: tuple[str, ...] = ()) -
 
 
 def _denied(chain: str) -> Iterator[str]:
-    for digit in "46":
-        limit = f"{chain}: meta nfproto ipv{digit} limit rate 2000/second burst 2000 packets"
-        yield f'{limit} jump noted{digit}-web comment "noted: see geofence denied"'
-    yield f'{chain}: counter name "dropped-web" drop comment "everyone else"'
+    yield f"{chain}: meta nfproto ipv4 goto noted4-web"
+    yield f"{chain}: goto noted6-web"
 
 
 def _noted() -> Iterator[str]:
-    for digit, bit, field in (
-        ("4", 120, "ip saddr"),
-        ("6", 104, "ip6 saddr & ffff:ffff:ffff:ffff::"),
+    drop = 'counter name "dropped-web" drop comment'
+    for name, digit, bit, field in (
+        ("ip", 4, 120, "ip saddr"),
+        ("ip6", 6, 104, "ip6 saddr & ffff:ffff:ffff:ffff::"),
     ):
-        banned = f"ip{'6' if digit == '6' else ''} saddr @ban{digit}"
-        yield f'noted{digit}-web: {banned} return comment "banned addresses"'
+        chain = f"noted{digit}-web:"
+        limit = "limit rate over 2000/second burst 2000 packets"
+        yield f'{chain} {limit} {drop} "more than are noted"'
+        yield f'{chain} {name} saddr @ban{digit} {drop} "banned addresses"'
         for part in range(8):
-            told = f"noted{digit}-web: @nh,{bit},8 & 07 0{part}"
+            told = f"{chain} @nh,{bit},8 & 07 0{part}"
             sets = (f"{role}{digit}.{part}-web {{ {field} }}" for role in ("denied", "seen"))
-            yield " ".join((told, *map(" @".join, zip(("add", "update"), sets, strict=True))))
+            noted = " ".join((told, *map(" @".join, zip(("add", "update"), sets, strict=True))))
+            yield f'{noted} comment "noted: see geofence denied"'
+        yield f'{chain} {drop} "everyone else"'
 
 
 def _trusted(chain: str) -> Iterator[str]:
@@ -211,7 +216,7 @@ def _sent_to_others(chain: str) -> Iterator[str]:
         ("fib saddr type local drop", None),
         ("ct status assured drop", "ct status & 04000000 != 00000000 drop"),
         ("limit rate 5/second drop", "limit rate 5/second burst 5 packets drop"),
-        ("limit rate over 5/second drop", None),
+        ("limit rate over 5/second drop", "limit rate over 5/second burst 5 packets drop"),
         ("log", None),
         ("ip saddr { 192.0.2.1, 192.0.2.2 } accept", None),
         ("ip saddr vmap { 192.0.2.1 : drop }", None),
