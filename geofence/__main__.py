@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from types import FrameType
 
-from geofence.cli import boot
+from geofence.cli.plain import Plain, plainly, run_plainly
 from geofence.translation import activate, tr
 
 TYPE_CHECKING = False
@@ -83,10 +83,10 @@ def main() -> None:
 def _run() -> None:
     _catch_interrupts()
     activate(sys.argv, os.environ, sys.stdout)
-    plain = boot.plain(sys.argv[1:], os.environ)
+    wanted = plainly(sys.argv[1:], os.environ)
     try:
-        if plain is not None:
-            _run_and_end(plain)
+        if wanted is not None:
+            _run_and_end(wanted)
         # Only now: help is translated while it is imported.
         from geofence.cli.app import main as run
 
@@ -95,11 +95,11 @@ def _run() -> None:
         sys.stdout.flush()
 
 
-def _run_and_end(plain: boot.Plain) -> NoReturn:
+def _run_and_end(wanted: Plain) -> NoReturn:
     """Run it, and end at once: on Python's own way out, all memory is freed piece by piece."""
     code = 0
     try:
-        boot.run(plain)
+        run_plainly(wanted)
     except SystemExit as ended:
         code = int(ended.code or 0)
     sys.stdout.flush()

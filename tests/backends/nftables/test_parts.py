@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geofence.apply import apply_ruleset, plan_for
-from geofence.backends.nftables import connection, noting
+from geofence.backends.nftables import connection, noting, set_names
 from geofence.backends.nftables.backend import NftablesBackend
 from geofence.backends.nftables.connection import NftConnection
 from geofence.backends.nftables.kernel_sets import PARTS, PartKey, part_of, parts_of

@@ -41,7 +41,7 @@ class Plain(NamedTuple):
     flags: frozenset[str] = frozenset()
 
 
-def plain(arguments: Sequence[str], environment: Mapping[str, str]) -> Plain | None:
+def plainly(arguments: Sequence[str], environment: Mapping[str, str]) -> Plain | None:
     """Return what a plain command line says; None if it is none.
 
     Args:
@@ -66,7 +66,7 @@ def plain(arguments: Sequence[str], environment: Mapping[str, str]) -> Plain | N
     return None
 
 
-def run(wanted: Plain) -> None:
+def run_plainly(wanted: Plain) -> None:
     """Do what a plain command line says, and end as the verb does."""
     gc.disable()  # what a run holds to its end would only be looked through
     with ending_in_message():

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from geofence.cli.app import app
-from geofence.cli.boot import Plain, plain
+from geofence.cli.plain import Plain, plainly
 from tests.cli.machine import Machine, machine
 
 PLAIN = {
@@ -67,26 +67,26 @@ def test_every_variable_of_the_environment_is_known() -> None:
     variables = {option.envvar for option in group.params if getattr(option, "envvar", "")}
     assert variables
     for name in variables:
-        found = plain(["restore"], {name: "x"})
+        found = plainly(["restore"], {name: "x"})
         assert found is None or Path("x") in found.directories.values(), name
 
 
 @pytest.mark.parametrize("case", PLAIN)
 def test_plain_forms_are_known(case: str) -> None:
     arguments, environment, directories = PLAIN[case]
-    assert plain(arguments, environment) == Plain("restore", directories)
+    assert plainly(arguments, environment) == Plain("restore", directories)
 
 
 def test_a_plain_refresh_may_be_unattended() -> None:
-    assert plain(["refresh"], {}) == Plain("refresh", {})
+    assert plainly(["refresh"], {}) == Plain("refresh", {})
     options = frozenset({"--unattended"})
-    known = plain(["--state-dir", "/s", "refresh", "--unattended"], {})
+    known = plainly(["--state-dir", "/s", "refresh", "--unattended"], {})
     assert known == Plain("refresh", {"--state-dir": Path("/s")}, options)
 
 
 @pytest.mark.parametrize("case", NOT_PLAIN)
 def test_all_others_are_left_to_the_library(case: str) -> None:
-    assert plain(*NOT_PLAIN[case]) is None
+    assert plainly(*NOT_PLAIN[case]) is None
 
 
 def _fence(made: Machine) -> None:
