@@ -1,4 +1,4 @@
-"""An emulated machine that shares this one's disk, or a directory, and keeps nothing."""
+"""An emulated machine that shares this one's disk and keeps nothing."""
 
 from __future__ import annotations
 
@@ -30,52 +30,37 @@ class Machine:
 
     kernel: Kernel
     scratch: Path
-    disk: Path = Path("/")
-    """What its disk is."""
 
     def run(self, command: Sequence[str]) -> int:
         """Run a command where this process is, as root, and show what it prints; its exit code."""
-        (self._exchange() / "run.sh").write_text(
+        exchange = self.scratch / "exchange"
+        exchange.mkdir()
+        (exchange / "run.sh").write_text(
             f"cd {shlex.quote(str(Path.cwd()))}\nexport PATH={shlex.quote(os.environ['PATH'])}\n"
             f"mkdir -p /lib/modules/{self.kernel.release}\n"
             f"mount --bind {self.kernel.root}/lib/modules/{self.kernel.release} "
             f"/lib/modules/{self.kernel.release}\n"
             f"{shlex.join(command)}\n"
         )
-        return int(self._left("/bin/sh /exchange/guest.sh", "code"))
-
-    def boot(self, left: str) -> str:
-        """Boot systemd until it powers off; what it has left in a file of ``/exchange``."""
-        self._exchange()
-        return self._left("/lib/systemd/systemd", left)
-
-    def _exchange(self) -> Path:
-        exchange = self.scratch / "exchange"
-        exchange.mkdir(exist_ok=True)
-        return exchange
-
-    def _left(self, first: str, left: str) -> str:
-        """Run it with this as its first process; what it has left in a file."""
-        exchange = self._exchange()
-        subprocess.run(self._emulator(exchange, first), stdin=subprocess.DEVNULL, check=True)
+        subprocess.run(self._emulator(exchange), stdin=subprocess.DEVNULL, check=True)
         try:
-            return (exchange / left).read_text()
+            return int((exchange / "code").read_text())
         except FileNotFoundError:
             sys.exit("The machine ended before the command did.")
 
-    def _emulator(self, exchange: Path, first: str) -> list[str]:
+    def _emulator(self, exchange: Path) -> list[str]:
         shared = "security_model=none,multidevs=remap"
         return [
             *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"),
             *("-smp", str(os.cpu_count()), "-m", _MEMORY, "-no-reboot"),
             *("-display", "none", "-vga", "none", "-nic", "none", "-serial", "stdio"),
-            *("-virtfs", f"local,path={self.disk},mount_tag=disk,readonly=on,{shared}"),
+            *("-virtfs", f"local,path=/,mount_tag=disk,readonly=on,{shared}"),
             *("-virtfs", f"local,path={exchange},mount_tag=exchange,{shared}"),
-            *("-kernel", str(self.kernel.image), "-initrd", str(self._initramfs(first))),
+            *("-kernel", str(self.kernel.image), "-initrd", str(self._initramfs())),
             *("-append", "console=ttyS0 quiet loglevel=3 panic=-1"),
         ]
 
-    def _initramfs(self, first: str) -> Path:
+    def _initramfs(self) -> Path:
         """What boots: busybox, the modules that the disk takes, and a script."""
         tree = self.scratch / "initramfs"
         for name in _DIRECTORIES:
@@ -83,7 +68,6 @@ class Machine:
         shutil.copy(_HERE / "init.sh", tree / "init")
         (tree / "init").chmod(0o755)
         shutil.copy(_HERE / "guest.sh", tree)
-        (tree / "next").write_text(first)
         shutil.copy(shutil.which("busybox") or "", tree / "bin")
         modules = self.kernel.modules(*_DISK)
         for module in modules:

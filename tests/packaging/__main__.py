@@ -26,7 +26,7 @@ from tests.packaging.managed import managed
 from tests.packaging.shielded import shielded
 from tests.walk.system import System, WalkError, debootstrapped
 
-BUILT = Path(__file__).parents[2] / ".venv/package/built"
+_BUILT = Path(__file__).parents[2] / ".venv/package/built"
 _WALKS = {"lifetime": lived, "changing": changed, "managed": managed, "shielded": shielded}
 
 
@@ -38,7 +38,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--release", default="bookworm", help="bookworm or trixie")
-    parser.add_argument("--built", type=Path, default=BUILT, help="where packages are or will be")
+    parser.add_argument("--built", type=Path, default=_BUILT, help="where packages are or will be")
     parser.add_argument("--only", choices=list(_WALKS), help="one of the walks")
     asked = parser.parse_args()
     problems: list[str] = []

@@ -6,8 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from geofence.lab.host import Host
@@ -83,16 +82,6 @@ class System:
         """Boot it on a host of the lab."""
         spaces = ("--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--cgroup")
         return Booted(host.start(["unshare", *spaces, *self._boot_sh(), "boot"]))
-
-    @contextmanager
-    def laid_over(self, place: Path) -> Iterator[None]:
-        """Mount it, not booted, at a directory."""
-        over = f"lowerdir={self._base},upperdir={self.upper},workdir={self._over / 'work'}"
-        _run("mount", "-t", "overlay", "overlay", str(place), "-o", over)
-        try:
-            yield
-        finally:
-            _run("umount", "--lazy", str(place))
 
     def _boot_sh(self) -> tuple[str, ...]:
         return ("sh", str(_HERE / "boot.sh"), str(self._base), str(self._over))
