@@ -213,8 +213,8 @@ def test_after_a_reboot_a_damaged_previous_generation_gives_way_to_the_one_befor
     assert done.code == ExitCode.DEGRADED
     assert "was skipped. It is damaged." in done.err
     rules = "".join(unwatched.observe().rules)
-    assert "extra" in rules
-    assert "more" not in rules
+    assert "6000" in rules
+    assert "6001" not in rules
     unwatched.assert_fenced()
 
 

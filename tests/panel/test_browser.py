@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from axe_core_python.selenium import Axe
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.wait import WebDriverWait
 
 from geofence.lab.network import PBX
 from geofence.lab.probes import Probe, Transport
@@ -20,6 +22,8 @@ from tests.panel.client import Panel
 
 STRANGER = "8.1.1.1"
 PHONE, DESKTOP = (390, 844), (1280, 900)
+PATIENCE = 30
+"""Seconds that a page may take."""
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +114,21 @@ def test_an_allow_goes_through_its_plan_to_a_packet_that_gets_in(
     assert serious(driver) == []
     assert not gets_in(acting.ground)
     driver.find_element(By.CSS_SELECTOR, f"button[aria-label='allow {STRANGER}' i]").click()
-    assert STRANGER in driver.find_element(By.TAG_NAME, "pre").text
+    await_text(driver, "pre", STRANGER)
     assert serious(driver) == []
     assert not gets_in(acting.ground)
     driver.find_element(By.CSS_SELECTOR, "form[action='/do'] button").click()
-    assert "Done" in driver.find_element(By.TAG_NAME, "h1").text
+    await_text(driver, "h1", "Done")
     assert serious(driver) == []
     assert gets_in(acting.ground)
     acting.ground.machine.ok("revoke", STRANGER)
+
+
+def await_text(driver: WebDriver, tag: str, text: str) -> None:
+    """Wait for the page that a click asked for; what it shows is worked out first."""
+    leaving = (NoSuchElementException, StaleElementReferenceException)
+    waiting = WebDriverWait(driver, PATIENCE, ignored_exceptions=leaving)
+    waiting.until(lambda page: text in page.find_element(By.TAG_NAME, tag).text)
 
 
 def test_sources_are_sorted_filtered_and_paged(read_only: Panel, driver: WebDriver) -> None:

@@ -128,7 +128,6 @@ def test_whatever_is_anywhere_in_an_object_is_no_traceback(
     with suppress(GeofenceError):
         found = observe(place, cluster, wanted)
         shown_plan(found, engine.held(_FENCE), wanted)
-        engine.limits(found.objects)
         refused_policies(cluster, target, engine.resources)
         for after in (wanted, ()):
             engine.order(found.objects, after)
