@@ -147,7 +147,7 @@ def _growth_row(size: int, scratch: Path, rounds: int) -> tuple[str, ...]:
 
 
 def _short(cost: Cost, base: Cost) -> tuple[str, str]:
-    ratios = [ours / theirs for ours, theirs in zip(cost.busy, base.busy, strict=True)]
+    ratios = cost.ratios_to(base)
     return f"{median(cost.busy) * 1000:.0f} ms", f"{median(ratios):.2f}"
 
 
@@ -235,7 +235,7 @@ def _show(costs: Mapping[str, Cost]) -> None:
 
 
 def _row(name: str, cost: Cost, base: Cost) -> Iterator[str]:
-    ratios = [ours / theirs for ours, theirs in zip(cost.busy, base.busy, strict=True)]
+    ratios = cost.ratios_to(base)
     low, _, high = quantiles(ratios, method="inclusive")
     yield name
     yield f"{median(cost.busy) * 1000:.0f} ms"

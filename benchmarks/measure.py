@@ -58,6 +58,10 @@ class Cost:
         """The most memory that any round took, in megabytes."""
         return max(self.megabytes)
 
+    def ratios_to(self, base: Cost) -> list[float]:
+        """The processor time as a ratio to that of another subject, round by round."""
+        return [ours / theirs for ours, theirs in zip(self.busy, base.busy, strict=True)]
+
 
 def usual(measured: Sequence[float]) -> float:
     """The lower quartile: what disturbs a measurement on a shared machine only ever adds to it."""

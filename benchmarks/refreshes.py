@@ -183,7 +183,7 @@ def _show(costs: Mapping[str, Cost]) -> None:
 
 
 def _row(name: str, cost: Cost, base: Cost) -> Iterator[str]:
-    ratios = [ours / theirs for ours, theirs in zip(cost.busy, base.busy, strict=True)]
+    ratios = cost.ratios_to(base)
     low, _, high = quantiles(ratios, method="inclusive")
     yield name
     yield f"{usual(cost.busy) * 1000:.0f} ms"

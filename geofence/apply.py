@@ -56,8 +56,10 @@ def plan_for(backend: Backend, desired: Ruleset, seen: Seen | None = None) -> Pl
         desired: the ruleset.
         seen: what the kernel held a moment ago; it is read again if that has changed.
     """
-    same = seen is not None and seen.fingerprint == backend.fingerprint()
-    observed = seen.observed if seen is not None and same else backend.observe()
+    if seen is not None and seen.fingerprint == backend.fingerprint():
+        observed = seen.observed
+    else:
+        observed = backend.observe()
     return make_plan(desired, observed, backend.rules(desired))
 
 

@@ -272,9 +272,9 @@ class Limit:
 
 
 LIMIT_PACKETS = 0
+"""``NFT_LIMIT_PKTS``."""
 LIMIT_INVERTED = 1
 """``NFT_LIMIT_F_INV``."""
-"""``NFT_LIMIT_PKTS``"""
 
 
 class Dynset:
