@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import count
 
 from geofence.backends.nftables import uapi
+from geofence.backends.prefilter_key import PrefilterKey
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.model.sets import NOTED_ROLES, SetKey, SetKind
@@ -24,34 +25,12 @@ PART_BYTE = {Family.IPV4: 3, Family.IPV6: 5}
 """Which byte of a source's address tells the part: the last one; of IPv6, that of a /48 network, as
 who has such a network could fill all parts otherwise."""
 _PART_NAMES = {str(part): part for part in range(PARTS)}
-_NEAR = "near"
 _KNOWN = 1024
 """Heads of sets of which it is remembered what they are for: a run asks several times."""
 _NUMBERED = "/"
 """Comes before the number of a further name; no service's name holds a slash."""
 _KEY_TYPES = {Family.IPV4: 7, Family.IPV6: 8}
 """nft's ``TYPE_IPADDR`` and ``TYPE_IP6ADDR``: how it prints keys; the kernel only keeps it."""
-
-
-class PrefilterKey(NamedTuple):
-    """Which prefilter."""
-
-    service: str
-    family: Family
-
-    @property
-    def name(self) -> str:
-        """Unique among geofence's sets: ``near4-sip``."""
-        return f"{_NEAR}{self.family.digit}-{self.service}"
-
-    @classmethod
-    def parse(cls, name: str) -> PrefilterKey | None:
-        """Return the key of a name; None for a name that geofence does not give."""
-        stem, _, service = name.partition("-")
-        for family in Family:
-            if stem == f"{_NEAR}{family.digit}":
-                return cls(service, family)
-        return None
 
 
 class PartKey(NamedTuple):

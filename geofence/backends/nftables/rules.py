@@ -50,7 +50,6 @@ from geofence.backends.nftables.kernel_sets import (
     PART_BYTE,
     PARTS,
     PartKey,
-    PrefilterKey,
     by_length,
 )
 from geofence.backends.nftables.objects import (
@@ -67,7 +66,6 @@ from geofence.backends.nftables.objects import (
     chain_name,
     counter_of,
 )
-from geofence.backends.nftables.prefilter import arranged, excepted
 from geofence.backends.nftables.uapi import Code
 from geofence.backends.nftables.uapi_names import (
     CmpOp,
@@ -78,6 +76,8 @@ from geofence.backends.nftables.uapi_names import (
     PayloadBase,
 )
 from geofence.backends.nftables.userdata import comment
+from geofence.backends.prefilter import arranged, excepted
+from geofence.backends.prefilter_key import PrefilterKey
 from geofence.model.frozen import NamedTuple
 from geofence.model.ports import Protocol
 from geofence.model.prefixes import Family
