@@ -12,11 +12,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from geofence.errors import StateError
 from geofence.host.acl import read_acl
 from geofence.host.ownership import distrust, distrust_on_the_way
+from geofence.lean import Path
 from geofence.translation import tr
 
 TYPE_CHECKING = False
