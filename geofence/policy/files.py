@@ -9,11 +9,11 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from geofence.host.acl import read_acl
 from geofence.host.mounts import is_config_map
 from geofence.host.ownership import distrust, distrust_on_the_way
+from geofence.model.frozen import NamedTuple
 from geofence.model.policy import Origin, PassedOver, WhyPassedOver
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.spelling import printable
