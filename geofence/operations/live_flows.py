@@ -100,7 +100,8 @@ class Change:
     def cut(self) -> tuple[Note, ...]:
         """Drop connections that could not begin under the new ruleset; call it after the commit.
 
-        They are read again, since some may have begun until then. Those that this host began from fenced ports are among them, since replies come in by them.
+        They are read again, since some may have begun until then. Those that this host began from
+        fenced ports are among them, since replies come in by them.
 
         If something is revoked, only connections from there. Whether the previous ruleset allowed
         them does not matter: a run that was killed may have left them.
