@@ -31,6 +31,7 @@ from geofence.model.ruleset import (
     FencedService,
     Match,
     Reply,
+    Role,
     Rule,
     Ruleset,
     SetKey,
@@ -43,7 +44,7 @@ _MOST = 1 << (LENGTH - 1)
 """A set around half of all addresses or more is not worth its memory."""
 _PASSING = (Action.PASS, Action.ADMIT, Action.LOCAL)
 """What rules do that may come in any order; local rules decide no packet of others."""
-OF_KNOWN_FLOWS = (Reply, Answering, Admitted)
+_OF_KNOWN_FLOWS = (Reply, Answering, Admitted)
 """Matches of packets that begin no flow."""
 _EAGERNESS = (Reply, Admitted, ArrivedBy)
 """Matches that need no set, by what they cost."""
@@ -88,10 +89,33 @@ def excepted(before: Iterable[Rule]) -> tuple[Match, ...] | None:
     Returns:
         What can be asked in the negative; None if something cannot.
     """
-    rules = [rule for rule in before if not isinstance(rule.match, OF_KNOWN_FLOWS)]
+    rules = [rule for rule in before if not isinstance(rule.match, _OF_KNOWN_FLOWS)]
     passing = [rule for rule in rules if rule.action is not Action.BANNED]
     known = all(rule.action is Action.PASS and _is_negatable(rule.match) for rule in passing)
     return tuple(rule.match for rule in passing) if known else None
+
+
+def of_known_flows(before: Iterable[Rule]) -> Iterator[Rule]:
+    """Yield the rules that pass packets of known flows, and those of bans that come before them."""
+    for rule in before:
+        if isinstance(rule.match, _OF_KNOWN_FLOWS) or rule.action is Action.BANNED:
+            yield rule
+
+
+def from_anywhere(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Return the rules that decide a packet that begins a flow from far, but for the last one.
+
+    It never matches those that look for known flows, nor exceptions for a time if the prefilter
+    encloses these, too. Bans matter where anything but a trusted interface, which no ban stops, may let it in.
+    """
+    asked = [rule for rule in arranged(rules).before if not _never_far(rule.match)]
+    others = [rule for rule in asked if rule.action is not Action.BANNED]
+    return tuple(others if all(isinstance(r.match, ArrivedBy) for r in others) else asked)
+
+
+def _never_far(match: Match) -> bool:
+    timed = isinstance(match, SourceIn) and match.role is Role.TIMED
+    return timed or isinstance(match, _OF_KNOWN_FLOWS)
 
 
 def _is_negatable(match: Match) -> bool:

@@ -10,7 +10,6 @@ For IPv4 it is a bitmap if the kernel has that type: 8 KB and a few messages, wh
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 
@@ -31,6 +30,7 @@ from geofence.backends.prefilter import (
 )
 from geofence.backends.prefilter_key import LENGTH, PrefilterKey
 from geofence.errors import BackendError
+from geofence.lean import inet_pton
 from geofence.model.frozen import NamedTuple
 from geofence.model.plan import Plan
 from geofence.model.prefixes import Family, Prefix, PrefixSet
@@ -116,7 +116,7 @@ def _looked_for(
 
 def _prefix(family: Family, text: str) -> Prefix:
     address, _, length = text.partition("/")
-    network = int.from_bytes(socket.inet_pton(family.socket_family, address), "big")
+    network = int.from_bytes(inet_pton(family.socket_family, address), "big")
     return Prefix(family, network, int(length or family.bits))
 
 

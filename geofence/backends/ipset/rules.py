@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 
 from geofence.backends.ipset.rule import IptablesRule, Verdict
 from geofence.backends.ipset.shapes import CHAIN, set_name
-from geofence.backends.prefilter import OF_KNOWN_FLOWS, arranged
+from geofence.backends.prefilter import from_anywhere
 from geofence.backends.prefilter_key import PrefilterKey
 from geofence.model.ports import Ports, Protocol
 from geofence.model.prefixes import Family
@@ -272,22 +272,6 @@ def _turning_away_far(
     chain = _far_chain(service)
     passing = _rules(chain, service, from_anywhere(rules), family)
     return (*passing, _rule(chain, _goto(_drop_chain(service))))
-
-
-def from_anywhere(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """Return the rules that decide a packet that begins a flow from far, but for the last one.
-
-    It never matches those that look for known flows, or in sets that the prefilter encloses. Bans
-    matter where anything but a trusted interface, which no ban stops, may let it in.
-    """
-    asked = [rule for rule in arranged(rules).before if not _never_far(rule.match)]
-    others = [rule for rule in asked if rule.action is not Action.BANNED]
-    return tuple(others if all(isinstance(r.match, ArrivedBy) for r in others) else asked)
-
-
-def _never_far(match: Match) -> bool:
-    timed = isinstance(match, SourceIn) and match.role is Role.TIMED
-    return timed or isinstance(match, OF_KNOWN_FLOWS)
 
 
 def _turning_away(service: FencedService) -> tuple[IptablesRule, ...]:

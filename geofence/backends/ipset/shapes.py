@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from geofence.backends.prefilter_key import LENGTH, PrefilterKey
+from geofence.lean import Path
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.model.sets import (
