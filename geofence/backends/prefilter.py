@@ -106,7 +106,8 @@ def from_anywhere(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     """Return the rules that decide a packet that begins a flow from far, but for the last one.
 
     It never matches those that look for known flows, nor exceptions for a time if the prefilter
-    encloses these, too. Bans matter where anything but a trusted interface, which no ban stops, may let it in.
+    encloses these, too. Bans matter where anything may let it in but a trusted interface, which no
+    ban stops.
     """
     asked = [rule for rule in arranged(rules).before if not _never_far(rule.match)]
     others = [rule for rule in asked if rule.action is not Action.BANNED]

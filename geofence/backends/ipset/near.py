@@ -3,6 +3,8 @@
 A rule turns away who begins a flow from elsewhere, before any other set is asked. So such a set has
 to enclose, at every instant, all that may let a source in: it is made wider before other sets are
 exchanged, and narrower afterwards. One that is too wide decides nothing wrong, it only costs more.
+One that is to go stays as it is until its rule goes: meanwhile it lets in whom old and new sets
+have in common.
 Exceptions for a time are among what it encloses; they go by themselves, and it narrows later.
 
 For IPv4 it is a bitmap if the kernel has that type: 8 KB and a few messages, whatever it holds.

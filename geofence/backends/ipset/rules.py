@@ -265,22 +265,22 @@ def _leading_away(key: PrefilterKey, service: FencedService) -> IptablesRule:
 def _turning_away_far(
     rules: tuple[Rule, ...], service: FencedService, family: Family
 ) -> tuple[IptablesRule, ...]:
-    """Turn away who begins a flow from far, but for what may pass from anywhere.
-
-    A comment costs as much as a comparison; so packets of strangers come to none that is needless.
-    """
+    """Turn away who begins a flow from far, but for what may pass from anywhere."""
     chain = _far_chain(service)
     passing = _rules(chain, service, from_anywhere(rules), family)
     return (*passing, _rule(chain, _goto(_drop_chain(service))))
 
 
 def _turning_away(service: FencedService) -> tuple[IptablesRule, ...]:
-    """Note the source of a packet and drop it; of a flood, only a sample is noted."""
+    """Note the source of a packet and drop it; of a flood, only a sample is noted.
+
+    Packets of a flood come to all of these rules. To match a comment takes as long as to compare.
+    """
     chain = _drop_chain(service)
     limit = f"-m limit --limit {NOTED_PER_SECOND}/sec --limit-burst {NOTED_PER_SECOND}"
     return (
         _rule(chain, Verdict(_note_chain(service)), limit),
-        _rule(chain, _dropping(service), '-m comment --comment "everyone else"'),
+        _rule(chain, _dropping(service)),
     )
 
 
