@@ -96,10 +96,8 @@ def excepted(before: Iterable[Rule]) -> tuple[Match, ...] | None:
 
 
 def of_known_flows(before: Iterable[Rule]) -> Iterator[Rule]:
-    """Yield the rules that pass packets of known flows, and those of bans that come before them."""
-    for rule in before:
-        if isinstance(rule.match, _OF_KNOWN_FLOWS) or rule.action is Action.BANNED:
-            yield rule
+    """Yield the rules that pass packets of known flows, unless their sources are banned."""
+    return (rule for rule in before if isinstance(rule.match, _OF_KNOWN_FLOWS))
 
 
 def from_anywhere(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:

@@ -24,11 +24,12 @@ it was (``nft_rhash_walk``). Of 65,536 sources in one set, that is six times the
 PART_BYTE = {Family.IPV4: 3, Family.IPV6: 5}
 """Which byte of a source's address tells the part: the last one; of IPv6, that of a /48 network, as
 who has such a network could fill all parts otherwise."""
-MOST_FLOODED = 64
-"""Addresses of this host in a set of flooded ones; about others, routes are asked each time."""
-FLOOD_SECONDS = 1
-"""How long an address stays there. Then routes tell again whether it is still this host's, and
-sources are noted again."""
+FLOOD_MILLISECONDS = 80
+"""How long an address stays in a set of flooded ones. Then routes tell again whether it is still
+this host's, and sources are noted again. Linux cleans up once a second, and a hash is made anew if
+an address is there more than 16 times until then (``RHT_ELASTICITY``)."""
+MOST_FLOODED = 256
+"""Addresses there, with those not cleaned up yet; about others, routes are asked each time."""
 _PART_NAMES = {str(part): part for part in range(PARTS)}
 _FLOOD = "flood"
 _KNOWN = 1024
