@@ -104,7 +104,9 @@ def _printable(text: str) -> str:
 
 
 def _is_printable(character: str) -> bool:
-    return " " <= character <= "~" or "\u00a0" <= character <= "\uffff"
+    """Whether the log takes a character; not half of one, as of arguments that are not UTF-8."""
+    is_half = "\ud800" <= character <= "\udfff"
+    return " " <= character <= "~" or ("\u00a0" <= character <= "\uffff" and not is_half)
 
 
 def log_change(command: str, what: str, generation: int | None = None) -> None:

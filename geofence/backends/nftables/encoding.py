@@ -29,6 +29,7 @@ from geofence.backends.nftables.uapi_names import (
     CtDirection,
     CtKey,
     CtState,
+    DynsetOp,
     MetaKey,
     PayloadBase,
 )
@@ -166,6 +167,12 @@ def begins_flow() -> bytes:
     return load_ct(CtKey.STATUS) + bits + compare_with(CmpOp.EQ, bytes(4))
 
 
+@_remembered
+def has_any_status() -> bytes:
+    """Match a packet of a flow with any status: those that conntrack has kept all have one."""
+    return load_ct(CtKey.STATUS) + compare_with(CmpOp.NEQ, bytes(4))
+
+
 def in_direction(direction: int) -> bytes:
     """Match packets in a direction of their flow."""
     return load_ct(CtKey.DIRECTION) + compare_with(CmpOp.EQ, bytes((direction,)))
@@ -207,8 +214,16 @@ def host_order(number: int) -> bytes:
 
 
 def source_far_from(name: str, family: Family) -> bytes:
-    """Match a source address whose network is not in the set."""
-    return load_prefix(SOURCE, family, LENGTH) + lookup(name, uapi.LOOKUP_INVERTED)
+    """Match a source whose network is not in the set, of a packet whose family has been asked."""
+    address = load_payload(PayloadBase.NETWORK, *SOURCE[family])
+    return address + keep_bits(network_mask(family, LENGTH)) + lookup(name, uapi.LOOKUP_INVERTED)
+
+
+def remember_destination(name: str, family: Family) -> bytes:
+    """Put a destination that is an address of this host into the set, if it is not there."""
+    address = load_payload(PayloadBase.NETWORK, *DESTINATION[family])
+    missing = of_family(family) + address + lookup(name, uapi.LOOKUP_INVERTED)
+    return missing + to_this_host() + address + note_in(name, DynsetOp.ADD)
 
 
 def source_not_in(name: str, family: Family) -> bytes:
