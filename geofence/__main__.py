@@ -6,6 +6,7 @@ a message.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -87,6 +88,7 @@ def _run() -> None:
     try:
         if wanted is not None:
             _run_and_end(wanted)
+        gc.enable()
         # Only now: help is translated while it is imported.
         from geofence.cli.app import main as run
 

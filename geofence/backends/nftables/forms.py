@@ -41,11 +41,17 @@ class Forms:
         """
         self._most = most_intervals
         self._divided: dict[SetKey, tuple[PrefixSet, _Lengths]] = {}
+        self._wanted: tuple[Ruleset, dict[Key, Content]] | None = None
         self.enclosing = Enclosing()
         """Returns what encloses parts."""
 
-    def wanted(self, ruleset: Ruleset) -> dict[Key, Content]:
+    def wanted(self, ruleset: Ruleset) -> Mapping[Key, Content]:
         """Return all sets: the ruleset's, and the prefilters that enclose what they allow."""
+        if self._wanted is None or self._wanted[0] is not ruleset:
+            self._wanted = (ruleset, self._found(ruleset))
+        return self._wanted[1]
+
+    def _found(self, ruleset: Ruleset) -> dict[Key, Content]:
         found: dict[Key, Content] = {}
         for key, content in ruleset.sets.items():
             if len(content.bounds) > 2 * self._most:
