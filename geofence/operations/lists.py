@@ -323,42 +323,55 @@ def fetched_alone(  # noqa: PLR0913 - as ``fetched``
         busy=load_busy(site.state_directory),
         mirrors=load_mirrors(site.state_directory),
     )
-    new = report.candidates
-    formerly = {name: each.space for name, each in accepted.items()}
-    held = dict(formerly)
+    unchanged = report.unchanged
+    # Of damaged files, the version before may be in use, which is written in their place.
+    only_later = {} if notes else _only_later(unchanged, accepted)
     court = Court(site, policy, accept, refusals, datetime.now(UTC), watch)
-    judged: dict[ListId, Judgement] = {}
-    versions, ways = site.versions, Ways()
-    histories = {each.accepted.id: versions.load(each.accepted.id, ways) for each in new}
-    for candidate in new:  # countries come first; blocklists are held against them
-        name = candidate.accepted.id
-        judged[name] = court.judge(candidate, held, histories[name])
-        if not judged[name].refused:
-            held[name] = candidate.accepted.space
-    refused = {name: each.refused for name, each in judged.items()}
+    judged, odd = _judged(court, report.candidates, accepted)
     reports = tuple(
-        _fetched(name, outcome, accepted.get(name), refused.get(name, ""))
+        _fetched(name, outcome, accepted.get(name), judged.get(name))
         for name, outcome in report.outcomes.items()
-    )
-    renewed = tuple(each for each in new if not refused[each.accepted.id])
-    odd = tuple(
-        note
-        for candidate in renewed
-        for name in (candidate.accepted.id,)
-        for note in list_notes(candidate, formerly.get(name), histories[name])
     )
     return Gathered(
         reports,
-        renewed,
-        report.unchanged,
-        # Of damaged files, the version before may be in use, which is written in their place.
-        {} if notes else _only_later(report.unchanged, accepted),
+        tuple(each for each in report.candidates if not judged[each.accepted.id].refused),
+        unchanged,
+        only_later,
         (*map(problem, notes), *odd),
         _refusals(refusals, judged, report.outcomes),
         tuple(each for judgement in judged.values() for each in judgement.news),
         report.busy,
         report.mirrors,
     )
+
+
+def _judged(
+    court: Court, candidates: Iterable[Candidate], stored: dict[ListId, AcceptedList]
+) -> tuple[dict[ListId, Judgement], tuple[Note, ...]]:
+    """Return the decision on each new version, and the oddities of those that are accepted.
+
+    Args:
+        court: decides.
+        candidates: those of countries come first; blocklists are held against them.
+        stored: the versions before them; a new one that is accepted takes the place of its own,
+            since the addresses of both take memory.
+    """
+    held = {name: each.space for name, each in stored.items()}
+    judged: dict[ListId, Judgement] = {}
+    odd: list[Note] = []
+    versions, ways = court.site.versions, Ways()
+    for candidate in candidates:
+        name = candidate.accepted.id
+        history = versions.load(name, ways)
+        decision = court.judge(candidate, held, history)
+        if name not in stored:  # what a first version is compared with is no version
+            decision = replace(decision, change=None)
+        judged[name] = decision
+        if not decision.refused:
+            held[name] = candidate.accepted.space
+            stored.pop(name, None)
+            odd += list_notes(candidate, decision.change, history)
+    return judged, tuple(odd)
 
 
 def _only_later(
@@ -409,11 +422,12 @@ def stored_list(lists: ListStore, wanted: ListId) -> ListReport:
 
 
 def _fetched(
-    wanted: ListId, outcome: Outcome, fallback: AcceptedList | None, refused: str
+    wanted: ListId, outcome: Outcome, fallback: AcceptedList | None, judged: Judgement | None
 ) -> ListReport:
+    refused = judged.refused if judged else ""
     if isinstance(outcome, Renewed) and not refused:
         renewed = _report(ListOutcome.RENEWED, outcome.candidate.accepted)
-        return replace(renewed, former=fallback.space if fallback else None)
+        return replace(renewed, change=judged.change if judged else None)
     if isinstance(outcome, Unchanged):
         return _report(ListOutcome.UNCHANGED, outcome.accepted)
     if isinstance(outcome, Fresh):
