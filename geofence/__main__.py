@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 from contextlib import suppress
 from types import FrameType
 
 from geofence.cli.plain import Plain, plainly, run_plainly
+from geofence.lean import SIG_IGN, SIGINT, getsignal, set_signal
 from geofence.translation import activate, tr
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-_EXIT_INTERRUPTED = 128 + signal.SIGINT
+_EXIT_INTERRUPTED = 128 + SIGINT
 """As a shell reports it."""
 
 _RESERVE_BYTES = 2 << 20
@@ -128,8 +128,8 @@ def _catch_interrupts() -> None:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise _Interrupted
 
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, interrupt)
+    if getsignal(SIGINT) is not SIG_IGN:
+        set_signal(SIGINT, interrupt)
 
 
 def _fill_closed_streams() -> None:

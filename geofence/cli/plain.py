@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from geofence.cli.ending import ending_in_message
+from geofence.lean import Path
 from geofence.model.frozen import NamedTuple
 
 TYPE_CHECKING = False

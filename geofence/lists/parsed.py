@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
 
-from geofence.model.frozen import dataclass, field, replace
+from geofence.model.frozen import NamedTuple, dataclass, field, replace
 from geofence.model.lists import AcceptedList
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.translation import tr

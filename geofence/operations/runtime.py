@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 
 from geofence.apply import Applied, Seen, apply_ruleset
 from geofence.backends import registry
 from geofence.errors import BackendUnavailable, GeofenceError, StateError
+from geofence.lean import UTC, datetime
 from geofence.model.elements import TimedPrefix
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, Ruleset, SetKey

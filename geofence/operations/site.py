@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
 from geofence.errors import BackendUnavailable, StateError
+from geofence.lean import UTC, Path, datetime
 from geofence.model.frozen import dataclass
 
 TYPE_CHECKING = False

@@ -14,11 +14,10 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import chain
-from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.lean import UTC, Path, datetime, timedelta
 from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.generation import Generation, ListNote
 from geofence.model.ports import Ports, Protocol

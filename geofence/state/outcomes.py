@@ -7,11 +7,10 @@ treats as the safer case.
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.lean import Path, datetime
 from geofence.model.frozen import dataclass, replace
 from geofence.state.files import read_if_there, state_error, write_atomically
 from geofence.state.records import (

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 from collections.abc import Callable
-from datetime import UTC, datetime
 from enum import Enum
 
+from geofence.lean import UTC, datetime, inet_pton
 from geofence.model.digest import sha256_of
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix
@@ -229,7 +228,7 @@ def prefix(value: object) -> Prefix:
     """
     address, _, length = utf8(value).partition("/")
     family = Family.IPV6 if ":" in address else Family.IPV4
-    network = int.from_bytes(socket.inet_pton(family.socket_family, address))
+    network = int.from_bytes(inet_pton(family.socket_family, address))
     found = Prefix(family, network, int(length))
     if (
         not 0 <= found.length <= family.bits

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.lean import Path
 from geofence.model.elements import TimedPrefix
 from geofence.model.ruleset import Role, SetKey
 from geofence.state.files import read_if_there, state_error, write_atomically

@@ -14,7 +14,7 @@ from tests.cli.machine import BACKENDS, ended, machine
 from tests.support.source import Module, modules
 
 LAYERS = """
-geofence journal
+geofence journal lean
 translation
 errors spelling
 model

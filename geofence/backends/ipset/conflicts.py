@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from geofence.backends.ipset.startup import StartupProgram, startup_programs
+from geofence.lean import Path
 from geofence.translation import tr, trn
 
 ROOT = Path("/")

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
 from geofence.backends.ipset.shapes import CHAIN, LEGACY_TABLES
 from geofence.backends.ipset.table import PROGRAMS, MangleTable, parse_table
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.host.programs import run_program
+from geofence.lean import AF_INET, IPPROTO_RAW, SOCK_RAW, Path, socket
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.translation import tr
@@ -46,7 +45,7 @@ def require_raw_socket() -> None:
         BackendUnavailable: CAP_NET_RAW is missing.
     """
     try:
-        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW).close()
+        socket(AF_INET, SOCK_RAW, IPPROTO_RAW).close()
     except OSError as error:
         raise BackendUnavailable(_needs_privilege("iptables")) from error
 

@@ -11,7 +11,6 @@ Layouts: ``linux/netfilter/ipset/ip_set.h``.
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -24,6 +23,7 @@ from geofence.backends.ipset.elements import (
 )
 from geofence.backends.ipset.shapes import NET, Shape, shape_of
 from geofence.errors import BackendError, BackendUnavailable
+from geofence.lean import AF_INET
 from geofence.model.elements import Element, Noted
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix, PrefixSet
@@ -318,7 +318,7 @@ class KernelSets(AbstractContextManager["KernelSets"]):
 
 
 def _message(command: int, flags: int, attributes: bytes) -> Request:
-    about = NETFILTER.pack(socket.AF_INET, 0, 0) + number(_ATTR_PROTOCOL, _PROTOCOL, 1)
+    about = NETFILTER.pack(AF_INET, 0, 0) + number(_ATTR_PROTOCOL, _PROTOCOL, 1)
     return Request(_SUBSYSTEM | command, flags, about + attributes)
 
 

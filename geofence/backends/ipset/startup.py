@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
+from geofence.lean import Path
 from geofence.model.frozen import dataclass
 
 _UNIT_DIRECTORIES = (

@@ -6,12 +6,11 @@ To run iptables for that, twice, takes longer than to put a country's fence into
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 from geofence.backends.ipset.shapes import CHAIN, LEGACY_TABLES, SET_PREFIX
 from geofence.backends.nftables import uapi
+from geofence.lean import AF_INET, Path
 from geofence.model.prefixes import Family
 from geofence.netlink.attributes import NET_BYTEORDER, as_string, number, string, values
 from geofence.netlink.messages import DUMP, NETFILTER, NETLINK_NETFILTER, REQUEST, Request
@@ -39,7 +38,7 @@ def may_hold() -> bool:
 
 def _sets(netlink: NetlinkSocket) -> Iterator[str]:
     """Yield the names of all IP sets."""
-    about = NETFILTER.pack(socket.AF_INET, 0, 0) + number(_PROTOCOL, 6, 1)
+    about = NETFILTER.pack(AF_INET, 0, 0) + number(_PROTOCOL, 6, 1)
     only_headers = number(_FLAGS | NET_BYTEORDER, _ONLY_HEADERS)
     yield from _names(netlink, Request(_LIST, REQUEST | DUMP, about + only_headers), _SETNAME)
 

@@ -20,13 +20,14 @@ from geofence.backends.nftables.observe import in_force, sets_in_use
 from geofence.backends.nftables.rules import Compiler
 from geofence.backends.nftables.snapshot import Snapshot, read_snapshot
 from geofence.backends.nftables.traces import TABLE
+from geofence.backends.nftables.written import Written
 from geofence.errors import BackendError, UntidyError
 from geofence.model.frozen import replace
 from geofence.model.plan import Plan
 from geofence.translation import tr
 
 
-def change_table(netlink: NftConnection, plan: Plan, forms: Forms, compiler: Compiler) -> None:
+def change_table(netlink: NftConnection, plan: Plan, forms: Forms, compiler: Compiler) -> Written:
     """Bring the table to what the plan desires; see ``batches`` for the steps.
 
     Args:
@@ -34,6 +35,9 @@ def change_table(netlink: NftConnection, plan: Plan, forms: Forms, compiler: Com
         plan: what is desired.
         forms: what its sets look like in the kernel.
         compiler: of its rules.
+
+    Returns:
+        What the table holds now.
 
     Raises:
         UntidyError: the previous fence could not be removed; the fence is the desired one.
@@ -48,6 +52,7 @@ def change_table(netlink: NftConnection, plan: Plan, forms: Forms, compiler: Com
         if step.is_in_force:
             raise UntidyError(str(error)) from error
         raise
+    return step.written(names)
 
 
 def remove_table(netlink: NftConnection) -> bool:
@@ -108,6 +113,11 @@ class _TableChange:
         self._staged: dict[Key, str] = {}
         self.is_in_force = False
         """Whether packets meet what is desired."""
+
+    def written(self, names: Names) -> Written:
+        """Return what was written under these names."""
+        compiled = self._compiler.compiled(self._desired, names)
+        return Written(self._desired, names, self._sets, compiled)
 
     def add(self) -> Names:
         """Make all that is new, in one transaction if possible, and return its names."""

@@ -16,7 +16,7 @@ from operator import lt
 
 from geofence.backends.nftables import uapi, userdata
 from geofence.backends.nftables.uapi import ElementAttribute, ElementFlag
-from geofence.model.prefixes import Family, PrefixSet, pack_addresses
+from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
 from geofence.netlink.attributes import (
     LONGEST,
     as_number,
@@ -115,7 +115,7 @@ def decode(family: Family, pieces: Sequence[bytes]) -> PrefixSet:
     data = b"".join(pieces)
     if not data:
         return PrefixSet(family)
-    starts, ends = _bulk(family, data) or _one_by_one(data)
+    starts, ends = _columns(family, data) or _bulk(family, data) or _one_by_one(data)
     starts.sort()
     ends.sort()
     usual = _as_usual(family, starts, ends)
@@ -149,6 +149,24 @@ _LENGTHS = {
     family: tuple(len(_head(family, after)) + family.bits // 8 + len(after) for after in (b"", END))
     for family in Family
 }
+
+
+def _columns(family: Family, data: bytes) -> tuple[list[int], list[int]] | None:
+    """Return keys of starts and of ends where these take turns, as in most sets; else None."""
+    octets = family.bits // 8
+    start, end = _LENGTHS[family]
+    step = start + end
+    for first, second in ((END, b""), (b"", END)):
+        at = len(_head(family, first))
+        beside = at + octets + len(first) + len(_head(family, second))
+        row = (_listed_head(family, each) + b".{%d}" % octets + each for each in (first, second))
+        if re.match(b"".join(row), data, re.DOTALL):
+            fields = [(at, at + octets), (beside, beside + octets)]
+            if alike(data, 0, step, fields) * step != len(data):
+                return None
+            one, other = (unpack_addresses(family, take(data, step, f, octets)) for f, _ in fields)
+            return (other, one) if first else (one, other)
+    return None
 
 
 def _bulk(family: Family, data: bytes) -> tuple[list[int], list[int]] | None:

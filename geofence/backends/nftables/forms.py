@@ -8,13 +8,15 @@ filled, listed and searched faster, and what is listed is compared as it is pack
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from geofence.backends.compact import by_few_lengths
-from geofence.backends.nftables.kernel_sets import Key, LengthKey, kernel_keys
+from geofence.backends.nftables.kernel_sets import FloodKey, Key, LengthKey, kernel_keys
 from geofence.backends.nftables.prefilter import (
     LENGTH,
+    arranged,
     enclosing_networks,
+    excepted,
     networks,
     prefilter_sets,
 )
@@ -59,8 +61,12 @@ class Forms:
                 found[key] = content
         runtime = (each for key in ruleset.runtime_keys for each in kernel_keys(key))
         found.update((key, PrefixSet(key.family)) for key in runtime)
-        near = prefilter_sets(ruleset, self.enclosing).items()
-        found.update((key, pack_networks(key.family, networks(each), LENGTH)) for key, each in near)
+        near = prefilter_sets(ruleset, self.enclosing)
+        for beside, around in near.items():
+            found[beside] = pack_networks(beside.family, networks(around), LENGTH)
+        first = set(_asked_first(ruleset)) if near else ()
+        flooded = (FloodKey(key) for key in near if key.service in first)
+        found.update((key, PrefixSet(key.family)) for key in flooded)
         return found
 
     def whole(self, key: SetKey, held: Mapping[LengthKey, bytes]) -> PrefixSet:
@@ -85,6 +91,13 @@ class Forms:
         if known is None or known[0] is not content:
             known = self._divided[key] = (content, divided(key, content))
         return known[1]
+
+
+def _asked_first(ruleset: Ruleset) -> Iterator[str]:
+    """Yield the services whose prefilters are asked before anything else."""
+    for service in ruleset.services:
+        if excepted(arranged(ruleset.rules(service)).before) is not None:
+            yield service.name
 
 
 def divided(whole: SetKey, content: PrefixSet) -> dict[LengthKey, bytes]:

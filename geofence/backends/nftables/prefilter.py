@@ -93,6 +93,13 @@ def excepted(before: Iterable[Rule]) -> tuple[Match, ...] | None:
     return tuple(rule.match for rule in passing) if known else None
 
 
+def of_known_flows(before: Iterable[Rule]) -> Iterator[Rule]:
+    """Yield the rules that pass packets of known flows, and those of bans that come before them."""
+    for rule in before:
+        if isinstance(rule.match, _OF_KNOWN_FLOWS) or rule.action is Action.BANNED:
+            yield rule
+
+
 def _is_negatable(match: Match) -> bool:
     if isinstance(match, ArrivedBy):
         return match.interface != "*"
