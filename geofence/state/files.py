@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 BANS_LOG = "bans/log"
+TIMED_RECORD = "timed.json"
 """In the state directory; whether there is one is asked before what reads it is imported."""
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from geofence.backends.ipset import conflicts, foreign, iptables, matches, units
+from geofence.backends.ipset import foreign, iptables, matches, units
 from geofence.backends.ipset.entries import listed_entries
 from geofence.backends.ipset.iptables import Tables, Tool
 from geofence.backends.ipset.near import Exchange, Prefilters, enclose, near_content
@@ -71,6 +71,8 @@ class IpsetBackend(IpsetNoting):
 
     def rival(self) -> str | None:
         """Return who empties the tables of iptables here, or None."""
+        from geofence.backends.ipset import conflicts
+
         return conflicts.rival()
 
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:

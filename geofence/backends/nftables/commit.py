@@ -15,7 +15,6 @@ from geofence.backends.nftables.connection import (
 from geofence.backends.nftables.forms import Forms
 from geofence.backends.nftables.kernel_sets import Key, PartKey, is_runtime, key_of, whole_of
 from geofence.backends.nftables.messages import SetContent
-from geofence.backends.nftables.noted import pieces_of_part
 from geofence.backends.nftables.objects import Names
 from geofence.backends.nftables.rules import Compiler
 from geofence.backends.nftables.snapshot import Snapshot, read_snapshot
@@ -293,6 +292,8 @@ def _carried(content: SetContent, held: Snapshot) -> SetContent:
     name = next((each.name for each in held.sets if key_of(each) == key.whole), None)
     if name is None:
         return content
+    from geofence.backends.nftables.noted import pieces_of_part
+
     return replace(content, pieces=pieces_of_part(key.family, held.elements[name], key.part))
 
 
