@@ -91,7 +91,7 @@ def pack_addresses(family: Family, addresses: Sequence[int]) -> bytes:
 def unpack_addresses(family: Family, packed: bytes) -> list[int]:
     """Return the addresses of ``pack_addresses``."""
     if family is Family.IPV6:
-        return [high << 64 | low for high, low in iter_unpack(">QQ", packed)]
+        return list(map(int.from_bytes, chain.from_iterable(iter_unpack("16s", packed))))
     words = array("I", packed)
     if byteorder == "little":
         words.byteswap()

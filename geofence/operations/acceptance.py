@@ -36,6 +36,8 @@ class Judgement:
     """Notes that ``[notify]`` is told although the list is accepted."""
     change: SpaceChange | None = None
     """What it has gained and lost; None without a version before it."""
+    fingerprint: str = ""
+    """Hash of its addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Court:
             confirms=lambda: confirms(self.site, self.policy, accepted, before, self.watch),
             now=self.now,
         )
-        return replace(self._reported(accepted.id, decision, objections), change=change)
+        reported = self._reported(accepted.id, decision, objections)
+        return replace(reported, change=change, fingerprint=sha256)
 
     def _reported(
         self, name: ListId, decision: ListDecision, objections: tuple[Objection, ...]

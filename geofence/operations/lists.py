@@ -20,7 +20,6 @@ from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy, WhyPassedOver
 from geofence.model.prefixes import AddressSpace, Family
-from geofence.operations.acceptance import Court, Judgement
 from geofence.operations.list_notes import list_notes, unchanging_notes
 from geofence.operations.listed import Listed
 from geofence.operations.report import ListOutcome, ListReport
@@ -33,6 +32,7 @@ from geofence.translation import join, tr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from geofence.operations.acceptance import Court, Judgement
     from geofence.state.lists import ListStore
     from geofence.state.versions import VersionStore
 
@@ -88,25 +88,31 @@ class Gathered:
         return histories
 
     def _store_lists(self, site: Site) -> dict[ListId, History]:
-        lists, versions = site.lists, site.versions
+        lists, versions, ways = site.lists, site.versions, Ways()
         histories: dict[ListId, History] = {}
         for candidate in self.renewed:
             name = candidate.accepted.id
             if name.kind.is_from_dns:  # a name may change every minute, and has no history
                 lists.save(candidate)
                 continue
-            history = versions.load(name)
+            history = versions.load(name, ways)
             former = lists.load(name).accepted if history.latest is None else None
-            lists.save(candidate)
-            noted = versions.note(candidate.accepted, former=former, history=history)
+            lists.save(candidate, ways)
+            noted = versions.note(
+                candidate.accepted,
+                former=former,
+                history=history,
+                sha256=candidate.fingerprint,
+            )
             histories[name] = noted
-        return histories | self._confirm(lists, versions)
+        return histories | self._confirm(lists, versions, ways)
 
-    def _confirm(self, lists: ListStore, versions: VersionStore) -> dict[ListId, History]:
+    def _confirm(
+        self, lists: ListStore, versions: VersionStore, ways: Ways
+    ) -> dict[ListId, History]:
         """Store when lists were confirmed; for those that are otherwise unchanged, in one file."""
         histories: dict[ListId, History] = {}
         later: dict[ListId, tuple[datetime, datetime]] = {}
-        ways = Ways()
         for accepted in self.confirmed:
             name, at = accepted.id, accepted.checked_at
             history = History() if name.kind.is_from_dns else versions.load(name, ways)
@@ -326,15 +332,24 @@ def fetched_alone(  # noqa: PLR0913 - as ``fetched``
     unchanged = report.unchanged
     # Of damaged files, the version before may be in use, which is written in their place.
     only_later = {} if notes else _only_later(unchanged, accepted)
-    court = Court(site, policy, accept, refusals, datetime.now(UTC), watch)
-    judged, odd = _judged(court, report.candidates, accepted)
+    judged: dict[ListId, Judgement] = {}
+    odd: tuple[Note, ...] = ()
+    if report.candidates:
+        from geofence.operations.acceptance import Court  # some nights nothing is new
+
+        court = Court(site, policy, accept, refusals, datetime.now(UTC), watch)
+        judged, odd = _judged(court, report.candidates, accepted)
     reports = tuple(
         _fetched(name, outcome, accepted.get(name), judged.get(name))
         for name, outcome in report.outcomes.items()
     )
     return Gathered(
         reports,
-        tuple(each for each in report.candidates if not judged[each.accepted.id].refused),
+        tuple(
+            replace(each, fingerprint=judged[each.accepted.id].fingerprint)
+            for each in report.candidates
+            if not judged[each.accepted.id].refused
+        ),
         unchanged,
         only_later,
         (*map(problem, notes), *odd),

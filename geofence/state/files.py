@@ -136,9 +136,12 @@ def write_atomically(
     """
     temporary = _temporary(path.parent)
     try:
-        with _removed_unless_renamed(temporary):
+        try:
             _write_new(temporary, data, mode)
             temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         if flush_directory:
             _flush_directory(path.parent)
     except OSError as error:
@@ -155,9 +158,11 @@ def keep_as(path: Path, other: Path) -> None:
     """
     temporary = _temporary(path.parent)
     try:
-        with _removed_unless_renamed(temporary):
+        try:
             temporary.hardlink_to(path)
             temporary.replace(other)
+        finally:
+            temporary.unlink(missing_ok=True)  # two names of one file are not renamed
     except OSError:  # some file systems have no second names
         write_atomically(other, read_trusted(path), flush_directory=False)
 
@@ -176,14 +181,6 @@ def flush(directory: Path) -> None:
 
 def _temporary(directory: Path) -> Path:
     return directory / f"{_TEMPORARY}{os.urandom(8).hex()}{_TEMPORARY_END}"
-
-
-@contextmanager
-def _removed_unless_renamed(temporary: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

@@ -178,10 +178,14 @@ class ListStore:
             raise state_error("read", self._directory, error) from error
         return tuple(_known_ids(paths))
 
-    def save(self, candidate: Candidate) -> None:
+    def save(self, candidate: Candidate, ways: Ways | None = None) -> None:
         """Make a list the accepted one; the stored version, if intact, becomes the one before it.
 
         The last of several is followed by ``flush``.
+
+        Args:
+            candidate: the list.
+            ways: to the files that are read together with it.
 
         Raises:
             StateError: it could not be written; the stored version is unchanged.
@@ -191,7 +195,7 @@ class ListStore:
             ensure_private_directory(self._directory)
             self._is_private = True
         current, previous = self._paths(accepted.id)
-        if _intact(current, accepted.id) is not None:
+        if _intact(current, accepted.id, ways) is not None:
             keep_as(current, previous)
         content = _Content(accepted.id, accepted.provenance, candidate.bodies)
         write_atomically(current, _encode(content), flush_directory=False)
@@ -289,9 +293,9 @@ def _known_ids(paths: Iterable[Path]) -> Iterator[ListId]:
             continue  # loading it tells why
 
 
-def _intact(path: Path, wanted: ListId) -> _Content | None:
+def _intact(path: Path, wanted: ListId, ways: Ways | None = None) -> _Content | None:
     try:
-        return _read(path, wanted)
+        return _read(path, wanted, ways)
     except (StateError, RecordError):
         return None
 

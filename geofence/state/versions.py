@@ -93,15 +93,18 @@ class History:
         *others, latest = self.versions
         return History((*others, replace(latest, confirmed_at=at)))
 
-    def noted(self, space: AddressSpace, at: datetime, since: datetime | None = None) -> History:
+    def noted(
+        self, space: AddressSpace, at: datetime, since: datetime | None = None, sha256: str = ""
+    ) -> History:
         """Return the history after a version was accepted or confirmed.
 
         Args:
             space: the version's addresses.
             at: when, UTC.
             since: when it was accepted, if it was so before this history began.
+            sha256: ``fingerprint`` of the addresses, if it was found already.
         """
-        sha256 = fingerprint(space)
+        sha256 = sha256 or fingerprint(space)
         known = self.find(sha256)
         if known is not None and known is self.latest:
             return self.confirmed(at)
@@ -164,6 +167,7 @@ class VersionStore:
         former: AcceptedList | None = None,
         history: History | None = None,
         before: datetime | None = None,
+        sha256: str = "",
     ) -> History:
         """Record that a version was accepted or confirmed, at the time that its provenance says.
 
@@ -174,6 +178,7 @@ class VersionStore:
             former: the one that was accepted before; begins a history that was not kept yet.
             history: as it was loaded a moment ago, under the same lock.
             before: when the stored version, which was confirmed now, was last confirmed, UTC.
+            sha256: ``fingerprint`` of its addresses, if it was found already.
 
         Returns:
             The history from now on.
@@ -187,7 +192,8 @@ class VersionStore:
         if is_latest(history, accepted.space, before):
             noted = history.confirmed(accepted.checked_at)
         else:
-            noted = history.noted(accepted.space, accepted.checked_at, _fetched_at(accepted))
+            fetched_at = _fetched_at(accepted)
+            noted = history.noted(accepted.space, accepted.checked_at, fetched_at, sha256)
         if not self._is_private:
             ensure_private_directory(self._directory)
             self._is_private = True

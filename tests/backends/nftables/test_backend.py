@@ -37,6 +37,8 @@ ONE_LESS = merge(policy(services=(SIP,)), {country("JP"): space("203.0.113.0/24"
 LAN = (LocalNetwork("eth1", prefix("10.1.0.0/24")), LocalNetwork("eth1", prefix("fd00:9::/64")))
 SMALL = replace(merge(policy(services=(SIP,), local=space()), JAPAN), local=LAN)
 LISTED = Path(__file__).with_name("listed.nft").read_text(encoding="utf-8")
+LISTED_BEFORE = Path(__file__).with_name("listed_before_floods.nft").read_text(encoding="utf-8")
+"""The same fence by geofence of before it remembered where floods go."""
 
 OTHERS = """
 table inet filter {
@@ -118,6 +120,17 @@ def test_from_nothing_to_the_whole_fence_and_back(host: Host) -> None:
 def test_the_table_as_nft_prints_it_is_commented_and_clean(host: Host) -> None:
     commit(SMALL)
     assert listed(host) == LISTED
+
+
+def test_the_fence_of_an_older_version_is_seen_as_another_and_replaced(host: Host) -> None:
+    nft(host, LISTED_BEFORE)
+    found = plan_for(BACKEND, SMALL)
+    assert found.observed.sets == SMALL.sets
+    assert found.observed.fenced == frozenset(Family)
+    assert not found.observed.foreign
+    assert found.rules_differ
+    commit(SMALL)
+    assert plan_for(BACKEND, SMALL).is_empty
 
 
 def test_the_table_as_nft_prints_it_can_be_loaded(host: Host) -> None:
@@ -204,10 +217,14 @@ def test_a_ruleset_without_services_is_held() -> None:
         assert plan_for(BACKEND, Ruleset()).is_empty
 
 
+SERVICE_PARTS = (
+    *("arrived", "known", "fence", "out", "via"),
+    *("ban", "denied", "noted4", "noted6", "flood"),
+)
 NO_BASE_CHAIN = "flush chain inet geofence prerouting\ndelete chain inet geofence prerouting\n"
 NO_RULES = "".join(
     f"flush chain inet geofence {part}-{service}\n"
-    for part in ("fence", "out", "via", "ban", "denied", "noted4", "noted6")
+    for part in SERVICE_PARTS
     for service in ("sip", "rtp")
 )
 ASLEEP = "add table inet geofence { flags dormant; }"
@@ -632,10 +649,9 @@ def _fence_is(old: Ruleset, new: Ruleset) -> bool:
     """Whether it is the new one; the old one otherwise, and nothing else ever."""
     seen = BACKEND.observe()
     assert (seen.rules, seen.sets) in [(BACKEND.rules(each), each.sets) for each in (old, new)]
-    services = ("fence-", "out-", "via-", "ban-", "denied-", "noted4-", "noted6-")
-    parts = (*services, "translated", "marking")
+    parts = (*(f"{part}-" for part in SERVICE_PARTS), "translated", "marking")
     chains = tuple(f"chain {part}" for part in parts)
-    former = ("set allow", "set near", "set gate", *chains)
+    former = ("set allow", "set near", "set flood", "set gate", *chains)
     assert not [left for left in seen.debris if not left.startswith(former)]
     return seen.sets == new.sets
 
