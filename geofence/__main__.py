@@ -6,15 +6,18 @@ a message.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
 from contextlib import suppress
 from types import FrameType
 
-from geofence.cli.plain import Plain, plainly, run_plainly
-from geofence.lean import SIG_IGN, SIGINT, getsignal, set_signal
-from geofence.translation import activate, tr
+gc.disable()  # modules hold what they make; ``_run`` enables it for what comes after them
+
+from geofence.cli.plain import Plain, plainly, run_plainly  # noqa: E402
+from geofence.lean import SIG_IGN, SIGINT, getsignal, set_signal  # noqa: E402
+from geofence.translation import activate, tr  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +90,7 @@ def _run() -> None:
     try:
         if wanted is not None:
             _run_and_end(wanted)
+        gc.enable()
         # Only now: help is translated while it is imported.
         from geofence.cli.app import main as run
 

@@ -198,8 +198,7 @@ def _from_mirror(
         raise ListError(problem)
     present = {source: each for source, each in answers.items() if not isinstance(each, Missing)}
     if stored is not None and _confirmed(present, stored):
-        known = tuple(replace(part, checked_at=tools.now) for part in stored.provenance)
-        return Unchanged(replace(stored, provenance=known))
+        return Unchanged(stored.confirmed(tools.now))
     bodies = {
         source: _whole(wanted, source, tools) if isinstance(answer, NotModified) else answer
         for source, answer in present.items()

@@ -155,3 +155,5 @@ class Candidate:
     """The bodies parsed; ``parsed.space`` is ``accepted.space``."""
     expired: AddressSpace = field(default_factory=AddressSpace)
     """Addresses that left the list because their time was over, which is no loss."""
+    fingerprint: str = ""
+    """Hash of its addresses, once it was found."""

@@ -91,7 +91,7 @@ def pack_addresses(family: Family, addresses: Sequence[int]) -> bytes:
 def unpack_addresses(family: Family, packed: bytes) -> list[int]:
     """Return the addresses of ``pack_addresses``."""
     if family is Family.IPV6:
-        return [high << 64 | low for high, low in iter_unpack(">QQ", packed)]
+        return list(map(int.from_bytes, chain.from_iterable(iter_unpack("16s", packed))))
     words = array("I", packed)
     if byteorder == "little":
         words.byteswap()
@@ -167,6 +167,8 @@ class PrefixSet:
     """``(first, past, first, past, …)``, strictly increasing, between 0 and 2**bits inclusive."""
     _counted: list[int] = field(default_factory=list, compare=False, repr=False)
     """The number of prefixes, once it was found."""
+    _sized: list[int] = field(default_factory=list, compare=False, repr=False)
+    """The number of addresses, likewise."""
 
     @classmethod
     def of_ranges(cls, family: Family, firsts: list[int], pasts: list[int]) -> PrefixSet:
@@ -234,6 +236,16 @@ class PrefixSet:
             other = own & other
         return (own.complement() | other).complement() if other.bounds else own
 
+    def change_to(self, later: PrefixSet) -> tuple[PrefixSet, PrefixSet]:
+        """Return what a later version has gained and lost.
+
+        Intervals that both have touch none of the others, so only the others are compared.
+        """
+        if self.bounds == later.bounds:
+            return PrefixSet(self.family), PrefixSet(self.family)
+        ours, theirs = self._without_same(later), later._without_same(self)
+        return theirs - ours, ours - theirs
+
     def _without_same(self, other: PrefixSet) -> PrefixSet:
         """Return the set without the intervals that the other has, too: most, if it is a version.
 
@@ -274,7 +286,9 @@ class PrefixSet:
     @property
     def size(self) -> int:
         """Number of addresses."""
-        return sum(self.bounds[1::2]) - sum(self.bounds[0::2])
+        if not self._sized:
+            self._sized[:] = [sum(self.bounds[1::2]) - sum(self.bounds[0::2])]
+        return self._sized[0]
 
     def intervals(self) -> Iterator[tuple[int, int]]:
         """Yield the maximal half-open intervals ``(first, past)``, ascending."""
@@ -386,6 +400,12 @@ class AddressSpace:
     def __and__(self, other: AddressSpace) -> AddressSpace:
         return AddressSpace(self.ipv4 & other.ipv4, self.ipv6 & other.ipv6)
 
+    def change_to(self, later: AddressSpace) -> SpaceChange:
+        """Return what a later version has gained and lost."""
+        gained4, lost4 = self.ipv4.change_to(later.ipv4)
+        gained6, lost6 = self.ipv6.change_to(later.ipv6)
+        return SpaceChange(AddressSpace(gained4, gained6), AddressSpace(lost4, lost6))
+
     def without(self, other: AddressSpace) -> AddressSpace:
         """Return the difference, without work if the spaces share no address."""
         return AddressSpace(self.ipv4.without(other.ipv4), self.ipv6.without(other.ipv6))
@@ -396,3 +416,13 @@ class AddressSpace:
 
     def __bool__(self) -> bool:
         return bool(self.ipv4) or bool(self.ipv6)
+
+
+class SpaceChange(NamedTuple):
+    """What a version of a list has gained and lost since another one: little, of most."""
+
+    gained: AddressSpace
+    lost: AddressSpace
+
+    def __bool__(self) -> bool:
+        return bool(self.gained) or bool(self.lost)

@@ -131,9 +131,8 @@ def _is_drop_in(name: str) -> bool:
     return name.endswith(".toml") and not name.startswith(".")
 
 
-_BACKUPS = re.compile(
-    r".*(~|\.(bak|old|orig|save|swp|tmp|disabled|off|dpkg-\w+|ucf-\w+|rpm(save|new|orig)))",
-    re.IGNORECASE | re.DOTALL,
+_BACKUPS = (
+    r"(?is).*(~|\.(bak|old|orig|save|swp|tmp|disabled|off|dpkg-\w+|ucf-\w+|rpm(save|new|orig)))"
 )
 """What editors and packagers leave behind, and what people call files that are not to be read."""
 
@@ -159,7 +158,7 @@ def passed_over(directory: Path) -> tuple[PassedOver, ...]:
 def _why(name: str, *, is_directory: bool) -> WhyPassedOver:
     if is_directory:
         return WhyPassedOver.DIRECTORY
-    return WhyPassedOver.BACKUP if _BACKUPS.fullmatch(name) else WhyPassedOver.NAME
+    return WhyPassedOver.BACKUP if re.fullmatch(_BACKUPS, name) else WhyPassedOver.NAME
 
 
 def _read(path: Path, problems: Problems, ways: Ways) -> str | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 BANS_LOG = "bans/log"
+TIMED_RECORD = "timed.json"
 """In the state directory; whether there is one is asked before what reads it is imported."""
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -135,9 +136,12 @@ def write_atomically(
     """
     temporary = _temporary(path.parent)
     try:
-        with _removed_unless_renamed(temporary):
+        try:
             _write_new(temporary, data, mode)
             temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         if flush_directory:
             _flush_directory(path.parent)
     except OSError as error:
@@ -154,9 +158,11 @@ def keep_as(path: Path, other: Path) -> None:
     """
     temporary = _temporary(path.parent)
     try:
-        with _removed_unless_renamed(temporary):
+        try:
             temporary.hardlink_to(path)
             temporary.replace(other)
+        finally:
+            temporary.unlink(missing_ok=True)  # two names of one file are not renamed
     except OSError:  # some file systems have no second names
         write_atomically(other, read_trusted(path), flush_directory=False)
 
@@ -175,14 +181,6 @@ def flush(directory: Path) -> None:
 
 def _temporary(directory: Path) -> Path:
     return directory / f"{_TEMPORARY}{os.urandom(8).hex()}{_TEMPORARY_END}"
-
-
-@contextmanager
-def _removed_unless_renamed(temporary: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

@@ -8,12 +8,12 @@ to the default of its class.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from enum import Enum
 
 from geofence.lean import UTC, datetime, inet_pton
+from geofence.lean_json import dumps, loads
 from geofence.model.digest import sha256_of
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix
@@ -56,7 +56,7 @@ def unseal(content: bytes, newest: int) -> tuple[int, bytes]:
     """
     head, _, body = content.partition(b"\n")
     try:
-        stated = json.loads(head)
+        stated = loads(head)
         form, checksum = stated["format"], stated["sha256"]
     except DAMAGE as error:
         raise damaged() from error
@@ -72,7 +72,7 @@ def unseal(content: bytes, newest: int) -> tuple[int, bytes]:
 
 
 def _head(form: int, checksum: str) -> bytes:
-    return json.dumps({"format": form, "sha256": checksum}).encode()
+    return dumps({"format": form, "sha256": checksum}).encode()
 
 
 def _newer(form: int, newest: int) -> str:

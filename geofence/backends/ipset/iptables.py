@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from geofence.backends.ipset.shapes import CHAIN, LEGACY_TABLES
 from geofence.backends.ipset.table import PROGRAMS, MangleTable, parse_table
+from geofence.backends.ipset.traces import has_table
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.host.programs import run_program
 from geofence.lean import AF_INET, IPPROTO_RAW, SOCK_RAW, Path, socket
@@ -87,6 +88,13 @@ class Tool(NamedTuple):
                 return parse_table(_run(command, ""))
         return parse_table(_run(command, ""))
 
+    def read(self) -> MangleTable:
+        """Read the table; without its program where the kernel says that there is none."""
+        save = _path(f"{self.name}-save")
+        if "nft" in os.path.realpath(save).rpartition("/")[2] and not has_table(self.family):
+            return parse_table("")
+        return self.save()
+
     def restore(self, commit: str) -> None:
         """Commit the table in one transaction."""
         _run([_path(f"{self.name}-restore"), "--noflush", "--wait", "10"], commit)
@@ -107,7 +115,7 @@ class Tables:
         at, table = self._read.get(tool, (0.0, None))
         now = time.monotonic()
         if table is None or now - at > _MOMENT:
-            table = tool.save()
+            table = tool.read()
             self._read[tool] = (now, table)
         return table
 

@@ -43,11 +43,25 @@ def _sets(netlink: NetlinkSocket) -> Iterator[str]:
     yield from _names(netlink, Request(_LIST, REQUEST | DUMP, about + only_headers), _SETNAME)
 
 
+def has_table(family: Family) -> bool:
+    """Whether nf_tables may have the table with chains in it; also if that cannot be told."""
+    try:
+        with NetlinkSocket(NETLINK_NETFILTER) as netlink:
+            return any(True for _ in netlink.dump(_asking_for_chains(family)))
+    except FileNotFoundError:  # there is no such table
+        return False
+    except (OSError, ValueError):
+        return True
+
+
 def _chains(netlink: NetlinkSocket, family: Family) -> Iterator[str]:
     """Yield the names of the chains of a table of iptables that is in nf_tables."""
+    yield from _names(netlink, _asking_for_chains(family), uapi.ChainAttribute.NAME)
+
+
+def _asking_for_chains(family: Family) -> Request:
     about = NETFILTER.pack(_NFPROTO[family], 0, 0) + string(uapi.ChainAttribute.TABLE, _TABLE)
-    kind = uapi.SUBSYSTEM << 8 | uapi.Message.GETCHAIN
-    yield from _names(netlink, Request(kind, REQUEST | DUMP, about), uapi.ChainAttribute.NAME)
+    return Request(uapi.SUBSYSTEM << 8 | uapi.Message.GETCHAIN, REQUEST | DUMP, about)
 
 
 def _names(netlink: NetlinkSocket, request: Request, attribute: int) -> list[str]:

@@ -94,6 +94,9 @@ class NftablesBackend(NftablesNoting):
         with connected() as netlink:
             held = read_snapshot(netlink, elements=True)
         written = self._written
+        if not held.exists:
+            self.labels = True
+            return Observed()
         if written is not None and written.fences_all and written.is_held(held):
             return written.observed(held, self.rules(written.ruleset))
         from geofence.backends.nftables.observe import does_without_labels, observed

@@ -95,6 +95,12 @@ def can_stay(held: Snapshot) -> bool:
     return all(bases.get(chain.name, chain) == chain for chain in held.chains)
 
 
+def filled_sets(names: Names, contents: Iterable[SetContent]) -> list[BatchMessage]:
+    """Return messages that make sets that no rule looks into yet."""
+    made = (part for content in contents for part in _new_set(content, names))
+    return [messages.new_table(), *made]
+
+
 def addition(
     ruleset: Ruleset,
     held: Snapshot,

@@ -99,9 +99,8 @@ def packed_keys(family: Family, pieces: Sequence[bytes]) -> bytes | None:
     data = b"".join(pieces)
     octets = family.bits // 8
     step = len(_head(family, b"")) + octets
-    usual = re.match(_listed_head(family, b""), data)
     at = step - octets
-    if usual and alike(data, 0, step, [(at, step)]) * step == len(data):
+    if _begins(family, b"", data, 0) and alike(data, 0, step, [(at, step)]) * step == len(data):
         return take(data, step, at, octets)
     found = [values(element) for _, element in each(data)]
     if any(as_number(e.get(ElementAttribute.FLAGS)) & ElementFlag.CATCHALL for e in found):
@@ -151,6 +150,19 @@ _LENGTHS = {
 }
 
 
+def _begins(family: Family, after: bytes, data: bytes, at: int) -> bool:
+    """Whether an element with this after its key begins at a place."""
+    head = _head(family, after)
+    past = at + len(head) + family.bits // 8
+    same = _unmarked(data[at : at + len(head)]) == _unmarked(head)
+    return same and data[past : past + len(after)] == after
+
+
+def _unmarked(head: bytes) -> bytes:
+    """Return what is before a key as the kernel lists it: it marks not all that is nested."""
+    return head.replace(b"\x01\x80", b"\x01\x00")
+
+
 def _columns(family: Family, data: bytes) -> tuple[list[int], list[int]] | None:
     """Return keys of starts and of ends where these take turns, as in most sets; else None."""
     octets = family.bits // 8
@@ -159,8 +171,8 @@ def _columns(family: Family, data: bytes) -> tuple[list[int], list[int]] | None:
     for first, second in ((END, b""), (b"", END)):
         at = len(_head(family, first))
         beside = at + octets + len(first) + len(_head(family, second))
-        row = (_listed_head(family, each) + b".{%d}" % octets + each for each in (first, second))
-        if re.match(b"".join(row), data, re.DOTALL):
+        behind = at + octets + len(first)
+        if _begins(family, first, data, 0) and _begins(family, second, data, behind):
             fields = [(at, at + octets), (beside, beside + octets)]
             if alike(data, 0, step, fields) * step != len(data):
                 return None

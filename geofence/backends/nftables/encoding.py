@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from geofence.backends.nftables import uapi
-from geofence.backends.nftables.prefilter import LENGTH
 from geofence.backends.nftables.uapi import (
     Bitwise,
     Cmp,
@@ -33,6 +32,7 @@ from geofence.backends.nftables.uapi_names import (
     MetaKey,
     PayloadBase,
 )
+from geofence.backends.prefilter_key import LENGTH
 from geofence.model.ports import LOOPBACK, Ports, Protocol
 from geofence.model.prefixes import Family, Prefix
 from geofence.netlink.attributes import attribute, number, string

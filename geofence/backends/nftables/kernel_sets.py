@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import count
 
 from geofence.backends.nftables import uapi
+from geofence.backends.prefilter_key import NEAR, PrefilterKey
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.model.sets import NOTED_ROLES, SetKey, SetKind
@@ -23,13 +24,13 @@ it was (``nft_rhash_walk``). Of 65,536 sources in one set, that is six times the
 PART_BYTE = {Family.IPV4: 3, Family.IPV6: 5}
 """Which byte of a source's address tells the part: the last one; of IPv6, that of a /48 network, as
 who has such a network could fill all parts otherwise."""
-MOST_FLOODED = 64
-"""Addresses of this host in a set of flooded ones; about others, routes are asked each time."""
-FLOOD_SECONDS = 1
-"""How long an address stays there. Then routes tell again whether it is still this host's, and
-sources are noted again."""
+FLOOD_MILLISECONDS = 80
+"""How long an address stays in a set of flooded ones. Then routes tell again whether it is still
+this host's, and sources are noted again. Linux cleans up once a second, and a hash is made anew if
+an address is there more than 16 times until then (``RHT_ELASTICITY``)."""
+MOST_FLOODED = 256
+"""Addresses there, with those not cleaned up yet; about others, routes are asked each time."""
 _PART_NAMES = {str(part): part for part in range(PARTS)}
-_NEAR = "near"
 _FLOOD = "flood"
 _KNOWN = 1024
 """Heads of sets of which it is remembered what they are for: a run asks several times."""
@@ -37,27 +38,6 @@ _NUMBERED = "/"
 """Comes before the number of a further name; no service's name holds a slash."""
 _KEY_TYPES = {Family.IPV4: 7, Family.IPV6: 8}
 """nft's ``TYPE_IPADDR`` and ``TYPE_IP6ADDR``: how it prints keys; the kernel only keeps it."""
-
-
-class PrefilterKey(NamedTuple):
-    """Which prefilter."""
-
-    service: str
-    family: Family
-
-    @property
-    def name(self) -> str:
-        """Unique among geofence's sets: ``near4-sip``."""
-        return f"{_NEAR}{self.family.digit}-{self.service}"
-
-    @classmethod
-    def parse(cls, name: str) -> PrefilterKey | None:
-        """Return the key of a name; None for a name that geofence does not give."""
-        stem, _, service = name.partition("-")
-        for family in Family:
-            if stem == f"{_NEAR}{family.digit}":
-                return cls(service, family)
-        return None
 
 
 class FloodKey(NamedTuple):
@@ -79,7 +59,7 @@ class FloodKey(NamedTuple):
     @classmethod
     def parse(cls, name: str) -> FloodKey | None:
         """Return the key of a name; None for a name that geofence does not give."""
-        near = PrefilterKey.parse(name.replace(_FLOOD, _NEAR, 1))
+        near = PrefilterKey.parse(name.replace(_FLOOD, NEAR, 1))
         return cls(near) if near is not None and name.startswith(_FLOOD) else None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from geofence.backends.nftables import elements, uapi, userdata
 from geofence.backends.nftables.connection import BatchMessage
 from geofence.backends.nftables.kernel_sets import (
-    FLOOD_SECONDS,
+    FLOOD_MILLISECONDS,
     MOST_FLOODED,
     PARTS,
     FloodKey,
@@ -89,7 +89,7 @@ def new_set(name: str, content: SetContent) -> list[BatchMessage]:
         more += number(uapi.SetAttribute.TIMEOUT, NOTED_SECONDS * 1000, 8)
         size = MOST_NOTED // PARTS
     elif isinstance(key, FloodKey):
-        more += number(uapi.SetAttribute.TIMEOUT, FLOOD_SECONDS * 1000, 8)
+        more += number(uapi.SetAttribute.TIMEOUT, FLOOD_MILLISECONDS, 8)
         told, size = _FLOOD_COMMENT, MOST_FLOODED
     head = _head(set_of(key, name), told, size, more)
     return [head, *(_filling(name, piece) for piece in content.pieces)]

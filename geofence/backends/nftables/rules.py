@@ -7,6 +7,7 @@ would have typed them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 
 from geofence.backends.nftables.encoding import (
     DESTINATION,
@@ -40,7 +41,6 @@ from geofence.backends.nftables.kernel_sets import (
     PARTS,
     FloodKey,
     PartKey,
-    PrefilterKey,
     flood_keys,
 )
 from geofence.backends.nftables.objects import (
@@ -56,7 +56,6 @@ from geofence.backends.nftables.objects import (
     Part,
     chain_name,
 )
-from geofence.backends.nftables.prefilter import arranged, excepted, of_known_flows
 from geofence.backends.nftables.statements import conditions, goto, in_set, opposite, statement
 from geofence.backends.nftables.uapi import Code
 from geofence.backends.nftables.uapi_names import (
@@ -65,6 +64,8 @@ from geofence.backends.nftables.uapi_names import (
     PayloadBase,
 )
 from geofence.backends.nftables.userdata import comment
+from geofence.backends.prefilter import arranged, excepted, of_known_flows
+from geofence.backends.prefilter_key import PrefilterKey
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
@@ -79,13 +80,14 @@ from geofence.model.ruleset import (
     Rule,
     Ruleset,
     SetKey,
+    SourceIn,
 )
 
 _NOTING = {Family.IPV4: Part.NOTED4, Family.IPV6: Part.NOTED6}
 _FAR = "in no network near an allowed address"
 _NOTED = "noted: see geofence denied"
 _MORE = "more than are noted"
-_REMEMBERED = "for a second, more is dropped at once"
+_REMEMBERED = "for a moment, more is dropped at once"
 _BANNED = "banned addresses"
 _EVERYONE_ELSE = "everyone else"
 _OLDER = "older, and asked by two ports"
@@ -225,37 +227,25 @@ def _far_rules(
         if except_for is None:
             far = of_family(family) + source_far_from(names.sets[key], family)
         else:
-            far = _far(key, names, except_for, begins_flow())
+            far = _begins(family) + _far(key, names, except_for)
         yield KernelRule(chain, far + goto(names, noting, service), comment(_FAR))
 
 
-def _far(
-    key: PrefilterKey,
-    names: Names,
-    except_for: Iterable[Match],
-    begins: bytes = b"",
-    more: bytes = b"",
-) -> bytes:
-    """Return the conditions by which a first packet from far away is told.
+def _begins(family: Family) -> bytes:
+    """Match first packets of a family; what fails for most packets is asked first."""
+    flow, asked = begins_flow(), of_family(family)
+    return flow + asked if family is Family.IPV4 else asked + flow
 
-    What fails for most packets comes first: the flow is asked before IPv4, and after IPv6.
 
-    Args:
-        key: of the prefilter.
-        names: of sets.
-        except_for: what may pass first packets from anywhere.
-        begins: asks whether it is a first packet, if that is not known.
-        more: what is asked besides, once the family is known.
-    """
+def _far(key: PrefilterKey, names: Names, except_for: Iterable[Match]) -> bytes:
+    """Match who is far away, but for what may pass first packets, once the family is known."""
     befores: list[bytes] = []
     afters: list[bytes] = []
     for match in except_for:
         before, after = opposite(match, key.family, names)
         befores.insert(0, before)
         afters.append(after)
-    family = of_family(key.family)
-    asked = [begins, *befores, family] if key.family is Family.IPV4 else [family, begins, *befores]
-    return b"".join((*asked, more, source_far_from(names.sets[key], key.family), *afters))
+    return b"".join((*befores, source_far_from(names.sets[key], key.family), *afters))
 
 
 def _arrived_rules(
@@ -263,9 +253,9 @@ def _arrived_rules(
 ) -> Iterator[KernelRule]:
     """Yield the rules that send to the fence what arrives for this host.
 
-    Routes, which are asked for that, are not asked about what is decided anyway. Packets of known
-    flows that may pass do so wherever they go. A flood, from far away to an address at which more
-    has been dropped than is noted, is dropped at once: a moment ago that was this host's address.
+    Asking routes for that costs time, so they are not asked where the verdict is known. Packets of
+    known flows that may pass do so wherever they go. A flood is what comes from far away to an
+    address at which more has been dropped than is noted: it was this host's a moment ago.
     """
     arrived, known = (
         names.chains[chain_name(part, service.name)] for part in (Part.ARRIVED, Part.KNOWN)
@@ -274,17 +264,22 @@ def _arrived_rules(
     drop = statement(Action.DROP, Part.ARRIVED, service, names)
     yield KernelRule(arrived, has_any_status() + goto(names, Part.KNOWN, service))
     for key in flood_keys(service.name, names.sets):
-        flooded = load_payload(PayloadBase.NETWORK, *DESTINATION[key.family])
-        flooded += lookup(names.sets[key])
-        flood = _far(key.near, names, except_for, more=flooded)
-        yield KernelRule(arrived, flood + drop, comment(_MORE))
+        flooded = load_address(DESTINATION, key.family) + lookup(names.sets[key])
+        far = _far(key.near, names, except_for)
+        yield KernelRule(arrived, flooded + far + drop, comment(_MORE))
     yield KernelRule(arrived, here)
     for rule in of_known_flows(before):
-        asked = to_this_host() if rule.action is Action.BANNED else b""
-        done = asked + statement(rule.action, Part.KNOWN, service, names)
-        for matching in conditions(rule.match, names):
-            yield KernelRule(known, matching + done, comment(rule.comment))
+        passed = statement(rule.action, Part.KNOWN, service, names)
+        for matching, family in product(conditions(rule.match, names), Family):
+            done = matching + _not_banned(family, names) + passed
+            yield KernelRule(known, done, comment(rule.comment))
     yield KernelRule(known, here)
+
+
+def _not_banned(family: Family, names: Names) -> bytes:
+    """Match a source of a family that is not banned; what is asked like this counts for no ban."""
+    _, source = opposite(SourceIn(Role.BAN, ""), family, names)
+    return of_family(family) + source
 
 
 def _denied_rules(service: FencedService, names: Names) -> Iterator[KernelRule]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from geofence.backends.nftables import batches, elements
 from geofence.backends.nftables.forms import Content
-from geofence.backends.nftables.kernel_sets import Key, PartKey, is_runtime, set_of
+from geofence.backends.nftables.kernel_sets import FloodKey, Key, PartKey, is_runtime, set_of
 from geofence.backends.nftables.objects import (
     BASES,
     KernelObject,
@@ -76,8 +76,8 @@ class Written(NamedTuple):
 
 
 def _holds(key: Key, content: Content, pieces: Sequence[bytes]) -> bool:
-    """Whether a set has its content, a runtime set none; noted sources are the kernel's."""
-    if isinstance(key, PartKey):
+    """Whether a set has its content, a runtime set none; what packets put into one is no matter."""
+    if isinstance(key, PartKey | FloodKey):
         return True
     if is_runtime(key):
         return not any(pieces)
