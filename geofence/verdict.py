@@ -7,9 +7,8 @@ against each other.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from geofence.model.frozen import dataclass, replace
+from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.prefixes import Family, Prefix
 from geofence.model.ruleset import (
     Action,

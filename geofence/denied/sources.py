@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from itertools import accumulate, chain, repeat
 from operator import itemgetter
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from geofence.geoip.atlas import Atlas, make_atlas
 from geofence.model.elements import Noted
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet, address_text
 from geofence.model.sets import MOST_NOTED, NOTED_BITS, NOTED_SECONDS
 

@@ -14,8 +14,8 @@ from geofence.translation import tr
 _METHODS = {64: "sha256", 128: "sha512"}
 """By the number of hexadecimal digits."""
 _HASH = "(?P<hash>[0-9A-Fa-f]{128}|[0-9A-Fa-f]{64})"
-_LINE = re.compile(_HASH + r"(?:[ \t]+\*?(?P<name>.+?))?[ \t\r]*")
-_BSD = re.compile(r"SHA(?:256|512) ?\((?P<name>.+)\) ?= ?" + _HASH + r"[ \t\r]*")
+_LINE = _HASH + r"(?:[ \t]+\*?(?P<name>.+?))?[ \t\r]*"
+_BSD = r"SHA(?:256|512) ?\((?P<name>.+)\) ?= ?" + _HASH + r"[ \t\r]*"
 _STANDARD_INPUT = "-"
 MOST_BYTES = 1 << 20
 """The largest file of checksums that is read: some ten thousand lines."""
@@ -74,7 +74,7 @@ def _stated(checksums: bytes, name: str) -> str | None:
 def _lines(text: str) -> Iterator[tuple[str, str]]:
     """Yield each hash, with the last part of the name of its file; empty without one."""
     for line in text.split("\n"):
-        match = _LINE.fullmatch(line) or _BSD.fullmatch(line)
+        match = re.fullmatch(_LINE, line) or re.fullmatch(_BSD, line)
         if match:
             name = match["name"] or ""
             yield match["hash"].lower(), PurePosixPath(name).name if name else ""

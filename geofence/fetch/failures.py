@@ -11,9 +11,9 @@ import ssl
 import sys
 from collections.abc import Iterator
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
-from typing import NamedTuple
 
 from geofence.fetch.limits import Limits
+from geofence.model.frozen import NamedTuple
 from geofence.translation import tr
 
 

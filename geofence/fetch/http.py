@@ -8,7 +8,6 @@ temporary failures.
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -30,7 +29,7 @@ from geofence.fetch.answers import (
 )
 from geofence.fetch.backoff import BusyHosts
 from geofence.fetch.certificates import Authorities, Trust
-from geofence.fetch.deadline import Cutoff
+from geofence.fetch.deadline import Cutoff, Watchdog
 from geofence.fetch.decoding import (
     ENCODINGS,
     DamagedError,
@@ -42,7 +41,6 @@ from geofence.fetch.events import ignore
 from geofence.fetch.failures import Cause, root_cause
 from geofence.fetch.headers import retry_after, status_text, usable_etag
 from geofence.fetch.limits import Limits
-from geofence.fetch.threads import start
 from geofence.fetch.transport import Response, Transport
 from geofence.fetch.urls import Target, redirected, target
 from geofence.translation import clause, tr
@@ -87,6 +85,7 @@ class Client:
         self._on_bytes = on_bytes
         self._on_retry = on_retry
         self._cutoff = Cutoff()
+        self._watchdog = Watchdog(self._cutoff.end)
         self._direct = Direct(limits, self._cutoff)
         self._session: Session | None = None
         self._deadline = 0.0
@@ -95,6 +94,7 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._watchdog.close()
         self._direct.close()
         if self._session is not None:
             self._session.close()
@@ -132,14 +132,11 @@ class Client:
         self._answers = answers
         self._deadline = time.monotonic() + self._limits.body
         self._cutoff.rearm()
-        watchdog = threading.Timer(self._limits.body, self._cutoff.end)
-        watchdog.daemon = True
-        start(watchdog)
+        self._watchdog.arm(self._limits.body)
         try:
             return self._persist(first, etag)
         finally:
-            watchdog.cancel()
-            watchdog.join()
+            self._watchdog.disarm()
             self._cutoff.release()
 
     def _persist(self, first: Target, etag: str | None) -> Answer:
@@ -157,8 +154,10 @@ class Client:
         raise AssertionError  # count() does not end
 
     def _backoff(self, attempt: int) -> float:
+        from random import uniform  # most runs wait for nothing
+
         longest = self._limits.backoff * 2.0**attempt
-        return longest * random.uniform(0.5, 1)  # noqa: S311 - spreads load, protects nothing
+        return longest * uniform(0.5, 1)  # noqa: S311 - spreads load, protects nothing
 
     def _follow(self, first: Target, etag: str | None) -> Answer:
         """Fetch, and follow redirects."""

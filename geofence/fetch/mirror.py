@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from geofence.errors import ListError, MirrorError
 from geofence.fetch.answers import Answer, Body, NotModified, PauseError, Rejected
@@ -15,7 +14,7 @@ from geofence.mirror.index import MOST_BYTES, Entry, Index, Part
 from geofence.mirror.memory import MirrorMemory, Seen
 from geofence.mirror.signature import key_id, verified
 from geofence.model.digest import sha256_of
-from geofence.model.frozen import replace
+from geofence.model.frozen import NamedTuple, replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.policy import MirrorSource
 from geofence.translation import join, tr

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 from geofence.fetch.files import is_local
 from geofence.lists import apiban
 from geofence.lists.formats import is_database
+from geofence.model.frozen import NamedTuple
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import ListSource, Policy
 from geofence.model.prefixes import Family

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 from geofence.errors import ListError
 from geofence.fetch.answers import Body, Missing, NotModified, PauseError, Rejected
@@ -26,7 +25,7 @@ from geofence.lists import apiban
 from geofence.lists.formats import format_of, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
 from geofence.model.digest import sha256_of
-from geofence.model.frozen import dataclass, replace
+from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.policy import Blocklist, Policy
 from geofence.model.prefixes import Family
@@ -199,8 +198,7 @@ def _from_mirror(
         raise ListError(problem)
     present = {source: each for source, each in answers.items() if not isinstance(each, Missing)}
     if stored is not None and _confirmed(present, stored):
-        known = tuple(replace(part, checked_at=tools.now) for part in stored.provenance)
-        return Unchanged(replace(stored, provenance=known))
+        return Unchanged(stored.confirmed(tools.now))
     bodies = {
         source: _whole(wanted, source, tools) if isinstance(answer, NotModified) else answer
         for source, answer in present.items()

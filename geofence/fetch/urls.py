@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 from geofence.errors import ListError
 from geofence.host.loopback import is_loopback
+from geofence.model.frozen import NamedTuple
 from geofence.spelling import printable
 from geofence.translation import clause, tr
 

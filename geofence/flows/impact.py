@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import NamedTuple
 
 from geofence.flows.flow import Flow
-from geofence.model.frozen import dataclass
+from geofence.model.frozen import NamedTuple, dataclass
 from geofence.model.policy import besides_loopback
 from geofence.model.prefixes import Family, address_text
 from geofence.model.ruleset import Action, Ruleset

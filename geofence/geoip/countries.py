@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.spelling import nearest
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import socket
 from bisect import bisect_right
 from functools import cache
-from typing import NamedTuple
 
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 
 _TABLE = """\

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
 
 from geofence.geoip.special_prefixes import public_addresses, special_space
 from geofence.guards.limits import (
@@ -14,7 +13,7 @@ from geofence.guards.limits import (
     MANY_ALLOWED,
 )
 from geofence.guards.objection import Guard, Objection
-from geofence.model.frozen import dataclass
+from geofence.model.frozen import NamedTuple, dataclass
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.translation import tr, trn

@@ -46,8 +46,8 @@ most likely right.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import NamedTuple
 
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 
 

@@ -33,7 +33,7 @@ from geofence.guards.networks import beyond_any_network, beyond_any_provider
 from geofence.guards.objection import Guard, Objection, Yields
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace, Family, PrefixSet
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet, SpaceChange
 from geofence.spelling import listed
 from geofence.translation import tr
 from geofence.wording import address_count, percent
@@ -53,6 +53,7 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
     allowed: Mapping[ListId, AddressSpace] | None = None,
     month_ago: Mapping[Family, int] | None = None,
     spared: AddressSpace | None = None,
+    change: SpaceChange | None = None,
 ) -> tuple[Objection, ...]:
     """Return the objections to accepting a new version of a list.
 
@@ -67,14 +68,17 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
         month_ago: numbers of addresses that the list had a month ago, by family; None if they are
             not known.
         spared: addresses that a blocklist does not block: exceptions and local networks.
+        change: from the previous version to the new one, if it was found already.
     """
     if wanted.kind.is_from_dns:
         return ()
+    if change is None and previous is not None:
+        change = previous.change_to(candidate)
     of_families = (
         objection
         for family in Family
         for objection in (
-            *_of_family(wanted, candidate[family], previous, policy, broadest or {}),
+            *_of_family(wanted, candidate[family], previous, policy, broadest or {}, change=change),
             *_monthly(wanted, candidate[family], month_ago or {}),
         )
     )
@@ -82,20 +86,23 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
     return (*of_families, *_special_purpose(wanted, candidate), *check_blocked(blocked))
 
 
-def _of_family(
+def _of_family(  # noqa: PLR0913 - as ``check_list``
     wanted: ListId,
     candidate: PrefixSet,
     previous: AddressSpace | None,
     policy: Policy,
     broadest: Mapping[Family, int],
+    *,
+    change: SpaceChange | None,
 ) -> Iterator[Objection]:
     family = candidate.family
-    if previous is None:
+    if previous is None or change is None:
         yield from _first_run(wanted, candidate)
     else:
-        yield from _shrink(wanted, candidate, previous[family], policy.shrink_limit(wanted))
-        yield from _ends(wanted, candidate, previous[family])
-        yield from _growth(wanted, candidate, previous[family])
+        before, limit = previous[family], policy.shrink_limit(wanted)
+        yield from _shrink(wanted, before, change.lost[family].size, limit)
+        yield from _ends(wanted, candidate, before)
+        yield from _growth(wanted, candidate, before, change.gained[family].size)
     yield from _broad(wanted, candidate, broadest.get(family))
 
 
@@ -106,12 +113,11 @@ def _objection(
 
 
 def _shrink(
-    wanted: ListId, candidate: PrefixSet, previous: PrefixSet, configured: float | None
+    wanted: ListId, previous: PrefixSet, gone: int, configured: float | None
 ) -> Iterator[Objection]:
     if not previous:
         return
     family, before = previous.family, previous.size
-    gone = (previous - candidate).size
     lost = 100 * gone / before
     limit, why = _shrink_limit(wanted, family, before, configured)
     if lost > limit:
@@ -187,13 +193,14 @@ def _lost_end(wanted: ListId, family: Family, *, after: int, before: int) -> str
     )
 
 
-def _growth(wanted: ListId, candidate: PrefixSet, previous: PrefixSet) -> Iterator[Objection]:
+def _growth(
+    wanted: ListId, candidate: PrefixSet, previous: PrefixSet, gained: int
+) -> Iterator[Objection]:
     """Object to a list that gained more than usual, or more than the country can have."""
     yield from _beyond(Guard.GROWTH, wanted, candidate)
     if not wanted.kind.admits or not previous:
         return
     usual = _usual(wanted, previous.family, previous.size)
-    gained = (candidate - previous).size
     share = 100 * gained / previous.size
     if share > usual.most_gained and gained >= usual.gain_counts_from:
         yield _objection(

@@ -12,10 +12,10 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
-from pathlib import Path
 
 from geofence.host.acl import Writers, read_acl, writers
 from geofence.host.mounts import is_config_map
+from geofence.lean import Path
 from geofence.model.frozen import NamedTuple
 from geofence.translation import tr
 
@@ -58,29 +58,61 @@ def distrust(facts: os.stat_result, acl: bytes | None, *, by_hand: bool) -> Dist
 
 
 def distrust_on_the_way(path: Path) -> tuple[Path, Distrust] | None:
-    """Return the directory on the way to a file that others could exchange.
+    """Return what ``Ways.distrust`` does, for one path."""
+    return Ways().distrust(path)
 
-    Symbolic links are followed, and the directories that they lead through count. Others may write
-    to a sticky one (``/tmp``), where users can exchange only their own entries. A ConfigMap of a
-    pod has a mode as if others could write, and they cannot (see ``host.mounts``). The owner of the
-    root directory is trusted: it is root, or unknown in a user namespace without root.
 
-    Args:
-        path: of a file or directory; neither it nor all above it need exist.
+class Ways:
+    """The ways to files that are read one after another; of each directory, looked up once.
 
-    Returns:
-        The directory, or the link in a sticky one, with what is wrong with it; None for nothing.
-
-    Raises:
-        OSError: the system does not say.
+    A way that only trusted users can change stays so until one of them changes it. So what was
+    found safe may be relied on while a few hundred files are read, and not for longer.
     """
-    root = os.stat("/")  # noqa: PTH116 - of each file that is read, so it should be quick
-    trusted = {0, os.geteuid(), _owner_of_program(), root.st_uid}
-    for directory, entry in _lookups(path, root):
-        doubt = _exchangeable(directory, entry, trusted)
-        if doubt:
-            return doubt
-    return None
+
+    def __init__(self) -> None:
+        """Look nothing up yet."""
+        root = os.stat("/")  # noqa: PTH116 - of each file that is read, so it should be quick
+        self._root = _Found("/", root)
+        self._trusted = {0, os.geteuid(), _owner_of_program(), root.st_uid}
+        self._safe: dict[str, tuple[_Found, ...]] = {}
+        """Directories that were found safe, and the directories on the way to each."""
+
+    def distrust(self, path: Path) -> tuple[Path, Distrust] | None:
+        """Return the directory on the way to a file that others could exchange.
+
+        Symbolic links are followed, and the directories that they lead through count. Others may
+        write to a sticky one (``/tmp``), where users can exchange only their own entries. A
+        ConfigMap of a pod has a mode as if others could write, and they cannot (see
+        ``host.mounts``). The owner of the root directory is trusted: it is root, or unknown in a
+        user namespace without root.
+
+        Args:
+            path: of a file or directory; neither it nor all above it need exist.
+
+        Returns:
+            The directory, or the link in a sticky one, with what is wrong with it; None for
+            nothing.
+
+        Raises:
+            OSError: the system does not say.
+        """
+        absolute = str(path) if path.is_absolute() else str(path.absolute())
+        directory, _, name = absolute.rpartition("/")
+        if directory not in self._safe:
+            way = [self._root]
+            doubt = self._looked_up(way, directory)
+            if doubt or not way:
+                return doubt
+            self._safe[directory] = tuple(way)
+        return self._looked_up([*self._safe[directory]], name)
+
+    def _looked_up(self, way: list[_Found], path: str) -> tuple[Path, Distrust] | None:
+        """Follow a path from where a way has led, and return what is wrong on it."""
+        for directory, entry in _lookups(way, path):
+            doubt = _exchangeable(directory, entry, self._trusted)
+            if doubt:
+                return doubt
+        return None
 
 
 class _Found(NamedTuple):
@@ -108,17 +140,16 @@ def _exchangeable(
     return (Path(entry.path), _foreign(owner, "chown -h root")) if is_sticky else (place, doubt)
 
 
-def _lookups(path: Path, root: os.stat_result) -> Iterator[tuple[_Found, _Found]]:
+def _lookups(way: list[_Found], path: str) -> Iterator[tuple[_Found, _Found]]:
     """Yield each directory and entry that the system looks up for a path.
 
-    Ends at an entry that does not exist.
-
     Args:
+        way: the directories from the root directory to where the path begins; on return, to where
+            it leads. Empty where an entry does not exist, which ends it.
         path: to look up.
-        root: the facts of the root directory.
     """
-    way, links = [_Found("/", root)], 0
-    pending = _names(str(path) if path.is_absolute() else str(path.absolute()))
+    links = 0
+    pending = _names(path)
     while pending:
         name = pending.pop()
         if name == os.pardir:
@@ -128,6 +159,7 @@ def _lookups(path: Path, root: os.stat_result) -> Iterator[tuple[_Found, _Found]
         try:
             entry = _Found(place, os.lstat(place))
         except FileNotFoundError:
+            way.clear()
             return
         yield way[-1], entry
         if not stat.S_ISLNK(entry.facts.st_mode):
@@ -135,7 +167,7 @@ def _lookups(path: Path, root: os.stat_result) -> Iterator[tuple[_Found, _Found]
             continue
         links += 1
         if links > _MOST_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         target = os.readlink(place)  # noqa: PTH115 - as above
         pending += _names(target)
         del way[1 if target.startswith("/") else len(way) :]

@@ -11,12 +11,11 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import socket
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from enum import StrEnum
-from pathlib import Path
 
+from geofence.lean import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, Path, socket
 from geofence.model.frozen import dataclass
 from geofence.translation import english
 
@@ -147,7 +146,7 @@ def _classic(message: str) -> bytes:
 
 def _sent(path: Path, data: bytes) -> bool:
     """Whether the log at this path took the data."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+    with closing(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC)) as channel:
         channel.settimeout(_SECONDS)
         try:
             channel.sendto(data, str(path))

@@ -16,14 +16,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 from http import HTTPStatus
-from typing import NamedTuple, cast
+from typing import cast
 
 from geofence.errors import ListError
 from geofence.lists.entries import careful_entry
 from geofence.lists.format import Format
 from geofence.lists.parsed import BadLine, ParsedList
 from geofence.lists.tolerance import refuse_many, tolerant_list
-from geofence.model.frozen import dataclass, field, replace
+from geofence.model.frozen import NamedTuple, dataclass, field, replace
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import Family
 from geofence.translation import tr

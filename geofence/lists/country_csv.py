@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from io import StringIO
-from typing import NamedTuple
 
 from geofence.errors import ListError
 from geofence.lists.entries import careful_entry, shown
 from geofence.lists.extract import Cuttings, parse_extract
 from geofence.lists.format import Format
 from geofence.lists.sniff import refuse_json, refuse_markup
+from geofence.model.frozen import NamedTuple
 from geofence.model.lists import ListKind
 from geofence.model.prefixes import Family
 from geofence.translation import tr

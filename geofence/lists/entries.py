@@ -112,11 +112,13 @@ def _addresses(family: Family, texts: list[str], *, canonical: bool) -> list[int
         ValueError: one is not canonical, or has characters that no address has.
     """
     packed = list(map(socket.inet_pton, repeat(family.socket_family), texts))
-    if canonical and family is Family.IPV6:
+    if family is Family.IPV4:
+        return unpack_addresses(family, b"".join(packed))
+    if canonical:
         usual = map(socket.inet_ntop, repeat(socket.AF_INET6), packed)
         if list(usual) != texts:
             raise ValueError("An address is not canonical.")
-    return unpack_addresses(family, b"".join(packed))
+    return list(map(int.from_bytes, packed))
 
 
 def careful_prefix(family: Family, text: str, *, canonical: bool = False) -> Range:

@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import NamedTuple, cast
+from typing import cast
 
 from geofence.errors import ListError
 from geofence.lists.format import Format
 from geofence.lists.parsed import ParsedList, Publication
 from geofence.lists.sniff import looks_like_json, refuse_markup
 from geofence.lists.tolerance import tolerant_list
+from geofence.model.frozen import NamedTuple
 from geofence.model.lists import ListId, ListKind
 from geofence.model.prefixes import Family
 from geofence.spelling import printable, quoted

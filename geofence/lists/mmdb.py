@@ -11,11 +11,12 @@ import sys
 from array import array
 from collections.abc import Collection, Iterator, Mapping
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from geofence.errors import ListError
 from geofence.lists.extract import Cuttings, parse_extract
 from geofence.lists.format import Format
+from geofence.model.frozen import NamedTuple
 from geofence.model.lists import ListKind
 from geofence.model.prefixes import Family, address_text
 from geofence.translation import tr

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
 
-from geofence.model.frozen import dataclass, field, replace
+from geofence.model.frozen import NamedTuple, dataclass, field, replace
 from geofence.model.lists import AcceptedList
 from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.translation import tr
@@ -156,3 +155,5 @@ class Candidate:
     """The bodies parsed; ``parsed.space`` is ``accepted.space``."""
     expired: AddressSpace = field(default_factory=AddressSpace)
     """Addresses that left the list because their time was over, which is no loss."""
+    fingerprint: str = ""
+    """Hash of its addresses, once it was found."""

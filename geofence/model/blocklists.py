@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import NamedTuple
 
-from geofence.model.frozen import dataclass, field
+from geofence.model.frozen import NamedTuple, dataclass, field
 from geofence.model.prefixes import AddressSpace
 
 KEEP = timedelta(days=7)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
-from typing import NamedTuple
 
-from geofence.model.frozen import dataclass, field
+from geofence.model.frozen import NamedTuple, dataclass, field
 from geofence.model.prefixes import Family
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from geofence.model.frozen import NamedTuple, dataclass
+from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.prefixes import AddressSpace, Family
 
 MOST_ADDRESSES = 64
@@ -106,3 +106,8 @@ class AcceptedList:
     def checked_at(self) -> datetime:
         """The time when the oldest part was last confirmed by its source, UTC."""
         return min(part.checked_at for part in self.provenance)
+
+    def confirmed(self, at: datetime) -> AcceptedList:
+        """Return the list after its source confirmed it, UTC."""
+        parts = tuple(replace(part, checked_at=at) for part in self.provenance)
+        return replace(self, provenance=parts)

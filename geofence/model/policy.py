@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from geofence.model.asterisk import Following
 from geofence.model.blocklists import KEEP, Blocklist, ListSource
 from geofence.model.choices import BackendChoice, WithoutRuleset
 from geofence.model.exceptions import GRACE, CountrySwitch, NamedException, has_ended
-from geofence.model.frozen import dataclass, field, replace
+from geofence.model.frozen import NamedTuple, dataclass, field, replace
 from geofence.model.lists import ListId, ListKind
 from geofence.model.ports import LOOPBACK, Ports, Protocol, besides_loopback
 from geofence.model.prefixes import AddressSpace

@@ -11,7 +11,6 @@ prefix and takes seconds for the world's lists (see ``benchmarks/``).
 
 from __future__ import annotations
 
-import socket
 from array import array
 from bisect import bisect_left, bisect_right
 from enum import StrEnum
@@ -20,6 +19,7 @@ from operator import lt, ne
 from struct import iter_unpack
 from sys import byteorder
 
+from geofence.lean import AF_INET, AF_INET6, inet_ntop
 from geofence.model.frozen import NamedTuple, dataclass, field
 
 TYPE_CHECKING = False
@@ -51,7 +51,7 @@ class Family(StrEnum):
     @property
     def socket_family(self) -> int:
         """``AF_INET`` or ``AF_INET6``."""
-        return socket.AF_INET if self is Family.IPV4 else socket.AF_INET6
+        return AF_INET if self is Family.IPV4 else AF_INET6
 
 
 _WORD_BITS = 64
@@ -75,7 +75,7 @@ def prefix_text(prefix: Prefix) -> str:
 
 def address_text(family: Family, address: int) -> str:
     """Return the usual text of an address (RFC 5952 for IPv6)."""
-    return socket.inet_ntop(family.socket_family, address.to_bytes(family.bits // 8, "big"))
+    return inet_ntop(family.socket_family, address.to_bytes(family.bits // 8, "big"))
 
 
 def pack_addresses(family: Family, addresses: Sequence[int]) -> bytes:
@@ -91,7 +91,7 @@ def pack_addresses(family: Family, addresses: Sequence[int]) -> bytes:
 def unpack_addresses(family: Family, packed: bytes) -> list[int]:
     """Return the addresses of ``pack_addresses``."""
     if family is Family.IPV6:
-        return [high << 64 | low for high, low in iter_unpack(">QQ", packed)]
+        return list(map(int.from_bytes, chain.from_iterable(iter_unpack("16s", packed))))
     words = array("I", packed)
     if byteorder == "little":
         words.byteswap()
@@ -167,6 +167,8 @@ class PrefixSet:
     """``(first, past, first, past, …)``, strictly increasing, between 0 and 2**bits inclusive."""
     _counted: list[int] = field(default_factory=list, compare=False, repr=False)
     """The number of prefixes, once it was found."""
+    _sized: list[int] = field(default_factory=list, compare=False, repr=False)
+    """The number of addresses, likewise."""
 
     @classmethod
     def of_ranges(cls, family: Family, firsts: list[int], pasts: list[int]) -> PrefixSet:
@@ -234,6 +236,16 @@ class PrefixSet:
             other = own & other
         return (own.complement() | other).complement() if other.bounds else own
 
+    def change_to(self, later: PrefixSet) -> tuple[PrefixSet, PrefixSet]:
+        """Return what a later version has gained and lost.
+
+        Intervals that both have touch none of the others, so only the others are compared.
+        """
+        if self.bounds == later.bounds:
+            return PrefixSet(self.family), PrefixSet(self.family)
+        ours, theirs = self._without_same(later), later._without_same(self)
+        return theirs - ours, ours - theirs
+
     def _without_same(self, other: PrefixSet) -> PrefixSet:
         """Return the set without the intervals that the other has, too: most, if it is a version.
 
@@ -274,7 +286,9 @@ class PrefixSet:
     @property
     def size(self) -> int:
         """Number of addresses."""
-        return sum(self.bounds[1::2]) - sum(self.bounds[0::2])
+        if not self._sized:
+            self._sized[:] = [sum(self.bounds[1::2]) - sum(self.bounds[0::2])]
+        return self._sized[0]
 
     def intervals(self) -> Iterator[tuple[int, int]]:
         """Yield the maximal half-open intervals ``(first, past)``, ascending."""
@@ -386,6 +400,12 @@ class AddressSpace:
     def __and__(self, other: AddressSpace) -> AddressSpace:
         return AddressSpace(self.ipv4 & other.ipv4, self.ipv6 & other.ipv6)
 
+    def change_to(self, later: AddressSpace) -> SpaceChange:
+        """Return what a later version has gained and lost."""
+        gained4, lost4 = self.ipv4.change_to(later.ipv4)
+        gained6, lost6 = self.ipv6.change_to(later.ipv6)
+        return SpaceChange(AddressSpace(gained4, gained6), AddressSpace(lost4, lost6))
+
     def without(self, other: AddressSpace) -> AddressSpace:
         """Return the difference, without work if the spaces share no address."""
         return AddressSpace(self.ipv4.without(other.ipv4), self.ipv6.without(other.ipv6))
@@ -396,3 +416,13 @@ class AddressSpace:
 
     def __bool__(self) -> bool:
         return bool(self.ipv4) or bool(self.ipv6)
+
+
+class SpaceChange(NamedTuple):
+    """What a version of a list has gained and lost since another one: little, of most."""
+
+    gained: AddressSpace
+    lost: AddressSpace
+
+    def __bool__(self) -> bool:
+        return bool(self.gained) or bool(self.lost)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
 
-from geofence.model.frozen import dataclass
+from geofence.model.frozen import NamedTuple, dataclass
 from geofence.model.lists import ListId, ListKind
 from geofence.model.ports import Ports
 

@@ -13,11 +13,11 @@ from geofence.guards.lists import check_list
 from geofence.guards.objection import Guard, Objection
 from geofence.guards.settling import Refusal
 from geofence.lists.parsed import Candidate
-from geofence.model.frozen import dataclass
+from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.prefixes import AddressSpace, Family, SpaceChange
 from geofence.operations.site import Site
 from geofence.operations.witness import confirms
 from geofence.state.versions import History, fingerprint
@@ -34,6 +34,10 @@ class Judgement:
     """The state of the refusal from now on, if it is refused."""
     news: tuple[Note, ...] = ()
     """Notes that ``[notify]`` is told although the list is accepted."""
+    change: SpaceChange | None = None
+    """What it has gained and lost; None without a version before it."""
+    fingerprint: str = ""
+    """Hash of its addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,11 @@ class Court:
         accepted = candidate.accepted
         written = _written(self.policy, accepted.id)
         held = {**written, **held} if written else held
-        before = held.get(accepted.id, AddressSpace())
-        objections = _objections(candidate, held, self.policy, _month_ago(history, self.now))
+        known_before = held.get(accepted.id)
+        change = None if known_before is None else known_before.change_to(accepted.space)
+        month_ago = _month_ago(history, self.now)
+        objections = _objections(candidate, held, self.policy, month_ago, change)
+        before = known_before or AddressSpace()
         sha256 = fingerprint(accepted.space)
         known = history.find(sha256)
         version = NewVersion(
@@ -80,7 +87,8 @@ class Court:
             confirms=lambda: confirms(self.site, self.policy, accepted, before, self.watch),
             now=self.now,
         )
-        return self._reported(accepted.id, decision, objections)
+        reported = self._reported(accepted.id, decision, objections)
+        return replace(reported, change=change, fingerprint=sha256)
 
     def _reported(
         self, name: ListId, decision: ListDecision, objections: tuple[Objection, ...]
@@ -110,6 +118,7 @@ def _objections(
     held: Mapping[ListId, AddressSpace],
     policy: Policy,
     month_ago: Mapping[Family, int],
+    change: SpaceChange | None,
 ) -> tuple[Objection, ...]:
     name = candidate.accepted.id
     broadest = {f: candidate.parsed[f].broadest for f in Family}
@@ -124,6 +133,7 @@ def _objections(
         allowed={n: space for n, space in held.items() if n.kind.allows} if blocks else None,
         broadest={family: length for family, length in broadest.items() if length is not None},
         month_ago=month_ago,
+        change=None if candidate.expired else change,
     )
 
 

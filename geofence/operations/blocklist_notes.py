@@ -27,7 +27,7 @@ def newly_left_out(policy: Policy, reports: Iterable[ListReport]) -> tuple[Note,
     first = {
         str(report.id)
         for report in known
-        if report.outcome is ListOutcome.RENEWED and report.former is None
+        if report.outcome is ListOutcome.RENEWED and report.change is None
     }
     notes = left_out_notes(policy, known) if first else ()
     return tuple(note for note in notes if note.subject in first)

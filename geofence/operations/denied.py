@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from geofence.backends.noting import noting
 from geofence.denied.sources import (
@@ -26,6 +26,7 @@ from geofence.denied.sources import (
 )
 from geofence.errors import BackendUnavailable, UsageError
 from geofence.model.elements import Noted
+from geofence.model.frozen import NamedTuple
 from geofence.model.sets import Role, SetKey
 from geofence.operations.knowledge import Known, known_all, known_countries
 from geofence.operations.shield import sample_notes

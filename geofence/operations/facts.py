@@ -96,6 +96,7 @@ class Facts:
         """Take what is known from a cache, if there is one, and add to it what is found out."""
         self._site = site
         self._cache = cache
+        self._lists, self._versions = site.lists, site.versions
 
     @cached_property
     def policy(self) -> Policy:
@@ -119,17 +120,17 @@ class Facts:
         if self._cache is None:
             return stored(self._site, policy)
         return tuple(
-            self._list(name, self._cache) if name.kind.allows else stored_list(self._site, name)
+            self._list(name, self._cache) if name.kind.allows else stored_list(self._lists, name)
             for name in needed_lists(policy)
         )
 
     def _list(self, name: ListId, cache: FactCache) -> Listed:
-        stamped = self._site.lists.stamp(name)
+        stamped = self._lists.stamp(name)
         key = f"list {name} {stamped}" if stamped else ""
         known = cache.get(key, _LIST)
         if known is not None:
             return StoredList(name, *known)
-        found = stored_list(self._site, name)
+        found = stored_list(self._lists, name)
         if not found.problem:
             ipv4, ipv6 = (found.extent(family) for family in Family)
             cache.put(key, _LIST, _ListFacts(ipv4, ipv6, found.provenance))
@@ -137,7 +138,7 @@ class Facts:
 
     def history(self, name: ListId) -> History:
         """Return the versions of a list; from the cache only the latest."""
-        versions = self._site.versions
+        versions = self._versions
         if self._cache is None:
             return versions.load(name)
         stamped = versions.stamp(name)
@@ -160,7 +161,7 @@ class Facts:
 
         if self._cache is None:
             return find_out()
-        lists = [(str(name), self._site.lists.stamp(name)) for name in needed_lists(policy)]
+        lists = [(str(name), self._lists.stamp(name)) for name in needed_lists(policy)]
         facts = repr((policy, lists, self._stamp(generation))).encode(errors="surrogatepass")
         return self._cache.fact(f"edited {hashlib.sha256(facts).hexdigest()}", FLAG, find_out)
 
@@ -186,7 +187,7 @@ class Facts:
         if self._cache and unchanged and not (found.drift or observed.unfenced):
             guarded = tuple(family for family in Family if family in observed.guarded)
             sizes = tuple(_SetSize(*each) for each in found.sets.items())
-            held = _Held(at, observed.rules, guarded, sizes, backend.labels)
+            held = _Held(at, tuple(observed.rules), guarded, sizes, backend.labels)
             self._cache.put(key, _HELD, held)
         return found
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from geofence.denied.sources import Knowledge, index_of
 from geofence.errors import GeofenceError, StateError
 from geofence.geoip.atlas import Atlas
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import AddressSpace
 from geofence.operations.site import Site
 from geofence.state.atlas import open_atlas

@@ -9,7 +9,7 @@ from geofence.geoip.countries import known_size
 from geofence.lists.parsed import Candidate
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
-from geofence.model.prefixes import AddressSpace, Family, address_texts
+from geofence.model.prefixes import AddressSpace, Family, SpaceChange, address_texts
 from geofence.operations.site import Site
 from geofence.sentences import sentence
 from geofence.state.versions import History
@@ -22,13 +22,13 @@ _UNCHANGING = ((1 << 24, timedelta(days=30)), (1 << 20, timedelta(days=120)))
 
 
 def list_notes(
-    candidate: Candidate, former: AddressSpace | None, history: History
+    candidate: Candidate, change: SpaceChange | None, history: History
 ) -> Iterator[Note]:
     """Yield a note for each oddity of a new version that is accepted.
 
     Args:
         candidate: the new version.
-        former: the addresses of the version before it; None for the first.
+        change: from the version before it; None for the first.
         history: the accepted versions so far.
     """
     name, space = candidate.accepted.id, candidate.accepted.space
@@ -37,20 +37,20 @@ def list_notes(
     if candidate.parsed.skipped:
         yield _skipped(candidate)
     if name.kind.is_from_dns:
-        yield from _host_changed(candidate, former)
+        yield from _host_changed(candidate, change)
     else:
         yield from _went_back(name, space, history)
 
 
-def _host_changed(candidate: Candidate, former: AddressSpace | None) -> Iterator[Note]:
+def _host_changed(candidate: Candidate, change: SpaceChange | None) -> Iterator[Note]:
     """Yield a note on the addresses of a name that came and went; nothing for its first ones."""
     accepted = candidate.accepted
-    if former is None or former == accepted.space:
+    if not change:
         return
     dropped = [each.address for part in accepted.provenance for each in part.dropped]
     facts = {
-        "added": address_texts(accepted.space - former),
-        "removed": address_texts(former - accepted.space),
+        "added": address_texts(change.gained),
+        "removed": address_texts(change.lost),
         "dropped": dropped,
     }
     yield Note(NoteKind.HOST_CHANGED, accepted.id.name, facts)

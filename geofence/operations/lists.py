@@ -11,6 +11,7 @@ from geofence.fetch.events import Event, Failed, Fresh, Outcome, Renewed, Unchan
 from geofence.fetch.limits import Limits
 from geofence.guards.overlaps import overlaps
 from geofence.guards.settling import Refusal
+from geofence.host.ownership import Ways
 from geofence.lists.parsed import Candidate
 from geofence.merge import needed_lists
 from geofence.mirror.memory import MirrorMemory
@@ -19,7 +20,6 @@ from geofence.model.lists import AcceptedList, ListId, ListKind
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy, WhyPassedOver
 from geofence.model.prefixes import AddressSpace, Family
-from geofence.operations.acceptance import Court, Judgement
 from geofence.operations.list_notes import list_notes, unchanging_notes
 from geofence.operations.listed import Listed
 from geofence.operations.report import ListOutcome, ListReport
@@ -27,8 +27,14 @@ from geofence.operations.site import Site
 from geofence.policy import OWNED_FILE
 from geofence.state.backoff import load_busy, save_busy
 from geofence.state.mirrors import load_mirrors, save_mirrors
-from geofence.state.versions import History
+from geofence.state.versions import History, is_latest
 from geofence.translation import join, tr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from geofence.operations.acceptance import Court, Judgement
+    from geofence.state.lists import ListStore
+    from geofence.state.versions import VersionStore
 
 _CLOCKS_DIFFER = timedelta(hours=1)
 """A larger difference than clocks of hosts have."""
@@ -47,6 +53,8 @@ class Gathered:
     reports: tuple[ListReport, ...]
     renewed: tuple[Candidate, ...] = ()
     confirmed: tuple[AcceptedList, ...] = ()
+    only_later: Mapping[ListId, datetime] | None = None
+    """Confirmed ones with no other change, and when each was confirmed before, UTC."""
     notes: tuple[Note, ...] = ()
     """On damaged files that were skipped, and on oddities of new versions."""
     refusals: Mapping[ListId, Refusal] | None = None
@@ -80,22 +88,43 @@ class Gathered:
         return histories
 
     def _store_lists(self, site: Site) -> dict[ListId, History]:
-        lists, versions = site.lists, site.versions
+        lists, versions, ways = site.lists, site.versions, Ways()
         histories: dict[ListId, History] = {}
         for candidate in self.renewed:
             name = candidate.accepted.id
             if name.kind.is_from_dns:  # a name may change every minute, and has no history
                 lists.save(candidate)
                 continue
-            history = versions.load(name)
+            history = versions.load(name, ways)
             former = lists.load(name).accepted if history.latest is None else None
-            lists.save(candidate)
-            noted = versions.note(candidate.accepted, former=former, history=history)
+            lists.save(candidate, ways)
+            noted = versions.note(
+                candidate.accepted,
+                former=former,
+                history=history,
+                sha256=candidate.fingerprint,
+            )
             histories[name] = noted
+        return histories | self._confirm(lists, versions, ways)
+
+    def _confirm(
+        self, lists: ListStore, versions: VersionStore, ways: Ways
+    ) -> dict[ListId, History]:
+        """Store when lists were confirmed; for those that are otherwise unchanged, in one file."""
+        histories: dict[ListId, History] = {}
+        later: dict[ListId, tuple[datetime, datetime]] = {}
         for accepted in self.confirmed:
+            name, at = accepted.id, accepted.checked_at
+            history = History() if name.kind.is_from_dns else versions.load(name, ways)
+            before = (self.only_later or {}).get(name)
+            if before and is_latest(history, accepted.space, before):
+                later[name] = before, at
+                histories[name] = history.confirmed(at)
+                continue
             before = lists.renew(accepted)
-            if not accepted.id.kind.is_from_dns:
-                histories[accepted.id] = versions.note(accepted, before=before)
+            if not name.kind.is_from_dns:
+                histories[name] = versions.note(accepted, before=before, history=history)
+        lists.confirm(later)
         return histories
 
 
@@ -138,8 +167,8 @@ def stored(
         policy: the rules.
         fresh: reports of lists that this run has fetched; they are used as they are.
     """
-    known = fresh or {}
-    return tuple(known.get(name) or stored_list(site, name) for name in needed_lists(policy))
+    known, lists = fresh or {}, site.lists
+    return tuple(known.get(name) or stored_list(lists, name) for name in needed_lists(policy))
 
 
 def stale(policy: Policy, reports: Iterable[Listed], now: datetime) -> tuple[Note, ...]:
@@ -300,39 +329,76 @@ def fetched_alone(  # noqa: PLR0913 - as ``fetched``
         busy=load_busy(site.state_directory),
         mirrors=load_mirrors(site.state_directory),
     )
-    new = report.candidates
-    formerly = {name: each.space for name, each in accepted.items()}
-    held = dict(formerly)
-    court = Court(site, policy, accept, refusals, datetime.now(UTC), watch)
+    unchanged = report.unchanged
+    # Of damaged files, the version before may be in use, which is written in their place.
+    only_later = {} if notes else _only_later(unchanged, accepted)
     judged: dict[ListId, Judgement] = {}
-    histories = {each.accepted.id: site.versions.load(each.accepted.id) for each in new}
-    for candidate in new:  # countries come first; blocklists are held against them
-        name = candidate.accepted.id
-        judged[name] = court.judge(candidate, held, histories[name])
-        if not judged[name].refused:
-            held[name] = candidate.accepted.space
-    refused = {name: each.refused for name, each in judged.items()}
+    odd: tuple[Note, ...] = ()
+    if report.candidates:
+        from geofence.operations.acceptance import Court  # some nights nothing is new
+
+        court = Court(site, policy, accept, refusals, datetime.now(UTC), watch)
+        judged, odd = _judged(court, report.candidates, accepted)
     reports = tuple(
-        _fetched(name, outcome, accepted.get(name), refused.get(name, ""))
+        _fetched(name, outcome, accepted.get(name), judged.get(name))
         for name, outcome in report.outcomes.items()
-    )
-    renewed = tuple(each for each in new if not refused[each.accepted.id])
-    odd = tuple(
-        note
-        for candidate in renewed
-        for name in (candidate.accepted.id,)
-        for note in list_notes(candidate, formerly.get(name), histories[name])
     )
     return Gathered(
         reports,
-        renewed,
-        report.unchanged,
+        tuple(
+            replace(each, fingerprint=judged[each.accepted.id].fingerprint)
+            for each in report.candidates
+            if not judged[each.accepted.id].refused
+        ),
+        unchanged,
+        only_later,
         (*map(problem, notes), *odd),
         _refusals(refusals, judged, report.outcomes),
         tuple(each for judgement in judged.values() for each in judgement.news),
         report.busy,
         report.mirrors,
     )
+
+
+def _judged(
+    court: Court, candidates: Iterable[Candidate], stored: dict[ListId, AcceptedList]
+) -> tuple[dict[ListId, Judgement], tuple[Note, ...]]:
+    """Return the decision on each new version, and the oddities of those that are accepted.
+
+    Args:
+        court: decides.
+        candidates: those of countries come first; blocklists are held against them.
+        stored: the versions before them; a new one that is accepted takes the place of its own,
+            since the addresses of both take memory.
+    """
+    held = {name: each.space for name, each in stored.items()}
+    judged: dict[ListId, Judgement] = {}
+    odd: list[Note] = []
+    versions, ways = court.site.versions, Ways()
+    for candidate in candidates:
+        name = candidate.accepted.id
+        history = versions.load(name, ways)
+        decision = court.judge(candidate, held, history)
+        if name not in stored:  # what a first version is compared with is no version
+            decision = replace(decision, change=None)
+        judged[name] = decision
+        if not decision.refused:
+            held[name] = candidate.accepted.space
+            stored.pop(name, None)
+            odd += list_notes(candidate, decision.change, history)
+    return judged, tuple(odd)
+
+
+def _only_later(
+    unchanged: Iterable[AcceptedList], stored: Mapping[ListId, AcceptedList]
+) -> dict[ListId, datetime]:
+    """Return the lists that differ from what is stored only in when they were confirmed."""
+    pairs = ((each, stored.get(each.id)) for each in unchanged)
+    return {
+        each.id: before.checked_at
+        for each, before in pairs
+        if before and each == before.confirmed(each.checked_at)
+    }
 
 
 def _asking(policy: Policy, refusals: Collection[ListId]) -> Policy:
@@ -358,9 +424,9 @@ def _refusals(
     return {name: each for name, each in before.items() if name not in ended} | going_on
 
 
-def stored_list(site: Site, wanted: ListId) -> ListReport:
+def stored_list(lists: ListStore, wanted: ListId) -> ListReport:
     """Return a report on the stored version of a list."""
-    loaded = site.lists.load(wanted)
+    loaded = lists.load(wanted)
     damage = join(" ", loaded.warnings)
     if loaded.accepted is None:
         never = tr(
@@ -371,11 +437,12 @@ def stored_list(site: Site, wanted: ListId) -> ListReport:
 
 
 def _fetched(
-    wanted: ListId, outcome: Outcome, fallback: AcceptedList | None, refused: str
+    wanted: ListId, outcome: Outcome, fallback: AcceptedList | None, judged: Judgement | None
 ) -> ListReport:
+    refused = judged.refused if judged else ""
     if isinstance(outcome, Renewed) and not refused:
         renewed = _report(ListOutcome.RENEWED, outcome.candidate.accepted)
-        return replace(renewed, former=fallback.space if fallback else None)
+        return replace(renewed, change=judged.change if judged else None)
     if isinstance(outcome, Unchanged):
         return _report(ListOutcome.UNCHANGED, outcome.accepted)
     if isinstance(outcome, Fresh):

@@ -156,7 +156,7 @@ def changes_by_country(
 ) -> tuple[CountryChange, ...]:
     """Return what the plan changes for each country and AS number, those that go, too."""
     known = {
-        report.id: report.space | (report.former or AddressSpace())
+        report.id: report.space | (report.change.lost if report.change else AddressSpace())
         for report in reports
         if report.id.kind.allows
     }

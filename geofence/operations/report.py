@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
+from geofence.lean import datetime
 from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.prefixes import Family
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # restore at boot reports no connections, and should not wait
     from geofence.model.notes import Note
     from geofence.model.plan import Plan
     from geofence.model.policy import Policy
-    from geofence.model.prefixes import AddressSpace
+    from geofence.model.prefixes import AddressSpace, SpaceChange
 
 
 class ListOutcome(StrEnum):
@@ -87,8 +87,8 @@ class ListReport:
     outcome: ListOutcome
     space: AddressSpace
     provenance: tuple[Provenance, ...] = ()
-    former: AddressSpace | None = None
-    """Addresses of the version before a renewed list; None if it is new or not renewed."""
+    change: SpaceChange | None = None
+    """What a renewed list gained and lost; None if it is new or not renewed."""
     problem: str = ""
     """Why it was not renewed: every source that was tried, and its answer."""
 
@@ -101,6 +101,13 @@ class ListReport:
     def checked_at(self) -> datetime | None:
         """The time when its oldest part was last confirmed by its source, UTC."""
         return _oldest(self.provenance)
+
+    def former_addresses(self, family: Family) -> int | None:
+        """Return how many addresses the version before it had; None if there is none to compare."""
+        if self.change is None:
+            return None
+        gained, lost = self.change.gained[family].size, self.change.lost[family].size
+        return self.space[family].size - gained + lost
 
     def extent(self, family: Family) -> Extent:
         """Return how much it has of one family."""

@@ -17,7 +17,7 @@ from geofence.translation import tr
 
 _LONGEST_PATH = 200
 _STEP = r"(?:[^\s.\[\]\"]+|\*)"
-_PATH = re.compile(rf"(?:(?:\[\])+|{_STEP}(?:\[\])*)(?:\.{_STEP}(?:\[\])*)*")
+_PATH = rf"(?:(?:\[\])+|{_STEP}(?:\[\])*)(?:\.{_STEP}(?:\[\])*)*"
 """Keys and ``*``, joined by dots; ``[]`` after each stands for the elements of an array."""
 _ANY_BELOW = "*."
 _FEWEST_LABELS = 2
@@ -107,7 +107,7 @@ def _path(text: str) -> str:
     Raises:
         Mistake: it is not such a path.
     """
-    if len(text) <= _LONGEST_PATH and _PATH.fullmatch(text):
+    if len(text) <= _LONGEST_PATH and re.fullmatch(_PATH, text):
         return text
     wrong = tr("{value} is not a path in JSON", value=quoted(text))
     expected = tr(
@@ -115,4 +115,4 @@ def _path(text: str) -> str:
         "stands for any key"
     )
     meant = text.removeprefix("$.").replace("[*]", "[]")
-    raise Mistake(wrong, expected, *((quoted(meant),) if _PATH.fullmatch(meant) else ()))
+    raise Mistake(wrong, expected, *((quoted(meant),) if re.fullmatch(_PATH, meant) else ()))

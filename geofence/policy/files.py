@@ -9,11 +9,11 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from geofence.host.acl import read_acl
 from geofence.host.mounts import is_config_map
-from geofence.host.ownership import distrust, distrust_on_the_way
+from geofence.host.ownership import Ways, distrust
+from geofence.model.frozen import NamedTuple
 from geofence.model.policy import Origin, PassedOver, WhyPassedOver
 from geofence.policy.mistakes import Mistake, Problems
 from geofence.spelling import printable
@@ -58,13 +58,13 @@ def read_rules(
     absent = [_shipped_is_missing(), *[given for _ in directories[1:]]]
     for last in (*[False] * _TRIES, True):
         found = Problems()
-        before = _versions(directories)
+        before, ways = _versions(directories), Ways()
         paths = [
             path
             for directory, mistake in zip(directories, absent, strict=True)
-            for path in _drop_ins(directory, found, mistake)
+            for path in _drop_ins(directory, found, mistake, ways)
         ]
-        texts = [(path, _read(path, found)) for path in paths]
+        texts = [(path, _read(path, found, ways)) for path in paths]
         if last or _versions(directories) == before:
             break
     problems.join(found)
@@ -98,18 +98,21 @@ def _name(path: Path) -> str:
     return printable(str(path))
 
 
-def _drop_ins(directory: Path, problems: Problems, absent: Mistake | None) -> list[Path]:
+def _drop_ins(
+    directory: Path, problems: Problems, absent: Mistake | None, ways: Ways
+) -> list[Path]:
     """Return the directory's ``*.toml`` in lexical order, without editors' hidden files.
 
     Args:
         directory: where to look.
         problems: told what is wrong with it.
         absent: the mistake if it does not exist; None if it need not.
+        ways: to what was read before.
     """
     found: list[Path] = []
     try:
         with _opened(directory, os.O_DIRECTORY) as handle:
-            _require_trust(directory, handle)
+            _require_trust(directory, handle, ways)
             names = sorted(os.listdir(handle))  # noqa: PTH208 - pathlib cannot list what was checked
             found = [directory / name for name in names if _is_drop_in(name)]
     except FileNotFoundError:
@@ -128,9 +131,8 @@ def _is_drop_in(name: str) -> bool:
     return name.endswith(".toml") and not name.startswith(".")
 
 
-_BACKUPS = re.compile(
-    r".*(~|\.(bak|old|orig|save|swp|tmp|disabled|off|dpkg-\w+|ucf-\w+|rpm(save|new|orig)))",
-    re.IGNORECASE | re.DOTALL,
+_BACKUPS = (
+    r"(?is).*(~|\.(bak|old|orig|save|swp|tmp|disabled|off|dpkg-\w+|ucf-\w+|rpm(save|new|orig)))"
 )
 """What editors and packagers leave behind, and what people call files that are not to be read."""
 
@@ -156,14 +158,14 @@ def passed_over(directory: Path) -> tuple[PassedOver, ...]:
 def _why(name: str, *, is_directory: bool) -> WhyPassedOver:
     if is_directory:
         return WhyPassedOver.DIRECTORY
-    return WhyPassedOver.BACKUP if _BACKUPS.fullmatch(name) else WhyPassedOver.NAME
+    return WhyPassedOver.BACKUP if re.fullmatch(_BACKUPS, name) else WhyPassedOver.NAME
 
 
-def _read(path: Path, problems: Problems) -> str | None:
+def _read(path: Path, problems: Problems, ways: Ways) -> str | None:
     content = b""
     try:
         with _opened(path) as handle:
-            _require_trust(path, handle)
+            _require_trust(path, handle, ways)
             content = _content(handle)
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -195,12 +197,12 @@ def _opened(path: Path, flags: int = 0) -> Iterator[int]:
         os.close(handle)
 
 
-def _require_trust(path: Path, handle: int) -> None:
+def _require_trust(path: Path, handle: int, ways: Ways) -> None:
     """Raise a Mistake about a file or directory that other users could have written."""
     doubt = distrust(os.fstat(handle), read_acl(handle), by_hand=True)
     if doubt and not _is_pods_own(path, handle):
         raise _written_by_others(doubt.reason, doubt.remedy, path)
-    way = distrust_on_the_way(path)
+    way = ways.distrust(path)
     if way:
         place, doubt = way
         reason = tr(

@@ -10,9 +10,7 @@ from geofence.translation import tr
 
 _LONGEST = 254
 """RFC 5321 section 4.5.3.1.3, without the brackets."""
-_ADDRESS = re.compile(
-    r"[A-Za-z0-9_+][A-Za-z0-9.!#$%&'*+/=?^_{|}~-]*(@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*)?"
-)
+_ADDRESS = r"[A-Za-z0-9_+][A-Za-z0-9.!#$%&'*+/=?^_{|}~-]*(@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*)?"
 """RFC 5322 without quoted names and comments; a user of this host has no ``@``. It cannot begin
 with a hyphen, which a program would take for an option."""
 
@@ -23,7 +21,7 @@ def mail_address(text: str) -> str:
     Raises:
         Mistake: it is not one.
     """
-    if len(text) <= _LONGEST and _ADDRESS.fullmatch(text):
+    if len(text) <= _LONGEST and re.fullmatch(_ADDRESS, text):
         return text
     raise Mistake(
         tr("{value} is not a mail address", value=quoted(text)),

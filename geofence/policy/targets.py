@@ -16,7 +16,7 @@ from geofence.translation import tr
 LONGEST_TARGET_NAME = 24
 """Characters; names of objects begin with it."""
 _LABEL_PART = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
-_LABEL = re.compile(rf"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_LABEL_PART}=({_LABEL_PART})?")
+_LABEL = rf"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_LABEL_PART}=({_LABEL_PART})?"
 """As Kubernetes has labels: a prefix with a slash, a name, and a value that may be empty."""
 
 
@@ -131,7 +131,7 @@ def label(text: str) -> str:
     Raises:
         Mistake: Kubernetes has no such label.
     """
-    if _LABEL.fullmatch(text):
+    if re.fullmatch(_LABEL, text):
         return text
     raise Mistake(
         tr("{value} is not a label with a value", value=quoted(text)),

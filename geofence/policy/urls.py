@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from geofence.host.loopback import is_loopback
+from geofence.model.frozen import NamedTuple
 from geofence.policy.addresses import host_name
 from geofence.policy.mistakes import Mistake
 from geofence.spelling import printable, quoted

@@ -12,9 +12,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterable
 from enum import StrEnum
-from typing import NamedTuple
 
 from geofence.geoip.scopes import LINK_LOCAL, LOOPBACKS
+from geofence.model.frozen import NamedTuple
 from geofence.model.policy import LOOPBACK, Policy
 from geofence.model.prefixes import AddressSpace, Family, Prefix, PrefixSet
 from geofence.model.ruleset import LocalNetwork

@@ -7,8 +7,8 @@ docs/netlink.md).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, address_text
 from geofence.routing.routes import refusal
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix
 from geofence.netlink.attributes import MalformedError, as_number, as_string, padded, values
 from geofence.netlink.messages import DUMP, REQUEST, Message, Request

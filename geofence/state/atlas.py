@@ -21,10 +21,11 @@ from datetime import datetime
 from mmap import mmap
 from pathlib import Path
 from sys import byteorder
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from geofence.errors import StateError
 from geofence.geoip.atlas import HALF, LABEL, NUMBER, Atlas, Code, Column, Label, Pieces
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.state.files import (
     ensure_private_directory,

@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
 from geofence.denied.sources import Sources
 from geofence.errors import StateError
@@ -27,6 +26,7 @@ from geofence.model.counts import (
     Tallies,
     Tally,
 )
+from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.state.files import PRIVATE_FILE, require_trusted, state_error
 from geofence.translation import tr

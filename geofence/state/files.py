@@ -12,11 +12,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from geofence.errors import StateError
 from geofence.host.acl import read_acl
-from geofence.host.ownership import distrust, distrust_on_the_way
+from geofence.host.ownership import Ways, distrust
+from geofence.lean import Path
 from geofence.translation import tr
 
 TYPE_CHECKING = False
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 BANS_LOG = "bans/log"
+TIMED_RECORD = "timed.json"
 """In the state directory; whether there is one is asked before what reads it is imported."""
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -135,9 +136,12 @@ def write_atomically(
     """
     temporary = _temporary(path.parent)
     try:
-        with _removed_unless_renamed(temporary):
+        try:
             _write_new(temporary, data, mode)
             temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         if flush_directory:
             _flush_directory(path.parent)
     except OSError as error:
@@ -154,9 +158,11 @@ def keep_as(path: Path, other: Path) -> None:
     """
     temporary = _temporary(path.parent)
     try:
-        with _removed_unless_renamed(temporary):
+        try:
             temporary.hardlink_to(path)
             temporary.replace(other)
+        finally:
+            temporary.unlink(missing_ok=True)  # two names of one file are not renamed
     except OSError:  # some file systems have no second names
         write_atomically(other, read_trusted(path), flush_directory=False)
 
@@ -175,14 +181,6 @@ def flush(directory: Path) -> None:
 
 def _temporary(directory: Path) -> Path:
     return directory / f"{_TEMPORARY}{os.urandom(8).hex()}{_TEMPORARY_END}"
-
-
-@contextmanager
-def _removed_unless_renamed(temporary: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
@@ -210,24 +208,28 @@ def _flush_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def read_trusted(path: Path) -> bytes:
+def read_trusted(path: Path, ways: Ways | None = None) -> bytes:
     """Return the content of a file that only root or this user can have written.
+
+    Args:
+        path: the file.
+        ways: to the files that are read together with it.
 
     Raises:
         StateError: the file is missing, cannot be read, is not a regular file, is too large, or
             others could have written it.
     """
-    with _opened_trusted(path) as file:
+    with _opened_trusted(path, ways) as file:
         return file.read()
 
 
 @contextmanager
-def _opened_trusted(path: Path) -> Iterator[BinaryIO]:
+def _opened_trusted(path: Path, ways: Ways | None = None) -> Iterator[BinaryIO]:
     try:
         with open(path, "rb", opener=_open_regular) as file:
             facts = os.fstat(file.fileno())
             _require_file(path, facts)
-            require_trust(path, facts, read_acl(file.fileno()))
+            require_trust(path, facts, read_acl(file.fileno()), ways)
             yield file
     except OSError as error:
         raise state_error("read", path, error) from error
@@ -263,14 +265,14 @@ def map_if_there(path: Path) -> mmap | bytes | None:
         raise
 
 
-def read_if_there(path: Path) -> bytes | None:
+def read_if_there(path: Path, ways: Ways | None = None) -> bytes | None:
     """Return what ``read_trusted`` does; None if there is no such file.
 
     Raises:
         StateError: the file is there and cannot be read, or cannot be trusted.
     """
     try:
-        return read_trusted(path)
+        return read_trusted(path, ways)
     except StateError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return None
@@ -365,13 +367,16 @@ def _require_file(path: Path, facts: os.stat_result) -> None:
         )
 
 
-def require_trust(path: Path, facts: os.stat_result, acl: bytes | None) -> None:
+def require_trust(
+    path: Path, facts: os.stat_result, acl: bytes | None, ways: Ways | None = None
+) -> None:
     """Raise if others than root and this user can decide what a file or directory holds.
 
     Args:
         path: its path; every directory on it is checked.
         facts: of the file or directory itself.
         acl: its access control list, if it has one.
+        ways: to the files that are read together with it.
 
     Raises:
         StateError: others can; the message names the remedy.
@@ -388,7 +393,7 @@ def require_trust(path: Path, facts: os.stat_result, acl: bytes | None) -> None:
                 remedy=doubt.remedy,
             )
         )
-    way = distrust_on_the_way(path)
+    way = (ways or Ways()).distrust(path)
     if way:
         place, doubt = way
         raise StateError(

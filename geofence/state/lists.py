@@ -3,26 +3,29 @@
 A list is one sealed file (see ``records``): a line of JSON with the list's identity and the
 provenance of its bodies, then the bodies as they were received. They are parsed again at every
 load, so a newer geofence is as strict with old lists as with new ones. A file that cannot be used
-is named and skipped for the version before it.
+is named and skipped for the version before it. When a source last confirmed a list may be in a file
+for all lists (see ``confirmations``).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from geofence.errors import ListError, StateError
+from geofence.host.ownership import Ways
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import Candidate, joined
 from geofence.model.digest import sha256_of
-from geofence.model.frozen import dataclass
+from geofence.model.frozen import NamedTuple, dataclass
 from geofence.model.lists import AcceptedList, DroppedAddress, ListId, ListKind, Provenance
 from geofence.model.prefixes import Family
 from geofence.state.cache import stamp
+from geofence.state.confirmations import Confirmations
 from geofence.state.files import (
     ensure_private_directory,
     flush,
@@ -115,16 +118,20 @@ class ListStore:
 
     def __init__(self, state_directory: Path) -> None:
         self._directory = state_directory / "lists"
+        self._confirmations = Confirmations(self._directory)
         self._is_private = False
 
     def load(self, wanted: ListId) -> Loaded:
         """Return the last accepted version of a list, or the one before it if that is damaged."""
+        return self._load(wanted, Ways())
+
+    def _load(self, wanted: ListId, ways: Ways) -> Loaded:
         warnings: list[str] = []
         for path in self._paths(wanted):
             try:
-                content = _read(path, wanted)
+                content = _read(path, wanted, ways)
                 if content is not None:
-                    return Loaded(content.accepted(), tuple(warnings))
+                    return Loaded(self._as_confirmed(content.accepted()), tuple(warnings))
             except (StateError, ListError, RecordError) as error:
                 warnings.append(_skipped(path, error))
         return Loaded(None, tuple(warnings))
@@ -135,8 +142,9 @@ class ListStore:
         """Return those of these lists that are stored, and the warnings of all."""
         found: dict[ListId, AcceptedList] = {}
         warnings: list[str] = []
+        ways = Ways()
         for each in wanted:
-            loaded = self.load(each)
+            loaded = self._load(each, ways)
             warnings += loaded.warnings
             if loaded.accepted is not None:
                 found[each] = loaded.accepted
@@ -150,7 +158,7 @@ class ListStore:
         content = _intact(self._paths(wanted)[0], wanted)
         if content is None or not content.is_usable:
             return None
-        return content.accepted(), content.bodies
+        return self._as_confirmed(content.accepted()), content.bodies
 
     def ids(self, kinds: Collection[ListKind] = tuple(ListKind)) -> tuple[ListId, ...]:
         """Return the lists on disk, whether they are still wanted or not, ordered by name.
@@ -170,10 +178,14 @@ class ListStore:
             raise state_error("read", self._directory, error) from error
         return tuple(_known_ids(paths))
 
-    def save(self, candidate: Candidate) -> None:
+    def save(self, candidate: Candidate, ways: Ways | None = None) -> None:
         """Make a list the accepted one; the stored version, if intact, becomes the one before it.
 
         The last of several is followed by ``flush``.
+
+        Args:
+            candidate: the list.
+            ways: to the files that are read together with it.
 
         Raises:
             StateError: it could not be written; the stored version is unchanged.
@@ -183,7 +195,7 @@ class ListStore:
             ensure_private_directory(self._directory)
             self._is_private = True
         current, previous = self._paths(accepted.id)
-        if _intact(current, accepted.id) is not None:
+        if _intact(current, accepted.id, ways) is not None:
             keep_as(current, previous)
         content = _Content(accepted.id, accepted.provenance, candidate.bodies)
         write_atomically(current, _encode(content), flush_directory=False)
@@ -219,9 +231,23 @@ class ListStore:
                 return None
         return None
 
+    def confirm(self, lists: Mapping[ListId, tuple[datetime, datetime]]) -> None:
+        """Record that sources confirmed lists, of which nothing else has changed.
+
+        It is followed by ``flush``.
+
+        Args:
+            lists: when each was last confirmed before, as it was loaded, and now.
+
+        Raises:
+            StateError: it could not be written; what was recorded before is unchanged.
+        """
+        self._confirmations.note(lists)
+
     def stamp(self, wanted: ListId) -> str:
-        """Return what tells the file of the last accepted version; empty if there is none."""
-        return stamp(self._paths(wanted)[0])
+        """Return what tells the last accepted version, and its times; empty if there is none."""
+        stamped = stamp(self._paths(wanted)[0])
+        return f"{stamped} {self._confirmations.noted(wanted)}" if stamped else ""
 
     def flush(self) -> None:
         """Flush to the disk that lists, or their histories, were replaced.
@@ -231,6 +257,11 @@ class ListStore:
         """
         if self._directory.is_dir():
             flush(self._directory)
+
+    def _as_confirmed(self, accepted: AcceptedList) -> AcceptedList:
+        """Return a list as it was last confirmed, which may be later than its file says."""
+        latest = self._confirmations.latest(accepted.id, accepted.checked_at)
+        return accepted if latest == accepted.checked_at else accepted.confirmed(latest)
 
     def _paths(self, wanted: ListId) -> tuple[Path, Path]:
         """Return the files of the last accepted version and of the one before it."""
@@ -262,21 +293,26 @@ def _known_ids(paths: Iterable[Path]) -> Iterator[ListId]:
             continue  # loading it tells why
 
 
-def _intact(path: Path, wanted: ListId) -> _Content | None:
+def _intact(path: Path, wanted: ListId, ways: Ways | None = None) -> _Content | None:
     try:
-        return _read(path, wanted)
+        return _read(path, wanted, ways)
     except (StateError, RecordError):
         return None
 
 
-def _read(path: Path, wanted: ListId) -> _Content | None:
+def _read(path: Path, wanted: ListId, ways: Ways | None = None) -> _Content | None:
     """Return the file's content; None if there is no file.
+
+    Args:
+        path: the file.
+        wanted: the list that it should hold.
+        ways: to the files that are read together with it.
 
     Raises:
         StateError: it cannot be read or trusted.
         RecordError: it is damaged, or another list's; the message says which.
     """
-    data = read_if_there(path)
+    data = read_if_there(path, ways)
     if data is None:
         return None
     content = _decode(data)

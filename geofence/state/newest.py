@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 from geofence.errors import StateError
+from geofence.model.frozen import NamedTuple
 from geofence.state.files import read_trusted
 from geofence.state.records import DAMAGE, RecordError, unseal
 

@@ -2,7 +2,8 @@
 
 A version is identified by a hash of its addresses, not of a body, since mirrors format the same
 list differently. There is one small JSON file per list, beside the list. It decides nothing alone,
-so a damaged one is ignored, and the next accepted version begins a new history.
+so a damaged one is ignored, and the next accepted version begins a new history. When the latest was
+last confirmed may be in a file for all lists (see ``confirmations``).
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from datetime import datetime
 from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.host.ownership import Ways
 from geofence.model.digest import sha256_of
 from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import AcceptedList, ListId
 from geofence.model.prefixes import AddressSpace, Family, pack_addresses
 from geofence.state.cache import stamp
+from geofence.state.confirmations import Confirmations
 from geofence.state.files import ensure_private_directory, read_if_there, write_atomically
 from geofence.state.records import COUNT, DAMAGE, MOMENT, Codec, many, objects, text
 
@@ -90,15 +93,18 @@ class History:
         *others, latest = self.versions
         return History((*others, replace(latest, confirmed_at=at)))
 
-    def noted(self, space: AddressSpace, at: datetime, since: datetime | None = None) -> History:
+    def noted(
+        self, space: AddressSpace, at: datetime, since: datetime | None = None, sha256: str = ""
+    ) -> History:
         """Return the history after a version was accepted or confirmed.
 
         Args:
             space: the version's addresses.
             at: when, UTC.
             since: when it was accepted, if it was so before this history began.
+            sha256: ``fingerprint`` of the addresses, if it was found already.
         """
-        sha256 = fingerprint(space)
+        sha256 = sha256 or fingerprint(space)
         known = self.find(sha256)
         if known is not None and known is self.latest:
             return self.confirmed(at)
@@ -130,19 +136,29 @@ class VersionStore:
 
     def __init__(self, state_directory: Path) -> None:
         self._directory = state_directory / "lists"
+        self._confirmations = Confirmations(self._directory)
         self._is_private = False
 
-    def load(self, wanted: ListId) -> History:
-        """Return the history of a list; empty if there is none that can be used."""
+    def load(self, wanted: ListId, ways: Ways | None = None) -> History:
+        """Return the history of a list; empty if there is none that can be used.
+
+        Args:
+            wanted: which list.
+            ways: to the files that are read together with it.
+        """
         try:
-            data = read_if_there(self._path(wanted))
-            return History() if data is None else _decode(data, wanted)
+            data = read_if_there(self._path(wanted), ways)
+            found = History() if data is None else _decode(data, wanted)
         except (StateError, *DAMAGE):
             return History()
+        written = found.latest.confirmed_at if found.latest else None
+        latest = self._confirmations.latest(wanted, written) if written else None
+        return found if latest is None or latest == written else found.confirmed(latest)
 
     def stamp(self, wanted: ListId) -> str:
-        """Return what tells the file of a history from its other versions; empty without one."""
-        return stamp(self._path(wanted))
+        """Return what tells a history from its other versions; empty without one."""
+        stamped = stamp(self._path(wanted))
+        return f"{stamped} {self._confirmations.noted(wanted)}" if stamped else ""
 
     def note(
         self,
@@ -151,6 +167,7 @@ class VersionStore:
         former: AcceptedList | None = None,
         history: History | None = None,
         before: datetime | None = None,
+        sha256: str = "",
     ) -> History:
         """Record that a version was accepted or confirmed, at the time that its provenance says.
 
@@ -161,6 +178,7 @@ class VersionStore:
             former: the one that was accepted before; begins a history that was not kept yet.
             history: as it was loaded a moment ago, under the same lock.
             before: when the stored version, which was confirmed now, was last confirmed, UTC.
+            sha256: ``fingerprint`` of its addresses, if it was found already.
 
         Returns:
             The history from now on.
@@ -171,10 +189,11 @@ class VersionStore:
         history = self.load(accepted.id) if history is None else history
         if history.latest is None and former is not None:
             history = history.noted(former.space, former.checked_at, _fetched_at(former))
-        if _is_latest(history, accepted.space, before):
+        if is_latest(history, accepted.space, before):
             noted = history.confirmed(accepted.checked_at)
         else:
-            noted = history.noted(accepted.space, accepted.checked_at, _fetched_at(accepted))
+            fetched_at = _fetched_at(accepted)
+            noted = history.noted(accepted.space, accepted.checked_at, fetched_at, sha256)
         if not self._is_private:
             ensure_private_directory(self._directory)
             self._is_private = True
@@ -188,7 +207,7 @@ class VersionStore:
         return self._directory / f"{wanted.kind}-{name}{_SUFFIX}"
 
 
-def _is_latest(history: History, space: AddressSpace, before: datetime | None) -> bool:
+def is_latest(history: History, space: AddressSpace, before: datetime | None) -> bool:
     """Whether the stored version is the latest that was noted, as the times of both tell.
 
     The run that noted it stored it, too, with the same time. So its addresses need no hash.

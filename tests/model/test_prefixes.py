@@ -119,6 +119,19 @@ def test_sizes_add_up(pair: tuple[PrefixSet, PrefixSet]) -> None:
     assert one.size + one.complement().size == 1 << one.family.bits
 
 
+@given(pairs, st.data())
+def test_a_change_is_what_was_gained_and_what_was_lost(
+    pair: tuple[PrefixSet, PrefixSet], data: st.DataObject
+) -> None:
+    one, other = pair
+    common = data.draw(prefix_sets(one.family))
+    before, later = one | common, other | common
+    assert before.change_to(later) == (later - before, before - later)
+    nothing = PrefixSet(one.family)
+    assert before.change_to(before) == (nothing, nothing)
+    assert before.change_to(nothing) == (nothing, before)
+
+
 @given(some_sets)
 def test_complement_undoes_itself(content: PrefixSet) -> None:
     assert content.complement().complement() == content

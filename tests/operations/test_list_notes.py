@@ -27,8 +27,10 @@ def candidate(wanted: ListId, body: str) -> Candidate:
 
 
 def noted(wanted: ListId, body: str, former: str = "") -> tuple[Note, ...]:
+    now = candidate(wanted, body)
     before = candidate(wanted, former).accepted.space if former else None
-    return tuple(list_notes(candidate(wanted, body), before, History()))
+    change = None if before is None else before.change_to(now.accepted.space)
+    return tuple(list_notes(now, change, History()))
 
 
 def test_skipped_lines_are_reported_with_their_numbers() -> None:
@@ -67,9 +69,10 @@ def test_a_list_that_goes_back_is_reported(kind: ListKind) -> None:
         first.bodies,
         first.parsed,
     )
-    [note] = list_notes(named, second.accepted.space, history)
+    change = second.accepted.space.change_to(first.accepted.space)
+    [note] = list_notes(named, change, history)
     assert (note.kind, note.data["since"]) == (NoteKind.LIST_WENT_BACK, NOON.isoformat())
-    assert tuple(list_notes(second, second.accepted.space, history)) == ()
+    assert tuple(list_notes(second, None, history)) == ()
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ from geofence.model.lists import DroppedAddress, ListKind, Provenance
 from geofence.model.notes import problem
 from geofence.model.plan import Count, Observed
 from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
-from geofence.model.prefixes import Family, Prefix
+from geofence.model.prefixes import Family, Prefix, SpaceChange
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, Role, Rule, SetKey, SourceIn
 from geofence.model.shield import (
@@ -144,7 +144,7 @@ LISTS = (
                 dropped=(DroppedAddress("192.0.2.1", NOW),),
             ),
         ),
-        former=SPACE,
+        change=SpaceChange(SPACE, SPACE),
     ),
 )
 CHANGE = HistoryEntry(

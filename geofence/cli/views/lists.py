@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from geofence.fetch.urls import public
-from geofence.model.prefixes import AddressSpace, Family
+from geofence.model.prefixes import Family
 from geofence.operations.listed import Listed
 from geofence.operations.report import ListOutcome, ListReport
 from geofence.screen import Styled
@@ -53,13 +53,12 @@ def _state(outcome: ListOutcome) -> str:
 
 def list_json(report: Listed) -> dict[str, object]:
     """Return one list for scripts; times are UTC."""
-    former = _former(report)
     return {
         "list": str(report.id),
         "state": str(report.outcome),
         "addresses": {str(family): report.extent(family).addresses for family in Family},
-        "former_addresses": {str(family): former[family].size for family in Family}
-        if former
+        "former_addresses": {str(family): report.former_addresses(family) for family in Family}
+        if isinstance(report, ListReport) and report.change is not None
         else None,
         "checked_at": report.checked_at.isoformat() if report.checked_at else None,
         "problem": english(report.problem) or None,
@@ -97,20 +96,16 @@ def _row(report: Listed, now: datetime) -> tuple[Styled, ...]:
     )
 
 
-def _former(report: Listed) -> AddressSpace | None:
-    return report.former if isinstance(report, ListReport) else None
-
-
 def _change(report: Listed) -> str:
     """Return what a renewed list gained and lost since its stored version."""
-    if not isinstance(report, ListReport) or report.former is None:
+    if not isinstance(report, ListReport) or report.change is None:
         return ""
     parts = [
         f"{sign}{size(gone)}"
         for family in Family
         for sign, gone in (
-            ("+", report.space[family] - report.former[family]),
-            ("-", report.former[family] - report.space[family]),
+            ("+", report.change.gained[family]),
+            ("-", report.change.lost[family]),
         )
         if gone
     ]
