@@ -95,7 +95,19 @@ def test_rollback_of_a_cluster_leaves_the_host_alone(typed: Typed) -> None:
     assert typed.scene.who() == "JP"
     assert [each["generation"] for each in typed.json("history")] == [3, 2, 1]
     state = typed.scene.directory / "state"
-    assert sorted(each.name for each in state.iterdir()) == ["lists", "targets"]
+    assert sorted(each.name for each in state.iterdir()) == ["installation", "lists", "targets"]
+
+
+def test_restore_overrides_the_check_that_its_refusal_names(typed: Typed) -> None:
+    typed("apply")
+    (ours,) = typed.scene.in_cluster().objects
+    typed("remove")
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": []}
+    typed.scene.make(policy(ours.name, spec))
+    with pytest.raises(GuardRefusal, match="--accept foreign"):
+        typed("restore")
+    assert "generation 1" in typed("restore", "--accept", "foreign")
+    assert typed.scene.who() == "JP"
 
 
 def test_refresh_downloads_and_applies(typed: Typed) -> None:
