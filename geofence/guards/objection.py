@@ -44,6 +44,8 @@ class Guard(StrEnum):
     """All trunks in Asterisk's configuration together would allow too many addresses."""
     MOVED = "moved"
     """The fence of a target would be applied elsewhere, and the one of before would stay."""
+    TAKEN = "taken"
+    """The fence of a target is kept by another installation."""
     TARGET_LIMIT = "target-limit"
     """The objects for a cluster exceed a limit of its API server or of its engine."""
 
@@ -64,6 +66,7 @@ _OF = {
     Guard.BROAD_TRUNK: "EXCEPTION",
     Guard.MANY_TRUNKS: "",
     Guard.MOVED: "",
+    Guard.TAKEN: "",
     Guard.TARGET_LIMIT: "",
 }
 

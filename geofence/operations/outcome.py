@@ -101,26 +101,13 @@ def _text(notes: tuple[Note, ...]) -> str:
     return " ".join(map(english, sentences(notes)))
 
 
-def _tell(  # noqa: PLR0913 - each is one of the facts
-    site: Site,
-    command: str,
-    outcome: RunOutcome,
-    event: str,
-    message: str,
-    *,
-    code: ExitCode = ExitCode.DONE,
-) -> tuple[Note, ...]:
-    """Tell all that the rules name; imported where there is something to tell."""
-    from geofence.operations.notify import tell
-
-    return tell(site, command, outcome, event, message, code=code)
-
-
 def _tell_news(site: Site, command: str, news: tuple[Note, ...]) -> tuple[Note, ...]:
     """Tell the hook the news of a run that went well."""
     if not news:
         return ()
-    return _tell(site, command, _watched(site.journal.outcome()), "notice", _text(news))
+    from geofence.operations.notify import tell
+
+    return tell(site, command, _watched(site.journal.outcome()), "notice", _text(news))
 
 
 def told_failing(site: Site, why: str) -> tuple[Note, ...]:
@@ -135,8 +122,10 @@ def told_failing(site: Site, why: str) -> tuple[Note, ...]:
         return ()
     before, after, notes = _update(site, lambda outcome: replace(_watched(outcome), failing=why))
     if why:
+        from geofence.operations.notify import tell
+
         message = f"The fence cannot be repaired: {why}"
-        told_of = _tell(site, _WATCH, after, "failed", message, code=ExitCode.FAILED)
+        told_of = tell(site, _WATCH, after, "failed", message, code=ExitCode.FAILED)
     else:
         told_of = _tell_recovered(site, _WATCH, before, after)
     return (*notes, *told_of)
@@ -149,7 +138,9 @@ def told_healing(site: Site) -> tuple[Note, ...]:
         "The fence differed from what was applied and was repaired "
         f"({after.healed} repairs so far)."
     )
-    return (*notes, *_tell(site, _WATCH, after, "healed", message))
+    from geofence.operations.notify import tell
+
+    return (*notes, *tell(site, _WATCH, after, "healed", message))
 
 
 def note_unconfirmed(site: Site, why: str) -> None:
@@ -166,7 +157,9 @@ def note_unconfirmed(site: Site, why: str) -> None:
 def tell_unconfirmed(site: Site, why: str) -> tuple[Note, ...]:
     """Tell the hook the same, without the lock, since a hook may run geofence itself."""
     known = _watched(site.journal.outcome())
-    return _tell(site, _APPLY, known, str(Ending.FAILED), why, code=ExitCode.FAILED)
+    from geofence.operations.notify import tell
+
+    return tell(site, _APPLY, known, str(Ending.FAILED), why, code=ExitCode.FAILED)
 
 
 def _watched(known: RunOutcome | None) -> RunOutcome:
@@ -191,7 +184,9 @@ def _close(
 
     before, after, notes = _update(site, closed)
     if ending is not Ending.DONE:
-        return (*notes, *_tell(site, command, after, str(ending), message, code=code))
+        from geofence.operations.notify import tell
+
+        return (*notes, *tell(site, command, after, str(ending), message, code=code))
     return (*notes, *_tell_recovered(site, command, before, after))
 
 
@@ -242,7 +237,9 @@ def _tell_recovered(
 ) -> tuple[Note, ...]:
     if not _recovered(before, after):
         return ()
-    return _tell(site, command, after, "recovered", f"After: {' '.join(_troubles(before))}")
+    from geofence.operations.notify import tell
+
+    return tell(site, command, after, "recovered", f"After: {' '.join(_troubles(before))}")
 
 
 def _with_recipients(site: Site, before: RunOutcome | None, after: RunOutcome) -> RunOutcome:

@@ -20,13 +20,20 @@ Judge = Callable[[Packet], bool]
 class Engine(Protocol):
     """Turns a fence into objects of one kind, and back. Pure: it talks to no cluster."""
 
-    kind: TargetKind
+    @property
+    def kind(self) -> TargetKind:
+        """The kind of the targets that it is for."""
+        ...
 
-    resources: tuple[Resource, ...]
-    """The kinds of objects that it makes, as they are to be listed."""
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """The kinds of objects that it makes, as they are to be listed."""
+        ...
 
-    oldest: Release | None
-    """The first release that holds a fence, where releases differ in what they take; else None."""
+    @property
+    def oldest(self) -> Release | None:
+        """The first release that holds a fence, where releases differ in what they take."""
+        ...
 
     def held(self, fence: ClusterFence) -> ClusterFence:
         """Return the fence as far as objects of this engine can say it.

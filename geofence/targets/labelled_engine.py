@@ -2,58 +2,50 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from geofence.guards.objection import Objection
 from geofence.model.notes import Note
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
-from geofence.model.target import Gap, Target
+from geofence.model.target import Gap, Target, TargetKind
 from geofence.targets import set_requests
 from geofence.targets.fence import ClusterFence
 from geofence.targets.fence_facts import Placed, Side, common, of_target, sides
 from geofence.targets.gaps import gap_notes
 from geofence.targets.interface import Judge
 from geofence.targets.labelled_sets import SetShape, read_sets
-from geofence.targets.objects import ClusterObject, Request
+from geofence.targets.objects import ClusterObject, Release, Request, Resource
+
+Groups = Callable[
+    [Sequence[ClusterObject], Mapping[str, AddressSpace], Target, Side], Sequence[Placed]
+]
+"""Returns the groups of the policies of pods or nodes, by stored objects and their sets.
+
+It raises a ``TargetError`` if a policy is not as geofence makes it.
+"""
 
 
-class LabelledEngine(ABC):
-    """See ``geofence.targets.interface.Engine``; an engine adds what is its own."""
+@dataclass(frozen=True, kw_only=True)
+class LabelledEngine:
+    """See ``geofence.targets.interface.Engine``; its fields are what engines have of their own."""
 
+    kind: TargetKind
+    resources: tuple[Resource, ...]
     shape: SetShape
     foundations: Collection[str] = ()
     """Kinds of objects that come before all others, and go after them."""
-
-    @abstractmethod
-    def held(self, fence: ClusterFence) -> ClusterFence:
-        """Return the fence as far as objects of this engine can say it."""
-
-    @abstractmethod
-    def rendered(self, fence: ClusterFence, target: Target) -> Iterable[ClusterObject]:
-        """Yield the objects of a fence that objects can say."""
-
-    @abstractmethod
-    def groups(
-        self,
-        objects: Sequence[ClusterObject],
-        sets: Mapping[str, AddressSpace],
-        target: Target,
-        side: Side,
-    ) -> Sequence[Placed]:
-        """Return the groups of the policies of pods or nodes.
-
-        Raises:
-            TargetError: a policy is not as geofence makes it.
-        """
-
-    @abstractmethod
-    def gaps(self, target: Target) -> Iterable[Gap]:
-        """Return what the engine cannot do for a target."""
-
-    @abstractmethod
-    def judge_of(self, objects: Sequence[ClusterObject], target: Target, side: Side) -> Judge:
-        """Return what decides packets to pods or nodes by stored objects."""
+    oldest: Release | None = None
+    held: Callable[[ClusterFence], ClusterFence]
+    rendered: Callable[[ClusterFence, Target], Iterable[ClusterObject]]
+    """Returns the objects of a fence that objects can say."""
+    groups: Groups
+    gaps: Callable[[Target], Iterable[Gap]]
+    """Returns what the engine cannot do for a target."""
+    limits: Callable[[Sequence[ClusterObject]], tuple[Objection, ...]]
+    judge_of: Callable[[Sequence[ClusterObject], Target, Side], Judge]
+    """Returns what decides packets to pods or nodes by stored objects."""
 
     def objects(self, fence: ClusterFence, target: Target) -> tuple[ClusterObject, ...]:
         """Return the objects that hold a fence, in a stable order."""

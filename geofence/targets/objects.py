@@ -24,6 +24,8 @@ ROLE_LABEL = "geofence.io/role"
 """Label of an object that other objects select or that differs from its like: what it is for."""
 FENCE_ANNOTATION = "geofence.io/fence"
 """Annotation of objects: facts about the fence that the API's fields have no room for."""
+INSTALLATION_ANNOTATION = "geofence.io/installation"
+"""Annotation of objects in a cluster: who keeps them. It is no part of the fence."""
 
 
 class Release(NamedTuple):
@@ -128,6 +130,13 @@ class ClusterObject:
             return self
         content = {**self.content, "apiVersion": api_version}
         return replace(self, api_version=api_version, content=content)
+
+    def annotated(self, name: str, value: str) -> ClusterObject:
+        """Return it with one more annotation."""
+        metadata = as_mapping(self.content.get("metadata"))
+        annotations = {**as_mapping(metadata.get("annotations")), name: value}
+        content = {**self.content, "metadata": {**metadata, "annotations": annotations}}
+        return replace(self, content=content)
 
     @classmethod
     def of(cls, manifest: Mapping[str, Json]) -> ClusterObject:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from geofence.targets.objects import MANAGED_BY, ClusterObject, Json, as_mapping
+from geofence.targets.objects import (
+    INSTALLATION_ANNOTATION,
+    MANAGED_BY,
+    ClusterObject,
+    Json,
+    as_mapping,
+)
 
 _OURS = "geofence.io/"
 """Begins the labels and annotations that only geofence writes."""
@@ -27,7 +33,7 @@ def normalized(stored: ClusterObject, like: ClusterObject | None) -> ClusterObje
         kept = {
             key: value
             for key, value in as_mapping(metadata.pop(name, None)).items()
-            if key in wanted or key == MANAGED_BY or key.startswith(_OURS)
+            if key in wanted or key == MANAGED_BY or _is_of_fence(key)
         }
         if kept:
             metadata[name] = kept
@@ -35,6 +41,10 @@ def normalized(stored: ClusterObject, like: ClusterObject | None) -> ClusterObje
     if like is not None:
         content["spec"] = _aligned(content.get("spec"), like.content.get("spec"))
     return replace(stored, content=content)
+
+
+def _is_of_fence(key: str) -> bool:
+    return key.startswith(_OURS) and key != INSTALLATION_ANNOTATION
 
 
 def _aligned(stored: Json, wanted: Json) -> Json:

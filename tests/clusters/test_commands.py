@@ -95,7 +95,7 @@ def test_rollback_of_a_cluster_leaves_the_host_alone(typed: Typed) -> None:
     assert typed.scene.who() == "JP"
     assert [each["generation"] for each in typed.json("history")] == [3, 2, 1]
     state = typed.scene.directory / "state"
-    assert sorted(each.name for each in state.iterdir()) == ["lists", "targets"]
+    assert sorted(each.name for each in state.iterdir()) == ["installation", "lists", "targets"]
 
 
 def test_restore_overrides_the_check_that_its_refusal_names(typed: Typed) -> None:

@@ -31,8 +31,9 @@ from geofence.operations.targets.desired import Desired
 from geofence.operations.targets.observe import InCluster, observe, observe_for
 from geofence.operations.targets.shown import shown_plan
 from geofence.operations.targets.site import TargetSite
+from geofence.spelling import printable
 from geofence.state.applied_to import read_applied_to, write_applied_to
-from geofence.targets.objects import ClusterObject, Request, Resource, Verb
+from geofence.targets.objects import INSTALLATION_ANNOTATION, ClusterObject, Request, Verb
 from geofence.targets.stored import differing, lost, normalized, removal
 from geofence.translation import join, tr
 
@@ -66,6 +67,7 @@ def commit_to_cluster(
         requests = place.engine.order(found.objects, wanted.objects)
         _try(place, cluster, requests)
         _send(place, cluster, requests, found)
+        _claim(place, cluster, wanted, found)
         if requests:
             _verify(place, cluster, wanted)
     number, notes = _record(place, wish, wanted, lists, newest)
@@ -102,6 +104,7 @@ def check(
     rules = () if restores or known else check_rules(before, wanted.ruleset)
     return (
         *_moved(place, found),
+        *_taken(place, found),
         *_foreign(found),
         *place.engine.limits(wanted.objects),
         *_nothing_fenced(place, found, wanted),
@@ -151,6 +154,27 @@ def _moved(place: TargetSite, found: InCluster) -> tuple[Objection, ...]:
     )
 
 
+def _taken(place: TargetSite, found: InCluster) -> tuple[Objection, ...]:
+    other = found.kept_by_another(place.keeper)
+    if other is None:
+        return ()
+    return (
+        Objection(
+            Guard.TAKEN,
+            f"target {place.target.name}",
+            tr(
+                "The fence of {target} in the cluster is kept by the geofence installation on "
+                "{host}.",
+                target=place.target.name,
+                host=printable(other.host),
+            ),
+            tr("Each would undo what the other has applied, at every run."),
+            str(Guard.TAKEN),
+            tr("Give the target another name here, or remove it from the rules there."),
+        ),
+    )
+
+
 def _foreign(found: InCluster) -> tuple[Objection, ...]:
     if not found.foreign:
         return ()
@@ -181,7 +205,7 @@ def _try(place: TargetSite, cluster: Cluster, requests: Sequence[Request]) -> No
             continue
         thing, resource = request.object, place.resource(request.object.kind)
         try:
-            stored = cluster.apply(thing, resource, only_try=True)
+            stored = cluster.apply(_ours(place, thing), resource, only_try=True)
         except ClusterError as error:
             if error.status == _BAD_REQUEST:  # as where a webhook cannot be tried
                 continue
@@ -214,7 +238,7 @@ def _send(
             if request.verb is Verb.DELETE:
                 cluster.delete(thing, resource, found.uids.get(thing.key, ""))
                 continue
-            stored = _applied(cluster, thing, resource)
+            stored = _applied(place, cluster, thing)
         except ClusterError as error:
             raise _with_consequence(place, error, number, len(requests)) from error
         paths = _differing(thing, stored)
@@ -222,13 +246,33 @@ def _send(
             raise _not_held(place, [f"{thing.key}: {_listed(paths)}"])
 
 
-def _applied(cluster: Cluster, thing: ClusterObject, resource: Resource) -> ClusterObject:
+def _ours(place: TargetSite, thing: ClusterObject) -> ClusterObject:
+    """Return an object as this installation keeps it."""
+    return thing.annotated(INSTALLATION_ANNOTATION, str(place.keeper))
+
+
+def _claim(place: TargetSite, cluster: Cluster, wanted: Desired, found: InCluster) -> None:
+    """Write into objects that stay as they are that this installation keeps them.
+
+    Raises:
+        ClusterError: the server refused.
+    """
+    same = {each.key: each.text for each in found.objects}
+    for thing in wanted.objects:
+        keeper = found.keepers.get(thing.key)
+        mine = keeper is None or keeper.number == place.keeper.number
+        if not mine and same.get(thing.key) == thing.text:
+            _applied(place, cluster, thing)
+
+
+def _applied(place: TargetSite, cluster: Cluster, thing: ClusterObject) -> ClusterObject:
     """Apply an object, and take away what other programs have put into it; return what is stored.
 
     Raises:
         ClusterError: the server refused.
     """
-    answer = cluster.apply(thing, resource)
+    resource = place.resource(thing.kind)
+    answer = cluster.apply(_ours(place, thing), resource)
     extra = removal(thing, normalized(ClusterObject.of(answer), thing))
     if extra:
         answer = cluster.merge_spec(thing, resource, extra, answer)

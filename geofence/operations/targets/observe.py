@@ -15,9 +15,10 @@ from geofence.errors import ClusterError, TargetError
 from geofence.model.generation import Generation
 from geofence.model.target import FIELD_MANAGER
 from geofence.operations.targets.desired import Desired, as_recorded
-from geofence.operations.targets.site import TargetSite
+from geofence.operations.targets.site import Keeper, TargetSite
 from geofence.targets.fence import ClusterFence
 from geofence.targets.objects import (
+    INSTALLATION_ANNOTATION,
     MANAGED_BY,
     TARGET_LABEL,
     ClusterObject,
@@ -36,6 +37,8 @@ class InCluster:
     objects: tuple[ClusterObject, ...] = ()
     """Those of geofence's, as stored, less what others may add to them."""
     uids: Mapping[ObjectKey, str] = field(default_factory=dict)
+    keepers: Mapping[ObjectKey, Keeper] = field(default_factory=dict)
+    """The installation that keeps each; without a number where none has said so."""
     foreign: tuple[ObjectKey, ...] = ()
     """Those with geofence's names or labels that another program made."""
     fence: ClusterFence | None = None
@@ -44,6 +47,11 @@ class InCluster:
     """Kinds that the role may not list: only objects of known names were read."""
     server: str = ""
     """URL of the API server; empty if it was not asked."""
+
+    def kept_by_another(self, here: Keeper) -> Keeper | None:
+        """Return the other installation that keeps some of the objects; None for none."""
+        others = (each for each in self.keepers.values() if each.number not in ("", here.number))
+        return next(others, None)
 
     @property
     def is_empty(self) -> bool:
@@ -108,6 +116,7 @@ def _sorted_out(
     return InCluster(
         objects,
         {key: str(thing["metadata"].get("uid", "")) for key, thing in ours.items()},
+        {key: _keeper(thing) for key, thing in ours.items()},
         tuple(sorted(key for key in found if key not in ours)),
         _fence(place, objects),
         unlisted,
@@ -132,6 +141,10 @@ def is_ours(thing: Thing) -> bool:
     """Whether geofence's field manager has applied an object."""
     managers = as_sequence(as_mapping(thing.get("metadata")).get("managedFields"))
     return any(as_mapping(each).get("manager") == FIELD_MANAGER for each in managers)
+
+
+def _keeper(thing: Thing) -> Keeper:
+    return Keeper.parse(ClusterObject.of(thing).annotations.get(INSTALLATION_ANNOTATION, ""))
 
 
 def _fence(place: TargetSite, objects: Sequence[ClusterObject]) -> ClusterFence | None:

@@ -6,8 +6,9 @@ from geofence.cluster.client import Cluster
 from geofence.errors import ClusterError, TargetError
 from geofence.operations.targets.commit import command_of
 from geofence.operations.targets.desired import as_recorded
-from geofence.operations.targets.observe import observe
+from geofence.operations.targets.observe import InCluster, observe
 from geofence.operations.targets.site import TargetSite
+from geofence.spelling import printable
 from geofence.state.applied_to import forget_applied_to, read_applied_to
 from geofence.targets.objects import Verb
 from geofence.translation import join, tr
@@ -28,6 +29,7 @@ def remove_from_cluster(place: TargetSite) -> tuple[str, ...]:
         newest, _ = place.own.generations.newest()
         known = as_recorded(place, newest).objects if newest else ()
         found = observe(place, cluster, known)
+        _refuse_anothers(place, found)
         removed: list[str] = []
         for request in place.engine.order(found.objects, ()):
             thing, resource = request.object, place.resource(request.object.kind)
@@ -70,6 +72,25 @@ def _refuse_elsewhere(place: TargetSite, cluster: Cluster) -> None:
                 target=place.target.name,
                 before=before,
                 now=now,
+            )
+        )
+
+
+def _refuse_anothers(place: TargetSite, found: InCluster) -> None:
+    """Refuse to take down the fence of another installation.
+
+    Raises:
+        TargetError: another installation keeps it.
+    """
+    other = found.kept_by_another(place.keeper)
+    if other is not None:
+        raise TargetError(
+            tr(
+                "The fence of {target} in the cluster is kept by the geofence installation on "
+                "{host}. Nothing was removed. Remove it there; or, if that is gone, run "
+                "'geofence apply --target {target} --accept taken' first.",
+                target=place.target.name,
+                host=printable(other.host),
             )
         )
 

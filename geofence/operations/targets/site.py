@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from geofence.cluster.client import Cluster
 from geofence.errors import UsageError
@@ -15,11 +17,29 @@ from geofence.operations.site import Site
 from geofence.spelling import nearest, quoted
 from geofence.state.applied_to import AppliedTo
 from geofence.state.files import ensure_private_directory
+from geofence.state.installation import make_installation, read_installation
 from geofence.state.lock import exclusive
 from geofence.targets import registry
 from geofence.targets.interface import Engine
 from geofence.targets.objects import Resource
 from geofence.translation import join, tr
+
+
+class Keeper(NamedTuple):
+    """An installation, as its objects in a cluster name it."""
+
+    host: str
+    """When it first wrote the object; it may have another name by now."""
+    number: str
+    """See ``state.installation``; empty for none."""
+
+    @classmethod
+    def parse(cls, text: str) -> Keeper:
+        """Read the annotation of an object; empty for none."""
+        return cls(*text.rpartition("/")[::2])
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +71,11 @@ class TargetSite:
         """
         return AppliedTo(server, self.target.namespace, str(self.target.kind))
 
+    @property
+    def keeper(self) -> Keeper:
+        """Return who keeps the fence in the cluster: this installation."""
+        return Keeper(os.uname().nodename, read_installation(self.main.state_directory))
+
     def resource(self, kind: str) -> Resource:
         """Return how the API serves a kind of the engine's objects."""
         return next(each for each in self.engine.resources if each.kind == kind)
@@ -75,6 +100,7 @@ class TargetSite:
         for directory in (self.main.state_directory, own.state_directory.parent):
             ensure_private_directory(directory)
         ensure_private_directory(own.state_directory)
+        make_installation(self.main.state_directory)
         with exclusive(own.state_directory, own.lock_seconds):
             own.tidy()
             yield

@@ -7,7 +7,7 @@ there were no fence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from geofence.model.policy import Ports, Protocol
 from geofence.model.target import FIELD_MANAGER, Target
@@ -37,7 +37,13 @@ POLICY = Resource(VERSION, "GlobalNetworkPolicy", "globalnetworkpolicies", names
 STAGED = Resource(
     VERSION, "StagedGlobalNetworkPolicy", "stagedglobalnetworkpolicies", namespaced=False
 )
-SHAPE = SetShape(NETWORK_SET, "nets", lambda _: {}, (SetRole.ALLOW, SetRole.BAN, SetRole.EXCEPT))
+
+
+def _no_labels(name: str) -> Mapping[str, str]:  # noqa: ARG001 - rules select by the role alone
+    return {}
+
+
+SHAPE = SetShape(NETWORK_SET, "nets", _no_labels, (SetRole.ALLOW, SetRole.BAN, SetRole.EXCEPT))
 
 _TIER_ORDER = 100
 """Before Calico's own tiers, which begin at 1,000."""

@@ -14,7 +14,7 @@ but the groups that are allowed: one that is missing opens nothing here, either.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 from geofence.model.policy import Ports
@@ -56,10 +56,16 @@ NODE_POLICY = Resource(
     "ciliumclusterwidenetworkpolicies",
     namespaced=False,
 )
+
+
+def _labels(name: str) -> Mapping[str, str]:
+    return {f"geofence.io/{name}": ""}
+
+
 SHAPE = SetShape(
     CIDR_GROUP,
     "externalCIDRs",
-    lambda name: {f"geofence.io/{name}": ""},
+    _labels,
     (SetRole.ALLOW, SetRole.EXCEPT, SetRole.BAN),
 )
 MOST_PORTS = 40
