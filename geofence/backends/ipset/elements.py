@@ -174,6 +174,9 @@ class _Run(NamedTuple):
     def bounds(self, family: Family, length: int) -> tuple[list[int], list[int]]:
         """Return the first address of each, and the one after its last."""
         firsts = self.firsts(family)
+        if CIDR not in self.fields:
+            size = 1 << (family.bits - length)
+            return firsts, [first + size for first in firsts]
         lengths = self.numbers(CIDR, "B", length)
         pasts = [
             first + (1 << (family.bits - each)) for first, each in zip(firsts, lengths, strict=True)
