@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from geofence.backends.ipset.shapes import MESSAGE_LIMIT
 from geofence.model.elements import Element, Noted
 from geofence.model.frozen import NamedTuple
-from geofence.model.prefixes import Family, Prefix, PrefixSet, unpack_addresses
+from geofence.model.prefixes import Family, Prefix, PrefixSet, pack_addresses, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, Span, attribute, nested, number, spans
-from geofence.netlink.columns import alike, take
+from geofence.netlink.columns import alike, put, take
 
 DATA = 7
 IP = 1
@@ -25,6 +25,8 @@ _TIMEOUT = 6
 _BYTES = 24
 _PACKETS = 25
 _HEADER = 4
+_FIRST_AT = 12
+"""Where the first address of a range begins, behind the headers of what it is nested in."""
 _WIDEST = 1 << 30
 """Addresses of a range. Of one that is twice as wide, the kernel takes nothing, as it tells which
 of two addresses comes first by the sign of their difference (``bitmap_ip_uadt``)."""
@@ -54,14 +56,19 @@ def pack_tested(family: Family, address: int) -> bytes:
 
 def pack_ranges(family: Family, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
     """Return half-open ranges for a set with a bit a network, one part for each message."""
-    packed = [
-        nested(DATA, _address(IP, family, begin), _address(_IP_TO, family, past - 1))
-        for first, last in ranges
-        for begin in range(first, last, _WIDEST)
-        for past in (min(last, begin + _WIDEST),)
-    ]
-    step = MESSAGE_LIMIT // len(packed[0]) if packed else 1
-    return [b"".join(packed[at : at + step]) for at in range(0, len(packed), step)]
+    firsts: list[int] = []
+    lasts: list[int] = []
+    for first, past in ranges:
+        begins = range(first, past, _WIDEST)
+        firsts += begins
+        lasts += (min(past, begin + _WIDEST) - 1 for begin in begins)
+    octets = family.bits // 8
+    row = nested(DATA, _address(IP, family, 0), _address(_IP_TO, family, 0))
+    rows = bytearray(row * len(firsts))
+    for at, column in ((_FIRST_AT, firsts), (len(row) - octets, lasts)):
+        put(rows, len(row), at, octets, pack_addresses(family, column))
+    step = MESSAGE_LIMIT // len(row) * len(row)
+    return [bytes(rows[at : at + step]) for at in range(0, len(rows), step)]
 
 
 def _address(kind: int, family: Family, address: int) -> bytes:
@@ -167,6 +174,9 @@ class _Run(NamedTuple):
     def bounds(self, family: Family, length: int) -> tuple[list[int], list[int]]:
         """Return the first address of each, and the one after its last."""
         firsts = self.firsts(family)
+        if CIDR not in self.fields:
+            size = 1 << (family.bits - length)
+            return firsts, [first + size for first in firsts]
         lengths = self.numbers(CIDR, "B", length)
         pasts = [
             first + (1 << (family.bits - each)) for first, each in zip(firsts, lengths, strict=True)
