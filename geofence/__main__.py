@@ -6,15 +6,18 @@ a message.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
-import signal
 import sys
 from contextlib import suppress
 from types import FrameType
 
-from geofence.cli.plain import Plain, plainly, run_plainly
-from geofence.translation import activate, tr
+gc.disable()  # modules hold what they make; ``_run`` enables it for what comes after them
+
+from geofence.cli.plain import Plain, plainly, run_plainly  # noqa: E402
+from geofence.lean import SIG_IGN, SIGINT, getsignal, set_signal  # noqa: E402
+from geofence.translation import activate, tr  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-_EXIT_INTERRUPTED = 128 + signal.SIGINT
+_EXIT_INTERRUPTED = 128 + SIGINT
 """As a shell reports it."""
 
 _RESERVE_BYTES = 2 << 20
@@ -87,6 +90,7 @@ def _run() -> None:
     try:
         if wanted is not None:
             _run_and_end(wanted)
+        gc.enable()
         # Only now: help is translated while it is imported.
         from geofence.cli.app import main as run
 
@@ -128,8 +132,8 @@ def _catch_interrupts() -> None:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise _Interrupted
 
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, interrupt)
+    if getsignal(SIGINT) is not SIG_IGN:
+        set_signal(SIGINT, interrupt)
 
 
 def _fill_closed_streams() -> None:

@@ -30,7 +30,8 @@ translated where they enter (``raise … from``), so any other exception is a bu
 from __future__ import annotations
 
 from enum import IntEnum
-from pathlib import Path
+
+from geofence.lean import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ prints only lines.
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -112,6 +111,8 @@ def console(*, stderr: bool) -> Console:
 
 def print_json(value: object) -> None:
     """Print JSON; with its escapes where the encoding is not UTF-8."""
+    import json
+
     universal = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not universal) + "\n")
 

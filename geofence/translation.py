@@ -19,9 +19,9 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 
 from geofence.journal import is_connected
+from geofence.lean import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
+from geofence.lean import datetime, timedelta
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.translation import tr, trn
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
@@ -21,6 +22,8 @@ They take long, and mostly ask for what is around the fence. Each has its backen
 one and half the other. What the fence does to packets is tested on both, in ``behaviour``,
 ``backends`` and ``oracle``.
 """
+
+_STDERR = 2
 
 # How long an example takes says how busy the machine is, and nothing about what is tested.
 settings.register_profile("geofence", deadline=None)
@@ -59,6 +62,15 @@ def pytest_configure() -> None:
     privilege.ensure()
     settings.register_profile("geofence", deadline=None)
     settings.load_profile("geofence")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End Python even if a failed test left a thread or process that it would wait for.
+
+    What runs then is printed, and the exit code is 1. Python itself forgets this when it ends.
+    """
+    seconds = float(str(config.getini("faulthandler_timeout"))) / 10
+    faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
 
 
 @pytest.fixture

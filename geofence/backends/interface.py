@@ -88,7 +88,7 @@ class Backend(NotedSets, Protocol):
         """
         ...
 
-    def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
+    def rules(self, ruleset: Ruleset) -> Sequence[str]:
         """Return the ruleset's rules in the backend's own language, as ``observe`` gives them."""
         ...
 

@@ -39,6 +39,8 @@ def choose(
     by: ChosenBy = ChosenBy.RULES,
     holder: str | None = None,
     generation: int | None = None,
+    *,
+    rivals: bool = True,
 ) -> Chosen:
     """Return the backend that is asked for.
 
@@ -51,12 +53,13 @@ def choose(
         by: who asks.
         holder: name of the backend that holds the fence already, if any does.
         generation: number of the generation that asks, if one does.
+        rivals: whether to look for programs that speak against the backend that is named.
 
     Raises:
         BackendUnavailable: it cannot work here; the message names what is missing.
     """
     if choice is not BackendChoice.AUTO:
-        return _named(choice, by, generation)
+        return _named(choice, by, generation, rivals=rivals)
     able: list[Backend] = []
     against: list[str] = []
     for name in _ranked(holder):
@@ -87,12 +90,12 @@ def _ranked(holder: str | None) -> list[str]:
     return sorted(MODULES, key=lambda name: name != holder)
 
 
-def _named(choice: BackendChoice, by: ChosenBy, generation: int | None) -> Chosen:
+def _named(choice: BackendChoice, by: ChosenBy, generation: int | None, *, rivals: bool) -> Chosen:
     backend = load(choice.value)
     obstacle = backend.obstacle()
     if obstacle is not None:
         raise BackendUnavailable(obstacle)
-    rival = backend.rival()
+    rival = backend.rival() if rivals else None
     return Chosen(backend, ChosenBackend(backend.name, by, generation, (rival,) if rival else ()))
 
 

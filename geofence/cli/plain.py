@@ -6,11 +6,10 @@ one of the few forms that are known here goes through it, so that its messages a
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from geofence.cli.ending import ending_in_message
+from geofence.lean import Path
 from geofence.model.frozen import NamedTuple
 
 TYPE_CHECKING = False
@@ -67,8 +66,10 @@ def plainly(arguments: Sequence[str], environment: Mapping[str, str]) -> Plain |
 
 
 def run_plainly(wanted: Plain) -> None:
-    """Do what a plain command line says, and end as the verb does."""
-    gc.disable()  # what a run holds to its end would only be looked through
+    """Do what a plain command line says, and end as the verb does.
+
+    Without a look for garbage: what a run holds to its end would only be looked through.
+    """
     with ending_in_message():
         site = _site(wanted.directories.get("--rules-dir"), wanted.directories.get("--state-dir"))
         _require_privilege(wanted.verb)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
 
 from geofence.errors import UsageError
+from geofence.lean import Path
 from geofence.translation import tr
 
 

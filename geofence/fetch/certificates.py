@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from geofence.errors import ListError
 from geofence.model.frozen import dataclass
@@ -72,9 +73,20 @@ def authorities(environment: Mapping[str, str] = os.environ) -> Authorities:
     return Authorities(context, True)
 
 
+class _Context(ssl.SSLContext):
+    """Whose connections end only where the other side says so by TLS.
+
+    A body without a length ends with its connection, and anybody on the way can end that of TCP.
+    """
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:  # noqa: ANN401 - passed on
+        """Return a socket that speaks TLS."""
+        return super().wrap_socket(*args, **(options | {"suppress_ragged_eofs": False}))
+
+
 def _context() -> ssl.SSLContext:
     """Return what requires certificates, for the name of the host, as urllib3's does."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET

@@ -139,6 +139,7 @@ def _texts(limits: Limits, of_requests: _OfRequests) -> tuple[tuple[_Kinds, str]
             (IncompleteRead, *of_requests.cut_short),
             tr("the connection ended before the body was complete"),
         ),
+        ((ssl.SSLEOFError,), tr("the TLS connection was cut off")),
         ((ssl.SSLError, *of_requests.tls), tr("the server does not speak TLS correctly")),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from geofence.lean import Path
 
 _COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 """Of the network namespace of the process that reads it."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from pathlib import Path
 
+from geofence.lean import Path
 from geofence.model.frozen import NamedTuple
 
 _ATTRIBUTE = "system.posix_acl_access"

@@ -6,7 +6,8 @@ Source: random(4) for the ID, clock_gettime(2) for the clock.
 from __future__ import annotations
 
 import time
-from pathlib import Path
+
+from geofence.lean import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
+from geofence.lean import Path
 from geofence.model.frozen import NamedTuple
 
 _CONFIG_MAP = r"(/.*)?/pods/[0-9a-f-]{8,}/volumes/kubernetes\.io~configmap/[^/]+"

@@ -12,10 +12,10 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
-from pathlib import Path
 
 from geofence.host.acl import Writers, read_acl, writers
 from geofence.host.mounts import is_config_map
+from geofence.lean import Path
 from geofence.model.frozen import NamedTuple
 from geofence.translation import tr
 

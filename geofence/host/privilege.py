@@ -5,7 +5,7 @@ Sources: capabilities(7), ``linux/capability.h``.
 
 from __future__ import annotations
 
-from pathlib import Path
+from geofence.lean import Path
 
 _STATUS = Path("/proc/self/status")
 _NET_ADMIN = 12

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 from collections.abc import Mapping, Sequence
 
+from geofence.lean import SIGKILL, SIGPIPE, SIGXFSZ
 from geofence.model.frozen import NamedTuple
 
 _LONGEST = 60.0
 """Seconds that a program may take."""
-_DEFAULTS = (signal.SIGPIPE, signal.SIGXFSZ)
+_DEFAULTS = (SIGPIPE, SIGXFSZ)
 """Signals that Python ignores, and programs are not used to have ignored."""
 
 
@@ -60,7 +60,7 @@ def _code_of(command: list[str], files: Sequence[int], environment: Mapping[str,
     try:
         _await_end(child)
     except BaseException:
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, SIGKILL)
         os.waitpid(child, 0)
         raise
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -11,12 +11,11 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import socket
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from enum import StrEnum
-from pathlib import Path
 
+from geofence.lean import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, Path, socket
 from geofence.model.frozen import dataclass
 from geofence.translation import english
 
@@ -105,7 +104,9 @@ def _printable(text: str) -> str:
 
 
 def _is_printable(character: str) -> bool:
-    return " " <= character <= "~" or "\u00a0" <= character <= "\uffff"
+    """Whether the log takes a character; not half of one, as of arguments that are not UTF-8."""
+    is_half = "\ud800" <= character <= "\udfff"
+    return " " <= character <= "~" or ("\u00a0" <= character <= "\uffff" and not is_half)
 
 
 def log_change(command: str, what: str, generation: int | None = None) -> None:
@@ -145,7 +146,7 @@ def _classic(message: str) -> bytes:
 
 def _sent(path: Path, data: bytes) -> bool:
     """Whether the log at this path took the data."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+    with closing(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC)) as channel:
         channel.settimeout(_SECONDS)
         try:
             channel.sendto(data, str(path))

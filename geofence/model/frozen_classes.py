@@ -233,13 +233,15 @@ def _tuple_methods(names: tuple[str, ...], defaults: Mapping[str, Any]) -> dict[
     number = len(names)
     filled = tuple(defaults.values())  # as Python has them, behind what has no default
     least = number - len(filled)
+    made = tuple.__new__
 
     def new(cls: Any, /, *given: object, **named: object) -> Any:  # noqa: ANN401 - such a class
-        if not named and least <= len(given) < number:
-            given += filled[len(given) - number :]
-        elif named or len(given) != number:
-            given = _completed(cls.__name__, names, defaults, given, named)
-        return tuple.__new__(cls, given)
+        if named or len(given) != number:
+            if not named and least <= len(given) < number:
+                given += filled[len(given) - number :]
+            else:
+                given = _completed(cls.__name__, names, defaults, given, named)
+        return made(cls, given)
 
     def shown(self: Any) -> str:  # noqa: ANN401 - such a class
         pairs = ", ".join(f"{name}={value!r}" for name, value in zip(names, self, strict=True))

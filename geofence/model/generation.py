@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from geofence.lean import datetime
 from geofence.model.frozen import dataclass
 from geofence.model.ruleset import Ruleset
 

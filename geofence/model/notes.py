@@ -161,6 +161,8 @@ class NoteKind(StrEnum):
     """The file ``subject`` of ``[metrics]`` was not written; ``message`` is why."""
     MIRROR_NOT_WRITTEN = "mirror-not-written"
     """The signed lists in ``subject`` are those of before; ``message`` is why."""
+    MIRROR_WITHHOLDS = "mirror-withholds"
+    """``lists`` are not among the signed ones in ``subject``: their URLs may have a licence key."""
     COUNTS_NOT_KEPT = "counts-not-kept"
     """The counts over time ``subject`` were not continued; ``message`` is why."""
     COUNTS_BEGUN_ANEW = "counts-begun-anew"

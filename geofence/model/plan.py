@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from geofence.model.frozen import NamedTuple, dataclass, field
 from geofence.model.prefixes import Family, PrefixSet
@@ -22,7 +22,7 @@ class Observed:
 
     sets: Mapping[SetKey, PrefixSet] = field(default_factory=dict)
     """Declared sets."""
-    rules: tuple[str, ...] = ()
+    rules: Sequence[str] = ()
     """Every rule that is geofence's, one line each in the backend's own language, in the kernel's
     order, with the changes that other programs made in them."""
     dropped: Mapping[str, Count] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Plan:
     observed: Observed
     set_changes: tuple[SetChange, ...] = ()
     """In the order of their names."""
-    rules_wanted: tuple[str, ...] = ()
+    rules_wanted: Sequence[str] = ()
     """The desired rules in the backend's own language."""
 
     @property
@@ -102,8 +102,10 @@ class Plan:
         return self.rules_wanted != self.observed.rules
 
     @property
-    def rules_added(self) -> tuple[str, ...]:
+    def rules_added(self) -> Sequence[str]:
         """Rules that are wanted and not there."""
+        if not self.observed.rules:
+            return self.rules_wanted
         return tuple(line for line in self.rules_wanted if line not in self.observed.rules)
 
     @property

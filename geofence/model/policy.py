@@ -73,6 +73,8 @@ class Publishing(NamedTuple):
     """Absolute path of the secret key."""
     expires: timedelta = timedelta(days=7)
     """How long an index counts."""
+    keyed: bool = False
+    """Whether lists from URLs with a query are given to others, too; it may be a licence key."""
 
 
 _NO_MIRROR = MirrorSource()

@@ -11,7 +11,6 @@ prefix and takes seconds for the world's lists (see ``benchmarks/``).
 
 from __future__ import annotations
 
-import socket
 from array import array
 from bisect import bisect_left, bisect_right
 from enum import StrEnum
@@ -20,6 +19,7 @@ from operator import lt, ne
 from struct import iter_unpack
 from sys import byteorder
 
+from geofence.lean import AF_INET, AF_INET6, inet_ntop
 from geofence.model.frozen import NamedTuple, dataclass, field
 
 TYPE_CHECKING = False
@@ -51,7 +51,7 @@ class Family(StrEnum):
     @property
     def socket_family(self) -> int:
         """``AF_INET`` or ``AF_INET6``."""
-        return socket.AF_INET if self is Family.IPV4 else socket.AF_INET6
+        return AF_INET if self is Family.IPV4 else AF_INET6
 
 
 _WORD_BITS = 64
@@ -76,7 +76,7 @@ def prefix_text(prefix: Prefix) -> str:
 
 def address_text(family: Family, address: int) -> str:
     """Return the usual text of an address (RFC 5952 for IPv6)."""
-    return socket.inet_ntop(family.socket_family, address.to_bytes(family.bits // 8, "big"))
+    return inet_ntop(family.socket_family, address.to_bytes(family.bits // 8, "big"))
 
 
 def pack_addresses(family: Family, addresses: Sequence[int]) -> bytes:

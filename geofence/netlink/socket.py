@@ -6,11 +6,19 @@ short. Each user says by ``translating`` what these mean for it.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 
+from geofence.lean import (
+    AF_NETLINK,
+    MSG_DONTWAIT,
+    SO_SNDBUF,
+    SOCK_CLOEXEC,
+    SOCK_RAW,
+    SOL_SOCKET,
+    socket,
+)
 from geofence.netlink.messages import (
     SOL_NETLINK,
     Message,
@@ -54,8 +62,8 @@ class NetlinkSocket(AbstractContextManager["NetlinkSocket"]):
         Raises:
             OSError: the kernel does not speak this protocol.
         """
-        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-        self._socket = socket.socket(socket.AF_NETLINK, kind, protocol)
+        kind = SOCK_RAW | SOCK_CLOEXEC
+        self._socket = socket(AF_NETLINK, kind, protocol)
         self._sequence = 0
         with suppress(OSError):  # kernels before 4.3 repeat whole messages
             self._socket.setsockopt(SOL_NETLINK, _CAP_ACK, 1)
@@ -146,7 +154,7 @@ class NetlinkSocket(AbstractContextManager["NetlinkSocket"]):
     def pending(self) -> Iterator[bytes]:
         """Yield the datagrams that are there already."""
         with suppress(BlockingIOError):
-            yield from iter(partial(self._socket.recv, _DATAGRAM, socket.MSG_DONTWAIT), b"")
+            yield from iter(partial(self._socket.recv, _DATAGRAM, MSG_DONTWAIT), b"")
 
     def make_room_for(self, size: int) -> bool:
         """Make room to send that many bytes at once, and return whether there is.
@@ -156,15 +164,15 @@ class NetlinkSocket(AbstractContextManager["NetlinkSocket"]):
         """
         wanted = size + _OVERHEAD
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, wanted)
+            self._socket.setsockopt(SOL_SOCKET, _SO_SNDBUFFORCE, wanted)
         except PermissionError:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wanted)
+            self._socket.setsockopt(SOL_SOCKET, SO_SNDBUF, wanted)
         return self.room >= size
 
     @property
     def room(self) -> int:
         """The largest datagram in bytes that can be sent now."""
-        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - _OVERHEAD
+        return self._socket.getsockopt(SOL_SOCKET, SO_SNDBUF) - _OVERHEAD
 
 
 def batched(items: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from geofence.errors import StateError
 from geofence.host.boot import boot_id
+from geofence.lean import UTC, datetime
 from geofence.model.plan import Plan
 from geofence.operations.site import Site
 from geofence.state.outcomes import Counting

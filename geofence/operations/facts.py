@@ -187,7 +187,7 @@ class Facts:
         if self._cache and unchanged and not (found.drift or observed.unfenced):
             guarded = tuple(family for family in Family if family in observed.guarded)
             sizes = tuple(_SetSize(*each) for each in found.sets.items())
-            held = _Held(at, observed.rules, guarded, sizes, backend.labels)
+            held = _Held(at, tuple(observed.rules), guarded, sizes, backend.labels)
             self._cache.put(key, _HELD, held)
         return found
 

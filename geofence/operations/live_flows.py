@@ -98,20 +98,23 @@ class Change:
         return replace(self.after, sets=sets)
 
     def cut(self) -> tuple[Note, ...]:
-        """Drop connections that could not begin under the new ruleset.
+        """Drop connections that could not begin under the new ruleset; call it after the commit.
 
-        Those that this host began from fenced ports are among them, since replies come in by them.
+        They are read again, since some may have begun until then. Those that this host began from
+        fenced ports are among them, since replies come in by them.
 
         If something is revoked, only connections from there. Whether the previous ruleset allowed
         them does not matter: a run that was killed may have left them.
         """
-        meant = self.flows if self.revoked is None else from_sources(self.flows, self.revoked)
-        denied = [touched.flow for touched in impact(None, self.after, meant).denied]
-        denied += begun_from_fenced_ports(self.after, meant)
-        if not denied:
-            return ()
-        kinds = (NoteKind.CONNECTIONS_DROPPED, NoteKind.CONNECTIONS_NOT_DROPPED)
-        return _attempted(kinds, lambda: cut(denied))
+
+        def act() -> int:
+            flows = with_interfaces(read_flows(), self.after)
+            meant = flows if self.revoked is None else from_sources(flows, self.revoked)
+            denied = [touched.flow for touched in impact(None, self.after, meant).denied]
+            denied += begun_from_fenced_ports(self.after, meant)
+            return cut(denied) if denied else 0
+
+        return _attempted((NoteKind.CONNECTIONS_DROPPED, NoteKind.CONNECTIONS_NOT_DROPPED), act)
 
 
 def look_at(  # noqa: PLR0913 - what the change is about

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from geofence.errors import GeofenceError, ListError, MirrorError, StateError, UsageError
 from geofence.host.acl import read_acl
@@ -53,6 +54,8 @@ class Published:
     index: Index
     left_out: tuple[ListId, ...] = ()
     """Lists of the rules that have not been downloaded yet."""
+    withheld: tuple[ListId, ...] = ()
+    """Lists of the rules that may be for whoever has a key; see ``[mirror] keyed``."""
 
 
 def make_key(path: Path) -> SigningKey:
@@ -119,13 +122,17 @@ def publish_if_asked(site: Site) -> tuple[Note, ...]:
     directory = ""
     try:
         directory = site.policy().publishing.directory
-        if directory:
-            publish(site)
+        withheld = publish(site).withheld if directory else ()
     except GeofenceError as error:
         if not directory:  # the rules do not load, which the run itself tells
             return ()
         return (Note(NoteKind.MIRROR_NOT_WRITTEN, directory, {"message": str(error)}),)
-    return ()
+    return (withheld_note(directory, withheld),) if withheld else ()
+
+
+def withheld_note(directory: str, withheld: Iterable[ListId]) -> Note:
+    """Return the note on lists that are not given to others."""
+    return Note(NoteKind.MIRROR_WITHHOLDS, directory, {"lists": list(map(str, withheld))})
 
 
 def _written(site: Site, policy: Policy, now: datetime) -> Published:
@@ -137,6 +144,8 @@ def _written(site: Site, policy: Policy, now: datetime) -> Published:
     before = _before(directory)
     wanted = [name for name in needed_lists(policy) if is_published(name, policy)]
     stored = {name: site.lists.bodies(name) for name in wanted}
+    withheld = () if asked.keyed else tuple(_keyed(stored))
+    stored = {name: each for name, each in stored.items() if name not in withheld}
     bodies = {name: _bodies(*each) for name, each in stored.items() if each is not None}
     made = _index(before, asked, now)
     lists = {
@@ -150,13 +159,25 @@ def _written(site: Site, policy: Policy, now: datetime) -> Published:
     write_atomically(directory / NAME, signed(index_file.written(made), key), _READABLE)
     _prune(directory / "lists", made.paths | (before.paths if before else frozenset()))
     left_out = tuple(name for name, each in stored.items() if each is None)
-    return Published(asked.directory, key.public, made, left_out)
+    return Published(asked.directory, key.public, made, left_out, withheld)
 
 
 def is_published(name: ListId, policy: Policy) -> bool:
     """Whether a mirror has a list: not names of DNS, nor what a source gives to one key only."""
     blocklist = policy.blocklist(name)
     return not name.kind.is_from_dns and (blocklist is None or blocklist.format != apiban.NAME)
+
+
+def _keyed(
+    stored: Mapping[ListId, tuple[AcceptedList, Iterable[bytes]] | None],
+) -> Iterator[ListId]:
+    """Yield the lists that came from a URL with a query, which may be a licence key.
+
+    What is fetched by a key is as a rule not to be given to others, and nobody would notice.
+    """
+    for name, each in stored.items():
+        if each is not None and any(urlsplit(part.url).query for part in each[0].provenance):
+            yield name
 
 
 def _index(before: Index | None, asked: Publishing, now: datetime) -> Index:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from geofence.errors import (
     BusyError,
@@ -19,6 +18,7 @@ from geofence.errors import (
     UsageError,
     unexpected,
 )
+from geofence.lean import UTC, datetime
 from geofence.model.frozen import replace
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site

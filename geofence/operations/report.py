@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
+from geofence.lean import datetime
 from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.prefixes import Family
 

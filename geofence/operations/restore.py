@@ -105,7 +105,7 @@ def _restored(
     site: Site, generation: Generation, notes: tuple[Note, ...], *, another: bool
 ) -> RunReport:
     """Apply a generation; ``another``: it is not what was applied last."""
-    chosen = site.choose_again(generation)
+    chosen = site.choose_again(generation, rivals=False)  # 'geofence status' tells of them
     applied, missed = put_in_force(site, chosen.backend, generation.ruleset)
     if not applied.plan.is_empty:
         number = generation.number

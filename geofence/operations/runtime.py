@@ -9,19 +9,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 
 from geofence.apply import Applied, Seen, apply_ruleset
 from geofence.backends import registry
 from geofence.errors import BackendUnavailable, GeofenceError, StateError
+from geofence.lean import UTC, datetime
 from geofence.model.elements import TimedPrefix
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.counters import note_counting
 from geofence.operations.shield import lower_shield
 from geofence.operations.site import Site
-from geofence.state.files import BANS_LOG
+from geofence.state.files import BANS_LOG, TIMED_RECORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +120,9 @@ def synchronize(
 
 
 def _timed(site: Site, timed: Timed | None) -> Timed:
-    return site.timed.load() if timed is None else timed
+    if timed is not None:
+        return timed
+    return site.timed.load() if os.path.lexists(site.state_directory / TIMED_RECORD) else {}
 
 
 def _record(site: Site, timed: Timed | None) -> tuple[Note, ...]:

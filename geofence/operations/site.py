@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
 from geofence.errors import BackendUnavailable, StateError
+from geofence.lean import UTC, Path, datetime
 from geofence.model.frozen import dataclass
 
 TYPE_CHECKING = False
@@ -224,8 +223,13 @@ class Site:
         holder = newest.backend if newest else self._holder()
         return self._choose(wanted, ChosenBy.RULES, holder)
 
-    def choose_again(self, generation: Generation) -> Chosen:
+    def choose_again(self, generation: Generation, *, rivals: bool = True) -> Chosen:
         """Return the backend that held a generation, or any that works if that one cannot.
+
+        Args:
+            generation: the generation.
+            rivals: whether to look for programs that speak against that backend, which reads the
+                files of all that starts here.
 
         Raises:
             BackendUnavailable: none can.
@@ -235,7 +239,8 @@ class Site:
 
         try:
             before = BackendChoice(generation.backend)
-            return self._choose(before, ChosenBy.GENERATION, generation.backend, generation.number)
+            holder, number = generation.backend, generation.number
+            return self._choose(before, ChosenBy.GENERATION, holder, number, rivals=rivals)
         except (BackendUnavailable, ValueError):
             return self._choose(BackendChoice.AUTO, ChosenBy.AUTOMATIC, generation.backend)
 
@@ -262,10 +267,12 @@ class Site:
         by: ChosenBy,
         holder: str | None,
         generation: int | None = None,
+        *,
+        rivals: bool = True,
     ) -> Chosen:
         from geofence.backends.registry import choose
         from geofence.model.chosen import ChosenBy
 
         if self.backend is not None:
             return choose(self.backend, ChosenBy.OPTION, holder)
-        return choose(wanted, by, holder, generation)
+        return choose(wanted, by, holder, generation, rivals=rivals)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -86,7 +86,7 @@ class StatusReport:
     """Whether rules and lists on disk differ from what was applied; None if unknown."""
     restorable: bool = False
     """Whether ``restore`` can restore a recorded fence."""
-    rules: tuple[str, ...] = ()
+    rules: Sequence[str] = ()
     """Rules in the kernel, as the backend prints them."""
     counting_since: datetime | None = None
     """Since when ``services`` count dropped packets, UTC; None if unknown."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from geofence.by_hand.allowing import allowing
 from geofence.by_hand.request import Answer as ByHand
@@ -15,12 +15,12 @@ from geofence.by_hand.revoking import revoking
 from geofence.cli.arguments import parse_lasting, parse_targets
 from geofence.cli.views.plan import show_plan
 from geofence.errors import GeofenceError, UsageError
-from geofence.model.prefixes import Prefix, prefix_text
+from geofence.model.prefixes import Prefix, PrefixSet, prefix_text
 from geofence.operations.allow import allow, revoke, situation
 from geofence.operations.bans import Bans
 from geofence.operations.commit import Wish
 from geofence.operations.confirm import confirm
-from geofence.operations.plan import plan
+from geofence.operations.plan import PlanReport, plan
 from geofence.operations.refresh import refresh_and_renew
 from geofence.operations.report import RunReport
 from geofence.operations.site import Site
@@ -32,9 +32,21 @@ from geofence.sentences import sentence, sentences
 from geofence.translation import tr
 from geofence.wording import moment
 
-_CLOCKS = re.compile(r"\d+(:\d\d)+|\d+ (s|min|h|d)\b")
-"""What differs between two looks at one plan: times and ages."""
 _REASON = "panel"
+
+
+class _Planned(NamedTuple):
+    """What an action would do."""
+
+    lines: list[str]
+    """For people."""
+    refusals: list[str]
+    """Why it may not."""
+    facts: object
+    """What it changes, beside what the question says: equal for equal changes, however the words
+    for it differ, as ages of lists and numbers of connections do."""
+    act: Callable[[], Iterable[str]]
+    """Do it."""
 
 
 class _Lines(Screen):
@@ -60,26 +72,34 @@ class _Lines(Screen):
 def answer(site: Site, question: Question) -> Answer:
     """Return what an action would do; do it if the question has the digest of just that plan."""
     try:
-        lines, refusals, act = _PLANS[question.verb](site, question.values)
-        digest = "" if refusals else _digest(question, lines)
+        planned = _PLANS[question.verb](site, question.values)
+        lines, refusals = planned.lines, planned.refusals
+        digest = "" if refusals else _digest(question, planned.facts)
         if not question.plan or refusals:
             return Answer(not refusals, (*lines, *refusals), digest)
         if question.plan != digest:
             changed = tr("Nothing was done: it would do something else by now. Look again.")
             return Answer(ok=False, lines=(changed, "", *lines), plan=digest)
-        return Answer(ok=True, lines=tuple(act()))
+        return Answer(ok=True, lines=tuple(planned.act()))
     except GeofenceError as error:
         return Answer(ok=False, lines=(str(error), *getattr(error, "__notes__", ())))
 
 
-def _digest(question: Question, lines: Iterable[str]) -> str:
-    """Return what stands for a plan: its words without the times in them."""
-    text = "\n".join((question.verb, repr(sorted(question.values.items())), *lines))
-    return hashlib.sha256(_CLOCKS.sub("", text).encode()).hexdigest()
+def _digest(question: Question, facts: object) -> str:
+    """Return what stands for a plan: what was asked for, and what it changes."""
+    asked = (question.verb.value, sorted(question.values.items()))
+    return hashlib.sha256(repr((asked, facts)).encode()).hexdigest()
 
 
-_Planned = tuple[list[str], list[str], Callable[[], Iterable[str]]]
-"""What it would do, why it may not, and doing it."""
+def _changes(report: PlanReport) -> object:
+    """Return what a plan changes in the kernel."""
+    held = report.plan
+    sets = [(each.key, _held(each.before), _held(each.after)) for each in held.set_changes]
+    return report.backend.name, sets, held.rules_wanted, held.observed.rules
+
+
+def _held(addresses: PrefixSet | None) -> list[tuple[int, int]] | None:
+    return None if addresses is None else list(addresses.intervals())
 
 
 def _allow(site: Site, values: Mapping[str, str]) -> _Planned:
@@ -87,16 +107,15 @@ def _allow(site: Site, values: Mapping[str, str]) -> _Planned:
     until = datetime.now(UTC).replace(microsecond=0) + lasting if lasting else None
     services = (values["service"],) if values.get("service") else ()
     request = Request(_words(values), services=services, until=until, note=tr("by the panel"))
-    lines, refusals = _rehearsed(site, request, allowing)
+    planned = _rehearsed(site, request, allowing, lambda: _told(allow(site, request)))
     if until:
-        lines.insert(0, tr("It ends in {span}.", span=values["for"]))
-    return lines, refusals, lambda: _told(allow(site, request))
+        planned.lines.insert(0, tr("It ends in {span}.", span=values["for"]))
+    return planned
 
 
 def _revoke(site: Site, values: Mapping[str, str]) -> _Planned:
     request = Request(_words(values))
-    lines, refusals = _rehearsed(site, request, revoking)
-    return lines, refusals, lambda: _told(revoke(site, request))
+    return _rehearsed(site, request, revoking, lambda: _told(revoke(site, request)))
 
 
 def _words(values: Mapping[str, str]) -> tuple[str, ...]:
@@ -107,8 +126,11 @@ def _words(values: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _rehearsed(
-    site: Site, request: Request, decide: Callable[[Situation, Request], ByHand]
-) -> tuple[list[str], list[str]]:
+    site: Site,
+    request: Request,
+    decide: Callable[[Situation, Request], ByHand],
+    act: Callable[[], Iterable[str]],
+) -> _Planned:
     """Return what a request by hand would change, with the command line's file as a draft."""
     made = decide(situation(site), request)
     draft = RulesFile(OWNED_FILE, made.owned.text())
@@ -117,7 +139,8 @@ def _rehearsed(
     for note in made.notes:
         screen.say(sentence(note))
     show_plan(screen, report, full=False)
-    return screen.lines, [str(each) for each in report.refusals]
+    facts = _changes(report), [(note.kind.value, note.subject) for note in made.notes]
+    return _Planned(screen.lines, [str(each) for each in report.refusals], facts, act)
 
 
 def _told(report: RunReport) -> list[str]:
@@ -134,7 +157,7 @@ def _ban(site: Site, values: Mapping[str, str]) -> _Planned:
         for p in prefixes
     ]
     reason = values.get("reason") or _REASON
-    return lines, refusals, lambda: _banned(bans, prefixes, lasting, reason)
+    return _Planned(lines, refusals, (), lambda: _banned(bans, prefixes, lasting, reason))
 
 
 def _banned(
@@ -160,7 +183,7 @@ def _unban(site: Site, values: Mapping[str, str]) -> _Planned:
             for each in bans.unban(prefixes).unbanned
         ]
 
-    return lines, refusals, act
+    return _Planned(lines, refusals, (), act)
 
 
 def _prefixes(values: Mapping[str, str], verb: str) -> tuple[Prefix, ...]:
@@ -170,14 +193,15 @@ def _prefixes(values: Mapping[str, str], verb: str) -> tuple[Prefix, ...]:
 def _confirm(site: Site, _: Mapping[str, str]) -> _Planned:
     pending = site.journal.probation()
     if pending is None:
-        return [], [tr("No change waits to be confirmed.")], list
+        return _Planned([], [tr("No change waits to be confirmed.")], (), list)
 
     def act() -> list[str]:
         confirm(site)
         return [tr("The change is kept.")]
 
     until = moment(pending.deadline)
-    return [tr("The change that waits until {time} would be kept.", time=until)], [], act
+    lines = [tr("The change that waits until {time} would be kept.", time=until)]
+    return _Planned(lines, [], pending.token, act)
 
 
 def _refresh(site: Site, _: Mapping[str, str]) -> _Planned:
@@ -185,7 +209,12 @@ def _refresh(site: Site, _: Mapping[str, str]) -> _Planned:
     screen = _Lines()
     show_plan(screen, report, full=False)
     refusals = [str(each) for each in report.refusals]
-    return screen.lines, refusals, lambda: _told(refresh_and_renew(site, Wish("refresh")))
+    return _Planned(
+        screen.lines,
+        refusals,
+        _changes(report),
+        lambda: _told(refresh_and_renew(site, Wish("refresh"))),
+    )
 
 
 _PLANS: Mapping[Verb, Callable[[Site, Mapping[str, str]], _Planned]] = {

@@ -61,6 +61,7 @@ def run(site: Site, wish: Wish, told: Callable[[str], None]) -> None:
     _require_libraries()
     user = _user()
     listener = _listener(wish)
+    place = _identity(wish)
     sessions = Sessions()
     # Not the state directory: the other process must be able to come here.
     with tempfile.TemporaryDirectory(prefix="geofence-panel-") as directory:
@@ -90,6 +91,8 @@ def run(site: Site, wish: Wish, told: Callable[[str], None]) -> None:
             server.close()
             os.close(held)
             _end(child)
+            if wish.unix is not None and place is not None and _identity(wish) == place:
+                wish.unix.unlink(missing_ok=True)
 
 
 def _require_libraries() -> None:
@@ -122,22 +125,40 @@ def _listener(wish: Wish) -> socket.socket:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         address = ("127.0.0.1", wish.port)
+    before = os.umask(0o177)  # a chmod afterwards could be led to another file by a link
     try:
         listener.bind(address)
         listener.listen(_WAITING)
     except OSError as error:
         listener.close()
-        place = wish.unix or f"127.0.0.1:{wish.port}"
-        raise UsageError(
-            tr(
-                "The panel cannot listen on {place}: {reason}. Choose another with --port.",
-                place=place,
-                reason=error.strerror,
-            )
-        ) from error
-    if wish.unix is not None:
-        wish.unix.chmod(0o600)
+        raise UsageError(_taken(wish, error.strerror or str(error))) from error
+    finally:
+        os.umask(before)
     return listener
+
+
+def _taken(wish: Wish, reason: str) -> str:
+    if wish.unix is None:
+        return tr(
+            "The panel cannot listen on {place}: {reason}. Choose another with --port.",
+            place=f"127.0.0.1:{wish.port}",
+            reason=reason,
+        )
+    return tr(
+        "The panel cannot listen on {place}: {reason}. Delete what is there, or choose another "
+        "path with --unix.",
+        place=wish.unix,
+        reason=reason,
+    )
+
+
+def _identity(wish: Wish) -> tuple[int, int] | None:
+    """Return what tells the socket's file from others; None where there is none."""
+    try:
+        facts = wish.unix.lstat() if wish.unix else None
+    except OSError:
+        return None
+    return (facts.st_dev, facts.st_ino) if facts else None
 
 
 def _name(listener: socket.socket, wish: Wish) -> str:

@@ -8,8 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 
 _BYTES = 32
-MOST_GUESSES = 10
-"""Wrong links until none is taken any more."""
+"""Too many to guess, so wrong links are not counted: any page could use up all guesses."""
 
 
 def _secret() -> str:
@@ -23,23 +22,31 @@ class Sessions:
     link: str = field(default_factory=_secret)
     _key: str = field(default_factory=_secret)
     _session: str | None = None
-    _guesses: int = 0
+    _user: int | None = None
+    """The local user whose program opened the link; None where the kernel does not tell."""
     _used: bool = False
 
-    def enter(self, link: str) -> str | None:
-        """Return the cookie for a link; None if it is wrong, used, or was guessed at too often."""
+    def enter(self, link: str, user: int | None) -> str | None:
+        """Return the cookie for a link; None if it is wrong or used.
+
+        Args:
+            link: what was asked for.
+            user: whose program asks, on this host.
+        """
         is_right = hmac.compare_digest(link.encode(), self.link.encode())
-        if not is_right:
-            self._guesses += 1
-        if not is_right or self._used or self._guesses >= MOST_GUESSES:
+        if not is_right or self._used:
             return None
-        self._used = True
+        self._used, self._user = True, user
         self._session = _secret()
         return self._session
 
-    def knows(self, cookie: str | None) -> bool:
-        """Whether a cookie is that of the session."""
-        if cookie is None or self._session is None:
+    def knows(self, cookie: str | None, user: int | None) -> bool:
+        """Whether a cookie is that of the session, and comes from the user who opened it.
+
+        Browsers send a cookie to all ports of a host. So a server of another user's on this host
+        can get it; a connection of that user's cannot use it.
+        """
+        if cookie is None or self._session is None or user != self._user:
             return False
         return hmac.compare_digest(cookie.encode(), self._session.encode())
 

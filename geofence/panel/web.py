@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from geofence.host.peer import user_of
 from geofence.panel.client import PrivilegedGoneError, ask
 from geofence.panel.protocol import ACTIONS, KEYS, Answer, Question, Verb
 from geofence.panel.rows import Wanted, read_wanted, shown
@@ -109,7 +110,7 @@ class _Panel:
             return self._notice(403, "cross_site")
         if request.url.path in _FOR_ALL:
             return None
-        if not settings.sessions.knows(request.cookies.get(COOKIE)):
+        if not settings.sessions.knows(request.cookies.get(COOKIE), _user(request)):
             return self._notice(403, "no_session")
         return None
 
@@ -134,7 +135,8 @@ class _Panel:
 
     async def enter(self, request: Request) -> Response:
         """Take the link, once, and give the cookie for it."""
-        cookie = self._settings.sessions.enter(request.query_params.get("link", ""))
+        link = request.query_params.get("link", "")
+        cookie = self._settings.sessions.enter(link, _user(request))
         if cookie is None:
             return self._notice(403, "wrong_link")
         response = RedirectResponse("/", 303)
@@ -188,6 +190,14 @@ class _Panel:
             return await run_sync(ask, self._settings.control, question)
         except PrivilegedGoneError:
             return Answer(ok=False, lines=(self._settings.words["gone"],))
+
+
+def _user(request: Request) -> int | None:
+    """Return the local user whose program sent a request; None if that is not known."""
+    here, there = request.scope.get("server"), request.client
+    if here is None or there is None or here[1] is None:
+        return None  # a Unix socket: only root may use it
+    return user_of((there.host, there.port), (here[0], here[1]))
 
 
 async def _form(request: Request) -> dict[str, str] | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from geofence.model.plan import Observed, Plan, SetChange
 from geofence.model.prefixes import PrefixSet
 from geofence.model.ruleset import Ruleset
 
 
-def make_plan(desired: Ruleset, observed: Observed, rules_wanted: tuple[str, ...]) -> Plan:
+def make_plan(desired: Ruleset, observed: Observed, rules_wanted: Sequence[str]) -> Plan:
     """Return what to do so that the kernel holds ``desired``.
 
     Args:

@@ -6,7 +6,7 @@ comparison with rulesets that are known: recorded ones, and that of the rules on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from geofence.model.frozen import dataclass, replace
 from geofence.model.plan import Observed
@@ -30,7 +30,7 @@ class Held:
 def held(
     observed: Observed,
     known: Iterable[Ruleset],
-    render: Callable[[Ruleset], tuple[str, ...]],
+    render: Callable[[Ruleset], Sequence[str]],
 ) -> Held | None:
     """Return what a backend holds; None if it holds no fence that a packet enters.
 

@@ -35,7 +35,8 @@ def publishing(section: Section) -> Publishing:
         expected = tr("directory and key_file; 'geofence mirror --new-key FILE' makes a key")
         section.complain(Mistake(wrong, expected))
     expires = section.value("expires", age, _DEFAULT.expires)
-    return Publishing(directory or "", key_file or "", expires)
+    keyed = section.flag("keyed", default=_DEFAULT.keyed)
+    return Publishing(directory or "", key_file or "", expires, keyed)
 
 
 def _mirror(text: str) -> str:

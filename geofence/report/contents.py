@@ -69,7 +69,11 @@ def _section(section: Section) -> dict[str, object]:
         "told": section.told,
         "nothing": section.nothing,
         "folded": section.folded,
-        "table": {"headings": list(section.table.headings), "rows": list(section.table.rows)},
+        "table": {
+            "headings": list(section.table.headings),
+            "rows": list(section.table.rows),
+            "commands": list(section.table.commands),
+        },
     }
 
 

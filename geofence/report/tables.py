@@ -30,6 +30,8 @@ class Table(NamedTuple):
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
+    commands: Sequence[int] = ()
+    """Columns of commands, which the panel shows as buttons. No text of others makes one."""
 
 
 def services(snapshot: Snapshot) -> Table:
@@ -81,7 +83,7 @@ def sources(snapshot: Snapshot, most: int = MOST_SOURCES) -> Table:
     )
     ports = {each.name: " ".join(each.ports) for each in snapshot.status.services}
     rows = [_source(each, ports, snapshot) for each in snapshot.denied.rows[:most]]
-    return Table(headings, rows)
+    return Table(headings, rows, (len(headings) - 2, len(headings) - 1))
 
 
 def _source(each: DeniedSource, ports: Mapping[str, str], snapshot: Snapshot) -> Sequence[str]:

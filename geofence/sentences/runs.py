@@ -120,6 +120,11 @@ RUN_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         directory=note.subject,
         reason=note.data["message"],
     ),
+    NoteKind.MIRROR_WITHHOLDS: lambda note: tr(
+        "Not given to other hosts: {lists}. Their URLs have a query, which may be a licence key. "
+        "If their terms allow it, write keyed = true into [mirror].",
+        lists=", ".join(names(note, "lists")),
+    ),
     NoteKind.COUNTS_NOT_KEPT: lambda note: tr(
         "Counts over time were not continued: {reason}", reason=note.data["message"]
     ),

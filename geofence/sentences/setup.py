@@ -45,8 +45,9 @@ SETUP_SENTENCES: Mapping[NoteKind, Callable[[Note], str]] = {
         "runs in a container, name its directory with --asterisk-dir."
     ),
     NoteKind.SETUP_ASTERISK_HIDDEN: lambda note: tr(
-        "Asterisk runs in a container (process {processes}), and its configuration is not a "
-        "directory of this host. Mount it from one and name that with --asterisk-dir.",
+        "Asterisk runs in a container (process {processes}). Its configuration is not a directory "
+        "of this host, or others than root can replace it. Name the right directory with "
+        "--asterisk-dir; if there is none, mount the configuration from one.",
         processes=", ".join(names(note, "processes")),
     ),
     NoteKind.SETUP_TOO_BROAD: lambda note: tr(

@@ -11,6 +11,7 @@ from geofence.asterisk.console import contacts, is_installed
 from geofence.asterisk.derived import derive
 from geofence.asterisk.reader import read_configuration
 from geofence.errors import AsteriskError, BackendError
+from geofence.host.ownership import distrust_on_the_way
 from geofence.host.sockets import program_name
 from geofence.model.address import Address
 from geofence.model.policy import Policy
@@ -90,15 +91,18 @@ def _is_here(process: Path) -> bool:
 
 
 def _on_this_host(process: Path) -> Path | None:
-    """Return where a container's ``/etc/asterisk`` is on this host: the source of a bind mount."""
+    """Return where a container's ``/etc/asterisk`` is on this host: the source of a bind mount.
+
+    Any user can run a program that is called asterisk, in a mount namespace of his own. So only a
+    directory counts that root alone can put there.
+    """
     inside = process / "root" / DIRECTORY.relative_to("/")
     with suppress(OSError):
-        facts = inside.stat()
         for line in (process / "mountinfo").read_text("utf-8", "replace").splitlines():
             fields = line.split(" ")
             if len(fields) > 4 and fields[4] == str(DIRECTORY):  # noqa: PLR2004 - proc(5)
                 source = Path(_unescaped(fields[3]))
-                if os.path.samestat(source.stat(), facts):
+                if distrust_on_the_way(source) is None and source.samefile(inside):
                     return source
     return None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from geofence.errors import StateError
 from geofence.setup.programs import run
 from geofence.state.files import state_error, write_atomically
+from geofence.translation import tr
 
 DIRECTORY = Path("/etc/fail2ban")
 _READABLE = 0o644
@@ -17,14 +18,19 @@ _RESTART = ("systemctl", "restart", "fail2ban")
 
 
 def shipped() -> Path:
-    """Return the directory of the files: in the checkout, or as installed."""
+    """Return the directory of the files: in the checkout, or as installed.
+
+    Beside an installed geofence there may be the package of fail2ban itself, which has that name.
+    """
     checkout = Path(__file__).parents[2] / "fail2ban"
-    return checkout if checkout.is_dir() else Path(sys.prefix) / "share/geofence/fail2ban"
+    is_ours = (checkout / "jail.d").is_dir()
+    return checkout if is_ours else Path(sys.prefix) / "share/geofence/fail2ban"
 
 
 def is_installed(directory: Path = DIRECTORY) -> bool:
     """Whether all files are there, as this version has them."""
-    return all(_content(directory / name) == text for name, text in _files())
+    files = tuple(_files())
+    return bool(files) and all(_content(directory / name) == text for name, text in files)
 
 
 def _files() -> Iterator[tuple[Path, bytes]]:
@@ -41,9 +47,18 @@ def install(directory: Path = DIRECTORY) -> None:
     Raises:
         StateError: a file could not be written, or fail2ban does not take them.
     """
-    before = {directory / name: _content(directory / name) for name, _ in _files()}
+    files = tuple(_files())
+    if not files:
+        raise StateError(
+            tr(
+                "geofence was installed without its files for fail2ban: {directory} is not there. "
+                "Install geofence again, or copy them from its sources.",
+                directory=shipped(),
+            )
+        )
+    before = {directory / name: _content(directory / name) for name, _ in files}
     try:
-        for name, text in _files():
+        for name, text in files:
             _write(directory / name, text)
         run(_TEST)
     except StateError:

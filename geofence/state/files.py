@@ -12,11 +12,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from geofence.errors import StateError
 from geofence.host.acl import read_acl
 from geofence.host.ownership import Ways, distrust
+from geofence.lean import Path
 from geofence.translation import tr
 
 TYPE_CHECKING = False
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 BANS_LOG = "bans/log"
+TIMED_RECORD = "timed.json"
 """In the state directory; whether there is one is asked before what reads it is imported."""
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700

@@ -11,13 +11,12 @@ without it.
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.lean import UTC, Path, datetime, timedelta
+from geofence.lean_json import dumps, loads
 from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.generation import Generation, ListNote
 from geofence.model.ports import Ports, Protocol
@@ -127,7 +126,7 @@ def encode(generation: Generation) -> bytes:
     sets = sorted(generation.ruleset.sets.items(), key=lambda each: each[0].name)
     stated = tuple(_Stated(*key, len(content.bounds) // 2) for key, content in sets)
     facts = {**_GENERATION.write(generation), "sets": _SETS.write(stated)}
-    head = json.dumps(facts, separators=(",", ":")).encode()
+    head = dumps(facts, (",", ":")).encode()
     packed = [pack_ranges(content.family, content.bounds) for _, content in sets]
     return seal(FORMAT, b"".join((head, b"\n", *packed)))
 
@@ -141,7 +140,7 @@ def decode(content: bytes) -> Generation:
     form, body = unseal(content, FORMAT)
     facts, _, packed = body.partition(b"\n")
     try:
-        read = json.loads(facts)
+        read = loads(facts)
         return _generation(_named(read) if form == _PLACES else read, packed)
     except (*DAMAGE, OSError, struct.error) as error:
         raise damaged() from error

@@ -12,9 +12,9 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from geofence.errors import BusyError, LockError, StateError
+from geofence.lean import Path
 from geofence.translation import tr
 
 _POLL_SECONDS = 0.05

@@ -6,12 +6,11 @@ treats as the safer case.
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.lean import Path, datetime
+from geofence.lean_json import dumps, loads
 from geofence.model.frozen import dataclass, replace
 from geofence.state.files import read_if_there, state_error, write_atomically
 from geofence.state.records import (
@@ -229,7 +228,7 @@ class Journal:
 
 def _facts(path: Path) -> dict[str, Any]:
     try:
-        facts = json.loads(read_if_there(path) or b"{}")
+        facts = loads(read_if_there(path) or b"{}")
     except (StateError, *DAMAGE):
         return {}
     return facts if isinstance(facts, dict) else {}
@@ -243,4 +242,4 @@ def _read(facts: dict[str, Any], codec: Codec[_T]) -> _T | None:
 
 
 def _write(path: Path, facts: dict[str, Any]) -> None:
-    write_atomically(path, json.dumps(facts, indent=1).encode())
+    write_atomically(path, dumps(facts).encode())

@@ -8,13 +8,12 @@ to the default of its class.
 
 from __future__ import annotations
 
-import json
 import math
-import socket
 from collections.abc import Callable
-from datetime import UTC, datetime
 from enum import Enum
 
+from geofence.lean import UTC, datetime, inet_pton
+from geofence.lean_json import dumps, loads
 from geofence.model.digest import sha256_of
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix
@@ -57,7 +56,7 @@ def unseal(content: bytes, newest: int) -> tuple[int, bytes]:
     """
     head, _, body = content.partition(b"\n")
     try:
-        stated = json.loads(head)
+        stated = loads(head)
         form, checksum = stated["format"], stated["sha256"]
     except DAMAGE as error:
         raise damaged() from error
@@ -73,7 +72,7 @@ def unseal(content: bytes, newest: int) -> tuple[int, bytes]:
 
 
 def _head(form: int, checksum: str) -> bytes:
-    return json.dumps({"format": form, "sha256": checksum}).encode()
+    return dumps({"format": form, "sha256": checksum}).encode()
 
 
 def _newer(form: int, newest: int) -> str:
@@ -229,7 +228,7 @@ def prefix(value: object) -> Prefix:
     """
     address, _, length = utf8(value).partition("/")
     family = Family.IPV6 if ":" in address else Family.IPV4
-    network = int.from_bytes(socket.inet_pton(family.socket_family, address))
+    network = int.from_bytes(inet_pton(family.socket_family, address))
     found = Prefix(family, network, int(length))
     if (
         not 0 <= found.length <= family.bits

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 
 from geofence.errors import StateError
 from geofence.host.boot import boot_id
+from geofence.lean import Path
 from geofence.state.files import read_if_there, write_atomically
 
 _NAME = "removed"

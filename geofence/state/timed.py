@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from geofence.errors import StateError
+from geofence.lean import Path
+from geofence.lean_json import dumps, loads
 from geofence.model.elements import TimedPrefix
 from geofence.model.ruleset import Role, SetKey
-from geofence.state.files import read_if_there, state_error, write_atomically
+from geofence.state.files import TIMED_RECORD, read_if_there, state_error, write_atomically
 from geofence.state.records import (
     DAMAGE,
     NUMBER,
@@ -32,7 +32,7 @@ class TimedStore:
     """The exceptions for a time of one state directory, as prefixes."""
 
     def __init__(self, state_directory: Path) -> None:
-        self._path = state_directory / "timed.json"
+        self._path = state_directory / TIMED_RECORD
 
     def load(self) -> Timed:
         """Return what is allowed until when, by set.
@@ -45,7 +45,7 @@ class TimedStore:
             return {}
         try:
             _, body = unseal(content, _FORMAT)
-            return dict(_set(name, timed) for name, timed in json.loads(body).items())
+            return dict(_set(name, timed) for name, timed in loads(body).items())
         except RecordError as error:
             raise self._unusable(str(error)) from error
         except (*DAMAGE, OSError) as error:
@@ -61,7 +61,7 @@ class TimedStore:
         if not held:
             self._forget()
         elif held != self._held():
-            body = json.dumps(held, separators=(",", ":")).encode()
+            body = dumps(held, (",", ":")).encode()
             write_atomically(self._path, seal(_FORMAT, body))
 
     def _forget(self) -> None:

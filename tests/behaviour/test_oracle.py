@@ -6,6 +6,7 @@ import pytest
 
 from geofence.backends import registry
 from geofence.backends.nftables.backend import NftablesBackend
+from tests.oracle.flooded import NOT_NOTED, Flooded
 from tests.oracle.trial import trial
 
 PACKETS = 4_000
@@ -24,3 +25,11 @@ def test_the_oracle_and_the_kernel_agree_on_thousands_of_packets(name: str) -> N
     passed = sum(outcome.passed for outcome in outcomes)
     assert sent == PACKETS
     assert PACKETS / 10 < passed < PACKETS * 9 / 10
+
+
+def test_a_flood_changes_what_is_noted_and_no_verdict() -> None:
+    outcomes = list(trial(Flooded(), SEED, PACKETS // 2))
+
+    wrong = [each for outcome in outcomes for each in outcome.disagreements]
+    assert wrong
+    assert [str(each) for each in wrong if each.seen != NOT_NOTED] == []

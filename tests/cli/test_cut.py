@@ -14,6 +14,9 @@ from geofence.flows.conntrack import cut, read_flows
 from geofence.lab.host import Host
 from geofence.lab.wiring import connect, plug, route_default
 from geofence.model.notes import NoteKind
+from geofence.model.plan import Observed
+from geofence.operations.live_flows import look_at
+from geofence.state.generations import GenerationStore
 from tests.cli.facts import fact, kinds
 from tests.cli.machine import Done, Machine
 from tests.support.probes import give_addresses
@@ -146,6 +149,20 @@ def test_with_another_change_they_are_cut_as_well(one: Machine, talk: Talk) -> N
     one.rule("60.toml", '[blocklist.mine]\nprefixes = ["133.1.2.3/32"]\n')
     assert dropped(one.ok("apply", "--cut", "--json")) == 4
     assert talk.reaches(PHONE, *STRANGERS) == [False] * 4
+
+
+def test_a_connection_that_begins_until_the_commit_is_dropped(one: Machine, talk: Talk) -> None:
+    one.ok("refresh")
+    newest, _ = GenerationStore(one.state).newest()
+    one.ok("remove")
+    assert newest
+    with one.host.entered():
+        change = look_at(None, Observed(), newest.ruleset, cutting=True)
+    assert talk.reaches(STRANGERS[0]) == [True], "the commit comes after this"
+    with one.host.entered():
+        [note] = change.cut()
+    assert (note.kind, note.data["number"]) == (NoteKind.CONNECTIONS_DROPPED, 1)
+    assert talk.reaches(STRANGERS[0]) == [False]
 
 
 def fail_to_confirm(machine: Machine) -> None:

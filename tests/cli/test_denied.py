@@ -19,6 +19,7 @@ from geofence.model.sets import MOST_NOTED
 from geofence.state.atlas import StoredAtlas, save_atlas
 from tests.cli.machine import BACKENDS, Machine, machine
 from tests.support.noted import note
+from tests.support.terminals import said_at
 from tests.support.values import space
 
 PUSH = """\
@@ -179,21 +180,12 @@ def test_bars_are_drawn_where_a_terminal_looks(knocked: Machine) -> None:
                 {**knocked.variables(), "TERM": "xterm"},
             )
     os.close(theirs)
-    said = b""
-    while part := _read(ours):
-        said += part
+    said = said_at(ours)
     os.waitpid(pid, 0)
     lines = said.decode().splitlines()
     assert lines[1].endswith("     20  " + "█" * 30)
     assert lines[2].endswith("█▌")
     assert "█" not in knocked.ok("denied", "--by", "country").out
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 1 << 16)
-    except OSError:  # nobody writes any more
-        return b""
 
 
 def test_without_a_world_index_the_stored_lists_tell_countries(fresh: Machine) -> None:

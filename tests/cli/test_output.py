@@ -16,6 +16,7 @@ from geofence.cli.app import app, verb_in
 from geofence.screen import Screen
 from tests.cli.machine import Machine, ended
 from tests.support.list_server import redirect, status
+from tests.support.terminals import said_at
 
 COMMANDS = sorted(
     command.name or command.callback.__name__
@@ -109,19 +110,9 @@ def at_a_terminal(where: Machine, *arguments: str, **environment: str) -> str:
             stderr=slave,
         )
     os.close(slave)
-    said = b""
-    while part := _read(master):
-        said += part
-    os.close(master)
+    said = said_at(master)
     assert process.wait() in (0, 6)
     return said.decode()
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:  # EIO: nobody has the other end any more
-        return b""
 
 
 def test_a_terminal_gets_colours_and_a_pipe_does_not(settled: Machine) -> None:

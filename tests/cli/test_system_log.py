@@ -161,6 +161,15 @@ def test_without_the_journal_changes_go_to_syslog(
     )
 
 
+def test_arguments_that_are_not_utf8_are_logged_with_a_question_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system_log, "JOURNAL", tmp_path / "journal")
+    with log(tmp_path / "journal") as journal:
+        log_change("allow \udcff", "generation 2 is in force", 2)
+        assert journal.messages()[0].startswith("allow ?: generation 2 is in force")
+
+
 def test_a_full_log_socket_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system_log, "JOURNAL", tmp_path / "log")
     monkeypatch.setattr(system_log, "SYSLOG", tmp_path / "none")

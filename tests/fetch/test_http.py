@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -711,3 +713,29 @@ def test_a_run_that_ends_ends_its_bodies(server: ListServer, limits: Limits) -> 
     url = server.on("/jp", content(LIST))
     with Client(limits, stop) as client, pytest.raises(ListError, match="the run ended"):
         client.get(url)
+
+
+@pytest.mark.parametrize("etag", [None, '"old"'])
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_body_without_a_length_is_whole_only_if_tls_says_that_it_ended(
+    limits: Limits, untrusting: pytest.MonkeyPatch, etag: str | None, ended: bool
+) -> None:
+    """Whoever is on the way can end a TCP connection, and so cut a list short at any line."""
+    untrusting.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+
+    def unframed(handler: Handler) -> None:
+        handler.head(200, {"Connection": "close"})
+        handler.wfile.write(LIST)
+        assert isinstance(handler.connection, ssl.SSLSocket)
+        if ended:
+            with contextlib.suppress(OSError):  # who answers with TCP's end alone
+                handler.connection.unwrap()
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    with ListServer(tls=True) as tls:
+        url = tls.on("/jp", unframed)
+        if ended:
+            assert get(limits, url, etag) == Body(LIST, None)
+        else:
+            with pytest.raises(ListError, match="the TLS connection was cut off"):
+                get(limits, url, etag)

@@ -42,6 +42,12 @@ def _arguments() -> argparse.Namespace:
         help="Debian's package of the kernel (default: %(default)s, the distribution's own)",
     )
     parser.add_argument("--release", help="of Debian, such as trixie (default: as apt is set up)")
+    parser.add_argument(
+        "--processors",
+        type=int,
+        default=1,
+        help="of the machine (default: %(default)s); for more, run more machines side by side",
+    )
     parser.add_argument("--module", default="pytest", help="what is run (default: %(default)s)")
     parser.add_argument("arguments", nargs="*", help="of that module")
     return parser.parse_args()
@@ -58,7 +64,7 @@ def main() -> int:
         kernel: Kernel = fetched(asked.package, Path(scratch), apt)
         sys.stdout.write(f"Linux {kernel.release}, {kernel.package}\n")
         sys.stdout.flush()
-        machine = Machine(kernel, Path(scratch))
+        machine = Machine(kernel, Path(scratch), asked.processors)
         slower = _SLOWER if asked.module == "pytest" else ()
         return machine.run([sys.executable, "-m", asked.module, *slower, *asked.arguments])
 

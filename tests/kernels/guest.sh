@@ -5,7 +5,7 @@ mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /run
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip link set lo up
-export HOME=/root TERM=dumb PYTHONDONTWRITEBYTECODE=1
+export HOME=/root TERM=dumb
 sh /exchange/run.sh </dev/null
 echo $? >/exchange/code
 sync

@@ -30,6 +30,8 @@ class Machine:
 
     kernel: Kernel
     scratch: Path
+    processors: int = 1
+    """One is emulated with less: nothing has to be atomic then. Two machines beat one with two."""
 
     def run(self, command: Sequence[str]) -> int:
         """Run a command where this process is, as root, and show what it prints; its exit code."""
@@ -52,7 +54,7 @@ class Machine:
         shared = "security_model=none,multidevs=remap"
         return [
             *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"),
-            *("-smp", str(os.cpu_count()), "-m", _MEMORY, "-no-reboot"),
+            *("-smp", str(self.processors), "-m", _MEMORY, "-no-reboot"),
             *("-display", "none", "-vga", "none", "-nic", "none", "-serial", "stdio"),
             *("-virtfs", f"local,path=/,mount_tag=disk,readonly=on,{shared}"),
             *("-virtfs", f"local,path={exchange},mount_tag=exchange,{shared}"),

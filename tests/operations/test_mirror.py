@@ -18,8 +18,10 @@ from geofence.mirror import index as index_file
 from geofence.mirror.index import Index
 from geofence.mirror.signature import verified
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
+from geofence.model.notes import NoteKind
 from geofence.operations import mirror
 from geofence.operations.site import Site
+from geofence.sentences import sentence
 from geofence.state.files import write_atomically
 from tests.lists.bodies import country_json
 from tests.mirror.made import NOON
@@ -46,13 +48,13 @@ def site(tmp_path: Path) -> Site:
     return made
 
 
-def store(site: Site, prefix: str) -> None:
-    """Accept lists that have this prefix."""
+def store(site: Site, prefix: str, query: str = "") -> None:
+    """Accept lists that have this prefix, the first from a URL with a query."""
     for code in CODES:
         body = country_json(code, [prefix, f"203.0.{CODES.index(code)}.0/24"])
         wanted = ListId(ListKind.COUNTRY, code)
         parsed = parse_part(wanted, None, body, "json")
-        url = f"https://example.org/{code}.json"
+        url = f"https://example.org/{code}.json" + (query if code == CODES[0] else "")
         origin = Provenance(url, None, sha256(body).hexdigest(), NOON, NOON, format="json")
         site.lists.save(Candidate(AcceptedList(wanted, parsed.space, (origin,)), (body,), parsed))
 
@@ -129,6 +131,24 @@ def test_lists_that_were_never_downloaded_are_named_and_left_out(site: Site) -> 
     published = mirror.publish(site)
     assert list(published.index.lists) == [ListId(ListKind.COUNTRY, "JP")]
     assert published.left_out == (ListId(ListKind.COUNTRY, "FR"),)
+
+
+def test_a_list_that_was_fetched_by_a_key_is_given_to_others_if_the_rules_say_so(
+    site: Site,
+) -> None:
+    mirror.publish(site)
+    keyed, free = (ListId(ListKind.COUNTRY, code) for code in CODES)
+    store(site, "198.51.100.0/24", "?license_key=secret")
+    published = mirror.publish(site)
+    assert (list(published.index.lists), published.withheld) == ([free], (keyed,))
+    [note] = mirror.publish_if_asked(site)
+    assert note.kind is NoteKind.MIRROR_WITHHOLDS
+    assert "secret" not in sentence(note)
+    file = site.rules_directory / "50-mirror.toml"
+    file.write_text(f"{file.read_text()}keyed = true\n")
+    published = mirror.publish(site)
+    assert (set(published.index.lists), published.withheld) == ({keyed, free}, ())
+    assert mirror.publish_if_asked(site) == ()
 
 
 def test_files_of_others_stay_in_the_directory_of_lists(site: Site) -> None:

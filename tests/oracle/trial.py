@@ -26,6 +26,7 @@ from tests.oracle.cases import (
     question,
     sent_as,
 )
+from tests.oracle.flooded import NOT_NOTED
 from tests.oracle.policies import random_ruleset
 from tests.support.probes import forget, send_from_pbx
 
@@ -234,7 +235,7 @@ def _compare_noted(
             source = case.packet.source >> rest << rest
             expected |= {(SetKey(role, service, family), source) for role in NOTED_ROLES}
     return [
-        *(Disagreement(each, Action.TURN_AWAY, "was not noted") for each in expected - now),
+        *(Disagreement(each, Action.TURN_AWAY, NOT_NOTED) for each in expected - now),
         *(Disagreement(each, Action.PASS, "was noted") for each in now - before - expected),
     ]
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,14 @@ def test_each_override_of_lintian_has_a_reason() -> None:
     tags = [line.split()[1] for line in lines if not line.startswith("#")]
     assert len(tags) == len(set(tags))
     assert "*" not in tags
+
+
+def test_a_purge_forgets_when_each_timer_ran_last() -> None:
+    stamps = re.search(r"/timers/(stamp-\S+)", (DEBIAN / "geofence.postrm").read_text())
+    assert stamps
+    for timer in (PACKAGING.parent / "cron").glob("*.timer"):
+        if "Persistent=true" in timer.read_text():
+            assert fnmatch(f"stamp-{timer.name}", stamps[1])
 
 
 def test_a_removal_takes_the_fence_down_only_if_asked() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from subprocess import Popen
 from urllib.parse import urlencode
@@ -32,6 +33,8 @@ class Panel:
     link: str
     """As it was printed."""
     cookie: str = ""
+    user: int = field(default_factory=os.geteuid)
+    """Who asks."""
 
     @property
     def host(self) -> str:
@@ -49,7 +52,8 @@ class Panel:
         }
         with self.ground.lab.pbx.entered():
             link = HTTPConnection("127.0.0.1", int(self.host.split(":")[1]), timeout=60)
-            link.connect()
+            with self._as_user():
+                link.connect()
         body = None if form is None else urlencode(form)
         link.putrequest("GET" if form is None else "POST", path, skip_host=True)
         for name, value in sent.items():
@@ -62,6 +66,18 @@ class Panel:
         text = reply.read().decode()
         link.close()
         return Reply(reply.status, {k.lower(): v for k, v in reply.getheaders()}, text)
+
+    @contextmanager
+    def _as_user(self) -> Iterator[None]:
+        before = os.geteuid()
+        if self.user == before:
+            yield
+            return
+        os.seteuid(self.user)
+        try:
+            yield
+        finally:
+            os.seteuid(before)
 
     def enter(self) -> Reply:
         """Open the link, and keep the cookie."""

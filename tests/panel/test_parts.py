@@ -24,7 +24,7 @@ from geofence.panel.protocol import (
     read_question,
 )
 from geofence.panel.rows import PAGE, Wanted, read_wanted, shown
-from geofence.panel.sessions import MOST_GUESSES, Sessions
+from geofence.panel.sessions import Sessions
 
 ME = Peer(os.getpid(), os.getuid())
 
@@ -76,26 +76,34 @@ def test_a_question_has_nothing_but_what_belongs_to_it(facts: object) -> None:
 
 def test_a_link_works_once() -> None:
     sessions = Sessions()
-    cookie = sessions.enter(sessions.link)
+    cookie = sessions.enter(sessions.link, 0)
     assert cookie
-    assert sessions.knows(cookie)
-    assert sessions.enter(sessions.link) is None
-    assert sessions.knows(cookie)
-    assert not sessions.knows(None)
-    assert not sessions.knows(cookie[:-1])
-    assert not sessions.knows("Jürgen")
+    assert sessions.knows(cookie, 0)
+    assert sessions.enter(sessions.link, 0) is None
+    assert sessions.knows(cookie, 0)
+    assert not sessions.knows(None, 0)
+    assert not sessions.knows(cookie[:-1], 0)
+    assert not sessions.knows("Jürgen", 0)
 
 
-def test_guessing_ends_the_link() -> None:
+def test_a_cookie_is_of_use_to_the_user_who_opened_the_link() -> None:
     sessions = Sessions()
-    assert not any(sessions.enter(f"guess {number}") for number in range(MOST_GUESSES))
-    assert sessions.enter(sessions.link) is None
+    cookie = sessions.enter(sessions.link, 1000)
+    assert sessions.knows(cookie, 1000)
+    assert not sessions.knows(cookie, 1001)
+    assert not sessions.knows(cookie, None)
+
+
+def test_wrong_links_of_others_do_not_use_up_the_right_one() -> None:
+    sessions = Sessions()
+    assert not any(sessions.enter(f"guess {number}", 1001) for number in range(1000))
+    assert sessions.enter(sessions.link, 0)
 
 
 def test_forms_of_nobody_are_refused() -> None:
     sessions = Sessions()
     assert not sessions.is_form_token(sessions.form_token())
-    sessions.enter(sessions.link)
+    sessions.enter(sessions.link, 0)
     assert sessions.is_form_token(sessions.form_token())
     assert not sessions.is_form_token("")
     assert Sessions().form_token() != Sessions().form_token()

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import time
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.cli.machine import ended
 from tests.panel.client import Panel
 
 STRANGER = "203.0.113.7"
+NOBODY = 65534
 
 
 def gets_in(panel: Panel) -> bool:
@@ -52,6 +54,22 @@ def test_guessed_links_and_cookies_are_refused(read_only: Panel) -> None:
     assert read_only.ask("/enter?link=guessed").code == 403
     read_only.cookie = "guessed"
     assert read_only.ask("/").code == 403
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_cookie_that_another_user_got_hold_of_is_refused(read_only: Panel) -> None:
+    """Browsers send a cookie to all ports of a host, so to servers of its other users, too."""
+    read_only.enter()
+    read_only.user = NOBODY
+    assert read_only.ask("/").code == 403
+    read_only.user = os.getuid()
+    assert read_only.ask("/").code == 200
+
+
+def test_links_that_other_sites_guess_do_not_use_up_the_right_one(read_only: Panel) -> None:
+    for _ in range(20):
+        assert read_only.ask("/enter?link=guessed", Sec_Fetch_Site="cross-site").code == 403
+    assert read_only.enter().code == 303
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "localhost.evil.example:80", ""])
@@ -130,6 +148,41 @@ def test_what_was_not_shown_is_not_done(acting: Panel) -> None:
     assert not gets_in(acting)
     more.unlink()
     acting.ground.machine.ok("revoke", "office")
+
+
+def test_a_plan_is_for_one_address_also_where_it_is_written_like_a_clock(acting: Panel) -> None:
+    acting.enter()
+    form, _ = planned(acting, verb="ban", what="2001:db9:10:20::1")
+    assert acting.ask("/do", {**form, "what": "2001:db9:10:30::1"}).code == 409
+    assert acting.ground.machine.ok("bans", "--json").json == []
+
+
+def test_only_the_pending_change_that_was_shown_is_confirmed(acting: Panel) -> None:
+    machine = acting.ground.machine
+    more = machine.rule("66-more.toml", '[service.sip]\nports = ["5060/udp", "5070/udp"]\n')
+    machine.ok("apply", "--confirm-within", "60s")
+    acting.enter()
+    form, _ = planned(acting, verb="confirm")
+    machine.ok("confirm")
+    more.write_text('[service.sip]\nports = ["5060/udp", "5080/udp"]\n')
+    machine.ok("apply", "--confirm-within", "60s")
+    assert acting.ask("/do", form).code == 409
+    assert machine.ok("status", "--json").json["probation"] is not None
+    machine.ok("confirm")
+    more.unlink()
+    machine.ok("apply")
+
+
+@pytest.mark.parametrize("reason", ["geofence", "geofence ban", "geofence allow 192.0.2.66 now"])
+def test_a_text_that_looks_like_a_command_is_no_button(acting: Panel, reason: str) -> None:
+    acting.ground.machine.ok("ban", STRANGER, "--reason", reason)
+    acting.enter()
+    page = acting.ask("/")
+    acting.ground.machine.ok("unban", STRANGER)
+    assert page.code == 200
+    bans = page.text.split('id="bans"')[1].split("</section>")[0]
+    assert reason in bans
+    assert "<button" not in bans
 
 
 def test_guards_are_asked(acting: Panel) -> None:
@@ -247,3 +300,28 @@ def test_a_port_that_is_taken_is_told(visited: Ground, read_only: Panel) -> None
     done = ended(visited.machine.start("panel", "--port", port))
     assert done.code == 2
     assert port in done.err
+
+
+def test_a_unix_socket_is_for_root_and_gone_at_the_end(visited: Ground, tmp_path: Path) -> None:
+    place = tmp_path / "panel.socket"
+    process = visited.machine.start("panel", "--unix", str(place))
+    assert process.stdout
+    assert "/enter?link=" in process.stdout.readline()
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    done = ended(visited.machine.start("panel", "--unix", str(place)))
+    assert done.code == 2
+    assert "--unix" in done.err
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert not place.exists()
+
+
+def test_a_link_in_place_of_the_unix_socket_leads_nowhere(visited: Ground, tmp_path: Path) -> None:
+    file = tmp_path / "passwd"
+    file.write_text("root")
+    file.chmod(0o644)
+    place = tmp_path / "panel.socket"
+    place.symlink_to(file)
+    done = ended(visited.machine.start("panel", "--unix", str(place)))
+    assert done.code == 2
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644

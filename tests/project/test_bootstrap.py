@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from geofence import __version__
+from tests.support.terminals import said_at
 
 TOP = Path(__file__).parents[2]
 VERSION = f"geofence {__version__}"
@@ -109,8 +110,7 @@ def test_a_step_that_takes_long_shows_dots_at_a_terminal(machine: Path) -> None:
         check=False,
     )
     os.close(slave)
-    said = os.read(master, 4096).decode()
-    os.close(master)
+    said = said_at(master).decode()
     assert done.returncode == 1
     assert re.search(r"installing the Debian packages .* …\r\n\.\.\r\x1b\[KE: no route\r\n", said)
     assert said.endswith("failed with exit code 100; its output is above.\r\n")

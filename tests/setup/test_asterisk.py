@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,29 @@ def test_a_bind_mount_is_found_by_its_source(proc: Path, tmp_path: Path) -> None
     assert found.directory == source
     assert found.derived
     assert not found.hidden
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory to another user")
+@pytest.mark.parametrize("usual", [False, True])
+def test_the_directory_of_another_user_is_not_taken_for_a_containers(
+    proc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usual: bool
+) -> None:
+    """Whoever is on the host may call a program asterisk, and mount what it likes."""
+    theirs = tmp_path / "home" / "asterisk"
+    here = tmp_path / "usual"
+    for each in (theirs, here):
+        each.mkdir(parents=True)
+        (each / "pjsip.conf").write_text(TRUNK)
+    os.chown(theirs.parent, 65534, 65534)
+    mounted(proc, theirs)
+    monkeypatch.setattr(asterisk, "DIRECTORY", here if usual else tmp_path / "none")
+    text = (proc / "77" / "mountinfo").read_text()
+    (proc / "77" / "mountinfo").write_text(text.replace("/etc/asterisk", str(asterisk.DIRECTORY)))
+    place = proc / "77" / "root" / asterisk.DIRECTORY.relative_to("/")
+    place.parent.mkdir(parents=True)
+    place.symlink_to(theirs)
+    found = find_asterisk(None, SHIPPED, NOWHERE, proc)
+    assert (found.directory, found.hidden) == (here if usual else None, ("77",))
 
 
 def test_a_configuration_within_an_image_is_told(proc: Path) -> None:

@@ -114,3 +114,18 @@ def test_a_step_that_fails_stops_no_other(
         ("setup-step-failed", "fail2ban"),
         ("setup-step-done", "units"),
     ]
+
+
+def test_the_package_of_fail2ban_itself_is_not_taken_for_geofences_files(
+    standing: Standing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = standing(fail2ban_client=0, systemctl=0)
+    packages = tmp_path / "site-packages"
+    (packages / "fail2ban" / "server").mkdir(parents=True)
+    monkeypatch.setattr(fail2ban, "__file__", str(packages / "geofence/setup/fail2ban.py"))
+    monkeypatch.setattr("sys.prefix", str(tmp_path / "prefix"))
+    assert fail2ban.shipped() == tmp_path / "prefix/share/geofence/fail2ban"
+    assert not fail2ban.is_installed(tmp_path / "etc")
+    with pytest.raises(StateError, match="Install geofence again"):
+        fail2ban.install(tmp_path / "etc")
+    assert not calls.exists()

@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 
 from geofence.shield import loading
+from geofence.shield.attachment import has_tcx
 from geofence.shield.loading import KernelSide, ShieldError
 
 
@@ -28,3 +29,14 @@ def side() -> KernelSide:
         if os.environ.get("CI"):
             pytest.fail(told)
         pytest.skip(told)
+
+
+def by_tcx() -> bool:
+    """Whether a test that asks for tcx gets it; cls_bpf takes its place on kernels before 6.6.
+
+    In CI that is a failure, since nothing would show tcx there.
+    """
+    found = has_tcx()
+    if not found and os.environ.get("CI"):
+        pytest.fail(f"Linux {os.uname().release} has no tcx: run the tests on 6.6 or newer")
+    return found

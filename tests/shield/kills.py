@@ -85,9 +85,8 @@ def _run(stage: Scene, act: str, at: int) -> int:
     """Run an act and kill it; return how many stops there were."""
     site = stage.site
     places = (site.rules_directory, site.state_directory, site.bpf_directory)
-    how = "tcx" if stage.tcx else "clsact"
     command = [sys.executable, "-m", "tests.shield.victim", *map(str, places)]
-    process = stage.lab.pbx.start([*command, str(site.backend), how, act])
+    process = stage.lab.pbx.start([*command, str(site.backend), str(stage.how), act])
     assert process.stdin is not None
     assert process.stdout is not None
     with process.stdin, process.stdout:

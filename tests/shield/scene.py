@@ -18,6 +18,7 @@ from geofence.operations.apply import apply
 from geofence.operations.commit import Wish
 from geofence.operations.shield_keeper import Keeper, Pace
 from geofence.operations.site import Site
+from geofence.shield.attachment import How
 from geofence.shield.pins import is_up
 from tests.shield.kernel import side
 from tests.support.probes import Dress, send_from_pbx
@@ -80,6 +81,11 @@ class Scene:
         record = self.look()
         assert record.state is ShieldState.ARMED, record
         return record
+
+    @property
+    def how(self) -> How:
+        """By what programs are attached."""
+        return How.TCX if self.tcx else How.CLSACT
 
     @property
     def up(self) -> bool:

@@ -244,7 +244,7 @@ def test_status_sees_what_became_of_it(nft_stage: Scene) -> None:
         assert told is not None
         assert told.is_armed
         assert told.record == record
-        for path in directory(nft_stage.site.bpf_directory).glob("tcx-*"):
+        for path in directory(nft_stage.site.bpf_directory).glob(f"{nft_stage.how}-*"):
             path.unlink()
         told = shield_status(nft_stage.site, nft_stage.site.policy())
         assert told is not None

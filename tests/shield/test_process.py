@@ -89,13 +89,13 @@ def test_the_process_sees_a_flush_and_the_repair_by_itself(
         with nft_stage.lab.pbx.entered():
             assert not directory(nft_stage.site.bpf_directory).exists()
     said = log.read_text()
-    assert "The shield on wan (tcx) is being audited" in said
+    assert f"The shield on wan ({nft_stage.how}) is being audited" in said
     assert "The shield is off. There is no fence" in said
 
 
 def test_commands_tell_of_the_shield(nft_stage: Scene) -> None:
     nft_stage.armed()
-    assert "The shield is armed on wan (tcx)." in told(nft_stage, "status")
+    assert f"The shield is armed on wan ({nft_stage.how})." in told(nft_stage, "status")
     why = told(nft_stage, "why", str(next(iter(STRANGERS.values()))))
     assert "before the fence sees them" in why
     report = json.loads(told(nft_stage, "doctor", "--offline", "--json"))

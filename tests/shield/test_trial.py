@@ -8,7 +8,7 @@ import pytest
 
 from geofence.backends import registry
 from geofence.lab.payloads import TOKEN_LENGTH
-from tests.shield.kernel import side
+from tests.shield.kernel import by_tcx, side
 from tests.shield.scene import bpf_directory
 from tests.shield.trial import damaged, trial
 
@@ -29,7 +29,7 @@ def test_what_the_fence_passes_passes_the_shield(
 ) -> None:
     side()
     with bpf_directory(tmp_path / "bpf") as place:
-        found = list(trial(registry.load(backend), 7, 2_500, place, tcx=tcx))
+        found = list(trial(registry.load(backend), 7, 2_500, place, tcx=tcx and by_tcx()))
     assert sum(each.packets for each in found) >= 2_500
     assert [lost for each in found for lost in each.lost] == []
     assert sum(each.by_shield for each in found) > 200

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from geofence.backends.ipset import conflicts, foreign, iptables, matches, units
+from geofence.backends.ipset import foreign, iptables, matches, units
 from geofence.backends.ipset.entries import listed_entries
 from geofence.backends.ipset.iptables import Tables, Tool
+from geofence.backends.ipset.near import Exchange, Prefilters, enclose, near_content
 from geofence.backends.ipset.noting import SECOND, IpsetNoting, own_sets
 from geofence.backends.ipset.rules import Compiler, rule_lines
 from geofence.backends.ipset.sets import KernelSets, SetHeader
-from geofence.backends.ipset.shapes import set_name, shape_of
+from geofence.backends.ipset.shapes import Key, is_own, set_name, shapes_of
 from geofence.backends.ipset.table import (
     MangleTable,
     removal,
@@ -19,6 +20,7 @@ from geofence.backends.ipset.table import (
     sets_left,
     total,
 )
+from geofence.backends.prefilter_key import PrefilterKey
 from geofence.errors import BackendError, BackendUnavailable, GeofenceError
 from geofence.model.elements import (
     FOR_EVER,
@@ -42,7 +44,8 @@ class IpsetBackend(IpsetNoting):
     keeps_counts = False
 
     def __init__(self) -> None:
-        self._compiler = Compiler()
+        self._prefilters = Prefilters()
+        self._compiler = Compiler(self._prefilters.wanted)
         self._tables = Tables()
         """As ``obstacle`` read them, for the look that follows."""
         self._seen: tuple[Observed, Tables] | None = None
@@ -68,6 +71,8 @@ class IpsetBackend(IpsetNoting):
 
     def rival(self) -> str | None:
         """Return who empties the tables of iptables here, or None."""
+        from geofence.backends.ipset import conflicts
+
         return conflicts.rival()
 
     def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
@@ -83,16 +88,20 @@ class IpsetBackend(IpsetNoting):
         with KernelSets() as sets:
             held: dict[SetKey, PrefixSet] = {}
             runtime: dict[SetKey, PrefixSet] = {}
+            near: dict[PrefilterKey, PrefixSet] = {}
             debris: list[str] = []
             for header, key in own_sets(sets):
                 if header.name.endswith(SECOND):
                     debris.append(header.name)
-                else:
-                    _check_shape(header, key)
-                    found = runtime if key.kind is SetKind.RUNTIME else held
-                    entries = self._content(sets, header.name, key)
-                    if entries is not None:  # else another run has just taken it away
-                        found[key] = entries
+                    continue
+                _check_shape(header, key)
+                if isinstance(key, PrefilterKey):
+                    near[key] = near_content(sets, key)
+                    continue
+                found = runtime if key.kind is SetKind.RUNTIME else held
+                entries = self._content(sets, header.name, key)
+                if entries is not None:  # else another run has just taken it away
+                    found[key] = entries
             with _rules_reached(sets):
                 read, self._tables = self._tables, Tables()
                 tables = [(tool, read.get(tool)) for tool in iptables.all_tools()]
@@ -111,7 +120,7 @@ class IpsetBackend(IpsetNoting):
             held,
             rules,
             dropped,
-            tuple(debris),
+            (*debris, *self._prefilters.amiss(near, tables, held | runtime)),
             frozenset(fenced),
             frozenset(guarded),
             () if held else _foreign(tables),
@@ -134,14 +143,19 @@ class IpsetBackend(IpsetNoting):
             if change.before is not None and change.after is not None
         ]
         with KernelSets() as sets:
-            for name in plan.observed.debris:
+            for name in filter(is_own, plan.observed.debris):
                 sets.destroy(name)
             numbers = {name: n for each in plan.set_changes for name, n in self._fill(sets, each)}
             sets.require_numbers(numbers)
+            near = Exchange(sets, self._prefilters.during(plan), self._prefilters.after(plan))
             try:
+                near.widen()
                 for tool in iptables.TOOLS:
                     own = [set_name(key) for key in switched if key.family is tool.family]
                     self._commit_family(sets, tool, own, plan)
+            except BackendError:
+                near.undo()
+                raise
             finally:
                 self._seen = None
                 for key in switched:
@@ -149,6 +163,8 @@ class IpsetBackend(IpsetNoting):
             if plan.rules_differ:
                 for tool in iptables.other_tools():
                     _clear(tool)
+                near.clear()
+            near.narrow()
             for change in plan.set_changes:
                 if change.after is None:
                     sets.destroy(set_name(change.key))
@@ -221,6 +237,7 @@ class IpsetBackend(IpsetNoting):
         name, kept = set_name(key), {each.prefix for each in added}
         gone = [each for each in removed if each.family is key.family and each not in kept]
         with KernelSets() as sets:
+            enclose(sets, key, kept)
             sets.put(name, key.family, _timed(added, key.family, now))
             sets.take(name, key.family, [part for each in gone for part in _halves(each)])
 
@@ -239,6 +256,7 @@ class IpsetBackend(IpsetNoting):
             new = {(each.first, each.past) for each in added}
             gone = [each for each in removed if (each.first, each.past) not in new]
             timed = [(_prefix(key.family, each), seconds_left(each.until, now)) for each in added]
+            enclose(sets, key, [prefix for prefix, _ in timed])
             sets.put(name, key.family, timed)
             sets.take(name, key.family, [_prefix(key.family, each) for each in gone])
         return len(added) + len(gone)
@@ -310,11 +328,10 @@ def _prefix(family: Family, span: Span | Element) -> Prefix:
     return Prefix(family, span.first, family.bits - (span.past - span.first).bit_length() + 1)
 
 
-def _check_shape(header: SetHeader, key: SetKey) -> None:
-    shape = shape_of(key)
-    right = header.kind == shape.kind and header.family is key.family
-    timed = (header.seconds, header.netmask) == (shape.seconds, shape.netmask)
-    if not right or not timed:
+def _check_shape(header: SetHeader, key: Key) -> None:
+    shapes = [(shape.kind, shape.seconds, shape.netmask) for shape in shapes_of(key)]
+    known = (header.kind, header.seconds, header.netmask) in shapes
+    if not known or header.family is not key.family:
         raise BackendError(
             tr(
                 'The IP set "{name}" is not the one that geofence makes (a {kind} of {family}). '

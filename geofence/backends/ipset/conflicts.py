@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from geofence.backends.ipset.startup import StartupProgram, startup_programs
+from geofence.lean import Path
 from geofence.translation import tr, trn
 
 ROOT = Path("/")
@@ -43,6 +43,8 @@ _FLUSHES = rf"""(?x)
 """A command that empties PREROUTING of the table mangle, or destroys all sets."""
 _TELLING = ("ipt", "ip6t", "ipset")
 """One of these is part of every such command, in small letters."""
+_ACTS = ("restore", "flush", "destroy", "delete-chain", "-F", "-X", " x", "\tx")
+"""So is one of these, as it is."""
 
 _UFW_DEFAULTS, _UFW_SETTINGS = "etc/default/ufw", "etc/ufw/ufw.conf"
 _UFW_MANAGES = r"(?mi)^\s*MANAGE_BUILTINS=[\"']?yes"
@@ -90,7 +92,8 @@ def _rival(found: StartupProgram) -> str | None:
 def _flushes(text: str) -> bool:
     if not _tells(text):
         return False
-    return any(re.search(_FLUSHES, line) for line in _commands(text) if _tells(line))
+    lines = (line for line in _commands(text) if any(act in line for act in _ACTS))
+    return any(re.search(_FLUSHES, line) for line in lines if _tells(line))
 
 
 def _tells(text: str) -> bool:
@@ -107,6 +110,8 @@ def _commands(text: str) -> list[str]:
 def _ufw_flushes() -> bool:
     """Whether ufw is on and was told that no rules but its own are wanted."""
     defaults, settings = (_text(ROOT / name) for name in (_UFW_DEFAULTS, _UFW_SETTINGS))
+    if not (defaults and settings):
+        return False
     return bool(re.search(_UFW_MANAGES, defaults) and re.search(_UFW_ENABLED, settings))
 
 

@@ -8,33 +8,36 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from geofence.backends.ipset.shapes import MESSAGE_LIMIT
 from geofence.model.elements import Element, Noted
 from geofence.model.frozen import NamedTuple
-from geofence.model.prefixes import Family, Prefix, unpack_addresses
+from geofence.model.prefixes import Family, Prefix, PrefixSet, unpack_addresses
 from geofence.netlink.attributes import NET_BYTEORDER, Span, attribute, nested, number, spans
 from geofence.netlink.columns import alike, take
 
 DATA = 7
 IP = 1
 CIDR = 3
+_IP_TO = 2
 _TIMEOUT = 6
 _BYTES = 24
 _PACKETS = 25
 _HEADER = 4
+_WIDEST = 1 << 30
+"""Addresses of a range. Of one that is twice as wide, the kernel takes nothing, as it tells which
+of two addresses comes first by the sign of their difference (``bitmap_ip_uadt``)."""
 _LEAST = 12
 """Bytes of the headers of an entry, of its address and of that address's value."""
 
 
 def pack_timed(family: Family, timed: Sequence[tuple[Prefix, int]]) -> list[bytes]:
     """Return prefixes with the seconds that each stays, 0 for ever, one part for each message."""
-    address_type = _address_type(family)
     packed = [
         nested(
             DATA,
-            nested(IP, attribute(address_type, network.to_bytes(family.bits // 8, "big"))),
+            _address(IP, family, network),
             attribute(CIDR, bytes((length,))),
             number(_TIMEOUT | NET_BYTEORDER, seconds),
         )
@@ -46,8 +49,24 @@ def pack_timed(family: Family, timed: Sequence[tuple[Prefix, int]]) -> list[byte
 
 def pack_tested(family: Family, address: int) -> bytes:
     """Return an address that the kernel is to look for; without a length, in all prefixes."""
+    return nested(DATA, _address(IP, family, address))
+
+
+def pack_ranges(family: Family, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+    """Return half-open ranges for a set with a bit a network, one part for each message."""
+    packed = [
+        nested(DATA, _address(IP, family, begin), _address(_IP_TO, family, past - 1))
+        for first, last in ranges
+        for begin in range(first, last, _WIDEST)
+        for past in (min(last, begin + _WIDEST),)
+    ]
+    step = MESSAGE_LIMIT // len(packed[0]) if packed else 1
+    return [b"".join(packed[at : at + step]) for at in range(0, len(packed), step)]
+
+
+def _address(kind: int, family: Family, address: int) -> bytes:
     packed = address.to_bytes(family.bits // 8, "big")
-    return nested(DATA, nested(IP, attribute(_address_type(family), packed)))
+    return nested(kind, attribute(_address_type(family), packed))
 
 
 def _address_type(family: Family) -> int:
@@ -66,6 +85,26 @@ def unpack_elements(family: Family, packed: bytes, length: int) -> list[Element]
         ValueError: an entry is not one of that family.
     """
     return list(_elements(family, packed, length))
+
+
+def unpack_networks(family: Family, packed: bytes, length: int) -> PrefixSet:
+    """Return the networks of a prefilter.
+
+    Args:
+        family: the set's.
+        packed: values of ``IPSET_ATTR_ADT``.
+        length: of the prefix that an entry without a length stands for.
+
+    Raises:
+        ValueError: an entry is not one of that family.
+    """
+    firsts: list[int] = []
+    pasts: list[int] = []
+    for run in _runs(packed):
+        begin, end = run.bounds(family, length)
+        firsts += begin
+        pasts += end
+    return PrefixSet.of_ranges(family, firsts, pasts)
 
 
 def unpack_noted(family: Family, packed: bytes, *, times: bool) -> Noted:

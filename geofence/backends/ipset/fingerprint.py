@@ -7,8 +7,9 @@ import hashlib
 from geofence.backends.ipset.iptables import all_tools
 from geofence.backends.ipset.noting import own_sets
 from geofence.backends.ipset.sets import KernelSets, SetHeader
-from geofence.backends.ipset.shapes import shape_of
-from geofence.model.sets import SetKey, SetKind
+from geofence.backends.ipset.shapes import Key, shape_of
+from geofence.backends.prefilter_key import PrefilterKey
+from geofence.model.sets import SetKind
 
 
 def fingerprint() -> str:
@@ -31,7 +32,9 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _content(sets: KernelSets, header: SetHeader, key: SetKey) -> bytes:
+def _content(sets: KernelSets, header: SetHeader, key: Key) -> bytes:
+    if isinstance(key, PrefilterKey):
+        return sets.packed(header.name) or b""
     if key.kind is SetKind.RUNTIME:
         return b""
     if shape_of(key).flags:  # an entry has counters

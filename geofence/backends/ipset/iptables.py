@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
 from geofence.backends.ipset.shapes import CHAIN, LEGACY_TABLES
 from geofence.backends.ipset.table import PROGRAMS, MangleTable, parse_table
+from geofence.backends.ipset.traces import has_table
 from geofence.errors import BackendError, BackendUnavailable
 from geofence.host.programs import run_program
+from geofence.lean import AF_INET, IPPROTO_RAW, SOCK_RAW, Path, socket
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.translation import tr
@@ -46,7 +46,7 @@ def require_raw_socket() -> None:
         BackendUnavailable: CAP_NET_RAW is missing.
     """
     try:
-        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW).close()
+        socket(AF_INET, SOCK_RAW, IPPROTO_RAW).close()
     except OSError as error:
         raise BackendUnavailable(_needs_privilege("iptables")) from error
 
@@ -88,6 +88,13 @@ class Tool(NamedTuple):
                 return parse_table(_run(command, ""))
         return parse_table(_run(command, ""))
 
+    def read(self) -> MangleTable:
+        """Read the table; without its program where the kernel says that there is none."""
+        save = _path(f"{self.name}-save")
+        if "nft" in os.path.realpath(save).rpartition("/")[2] and not has_table(self.family):
+            return parse_table("")
+        return self.save()
+
     def restore(self, commit: str) -> None:
         """Commit the table in one transaction."""
         _run([_path(f"{self.name}-restore"), "--noflush", "--wait", "10"], commit)
@@ -108,7 +115,7 @@ class Tables:
         at, table = self._read.get(tool, (0.0, None))
         now = time.monotonic()
         if table is None or now - at > _MOMENT:
-            table = tool.save()
+            table = tool.read()
             self._read[tool] = (now, table)
         return table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from geofence.backends.ipset.sets import KernelSets, SetHeader
-from geofence.backends.ipset.shapes import set_key, set_name
+from geofence.backends.ipset.shapes import Key, set_key, set_name
 from geofence.model.elements import Noted
 from geofence.model.prefixes import Prefix
 from geofence.model.sets import SetKey
@@ -24,7 +24,8 @@ class IpsetNoting:
     def keys(self) -> frozenset[SetKey]:
         """Return which of geofence's sets the kernel holds."""
         with KernelSets() as sets:
-            return frozenset(key for header, key in own_sets(sets) if header.name == set_name(key))
+            found = [key for header, key in own_sets(sets) if header.name == set_name(key)]
+        return frozenset(key for key in found if isinstance(key, SetKey))
 
     def noted(self, key: SetKey, *, times: bool = True) -> Noted:
         """Return the sources in a set that the kernel fills."""
@@ -49,7 +50,7 @@ class IpsetNoting:
         return total(tool.save() for tool in all_tools())
 
 
-def own_sets(sets: KernelSets) -> list[tuple[SetHeader, SetKey]]:
+def own_sets(sets: KernelSets) -> list[tuple[SetHeader, Key]]:
     """Return the headers of geofence's sets, second ones too, each with its key."""
     keyed = ((header, set_key(header.name.rstrip(SECOND))) for header in sets.headers())
     return [(header, key) for header, key in keyed if key is not None]

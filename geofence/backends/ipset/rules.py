@@ -6,10 +6,12 @@ PREROUTING, INPUT, FORWARD and OUTPUT each jump to one of them. Rules are writte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 from geofence.backends.ipset.rule import IptablesRule, Verdict
 from geofence.backends.ipset.shapes import CHAIN, set_name
+from geofence.backends.prefilter import from_anywhere
+from geofence.backends.prefilter_key import PrefilterKey
 from geofence.model.ports import Ports, Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
@@ -58,6 +60,7 @@ _ADMIT = f"{CHAIN}.admit"
 OBSERVED = f"{CHAIN}.observed"
 """Where packets of an observed service go that would be dropped; they pass."""
 _RETURN = Verdict("RETURN")
+_NOT_KEPT_YET = "-m conntrack ! --ctstatus CONFIRMED"
 _TO_THIS_HOST = "-m addrtype --dst-type LOCAL"
 _NATED = "-m conntrack --ctstate DNAT --ctdir ORIGINAL"
 _OLDER_AND_TRANSLATED = "-m conntrack --ctstate DNAT --ctstatus CONFIRMED"
@@ -76,7 +79,13 @@ Chains = Mapping[str, Sequence[IptablesRule]]
 class Compiler:
     """Compiles rulesets, and remembers the last one: a run asks for it several times."""
 
-    def __init__(self) -> None:
+    def __init__(self, near: Callable[[Ruleset], Container[PrefilterKey]]) -> None:
+        """Know nothing yet.
+
+        Args:
+            near: returns which prefilters a ruleset has.
+        """
+        self._near = near
         self._last: tuple[Ruleset, dict[Family, Chains]] | None = None
 
     def compiled(self, ruleset: Ruleset, family: Family) -> Chains:
@@ -85,7 +94,7 @@ class Compiler:
             self._last = (ruleset, {})
         known = self._last[1]
         if family not in known:
-            known[family] = compiled(ruleset, family)
+            known[family] = compiled(ruleset, family, self._near(ruleset))
         return known[family]
 
 
@@ -99,12 +108,23 @@ def rule_lines(chains: Chains) -> tuple[str, ...]:
     )
 
 
-def compiled(ruleset: Ruleset, family: Family) -> dict[str, tuple[IptablesRule, ...]]:
-    """Return the rules of each chain."""
+def compiled(
+    ruleset: Ruleset, family: Family, near: Container[PrefilterKey]
+) -> dict[str, tuple[IptablesRule, ...]]:
+    """Return the rules of each chain.
+
+    Args:
+        ruleset: all of them.
+        family: of the packets.
+        near: which prefilters there are.
+    """
     chains = _base_chains(ruleset)
     for service in ruleset.services:
         rules = ruleset.rules(service)
         chains[_chain(service)] = _rules(_chain(service), service, rules, family)
+        if (key := PrefilterKey(service.name, family)) in near:
+            chains[_chain(service)] = (_leading_away(key, service), *chains[_chain(service)])
+            chains[_far_chain(service)] = _turning_away_far(rules, service, family)
         if any(prefix.family is family for _, prefix in ruleset.local):
             local = _local_chain(service)
             chains[local] = _rules(local, service, ruleset.local_rules(), family)
@@ -185,6 +205,10 @@ def _ban_chain(service: FencedService) -> str:
     return f"{CHAIN}.ban-{service.name}"
 
 
+def _far_chain(service: FencedService) -> str:
+    return f"{CHAIN}.far-{service.name}"
+
+
 def _drop_chain(service: FencedService) -> str:
     return f"{CHAIN}.drop-{service.name}"
 
@@ -229,18 +253,39 @@ def _rules(
     )
 
 
+def _leading_away(key: PrefilterKey, service: FencedService) -> IptablesRule:
+    """Lead away who begins a flow and is in no network near an allowed address.
+
+    Whether conntrack keeps the flow is asked first: packets of known flows are done with the rule.
+    """
+    far = f"-m set ! --match-set {set_name(key)} src"
+    return _rule(_chain(service), _goto(_far_chain(service)), _NOT_KEPT_YET, far)
+
+
+def _turning_away_far(
+    rules: tuple[Rule, ...], service: FencedService, family: Family
+) -> tuple[IptablesRule, ...]:
+    """Turn away who begins a flow from far, but for what may pass from anywhere."""
+    chain = _far_chain(service)
+    passing = _rules(chain, service, from_anywhere(rules), family)
+    return (*passing, _rule(chain, _goto(_drop_chain(service))))
+
+
 def _turning_away(service: FencedService) -> tuple[IptablesRule, ...]:
-    """Note the source of a packet and drop it; of a flood, only a sample is noted."""
+    """Note the source of a packet and drop it; of a flood, only a sample is noted.
+
+    Packets of a flood come to all of these rules. To match a comment takes as long as to compare.
+    """
     chain = _drop_chain(service)
     limit = f"-m limit --limit {NOTED_PER_SECOND}/sec --limit-burst {NOTED_PER_SECOND}"
     return (
         _rule(chain, Verdict(_note_chain(service)), limit),
-        _rule(chain, _dropping(service), '-m comment --comment "everyone else"'),
+        _rule(chain, _dropping(service)),
     )
 
 
 def _noting(service: FencedService, family: Family) -> tuple[IptablesRule, ...]:
-    """Note a source.
+    """Note a source, but for a banned one from far, which has not been asked for before.
 
     One that is noted is found, which counts, and not added again, which would begin its counts
     anew.
@@ -249,7 +294,9 @@ def _noting(service: FencedService, family: Family) -> tuple[IptablesRule, ...]:
     denied, seen = (
         set_name(SetKey(role, service.name, family)) for role in (Role.DENIED, Role.SEEN)
     )
+    banned = set_name(SetKey(Role.BAN, "", family))
     return (
+        _rule(chain, _RETURN, f"-m set --match-set {banned} src"),
         _rule(chain, Verdict("SET", options=("--add-set", seen, "src", "--exist"))),
         _rule(chain, _RETURN, f"-m set --match-set {denied} src"),
         _rule(chain, Verdict("SET", options=("--add-set", denied, "src"))),

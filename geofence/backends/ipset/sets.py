@@ -11,19 +11,19 @@ Layouts: ``linux/netfilter/ipset/ip_set.h``.
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from functools import partial
+from contextlib import AbstractContextManager, suppress
 
 from geofence.backends.ipset.elements import (
     pack_tested,
     pack_timed,
     unpack_elements,
+    unpack_networks,
     unpack_noted,
 )
-from geofence.backends.ipset.shapes import NET, Shape, shape_of
+from geofence.backends.ipset.shapes import BITMAP, NET, Shape, shape_of
 from geofence.errors import BackendError, BackendUnavailable
+from geofence.lean import AF_INET
 from geofence.model.elements import Element, Noted
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix, PrefixSet
@@ -76,6 +76,9 @@ _ATTR_FLAGS = 6
 _ATTR_DATA = 7
 _ATTR_ADT = 8
 _ATTR_LINENO = 9
+_IPV4 = 1
+_DATA_IP = 1
+_DATA_IP_TO = 2
 _DATA_TIMEOUT = 6
 _DATA_FLAGS = 8
 _DATA_HASHSIZE = 18
@@ -85,10 +88,7 @@ _DATA_ELEMENTS = 24
 _FLAG_LIST_HEADER = 1 << 2
 
 _ERR_FIND_TYPE = 4098
-_ERR_MAX_SETS = 4099
-_ERR_BUSY = 4100
 _ERR_EXIST = 4103
-_ERR_REFERENCED = 4108
 
 _SMALLEST_HASH = 1024
 
@@ -141,6 +141,16 @@ class KernelSets(AbstractContextManager["KernelSets"]):
         with _translated(tr("The kernel's IP sets cannot be listed.")):
             return [_header(found) for found in self._list(only_headers)]
 
+    def header(self, name: str) -> SetHeader | None:
+        """Return the header of a set; None if there is none of that name."""
+        only_header = number(_ATTR_FLAGS | NET_BYTEORDER, _FLAG_LIST_HEADER)
+        with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
+            try:
+                found = self._list(string(_ATTR_SETNAME, name) + only_header)
+            except FileNotFoundError:
+                return None
+            return _header(found[0]) if found else None
+
     def entries(
         self, name: str, family: Family, known: tuple[PrefixSet, bytes] | None = None
     ) -> PrefixSet | None:
@@ -179,6 +189,11 @@ class KernelSets(AbstractContextManager["KernelSets"]):
                 raise
         return True
 
+    def networks(self, name: str, family: Family, length: int) -> PrefixSet:
+        """Return the networks of one length in a set; none without the set."""
+        with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
+            return unpack_networks(family, self.packed(name) or b"", length)
+
     def noted(self, name: str, family: Family, *, times: bool) -> Noted:
         """Return the entries of a set that the kernel fills; none without the set."""
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
@@ -202,14 +217,21 @@ class KernelSets(AbstractContextManager["KernelSets"]):
 
         One that is there already gets the new time and keeps its counts.
         """
-        with _translated(tr('The IP set "{name}" cannot be filled.', name=name)):
-            self._change(_CMD_ADD, name, pack_timed(family, timed))
+        self.add(name, pack_timed(family, timed))
 
     def take(self, name: str, family: Family, prefixes: Sequence[Prefix]) -> None:
         """Take prefixes out of a runtime set; those that are not there are no matter."""
-        packed = pack_timed(family, [(prefix, 0) for prefix in prefixes])
+        self.delete(name, pack_timed(family, [(prefix, 0) for prefix in prefixes]))
+
+    def add(self, name: str, parts: Iterable[bytes]) -> None:
+        """Add packed entries to a set, one part a message; those that are there are no matter."""
+        with _translated(tr('The IP set "{name}" cannot be filled.', name=name)):
+            self._change(_CMD_ADD, name, parts)
+
+    def delete(self, name: str, parts: Iterable[bytes]) -> None:
+        """Take packed entries out of a set; those that are not there are no matter."""
         with _translated(tr('The IP set "{name}" cannot be changed.', name=name)):
-            self._change(_CMD_DEL, name, packed)
+            self._change(_CMD_DEL, name, parts)
 
     def _change(self, command: int, name: str, parts: Iterable[bytes]) -> None:
         for entries in parts:
@@ -234,7 +256,7 @@ class KernelSets(AbstractContextManager["KernelSets"]):
         prefixes = by_few_lengths(content)
         networks = [network for group in prefixes.values() for network in group]
         lengths = b"".join(bytes((each,)) * len(group) for each, group in prefixes.items())
-        self._create(name, content.family, len(networks), shape_of(key))
+        self.create(name, content.family, len(networks), shape_of(key))
         setname = string(_ATTR_SETNAME, name)
         parts = pack_entries(content.family, networks, lengths)
         for entries in parts:
@@ -276,12 +298,9 @@ class KernelSets(AbstractContextManager["KernelSets"]):
         with _translated(tr('The IP set "{name}" cannot be removed.', name=name)):
             self._request(_CMD_DESTROY, string(_ATTR_SETNAME, name))
 
-    def _create(self, name: str, family: Family, count: int, shape: Shape) -> None:
-        # Room for the entries and no rehashing on the way; a swap exchanges these sizes too.
-        settings = [
-            number(_DATA_HASHSIZE | NET_BYTEORDER, max(_SMALLEST_HASH, count // 4)),
-            number(_DATA_MAXELEM | NET_BYTEORDER, max(shape.most, count)),
-        ]
+    def create(self, name: str, family: Family, count: int, shape: Shape) -> None:
+        """Make a set with room for so many entries, and nothing in it."""
+        settings = _room_for_all() if shape.kind == BITMAP else _room_for(count, shape.most)
         if shape.seconds is not None:
             settings.append(number(_DATA_TIMEOUT | NET_BYTEORDER, shape.seconds))
         if shape.flags:
@@ -298,6 +317,13 @@ class KernelSets(AbstractContextManager["KernelSets"]):
                 number(_ATTR_FAMILY, family.socket_family, 1),
                 nested(_ATTR_DATA, *settings),
             )
+
+    def has_type(self, kind: str, family: Family) -> bool:
+        """Whether the kernel has a type of set."""
+        with suppress(BackendUnavailable):
+            self._revision(kind, family)
+            return True
+        return False
 
     def _revision(self, kind: str, family: Family) -> int:
         """Return the newest revision of a type of set that the kernel has."""
@@ -317,8 +343,22 @@ class KernelSets(AbstractContextManager["KernelSets"]):
         return [_attributes(body) for _, _, _, body in answers]
 
 
+def _room_for(count: int, most: int) -> list[bytes]:
+    """Return room for the entries, and no rehashing on the way; a swap exchanges it too."""
+    return [
+        number(_DATA_HASHSIZE | NET_BYTEORDER, max(_SMALLEST_HASH, count // 4)),
+        number(_DATA_MAXELEM | NET_BYTEORDER, max(most, count)),
+    ]
+
+
+def _room_for_all() -> list[bytes]:
+    """Return the range of all IPv4 addresses."""
+    first, last = (_IPV4 | NET_BYTEORDER, bytes(4)), (_IPV4 | NET_BYTEORDER, b"\xff" * 4)
+    return [nested(_DATA_IP, attribute(*first)), nested(_DATA_IP_TO, attribute(*last))]
+
+
 def _message(command: int, flags: int, attributes: bytes) -> Request:
-    about = NETFILTER.pack(socket.AF_INET, 0, 0) + number(_ATTR_PROTOCOL, _PROTOCOL, 1)
+    about = NETFILTER.pack(AF_INET, 0, 0) + number(_ATTR_PROTOCOL, _PROTOCOL, 1)
     return Request(_SUBSYSTEM | command, flags, about + attributes)
 
 
@@ -346,41 +386,10 @@ def _translated(failure: str, *, lacking: Iterable[int] = _LACKING) -> AbstractC
         failure: what could not be done, a sentence.
         lacking: error numbers by which the kernel says that it has no ipset.
     """
-    return translating(partial(_refusal, failure, frozenset(lacking)))
 
+    def refusal(error: OSError | ValueError) -> BackendError:
+        from geofence.backends.ipset.refusals import refusal_of
 
-def _refusal(failure: str, lacking: frozenset[int], error: OSError | ValueError) -> BackendError:
-    code = error.errno if isinstance(error, OSError) else None
-    if code in (errno.EPERM, errno.EACCES):
-        return BackendUnavailable(needs_privilege())
-    if code in lacking:
-        return BackendUnavailable(
-            tr(
-                "This kernel has no ipset (hash:net). Load it with 'modprobe ip_set_hash_net', or "
-                'set backend = "nftables" in the rules.'
-            )
-        )
-    return BackendError(tr("{first} {second}", first=failure, second=_reason(error)))
+        return refusal_of(failure, frozenset(lacking), error)
 
-
-def _reason(error: OSError | ValueError) -> str:
-    match error:
-        case OSError(errno=code) if code in (_ERR_BUSY, _ERR_REFERENCED):
-            return tr(
-                "A rule that geofence did not make refers to it. Find that rule with "
-                "'iptables-save | grep geofence', remove it, and try again."
-            )
-        case OSError(errno=code) if code == _ERR_MAX_SETS:
-            return tr("The kernel has reached its limit of IP sets.")
-        case OSError(errno=code) if code == errno.ENOMEM:
-            return tr("The kernel is out of memory.")
-        case OSError():
-            return tr("The kernel refused: {reason}.", reason=error)
-    return tr("The kernel's answer makes no sense: {reason}.", reason=error)
-
-
-def needs_privilege() -> str:
-    """Return what to do where the privilege to use ipset is missing."""
-    return tr(
-        "The kernel's IP sets need CAP_NET_ADMIN. Run geofence as root, for example with sudo."
-    )
+    return translating(refusal)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from geofence.backends.prefilter_key import LENGTH, PrefilterKey
+from geofence.lean import Path
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.model.sets import (
@@ -30,6 +30,8 @@ NET = "hash:net"
 """The type of sets of prefixes."""
 ADDRESS = "hash:ip"
 """The type of sets of addresses, or of networks of one length."""
+BITMAP = "bitmap:ip"
+"""The type of a set with one bit for each network of one length, for IPv4 alone."""
 
 # linux/netfilter/ipset/ip_set.h: enum ipset_cadt_flags
 _COUNTERS = 1 << 3
@@ -55,6 +57,21 @@ class Shape(NamedTuple):
     """Bits of an address that count; 0: all."""
 
 
+Key = SetKey | PrefilterKey
+"""What an IP set is for."""
+
+
+def shapes_of(key: Key) -> tuple[Shape, ...]:
+    """Return the shapes that a set may have, the best one first.
+
+    The last one is of a type that every kernel with ipset has.
+    """
+    if isinstance(key, SetKey):
+        return (shape_of(key),)
+    bits = (Shape(BITMAP, netmask=LENGTH),) if key.family is Family.IPV4 else ()
+    return (*bits, Shape())
+
+
 def shape_of(key: SetKey) -> Shape:
     """Return the shape of a set."""
     if key.role in NOTED_ROLES:
@@ -67,11 +84,19 @@ def shape_of(key: SetKey) -> Shape:
     return Shape(NET, None, _COUNTERS if key.role is Role.EXCEPTION else 0)
 
 
-def set_name(key: SetKey) -> str:
+def set_name(key: Key) -> str:
     """Return the kernel name of a set."""
     return SET_PREFIX + key.name
 
 
-def set_key(name: str) -> SetKey | None:
+def is_own(name: str) -> bool:
+    """Whether it is the name of a set that is geofence's."""
+    return name.startswith(SET_PREFIX)
+
+
+def set_key(name: str) -> Key | None:
     """Return the key of a kernel name; None for a set that is not geofence's."""
-    return SetKey.parse(name.removeprefix(SET_PREFIX)) if name.startswith(SET_PREFIX) else None
+    if not is_own(name):
+        return None
+    stem = name.removeprefix(SET_PREFIX)
+    return SetKey.parse(stem) or PrefilterKey.parse(stem)

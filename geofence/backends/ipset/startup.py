@@ -7,10 +7,9 @@ that may not talk to it.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
-from pathlib import Path
 
+from geofence.lean import Path
 from geofence.model.frozen import dataclass
 
 _UNIT_DIRECTORIES = (
@@ -33,7 +32,9 @@ _OTHER_SCRIPTS = (
     "etc/NetworkManager/dispatcher.d/pre-up.d/*",
     "etc/networkd-dispatcher/*/*",
 )
-_EXEC = r"(?m)^Exec(?:Start|StartPre|StartPost|Reload)\s*=\s*[-@:+!|]*(.+)$"
+_EXEC = ("ExecStart", "ExecStartPre", "ExecStartPost", "ExecReload")
+_PREFIXES = "-@:+!|"
+"""What systemd takes before a command (systemd.service(5))."""
 _CONTINUED = "\\\n"
 _LARGEST_SCRIPT = 256 * 1024
 """Bytes; what is larger is hardly a script that loads a firewall."""
@@ -122,7 +123,7 @@ def _file(root: Path, name: str) -> Path | None:
 def _unit_text(root: Path, name: str) -> str:
     """Return what a unit runs: its commands, and the scripts named in them."""
     path = _unit(root, name)
-    commands = re.findall(_EXEC, _read(path).replace(_CONTINUED, " ")) if path else []
+    commands = _executed(_read(path)) if path else []
     scripts = (
         _script(root / word.lstrip("/"))
         for command in commands
@@ -130,6 +131,15 @@ def _unit_text(root: Path, name: str) -> str:
         if word.startswith("/")
     )
     return "\n".join((*commands, *scripts))
+
+
+def _executed(unit: str) -> list[str]:
+    """Return the commands of a unit; patterns take longer to compile than to look at each line."""
+    lines = (line.partition("=") for line in unit.replace(_CONTINUED, " ").split("\n"))
+    commands = (
+        text.lstrip().lstrip(_PREFIXES) for name, _, text in lines if name.rstrip() in _EXEC
+    )
+    return [command for command in commands if command]
 
 
 def _words(command: str) -> list[str]:
@@ -143,7 +153,13 @@ def _words(command: str) -> list[str]:
 
 def _init_scripts(root: Path) -> set[str]:
     links = (link for level in _RUN_LEVELS for link in root.glob(f"etc/rc{level}.d/S*"))
-    return {re.sub(r"^S\d+", "", link.name) for link in links}
+    return {_without_rank(link.name) for link in links}
+
+
+def _without_rank(name: str) -> str:
+    """Return the name of a script in a run level: ``S20ferm`` starts ``ferm``."""
+    rest = name.removeprefix("S").lstrip("0123456789")
+    return name if name == f"S{rest}" else rest
 
 
 def _script(path: Path, *, any_text: bool = False) -> str:

@@ -6,12 +6,11 @@ To run iptables for that, twice, takes longer than to put a country's fence into
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 from geofence.backends.ipset.shapes import CHAIN, LEGACY_TABLES, SET_PREFIX
 from geofence.backends.nftables import uapi
+from geofence.lean import AF_INET, Path
 from geofence.model.prefixes import Family
 from geofence.netlink.attributes import NET_BYTEORDER, as_string, number, string, values
 from geofence.netlink.messages import DUMP, NETFILTER, NETLINK_NETFILTER, REQUEST, Request
@@ -39,16 +38,30 @@ def may_hold() -> bool:
 
 def _sets(netlink: NetlinkSocket) -> Iterator[str]:
     """Yield the names of all IP sets."""
-    about = NETFILTER.pack(socket.AF_INET, 0, 0) + number(_PROTOCOL, 6, 1)
+    about = NETFILTER.pack(AF_INET, 0, 0) + number(_PROTOCOL, 6, 1)
     only_headers = number(_FLAGS | NET_BYTEORDER, _ONLY_HEADERS)
     yield from _names(netlink, Request(_LIST, REQUEST | DUMP, about + only_headers), _SETNAME)
 
 
+def has_table(family: Family) -> bool:
+    """Whether nf_tables may have the table with chains in it; also if that cannot be told."""
+    try:
+        with NetlinkSocket(NETLINK_NETFILTER) as netlink:
+            return any(True for _ in netlink.dump(_asking_for_chains(family)))
+    except FileNotFoundError:  # there is no such table
+        return False
+    except (OSError, ValueError):
+        return True
+
+
 def _chains(netlink: NetlinkSocket, family: Family) -> Iterator[str]:
     """Yield the names of the chains of a table of iptables that is in nf_tables."""
+    yield from _names(netlink, _asking_for_chains(family), uapi.ChainAttribute.NAME)
+
+
+def _asking_for_chains(family: Family) -> Request:
     about = NETFILTER.pack(_NFPROTO[family], 0, 0) + string(uapi.ChainAttribute.TABLE, _TABLE)
-    kind = uapi.SUBSYSTEM << 8 | uapi.Message.GETCHAIN
-    yield from _names(netlink, Request(kind, REQUEST | DUMP, about), uapi.ChainAttribute.NAME)
+    return Request(uapi.SUBSYSTEM << 8 | uapi.Message.GETCHAIN, REQUEST | DUMP, about)
 
 
 def _names(netlink: NetlinkSocket, request: Request, attribute: int) -> list[str]:

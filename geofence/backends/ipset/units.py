@@ -7,9 +7,9 @@ of theirs would fail; so what they cannot hold counts as an obstacle for everybo
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from geofence.backends.ipset.startup import unit_settings
+from geofence.lean import Path
 from geofence.translation import tr
 
 ROOT = Path("/")

@@ -21,7 +21,9 @@ from geofence.model.ruleset import Ruleset, SetKey
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from geofence.backends.nftables.forms import Forms
+    from geofence.backends.nftables.lines import RuleLines
     from geofence.backends.nftables.rules import Compiler
+    from geofence.backends.nftables.written import Written
 
 
 class NftablesBackend(NftablesNoting):
@@ -39,7 +41,9 @@ class NftablesBackend(NftablesNoting):
         """
         self.labels = True
         self._most_intervals = most_intervals
-        self._shown: tuple[Ruleset, tuple[str, ...]] | None = None
+        self._shown: tuple[Ruleset, RuleLines] | None = None
+        self._written: Written | None = None
+        """What this run committed last."""
 
     @cached_property
     def _compiler(self) -> Compiler:
@@ -67,9 +71,10 @@ class NftablesBackend(NftablesNoting):
         """Return None: only programs that flush all tables touch one that is geofence's own."""
         return None
 
-    def rules(self, ruleset: Ruleset) -> tuple[str, ...]:
+    def rules(self, ruleset: Ruleset) -> RuleLines:
         """Return all rules, chain by chain, nearly as nft prints them."""
-        from geofence.backends.nftables import batches, render
+        from geofence.backends.nftables import batches
+        from geofence.backends.nftables.lines import RuleLines
         from geofence.backends.nftables.snapshot import Snapshot
 
         if ruleset.labels is not self.labels:
@@ -78,17 +83,24 @@ class NftablesBackend(NftablesNoting):
             names = batches.free_names(ruleset, Snapshot(0), {}, self._forms.wanted(ruleset))
             chains = batches.wanted_chains(ruleset, names)
             compiled = self._compiler.compiled(ruleset, names)
-            every = (*compiled.base, *compiled.service)
-            self._shown = (ruleset, render.lines(chains, every, render.Shown({}, {})))
+            lines = RuleLines(chains, (*compiled.base, *compiled.service))
+            self._shown = (ruleset, lines)
         return self._shown[1]
 
     def observe(self) -> Observed:
         """Read the table with everything in it."""
-        from geofence.backends.nftables.observe import does_without_labels, observed
         from geofence.backends.nftables.snapshot import read_snapshot
 
         with connected() as netlink:
             held = read_snapshot(netlink, elements=True)
+        written = self._written
+        if not held.exists:
+            self.labels = True
+            return Observed()
+        if written is not None and written.fences_all and written.is_held(held):
+            return written.observed(held, self.rules(written.ruleset))
+        from geofence.backends.nftables.observe import does_without_labels, observed
+
         self.labels = not does_without_labels(held)
         return observed(held, self._forms)
 
@@ -104,10 +116,11 @@ class NftablesBackend(NftablesNoting):
         """Change the table to what the plan desires; without labels where the kernel has none."""
         from geofence.backends.nftables.commit import change_table
 
+        self._written = None
         with connected(deleting=True) as netlink:
             if self.labels:
                 try:
-                    change_table(netlink, plan, self._forms, self._compiler)
+                    self._written = change_table(netlink, plan, self._forms, self._compiler)
                 except NoLabels:
                     self.labels = False
                 else:

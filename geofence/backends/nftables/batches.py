@@ -20,11 +20,11 @@ and a look-up may miss addresses that are in both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from geofence.backends.nftables import messages, rules
 from geofence.backends.nftables.connection import BatchMessage
-from geofence.backends.nftables.kernel_sets import Key, key_of, names_for
+from geofence.backends.nftables.kernel_sets import Key, flood_keys, key_of, names_for
 from geofence.backends.nftables.messages import SetContent
 from geofence.backends.nftables.objects import (
     BASES,
@@ -48,18 +48,20 @@ from geofence.model.ruleset import Ruleset
 
 def wanted_chains(ruleset: Ruleset, names: Names) -> tuple[KernelChain, ...]:
     """Return the chains of a ruleset."""
-    return (*BASES, *(KernelChain(names.chains[usual]) for usual in _usual_chains(ruleset)))
+    usual_names = _usual_chains(ruleset, names.sets)
+    return (*BASES, *(KernelChain(names.chains[usual]) for usual in usual_names))
 
 
-def _usual_chains(ruleset: Ruleset) -> Iterator[str]:
+def _usual_chains(ruleset: Ruleset, sets: Container[Key]) -> Iterator[str]:
     if ruleset.services:
         yield TRANSLATED
     if ruleset.services and ruleset.labels:
         yield MARKING
     for service in ruleset.services:
-        for part in Part:
-            if part is not Part.LOCAL or ruleset.local:
-                yield chain_name(part, service.name)
+        unused = set() if ruleset.local else {Part.LOCAL}
+        if not flood_keys(service.name, sets):
+            unused |= {Part.ARRIVED, Part.KNOWN, Part.FLOOD}
+        yield from (chain_name(part, service.name) for part in Part if part not in unused)
 
 
 def wanted_counters(ruleset: Ruleset) -> tuple[KernelObject, ...]:
@@ -78,12 +80,10 @@ def free_names(
         standing: the sets that are right as they are.
         missing: those to be made.
     """
-    sets = {each.name for each in held.sets}
+    taken = {each.name for each in held.sets}
     chains = {each.name for each in held.chains}
-    return Names(
-        {**standing, **{key: _free(key.name, sets) for key in missing}},
-        {usual: _free(usual, chains) for usual in _usual_chains(ruleset)},
-    )
+    sets = {**standing, **{key: _free(key.name, taken) for key in missing}}
+    return Names(sets, {usual: _free(usual, chains) for usual in _usual_chains(ruleset, sets)})
 
 
 def can_stay(held: Snapshot) -> bool:
@@ -93,6 +93,12 @@ def can_stay(held: Snapshot) -> bool:
     """
     bases = {each.name: each for each in BASES}
     return all(bases.get(chain.name, chain) == chain for chain in held.chains)
+
+
+def filled_sets(names: Names, contents: Iterable[SetContent]) -> list[BatchMessage]:
+    """Return messages that make sets that no rule looks into yet."""
+    made = (part for content in contents for part in _new_set(content, names))
+    return [messages.new_table(), *made]
 
 
 def addition(

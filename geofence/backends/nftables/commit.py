@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 
 from geofence.backends.nftables import batches, messages
 from geofence.backends.nftables.connection import (
@@ -14,19 +15,18 @@ from geofence.backends.nftables.connection import (
 from geofence.backends.nftables.forms import Forms
 from geofence.backends.nftables.kernel_sets import Key, PartKey, is_runtime, key_of, whole_of
 from geofence.backends.nftables.messages import SetContent
-from geofence.backends.nftables.noted import pieces_of_part
 from geofence.backends.nftables.objects import Names
-from geofence.backends.nftables.observe import in_force, sets_in_use
 from geofence.backends.nftables.rules import Compiler
 from geofence.backends.nftables.snapshot import Snapshot, read_snapshot
 from geofence.backends.nftables.traces import TABLE
+from geofence.backends.nftables.written import Written
 from geofence.errors import BackendError, UntidyError
 from geofence.model.frozen import replace
 from geofence.model.plan import Plan
 from geofence.translation import tr
 
 
-def change_table(netlink: NftConnection, plan: Plan, forms: Forms, compiler: Compiler) -> None:
+def change_table(netlink: NftConnection, plan: Plan, forms: Forms, compiler: Compiler) -> Written:
     """Bring the table to what the plan desires; see ``batches`` for the steps.
 
     Args:
@@ -35,6 +35,9 @@ def change_table(netlink: NftConnection, plan: Plan, forms: Forms, compiler: Com
         forms: what its sets look like in the kernel.
         compiler: of its rules.
 
+    Returns:
+        What the table holds now.
+
     Raises:
         UntidyError: the previous fence could not be removed; the fence is the desired one.
         BackendError: the kernel refused, or other programs changed nftables all the time; the
@@ -42,12 +45,14 @@ def change_table(netlink: NftConnection, plan: Plan, forms: Forms, compiler: Com
     """
     step = _TableChange(netlink, plan, forms, compiler)
     try:
-        while not (step.replace(names := step.add()) and step.clear(names)):
-            pass
+        names = step.begin()
+        while names is None or not (step.is_alone or (step.replace(names) and step.clear(names))):
+            names = step.add()
     except BackendError as error:
         if step.is_in_force:
             raise UntidyError(str(error)) from error
         raise
+    return step.written(names)
 
 
 def remove_table(netlink: NftConnection) -> bool:
@@ -108,10 +113,52 @@ class _TableChange:
         self._staged: dict[Key, str] = {}
         self.is_in_force = False
         """Whether packets meet what is desired."""
+        self.is_alone = False
+        """Whether nothing of a previous fence is there."""
+
+    def begin(self) -> Names | None:
+        """Make the fence where there is no table: sets, then the rules that look into them.
+
+        What is searched is complete when the first rule comes, so no gate is needed, and nothing
+        has to be removed.
+
+        Returns:
+            Its names; None if there is a table, or others came in between.
+        """
+        held = self._heads()
+        if held.exists:
+            return None
+        self._encode(self._sets)
+        names = batches.free_names(self._desired, held, {}, self._sets)
+        contents = [self._contents[key] for key in self._sets]
+        filled = batches.filled_sets(names, contents)
+        compiled = self._compiler.compiled(self._desired, names)
+        rules = batches.replacement(self._desired, held, names, compiled)
+        has_room = self._netlink.room_for(filled) and self._netlink.room_for(rules)
+        if not (has_room and self._attempts.carry_out(filled, held)):
+            return None
+        self._staged = dict(names.sets)
+        behind = replace(held, generation=held.generation + 1)
+        self.is_alone = self.is_in_force = self._enter(rules, behind)
+        return names if self.is_alone else None
+
+    def _enter(self, rules: Sequence[BatchMessage], held: Snapshot) -> bool:
+        """Make the first rules; if the kernel refuses them, it is left as it was."""
+        try:
+            return self._attempts.carry_out(rules, held)
+        except BackendError:
+            with suppress(BackendError, Changed):
+                self._netlink.transact([messages.delete_table()], held.generation)
+            raise
+
+    def written(self, names: Names) -> Written:
+        """Return what was written under these names."""
+        compiled = self._compiler.compiled(self._desired, names)
+        return Written(self._desired, names, self._sets, compiled)
 
     def add(self) -> Names:
         """Make all that is new, in one transaction if possible, and return its names."""
-        self.is_in_force = False
+        self.is_in_force = self.is_alone = False
         while (names := self._added(read_snapshot(self._netlink, elements=False))) is None:
             pass
         return names
@@ -174,6 +221,11 @@ class _TableChange:
 
         Prefilters are always made anew, they are small.
         """
+        if not held.exists:
+            return {}
+        # Imported here, as below: at boot there is nothing to be understood.
+        from geofence.backends.nftables.observe import in_force, sets_in_use
+
         in_use = sets_in_use(in_force(held))
         present = {each.name for each in held.sets}
         staged = {key: name for key, name in self._staged.items() if name in present}
@@ -240,6 +292,8 @@ def _carried(content: SetContent, held: Snapshot) -> SetContent:
     name = next((each.name for each in held.sets if key_of(each) == key.whole), None)
     if name is None:
         return content
+    from geofence.backends.nftables.noted import pieces_of_part
+
     return replace(content, pieces=pieces_of_part(key.family, held.elements[name], key.part))
 
 
@@ -247,5 +301,7 @@ def _kept(content: SetContent, held: Snapshot) -> SetContent:
     """Return what a set that is made anew is to hold: a runtime set, what it holds now."""
     if not is_runtime(content.key):
         return content
+    from geofence.backends.nftables.observe import sets_in_use
+
     name = sets_in_use(held).get(content.key)
     return content if name is None else replace(content, pieces=held.elements[name])

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import time
 from _thread import start_new_thread  # threading takes longer to import than to close
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from geofence.backends.nftables import uapi
 from geofence.backends.nftables.traces import TABLE
 from geofence.errors import BackendError, BackendUnavailable
+from geofence.lean import AF_UNSPEC
 from geofence.model.frozen import NamedTuple
 from geofence.netlink.attributes import MalformedError, as_number, number, padded, string, values
 from geofence.netlink.messages import (
@@ -261,7 +261,7 @@ def _request(kind: int, flags: int, body: bytes) -> Request:
 
 
 def _batch_edge(kind: int, body: bytes) -> Request:
-    return Request(kind, REQUEST, NETFILTER.pack(socket.AF_UNSPEC, 0, uapi.SUBSYSTEM) + body)
+    return Request(kind, REQUEST, NETFILTER.pack(AF_UNSPEC, 0, uapi.SUBSYSTEM) + body)
 
 
 @contextmanager

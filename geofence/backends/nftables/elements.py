@@ -16,7 +16,7 @@ from operator import lt
 
 from geofence.backends.nftables import uapi, userdata
 from geofence.backends.nftables.uapi import ElementAttribute, ElementFlag
-from geofence.model.prefixes import Family, PrefixSet, pack_addresses
+from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_addresses
 from geofence.netlink.attributes import (
     LONGEST,
     as_number,
@@ -99,9 +99,8 @@ def packed_keys(family: Family, pieces: Sequence[bytes]) -> bytes | None:
     data = b"".join(pieces)
     octets = family.bits // 8
     step = len(_head(family, b"")) + octets
-    usual = re.match(_listed_head(family, b""), data)
     at = step - octets
-    if usual and alike(data, 0, step, [(at, step)]) * step == len(data):
+    if _begins(family, b"", data, 0) and alike(data, 0, step, [(at, step)]) * step == len(data):
         return take(data, step, at, octets)
     found = [values(element) for _, element in each(data)]
     if any(as_number(e.get(ElementAttribute.FLAGS)) & ElementFlag.CATCHALL for e in found):
@@ -115,7 +114,7 @@ def decode(family: Family, pieces: Sequence[bytes]) -> PrefixSet:
     data = b"".join(pieces)
     if not data:
         return PrefixSet(family)
-    starts, ends = _bulk(family, data) or _one_by_one(data)
+    starts, ends = _columns(family, data) or _bulk(family, data) or _one_by_one(data)
     starts.sort()
     ends.sort()
     usual = _as_usual(family, starts, ends)
@@ -149,6 +148,37 @@ _LENGTHS = {
     family: tuple(len(_head(family, after)) + family.bits // 8 + len(after) for after in (b"", END))
     for family in Family
 }
+
+
+def _begins(family: Family, after: bytes, data: bytes, at: int) -> bool:
+    """Whether an element with this after its key begins at a place."""
+    head = _head(family, after)
+    past = at + len(head) + family.bits // 8
+    same = _unmarked(data[at : at + len(head)]) == _unmarked(head)
+    return same and data[past : past + len(after)] == after
+
+
+def _unmarked(head: bytes) -> bytes:
+    """Return what is before a key as the kernel lists it: it marks not all that is nested."""
+    return head.replace(b"\x01\x80", b"\x01\x00")
+
+
+def _columns(family: Family, data: bytes) -> tuple[list[int], list[int]] | None:
+    """Return keys of starts and of ends where these take turns, as in most sets; else None."""
+    octets = family.bits // 8
+    start, end = _LENGTHS[family]
+    step = start + end
+    for first, second in ((END, b""), (b"", END)):
+        at = len(_head(family, first))
+        beside = at + octets + len(first) + len(_head(family, second))
+        behind = at + octets + len(first)
+        if _begins(family, first, data, 0) and _begins(family, second, data, behind):
+            fields = [(at, at + octets), (beside, beside + octets)]
+            if alike(data, 0, step, fields) * step != len(data):
+                return None
+            one, other = (unpack_addresses(family, take(data, step, f, octets)) for f, _ in fields)
+            return (other, one) if first else (one, other)
+    return None
 
 
 def _bulk(family: Family, data: bytes) -> tuple[list[int], list[int]] | None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from geofence.backends.nftables import uapi
-from geofence.backends.nftables.prefilter import LENGTH
 from geofence.backends.nftables.uapi import (
     Bitwise,
     Cmp,
@@ -29,12 +28,14 @@ from geofence.backends.nftables.uapi_names import (
     CtDirection,
     CtKey,
     CtState,
+    DynsetOp,
     MetaKey,
     PayloadBase,
 )
+from geofence.backends.prefilter_key import LENGTH
 from geofence.model.ports import LOOPBACK, Ports, Protocol
 from geofence.model.prefixes import Family, Prefix
-from geofence.netlink.attributes import attribute, nested, number, string
+from geofence.netlink.attributes import attribute, number, string
 
 _IFNAMSIZ = 16
 NFPROTO = {Family.IPV4: 2, Family.IPV6: 10}
@@ -59,8 +60,6 @@ LABELS = 128
 """Labels that a flow can have."""
 
 
-_INVERTED = number(Lookup.FLAGS, uapi.LOOKUP_INVERTED)
-
 _remembered = lru_cache(maxsize=256)
 """For parts of rules that recur, in each service and family."""
 
@@ -81,9 +80,11 @@ def note_in(name: str, op: int) -> bytes:
     """Add the loaded address to a set; one that is there already counts."""
     return expression(
         "dynset",
-        string(Dynset.SET_NAME, name),
-        number(Dynset.OP, op),
         number(Dynset.SREG_KEY, uapi.REGISTER),
+        number(Dynset.OP, op),
+        string(Dynset.SET_NAME, name),
+        number(Dynset.TIMEOUT, 0, 8),  # the set's own
+        number(Dynset.FLAGS, 0),
     )
 
 
@@ -166,6 +167,12 @@ def begins_flow() -> bytes:
     return load_ct(CtKey.STATUS) + bits + compare_with(CmpOp.EQ, bytes(4))
 
 
+@_remembered
+def has_any_status() -> bytes:
+    """Match a packet of a flow with any status: those that conntrack has kept all have one."""
+    return load_ct(CtKey.STATUS) + compare_with(CmpOp.NEQ, bytes(4))
+
+
 def in_direction(direction: int) -> bytes:
     """Match packets in a direction of their flow."""
     return load_ct(CtKey.DIRECTION) + compare_with(CmpOp.EQ, bytes((direction,)))
@@ -207,13 +214,21 @@ def host_order(number: int) -> bytes:
 
 
 def source_far_from(name: str, family: Family) -> bytes:
-    """Match a source address whose network is not in the set."""
-    return load_prefix(SOURCE, family, LENGTH) + lookup(name, _INVERTED)
+    """Match a source whose network is not in the set, of a packet whose family has been asked."""
+    address = load_payload(PayloadBase.NETWORK, *SOURCE[family])
+    return address + keep_bits(network_mask(family, LENGTH)) + lookup(name, uapi.LOOKUP_INVERTED)
+
+
+def remember_destination(name: str, family: Family) -> bytes:
+    """Put a destination that is an address of this host into the set, if it is not there."""
+    address = load_payload(PayloadBase.NETWORK, *DESTINATION[family])
+    missing = of_family(family) + address + lookup(name, uapi.LOOKUP_INVERTED)
+    return missing + to_this_host() + address + note_in(name, DynsetOp.ADD)
 
 
 def source_not_in(name: str, family: Family) -> bytes:
     """Match a source address that is not in the set, of a packet whose family has been asked."""
-    return load_payload(PayloadBase.NETWORK, *SOURCE[family]) + lookup(name, _INVERTED)
+    return load_payload(PayloadBase.NETWORK, *SOURCE[family]) + lookup(name, uapi.LOOKUP_INVERTED)
 
 
 def network_mask(family: Family, length: int) -> bytes:
@@ -269,27 +284,35 @@ def has_label(label: int) -> bytes:
 
 def set_label(label: int) -> bytes:
     """Set it beside those that the flow has; without effect where the kernel keeps none for it."""
-    bits = nested(Immediate.DATA, attribute(uapi.DATA_VALUE, label_bits(label)))
+    bits = _listed(Immediate.DATA, attribute(uapi.DATA_VALUE, label_bits(label)))
     loaded = expression("immediate", number(Immediate.DREG, uapi.REGISTER), bits)
     register = number(Ct.SREG, uapi.REGISTER)
     return loaded + expression("ct", register, number(Ct.KEY, CtKey.LABELS))
 
 
+def _listed(kind: int, *parts: bytes) -> bytes:
+    """Return an attribute made of attributes as the kernel lists it in a rule, which is unmarked.
+
+    So what is read back can be compared byte by byte.
+    """
+    return attribute(kind, b"".join(parts))
+
+
 def expression(name: str, *attributes: bytes) -> bytes:
     """Return one expression of a rule."""
-    data = nested(Expression.DATA, *attributes)
-    return nested(uapi.LIST_ELEM, string(Expression.NAME, name), data)
+    data = _listed(Expression.DATA, *attributes)
+    return _listed(uapi.LIST_ELEM, string(Expression.NAME, name), data)
 
 
 def value_of(kind: int, value: bytes) -> bytes:
     """Return a value that an expression compares with or loads."""
-    return nested(kind, attribute(uapi.DATA_VALUE, value))
+    return _listed(kind, attribute(uapi.DATA_VALUE, value))
 
 
 @_remembered
 def load_meta(key: int) -> bytes:
     """Load a fact about the packet that is not in it."""
-    return expression("meta", number(Meta.DREG, uapi.REGISTER), number(Meta.KEY, key))
+    return expression("meta", number(Meta.KEY, key), number(Meta.DREG, uapi.REGISTER))
 
 
 def load_family() -> bytes:
@@ -297,10 +320,10 @@ def load_family() -> bytes:
     return load_meta(MetaKey.NFPROTO)
 
 
-def lookup(name: str, *more: bytes) -> bytes:
+def lookup(name: str, flags: int = 0) -> bytes:
     """Match what was loaded with a set."""
     register = number(Lookup.SREG, uapi.REGISTER)
-    return expression("lookup", string(Lookup.SET, name), register, *more)
+    return expression("lookup", string(Lookup.SET, name), register, number(Lookup.FLAGS, flags))
 
 
 @_remembered
@@ -330,6 +353,7 @@ def keep_bits(mask: bytes) -> bytes:
         number(Bitwise.SREG, uapi.REGISTER),
         number(Bitwise.DREG, uapi.REGISTER),
         number(Bitwise.LEN, len(mask)),
+        number(Bitwise.OP, uapi.BITWISE_MASK_XOR),
         value_of(Bitwise.MASK, mask),
         value_of(Bitwise.XOR, bytes(len(mask))),
     )
@@ -349,13 +373,13 @@ def between(first: bytes, last: bytes) -> bytes:
 def count_on(counter: str) -> bytes:
     """Count the packet on a named counter."""
     kind = number(Objref.TYPE, uapi.COUNTER)
-    return expression("objref", kind, string(Objref.NAME, counter))
+    return expression("objref", string(Objref.NAME, counter), kind)
 
 
 @_remembered
 def end_with(code: int, chain: str | None = None) -> bytes:
     """End the rule with a verdict."""
     target = () if chain is None else (string(uapi.VerdictAttribute.CHAIN, chain),)
-    verdict = nested(uapi.DATA_VERDICT, number(uapi.VerdictAttribute.CODE, code), *target)
+    verdict = _listed(uapi.DATA_VERDICT, number(uapi.VerdictAttribute.CODE, code), *target)
     register = number(Immediate.DREG, uapi.REGISTER_VERDICT)
-    return expression("immediate", register, nested(Immediate.DATA, verdict))
+    return expression("immediate", register, _listed(Immediate.DATA, verdict))

@@ -26,7 +26,7 @@ from geofence.backends.nftables.uapi import (
 from geofence.backends.nftables.uapi_names import CtKey, MetaKey
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, Prefix
-from geofence.netlink.attributes import as_number, as_string, each, nested, values
+from geofence.netlink.attributes import as_number, as_string, attribute, each, values
 
 Attributes = Mapping[int, bytes]
 
@@ -104,7 +104,7 @@ def behind(gate: str, rule: KernelRule) -> KernelRule | None:
     if len(asked) < _GATE_LENGTH or not _looks_up_family(gate, *asked):
         return None
     rest = islice(each(rule.expressions), _GATE_LENGTH, None)
-    left = b"".join(nested(kind, data) for kind, data in rest)
+    left = b"".join(attribute(kind, data) for kind, data in rest)
     return rule._replace(expressions=left)
 
 

@@ -8,24 +8,18 @@ filled, listed and searched faster, and what is listed is compared as it is pack
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from geofence.backends.compact import by_few_lengths
-from geofence.backends.nftables.kernel_sets import Key, LengthKey, kernel_keys
-from geofence.backends.nftables.prefilter import (
-    LENGTH,
-    enclosing_networks,
-    networks,
-    prefilter_sets,
-)
+from geofence.backends.nftables.kernel_sets import FloodKey, Key, LengthKey, kernel_keys
+from geofence.backends.prefilter import Enclosing, arranged, excepted, networks, prefilter_sets
+from geofence.backends.prefilter_key import LENGTH
 from geofence.model.prefixes import Family, PrefixSet, pack_networks, unpack_addresses
 from geofence.model.ruleset import Ruleset, SetKey
 from geofence.netlink.columns import same_rows
 
 MOST_INTERVALS = 10_000
 """Of a set that stays one set of intervals."""
-_REMEMBERED = 16
-"""Prefilters that are remembered."""
 
 Content = PrefixSet | bytes
 """Of a set of the table: intervals, or the keys of a hash, packed in ascending order."""
@@ -47,10 +41,17 @@ class Forms:
         """
         self._most = most_intervals
         self._divided: dict[SetKey, tuple[PrefixSet, _Lengths]] = {}
-        self._enclosed: list[tuple[list[PrefixSet], PrefixSet]] = []
+        self._wanted: tuple[Ruleset, dict[Key, Content]] | None = None
+        self.enclosing = Enclosing()
+        """Returns what encloses parts."""
 
-    def wanted(self, ruleset: Ruleset) -> dict[Key, Content]:
+    def wanted(self, ruleset: Ruleset) -> Mapping[Key, Content]:
         """Return all sets: the ruleset's, and the prefilters that enclose what they allow."""
+        if self._wanted is None or self._wanted[0] is not ruleset:
+            self._wanted = (ruleset, self._found(ruleset))
+        return self._wanted[1]
+
+    def _found(self, ruleset: Ruleset) -> dict[Key, Content]:
         found: dict[Key, Content] = {}
         for key, content in ruleset.sets.items():
             if len(content.bounds) > 2 * self._most:
@@ -59,8 +60,12 @@ class Forms:
                 found[key] = content
         runtime = (each for key in ruleset.runtime_keys for each in kernel_keys(key))
         found.update((key, PrefixSet(key.family)) for key in runtime)
-        near = prefilter_sets(ruleset, self.enclosing).items()
-        found.update((key, pack_networks(key.family, networks(each), LENGTH)) for key, each in near)
+        near = prefilter_sets(ruleset, self.enclosing)
+        for beside, around in near.items():
+            found[beside] = pack_networks(beside.family, networks(around), LENGTH)
+        first = set(_asked_first(ruleset)) if near else ()
+        flooded = (FloodKey(key) for key in near if key.service in first)
+        found.update((key, PrefixSet(key.family)) for key in flooded)
         return found
 
     def whole(self, key: SetKey, held: Mapping[LengthKey, bytes]) -> PrefixSet:
@@ -70,21 +75,18 @@ class Forms:
             return known[0]
         return _joined(key.family, held)
 
-    def enclosing(self, family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
-        """Return all addresses that share their first 16 bits with one of the given."""
-        wanted = [part for part in parts if part and part.family is family]
-        for known, around in self._enclosed:
-            if known == wanted and around.family is family:
-                return around
-        around = enclosing_networks(family, wanted)
-        self._enclosed = [(wanted, around), *self._enclosed][:_REMEMBERED]
-        return around
-
     def _parts(self, key: SetKey, content: PrefixSet) -> _Lengths:
         known = self._divided.get(key)
         if known is None or known[0] is not content:
             known = self._divided[key] = (content, divided(key, content))
         return known[1]
+
+
+def _asked_first(ruleset: Ruleset) -> Iterator[str]:
+    """Yield the services whose prefilters are asked before anything else."""
+    for service in ruleset.services:
+        if excepted(arranged(ruleset.rules(service)).before) is not None:
+            yield service.name
 
 
 def divided(whole: SetKey, content: PrefixSet) -> dict[LengthKey, bytes]:

@@ -6,11 +6,12 @@ Apart from the other objects: who reads what one set holds needs nothing of rule
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from itertools import count
 
 from geofence.backends.nftables import uapi
+from geofence.backends.prefilter_key import NEAR, PrefilterKey
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family
 from geofence.model.sets import NOTED_ROLES, SetKey, SetKind
@@ -23,8 +24,14 @@ it was (``nft_rhash_walk``). Of 65,536 sources in one set, that is six times the
 PART_BYTE = {Family.IPV4: 3, Family.IPV6: 5}
 """Which byte of a source's address tells the part: the last one; of IPv6, that of a /48 network, as
 who has such a network could fill all parts otherwise."""
+FLOOD_MILLISECONDS = 80
+"""How long an address stays in a set of flooded ones. Then routes tell again whether it is still
+this host's, and sources are noted again. Linux cleans up once a second, and a hash is made anew if
+an address is there more than 16 times until then (``RHT_ELASTICITY``)."""
+MOST_FLOODED = 256
+"""Addresses there, with those not cleaned up yet; about others, routes are asked each time."""
 _PART_NAMES = {str(part): part for part in range(PARTS)}
-_NEAR = "near"
+_FLOOD = "flood"
 _KNOWN = 1024
 """Heads of sets of which it is remembered what they are for: a run asks several times."""
 _NUMBERED = "/"
@@ -33,25 +40,27 @@ _KEY_TYPES = {Family.IPV4: 7, Family.IPV6: 8}
 """nft's ``TYPE_IPADDR`` and ``TYPE_IP6ADDR``: how it prints keys; the kernel only keeps it."""
 
 
-class PrefilterKey(NamedTuple):
-    """Which prefilter."""
+class FloodKey(NamedTuple):
+    """Which set of addresses of this host at which more is dropped than is noted."""
 
-    service: str
-    family: Family
+    near: PrefilterKey
+    """The prefilter that tells what is dropped there."""
+
+    @property
+    def family(self) -> Family:
+        """That of the addresses."""
+        return self.near.family
 
     @property
     def name(self) -> str:
-        """Unique among geofence's sets: ``near4-sip``."""
-        return f"{_NEAR}{self.family.digit}-{self.service}"
+        """Unique among geofence's sets: ``flood4-sip``."""
+        return f"{_FLOOD}{self.family.digit}-{self.near.service}"
 
     @classmethod
-    def parse(cls, name: str) -> PrefilterKey | None:
+    def parse(cls, name: str) -> FloodKey | None:
         """Return the key of a name; None for a name that geofence does not give."""
-        stem, _, service = name.partition("-")
-        for family in Family:
-            if stem == f"{_NEAR}{family.digit}":
-                return cls(service, family)
-        return None
+        near = PrefilterKey.parse(name.replace(_FLOOD, NEAR, 1))
+        return cls(near) if near is not None and name.startswith(_FLOOD) else None
 
 
 class PartKey(NamedTuple):
@@ -136,7 +145,7 @@ def kernel_keys(key: SetKey) -> tuple[SetKey | PartKey, ...]:
     return parts_of(key) if key.role in NOTED_ROLES else (key,)
 
 
-Key = SetKey | PrefilterKey | PartKey | LengthKey
+Key = SetKey | PrefilterKey | FloodKey | PartKey | LengthKey
 """What a set is for."""
 
 
@@ -145,6 +154,12 @@ def whole_of(key: Key | None) -> SetKey | None:
     if isinstance(key, PartKey | LengthKey):
         return key.whole
     return key if isinstance(key, SetKey) and not is_undivided(key) else None
+
+
+def flood_keys(service: str, keys: Container[Key]) -> list[FloodKey]:
+    """Return the sets of flooded addresses that a service has."""
+    wanted = (FloodKey(PrefilterKey(service, family)) for family in Family)
+    return [key for key in wanted if key in keys]
 
 
 def by_length(whole: SetKey, keys: Iterable[Key]) -> list[LengthKey]:
@@ -166,11 +181,11 @@ def set_of(key: Key, name: str) -> KernelSet:
     """Return the set of a key under one of its names."""
     octets = key.family.bits // 8
     flags = 0
-    if isinstance(key, PartKey) or is_undivided(key):
+    if isinstance(key, PartKey | FloodKey) or is_undivided(key):
         flags |= uapi.SetFlag.EVAL
     elif isinstance(key, SetKey):
         flags |= uapi.SetFlag.INTERVAL
-    if is_runtime(key):
+    if is_runtime(key) or isinstance(key, FloodKey):
         flags |= uapi.SetFlag.TIMEOUT
     return KernelSet(name, flags, _KEY_TYPES[key.family], octets)
 
@@ -205,6 +220,7 @@ def key_of(held: KernelSet) -> Key | None:
         or PartKey.parse(name)
         or LengthKey.parse(name)
         or PrefilterKey.parse(name)
+        or FloodKey.parse(name)
     )
     own = key is not None and held == set_of(key, held.name)
     return key if own else None

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from geofence.backends.nftables import elements, uapi, userdata
 from geofence.backends.nftables.connection import BatchMessage
 from geofence.backends.nftables.kernel_sets import (
+    FLOOD_MILLISECONDS,
+    MOST_FLOODED,
     PARTS,
+    FloodKey,
     KernelSet,
     Key,
     LengthKey,
@@ -36,6 +39,7 @@ _SET_COMMENTS = {
 _COUNTED = (Role.EXCEPTION, Role.BAN, Role.TIMED, Role.DENIED)
 """Roles whose elements count what is found in them."""
 _NEAR_COMMENT = "networks around all that is allowed; the rest is dropped at once"
+_FLOOD_COMMENT = "addresses of this host at which more is dropped than is noted"
 _GATE_COMMENT = "opens what was made together with it"
 
 
@@ -84,6 +88,9 @@ def new_set(name: str, content: SetContent) -> list[BatchMessage]:
     if isinstance(key, PartKey):
         more += number(uapi.SetAttribute.TIMEOUT, NOTED_SECONDS * 1000, 8)
         size = MOST_NOTED // PARTS
+    elif isinstance(key, FloodKey):
+        more += number(uapi.SetAttribute.TIMEOUT, FLOOD_MILLISECONDS, 8)
+        told, size = _FLOOD_COMMENT, MOST_FLOODED
     head = _head(set_of(key, name), told, size, more)
     return [head, *(_filling(name, piece) for piece in content.pieces)]
 

@@ -85,6 +85,10 @@ _FAMILY_TYPE = 2
 class Part(StrEnum):
     """What a chain of a service decides; begins its name, so that no name is a word of nft's."""
 
+    ARRIVED = "arrived"
+    """What comes to the service's ports in prerouting, if most of it can be dropped at once."""
+    KNOWN = "known"
+    """What arrives of flows that conntrack knows."""
     FENCE = "fence"
     """What comes to the service's ports."""
     LOCAL = "local"
@@ -101,6 +105,8 @@ class Part(StrEnum):
     """What of that came over IPv4: noted, counted and dropped."""
     NOTED6 = "noted6"
     """The same over IPv6."""
+    FLOOD = "flood"
+    """What of that is more than is noted: only counted and dropped."""
 
 
 def chain_name(part: Part, service: str) -> str:

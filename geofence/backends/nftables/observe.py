@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import takewhile
 
-from geofence.backends.nftables import elements, expressions, prefilter, render, timed, uapi
+from geofence.backends import prefilter
+from geofence.backends.nftables import elements, expressions, render, timed, uapi
 from geofence.backends.nftables.foreign import foreign
 from geofence.backends.nftables.forms import Forms
 from geofence.backends.nftables.kernel_sets import (
     Key,
     LengthKey,
-    PrefilterKey,
     by_length,
     is_undivided,
     key_of,
@@ -33,6 +33,7 @@ from geofence.backends.nftables.objects import (
 from geofence.backends.nftables.snapshot import Snapshot
 from geofence.backends.nftables.uapi import ChainFlag, SetFlag
 from geofence.backends.nftables.uapi_names import TableFlag, names_of
+from geofence.backends.prefilter_key import PrefilterKey
 from geofence.model.frozen import replace
 from geofence.model.plan import Observed
 from geofence.model.prefixes import Family, PrefixSet, pack_addresses

@@ -6,52 +6,42 @@ would have typed them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 
-from geofence.backends.nftables import uapi
 from geofence.backends.nftables.encoding import (
     DESTINATION,
     SOURCE,
     above,
     begins_flow,
-    by_interface,
     coming_from,
     compare_with,
-    count_on,
-    datagram,
     destined_for,
     end_with,
-    has_label,
-    has_status,
-    in_direction,
+    has_any_status,
     is_older_and_translated,
     is_translated,
     keep_bits,
     load_address,
-    load_ct,
     load_family,
     load_payload,
-    load_prefix,
     lookup,
     named_port,
     network_mask,
     note_in,
     of_family,
+    remember_destination,
     set_label,
-    short_datagram,
     source_far_from,
-    source_not_in,
     state_new,
-    syn,
     to_this_host,
-    within,
 )
 from geofence.backends.nftables.kernel_sets import (
     PART_BYTE,
     PARTS,
+    FloodKey,
     PartKey,
-    PrefilterKey,
-    by_length,
+    flood_keys,
 )
 from geofence.backends.nftables.objects import (
     BASE,
@@ -65,57 +55,39 @@ from geofence.backends.nftables.objects import (
     Names,
     Part,
     chain_name,
-    counter_of,
 )
-from geofence.backends.nftables.prefilter import arranged, excepted
+from geofence.backends.nftables.statements import conditions, goto, in_set, opposite, statement
 from geofence.backends.nftables.uapi import Code
 from geofence.backends.nftables.uapi_names import (
     CmpOp,
-    CtDirection,
-    CtKey,
     DynsetOp,
-    MetaKey,
     PayloadBase,
 )
 from geofence.backends.nftables.userdata import comment
+from geofence.backends.prefilter import arranged, excepted, of_known_flows
+from geofence.backends.prefilter_key import PrefilterKey
 from geofence.model.frozen import NamedTuple
-from geofence.model.ports import Protocol
 from geofence.model.prefixes import Family
 from geofence.model.ruleset import (
     ADMITTED,
     BEGUN,
-    NO_BEGINNINGS,
     NOTED_BITS,
     NOTED_PER_SECOND,
-    SIP_RESPONSE,
     Action,
-    Admitted,
-    Answering,
-    ArrivedBy,
-    Beginning,
-    Begun,
-    DestinationIn,
-    ExpectedBy,
     FencedService,
-    FromLocal,
-    LeavesBy,
     Match,
-    OfKnownFlow,
-    Reply,
     Role,
     Rule,
     Ruleset,
     SetKey,
     SourceIn,
-    SourceWithin,
-    Stray,
-    ToLocal,
 )
 
 _NOTING = {Family.IPV4: Part.NOTED4, Family.IPV6: Part.NOTED6}
 _FAR = "in no network near an allowed address"
 _NOTED = "noted: see geofence denied"
 _MORE = "more than are noted"
+_REMEMBERED = "for a moment, more is dropped at once"
 _BANNED = "banned addresses"
 _EVERYONE_ELSE = "everyone else"
 _OLDER = "older, and asked by two ports"
@@ -157,15 +129,18 @@ def base_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
         yield KernelRule(INPUT, translated)
         yield KernelRule(FORWARD, translated)
     for service in ruleset.services:
-        fence = _goto(names, Part.FENCE, service)
+        fence = goto(names, Part.FENCE, service)
+        arrived = to_this_host() + fence
+        if flood_keys(service.name, names.sets):
+            arrived = goto(names, Part.ARRIVED, service)
         for ports in service.ports:
-            yield KernelRule(BASE, destined_for(ports) + to_this_host() + fence)
+            yield KernelRule(BASE, destined_for(ports) + arrived)
             if service.observe:  # counted when it arrived
                 seen = destined_for(ports) + to_this_host() + end_with(Code.RETURN)
                 yield KernelRule(INPUT, seen)
             yield KernelRule(INPUT, destined_for(ports) + fence)
-            yield KernelRule(FORWARD, coming_from(ports) + _goto(names, Part.VIA, service))
-            yield KernelRule(OUTPUT, coming_from(ports) + _goto(names, Part.OUT, service))
+            yield KernelRule(FORWARD, coming_from(ports) + goto(names, Part.VIA, service))
+            yield KernelRule(OUTPUT, coming_from(ports) + goto(names, Part.OUT, service))
     if ruleset.services and ruleset.labels:
         # What begins from another port is marked, too: source NAT may give it a fenced one.
         others = state_new(CmpOp.NEQ) + set_label(BEGUN)
@@ -205,7 +180,7 @@ def _translated_rules(ruleset: Ruleset, names: Names) -> Iterator[KernelRule]:
         there = end_with(Code.JUMP, names.chains[chain_name(Part.FENCE, service.name)])
         yield KernelRule(chain, named_port(ports) + there)
     for ports, service in served:
-        yield KernelRule(chain, destined_for(ports) + _goto(names, Part.FENCE, service))
+        yield KernelRule(chain, destined_for(ports) + goto(names, Part.FENCE, service))
 
 
 def _marking_rules(names: Names) -> Iterator[KernelRule]:
@@ -227,6 +202,8 @@ def _fence_rules(ruleset: Ruleset, service: FencedService, names: Names) -> Iter
         yield from _rules(arrangement.before, Part.FENCE, service, names)
         yield from _far_rules(service, names)
     else:
+        if flood_keys(service.name, names.sets):
+            yield from _arrived_rules(service, names, arrangement.before, except_for)
         yield from _far_rules(service, names, except_for)
         yield from _rules(arrangement.before, Part.FENCE, service, names)
     yield from _rules(rest, Part.FENCE, service, names)
@@ -247,40 +224,83 @@ def _far_rules(
     for family, noting in _NOTING.items():
         if (key := PrefilterKey(service.name, family)) not in names.sets:
             continue
-        far = source_far_from(names.sets[key], family)
-        if except_for is not None:
-            for match in except_for:
-                before, after = _negated(match, family, names)
-                far = before + far + after
-            far = begins_flow() + far
-        yield KernelRule(chain, far + _goto(names, noting, service), comment(_FAR))
+        if except_for is None:
+            far = of_family(family) + source_far_from(names.sets[key], family)
+        else:
+            far = _begins(family) + _far(key, names, except_for)
+        yield KernelRule(chain, far + goto(names, noting, service), comment(_FAR))
 
 
-def _negated(match: Match, family: Family, names: Names) -> tuple[bytes, bytes]:
-    """Return the opposite of a match: what comes before the family is asked, and after."""
-    match match:
-        case ArrivedBy(interface):
-            return by_interface(MetaKey.IIFNAME, interface, CmpOp.NEQ), b""
-        case SourceIn(role, group):
-            return b"", source_not_in(names.sets[SetKey(role, group, family)], family)
-    raise ValueError(match)
+def _begins(family: Family) -> bytes:
+    """Match first packets of a family; what fails for most packets is asked first."""
+    flow, asked = begins_flow(), of_family(family)
+    return flow + asked if family is Family.IPV4 else asked + flow
+
+
+def _far(key: PrefilterKey, names: Names, except_for: Iterable[Match]) -> bytes:
+    """Match who is far away, but for what may pass first packets, once the family is known."""
+    befores: list[bytes] = []
+    afters: list[bytes] = []
+    for match in except_for:
+        before, after = opposite(match, key.family, names)
+        befores.insert(0, before)
+        afters.append(after)
+    return b"".join((*befores, source_far_from(names.sets[key], key.family), *afters))
+
+
+def _arrived_rules(
+    service: FencedService, names: Names, before: Sequence[Rule], except_for: Sequence[Match]
+) -> Iterator[KernelRule]:
+    """Yield the rules that send to the fence what arrives for this host.
+
+    Asking routes for that costs time, so they are not asked where the verdict is known. Packets of
+    known flows that may pass do so wherever they go. A flood is what comes from far away to an
+    address at which more has been dropped than is noted: it was this host's a moment ago.
+    """
+    arrived, known = (
+        names.chains[chain_name(part, service.name)] for part in (Part.ARRIVED, Part.KNOWN)
+    )
+    here = to_this_host() + goto(names, Part.FENCE, service)
+    drop = statement(Action.DROP, Part.ARRIVED, service, names)
+    yield KernelRule(arrived, has_any_status() + goto(names, Part.KNOWN, service))
+    for key in flood_keys(service.name, names.sets):
+        flooded = load_address(DESTINATION, key.family) + lookup(names.sets[key])
+        far = _far(key.near, names, except_for)
+        yield KernelRule(arrived, flooded + far + drop, comment(_MORE))
+    yield KernelRule(arrived, here)
+    for rule in of_known_flows(before):
+        passed = statement(rule.action, Part.KNOWN, service, names)
+        for matching, family in product(conditions(rule.match, names), Family):
+            done = matching + _not_banned(family, names) + passed
+            yield KernelRule(known, done, comment(rule.comment))
+    yield KernelRule(known, here)
+
+
+def _not_banned(family: Family, names: Names) -> bytes:
+    """Match a source of a family that is not banned; what is asked like this counts for no ban."""
+    _, source = opposite(SourceIn(Role.BAN, ""), family, names)
+    return of_family(family) + source
 
 
 def _denied_rules(service: FencedService, names: Names) -> Iterator[KernelRule]:
     """Yield rules that note the source and drop; of a flood only a sample is noted."""
     chain = names.chains[chain_name(Part.DENIED, service.name)]
-    yield KernelRule(chain, of_family(Family.IPV4) + _goto(names, Part.NOTED4, service))
-    yield KernelRule(chain, _goto(names, Part.NOTED6, service))
+    yield KernelRule(chain, of_family(Family.IPV4) + goto(names, Part.NOTED4, service))
+    yield KernelRule(chain, goto(names, Part.NOTED6, service))
     for family in Family:
         yield from _noting_rules(service, family, names)
+    if flood_keys(service.name, names.sets):
+        yield from _flood_rules(service, names)
 
 
 def _noting_rules(service: FencedService, family: Family, names: Names) -> Iterator[KernelRule]:
     """Yield rules that each note the sources of one part; the first one is all of a flood."""
     chain = names.chains[chain_name(_NOTING[family], service.name)]
-    drop = _action(Action.DROP, _NOTING[family], service, names)
-    yield KernelRule(chain, above(NOTED_PER_SECOND) + drop, comment(_MORE))
-    for banned in _in_set(SOURCE, SetKey(Role.BAN, "", family), names):
+    drop = statement(Action.DROP, _NOTING[family], service, names)
+    flooded = FloodKey(PrefilterKey(service.name, family)) in names.sets
+    more = goto(names, Part.FLOOD, service) if flooded else drop
+    yield KernelRule(chain, above(NOTED_PER_SECOND) + more, comment(_MORE))
+    for banned in in_set(SOURCE, SetKey(Role.BAN, "", family), names):
         yield KernelRule(chain, banned + drop, comment(_BANNED))
     offset, _ = SOURCE[family]
     telling = load_payload(PayloadBase.NETWORK, offset + PART_BYTE[family], 1)
@@ -299,102 +319,21 @@ def _noting_rules(service: FencedService, family: Family, names: Names) -> Itera
     yield KernelRule(chain, drop, comment(_EVERYONE_ELSE))
 
 
+def _flood_rules(service: FencedService, names: Names) -> Iterator[KernelRule]:
+    """Yield rules that remember where to more is sent than is noted, and drop it."""
+    chain = names.chains[chain_name(Part.FLOOD, service.name)]
+    for key in flood_keys(service.name, names.sets):
+        remember = remember_destination(names.sets[key], key.family)
+        yield KernelRule(chain, remember, comment(_REMEMBERED))
+    yield KernelRule(chain, statement(Action.DROP, Part.FLOOD, service, names), comment(_MORE))
+
+
 def _rules(
     rules: Iterable[Rule], part: Part, service: FencedService, names: Names
 ) -> Iterator[KernelRule]:
     """Yield the kernel's rules; one of the ruleset takes several where families differ."""
     chain = names.chains[chain_name(part, service.name)]
     for rule in rules:
-        for matching in _matching(rule.match, names):
-            done = matching + _action(rule.action, part, service, names)
+        for matching in conditions(rule.match, names):
+            done = matching + statement(rule.action, part, service, names)
             yield KernelRule(chain, done, comment(rule.comment))
-
-
-def _action(  # noqa: PLR0911 - one for each kind
-    action: Action, part: Part, service: FencedService, names: Names
-) -> bytes:
-    """Return a verdict; packets that pass go back to where no rule of geofence's is left."""
-    match action:
-        case Action.PASS:
-            return end_with(Code.RETURN)
-        case Action.ADMIT:
-            return end_with(Code.GOTO, names.chains[MARKING])
-        case Action.BEGIN:
-            return set_label(BEGUN) + end_with(Code.RETURN)
-        case Action.LOCAL:
-            return _goto(names, Part.LOCAL, service)
-        case Action.BANNED:
-            return _goto(names, Part.BAN, service)
-        case Action.TURN_AWAY:
-            return _goto(names, Part.DENIED, service)
-        case Action.DROP:
-            # What this host sends does not count as dropped by the fence.
-            counted = b"" if part is Part.OUT else count_on(counter_of(service.name).name)
-            return counted + end_with(Code.RETURN if service.observe else uapi.NF_DROP)
-
-
-def _goto(names: Names, part: Part, service: FencedService) -> bytes:
-    return end_with(Code.GOTO, names.chains[chain_name(part, service.name)])
-
-
-def _matching(match: Match, names: Names) -> tuple[bytes, ...]:  # noqa: PLR0911 - one for each kind
-    """Return the conditions of a match; several for what takes a rule each."""
-    match match:
-        case SourceIn(role, group):
-            return _in_sets(SOURCE, role, group, names)
-        case DestinationIn(role, group):
-            return _in_sets(DESTINATION, role, group, names)
-        case SourceWithin(prefix):
-            return (within(SOURCE, prefix),)
-        case FromLocal((interface, prefix)):
-            return (by_interface(MetaKey.IIFNAME, interface) + within(SOURCE, prefix),)
-        case ToLocal((interface, prefix)):
-            return (by_interface(MetaKey.OIFNAME, interface) + within(DESTINATION, prefix),)
-        case ArrivedBy(interface):
-            return (by_interface(MetaKey.IIFNAME, interface),)
-        case LeavesBy(interface):
-            return (by_interface(MetaKey.OIFNAME, interface),)
-        case Beginning(Protocol.UDP):
-            return (short_datagram(), datagram(CmpOp.NEQ, NO_BEGINNINGS))
-    return (_matching_flow(match),)
-
-
-def _matching_flow(match: Match) -> bytes:  # noqa: PLR0911 - one for each kind
-    match match:
-        case Reply():
-            return in_direction(CtDirection.REPLY) + has_label(BEGUN)
-        case Admitted():
-            # A stranger's packet is never confirmed, and a status is read faster than a label.
-            admitted = has_label(ADMITTED) + in_direction(CtDirection.ORIGINAL)
-            return has_status(uapi.CT_CONFIRMED) + admitted
-        case Answering():
-            return in_direction(CtDirection.REPLY)
-        case Begun():
-            return has_label(BEGUN)
-        case ExpectedBy(helper):
-            name = helper.encode().ljust(uapi.CT_HELPER_LENGTH, b"\0")
-            return load_ct(CtKey.HELPER) + compare_with(CmpOp.EQ, name)
-        case OfKnownFlow():
-            return state_new(CmpOp.EQ)
-        case Stray(Protocol.UDP):
-            return datagram(CmpOp.EQ, (SIP_RESPONSE,))
-        case Beginning(Protocol.TCP):
-            return syn(CmpOp.EQ)
-        case Stray(Protocol.TCP):
-            return syn(CmpOp.NEQ)
-    return b""
-
-
-def _in_sets(
-    field: Mapping[Family, tuple[int, int]], role: Role, group: str, names: Names
-) -> tuple[bytes, ...]:
-    keys = (SetKey(role, group, family) for family in Family)
-    return tuple(found for key in keys for found in _in_set(field, key, names))
-
-
-def _in_set(field: Mapping[Family, tuple[int, int]], key: SetKey, names: Names) -> Iterator[bytes]:
-    """Yield a look-up in a set of intervals, or one for each length of prefixes."""
-    if key in names.sets:
-        yield load_address(field, key.family) + lookup(names.sets[key])
-    for part in by_length(key, names.sets):
-        yield load_prefix(field, key.family, part.length) + lookup(names.sets[part])

@@ -10,6 +10,7 @@ from geofence.backends.nftables import uapi
 from geofence.backends.nftables.connection import Attempts, Changed, NftConnection, Refused
 from geofence.backends.nftables.elements import encode_keys
 from geofence.backends.nftables.kernel_sets import (
+    FloodKey,
     KernelSet,
     PartKey,
     is_runtime,
@@ -159,6 +160,8 @@ def _is_read(held: KernelSet, flags: int, *, elements: bool) -> bool:
         return not elements  # what it holds will be put into the parts
     if isinstance(key, PartKey):
         return bool(flags) and not elements  # the table will be made anew, and these put back
+    if isinstance(key, FloodKey):
+        return False
     return elements or is_gate(held) or is_runtime(key)
 
 

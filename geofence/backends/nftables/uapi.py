@@ -295,6 +295,8 @@ class Fib:
     FLAGS = 3
 
 
+BITWISE_MASK_XOR = 0
+"""``NFT_BITWISE_MASK_XOR``: keep the bits of a mask."""
 LOOKUP_INVERTED = 1
 """``NFT_LOOKUP_F_INV``."""
 LOOPBACK_INDEX = 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
+from geofence.lean import datetime
 from geofence.model.prefixes import Family
 from geofence.translation import tr, trn
 from geofence.wording import age, moment

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from geofence.mirror.signature import SigningKey
-from geofence.operations.mirror import Published
+from geofence.operations.mirror import Published, withheld_note
 from geofence.screen import Screen
+from geofence.sentences import sentence
 from geofence.translation import tr, trn
 from geofence.wording import moment
 
@@ -47,6 +48,7 @@ def mirror_json(published: Published) -> dict[str, object]:
             for name, entry in index.lists.items()
         ],
         "missing": [str(name) for name in published.left_out],
+        "withheld": [str(name) for name in published.withheld],
     }
 
 
@@ -69,3 +71,5 @@ def show_mirror(screen: Screen, published: Published) -> None:
                 lists=", ".join(map(str, published.left_out)),
             )
         )
+    if published.withheld:
+        screen.note(sentence(withheld_note(published.directory, published.withheld)), "yellow")

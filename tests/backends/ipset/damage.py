@@ -13,6 +13,7 @@ DAMAGE = {
     "a rule of its own added": "iptables -t mangle -I GEOFENCE-sip -j ACCEPT",
     "a set emptied": "ipset flush geofence-allow4",
     "an entry added": "ipset add geofence-allow6 2a00::/12",
+    "a network gone from the prefilter": "ipset flush geofence-near4-sip",
     "an entry deleted": "ipset del geofence-except4-sip 35.185.177.49",
 }
 """One command each."""

@@ -141,6 +141,10 @@ def test_a_removed_service_takes_its_chain_and_sets_along() -> None:
         "ipset add geofence-allow4 192.0.2.7 nomatch",
         "ipset create geofence-allow4+ hash:net",
         "ipset create geofence-allow4-old hash:net",
+        "ipset flush geofence-near4-sip",
+        "ipset del geofence-near4-rtp 192.0.0.0",
+        "ipset del geofence-near6-sip 2001::/16",
+        "ipset create geofence-near4-old hash:net",
     ],
 )
 def test_damage_by_others_is_seen_and_repaired(harm: str) -> None:
@@ -154,8 +158,8 @@ def test_damage_by_others_is_seen_and_repaired(harm: str) -> None:
 
 def test_counters_survive_a_refresh() -> None:
     commit(RULESET)
-    run("iptables", "-t", "mangle", "-R", "GEOFENCE.drop-sip", "2", "-m", "comment", "--comment",
-        "everyone else", "-j", "DROP", "-c", "7", "700")  # fmt: skip
+    replaced = ("-R", "GEOFENCE.drop-sip", "2", "-j", "DROP", "-c", "7", "700")
+    run("iptables", "-t", "mangle", *replaced)
     assert BACKEND.observe().dropped["sip"] == (7, 700)
     commit(merge(policy(), {country("JP"): space("203.0.113.0/24")}))
     assert BACKEND.observe().dropped["sip"] == (7, 700)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from geofence.apply import apply_ruleset, plan_for
-from geofence.backends.nftables import elements, messages, new_backend, uapi
+from geofence.backends.nftables import elements, encoding, messages, new_backend, uapi
 from geofence.backends.nftables.backend import NftablesBackend
 from geofence.backends.nftables.connection import BatchMessage, NftConnection, batch_size, connected
 from geofence.backends.nftables.messages import SetContent
@@ -37,6 +37,8 @@ ONE_LESS = merge(policy(services=(SIP,)), {country("JP"): space("203.0.113.0/24"
 LAN = (LocalNetwork("eth1", prefix("10.1.0.0/24")), LocalNetwork("eth1", prefix("fd00:9::/64")))
 SMALL = replace(merge(policy(services=(SIP,), local=space()), JAPAN), local=LAN)
 LISTED = Path(__file__).with_name("listed.nft").read_text(encoding="utf-8")
+LISTED_BEFORE = Path(__file__).with_name("listed_before_floods.nft").read_text(encoding="utf-8")
+"""The same fence by geofence of before it remembered where floods go."""
 
 OTHERS = """
 table inet filter {
@@ -118,6 +120,17 @@ def test_from_nothing_to_the_whole_fence_and_back(host: Host) -> None:
 def test_the_table_as_nft_prints_it_is_commented_and_clean(host: Host) -> None:
     commit(SMALL)
     assert listed(host) == LISTED
+
+
+def test_the_fence_of_an_older_version_is_seen_as_another_and_replaced(host: Host) -> None:
+    nft(host, LISTED_BEFORE)
+    found = plan_for(BACKEND, SMALL)
+    assert found.observed.sets == SMALL.sets
+    assert found.observed.fenced == frozenset(Family)
+    assert not found.observed.foreign
+    assert found.rules_differ
+    commit(SMALL)
+    assert plan_for(BACKEND, SMALL).is_empty
 
 
 def test_the_table_as_nft_prints_it_can_be_loaded(host: Host) -> None:
@@ -204,10 +217,14 @@ def test_a_ruleset_without_services_is_held() -> None:
         assert plan_for(BACKEND, Ruleset()).is_empty
 
 
+SERVICE_PARTS = (
+    *("arrived", "known", "fence", "out", "via"),
+    *("ban", "denied", "noted4", "noted6", "flood"),
+)
 NO_BASE_CHAIN = "flush chain inet geofence prerouting\ndelete chain inet geofence prerouting\n"
 NO_RULES = "".join(
     f"flush chain inet geofence {part}-{service}\n"
-    for part in ("fence", "out", "via", "ban", "denied", "noted4", "noted6")
+    for part in SERVICE_PARTS
     for service in ("sip", "rtp")
 )
 ASLEEP = "add table inet geofence { flags dormant; }"
@@ -507,12 +524,8 @@ def test_a_table_that_was_dormant_continues_counting(host: Host) -> None:
     assert set(BACKEND.observe().dropped.values()) == {(7, 700)}
 
 
-@pytest.mark.parametrize("before", [None, RULESET, SMALL])
-def test_all_that_is_new_comes_in_one_transaction(
-    monkeypatch: pytest.MonkeyPatch, before: Ruleset | None
-) -> None:
-    if before is not None:
-        commit(before)
+def transactions(monkeypatch: pytest.MonkeyPatch, wanted: Ruleset) -> list[Sequence[BatchMessage]]:
+    """The transactions by which a ruleset is committed."""
     carried_out: list[Sequence[BatchMessage]] = []
     transact = NftConnection.transact
 
@@ -523,7 +536,16 @@ def test_all_that_is_new_comes_in_one_transaction(
         carried_out.append(messages)
 
     monkeypatch.setattr(NftConnection, "transact", watched)
-    commit(OTHER)
+    commit(wanted)
+    return carried_out
+
+
+@pytest.mark.parametrize("before", [RULESET, SMALL])
+def test_all_that_is_new_comes_in_one_transaction(
+    monkeypatch: pytest.MonkeyPatch, before: Ruleset
+) -> None:
+    commit(before)
+    carried_out = transactions(monkeypatch, OTHER)
 
     assert carried_out[0][-1].about == "elements of set gate"
     first, *others = ({message.kind for message in messages} for messages in carried_out)
@@ -532,6 +554,72 @@ def test_all_that_is_new_comes_in_one_transaction(
     assert len(others) == 2
     assert not {Message.NEWSET, Message.NEWSETELEM, Message.NEWCHAIN, Message.NEWOBJ} & others[0]
     assert others[1] == {Message.DELSET}
+
+
+def test_sets_are_full_before_the_first_rule_of_an_empty_kernel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    filled, ruled = transactions(monkeypatch, OTHER)
+
+    assert {message.kind for message in filled} == {
+        Message.NEWTABLE,
+        Message.NEWSET,
+        Message.NEWSETELEM,
+    }
+    assert not {message.kind for message in ruled} & {Message.NEWSET, Message.NEWSETELEM}
+    assert not any("gate" in message.about for message in (*filled, *ruled))
+
+
+def test_a_kernel_that_refuses_the_first_rules_stays_empty(
+    monkeypatch: pytest.MonkeyPatch, host: Host
+) -> None:
+    monkeypatch.setattr(encoding, "DESTINATION_PORT", (2, 200))
+
+    backend = NftablesBackend()
+
+    with pytest.raises(BackendError, match="The kernel is unchanged"):
+        backend.commit(plan_for(backend, OTHER))
+
+    assert listed(host) == ""
+
+
+def test_what_came_between_the_first_two_transactions_is_kept(
+    monkeypatch: pytest.MonkeyPatch, host: Host
+) -> None:
+    transact = NftConnection.transact
+
+    def disturbed(
+        self: NftConnection, messages: Sequence[BatchMessage], generation: int | None = None
+    ) -> None:
+        transact(self, messages, generation)
+        if messages[-1].kind in (Message.NEWSET, Message.NEWSETELEM):
+            nft(host, "add table inet other")
+
+    monkeypatch.setattr(NftConnection, "transact", disturbed)
+    commit(OTHER)
+
+    assert "table inet other" in listed(host)
+    assert plan_for(NftablesBackend(), OTHER).is_empty
+
+
+def test_a_kernel_that_holds_more_than_was_written_is_not_taken_for_it(host: Host) -> None:
+    backend = NftablesBackend()
+    backend.commit(plan_for(backend, OTHER))
+    written = backend.observe()
+    assert written == NftablesBackend().observe()
+    changes = (
+        "insert rule inet geofence input accept",
+        "add chain inet geofence further",
+        "add set inet geofence further { type ipv4_addr; }",
+        "add counter inet geofence further",
+        "add element inet geofence ban4 { 192.0.2.1 }",
+        "add table inet geofence { flags dormant; }",
+    )
+    for change in changes:
+        nft(host, change)
+        found = backend.observe()
+        assert found != written
+        assert found == NftablesBackend().observe()
 
 
 def test_a_refusal_of_the_last_transaction_changes_nothing(
@@ -561,10 +649,9 @@ def _fence_is(old: Ruleset, new: Ruleset) -> bool:
     """Whether it is the new one; the old one otherwise, and nothing else ever."""
     seen = BACKEND.observe()
     assert (seen.rules, seen.sets) in [(BACKEND.rules(each), each.sets) for each in (old, new)]
-    services = ("fence-", "out-", "via-", "ban-", "denied-", "noted4-", "noted6-")
-    parts = (*services, "translated", "marking")
+    parts = (*(f"{part}-" for part in SERVICE_PARTS), "translated", "marking")
     chains = tuple(f"chain {part}" for part in parts)
-    former = ("set allow", "set near", "set gate", *chains)
+    former = ("set allow", "set near", "set flood", "set gate", *chains)
     assert not [left for left in seen.debris if not left.startswith(former)]
     return seen.sets == new.sets
 

@@ -112,6 +112,29 @@ def test_who_is_far_away_is_turned_away_first() -> None:
     assert not any("@near" in line for line in rest)
 
 
+def test_routes_are_asked_after_all_that_tells_the_verdict_without_them() -> None:
+    drop = 'counter name "dropped-web" drop comment "more than are noted"'
+    excepted = 'iifname != "wg*" iif != "lo"'
+    far4 = "ip saddr & 255.255.0.0 != @near4-web ip saddr != @timed4-web"
+    far6 = "ip6 saddr & ffff:: != @near6-web ip6 saddr != @timed6-web"
+    admitted = "ct status confirmed ct label 101 ct direction original"
+    told = 'return comment "admitted connections"'
+    assert _lines_of("prerouting", interfaces=("lo", "wg*"))[1:] == [
+        "prerouting: tcp dport 443 goto arrived-web"
+    ]
+    assert _lines_of("arrived-web", interfaces=("lo", "wg*")) == [
+        "arrived-web: ct status != 00000000 goto known-web",
+        f"arrived-web: ip daddr @flood4-web {excepted} {far4} {drop}",
+        f"arrived-web: ip6 daddr @flood6-web {excepted} {far6} {drop}",
+        "arrived-web: fib daddr type local goto fence-web",
+    ]
+    assert _lines_of("known-web", interfaces=("lo", "wg*"))[2:] == [
+        f"known-web: {admitted} ip saddr != @ban4 {told}",
+        f"known-web: {admitted} ip6 saddr != @ban6 {told}",
+        "known-web: fib daddr type local goto fence-web",
+    ]
+
+
 @pytest.mark.parametrize(("helpers", "interfaces"), [(("sip",), ("lo",)), ((), ("lo", "*"))])
 def test_who_is_far_away_comes_after_what_cannot_be_excepted(
     helpers: tuple[str, ...], interfaces: tuple[str, ...]
@@ -122,10 +145,16 @@ def test_who_is_far_away_comes_after_what_cannot_be_excepted(
 
 
 def _fence_of(helpers: tuple[str, ...] = (), interfaces: tuple[str, ...] = ()) -> list[str]:
+    return _lines_of("fence-web", helpers, interfaces)
+
+
+def _lines_of(
+    chain: str, helpers: tuple[str, ...] = (), interfaces: tuple[str, ...] = ()
+) -> list[str]:
     web = Service("web", (Ports(Protocol.TCP, 443, 443),), helpers=helpers)
     rules = policy(services=(web,), interfaces=interfaces, local=space())
     lines = BACKEND.rules(merge(rules, JAPAN))
-    return [line for line in lines if line.startswith("fence-web: ")]
+    return [line for line in lines if line.startswith(f"{chain}: ")]
 
 
 def _denied(chain: str) -> Iterator[str]:

@@ -17,9 +17,9 @@ are done with the first rule.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from geofence.backends.nftables.kernel_sets import PrefilterKey
+from geofence.backends.prefilter_key import LENGTH, PrefilterKey
 from geofence.model.frozen import NamedTuple
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import (
@@ -28,8 +28,10 @@ from geofence.model.ruleset import (
     Answering,
     Anything,
     ArrivedBy,
+    FencedService,
     Match,
     Reply,
+    Role,
     Rule,
     Ruleset,
     SetKey,
@@ -38,16 +40,16 @@ from geofence.model.ruleset import (
     SourceWithin,
 )
 
-LENGTH = 16
-"""Of the prefixes. IPv4 and IPv6 alike: there are never more than 65,536, and what registries give
-out to one country (RFC 7020) lies close together in both."""
 _MOST = 1 << (LENGTH - 1)
 """A set around half of all addresses or more is not worth its memory."""
 _PASSING = (Action.PASS, Action.ADMIT, Action.LOCAL)
 """What rules do that may come in any order; local rules decide no packet of others."""
 _OF_KNOWN_FLOWS = (Reply, Answering, Admitted)
+"""Matches of packets that begin no flow."""
 _EAGERNESS = (Reply, Admitted, ArrivedBy)
 """Matches that need no set, by what they cost."""
+_REMEMBERED = 16
+"""Sets around which the networks are remembered."""
 
 
 class ArrangedRules(NamedTuple):
@@ -93,6 +95,28 @@ def excepted(before: Iterable[Rule]) -> tuple[Match, ...] | None:
     return tuple(rule.match for rule in passing) if known else None
 
 
+def of_known_flows(before: Iterable[Rule]) -> Iterator[Rule]:
+    """Yield the rules that pass packets of known flows, unless their sources are banned."""
+    return (rule for rule in before if isinstance(rule.match, _OF_KNOWN_FLOWS))
+
+
+def from_anywhere(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Return the rules that decide a packet that begins a flow from far, but for the last one.
+
+    It never matches those that look for known flows, nor exceptions for a time if the prefilter
+    encloses these, too. Bans matter where anything may let it in but a trusted interface, which no
+    ban stops.
+    """
+    asked = [rule for rule in arranged(rules).before if not _never_far(rule.match)]
+    others = [rule for rule in asked if rule.action is not Action.BANNED]
+    return tuple(others if all(isinstance(r.match, ArrivedBy) for r in others) else asked)
+
+
+def _never_far(match: Match) -> bool:
+    timed = isinstance(match, SourceIn) and match.role is Role.TIMED
+    return timed or isinstance(match, _OF_KNOWN_FLOWS)
+
+
 def _is_negatable(match: Match) -> bool:
     if isinstance(match, ArrivedBy):
         return match.interface != "*"
@@ -114,10 +138,24 @@ def prefilter_sets(
     for service in ruleset.services:
         sources = arranged(ruleset.rules(service)).sources
         for family in Family if sources else ():
-            around = enclosing(family, _allowed(ruleset, sources, family))
+            around = enclosing(family, _allowed(ruleset.sets, sources, family))
             if around.size < _MOST << (family.bits - LENGTH):
                 found[PrefilterKey(service.name, family)] = around
     return found
+
+
+def allowed_parts(
+    ruleset: Ruleset, service: FencedService, family: Family, sets: Mapping[SetKey, PrefixSet]
+) -> list[PrefixSet]:
+    """Return what a service allows of a family while its sets hold something else.
+
+    Args:
+        ruleset: whose rules look into the sets.
+        service: one of its services.
+        family: of the addresses.
+        sets: what they hold; those that are missing, nothing.
+    """
+    return _allowed(sets, arranged(ruleset.rules(service)).sources, family)
 
 
 def enclosing_networks(family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
@@ -126,6 +164,26 @@ def enclosing_networks(family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
     spans = {span for part in parts for span in _spans(part.bounds, rest)}
     firsts = [first << rest for first, _ in spans]
     return PrefixSet.of_ranges(family, firsts, [past << rest for _, past in spans])
+
+
+class Enclosing:
+    """Returns what ``enclosing_networks`` does, and remembers it: a run asks several times."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[PrefixSet, PrefixSet]] = []
+
+    def __call__(self, family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
+        """Return all addresses that share their first 16 bits with one of the given."""
+        around = [self._around(part) for part in parts if part and part.family is family]
+        return around[0] if len(around) == 1 else PrefixSet.union(family, around)
+
+    def _around(self, part: PrefixSet) -> PrefixSet:
+        for known, around in self._known:
+            if known == part:
+                return around
+        around = enclosing_networks(part.family, (part,))
+        self._known = [(part, around), *self._known][:_REMEMBERED]
+        return around
 
 
 def _spans(bounds: Sequence[int], rest: int) -> Iterator[tuple[int, int]]:
@@ -158,15 +216,17 @@ def _is_enclosed(match: Match) -> bool:
     return isinstance(match, SourceWithin)
 
 
-def _allowed(ruleset: Ruleset, sources: Iterable[Rule], family: Family) -> list[PrefixSet]:
-    return [_held(ruleset, rule.match, family) for rule in sources]
+def _allowed(
+    sets: Mapping[SetKey, PrefixSet], sources: Iterable[Rule], family: Family
+) -> list[PrefixSet]:
+    return [_held(sets, rule.match, family) for rule in sources]
 
 
-def _held(ruleset: Ruleset, match: Match, family: Family) -> PrefixSet:
+def _held(sets: Mapping[SetKey, PrefixSet], match: Match, family: Family) -> PrefixSet:
     """Return the addresses of a family that a rule looks for."""
     match match:
         case SourceIn(role, group):
-            return ruleset.sets[SetKey(role, group, family)]
+            return sets.get(SetKey(role, group, family)) or PrefixSet(family)
         case SourceWithin(prefix):
             return PrefixSet.of(family, (prefix,))
     return PrefixSet(family)

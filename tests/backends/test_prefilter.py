@@ -8,14 +8,13 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geofence.backends.nftables.kernel_sets import PrefilterKey
-from geofence.backends.nftables.prefilter import (
-    LENGTH,
+from geofence.backends.prefilter import (
     arranged,
     enclosing_networks,
     networks,
     prefilter_sets,
 )
+from geofence.backends.prefilter_key import LENGTH, PrefilterKey
 from geofence.merge import merge
 from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import (
