@@ -77,12 +77,13 @@ def apply(site: Site, name: str, accept: Collection[str], *, as_json: bool) -> N
     run(place.own, "apply", lambda: apply_to_cluster(place, Wish("apply", accept)), as_json=as_json)
 
 
-def restore(site: Site, name: str, *, as_json: bool) -> None:
+def restore(site: Site, name: str, accept: Collection[str], *, as_json: bool) -> None:
     """Bring the last good generation back into a cluster."""
     from geofence.operations.targets.restore import restore_cluster
 
     place = target_site(site, name)
-    run(place.own, "restore", lambda: restore_cluster(place, Wish("restore")), as_json=as_json)
+    wish = Wish("restore", accept)
+    run(place.own, "restore", lambda: restore_cluster(place, wish), as_json=as_json)
 
 
 def rollback(

@@ -11,7 +11,9 @@ from struct import Struct
 _HEADER = Struct("=HH")
 """``struct nlattr``: length with the header but without the padding, type; in host order."""
 _SIZE = _HEADER.size
-_unpack = _HEADER.unpack_from
+_pack, _unpack = _HEADER.pack, _HEADER.unpack_from
+_PADDING = tuple(bytes(-length % 4) for length in range(4))
+"""What comes behind a value, by what its length leaves when divided by four."""
 _CUT_SHORT = "a netlink attribute is cut short"
 NESTED = 0x8000
 """``NLA_F_NESTED``: the value is made of attributes."""
@@ -37,7 +39,7 @@ def padded(length: int) -> int:
 def attribute(kind: int, value: bytes) -> bytes:
     """Return one attribute, padded."""
     length = _SIZE + len(value)
-    return _HEADER.pack(length, kind) + value + bytes(-length % 4)
+    return _pack(length, kind) + value + _PADDING[length & 3]
 
 
 def nested(kind: int, *parts: bytes) -> bytes:

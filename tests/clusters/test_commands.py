@@ -98,6 +98,18 @@ def test_rollback_of_a_cluster_leaves_the_host_alone(typed: Typed) -> None:
     assert sorted(each.name for each in state.iterdir()) == ["installation", "lists", "targets"]
 
 
+def test_restore_overrides_the_check_that_its_refusal_names(typed: Typed) -> None:
+    typed("apply")
+    (ours,) = typed.scene.in_cluster().objects
+    typed("remove")
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": []}
+    typed.scene.make(policy(ours.name, spec))
+    with pytest.raises(GuardRefusal, match="--accept foreign"):
+        typed("restore")
+    assert "generation 1" in typed("restore", "--accept", "foreign")
+    assert typed.scene.who() == "JP"
+
+
 def test_refresh_downloads_and_applies(typed: Typed) -> None:
     shutil.rmtree(typed.scene.directory / "state" / "lists")
     with ListServer() as server:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,14 +79,16 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return boot(scratch)
 
 
-def boot(scratch: Path) -> dict[str, str]:
+def boot(scratch: Path, seconds: int = SECONDS) -> dict[str, str]:
     """Boot what was laid out, and return the facts that its check noted."""
-    command = ["unshare", "--mount", "sh", str(SCRIPTS / "boot.sh"), str(scratch), str(SECONDS)]
+    command = ["unshare", "--mount", "sh", str(SCRIPTS / "boot.sh"), str(scratch), str(seconds)]
+    began = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         lines = (scratch / "exchange" / "facts").read_text().splitlines()
     except FileNotFoundError:
         raise AssertionError(f"systemd did not come up:\n{done.stdout}\n{done.stderr}") from None
+    assert time.monotonic() - began < seconds, f"systemd did not end in time; it noted {lines}"
     return dict(line.split("=", 1) for line in lines)
 
 

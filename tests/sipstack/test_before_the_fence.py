@@ -59,8 +59,7 @@ def test_a_repeated_final_response_begins_no_connection(
     assert status in stranger.await_answer().decode()
 
     attacked.fence()
-    stranger.answers(quiet=0.001)
-    attacked.await_try(STRANGER)
+    attacked.await_later_try(stranger)
 
     assert_kept_out(attacked.got(stranger), tracked=tracked)
 
@@ -74,8 +73,7 @@ def test_a_cancelled_call_begins_no_connection(on_pjsip: Site) -> None:
     stranger.answers()
 
     on_pjsip.fence()
-    stranger.answers(quiet=0.001)
-    on_pjsip.await_try(STRANGER)
+    on_pjsip.await_later_try(stranger)
 
     assert on_pjsip.got(stranger) == NOTHING
 

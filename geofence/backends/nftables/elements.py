@@ -56,6 +56,8 @@ def encode(prefixes: PrefixSet) -> list[bytes]:
     """
     family = prefixes.family
     bounds = prefixes.bounds
+    if not bounds:
+        return []
     octets = family.bits // 8
     is_open = bounds[-1:] == (1 << family.bits,)
     closed = bounds[:-2] if is_open else bounds
@@ -77,6 +79,8 @@ def encode_keys(family: Family, keys: Sequence[int]) -> list[bytes]:
 
 def encode_packed(family: Family, keys: bytes) -> list[bytes]:
     """Return the same of packed keys."""
+    if not keys:
+        return []
     octets = family.bits // 8
     head = _head(family, b"")
     size = len(head) + octets
@@ -121,6 +125,7 @@ def decode(family: Family, pieces: Sequence[bytes]) -> PrefixSet:
     return _as_the_kernel_looks(family, starts, ends) if usual is None else usual
 
 
+@cache
 def _head(family: Family, after: bytes) -> bytes:
     """Return all of an element that comes before its key's value, given what comes after."""
     key = nested(ElementAttribute.KEY, attribute(uapi.DATA_VALUE, bytes(family.bits // 8)))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from geofence.cli.commands import ForRoot, ForStateReaders
-from geofence.cli.options import Json, TargetName
+from geofence.cli.options import Accept, Json, TargetName
 from geofence.cli.root import app
 from geofence.errors import ExitCode, UsageError
 from geofence.screen import Screen, print_json
@@ -32,13 +32,21 @@ _UNITS = (
         "Example: geofence restore, after another program flushed the firewall."
     ),
 )
-def restore(context: typer.Context, *, target: TargetName = None, as_json: Json = False) -> None:
+def restore(
+    context: typer.Context,
+    *,
+    accept: Accept = None,
+    target: TargetName = None,
+    as_json: Json = False,
+) -> None:
     """Restore the last good fence."""
     if target:
         from geofence.cli import targets
 
-        targets.restore(context.obj, target, as_json=as_json)
+        targets.restore(context.obj, target, accept or (), as_json=as_json)
         return
+    if accept:
+        raise UsageError(tr("restore has no checks to override here; --accept needs --target."))
     from geofence.cli.running import run
     from geofence.operations.restore import restore as operation
 

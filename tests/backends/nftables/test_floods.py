@@ -14,7 +14,8 @@ from benchmarks.flood import Frames, sending_socket, udp_frame
 from geofence.apply import apply_ruleset, plan_for
 from geofence.backends.nftables import messages
 from geofence.backends.nftables.backend import NftablesBackend
-from geofence.backends.nftables.kernel_sets import FloodKey, PrefilterKey, key_of, set_of
+from geofence.backends.nftables.kernel_sets import FloodKey, key_of, set_of
+from geofence.backends.prefilter_key import PrefilterKey
 from geofence.lab.network import CONTAINER, PBX, Lab
 from geofence.lab.probes import Probe, Transport
 from geofence.lab.sender import MACS

@@ -29,8 +29,9 @@ entered() {
     systemctl show -P ActiveEnterTimestampMonotonic "$1"
 }
 
-# How often the units given said that there was no fence.
+# How often the units given said that there was no fence, once the journal has all they said.
 said() {
+    journalctl --sync
     for unit; do set -- "$@" -u "$unit"; shift; done
     journalctl -q -o cat "$@" | grep -c 'The fence was down'
 }
