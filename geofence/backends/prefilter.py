@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
 
 from geofence.backends.prefilter_key import LENGTH, PrefilterKey
 from geofence.model.frozen import NamedTuple
@@ -207,7 +208,8 @@ def _spans(bounds: Sequence[int], rest: int) -> Iterator[tuple[int, int]]:
 def networks(around: PrefixSet) -> list[int]:
     """Return the first addresses of its /16 networks, ascending."""
     step = 1 << (around.family.bits - LENGTH)
-    return [network for bounds in around.intervals() for network in range(*bounds, step)]
+    firsts, pasts = around.bounds[::2], around.bounds[1::2]
+    return list(chain.from_iterable(map(range, firsts, pasts, repeat(step))))
 
 
 def _is_enclosed(match: Match) -> bool:
