@@ -70,7 +70,7 @@ class Gathered:
         """Store new versions; the caller holds the lock.
 
         Returns:
-            The histories of the lists, as they are from now on.
+            The latest version of each list, as it is from now on.
 
         Raises:
             StateError: not all could be written; none is half-written.
@@ -104,7 +104,7 @@ class Gathered:
                 history=history,
                 sha256=candidate.fingerprint,
             )
-            histories[name] = noted
+            histories[name] = History(noted.latest)
         return histories | self._confirm(lists, versions, ways)
 
     def _confirm(
@@ -119,11 +119,12 @@ class Gathered:
             before = (self.only_later or {}).get(name)
             if before and is_latest(history, accepted.space, before):
                 later[name] = before, at
-                histories[name] = history.confirmed(at)
+                histories[name] = History(history.latest).confirmed(at)
                 continue
             before = lists.renew(accepted)
             if not name.kind.is_from_dns:
-                histories[name] = versions.note(accepted, before=before, history=history)
+                noted = versions.note(accepted, before=before, history=history)
+                histories[name] = History(noted.latest)
         lists.confirm(later)
         return histories
 
