@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 
 from geofence.backends.ipset.elements import pack_ranges
 from geofence.backends.ipset.entries import pack_entries
@@ -165,7 +166,8 @@ class Exchange:
     def narrow(self) -> None:
         """Take out of each what it need not enclose any more."""
         for key, (kind, content) in self._held.items():
-            self._sets.delete(set_name(key), _packed(kind, content - self._after[key]))
+            if content != self._after[key]:
+                self._sets.delete(set_name(key), _packed(kind, content - self._after[key]))
 
     def undo(self) -> None:
         """Take away those that are new, but not those that a rule looks into."""
@@ -190,9 +192,9 @@ def read_near(sets: KernelSets, key: PrefilterKey) -> HeldNear | None:
     return None if header is None else HeldNear(header.kind, near_content(sets, key))
 
 
-def near_content(sets: KernelSets, key: PrefilterKey) -> PrefixSet:
-    """Return the networks in a prefilter."""
-    return sets.networks(set_name(key), key.family, LENGTH)
+def near_content(sets: KernelSets, key: PrefilterKey, known: PrefixSet | None = None) -> PrefixSet:
+    """Return the networks in a prefilter, which may be known ones."""
+    return sets.networks(set_name(key), key.family, LENGTH, known)
 
 
 def enclose(sets: KernelSets, timed: SetKey, prefixes: Iterable[Prefix]) -> None:
@@ -210,8 +212,9 @@ def enclose(sets: KernelSets, timed: SetKey, prefixes: Iterable[Prefix]) -> None
         sets.add(set_name(key), _packed(header.kind, enclosing_networks(key.family, (added,))))
 
 
+@lru_cache(maxsize=8)
 def _packed(kind: str, around: PrefixSet) -> list[bytes]:
-    """Return networks as entries of a type of set."""
+    """Return networks as entries of a type of set; services share many."""
     if kind == BITMAP:
         return pack_ranges(around.family, around.intervals())
     found = networks(around)
