@@ -150,7 +150,7 @@ class IpsetBackend(IpsetNoting):
             numbers = {name: n for each in plan.set_changes for name, n in self._fill(sets, each)}
             sets.require_numbers(numbers)
             self._near = self._prefilters.after(plan)
-            near = Exchange(sets, self._prefilters.during(plan), self._near)
+            near = Exchange(sets, self._near)
             try:
                 near.widen()
                 for tool in iptables.TOOLS:
