@@ -386,6 +386,8 @@ def _hash(content: bytes) -> str:
 def _outcome(wanted: ListId, parts: list[_Part], stored: AcceptedList | None) -> Outcome:
     """Return a candidate; an unchanged list if the same bodies are stored."""
     parsed = joined(part.parsed for part in parts)
+    if stored is not None:
+        parsed = replace(parsed, space=parsed.space.sharing(stored.space))
     accepted = AcceptedList(wanted, parsed.space, tuple(part.provenance for part in parts))
     if stored is not None and _hashes(accepted) == _hashes(stored) and parsed.space == stored.space:
         return Unchanged(accepted)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 
 from geofence.errors import StateError
 from geofence.lean import UTC, Path, datetime, timedelta
@@ -21,7 +20,7 @@ from geofence.lean_json import dumps, loads
 from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.generation import Generation, ListNote
 from geofence.model.ports import Ports, Protocol
-from geofence.model.prefixes import Family, PrefixSet, pack_addresses, unpack_ranges
+from geofence.model.prefixes import Family, PrefixSet, pack_ranges, unpack_ranges
 from geofence.model.ruleset import FencedService, LocalNetwork, Role, Ruleset, SetKey
 from geofence.state.files import (
     ensure_private_directory,
@@ -127,8 +126,9 @@ def encode(generation: Generation) -> bytes:
     sets = sorted(generation.ruleset.sets.items(), key=lambda each: each[0].name)
     stated = tuple(_Stated(*key, len(content.bounds) // 2) for key, content in sets)
     facts = {**_GENERATION.write(generation), "sets": _SETS.write(stated)}
-    packed = b"".join(_pack(content) for _, content in sets)
-    return seal(FORMAT, dumps(facts, (",", ":")).encode() + b"\n" + packed)
+    head = dumps(facts, (",", ":")).encode()
+    packed = [pack_ranges(content.family, content.bounds) for _, content in sets]
+    return seal(FORMAT, b"".join((head, b"\n", *packed)))
 
 
 def decode(content: bytes) -> Generation:
@@ -183,12 +183,6 @@ def _at_most(length: int, value: object) -> Sequence[Any]:
     if len(items(value)) > length:
         raise ValueError("There is more than was expected.")
     return items(value)
-
-
-def _pack(content: PrefixSet) -> bytes:
-    lasts = [past - 1 for past in content.bounds[1::2]]
-    ends = chain.from_iterable(zip(content.bounds[0::2], lasts, strict=True))
-    return pack_addresses(content.family, list(ends))
 
 
 def _unpack(family: Family, packed: bytes) -> PrefixSet:

@@ -14,6 +14,7 @@ from geofence.model.prefixes import (
     address_text,
     pack_addresses,
     pack_networks,
+    pack_ranges,
     unpack_addresses,
     unpack_ranges,
 )
@@ -49,10 +50,25 @@ def test_networks_are_packed_as_addresses_are(
     assert pack_networks(family, networks, longest) == pack_addresses(family, networks)
 
 
+@given(pairs, st.data())
+def test_a_set_that_shares_the_numbers_of_another_is_the_same(
+    pair: tuple[PrefixSet, PrefixSet], data: st.DataObject
+) -> None:
+    common = data.draw(prefix_sets(pair[0].family))
+    one, other = (each | common for each in pair)
+    shared = one.sharing(other)
+    assert shared == one
+    theirs = {each: id(each) for each in other.bounds}
+    assert all(theirs.get(each, id(each)) == id(each) for each in shared.bounds)
+    assert PrefixSet(one.family, tuple(one.bounds)).sharing(one) is one
+
+
 @given(some_sets)
 def test_ranges_are_unpacked_as_they_are_stored(content: PrefixSet) -> None:
     ends = [end for first, past in content.intervals() for end in (first, past - 1)]
-    ranges = unpack_ranges(content.family, pack_addresses(content.family, ends))
+    packed = pack_addresses(content.family, ends)
+    assert pack_ranges(content.family, content.bounds) == packed
+    ranges = unpack_ranges(content.family, packed)
     assert ranges == (list(content.bounds[0::2]), list(content.bounds[1::2]))
 
 
@@ -60,6 +76,7 @@ def test_ranges_are_unpacked_as_they_are_stored(content: PrefixSet) -> None:
 def test_ranges_of_ipv6_up_to_64_bits_are_unpacked_as_they_are_stored(ends: list[int]) -> None:
     bounds = [end << 64 for end in sorted(ends)][: len(ends) // 2 * 2]
     packed = pack_addresses(Family.IPV6, [end - at % 2 for at, end in enumerate(bounds)])
+    assert pack_ranges(Family.IPV6, bounds) == packed
     assert unpack_ranges(Family.IPV6, packed) == (bounds[0::2], bounds[1::2])
 
 

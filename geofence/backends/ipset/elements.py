@@ -33,11 +33,12 @@ _TIMEOUT = 6
 _BYTES = 24
 _PACKETS = 25
 _HEADER = 4
+_FIRST_AT = 12
+"""Where the first address of an entry begins, behind the headers of what it is nested in."""
 _WIDEST = 1 << 30
 """Addresses of a range. Of one that is twice as wide, the kernel takes nothing, as it tells which
 of two addresses comes first by the sign of their difference (``bitmap_ip_uadt``)."""
-_ADDRESS_AT = 12
-_LEAST = _ADDRESS_AT
+_LEAST = 12
 """Bytes of the headers of an entry, of its address and of that address's value."""
 
 
@@ -63,14 +64,18 @@ def pack_tested(family: Family, address: int) -> bytes:
 
 def pack_ranges(family: Family, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
     """Return half-open ranges for a set with a bit a network, one part for each message."""
-    parts = [(at, past) for begin, past in ranges for at in range(begin, past, _WIDEST)]
-    entry = nested(DATA, _address(IP, family, 0), _address(_IP_TO, family, 0))
-    size, width = len(entry), family.bits // 8
-    rows = bytearray(entry * len(parts))
-    put(rows, size, _ADDRESS_AT, width, pack_addresses(family, [at for at, _ in parts]))
-    lasts = pack_addresses(family, [min(past, at + _WIDEST) - 1 for at, past in parts])
-    put(rows, size, size - width, width, lasts)
-    step = MESSAGE_LIMIT // size * size
+    firsts: list[int] = []
+    lasts: list[int] = []
+    for first, past in ranges:
+        begins = range(first, past, _WIDEST)
+        firsts += begins
+        lasts += (min(past, begin + _WIDEST) - 1 for begin in begins)
+    octets = family.bits // 8
+    row = nested(DATA, _address(IP, family, 0), _address(_IP_TO, family, 0))
+    rows = bytearray(row * len(firsts))
+    for at, column in ((_FIRST_AT, firsts), (len(row) - octets, lasts)):
+        put(rows, len(row), at, octets, pack_addresses(family, column))
+    step = MESSAGE_LIMIT // len(row) * len(row)
     return [bytes(rows[at : at + step]) for at in range(0, len(rows), step)]
 
 
@@ -130,7 +135,7 @@ def _listed_bits(networks: PrefixSet, length: int) -> bytes:
     width = family.bits // 8
     entry = nested(DATA, nested(IP, attribute(_address_type(family, 0), bytes(width))))
     rows = bytearray(entry * len(found))
-    put(rows, len(entry), _ADDRESS_AT, width, pack_networks(family, found, length))
+    put(rows, len(entry), _FIRST_AT, width, pack_networks(family, found, length))
     return bytes(rows)
 
 
@@ -194,6 +199,9 @@ class _Run(NamedTuple):
     def bounds(self, family: Family, length: int) -> tuple[list[int], list[int]]:
         """Return the first address of each, and the one after its last."""
         firsts = self.firsts(family)
+        if CIDR not in self.fields:
+            size = 1 << (family.bits - length)
+            return firsts, [first + size for first in firsts]
         lengths = self.numbers(CIDR, "B", length)
         sizes = {each: 1 << (family.bits - each) for each in set(lengths)}
         return firsts, [first + sizes[each] for first, each in zip(firsts, lengths, strict=True)]

@@ -20,6 +20,8 @@ from geofence.netlink.columns import same_rows
 
 MOST_INTERVALS = 10_000
 """Of a set that stays one set of intervals."""
+_REMEMBERED = 16
+"""Prefilters that are remembered."""
 
 Content = PrefixSet | bytes
 """Of a set of the table: intervals, or the keys of a hash, packed in ascending order."""
@@ -42,6 +44,7 @@ class Forms:
         self._most = most_intervals
         self._divided: dict[SetKey, tuple[PrefixSet, _Lengths]] = {}
         self._wanted: tuple[Ruleset, dict[Key, Content]] | None = None
+        self._packed: list[tuple[PrefixSet, bytes]] = []
         self.enclosing = Enclosing()
         """Returns what encloses parts."""
 
@@ -61,8 +64,7 @@ class Forms:
         runtime = (each for key in ruleset.runtime_keys for each in kernel_keys(key))
         found.update((key, PrefixSet(key.family)) for key in runtime)
         near = prefilter_sets(ruleset, self.enclosing)
-        for beside, around in near.items():
-            found[beside] = pack_networks(beside.family, networks(around), LENGTH)
+        found.update((key, self.packed(around)) for key, around in near.items())
         first = set(_asked_first(ruleset)) if near else ()
         flooded = (FloodKey(key) for key in near if key.service in first)
         found.update((key, PrefixSet(key.family)) for key in flooded)
@@ -74,6 +76,15 @@ class Forms:
         if known is not None and _are_alike(known[1], held):
             return known[0]
         return _joined(key.family, held)
+
+    def packed(self, around: PrefixSet) -> bytes:
+        """Return the networks of a prefilter as the keys of its hash, known ones at once."""
+        for known, keys in self._packed:
+            if known == around:
+                return keys
+        keys = pack_networks(around.family, networks(around), LENGTH)
+        self._packed = [(around, keys), *self._packed][:_REMEMBERED]
+        return keys
 
     def _parts(self, key: SetKey, content: PrefixSet) -> _Lengths:
         known = self._divided.get(key)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import takewhile
 
-from geofence.backends import prefilter
 from geofence.backends.nftables import elements, expressions, render, timed, uapi
 from geofence.backends.nftables.foreign import foreign
 from geofence.backends.nftables.forms import Forms
@@ -36,7 +35,7 @@ from geofence.backends.nftables.uapi_names import TableFlag, names_of
 from geofence.backends.prefilter_key import PrefilterKey
 from geofence.model.frozen import replace
 from geofence.model.plan import Observed
-from geofence.model.prefixes import Family, PrefixSet, pack_addresses
+from geofence.model.prefixes import Family, PrefixSet
 from geofence.model.ruleset import SetKey, SetKind
 from geofence.netlink.columns import same_rows
 from geofence.translation import tr
@@ -269,9 +268,9 @@ def _outdated(
             beside = {whole_of(keys.get(each)) for each in expressions.sets_looked_into(rules)}
             parts = [sets[each] for each in sets if each in beside and _is_enclosed(each, key)]
             parts += [PrefixSet.of(key.family, expressions.sources_looked_for(rules, key.family))]
-            around = prefilter.networks(forms.enclosing(key.family, parts))
+            wanted = forms.packed(forms.enclosing(key.family, parts))
             networks = elements.packed_keys(key.family, held.elements[name])
-            wanted, width = pack_addresses(key.family, around), key.family.bits // 8
+            width = key.family.bits // 8
             if networks is None or not same_rows(wanted, networks, width):
                 yield tr("set {name} (does not enclose the other sets)", name=name)
 
