@@ -24,7 +24,9 @@ _MILLISECONDS = 1000
 _PIECE = 1 << 16
 _MOST_BYTES = 32_000_000
 """Of one answer: 60,000 contacts."""
-_CONTACT = re.compile(r"^/registrar/contact/(?P<name>.*?);@[0-9a-f]+\s*: (?P<json>\{.*\})\s*$")
+_KEY = "/registrar/contact/"
+_LONGEST = 16_384
+"""Characters of a contact; Asterisk itself takes URIs of some hundreds."""
 _HOST = re.compile(r"^sips?:(?:[^@]*@)?(?:\[(?P<six>[^\]]+)\]|(?P<four>[^:;>]+))", re.IGNORECASE)
 _COLUMNS = 2
 _RATED = frozenset({"slin8", "speex8", "silk8"})
@@ -131,18 +133,20 @@ def contacts(program: str = "") -> tuple[RegisteredContact, ...]:
 def parse_contacts(text: str) -> Iterator[RegisteredContact]:
     """Yield the contacts of Asterisk's database; what is not understood is passed over."""
     for line in text.splitlines():
-        found = _CONTACT.match(line)
-        if found is None:
+        # Not by one expression: over a line that is made for it, that takes the square of its time.
+        key, _, value = line[:_LONGEST].partition(": ")
+        name, mark, _ = key.removeprefix(_KEY).rpartition(";@")
+        if not key.startswith(_KEY) or not mark:
             continue
         try:
-            facts = json.loads(found["json"])
+            facts = json.loads(value)
             uri = facts["uri"]
         except (ValueError, KeyError, TypeError, RecursionError):
             continue
         host = _HOST.match(uri) if isinstance(uri, str) else None
         if host is not None:
             others = (str(facts.get(key, "")) for key in ("endpoint", "via_addr"))
-            yield RegisteredContact(found["name"], host["six"] or host["four"], *others)
+            yield RegisteredContact(name, host["six"] or host["four"], *others)
 
 
 def translated(program: str = "") -> frozenset[str]:

@@ -14,7 +14,6 @@ import stat
 from collections.abc import Iterator
 
 from geofence.host.acl import Writers, read_acl, writers
-from geofence.host.mounts import is_config_map
 from geofence.lean import Path
 from geofence.model.frozen import NamedTuple
 from geofence.translation import tr
@@ -135,7 +134,11 @@ def _exchangeable(
     place = Path(directory.path)
     doubt = _other_writer(facts, read_acl(place), trusted, private_groups=True)
     owner, is_sticky = entry.facts.st_uid, facts.st_mode & stat.S_ISVTX
-    if doubt is None or (is_sticky and owner in trusted) or is_config_map(place):
+    if doubt is None or (is_sticky and owner in trusted):
+        return None
+    from geofence.host.mounts import is_config_map  # asked of few directories, and of none at boot
+
+    if is_config_map(place):
         return None
     return (Path(entry.path), _foreign(owner, "chown -h root")) if is_sticky else (place, doubt)
 

@@ -231,22 +231,12 @@ class PrefixSet:
     def __sub__(self, other: PrefixSet) -> PrefixSet:
         if not (self.bounds and other.bounds):
             return self
-        own = self._without_same(other)
+        own = self.without_same(other)
         if len(own.bounds) * _MUCH_SMALLER <= len(other.bounds):
             other = own & other
         return (own.complement() | other).complement() if other.bounds else own
 
-    def change_to(self, later: PrefixSet) -> tuple[PrefixSet, PrefixSet]:
-        """Return what a later version has gained and lost.
-
-        Intervals that both have touch none of the others, so only the others are compared.
-        """
-        if self.bounds == later.bounds:
-            return PrefixSet(self.family), PrefixSet(self.family)
-        ours, theirs = self._without_same(later), later._without_same(self)
-        return theirs - ours, ours - theirs
-
-    def _without_same(self, other: PrefixSet) -> PrefixSet:
+    def without_same(self, other: PrefixSet) -> PrefixSet:
         """Return the set without the intervals that the other has, too: most, if it is a version.
 
         Intervals of a set have gaps between them, so those that are left need no merging.
@@ -400,12 +390,6 @@ class AddressSpace:
     def __and__(self, other: AddressSpace) -> AddressSpace:
         return AddressSpace(self.ipv4 & other.ipv4, self.ipv6 & other.ipv6)
 
-    def change_to(self, later: AddressSpace) -> SpaceChange:
-        """Return what a later version has gained and lost."""
-        gained4, lost4 = self.ipv4.change_to(later.ipv4)
-        gained6, lost6 = self.ipv6.change_to(later.ipv6)
-        return SpaceChange(AddressSpace(gained4, gained6), AddressSpace(lost4, lost6))
-
     def without(self, other: AddressSpace) -> AddressSpace:
         """Return the difference, without work if the spaces share no address."""
         return AddressSpace(self.ipv4.without(other.ipv4), self.ipv6.without(other.ipv6))
@@ -416,13 +400,3 @@ class AddressSpace:
 
     def __bool__(self) -> bool:
         return bool(self.ipv4) or bool(self.ipv6)
-
-
-class SpaceChange(NamedTuple):
-    """What a version of a list has gained and lost since another one: little, of most."""
-
-    gained: AddressSpace
-    lost: AddressSpace
-
-    def __bool__(self) -> bool:
-        return bool(self.gained) or bool(self.lost)

@@ -17,14 +17,15 @@ from geofence.model.chosen import NO_BACKEND, ChosenBackend
 from geofence.model.lists import ListKind
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.plan import Observed, Plan
+from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace
 from geofence.model.ruleset import Ruleset
 from geofence.operations.blocklist_notes import format_notes, left_out_notes
 from geofence.operations.commit import check_overrides
 from geofence.operations.following import followed
 from geofence.operations.foreign import foreign_objections
+from geofence.operations.gathered import Gathered
 from geofence.operations.lists import (
-    Gathered,
     Watch,
     at_hand,
     fetched,
@@ -90,18 +91,35 @@ def plan(
     """
     asterisk = followed(site, accept, everything=True)
     policy = asterisk.policy
-    verb = "apply" if offline else "refresh"
     check_overrides(policy, accept)
     gathered = (
         Gathered(stored(site, policy))
         if offline
         else fetched(site, policy, tuple(ListKind), accept, watch)
     )
+    desired = merge(policy, spaces(gathered.reports), read_places())
+    report = PlanReport(
+        Plan(desired, Observed()),
+        NO_BACKEND,
+        gathered.reports,
+        notes=(*asterisk.notes, *_list_notes(site, policy, gathered)),
+        next_run="apply" if offline else "refresh",
+        allowed=allowed_to(policy),
+    )
+    try:
+        chosen = site.choose_backend(policy.backend)
+        made = _plan_for(chosen.backend, desired)
+    except BackendUnavailable as error:
+        return _without_kernel(site, report, error)
+    report = replace(report, backend=chosen.reason)
+    return _against_kernel(site, policy, replace(report, plan=made), accept, ssh)
+
+
+def _list_notes(site: Site, policy: Policy, gathered: Gathered) -> tuple[Note, ...]:
+    """Return notes on the lists of a run."""
     reports = gathered.reports
     lists = spaces(reports)
-    desired = merge(policy, lists, read_places())
-    notes = (
-        *asterisk.notes,
+    return (
         *gathered.notes,
         *(problem(each.problem, str(each.id)) for each in reports if each.problem),
         *overlapping(reports),
@@ -113,41 +131,46 @@ def plan(
         *never_resolved(policy.enabled_exceptions(), lists),
         *outside_pins(policy.enabled_exceptions(), lists),
     )
-    try:
-        chosen = site.choose_backend(policy.backend)
-        made = _plan_for(chosen.backend, desired)
-    except BackendUnavailable as error:
-        made, against = _plan_unread(site, desired)
-        facts = {"message": str(error), "generation": against}
-        return PlanReport(
-            made,
-            NO_BACKEND,
-            reports,
-            notes=(*notes, Note(NoteKind.PLAN_WITHOUT_KERNEL, "", facts)),
-            countries=changes_by_country(site, reports, made),
-            next_run=verb,
-            allowed=allowed_to(policy),
-        )
+
+
+def _without_kernel(site: Site, report: PlanReport, error: BackendUnavailable) -> PlanReport:
+    """Return a plan against the newest generation, or against nothing."""
+    made, against = _plan_unread(site, report.plan.desired)
+    facts = {"message": str(error), "generation": against}
+    return replace(
+        report,
+        plan=made,
+        notes=(*report.notes, Note(NoteKind.PLAN_WITHOUT_KERNEL, "", facts)),
+        countries=changes_by_country(site, report.lists, made),
+    )
+
+
+def _against_kernel(
+    site: Site,
+    policy: Policy,
+    report: PlanReport,
+    accept: Collection[str],
+    ssh: SshSession | None,
+) -> PlanReport:
+    """Return a plan with what it means for those who talk now, and what checks object to."""
+    made, desired = report.plan, report.plan.desired
     newest, _ = site.generations.newest()
     recorded = newest.ruleset if newest else None
-    change = look_at(recorded, made.observed, desired, blocked=blocked(policy, lists))
+    denied = blocked(policy, spaces(report.lists))
+    change = look_at(recorded, made.observed, desired, blocked=denied)
     refusals = remaining((*foreign_objections(site), *change.objections(ssh)), accept)
-    return PlanReport(
-        made,
-        chosen.reason,
-        reports,
-        change.impact,
-        (
+    return replace(
+        report,
+        impact=change.impact,
+        notes=(
             *observing_changes(recorded, desired),
-            *notes,
+            *report.notes,
             *change.notes,
             *map(refusal_note, refusals),
         ),
-        changes_by_country(site, reports, made),
-        refusals,
-        verb,
-        allowed_to(policy),
-        people(change.before, desired, policy.asterisk.cli),
+        countries=changes_by_country(site, report.lists, made),
+        refusals=refusals,
+        people=people(change.before, desired, policy.asterisk.cli),
     )
 
 

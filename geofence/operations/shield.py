@@ -45,12 +45,12 @@ def remove_shield(site: Site) -> None:
         BackendError: it is still there, or the kernel refuses.
     """
     if may_be_up(site):
-        from geofence.operations.shield_counts import keep_counts
+        from geofence.operations.shield_counts import record_down
         from geofence.shield.audit import remove_counters
         from geofence.shield.pins import forget, lower
 
         lower(site.bpf_directory)
-        keep_counts(site.state_directory, site.bpf_directory)
+        record_down(site.state_directory, site.bpf_directory)
         with suppress(BackendUnavailable):  # then there is no such table
             remove_counters()
         forget(site.bpf_directory)

@@ -7,12 +7,13 @@ import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from geofence.errors import StateError
 from geofence.model.prefixes import Family
-from geofence.model.shield import ShieldDrops, ShieldRecord
+from geofence.model.shield import ShieldDrops, ShieldRecord, ShieldState
 from geofence.shield import bpf, raising
 from geofence.shield.counting import COUNT_SIZE
 from geofence.state.shield import read_shield, write_shield
@@ -49,16 +50,20 @@ def dropped_since_boot(bpf_directory: Path, record: ShieldRecord) -> tuple[Shiel
     return record.dropped if live is None else together(record.before, live.dropped)
 
 
-def keep_counts(state_directory: Path, bpf_directory: Path) -> None:
-    """Record what was dropped, since the counters are about to go.
+def record_down(state_directory: Path, bpf_directory: Path) -> None:
+    """Record that the shield is down, and what it has dropped, since the counters are about to go.
 
-    A disk that cannot be written loses some counts, and nothing else.
+    The process that keeps it may not be there to do so. A disk that cannot be written loses some
+    counts, and 'status' tells that the kernel differs from the record.
     """
     record = read_shield(state_directory)
-    if record is not None:
-        dropped = dropped_since_boot(bpf_directory, record)
-        with suppress(StateError):
-            write_shield(state_directory, replace(record, dropped=dropped, before=dropped))
+    if record is None:
+        return
+    dropped = dropped_since_boot(bpf_directory, record)
+    is_new = record.state is not ShieldState.OFF
+    down = ShieldRecord(ShieldState.OFF, datetime.now(UTC), record.boot) if is_new else record
+    with suppress(StateError):
+        write_shield(state_directory, replace(down, dropped=dropped, before=dropped))
 
 
 def together(*parts: Iterable[ShieldDrops]) -> tuple[ShieldDrops, ...]:

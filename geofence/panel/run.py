@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
+from types import FrameType
 from typing import NoReturn
 
 from geofence.errors import GeofenceError, UsageError
@@ -76,6 +77,7 @@ def run(site: Site, wish: Wish, told: Callable[[str], None]) -> None:
             _end_with(watched)
             _browse(user, listener, control, sessions, wish)
         os.close(watched)
+        signal.signal(signal.SIGTERM, _stop)  # or what is below would be left
         listener_name = _name(listener, wish)
         listener.close()
         in_background(
@@ -253,6 +255,10 @@ def _answer(site: Site, wish: Wish, question: Question) -> Answer:
     from geofence.panel.actions import answer
 
     return answer(site, question)
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _end(child: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -260,6 +261,14 @@ def test_no_answer_of_a_console_is_a_traceback(text: str) -> None:
     list(parse_contacts(text))
     list(parse_contacts("/registrar/contact/1;@0a: {" + text + "}"))
     parse_translations(text)
+
+
+@pytest.mark.parametrize("part", [";@a: {", "};@a: {", ": {", ";@", "} "])
+def test_a_line_that_is_made_to_take_long_takes_no_time(part: str) -> None:
+    """The user of Asterisk decides what its console says, and root reads it."""
+    began = time.process_time()
+    list(parse_contacts(f"/registrar/contact/{part * 60_000}x"))
+    assert time.process_time() - began < 1
 
 
 def test_names_of_others_cannot_act_on_the_terminal() -> None:

@@ -302,8 +302,13 @@ def test_a_port_that_is_taken_is_told(visited: Ground, read_only: Panel) -> None
     assert port in done.err
 
 
-def test_a_unix_socket_is_for_root_and_gone_at_the_end(visited: Ground, tmp_path: Path) -> None:
-    place = tmp_path / "panel.socket"
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_unix_socket_is_for_root_and_gone_at_the_end(
+    visited: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: signal.Signals
+) -> None:
+    place, scratch = tmp_path / "panel.socket", tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setitem(visited.machine.environment, "TMPDIR", str(scratch))
     process = visited.machine.start("panel", "--unix", str(place))
     assert process.stdout
     assert "/enter?link=" in process.stdout.readline()
@@ -311,9 +316,10 @@ def test_a_unix_socket_is_for_root_and_gone_at_the_end(visited: Ground, tmp_path
     done = ended(visited.machine.start("panel", "--unix", str(place)))
     assert done.code == 2
     assert "--unix" in done.err
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ending)
     process.communicate(timeout=30)
     assert not place.exists()
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_link_in_place_of_the_unix_socket_leads_nowhere(visited: Ground, tmp_path: Path) -> None:

@@ -46,6 +46,14 @@ def test_stopping_the_unit_leaves_nothing_in_the_kernel(facts: dict[str, str]) -
     assert facts["started"].split()[0] == "auditing"
 
 
+@pytest.mark.parametrize("when", ["waiting", "starting"])
+def test_stopping_it_shortly_after_a_kill_leaves_nothing_in_the_kernel(
+    facts: dict[str, str], when: str
+) -> None:
+    assert facts[when].split() == ["off", "0", "0", "0"]
+    assert facts["between"].split()[0] == "auditing"
+
+
 def test_it_goes_with_the_fence_and_its_unit_goes_on(facts: dict[str, str]) -> None:
     assert facts["removed"].split() == ["off", "0", "0", "0"]
     assert facts["active"] == "active"

@@ -103,5 +103,7 @@ def test_commands_tell_of_the_shield(nft_stage: Scene) -> None:
     assert "1,024" in told(nft_stage, "denied")
     assert "down" in told(nft_stage, "shield", "--down")
     assert not nft_stage.up
+    report = json.loads(told(nft_stage, "status", "--json"))["shield"]
+    assert (report["state"], report["interfaces"]) == ("off", [])
     record = nft_stage.keeper.record
     assert record.reasons == () or record.reasons[0].why is Why.NO_FENCE

@@ -9,13 +9,21 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from geofence.backends.ipset.shapes import MESSAGE_LIMIT
 from geofence.model.elements import Element, Noted
 from geofence.model.frozen import NamedTuple
-from geofence.model.prefixes import Family, Prefix, PrefixSet, unpack_addresses
+from geofence.model.prefixes import (
+    Family,
+    Prefix,
+    PrefixSet,
+    pack_addresses,
+    pack_networks,
+    unpack_addresses,
+)
 from geofence.netlink.attributes import NET_BYTEORDER, Span, attribute, nested, number, spans
-from geofence.netlink.columns import alike, take
+from geofence.netlink.columns import alike, put, take
 
 DATA = 7
 IP = 1
@@ -25,6 +33,8 @@ _TIMEOUT = 6
 _BYTES = 24
 _PACKETS = 25
 _HEADER = 4
+_FIRST_AT = 12
+"""Where the first address of an entry begins, behind the headers of what it is nested in."""
 _WIDEST = 1 << 30
 """Addresses of a range. Of one that is twice as wide, the kernel takes nothing, as it tells which
 of two addresses comes first by the sign of their difference (``bitmap_ip_uadt``)."""
@@ -54,14 +64,19 @@ def pack_tested(family: Family, address: int) -> bytes:
 
 def pack_ranges(family: Family, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
     """Return half-open ranges for a set with a bit a network, one part for each message."""
-    packed = [
-        nested(DATA, _address(IP, family, begin), _address(_IP_TO, family, past - 1))
-        for first, last in ranges
-        for begin in range(first, last, _WIDEST)
-        for past in (min(last, begin + _WIDEST),)
-    ]
-    step = MESSAGE_LIMIT // len(packed[0]) if packed else 1
-    return [b"".join(packed[at : at + step]) for at in range(0, len(packed), step)]
+    firsts: list[int] = []
+    lasts: list[int] = []
+    for first, past in ranges:
+        begins = range(first, past, _WIDEST)
+        firsts += begins
+        lasts += (min(past, begin + _WIDEST) - 1 for begin in begins)
+    octets = family.bits // 8
+    row = nested(DATA, _address(IP, family, 0), _address(_IP_TO, family, 0))
+    rows = bytearray(row * len(firsts))
+    for at, column in ((_FIRST_AT, firsts), (len(row) - octets, lasts)):
+        put(rows, len(row), at, octets, pack_addresses(family, column))
+    step = MESSAGE_LIMIT // len(row) * len(row)
+    return [bytes(rows[at : at + step]) for at in range(0, len(rows), step)]
 
 
 def _address(kind: int, family: Family, address: int) -> bytes:
@@ -69,8 +84,8 @@ def _address(kind: int, family: Family, address: int) -> bytes:
     return nested(kind, attribute(_address_type(family), packed))
 
 
-def _address_type(family: Family) -> int:
-    return (1 if family is Family.IPV4 else 2) | NET_BYTEORDER
+def _address_type(family: Family, order: int = NET_BYTEORDER) -> int:
+    return (1 if family is Family.IPV4 else 2) | order
 
 
 def unpack_elements(family: Family, packed: bytes, length: int) -> list[Element]:
@@ -87,24 +102,41 @@ def unpack_elements(family: Family, packed: bytes, length: int) -> list[Element]
     return list(_elements(family, packed, length))
 
 
-def unpack_networks(family: Family, packed: bytes, length: int) -> PrefixSet:
+def unpack_networks(
+    family: Family, packed: bytes, length: int, known: PrefixSet | None = None
+) -> PrefixSet:
     """Return the networks of a prefilter.
 
     Args:
         family: the set's.
         packed: values of ``IPSET_ATTR_ADT``.
         length: of the prefix that an entry without a length stands for.
+        known: what it may hold: it is not decoded then, if the kernel lists it in order.
 
     Raises:
         ValueError: an entry is not one of that family.
     """
     firsts: list[int] = []
     pasts: list[int] = []
+    if known is not None and packed == _listed_bits(known, length):
+        return known
     for run in _runs(packed):
         begin, end = run.bounds(family, length)
         firsts += begin
         pasts += end
     return PrefixSet.of_ranges(family, firsts, pasts)
+
+
+@lru_cache(maxsize=8)
+def _listed_bits(networks: PrefixSet, length: int) -> bytes:
+    """Return what the kernel lists of a set with a bit a network; services share many."""
+    family, step = networks.family, 1 << (networks.family.bits - length)
+    found = [at for bounds in networks.intervals() for at in range(*bounds, step)]
+    width = family.bits // 8
+    entry = nested(DATA, nested(IP, attribute(_address_type(family, 0), bytes(width))))
+    rows = bytearray(entry * len(found))
+    put(rows, len(entry), _FIRST_AT, width, pack_networks(family, found, length))
+    return bytes(rows)
 
 
 def unpack_noted(family: Family, packed: bytes, *, times: bool) -> Noted:
@@ -167,11 +199,12 @@ class _Run(NamedTuple):
     def bounds(self, family: Family, length: int) -> tuple[list[int], list[int]]:
         """Return the first address of each, and the one after its last."""
         firsts = self.firsts(family)
+        if CIDR not in self.fields:
+            size = 1 << (family.bits - length)
+            return firsts, [first + size for first in firsts]
         lengths = self.numbers(CIDR, "B", length)
-        pasts = [
-            first + (1 << (family.bits - each)) for first, each in zip(firsts, lengths, strict=True)
-        ]
-        return firsts, pasts
+        sizes = {each: 1 << (family.bits - each) for each in set(lengths)}
+        return firsts, [first + sizes[each] for first, each in zip(firsts, lengths, strict=True)]
 
     def _column(self, kind: int) -> bytes:
         begin, past = self.fields[kind]

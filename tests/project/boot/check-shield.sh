@@ -38,13 +38,34 @@ ip link set eth0 up
 ip address add 198.51.100.10/24 dev eth0
 ip route add default via 198.51.100.1
 echo "routed=$(until_it_is auditing)"
-systemctl kill --signal=KILL geofence-shield
+# Kills its process, and waits until systemd knows.
+kill_it() {
+    systemctl kill --signal=KILL geofence-shield
+    for _ in $(seq 100); do
+        [ "$(systemctl show --value --property=SubState geofence-shield)" = running ] || break
+        sleep 0.02
+    done
+}
+
+kill_it
 echo "killed=$(find /sys/fs/bpf/geofence -name 'tcx-*' -o -name 'clsact-*' | wc -l)"
 for _ in $(seq 40); do
     [ "$(systemctl is-active geofence-shield)" != active ] || break
     sleep 0.5
 done
 echo "again=$(systemctl is-active geofence-shield) $(until_it_is auditing)"
+kill_it
+sleep 0.5
+systemctl stop geofence-shield # before the next process
+echo "waiting=$(shield) $(left | tr '\n' ' ')"
+systemctl start geofence-shield
+until_it_is auditing >&2
+kill_it
+until [ "$(systemctl is-active geofence-shield)" = active ]; do sleep 0.02; done
+systemctl stop geofence-shield # before that listens to signals
+echo "starting=$(shield) $(left | tr '\n' ' ')"
+systemctl start geofence-shield
+echo "between=$(until_it_is auditing)"
 systemctl stop geofence-shield
 echo "stopped=$(shield) $(left | tr '\n' ' ')"
 systemctl start geofence-shield
