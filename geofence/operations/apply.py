@@ -53,7 +53,7 @@ def apply_rules(
         site: the installation.
         wish: what for.
         fresh: lists that this run has dealt with already.
-        histories: of lists, if they were read or written under the lock.
+        histories: of lists, if they were read or written under the lock; the latest version each.
 
     Raises:
         UsageError: an override has an unknown check or list.

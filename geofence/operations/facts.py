@@ -32,7 +32,7 @@ from geofence.plan.drift import Difference, differences, leftovers
 from geofence.state.cache import FactCache, stamp
 from geofence.state.generations import Damaged
 from geofence.state.lists import PROVENANCE
-from geofence.state.records import COUNT, FLAG, MOMENT, TEXT, choice, many, objects
+from geofence.state.records import COUNT, FLAG, MOMENT, TEXT, choice, many, maybe, objects
 from geofence.state.versions import VERSION, History
 
 
@@ -63,7 +63,7 @@ class _Held(NamedTuple):
 
 _EXTENT = objects(Extent, addresses=COUNT, prefixes=COUNT)
 _LIST = objects(_ListFacts, ipv4=_EXTENT, ipv6=_EXTENT, provenance=many(PROVENANCE))
-_HISTORY = objects(History, versions=many(VERSION))
+_HISTORY = objects(History, latest=maybe(VERSION))
 _HELD = objects(
     _Held,
     at=MOMENT,
@@ -145,7 +145,7 @@ class Facts:
         return self._cache.fact(
             f"versions {name} {stamped}" if stamped else "",
             _HISTORY,
-            lambda: History(versions.load(name).versions[-1:]),
+            lambda: History(versions.load(name).latest),
         )
 
     def are_rules_edited(

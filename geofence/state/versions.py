@@ -9,6 +9,7 @@ last confirmed may be in a file for all lists (see ``confirmations``).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +22,11 @@ from geofence.model.prefixes import AddressSpace, Family, pack_addresses
 from geofence.state.cache import stamp
 from geofence.state.confirmations import Confirmations
 from geofence.state.files import ensure_private_directory, read_if_there, write_atomically
-from geofence.state.records import COUNT, DAMAGE, MOMENT, Codec, many, objects, text
+from geofence.state.records import COUNT, DAMAGE, MOMENT, Codec, items, moment, objects, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FORMAT = 1
 MOST_VERSIONS = 60
@@ -53,45 +58,92 @@ class Version:
         return self.ipv4 if family is Family.IPV4 else self.ipv6
 
 
+def _hash(value: object) -> str:
+    if len(text(value)) != _HASH_DIGITS:
+        raise ValueError("A hash was expected.")
+    return text(value)
+
+
+VERSION = objects(
+    Version,
+    sha256=Codec(_hash, str),
+    ipv4=COUNT,
+    ipv6=COUNT,
+    first_accepted_at=MOMENT,
+    accepted_at=MOMENT,
+    confirmed_at=MOMENT,
+)
+
+
+def _readable(facts: Mapping[str, Any]) -> Version | None:
+    """Return the version of a JSON object; None if it has none."""
+    try:
+        return VERSION.read(facts)
+    except DAMAGE:
+        return None
+
+
+def _accepted_at(facts: Mapping[str, Any]) -> datetime | None:
+    try:
+        return moment(facts["accepted_at"])
+    except DAMAGE:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """The versions of one list, each once, in the order in which they last became the accepted one.
 
-    The last is the accepted one.
+    Nearly all that is asked for is the latest one. Those before it stay as the file has them until
+    they are needed, so that a run does not take longer with each night.
     """
 
-    versions: tuple[Version, ...] = ()
+    latest: Version | None = None
+    """The accepted version; None before the first."""
+    earlier: tuple[Mapping[str, Any], ...] = ()
+    """The versions before it, as JSON objects. One that cannot be read is not known."""
 
     @property
-    def latest(self) -> Version | None:
-        """The accepted version; None before the first."""
-        return self.versions[-1] if self.versions else None
+    def versions(self) -> tuple[Version, ...]:
+        """All versions; the last is the accepted one."""
+        before = tuple(each for each in map(_readable, self.earlier) if each is not None)
+        return before if self.latest is None else (*before, self.latest)
 
     def find(self, sha256: str) -> Version | None:
         """Return the version with this fingerprint; None if it is not remembered."""
-        return next((each for each in self.versions if each.sha256 == sha256), None)
+        if self.latest is not None and self.latest.sha256 == sha256:
+            return self.latest
+        found = (each for each in self.earlier if each.get("sha256") == sha256)
+        return next(filter(None, map(_readable, found)), None)
 
     def version_of(self, space: AddressSpace) -> Version | None:
         """Return the version with these addresses; None if it is not remembered."""
         sizes = space.ipv4.size, space.ipv6.size
-        alike = [each for each in self.versions if (each.ipv4, each.ipv6) == sizes]
-        sha256 = fingerprint(space) if alike else ""
-        return next((each for each in alike if each.sha256 == sha256), None)
+        alike = any((each.get("ipv4"), each.get("ipv6")) == sizes for each in self.earlier)
+        latest = self.latest is not None and (self.latest.ipv4, self.latest.ipv6) == sizes
+        return self.find(fingerprint(space)) if alike or latest else None
 
-    def in_force_at(self, moment: datetime) -> Version | None:
+    def in_force_at(self, at: datetime) -> Version | None:
         """Return the version that was in force at a time; the oldest if that is later.
 
         Args:
-            moment: a time, UTC.
+            at: a time, UTC.
         """
-        before = [each for each in self.versions if each.accepted_at <= moment]
-        known = before[-1:] or self.versions[:1]
-        return known[0] if known else None
+        oldest = self.latest
+        if oldest is None or oldest.accepted_at <= at:
+            return oldest
+        for each in reversed(self.earlier):
+            accepted_at = _accepted_at(each)
+            if accepted_at is not None and accepted_at <= at:
+                known = _readable(each)
+                if known is not None:
+                    return known
+        return next(filter(None, map(_readable, self.earlier)), oldest)
 
     def confirmed(self, at: datetime) -> History:
-        """Return the history after the accepted version was confirmed; there is one."""
-        *others, latest = self.versions
-        return History((*others, replace(latest, confirmed_at=at)))
+        """Return the history after the accepted version, if there is one, was confirmed."""
+        latest = None if self.latest is None else replace(self.latest, confirmed_at=at)
+        return replace(self, latest=latest)
 
     def noted(
         self, space: AddressSpace, at: datetime, since: datetime | None = None, sha256: str = ""
@@ -105,14 +157,15 @@ class History:
             sha256: ``fingerprint`` of the addresses, if it was found already.
         """
         sha256 = sha256 or fingerprint(space)
-        known = self.find(sha256)
-        if known is not None and known is self.latest:
+        known, latest = self.find(sha256), self.latest
+        if known is not None and known is latest:
             return self.confirmed(at)
         first = since or at if known is None else known.first_accepted_at
         again = since or at if known is None else at
         version = Version(sha256, space.ipv4.size, space.ipv6.size, first, again, at)
-        others = tuple(each for each in self.versions if each is not known)
-        return History((*others, version)[-MOST_VERSIONS:])
+        before = [each for each in self.earlier if each.get("sha256") != sha256]
+        before += [] if latest is None else [VERSION.write(latest)]
+        return History(version, tuple(before[1 - MOST_VERSIONS :]))
 
 
 def fingerprint(space: AddressSpace) -> str:
@@ -222,28 +275,10 @@ def _fetched_at(accepted: AcceptedList) -> datetime:
     return min(part.fetched_at for part in accepted.provenance)
 
 
-def _hash(value: object) -> str:
-    if len(text(value)) != _HASH_DIGITS:
-        raise ValueError("A hash was expected.")
-    return text(value)
-
-
-VERSION = objects(
-    Version,
-    sha256=Codec(_hash, str),
-    ipv4=COUNT,
-    ipv6=COUNT,
-    first_accepted_at=MOMENT,
-    accepted_at=MOMENT,
-    confirmed_at=MOMENT,
-)
-_VERSIONS = many(VERSION)
-
-
 def _encode(wanted: ListId, history: History) -> bytes:
-    versions = _VERSIONS.write(history.versions)
+    versions = [*history.earlier, *map(VERSION.write, filter(None, (history.latest,)))]
     facts = {"format": FORMAT, "kind": wanted.kind, "name": wanted.name, "versions": versions}
-    return json.dumps(facts, indent=1).encode() + b"\n"
+    return json.dumps(facts).encode() + b"\n"  # with indentation, Python's slow encoder makes it
 
 
 def _decode(data: bytes, wanted: ListId) -> History:
@@ -255,4 +290,7 @@ def _decode(data: bytes, wanted: ListId) -> History:
     facts = json.loads(data)
     if facts["format"] != FORMAT or (facts["kind"], facts["name"]) != wanted:
         raise ValueError("The history is another list's, or of another format.")
-    return History(_VERSIONS.read(facts["versions"][-MOST_VERSIONS:]))
+    *earlier, latest = items(facts["versions"])[-MOST_VERSIONS:]
+    if not all(isinstance(each, dict) for each in earlier):
+        raise TypeError("An object was expected.")
+    return History(VERSION.read(latest), tuple(earlier))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import NoteKind
 from geofence.plan.drift import DriftKind
+from geofence.state.versions import VersionStore
 from tests.backends.damage import damage
 from tests.cli.facts import fact
 from tests.cli.machine import BACKENDS, Machine
@@ -53,6 +55,25 @@ def test_an_unchanged_list_is_not_downloaded_again(one: Machine) -> None:
     assert entry["state"] == "unchanged"
     assert entry["parts"][0]["etag"] == '"one"'
     assert one.server.requests[-1].headers["if-none-match"] == '"one"'
+
+
+def test_what_is_unchanged_is_not_written_again(one: Machine) -> None:
+    one.serve("JP", tagged(japan(), '"one"'))
+    one.ok("refresh")
+    directory = one.state / "lists"
+    files = [*directory.glob("*.list"), *directory.glob("*.versions")]
+    before = {path: path.stat().st_ino for path in files}
+    times = [one.ok("refresh", "--json").json["lists"][0]["checked_at"] for _ in range(3)]
+    assert times == sorted(set(times))
+    assert {path: path.stat().st_ino for path in files} == before
+    assert len(before) == 2
+    [listed] = one.ok("status", "--json").json["lists"]
+    assert listed["checked_at"] == times[-1]
+    # The next version has the time until which the one before it was in force.
+    one.serve("JP", japan_later())
+    one.ok("refresh")
+    history = VersionStore(one.state).load(ListId(ListKind.COUNTRY, "JP"))
+    assert history.versions[0].confirmed_at.isoformat() == times[-1]
 
 
 def test_apply_takes_the_lists_at_hand(fresh: Machine) -> None:

@@ -32,19 +32,12 @@ class _Hearing:
     transport: str
     endpoint: Endpoint
     """Its own end."""
-    heard: int = 0
-    """Packets that were received from the PBX."""
     _socket: socket.socket
-
-    def _receive(self) -> bytes:
-        got = self._socket.recv(_LARGEST)
-        self.heard += 1
-        return got
 
     def await_answer(self) -> bytes:
         """Return what comes next from the PBX."""
         self._socket.settimeout(PATIENCE)
-        return self._receive()
+        return self._socket.recv(_LARGEST)
 
     def answers(self, quiet: float = QUIET, least: int = 0) -> list[bytes]:
         """Return what has come from the PBX, and comes until it is quiet.
@@ -57,7 +50,7 @@ class _Hearing:
         while True:
             self._socket.settimeout(PATIENCE if len(got) < least else quiet)
             try:
-                got.append(self._receive())
+                got.append(self._socket.recv(_LARGEST))
             except TimeoutError:
                 return got
             if self.transport == "TCP" and not got[-1]:  # the end of the connection

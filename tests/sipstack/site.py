@@ -106,15 +106,6 @@ class Site:
         do()
         until(lambda: self.tap.tried(address) > before)
 
-    def await_later_try(self, stranger: Peer) -> None:
-        """Wait until the PBX has tried to send more to somebody than has reached him by now.
-
-        A try that failed counts, whenever it was: a PBX may give up after it.
-        """
-        stranger.answers(quiet=0.001)
-        before = stranger.heard
-        until(lambda: self.tap.tried(stranger.endpoint.address) > before)
-
     def got(self, stranger: Peer | Caller, least: int = 0) -> Got:
         """Let a stranger listen, talk as hard as he can, and listen again.
 

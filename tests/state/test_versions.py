@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,9 +82,9 @@ def test_only_the_latest_versions_are_kept() -> None:
 def test_the_version_in_use_at_a_time_is_found() -> None:
     history = History().noted(space(1), NOON).noted(space(2), NOON + 3 * DAY)
     one, two = history.versions
-    assert history.in_force_at(NOON + DAY) is one
-    assert history.in_force_at(NOON + 3 * DAY) is two
-    assert history.in_force_at(NOON - DAY) is one
+    assert history.in_force_at(NOON + DAY) == one
+    assert history.in_force_at(NOON + 3 * DAY) == two
+    assert history.in_force_at(NOON - DAY) == one
     assert History().in_force_at(NOON) is None
 
 
@@ -122,3 +123,46 @@ def test_equal_addresses_and_no_others_have_equal_fingerprints(
 def test_the_last_address_of_a_family_can_be_hashed() -> None:
     whole = AddressSpace.of((Prefix(Family.IPV4, 0, 0), Prefix(Family.IPV6, 0, 0)))
     assert fingerprint(whole) != fingerprint(AddressSpace())
+
+
+@pytest.mark.parametrize(
+    ("key", "damaged"),
+    [
+        ("sha256", 7),
+        ("sha256", "short"),
+        ("ipv4", "many"),
+        ("accepted_at", "yesterday"),
+        ("accepted_at", None),
+        ("confirmed_at", "2026-02-01"),
+    ],
+)
+def test_an_earlier_version_that_cannot_be_read_is_not_known(
+    store: VersionStore, tmp_path: Path, key: str, damaged: object
+) -> None:
+    for number in range(3):
+        store.note(accepted(NOON + number * DAY, number))
+    first, _, third = store.load(JP).versions
+    (path,) = (tmp_path / "lists").iterdir()
+    facts = json.loads(path.read_bytes())
+    facts["versions"][1][key] = damaged
+    path.write_text(json.dumps(facts))
+    history = store.load(JP)
+    assert history.versions == (first, third)
+    assert history.find(fingerprint(space(1))) is None
+    assert history.version_of(space(1)) is None
+    assert history.in_force_at(NOON + DAY) == first
+    store.note(accepted(NOON + 3 * DAY, 1))
+    assert [each.sha256 for each in store.load(JP).versions][-2:] == [
+        third.sha256,
+        fingerprint(space(1)),
+    ]
+
+
+def test_a_version_that_was_written_with_indentation_is_known(
+    store: VersionStore, tmp_path: Path
+) -> None:
+    """As geofence wrote histories before."""
+    history = [store.note(accepted(NOON + number * DAY, number)) for number in range(2)][-1]
+    (path,) = (tmp_path / "lists").iterdir()
+    path.write_text(json.dumps(json.loads(path.read_bytes()), indent=1))
+    assert store.load(JP) == history
