@@ -696,6 +696,7 @@ def test_changes_at_an_open_gate_are_seen_and_repaired(
 def test_behind_a_closed_gate_the_fence_is_down(
     monkeypatch: pytest.MonkeyPatch, host: Host
 ) -> None:
+    nft(host, "add table inet geofence")  # where there is none, no gate is needed
     with monkeypatch.context() as patched:
         kill_after(patched, 1)
         with pytest.raises(Killed):
