@@ -17,7 +17,7 @@ are done with the first rule.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 
 from geofence.backends.prefilter_key import LENGTH, PrefilterKey
@@ -29,7 +29,6 @@ from geofence.model.ruleset import (
     Answering,
     Anything,
     ArrivedBy,
-    FencedService,
     Match,
     Reply,
     Role,
@@ -139,24 +138,10 @@ def prefilter_sets(
     for service in ruleset.services:
         sources = arranged(ruleset.rules(service)).sources
         for family in Family if sources else ():
-            around = enclosing(family, _allowed(ruleset.sets, sources, family))
+            around = enclosing(family, _allowed(ruleset, sources, family))
             if around.size < _MOST << (family.bits - LENGTH):
                 found[PrefilterKey(service.name, family)] = around
     return found
-
-
-def allowed_parts(
-    ruleset: Ruleset, service: FencedService, family: Family, sets: Mapping[SetKey, PrefixSet]
-) -> list[PrefixSet]:
-    """Return what a service allows of a family while its sets hold something else.
-
-    Args:
-        ruleset: whose rules look into the sets.
-        service: one of its services.
-        family: of the addresses.
-        sets: what they hold; those that are missing, nothing.
-    """
-    return _allowed(sets, arranged(ruleset.rules(service)).sources, family)
 
 
 def enclosing_networks(family: Family, parts: Iterable[PrefixSet]) -> PrefixSet:
@@ -218,17 +203,15 @@ def _is_enclosed(match: Match) -> bool:
     return isinstance(match, SourceWithin)
 
 
-def _allowed(
-    sets: Mapping[SetKey, PrefixSet], sources: Iterable[Rule], family: Family
-) -> list[PrefixSet]:
-    return [_held(sets, rule.match, family) for rule in sources]
+def _allowed(ruleset: Ruleset, sources: Iterable[Rule], family: Family) -> list[PrefixSet]:
+    return [_held(ruleset, rule.match, family) for rule in sources]
 
 
-def _held(sets: Mapping[SetKey, PrefixSet], match: Match, family: Family) -> PrefixSet:
+def _held(ruleset: Ruleset, match: Match, family: Family) -> PrefixSet:
     """Return the addresses of a family that a rule looks for."""
     match match:
         case SourceIn(role, group):
-            return sets.get(SetKey(role, group, family)) or PrefixSet(family)
+            return ruleset.sets[SetKey(role, group, family)]
         case SourceWithin(prefix):
             return PrefixSet.of(family, (prefix,))
     return PrefixSet(family)

@@ -24,6 +24,7 @@ from geofence.fetch.urls import public
 from geofence.lists import apiban
 from geofence.lists.formats import format_of, parse_part
 from geofence.lists.parsed import Candidate, ParsedList, joined
+from geofence.model.changes import sharing
 from geofence.model.digest import sha256_of
 from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
@@ -387,7 +388,7 @@ def _outcome(wanted: ListId, parts: list[_Part], stored: AcceptedList | None) ->
     """Return a candidate; an unchanged list if the same bodies are stored."""
     parsed = joined(part.parsed for part in parts)
     if stored is not None:
-        parsed = replace(parsed, space=parsed.space.sharing(stored.space))
+        parsed = replace(parsed, space=sharing(parsed.space, stored.space))
     accepted = AcceptedList(wanted, parsed.space, tuple(part.provenance for part in parts))
     if stored is not None and _hashes(accepted) == _hashes(stored) and parsed.space == stored.space:
         return Unchanged(accepted)

@@ -31,9 +31,10 @@ from geofence.guards.limits import (
 )
 from geofence.guards.networks import beyond_any_network, beyond_any_provider
 from geofence.guards.objection import Guard, Objection, Yields
+from geofence.model.changes import SpaceChange, change_between
 from geofence.model.lists import ListId, ListKind
 from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace, Family, PrefixSet, SpaceChange
+from geofence.model.prefixes import AddressSpace, Family, PrefixSet
 from geofence.spelling import listed
 from geofence.translation import tr
 from geofence.wording import address_count, percent
@@ -73,7 +74,7 @@ def check_list(  # noqa: PLR0913 - each is something that a list is compared wit
     if wanted.kind.is_from_dns:
         return ()
     if change is None and previous is not None:
-        change = previous.change_to(candidate)
+        change = change_between(previous, candidate)
     of_families = (
         objection
         for family in Family

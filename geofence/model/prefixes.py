@@ -56,7 +56,6 @@ class Family(StrEnum):
 
 _WORD_BITS = 64
 """Half of an IPv6 address."""
-_LOW_WORD = (1 << _WORD_BITS) - 1
 
 
 def address_texts(space: AddressSpace) -> list[str]:
@@ -116,27 +115,8 @@ def pack_networks(family: Family, networks: Sequence[int], longest: int) -> byte
     return words.tobytes()
 
 
-def pack_ranges(family: Family, bounds: Sequence[int]) -> bytes:
-    """Return the first and the last addresses of half-open ranges, packed in turns."""
-    if family is Family.IPV6 and not any(map(_LOW_WORD.__and__, bounds)):
-        # No prefix is longer than 64 bits, as in all lists of countries.
-        words = array("Q", bytes(16 * len(bounds)))
-        words[0::4] = array("Q", [first >> _WORD_BITS for first in bounds[0::2]])
-        words[2::4] = array("Q", [(past >> _WORD_BITS) - 1 for past in bounds[1::2]])
-        words[3::4] = array("Q", b"\xff" * (4 * len(bounds)))
-    elif family is Family.IPV6:
-        return b"".join([(each - at % 2).to_bytes(16) for at, each in enumerate(bounds)])
-    else:
-        words = array("I", bytes(4 * len(bounds)))
-        words[0::2] = array("I", bounds[0::2])
-        words[1::2] = array("I", [past - 1 for past in bounds[1::2]])
-    if byteorder == "little":
-        words.byteswap()
-    return words.tobytes()
-
-
 def unpack_ranges(family: Family, packed: bytes) -> tuple[list[int], list[int]]:
-    """Return the ranges of ``pack_ranges``.
+    """Return half-open ranges of which the first and the last addresses are packed in turns.
 
     Raises:
         ValueError: an address is cut short.
@@ -251,32 +231,12 @@ class PrefixSet:
     def __sub__(self, other: PrefixSet) -> PrefixSet:
         if not (self.bounds and other.bounds):
             return self
-        own = self._without_same(other)
+        own = self.without_same(other)
         if len(own.bounds) * _MUCH_SMALLER <= len(other.bounds):
             other = own & other
         return (own.complement() | other).complement() if other.bounds else own
 
-    def change_to(self, later: PrefixSet) -> tuple[PrefixSet, PrefixSet]:
-        """Return what a later version has gained and lost.
-
-        Intervals that both have touch none of the others, so only the others are compared.
-        """
-        if self.bounds == later.bounds:
-            return PrefixSet(self.family), PrefixSet(self.family)
-        ours, theirs = self._without_same(later), later._without_same(self)
-        return theirs - ours, ours - theirs
-
-    def sharing(self, other: PrefixSet) -> PrefixSet:
-        """Return the same set, which has the other's numbers where they are equal.
-
-        Two versions of a list that are held at the same time take little more memory than one.
-        """
-        if self.bounds == other.bounds:
-            return other
-        known = dict(zip(other.bounds, other.bounds, strict=True))
-        return PrefixSet(self.family, tuple(map(known.get, self.bounds, self.bounds)))
-
-    def _without_same(self, other: PrefixSet) -> PrefixSet:
+    def without_same(self, other: PrefixSet) -> PrefixSet:
         """Return the set without the intervals that the other has, too: most, if it is a version.
 
         Intervals of a set have gaps between them, so those that are left need no merging.
@@ -430,16 +390,6 @@ class AddressSpace:
     def __and__(self, other: AddressSpace) -> AddressSpace:
         return AddressSpace(self.ipv4 & other.ipv4, self.ipv6 & other.ipv6)
 
-    def sharing(self, other: AddressSpace) -> AddressSpace:
-        """Return the same space, which has the other's numbers where they are equal."""
-        return AddressSpace(self.ipv4.sharing(other.ipv4), self.ipv6.sharing(other.ipv6))
-
-    def change_to(self, later: AddressSpace) -> SpaceChange:
-        """Return what a later version has gained and lost."""
-        gained4, lost4 = self.ipv4.change_to(later.ipv4)
-        gained6, lost6 = self.ipv6.change_to(later.ipv6)
-        return SpaceChange(AddressSpace(gained4, gained6), AddressSpace(lost4, lost6))
-
     def without(self, other: AddressSpace) -> AddressSpace:
         """Return the difference, without work if the spaces share no address."""
         return AddressSpace(self.ipv4.without(other.ipv4), self.ipv6.without(other.ipv6))
@@ -450,13 +400,3 @@ class AddressSpace:
 
     def __bool__(self) -> bool:
         return bool(self.ipv4) or bool(self.ipv6)
-
-
-class SpaceChange(NamedTuple):
-    """What a version of a list has gained and lost since another one: little, of most."""
-
-    gained: AddressSpace
-    lost: AddressSpace
-
-    def __bool__(self) -> bool:
-        return bool(self.gained) or bool(self.lost)

@@ -13,11 +13,12 @@ from geofence.guards.lists import check_list
 from geofence.guards.objection import Guard, Objection
 from geofence.guards.settling import Refusal
 from geofence.lists.parsed import Candidate
+from geofence.model.changes import SpaceChange, change_between
 from geofence.model.frozen import dataclass, replace
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
 from geofence.model.policy import Policy
-from geofence.model.prefixes import AddressSpace, Family, SpaceChange
+from geofence.model.prefixes import AddressSpace, Family
 from geofence.operations.site import Site
 from geofence.operations.witness import confirms
 from geofence.state.versions import History, fingerprint
@@ -66,7 +67,7 @@ class Court:
         written = _written(self.policy, accepted.id)
         held = {**written, **held} if written else held
         known_before = held.get(accepted.id)
-        change = None if known_before is None else known_before.change_to(accepted.space)
+        change = None if known_before is None else change_between(known_before, accepted.space)
         month_ago = _month_ago(history, self.now)
         objections = _objections(candidate, held, self.policy, month_ago, change)
         before = known_before or AddressSpace()

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from geofence.geoip.countries import known_size
 from geofence.lists.parsed import Candidate
+from geofence.model.changes import SpaceChange
 from geofence.model.lists import ListId, ListKind
 from geofence.model.notes import Note, NoteKind
-from geofence.model.prefixes import AddressSpace, Family, SpaceChange, address_texts
+from geofence.model.prefixes import AddressSpace, Family, address_texts
 from geofence.operations.site import Site
 from geofence.sentences import sentence
 from geofence.state.versions import History

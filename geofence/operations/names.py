@@ -24,8 +24,9 @@ from geofence.model.ruleset import Role, Ruleset, SetKey
 from geofence.operations.closed_fence import write_fallback
 from geofence.operations.commit import Wish, delayed, holding, runtime_after
 from geofence.operations.confirm import refuse_pending
+from geofence.operations.gathered import Gathered
 from geofence.operations.list_notes import log_names
-from geofence.operations.lists import Gathered, fetched_alone
+from geofence.operations.lists import fetched_alone
 from geofence.operations.live_flows import look_at, unblock
 from geofence.operations.report import RunReport
 from geofence.operations.runtime import put_in_force

@@ -24,8 +24,8 @@ from geofence.operations.blocklist_notes import format_notes, left_out_notes
 from geofence.operations.commit import check_overrides
 from geofence.operations.following import followed
 from geofence.operations.foreign import foreign_objections
+from geofence.operations.gathered import Gathered
 from geofence.operations.lists import (
-    Gathered,
     Watch,
     at_hand,
     fetched,

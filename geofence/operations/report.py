@@ -11,12 +11,13 @@ from geofence.model.prefixes import Family
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # restore at boot reports no connections, and should not wait for the module
     from geofence.flows.impact import Impact
+    from geofence.model.changes import SpaceChange
     from geofence.model.chosen import ChosenBackend
     from geofence.model.lists import ListId, Provenance
     from geofence.model.notes import Note
     from geofence.model.plan import Plan
     from geofence.model.policy import Policy
-    from geofence.model.prefixes import AddressSpace, SpaceChange
+    from geofence.model.prefixes import AddressSpace
 
 
 class ListOutcome(StrEnum):

@@ -18,9 +18,10 @@ from geofence.model.notes import Note, NoteKind, problem
 from geofence.model.policy import Policy
 from geofence.model.prefixes import AddressSpace, PrefixSet
 from geofence.model.ruleset import Ruleset, SetKey
+from geofence.operations.gathered import Gathered
 from geofence.operations.kernel_fences import KernelFences, read_fences
 from geofence.operations.kernel_knowledge import Expected
-from geofence.operations.lists import Gathered, Watch, fetched, stored
+from geofence.operations.lists import Watch, fetched, stored
 from geofence.operations.report import ListOutcome
 from geofence.operations.runtime import BAN_KEYS, as_timed
 from geofence.operations.site import Site

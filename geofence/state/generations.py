@@ -12,7 +12,9 @@ without it.
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from sys import byteorder
 
 from geofence.errors import StateError
 from geofence.lean import UTC, Path, datetime, timedelta
@@ -20,7 +22,7 @@ from geofence.lean_json import dumps, loads
 from geofence.model.frozen import NamedTuple, dataclass, replace
 from geofence.model.generation import Generation, ListNote
 from geofence.model.ports import Ports, Protocol
-from geofence.model.prefixes import Family, PrefixSet, pack_ranges, unpack_ranges
+from geofence.model.prefixes import Family, PrefixSet, unpack_ranges
 from geofence.model.ruleset import FencedService, LocalNetwork, Role, Ruleset, SetKey
 from geofence.state.files import (
     ensure_private_directory,
@@ -66,6 +68,11 @@ _LONGEST_NUMBER = 15
 """Digits."""
 _PLACES = 1
 """The format of before 0.2: values had places in lists instead of names."""
+
+
+_WORD_BITS = 64
+"""Half of an IPv6 address."""
+_LOW_WORD = (1 << _WORD_BITS) - 1
 
 
 class _Stated(NamedTuple):
@@ -127,7 +134,7 @@ def encode(generation: Generation) -> bytes:
     stated = tuple(_Stated(*key, len(content.bounds) // 2) for key, content in sets)
     facts = {**_GENERATION.write(generation), "sets": _SETS.write(stated)}
     head = dumps(facts, (",", ":")).encode()
-    packed = [pack_ranges(content.family, content.bounds) for _, content in sets]
+    packed = [_pack(content) for _, content in sets]
     return seal(FORMAT, b"".join((head, b"\n", *packed)))
 
 
@@ -183,6 +190,26 @@ def _at_most(length: int, value: object) -> Sequence[Any]:
     if len(items(value)) > length:
         raise ValueError("There is more than was expected.")
     return items(value)
+
+
+def _pack(content: PrefixSet) -> bytes:
+    """Return what ``_unpack`` reads, made without an object for each address."""
+    family, bounds = content.family, content.bounds
+    if family is Family.IPV6 and not any(map(_LOW_WORD.__and__, bounds)):
+        # No prefix is longer than 64 bits, as in all lists of countries.
+        words = array("Q", bytes(16 * len(bounds)))
+        words[0::4] = array("Q", [first >> _WORD_BITS for first in bounds[0::2]])
+        words[2::4] = array("Q", [(past >> _WORD_BITS) - 1 for past in bounds[1::2]])
+        words[3::4] = array("Q", b"\xff" * (4 * len(bounds)))
+    elif family is Family.IPV6:
+        return b"".join([(each - at % 2).to_bytes(16) for at, each in enumerate(bounds)])
+    else:
+        words = array("I", bytes(4 * len(bounds)))
+        words[0::2] = array("I", bounds[0::2])
+        words[1::2] = array("I", [past - 1 for past in bounds[1::2]])
+    if byteorder == "little":
+        words.byteswap()
+    return words.tobytes()
 
 
 def _unpack(family: Family, packed: bytes) -> PrefixSet:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from geofence.backends.prefilter import (
     arranged,
     enclosing_networks,
+    from_anywhere,
     networks,
     prefilter_sets,
 )
@@ -22,6 +23,7 @@ from geofence.model.ruleset import (
     Admitted,
     Anything,
     ArrivedBy,
+    ExpectedBy,
     LocalNetwork,
     Reply,
     Role,
@@ -129,3 +131,15 @@ def test_a_service_without_addresses_has_an_empty_prefilter() -> None:
     assert not any(prefilter_sets(closed).values())
     assert len(prefilter_sets(closed)) == len(Family)
     assert prefilter_sets(replace(closed, services=())) == {}
+
+
+def test_from_far_only_trusted_interfaces_matter() -> None:
+    trusting = replace(RULESET, interfaces=("lo", "wg*"))
+    found = from_anywhere(trusting.rules(SERVICE))
+    assert [rule.match for rule in found] == [ArrivedBy("lo"), ArrivedBy("wg*")]
+
+
+def test_from_far_bans_come_before_what_a_helper_expects() -> None:
+    expecting = replace(SERVICE, helpers=("sip",))
+    found = from_anywhere(RULESET.rules(expecting))
+    assert [rule.match for rule in found] == [BANS, ArrivedBy("lo"), ExpectedBy("sip")]

@@ -6,6 +6,7 @@ import pytest
 
 from geofence.lists.formats import parse_part
 from geofence.lists.parsed import Candidate
+from geofence.model.changes import change_between
 from geofence.model.lists import AcceptedList, ListId, ListKind, Provenance
 from geofence.model.notes import Note, NoteKind
 from geofence.model.prefixes import AddressSpace
@@ -29,7 +30,7 @@ def candidate(wanted: ListId, body: str) -> Candidate:
 def noted(wanted: ListId, body: str, former: str = "") -> tuple[Note, ...]:
     now = candidate(wanted, body)
     before = candidate(wanted, former).accepted.space if former else None
-    change = None if before is None else before.change_to(now.accepted.space)
+    change = None if before is None else change_between(before, now.accepted.space)
     return tuple(list_notes(now, change, History()))
 
 
@@ -69,7 +70,7 @@ def test_a_list_that_goes_back_is_reported(kind: ListKind) -> None:
         first.bodies,
         first.parsed,
     )
-    change = second.accepted.space.change_to(first.accepted.space)
+    change = change_between(second.accepted.space, first.accepted.space)
     [note] = list_notes(named, change, history)
     assert (note.kind, note.data["since"]) == (NoteKind.LIST_WENT_BACK, NOON.isoformat())
     assert tuple(list_notes(second, None, history)) == ()

@@ -60,6 +60,7 @@ from geofence.mirror.signature import SigningKey
 from geofence.model.address import Address
 from geofence.model.bans import Ban
 from geofence.model.catalog import Media
+from geofence.model.changes import SpaceChange
 from geofence.model.chosen import ChosenBackend, ChosenBy
 from geofence.model.counts import Counted, CountKey, Counts, Period, Tally
 from geofence.model.evidence import Evidence
@@ -68,7 +69,7 @@ from geofence.model.lists import DroppedAddress, ListKind, Provenance
 from geofence.model.notes import problem
 from geofence.model.plan import Count, Observed
 from geofence.model.policy import CountrySwitch, NamedException, Ports, Protocol
-from geofence.model.prefixes import Family, Prefix, SpaceChange
+from geofence.model.prefixes import Family, Prefix
 from geofence.model.reasons import Hint, HintKind, Reason, ReasonKind
 from geofence.model.ruleset import Action, Role, Rule, SetKey, SourceIn
 from geofence.model.shield import (

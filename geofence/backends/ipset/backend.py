@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from geofence.backends.ipset import foreign, iptables, matches, units
 from geofence.backends.ipset.entries import listed_entries
 from geofence.backends.ipset.iptables import Tables, Tool
-from geofence.backends.ipset.near import Exchange, Prefilters, enclose, near_content
+from geofence.backends.ipset.near import Exchange, Near, Prefilters, enclose, near_content
 from geofence.backends.ipset.noting import SECOND, IpsetNoting, own_sets
 from geofence.backends.ipset.rules import Compiler, rule_lines
 from geofence.backends.ipset.sets import KernelSets, SetHeader
@@ -45,6 +45,8 @@ class IpsetBackend(IpsetNoting):
 
     def __init__(self) -> None:
         self._prefilters = Prefilters()
+        self._near: Near = {}
+        """What prefilters hold since the last commit."""
         self._compiler = Compiler(self._prefilters.wanted)
         self._tables = Tables()
         """As ``obstacle`` read them, for the look that follows."""
@@ -96,7 +98,7 @@ class IpsetBackend(IpsetNoting):
                     continue
                 _check_shape(header, key)
                 if isinstance(key, PrefilterKey):
-                    near[key] = near_content(sets, key)
+                    near[key] = near_content(sets, key, self._near.get(key))
                     continue
                 found = runtime if key.kind is SetKind.RUNTIME else held
                 entries = self._content(sets, header.name, key)
@@ -147,7 +149,8 @@ class IpsetBackend(IpsetNoting):
                 sets.destroy(name)
             numbers = {name: n for each in plan.set_changes for name, n in self._fill(sets, each)}
             sets.require_numbers(numbers)
-            near = Exchange(sets, self._prefilters.during(plan), self._prefilters.after(plan))
+            self._near = self._prefilters.after(plan)
+            near = Exchange(sets, self._near)
             try:
                 near.widen()
                 for tool in iptables.TOOLS:
@@ -163,6 +166,7 @@ class IpsetBackend(IpsetNoting):
             if plan.rules_differ:
                 for tool in iptables.other_tools():
                     _clear(tool)
+            if plan.rules_differ and plan.observed.rules:
                 near.clear()
             near.narrow()
             for change in plan.set_changes:

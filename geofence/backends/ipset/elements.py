@@ -9,11 +9,19 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from geofence.backends.ipset.shapes import MESSAGE_LIMIT
 from geofence.model.elements import Element, Noted
 from geofence.model.frozen import NamedTuple
-from geofence.model.prefixes import Family, Prefix, PrefixSet, pack_addresses, unpack_addresses
+from geofence.model.prefixes import (
+    Family,
+    Prefix,
+    PrefixSet,
+    pack_addresses,
+    pack_networks,
+    unpack_addresses,
+)
 from geofence.netlink.attributes import NET_BYTEORDER, Span, attribute, nested, number, spans
 from geofence.netlink.columns import alike, put, take
 
@@ -26,7 +34,7 @@ _BYTES = 24
 _PACKETS = 25
 _HEADER = 4
 _FIRST_AT = 12
-"""Where the first address of a range begins, behind the headers of what it is nested in."""
+"""Where the first address of an entry begins, behind the headers of what it is nested in."""
 _WIDEST = 1 << 30
 """Addresses of a range. Of one that is twice as wide, the kernel takes nothing, as it tells which
 of two addresses comes first by the sign of their difference (``bitmap_ip_uadt``)."""
@@ -76,8 +84,8 @@ def _address(kind: int, family: Family, address: int) -> bytes:
     return nested(kind, attribute(_address_type(family), packed))
 
 
-def _address_type(family: Family) -> int:
-    return (1 if family is Family.IPV4 else 2) | NET_BYTEORDER
+def _address_type(family: Family, order: int = NET_BYTEORDER) -> int:
+    return (1 if family is Family.IPV4 else 2) | order
 
 
 def unpack_elements(family: Family, packed: bytes, length: int) -> list[Element]:
@@ -94,24 +102,41 @@ def unpack_elements(family: Family, packed: bytes, length: int) -> list[Element]
     return list(_elements(family, packed, length))
 
 
-def unpack_networks(family: Family, packed: bytes, length: int) -> PrefixSet:
+def unpack_networks(
+    family: Family, packed: bytes, length: int, known: PrefixSet | None = None
+) -> PrefixSet:
     """Return the networks of a prefilter.
 
     Args:
         family: the set's.
         packed: values of ``IPSET_ATTR_ADT``.
         length: of the prefix that an entry without a length stands for.
+        known: what it may hold: it is not decoded then, if the kernel lists it in order.
 
     Raises:
         ValueError: an entry is not one of that family.
     """
     firsts: list[int] = []
     pasts: list[int] = []
+    if known is not None and packed == _listed_bits(known, length):
+        return known
     for run in _runs(packed):
         begin, end = run.bounds(family, length)
         firsts += begin
         pasts += end
     return PrefixSet.of_ranges(family, firsts, pasts)
+
+
+@lru_cache(maxsize=8)
+def _listed_bits(networks: PrefixSet, length: int) -> bytes:
+    """Return what the kernel lists of a set with a bit a network; services share many."""
+    family, step = networks.family, 1 << (networks.family.bits - length)
+    found = [at for bounds in networks.intervals() for at in range(*bounds, step)]
+    width = family.bits // 8
+    entry = nested(DATA, nested(IP, attribute(_address_type(family, 0), bytes(width))))
+    rows = bytearray(entry * len(found))
+    put(rows, len(entry), _FIRST_AT, width, pack_networks(family, found, length))
+    return bytes(rows)
 
 
 def unpack_noted(family: Family, packed: bytes, *, times: bool) -> Noted:
@@ -178,10 +203,8 @@ class _Run(NamedTuple):
             size = 1 << (family.bits - length)
             return firsts, [first + size for first in firsts]
         lengths = self.numbers(CIDR, "B", length)
-        pasts = [
-            first + (1 << (family.bits - each)) for first, each in zip(firsts, lengths, strict=True)
-        ]
-        return firsts, pasts
+        sizes = {each: 1 << (family.bits - each) for each in set(lengths)}
+        return firsts, [first + sizes[each] for first, each in zip(firsts, lengths, strict=True)]
 
     def _column(self, kind: int) -> bytes:
         begin, past = self.fields[kind]

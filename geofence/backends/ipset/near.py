@@ -1,10 +1,9 @@
 """Prefilters in the kernel: IP sets of the networks in which a service lets anyone in.
 
 A rule turns away who begins a flow from elsewhere, before any other set is asked. So such a set has
-to enclose, at every instant, all that may let a source in: it is made wider before other sets are
-exchanged, and narrower afterwards. One that is too wide decides nothing wrong, it only costs more.
-One that is to go stays as it is until its rule goes: meanwhile it lets in whom old and new sets
-have in common.
+to enclose, at every instant, whom both the old and the new fence let in: it is made wider before
+other sets are exchanged, and narrower afterwards. One that is too wide decides nothing wrong, it
+only costs more. One that is to go stays as it is until its rule goes.
 Exceptions for a time are among what it encloses; they go by themselves, and it narrows later.
 
 For IPv4 it is a bitmap if the kernel has that type: 8 KB and a few messages, whatever it holds.
@@ -14,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 
 from geofence.backends.ipset.elements import pack_ranges
 from geofence.backends.ipset.entries import pack_entries
@@ -25,7 +25,6 @@ from geofence.backends.ipset.shapes import BITMAP, set_key, set_name, shapes_of
 from geofence.backends.ipset.table import MangleTable
 from geofence.backends.prefilter import (
     Enclosing,
-    allowed_parts,
     enclosing_networks,
     networks,
     prefilter_sets,
@@ -57,19 +56,6 @@ class Prefilters:
         if self._last is None or self._last[0] is not ruleset:
             self._last = (ruleset, prefilter_sets(ruleset, self._enclosing))
         return self._last[1]
-
-    def during(self, plan: Plan) -> Near:
-        """Return what to enclose until a plan is carried out, beside what is enclosed before it.
-
-        New rules may come before the new content of the sets that they look into.
-        """
-        services = {service.name: service for service in plan.desired.services}
-        found: dict[PrefilterKey, PrefixSet] = {}
-        for key, around in self.after(plan).items():
-            service = services[key.service]
-            before = allowed_parts(plan.desired, service, key.family, plan.observed.sets)
-            found[key] = around | self._enclosing(key.family, before)
-        return found
 
     def after(self, plan: Plan) -> Near:
         """Return what to enclose once a plan is carried out."""
@@ -133,23 +119,21 @@ class HeldNear(NamedTuple):
 class Exchange:
     """Prefilters of one commit: wider before it changes anything, narrower once it has."""
 
-    def __init__(self, sets: KernelSets, during: Near, after: Near) -> None:
+    def __init__(self, sets: KernelSets, after: Near) -> None:
         """Begin.
 
         Args:
             sets: the kernel's.
-            during: what each has to enclose, beside what it encloses before.
             after: what each has to enclose at last.
         """
         self._sets = sets
-        self._during = during
         self._after = after
         self._held: dict[PrefilterKey, HeldNear] = {}
         self._made: list[str] = []
 
     def widen(self) -> None:
-        """Make each enclose what it has to during the exchange, too."""
-        for key, content in self._during.items():
+        """Make each enclose what it has to at last, beside what it encloses before."""
+        for key, content in self._after.items():
             held = read_near(self._sets, key)
             if held is None:
                 held = HeldNear(self._make(key, content), PrefixSet(key.family))
@@ -165,7 +149,8 @@ class Exchange:
     def narrow(self) -> None:
         """Take out of each what it need not enclose any more."""
         for key, (kind, content) in self._held.items():
-            self._sets.delete(set_name(key), _packed(kind, content - self._after[key]))
+            if content != self._after[key]:
+                self._sets.delete(set_name(key), _packed(kind, content - self._after[key]))
 
     def undo(self) -> None:
         """Take away those that are new, but not those that a rule looks into."""
@@ -190,9 +175,9 @@ def read_near(sets: KernelSets, key: PrefilterKey) -> HeldNear | None:
     return None if header is None else HeldNear(header.kind, near_content(sets, key))
 
 
-def near_content(sets: KernelSets, key: PrefilterKey) -> PrefixSet:
-    """Return the networks in a prefilter."""
-    return sets.networks(set_name(key), key.family, LENGTH)
+def near_content(sets: KernelSets, key: PrefilterKey, known: PrefixSet | None = None) -> PrefixSet:
+    """Return the networks in a prefilter, which may be known ones."""
+    return sets.networks(set_name(key), key.family, LENGTH, known)
 
 
 def enclose(sets: KernelSets, timed: SetKey, prefixes: Iterable[Prefix]) -> None:
@@ -210,8 +195,9 @@ def enclose(sets: KernelSets, timed: SetKey, prefixes: Iterable[Prefix]) -> None
         sets.add(set_name(key), _packed(header.kind, enclosing_networks(key.family, (added,))))
 
 
+@lru_cache(maxsize=8)
 def _packed(kind: str, around: PrefixSet) -> list[bytes]:
-    """Return networks as entries of a type of set."""
+    """Return networks as entries of a type of set; services share many."""
     if kind == BITMAP:
         return pack_ranges(around.family, around.intervals())
     found = networks(around)

@@ -189,10 +189,12 @@ class KernelSets(AbstractContextManager["KernelSets"]):
                 raise
         return True
 
-    def networks(self, name: str, family: Family, length: int) -> PrefixSet:
-        """Return the networks of one length in a set; none without the set."""
+    def networks(
+        self, name: str, family: Family, length: int, known: PrefixSet | None
+    ) -> PrefixSet:
+        """Return the networks of one length, perhaps known ones, in a set; none without the set."""
         with _translated(tr('The IP set "{name}" cannot be read.', name=name)):
-            return unpack_networks(family, self.packed(name) or b"", length)
+            return unpack_networks(family, self.packed(name) or b"", length, known)
 
     def noted(self, name: str, family: Family, *, times: bool) -> Noted:
         """Return the entries of a set that the kernel fills; none without the set."""
@@ -334,7 +336,6 @@ class KernelSets(AbstractContextManager["KernelSets"]):
             return as_number(_attributes(body).get(_ATTR_REVISION))
 
     def _request(self, command: int, *attributes: bytes) -> None:
-        """Have something done; the kernel's refusal as OSError."""
         self._netlink.ask(_message(command, REQUEST | ACK | EXCL, b"".join(attributes)))
 
     def _list(self, what: bytes) -> list[dict[int, bytes]]:

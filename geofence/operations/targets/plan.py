@@ -11,15 +11,8 @@ from geofence.model.lists import ListKind
 from geofence.model.notes import Note, NoteKind, problem
 from geofence.operations.blocklist_notes import format_notes, left_out_notes
 from geofence.operations.commit import check_overrides
-from geofence.operations.lists import (
-    Gathered,
-    Watch,
-    fetched,
-    overlapping,
-    spaces,
-    stored,
-    unwatched,
-)
+from geofence.operations.gathered import Gathered
+from geofence.operations.lists import Watch, fetched, overlapping, spaces, stored, unwatched
 from geofence.operations.plan import PlanReport, changes_by_country, refusal_note
 from geofence.operations.report import AllowedTo, allowed_to
 from geofence.operations.targets.apply import list_notes, nothing_fenced
