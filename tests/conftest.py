@@ -69,7 +69,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
     What runs then is printed, and the exit code is 1. Python itself forgets this when it ends.
     """
-    seconds = float(str(config.getini("faulthandler_timeout"))) / 10
+    seconds = float(str(config.getini("faulthandler_timeout")))
     faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
 
 

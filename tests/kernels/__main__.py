@@ -1,7 +1,8 @@
 """``python -m tests.kernels``: the tests on another kernel, in an emulated machine.
 
 The machine's disk is this one's, as it is, with everything written to it kept in memory and thrown
-away. It is ten to twenty times slower, so name the tests that matter:
+away. It reads the files of this checkout as it goes, so change none meanwhile. It is ten to twenty
+times slower, so name the tests that matter:
 
     python -m tests.kernels -- tests/behaviour tests/backends
     python -m tests.kernels --release trixie -- tests/shield

@@ -25,7 +25,7 @@ def test_a_thread_that_a_failed_test_left_is_named_and_does_not_hang_the_run(
     test = tmp_path / "test_leaving.py"
     test.write_text(_LEAVING)
     options = ("-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
-    limit = ("-o", "faulthandler_timeout=10")
+    limit = ("-o", "faulthandler_timeout=5")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *limit, str(test)],
         cwd=TOP,
