@@ -61,14 +61,14 @@ def run(site: Site, wish: Wish, told: Callable[[str], None]) -> None:
     """
     _require_libraries()
     user = _user()
-    listener = _listener(wish)
-    place = _identity(wish)
     sessions = Sessions()
     # Not the state directory: the other process must be able to come here.
     with tempfile.TemporaryDirectory(prefix="geofence-panel-") as directory:
         Path(directory).chmod(0o711)
         control = Path(directory) / "control"
-        server = listen(control, user.pw_uid)
+        server = _server(control, user)
+        listener = _listener(wish)
+        place = _identity(wish)
         watched, held = os.pipe()
         child = os.fork()
         if child == 0:
@@ -117,6 +117,20 @@ def _user() -> pwd.struct_passwd:
         except KeyError:
             continue
     raise UsageError(tr("The panel needs the user nobody, which is not there."))
+
+
+def _server(control: Path, user: pwd.struct_passwd) -> socket.socket:
+    try:
+        return listen(control, user.pw_uid)
+    except OSError as error:  # such as a longer path than a socket may have (unix(7))
+        raise UsageError(
+            tr(
+                "The panel cannot make its socket {path}: {reason}. Set TMPDIR to another "
+                "directory.",
+                path=control,
+                reason=error.strerror or error,
+            )
+        ) from error
 
 
 def _listener(wish: Wish) -> socket.socket:

@@ -7,7 +7,9 @@ import re
 import signal
 import socket
 import stat
+import tempfile
 import time
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -302,11 +304,18 @@ def test_a_port_that_is_taken_is_told(visited: Ground, read_only: Panel) -> None
     assert port in done.err
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """An empty directory in which sockets may lie: their paths have 107 characters at most."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as made:
+        yield Path(made)
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_a_unix_socket_is_for_root_and_gone_at_the_end(
-    visited: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: signal.Signals
+    visited: Ground, short_path: Path, monkeypatch: pytest.MonkeyPatch, ending: signal.Signals
 ) -> None:
-    place, scratch = tmp_path / "panel.socket", tmp_path / "scratch"
+    place, scratch = short_path / "panel.socket", short_path / "scratch"
     scratch.mkdir()
     monkeypatch.setitem(visited.machine.environment, "TMPDIR", str(scratch))
     process = visited.machine.start("panel", "--unix", str(place))
@@ -318,6 +327,19 @@ def test_a_unix_socket_is_for_root_and_gone_at_the_end(
     assert "--unix" in done.err
     process.send_signal(ending)
     process.communicate(timeout=30)
+    assert not place.exists()
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_temporary_directory_whose_path_is_too_long_is_named(
+    visited: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, scratch = tmp_path / "panel.socket", tmp_path / ("scratch" * 15)
+    scratch.mkdir()
+    monkeypatch.setitem(visited.machine.environment, "TMPDIR", str(scratch))
+    done = ended(visited.machine.start("panel", "--unix", str(place)))
+    assert done.code == 2
+    assert "TMPDIR" in done.err
     assert not place.exists()
     assert list(scratch.iterdir()) == []
 
