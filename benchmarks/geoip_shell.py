@@ -50,6 +50,7 @@ class GeoipShell:
             checkout: where its code is.
             lists: where the countries' lists are.
         """
+        self._checkout = checkout.resolve()
         text = (checkout / "cca2.list").read_text()
         known = {code for line in text.splitlines() for code in line.partition("=")[2].split()}
         self._codes = sorted(known & {each.name.upper() for each in lists.iterdir()})
@@ -63,6 +64,9 @@ class GeoipShell:
         """
         codes = [code.upper() for code in countries] or self._codes
         wanted = ("-c", " ".join(codes), "-f", " ".join(map(str, families)), "-w", "nft")
+        # Anew, since it cannot go from one policy to another that holds all of the first.
+        for script in ("uninstall", "install"):
+            _run("sh", str(self._checkout / f"geoip-shell-{script}.sh"), "-z")
         _run(*_CONFIGURE, *wanted, *_MORE)
         return Subject("geoip-shell update, nft", _UPDATE)
 
